@@ -1,0 +1,277 @@
+"""Everything that a trial can be told, with units, legal values and defaults.
+
+The models say what is legal; `describe_problems` turns pydantic's complaints into one message that
+names every mistake. A study's YAML file is made of the same models (`tune/study.py`).
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from hybridir.errors import InputError
+from hybridir.languages import LANGUAGES
+
+
+class Model(BaseModel):
+    """Immutable settings that refuse unknown fields, so that no misspelt one goes unnoticed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _known(codes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    unknown = sorted(set(codes or ()) - LANGUAGES.keys())
+    if unknown:
+        raise ValueError(f"unknown language {', '.join(unknown)}; known: {' '.join(LANGUAGES)}")
+    return codes
+
+
+class SyntheticConfig(Model):
+    """The embedded corpus of pseudo-languages."""
+
+    languages: Annotated[int, Field(ge=2, le=5)] = 5
+    """Number of pseudo-languages."""
+    seed: Annotated[int, Field(ge=0)] = 20
+    """Decides words, grammar and facts."""
+    entities: Annotated[int, Field(ge=30)] = 500
+    """Training entities; each has four facts, one question each."""
+
+
+class LareqaConfig(Model):
+    """A data set in the LAReQA JSON format, under `DataConfig.data_root`."""
+
+    name: Literal["mlqa-r", "xquad-r"]
+    """Folder under the data root that holds one JSON file per language."""
+    languages: tuple[str, ...] | None = None
+    """Languages to train on; all that are there if left out."""
+
+    _languages = field_validator("languages")(_known)
+
+
+class TableConfig(Model):
+    """A table of the user's own."""
+
+    path: Path
+    """JSONL, Parquet or CSV file with the columns of `hybridir.data.pairs.COLUMNS`."""
+    languages: tuple[str, ...] | None = None
+    """Languages to train on; all that are there if left out."""
+    skip_bad: bool = False
+    """Drop and count unusable rows instead of stopping at them."""
+
+    _languages = field_validator("languages")(_known)
+
+
+class TrainConfig(Model):
+    """What is trained on: exactly one source."""
+
+    synthetic: SyntheticConfig | None = None
+    lareqa: LareqaConfig | None = None
+    table: TableConfig | None = None
+    questions: Literal["all", "shared"] = "all"
+    """``shared`` keeps the questions that exist in two languages or more, so that monolingual and
+    cross-lingual batches draw from the same ones."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        given = [name for name in ("synthetic", "lareqa", "table") if getattr(self, name)]
+        if len(given) != 1:
+            raise ValueError(
+                f"{' and '.join(given) or 'no source'} given: name exactly one of "
+                "synthetic, lareqa, table"
+            )
+        return self
+
+
+class ReportConfig(Model):
+    """A benchmark that is reported on and never tuned on."""
+
+    name: Literal["synthetic-test", "xquad-r", "mlqa-r"]
+    languages: tuple[str, ...] | None = None
+    """Languages of queries and pools; all that are there if left out."""
+
+    _languages = field_validator("languages")(_known)
+
+
+class DataConfig(Model):
+    """Data for training, tuning and reporting."""
+
+    train: TrainConfig
+    tune_on: Literal["dev"] | None = "dev"
+    """``dev`` holds out passage groups of the training data (the synthetic corpus brings its own);
+    null trains on everything and tunes nothing."""
+    dev_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Share of passage groups held out for development."""
+    report_on: tuple[ReportConfig, ...] = ()
+    data_root: Path | None = None
+    """Folder that holds ``xquad-r/`` and ``mlqa-r/``."""
+
+    @field_validator("report_on", mode="before")
+    @classmethod
+    def _names_alone(cls, value: object) -> object:
+        """Let ``[xquad-r]`` stand for ``[{name: xquad-r}]``."""
+        if isinstance(value, (list, tuple)):
+            return [{"name": item} if isinstance(item, str) else item for item in value]
+        return value
+
+    @model_validator(mode="after")
+    def _sources_fit(self) -> Self:
+        names = [benchmark.name for benchmark in self.report_on]
+        if len(set(names)) < len(names):
+            raise ValueError("report_on names a benchmark twice")
+        if "synthetic-test" in names and self.train.synthetic is None:
+            raise ValueError("report_on: synthetic-test needs train.synthetic")
+        if self.train.lareqa and self.train.lareqa.name in names:
+            raise ValueError(
+                f"{self.train.lareqa.name} is both trained and reported on: "
+                "the figures would not be zero-shot; report on another benchmark"
+            )
+        needs_root = self.train.lareqa is not None or any(n.endswith("-r") for n in names)
+        if needs_root and self.data_root is None:
+            raise ValueError(
+                "data_root is needed: the folder that holds xquad-r/ and mlqa-r/ "
+                "(--set data_root=FOLDER)"
+            )
+        return self
+
+
+class BatchConfig(Model):
+    """How batches are drawn."""
+
+    mixing_ratio: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Alpha: probability that a batch is monolingual."""
+    batch_size: Annotated[int, Field(ge=2)] = 64
+    """Pairs per batch, over all processes; a batch of one would have no negatives."""
+    kind: Literal["hybrid", "x-x", "en-en"] = "hybrid"
+    """``hybrid`` tosses the coin; ``x-x`` mixes pairs in one language each (LAReQA's X-X);
+    ``en-en`` is monolingual English."""
+    coin: Literal["bernoulli", "stratified"] = "bernoulli"
+    """Independent coins as published, or a low-discrepancy sequence of the same ratio."""
+    language_sampling: Literal["uniform", "proportional", "temperature"] = "uniform"
+    """How the language of a monolingual batch is drawn."""
+    language_exponent: Annotated[float, Field(gt=0, le=1)] = 0.3
+    """Exponent on language sizes when `language_sampling` is ``temperature``. 0.3: as XLM-R
+    (arXiv 1911.02116, section 3.1)."""
+
+
+class FromScratchConfig(Model):
+    """A BERT that is initialised at random, with a WordPiece vocabulary of the training text."""
+
+    layers: Annotated[int, Field(ge=1)] = 2
+    hidden_size: Annotated[int, Field(ge=8)] = 128
+    heads: Annotated[int, Field(ge=1)] = 2
+    vocabulary: Annotated[int, Field(ge=200)] = 3000
+    """Number of WordPiece tokens at most."""
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.hidden_size % self.heads:
+            raise ValueError(
+                f"hidden_size={self.hidden_size} is not divisible by heads={self.heads}"
+            )
+        return self
+
+
+class HubConfig(Model):
+    """Weights from the Hugging Face hub."""
+
+    id: str
+    """For example ``google-bert/bert-base-multilingual-cased``."""
+    revision: str
+    """Commit that pins the weights."""
+
+
+class EncoderConfig(Model):
+    """The bi-encoder: exactly one origin of its weights, and how texts become vectors."""
+
+    path: Path | None = None
+    """Local Hugging Face folder."""
+    hub: HubConfig | None = None
+    from_scratch: FromScratchConfig | None = None
+    pooling: Literal["mean", "cls", "pooler"] = "mean"
+    """How token vectors become one; all are L2-normalised afterwards."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Dropout of hidden states and attention while training."""
+    query_prefix: str = ""
+    passage_prefix: str = ""
+    query_length: Annotated[int, Field(ge=8, le=512)] = 96
+    """Tokens of a query at most, special ones included. 96: as XTREME-R's recipe."""
+    passage_length: Annotated[int, Field(ge=8, le=512)] = 256
+    """Tokens of a passage at most, special ones included. 256: as XTREME-R's recipe."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        given = [name for name in ("path", "hub", "from_scratch") if getattr(self, name)]
+        if len(given) != 1:
+            raise ValueError(
+                f"{' and '.join(given) or 'no weights'} given: name exactly one of "
+                "encoder.path (a local Hugging Face folder), encoder.hub, encoder.from_scratch"
+            )
+        return self
+
+
+class TrainingConfig(Model):
+    """Loss, optimizer and budget."""
+
+    pairs: Annotated[int, Field(ge=2)] = 19200
+    """Budget in training pairs; steps = ceil(pairs / batch_size)."""
+    temperature: Annotated[float, Field(gt=0, le=10)] = 0.05
+    """Divides the cosine similarity."""
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 3e-5
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    betas: tuple[float, float] = (0.9, 0.98)
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the steps in which the learning rate rises; then it falls linearly to zero."""
+    clip_norm: Annotated[float, Field(gt=0)] = 1.0
+    """Largest gradient norm."""
+    symmetric: bool = False
+    """Add the loss of finding the question among the batch's questions."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """``auto`` takes bf16 autocast where the hardware multiplies it natively and the encoder is
+    wide enough to gain (256 or more)."""
+    checkpoint_every: Annotated[int, Field(ge=1)] = 200
+    """Steps between checkpoints."""
+
+
+class EvaluationConfig(Model):
+    """How embeddings are computed and scored."""
+
+    batch_tokens: Annotated[int, Field(ge=512)] = 8192
+    """Tokens encoded at once, padding included."""
+
+
+class TrialConfig(Model):
+    """One configuration, trained and evaluated once from one seed."""
+
+    data: DataConfig
+    encoder: EncoderConfig
+    batch: BatchConfig = BatchConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Decides initial weights, batches and dropout."""
+
+
+def describe_problems(heading: str, error: ValidationError) -> InputError:
+    """Turn pydantic's complaints into one message that names every mistake.
+
+    Args:
+        heading: what was read, for example ``"study.yaml"``.
+        error: what pydantic raised.
+
+    Returns:
+        An error that lists field, value given and what is legal, one line each.
+    """
+    problems = []
+    for item in error.errors(include_url=False):
+        where = ".".join(str(part) for part in item["loc"])
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            problems.append(f"{where}: there is no such setting")
+        elif item["type"] == "missing":
+            problems.append(f"{where}: is needed")
+        elif item["type"] == "value_error":
+            problems.append(f"{where}: {message}" if where else message)
+        else:
+            problems.append(f"{where}={item['input']!r}: {message[0].lower()}{message[1:]}")
+    count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
+    return InputError.collect(f"{heading} has {count}", problems)

@@ -1,0 +1,1 @@
+"""Where training pairs and benchmarks come from, and how they are prepared."""

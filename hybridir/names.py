@@ -1,0 +1,121 @@
+"""Every name that crosses a border: parameters, metrics, tags, artifacts and table columns.
+
+The study writes these names to MLflow and the analysis reads them back, so both import them from
+here. All are legal for MLflow (letters, digits, ``_ - . /`` and spaces); what a figure prints
+instead is in `LABELS`.
+"""
+
+from typing import Final, Literal
+
+Setting = Literal["monolingual", "crosslingual", "multilingual"]
+
+MONOLINGUAL: Final = "monolingual"
+CROSSLINGUAL: Final = "crosslingual"
+MULTILINGUAL: Final = "multilingual"
+SETTINGS: Final[tuple[Setting, ...]] = (MONOLINGUAL, CROSSLINGUAL, MULTILINGUAL)
+
+# The three scientific parameters of a study, under their MLflow and YAML names.
+MIXING_RATIO: Final = "mixing_ratio"
+TEMPERATURE: Final = "temperature"
+BATCH_SIZE: Final = "batch_size"
+SEED: Final = "seed"
+
+# Per-query table, one row per (setting, query, pool); see `hybridir.evaluation`.
+BENCHMARK: Final = "benchmark"
+SETTING: Final = "setting"
+QUERY_LANGUAGE: Final = "query_language"
+POOL_LANGUAGE: Final = "pool_language"  # "all" in the multilingual setting
+QUESTION_ID: Final = "question_id"
+POOL_SIZE: Final = "pool_size"
+N_RELEVANT: Final = "n_relevant"
+BEST_RANK: Final = "best_rank"
+WORST_RANK: Final = "worst_rank"
+BEST_RANK_SEEN: Final = "best_rank_seen"
+WORST_RANK_SEEN: Final = "worst_rank_seen"
+TOP1_LANGUAGE: Final = "top1_language"
+ALL_LANGUAGES: Final = "all"
+
+# Measures of one query, columns of the per-query table.
+AP: Final = "ap"
+AP_AT_20: Final = "ap_at_20"
+RR: Final = "rr"
+RECALL_AT_1: Final = "recall_at_1"
+RECALL_AT_10: Final = "recall_at_10"
+RECALL_AT_100: Final = "recall_at_100"
+NDCG_AT_10: Final = "ndcg_at_10"
+MEASURES: Final = (AP, AP_AT_20, RR, RECALL_AT_1, RECALL_AT_10, RECALL_AT_100, NDCG_AT_10)
+
+# Means over queries have names of their own.
+MEAN_NAMES: Final = {AP: "map", AP_AT_20: "map_at_20", RR: "mrr"}
+RANK_DISTANCE: Final = "rank_distance"
+RANK_DISTANCE_SEEN: Final = "rank_distance_seen"
+TOP1_OWN_LANGUAGE: Final = "top1_own_language"
+
+# Headline metrics of a trial that do not belong to a benchmark.
+DEV: Final = "dev"
+FIDELITY: Final = "fidelity"
+TRAIN_LOSS: Final = "train/loss"
+TRAIN_SECONDS: Final = "train/seconds"
+TRAIN_PAIRS_PER_SECOND: Final = "train/pairs_per_second"
+TRAIN_MONOLINGUAL_SHARE: Final = "train/monolingual_share"
+EVALUATION_SECONDS: Final = "evaluation/seconds"
+PEAK_MEMORY_MB: Final = "memory/peak_mb"
+
+# MLflow tags. The parent run is the study; its children are the trials.
+TAG_STUDY: Final = "hybridir.study"
+TAG_KIND: Final = "hybridir.kind"
+TAG_TRIAL: Final = "hybridir.trial"
+TAG_PHASE: Final = "hybridir.phase"
+TAG_STATE: Final = "hybridir.state"
+TAG_REASON: Final = "hybridir.reason"
+TAG_HOST: Final = "hybridir.host"
+TAG_PARENT: Final = "mlflow.parentRunId"
+KIND_STUDY: Final = "study"
+KIND_TRIAL: Final = "trial"
+PHASE_SEARCH: Final = "search"
+PHASE_CONFIRM: Final = "confirm"
+
+# How a trial ended; the words are Optuna's.
+COMPLETE: Final = "COMPLETE"
+PRUNED: Final = "PRUNED"
+FAIL: Final = "FAIL"
+
+# Artifacts of a run.
+ARTIFACT_STUDY: Final = "study.yaml"
+ARTIFACT_CONFIG: Final = "config.json"
+ARTIFACT_PER_QUERY: Final = "per_query"  # folder: one Parquet file per benchmark
+ARTIFACT_TRAINING_LOG: Final = "training_log.jsonl"
+ARTIFACT_REPORT: Final = "report"
+
+LABELS: Final = {
+    MONOLINGUAL: "monolingual",
+    CROSSLINGUAL: "cross-lingual",
+    MULTILINGUAL: "multilingual",
+    MIXING_RATIO: "mixing ratio α",
+    TEMPERATURE: "temperature",
+    BATCH_SIZE: "batch size",
+    AP: "mAP",
+    AP_AT_20: "mAP@20",
+    RR: "MRR",
+    RECALL_AT_1: "recall@1",
+    RECALL_AT_10: "recall@10",
+    RECALL_AT_100: "recall@100",
+    NDCG_AT_10: "nDCG@10",
+    RANK_DISTANCE: "rank distance",
+    RANK_DISTANCE_SEEN: "rank distance, seen languages",
+    TOP1_OWN_LANGUAGE: "top-1 in the question's language",
+}
+
+
+def mean_metric(benchmark: str, measure: str, setting: str) -> str:
+    """Name the mean of a measure over one kind of setting.
+
+    >>> mean_metric("xquad-r", "ap", "multilingual")
+    'xquad-r/map_multilingual'
+    """
+    return f"{benchmark}/{MEAN_NAMES.get(measure, measure)}_{setting}"
+
+
+def bias_metric(benchmark: str, measure: str) -> str:
+    """Name a language-bias figure, for example ``"xquad-r/rank_distance"``."""
+    return f"{benchmark}/{measure}"
