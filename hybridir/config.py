@@ -158,6 +158,8 @@ class FromScratchConfig(Model):
 
     layers: Annotated[int, Field(ge=1)] = 2
     hidden_size: Annotated[int, Field(ge=8)] = 128
+    intermediate_size: Annotated[int, Field(ge=8)] = 256
+    """Width of the feed-forward layers."""
     heads: Annotated[int, Field(ge=1)] = 2
     vocabulary: Annotated[int, Field(ge=200)] = 3000
     """Number of WordPiece tokens at most."""

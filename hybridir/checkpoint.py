@@ -1,0 +1,81 @@
+"""The state of the training loop, and how it is kept."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from hybridir.files import replacing
+
+
+@dataclass
+class LoopState:
+    """Everything that decides how training goes on; the checkpoint stores exactly this.
+
+    Batches and learning rates are functions of the step, so they have no state of their own.
+
+    Attributes:
+        model: the encoder's weights.
+        optimizer: its moments and step counts.
+        step: number of steps done.
+        seconds: time spent in these steps.
+        losses: loss of every step done.
+    """
+
+    model: nn.Module
+    optimizer: Optimizer
+    step: int = 0
+    seconds: float = 0.0
+    losses: list[float] = field(default_factory=list)
+
+    def save(self, path: Path, fingerprint: str) -> None:
+        """Write a checkpoint; it is whole or absent, also after a loss of power.
+
+        Args:
+            path: the file.
+            fingerprint: digest of what was trained on what; see `load`.
+        """
+        content: dict[str, Any] = {
+            "fingerprint": fingerprint,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "losses": self.losses,
+            "rng": torch.get_rng_state(),
+        }
+        if torch.cuda.is_available():
+            content["rng_cuda"] = torch.cuda.get_rng_state()
+        with replacing(path) as part, part.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def load(self, path: Path, fingerprint: str) -> bool:
+        """Continue from a checkpoint.
+
+        Args:
+            path: the file.
+            fingerprint: must equal the one that the checkpoint was saved with.
+
+        Returns:
+            Whether there was a checkpoint of this very training; another one's is left alone.
+        """
+        if not path.is_file():
+            return False
+        content = torch.load(path, weights_only=True, map_location="cpu")
+        if content["fingerprint"] != fingerprint:
+            return False
+        self.model.load_state_dict(content["model"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.step = content["step"]
+        self.seconds = content["seconds"]
+        self.losses = content["losses"]
+        torch.set_rng_state(content["rng"])
+        if "rng_cuda" in content and torch.cuda.is_available():
+            torch.cuda.set_rng_state(content["rng_cuda"])
+        return True

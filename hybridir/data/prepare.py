@@ -1,0 +1,115 @@
+"""Tokenise once, then memory-map: what every trial on a machine shares."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerBase
+
+from hybridir.files import replacing
+
+# Texts given to the tokenizer at once: enough to keep it busy, little enough to bound memory.
+_CHUNK = 10_000
+
+
+@dataclass(frozen=True)
+class TokenTable:
+    """Token ids of T texts, end to end.
+
+    Attributes:
+        tokens: [sum of lengths] int32, memory-mapped.
+        offsets: [T + 1] int64; text t is ``tokens[offsets[t]:offsets[t + 1]]``.
+    """
+
+    tokens: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> NDArray[np.int32]:
+        return self.tokens[self.offsets[row] : self.offsets[row + 1]]
+
+    def take(self, rows: NDArray[np.int64]) -> list[NDArray[np.int32]]:
+        """The token ids of some texts."""
+        return [self[row] for row in rows]
+
+
+def prepare_tokens(
+    texts: Sequence[str],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    prefix: str,
+    max_length: int,
+    cache: Path,
+) -> TokenTable:
+    """Tokenise texts, or re-open the result of an earlier call with the same input.
+
+    One process does the work while others wait at a lock; the manifest is written last, so that its
+    existence means that the preparation finished.
+
+    Args:
+        texts: T texts.
+        tokenizer: a fast Hugging Face tokenizer.
+        prefix: put before each text.
+        max_length: longer texts are cut to this many tokens, special ones included.
+        cache: folder of prepared data; each preparation has a folder of its own in it, named by
+            the digest of everything that decides the result.
+
+    Returns:
+        The memory-mapped tokens.
+    """
+    digest = _digest(texts, tokenizer, prefix, max_length)
+    folder = cache / f"tokens-{digest[:24]}"
+    if not (folder / "manifest.json").is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache / f"tokens-{digest[:24]}.lock"):
+            if not (folder / "manifest.json").is_file():
+                _write(folder, texts, tokenizer, prefix, max_length, digest)
+    return TokenTable(
+        tokens=np.load(folder / "tokens.npy", mmap_mode="r"),
+        offsets=np.load(folder / "offsets.npy"),
+    )
+
+
+def _digest(
+    texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, prefix: str, max_length: int
+) -> str:
+    sha = hashlib.sha256(json.dumps([prefix, max_length]).encode())
+    # The vocabulary and the pipeline, without the truncation that an earlier call may have set.
+    definition = json.loads(tokenizer.backend_tokenizer.to_str())
+    definition.pop("truncation", None)
+    definition.pop("padding", None)
+    sha.update(json.dumps(definition, sort_keys=True).encode())
+    for text in texts:
+        encoded = text.encode()
+        sha.update(len(encoded).to_bytes(4, "big") + encoded)
+    return sha.hexdigest()
+
+
+def _write(
+    folder: Path,
+    texts: Sequence[str],
+    tokenizer: PreTrainedTokenizerBase,
+    prefix: str,
+    max_length: int,
+    digest: str,
+) -> None:
+    rows: list[NDArray[np.int32]] = []
+    for start in range(0, len(texts), _CHUNK):
+        chunk = [prefix + text for text in texts[start : start + _CHUNK]]
+        encoded = tokenizer(chunk, truncation=True, max_length=max_length)
+        rows += [np.array(ids, dtype=np.int32) for ids in encoded["input_ids"]]
+    offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+    tokens = np.concatenate(rows) if rows else np.empty(0, dtype=np.int32)
+    with replacing(folder) as part:
+        part.mkdir()
+        np.save(part / "tokens.npy", tokens)
+        np.save(part / "offsets.npy", offsets)
+        manifest = {"digest": digest, "texts": len(texts), "tokens": len(tokens)}
+        (part / "manifest.json").write_text(json.dumps(manifest) + "\n")

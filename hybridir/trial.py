@@ -1,0 +1,277 @@
+"""One trial: a configuration trained and evaluated once, from one seed.
+
+This is the only place that unpacks a configuration; everything it calls takes plain values.
+"""
+
+import hashlib
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import nn
+from transformers import PreTrainedTokenizerBase
+
+from hybridir import names
+from hybridir.batching import BatchKind, BatchPlan
+from hybridir.checkpoint import LoopState
+from hybridir.config import TrialConfig
+from hybridir.data.benchmark import Benchmark
+from hybridir.data.prepare import TokenTable, prepare_tokens
+from hybridir.data.sources import TrainingData, load_reported, load_training
+from hybridir.encoder import BiEncoder
+from hybridir.evaluation import evaluate
+from hybridir.files import replacing
+from hybridir.loading import load_encoder, load_tokenizer
+from hybridir.per_query import write_per_query
+from hybridir.saving import save_encoder
+from hybridir.seeds import derive_seed
+from hybridir.summary import summarise
+from hybridir.training import accelerator, choose_precision, train
+
+RESULT = "result.json"
+CHECKPOINT = "checkpoint.pt"
+ENCODER = "encoder"
+
+# Entries of the training log: enough for a smooth curve, few enough to read.
+_LOG_ENTRIES = 100
+
+Report = Callable[[dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What a trial leaves behind, all under its workspace.
+
+    Attributes:
+        metrics: the headline figures, under their names in `hybridir.names`.
+        workspace: folder with ``result.json`` (written last), ``config.json``,
+            ``per_query/*.parquet`` and ``training_log.jsonl``.
+    """
+
+    metrics: dict[str, float]
+    workspace: Path
+
+
+def run_trial(
+    config: TrialConfig,
+    workspace: Path,
+    cache: Path,
+    *,
+    fidelities: Sequence[float] = (1.0,),
+    report: Report = lambda metrics: None,
+    progress: Callable[[int, int], None] = lambda step, steps: None,
+    keep_encoder: bool = False,
+) -> TrialResult:
+    """Train and evaluate one configuration; continue where an earlier call was interrupted.
+
+    Args:
+        config: what to do.
+        workspace: folder of this trial alone; a finished trial found there is not repeated.
+        cache: folder of prepared data, shared by the trials of a machine.
+        fidelities: shares of the budget after which the development benchmark is evaluated and
+            `report` is called, rising; the last one is 1.
+        report: receives the metrics known at that point; may raise to stop the trial.
+        progress: called after every step with (steps done, steps in all).
+        keep_encoder: save the trained encoder under ``encoder/``.
+
+    Returns:
+        The result.
+
+    Raises:
+        InputError: if the configuration or the data cannot be used.
+        TrialError: if training diverges.
+    """
+    if (workspace / RESULT).is_file():
+        metrics = json.loads((workspace / RESULT).read_text())
+        report(metrics)
+        return TrialResult(metrics, workspace)
+    workspace.mkdir(parents=True, exist_ok=True)
+    settings = config.model_dump_json(indent=1)
+    with replacing(workspace / names.ARTIFACT_CONFIG) as part:
+        part.write_text(settings)
+
+    data = load_training(config.data)
+    plan = make_plan(config, data)
+    benchmarks = load_reported(config.data)
+    tokenizer = load_tokenizer(
+        config.encoder, [*data.pairs.question, *data.pairs.passage], data.pairs.digest, cache
+    )
+    encoder = load_encoder(config.encoder, tokenizer, derive_seed(config.seed, "weights"))
+    questions, passages = _training_tokens(config, data, tokenizer, cache)
+    precision = choose_precision(config.training.precision, encoder.dimension)
+
+    with accelerator(precision) as accelerate:
+        scores = _Scores(config, accelerate, encoder, tokenizer, data, workspace, cache)
+
+        def report_at(fidelity: float) -> Callable[[LoopState], None]:
+            return lambda state: report(scores.on_dev(fidelity, state, plan))
+
+        state = train(
+            accelerate,
+            encoder,
+            questions,
+            passages,
+            plan,
+            temperature=config.training.temperature,
+            symmetric=config.training.symmetric,
+            learning_rate=config.training.learning_rate,
+            weight_decay=config.training.weight_decay,
+            betas=config.training.betas,
+            warmup=config.training.warmup,
+            clip_norm=config.training.clip_norm,
+            seed=derive_seed(config.seed, "dropout"),
+            checkpoint=workspace / CHECKPOINT,
+            checkpoint_every=config.training.checkpoint_every,
+            fingerprint=_fingerprint(settings, data.pairs.digest),
+            pauses={
+                max(1, round(fidelity * plan.steps)): report_at(fidelity)
+                for fidelity in fidelities
+                if fidelity < 1
+            },
+            on_step=lambda state: progress(state.step, plan.steps),
+        )
+        metrics = scores.on_dev(1.0, state, plan)
+        for benchmark in benchmarks:
+            metrics |= scores.on(benchmark)
+        metrics[names.EVALUATION_SECONDS] = scores.seconds
+
+    _write_training_log(workspace / names.ARTIFACT_TRAINING_LOG, state, plan)
+    if keep_encoder:
+        save_encoder(encoder, tokenizer, config.encoder, workspace / ENCODER)
+    with replacing(workspace / RESULT) as part:
+        part.write_text(json.dumps(metrics, indent=1))
+    (workspace / CHECKPOINT).unlink(missing_ok=True)
+    report(metrics)
+    return TrialResult(metrics, workspace)
+
+
+def make_plan(config: TrialConfig, data: TrainingData) -> BatchPlan:
+    """The batch plan of a trial.
+
+    Raises:
+        InputError: if the data cannot fill the batches.
+    """
+    return BatchPlan(
+        [data.pairs],
+        batch_size=config.batch.batch_size,
+        mixing_ratio=config.batch.mixing_ratio,
+        pairs=config.training.pairs,
+        seed=derive_seed(config.seed, "batches"),
+        kind=config.batch.kind,
+        coin=config.batch.coin,
+        language_sampling=config.batch.language_sampling,
+        language_exponent=config.batch.language_exponent,
+    )
+
+
+class _Scores:
+    """Evaluates the encoder of one trial, and keeps what is found in its workspace."""
+
+    def __init__(
+        self,
+        config: TrialConfig,
+        accelerate: Accelerator,
+        encoder: BiEncoder,
+        tokenizer: PreTrainedTokenizerBase,
+        data: TrainingData,
+        workspace: Path,
+        cache: Path,
+    ) -> None:
+        self._config = config
+        self._accelerate = accelerate
+        self._encoder: nn.Module = encoder
+        self._tokenizer = tokenizer
+        self._data = data
+        self._workspace = workspace
+        self._cache = cache
+        self.seconds = 0.0
+
+    def on(self, benchmark: Benchmark) -> dict[str, float]:
+        """Score a benchmark, write its per-query table and return its headline figures."""
+        start = time.perf_counter()
+        table = evaluate(
+            self._encoder,
+            benchmark,
+            self._tokenizer,
+            self._config.encoder,
+            batch_tokens=self._config.evaluation.batch_tokens,
+            seen_languages=self._data.seen_languages,
+            cache=self._cache,
+        )
+        folder = self._workspace / names.ARTIFACT_PER_QUERY
+        write_per_query(table, folder / f"{benchmark.name}.parquet")
+        self.seconds += time.perf_counter() - start
+        return summarise(table)
+
+    def on_dev(self, fidelity: float, state: LoopState, plan: BatchPlan) -> dict[str, float]:
+        """The figures known after a share of the budget: training's, and the dev benchmark's."""
+        metrics = {names.FIDELITY: fidelity, **_training_metrics(state, plan)}
+        if self._data.dev is not None:
+            metrics |= self.on(self._data.dev)
+        metrics[names.PEAK_MEMORY_MB] = _peak_memory_mb()
+        return metrics
+
+
+def _training_metrics(state: LoopState, plan: BatchPlan) -> dict[str, float]:
+    kinds = [plan.kind_of(step) is BatchKind.MONOLINGUAL for step in range(state.step)]
+    recent = state.losses[-max(1, state.step // 10) :]
+    return {
+        names.TRAIN_LOSS: float(np.mean(recent)),
+        names.TRAIN_SECONDS: state.seconds,
+        names.TRAIN_PAIRS_PER_SECOND: state.step * plan.batch_size / state.seconds,
+        names.TRAIN_MONOLINGUAL_SHARE: float(np.mean(kinds)),
+    }
+
+
+def _training_tokens(
+    config: TrialConfig, data: TrainingData, tokenizer: PreTrainedTokenizerBase, cache: Path
+) -> tuple[TokenTable, TokenTable]:
+    questions = prepare_tokens(
+        data.pairs.question,
+        tokenizer,
+        prefix=config.encoder.query_prefix,
+        max_length=config.encoder.query_length,
+        cache=cache,
+    )
+    passages = prepare_tokens(
+        data.pairs.passage,
+        tokenizer,
+        prefix=config.encoder.passage_prefix,
+        max_length=config.encoder.passage_length,
+        cache=cache,
+    )
+    return questions, passages
+
+
+def _fingerprint(settings: str, data_digest: str) -> str:
+    """What a checkpoint belongs to: these settings on these data."""
+    return hashlib.sha256(f"{settings}\n{data_digest}".encode()).hexdigest()
+
+
+def _write_training_log(path: Path, state: LoopState, plan: BatchPlan) -> None:
+    """Write the mean loss of equal stretches of the training, one JSON object a line."""
+    stretches = np.array_split(np.arange(state.step), min(_LOG_ENTRIES, state.step))
+    with replacing(path) as part, part.open("w") as file:
+        for steps in stretches:
+            monolingual = [plan.kind_of(step) is BatchKind.MONOLINGUAL for step in steps]
+            entry = {
+                "step": int(steps[-1]) + 1,
+                "loss": float(np.mean([state.losses[step] for step in steps])),
+                "monolingual_share": float(np.mean(monolingual)),
+            }
+            file.write(json.dumps(entry) + "\n")
+
+
+def _peak_memory_mb() -> float:
+    """Peak memory of the accelerator if there is one, else of this process so far, in MB."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 1e6
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3  # macOS counts bytes, Linux KiB

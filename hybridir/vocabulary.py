@@ -1,0 +1,95 @@
+"""A WordPiece vocabulary of the training text, the same in every process."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from filelock import FileLock
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
+
+from hybridir.files import replacing
+
+_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+def train_tokenizer(texts: Sequence[str], size: int) -> PreTrainedTokenizerFast:
+    """Learn a WordPiece vocabulary and make a BERT-like tokenizer of it.
+
+    The trainer numbers the letters in the order of a randomly seeded hash table and breaks ties
+    between merges by these numbers, so that two processes get different vocabularies. Naming all
+    letters as special tokens fixes the numbers; the vocabulary is then rebuilt with the real
+    special tokens alone.
+
+    Args:
+        texts: what to learn from.
+        size: number of tokens at most, special ones and letters included.
+
+    Returns:
+        A tokenizer that lower-cases, splits at blanks and punctuation, and frames each text in
+        ``[CLS]`` and ``[SEP]``.
+    """
+    trained = _pipeline(models.WordPiece(unk_token="[UNK]"))
+    letters = _letters(trained, texts)
+    alphabet = [*letters, *(f"##{letter}" for letter in letters)]
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=size, special_tokens=[*_SPECIAL, *alphabet], show_progress=False
+    )
+    trained.train_from_iterator(texts, trainer)
+    return _wrap(trained.get_vocab())
+
+
+def cached_tokenizer(texts: Sequence[str], size: int, cache: Path, key: str) -> (
+    PreTrainedTokenizerFast
+):
+    """`train_tokenizer`, learned once a machine.
+
+    Args:
+        texts: what to learn from.
+        size: number of tokens at most.
+        cache: folder of prepared data.
+        key: digest of the texts.
+    """
+    path = cache / f"vocabulary-{key[:24]}-{size}.json"
+    if not path.is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if not path.is_file():
+                vocabulary = train_tokenizer(texts, size).get_vocab()
+                with replacing(path) as part:
+                    part.write_text(json.dumps(vocabulary, ensure_ascii=False))
+    return _wrap(json.loads(path.read_text()))
+
+
+def _pipeline(model: models.Model) -> Tokenizer:
+    tokenizer = Tokenizer(model)
+    # Accents are kept: they are letters in Vietnamese and vowels in Hindi.
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return tokenizer
+
+
+def _letters(tokenizer: Tokenizer, texts: Iterable[str]) -> list[str]:
+    letters: set[str] = set()
+    for text in texts:
+        letters.update(tokenizer.normalizer.normalize_str(text))
+    return sorted(letter for letter in letters if not letter.isspace())
+
+
+def _wrap(vocabulary: dict[str, int]) -> PreTrainedTokenizerFast:
+    tokens = sorted(vocabulary, key=lambda token: vocabulary[token])
+    tokenizer = _pipeline(
+        models.WordPiece({token: index for index, token in enumerate(tokens)}, unk_token="[UNK]")
+    )
+    ids = {token: tokenizer.token_to_id(token) for token in ("[CLS]", "[SEP]")}
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=list(ids.items())
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    )
