@@ -7,7 +7,15 @@ names every mistake. A study's YAML file is made of the same models (`tune/study
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from hybridir.errors import InputError
 from hybridir.languages import LANGUAGES
@@ -102,7 +110,7 @@ class DataConfig(Model):
     dev_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Share of passage groups held out for development."""
     report_on: tuple[ReportConfig, ...] = ()
-    data_root: Path | None = None
+    data_root: Annotated[Path | None, Field(validate_default=True)] = None
     """Folder that holds ``xquad-r/`` and ``mlqa-r/``."""
 
     @field_validator("report_on", mode="before")
@@ -113,25 +121,41 @@ class DataConfig(Model):
             return [{"name": item} if isinstance(item, str) else item for item in value]
         return value
 
-    @model_validator(mode="after")
-    def _sources_fit(self) -> Self:
-        names = [benchmark.name for benchmark in self.report_on]
+    # The checks across fields are validators of the later field, not of the whole model, which
+    # pydantic would leave out as soon as any field is wrong: all mistakes are to be named at once.
+
+    @field_validator("report_on")
+    @classmethod
+    def _reports_fit(
+        cls, value: tuple[ReportConfig, ...], info: ValidationInfo
+    ) -> tuple[ReportConfig, ...]:
+        names = [benchmark.name for benchmark in value]
+        train: TrainConfig | None = info.data.get("train")
         if len(set(names)) < len(names):
-            raise ValueError("report_on names a benchmark twice")
-        if "synthetic-test" in names and self.train.synthetic is None:
-            raise ValueError("report_on: synthetic-test needs train.synthetic")
-        if self.train.lareqa and self.train.lareqa.name in names:
+            raise ValueError("a benchmark is named twice")
+        if train and train.synthetic is None and "synthetic-test" in names:
+            raise ValueError("synthetic-test needs train.synthetic")
+        if train and train.lareqa and train.lareqa.name in names:
             raise ValueError(
-                f"{self.train.lareqa.name} is both trained and reported on: "
+                f"{train.lareqa.name} is both trained and reported on: "
                 "the figures would not be zero-shot; report on another benchmark"
             )
-        needs_root = self.train.lareqa is not None or any(n.endswith("-r") for n in names)
-        if needs_root and self.data_root is None:
+        return value
+
+    @field_validator("data_root")
+    @classmethod
+    def _root_given(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        train: TrainConfig | None = info.data.get("train")
+        reports: tuple[ReportConfig, ...] = info.data.get("report_on", ())
+        folders = {report.name for report in reports if report.name.endswith("-r")}
+        if train and train.lareqa:
+            folders.add(train.lareqa.name)
+        if folders and value is None:
             raise ValueError(
-                "data_root is needed: the folder that holds xquad-r/ and mlqa-r/ "
+                f"is needed: the folder that holds {' and '.join(sorted(folders))} "
                 "(--set data_root=FOLDER)"
             )
-        return self
+        return value
 
 
 class BatchConfig(Model):
@@ -275,5 +299,6 @@ def describe_problems(heading: str, error: ValidationError) -> InputError:
             problems.append(f"{where}: {message}" if where else message)
         else:
             problems.append(f"{where}={item['input']!r}: {message[0].lower()}{message[1:]}")
-    count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
-    return InputError.collect(f"{heading} has {count}", problems)
+    if len(problems) > 1:
+        heading = f"{heading} has {len(problems)} problems"
+    return InputError.collect(heading, problems)

@@ -11,7 +11,9 @@ class InputError(ValueError):
 
     @classmethod
     def collect(cls, heading: str, problems: Iterable[str]) -> "InputError":
-        """Join several problems into one message, so that all can be mended at once.
+        """Join problems into one message, so that all can be mended at once.
+
+        A single problem stays on one line.
 
         Args:
             heading: what was being read, for example ``"study.yaml has 3 problems"``.
@@ -20,7 +22,10 @@ class InputError(ValueError):
         Returns:
             The error, ready to be raised.
         """
-        return cls("\n".join([f"{heading}:", *(f"  - {problem}" for problem in problems)]))
+        lines = list(problems)
+        if len(lines) == 1:
+            return cls(f"{heading}: {lines[0]}")
+        return cls("\n".join([f"{heading}:", *(f"  - {line}" for line in lines)]))
 
 
 class TrialError(RuntimeError):

@@ -156,8 +156,8 @@ def train(
             group["lr"] = rate
 
         # ------------------------------------------------------------------ the step
-        queries_BD = embed(model, questions.take(batch.questions), encoder.pad_token)
-        passages_BD = embed(model, passages.take(batch.passages), encoder.pad_token)
+        texts = questions.take(batch.questions) + passages.take(batch.passages)
+        queries_BD, passages_BD = embed(model, texts, encoder.pad_token).chunk(2)
         loss = info_nce(
             queries_BD,
             passages_BD,

@@ -1,0 +1,274 @@
+"""What scoring costs beyond the matrix product, on random embeddings of XQuAD-R's size.
+
+    python benchmarks/evaluation.py
+    python benchmarks/evaluation.py --with-peers --json evaluation.json
+
+Ours is everything from the embeddings to the per-query table: all monolingual, cross-lingual and
+multilingual settings, full rankings. The floor is the bare fp32 product in blocks of the same size
+into a reused buffer. Times are CPU seconds of this process; the candidates take turns within a
+repeat. Encoding the texts is not covered.
+"""
+
+import ctypes
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from numpy.typing import NDArray
+
+from hybridir.data.benchmark import Benchmark, build_benchmark
+from hybridir.per_query import per_query_table
+
+# Candidates per language of XQuAD-R; Roy et al. 2020, arXiv 2004.05484, table 1.
+POOLS = {"ar": 1222, "de": 1276, "el": 1234, "en": 1180, "es": 1215, "hi": 1244, "ru": 1219} | {
+    "th": 852,
+    "tr": 1167,
+    "vi": 1209,
+    "zh": 1196,
+}
+QUESTIONS = 1190  # a language
+DUPLICATES = 230  # passages that tokenise like another one; measured with an English vocabulary
+BLOCK = 256
+TREC_MEASURES = {"map", "map_cut_20", "recip_rank", "recall_1,10,100", "ndcg_cut_10"}
+
+Floats = NDArray[np.float32]
+Record = dict[str, str | float | int | None]
+
+
+def synthetic_benchmark(questions: int) -> Benchmark:
+    """Lay out a benchmark of XQuAD-R's shape, with one relevant passage a language.
+
+    Args:
+        questions: questions a language; the pools shrink in proportion.
+
+    Returns:
+        The benchmark; its texts are empty.
+    """
+    rng = np.random.default_rng(0)
+    sizes = {code: max(2, round(size * questions / QUESTIONS)) for code, size in POOLS.items()}
+    return build_benchmark(
+        "random",
+        ((f"q{number}", code, "") for code in sizes for number in range(questions)),
+        ((f"{code}-{n}", code, "") for code, size in sizes.items() for n in range(size)),
+        {
+            f"q{number}": {f"{code}-{rng.integers(size)}" for code, size in sizes.items()}
+            for number in range(questions)
+        },
+    )
+
+
+def random_embeddings(benchmark: Benchmark, dimensions: int) -> tuple[Floats, Floats]:
+    """Draw unit vectors, with exact duplicates among the passages so that ties occur.
+
+    Returns:
+        [queries, dimensions] and [passages, dimensions], float32.
+    """
+    rng = np.random.default_rng(1)
+    n_passages = len(benchmark.passages)
+    queries, passages = (
+        rng.standard_normal((count, dimensions), dtype=np.float32)
+        for count in (len(benchmark.queries), n_passages)
+    )
+    for array in (queries, passages):
+        array /= np.linalg.norm(array, axis=1, keepdims=True)
+    n_copies = round(DUPLICATES * n_passages / sum(POOLS.values()))
+    shuffled = rng.permutation(n_passages)
+    passages[shuffled[:n_copies]] = passages[shuffled[n_copies : 2 * n_copies]]
+    return queries, passages
+
+
+def product(queries: Floats, passages: Floats, buffer: torch.Tensor) -> None:
+    """Multiply block by block into the buffer: the floor."""
+    q, p = torch.from_numpy(queries), torch.from_numpy(passages).T
+    for start in range(0, len(q), BLOCK):
+        block = q[start : start + BLOCK]
+        torch.mm(block, p, out=buffer[: len(block)])
+
+
+def pytrec_eval_peer(
+    benchmark: Benchmark, queries: Floats, passages: Floats, chosen: NDArray[np.int64]
+) -> None:
+    """Score some queries in every pool with pytrec_eval, one call a pool."""
+    import pytrec_eval
+
+    scores = queries[chosen] @ passages.T
+    bounds = [*zip(benchmark.pools[:-1], benchmark.pools[1:], strict=True)]
+    for start, stop in [*bounds, (0, len(passages))]:
+        ids = benchmark.passage_ids[start:stop]
+        run, qrels = {}, {}
+        for row, query in enumerate(chosen):
+            first, last = benchmark.relevant_offsets[query : query + 2]
+            relevant = benchmark.relevant[first:last]
+            run[str(query)] = dict(zip(ids, scores[row, start:stop].tolist(), strict=True))
+            qrels[str(query)] = {
+                benchmark.passage_ids[index]: 1 for index in relevant if start <= index < stop
+            }
+        pytrec_eval.RelevanceEvaluator(qrels, TREC_MEASURES).evaluate(run)
+
+
+def subset(benchmark: Benchmark, chosen: NDArray[np.int64]) -> Benchmark:
+    """Keep some queries, and all passages."""
+    relevant = [
+        benchmark.relevant[slice(*benchmark.relevant_offsets[query : query + 2])]
+        for query in chosen
+    ]
+    return Benchmark(
+        benchmark.name,
+        benchmark.languages,
+        [benchmark.question_ids[query] for query in chosen],
+        benchmark.query_languages[chosen],
+        [benchmark.queries[query] for query in chosen],
+        benchmark.passage_ids,
+        benchmark.passage_languages,
+        benchmark.passages,
+        np.cumsum([0, *map(len, relevant)], dtype=np.int64),
+        np.concatenate(relevant),
+    )
+
+
+def memory_beyond(run: Callable[[], object]) -> float | None:
+    """Measure by how much a call raises the process's resident memory at its peak.
+
+    Returns:
+        Megabytes; None where the system does not tell (other than Linux).
+    """
+    try:
+        ctypes.CDLL(None).malloc_trim(0)  # memory that was freed before would hide new memory
+        Path("/proc/self/clear_refs").write_text("5")  # sets the peak back to the present
+        before = _status_kb("VmHWM")
+        run()
+        return (_status_kb("VmHWM") - before) / 1024
+    except (OSError, AttributeError):
+        return None
+
+
+def _status_kb(field: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field))
+
+
+def interleaved(repeats: int, *runs: Callable[[], object]) -> list[list[float]]:
+    """Time some calls in turns.
+
+    Returns:
+        CPU seconds, a list of `repeats` for each call.
+    """
+    seconds: list[list[float]] = [[] for _ in runs]
+    for _ in range(repeats):
+        for run, taken in zip(runs, seconds, strict=True):
+            start = time.process_time()
+            run()
+            taken.append(time.process_time() - start)
+    return seconds
+
+
+def compare(
+    name: str,
+    ours: tuple[list[float], float | None],
+    peer: tuple[list[float], float | None],
+    floor: list[float],
+) -> Record:
+    """Print medians and spreads of two candidates, and put them into one record.
+
+    Args:
+        name: of the comparison.
+        ours: CPU seconds and megabytes.
+        peer: the same.
+        floor: CPU seconds of the bare product, in the same repeats.
+
+    Returns:
+        Medians in seconds; ``ratio`` is ours over the peer's, the median over repeats;
+        ``floor_share`` is the share of our time that the bare product takes.
+    """
+    ratios = [mine / theirs for mine, theirs in zip(ours[0], peer[0], strict=True)]
+    typer.echo(name)
+    for who, (seconds, megabytes) in (("ours", ours), ("peer", peer)):
+        memory = "" if megabytes is None else f", {megabytes:.0f} MB at the peak"
+        typer.echo(f"  {who}  {spread(seconds)} s{memory}")
+    typer.echo(f"  ours / peer  {spread(ratios)}  ({len(ratios)} repeats)")
+    return {
+        "name": name,
+        "ours": statistics.median(ours[0]),
+        "peer": statistics.median(peer[0]),
+        "unit": "s",
+        "ratio": statistics.median(ratios),
+        "floor_share": statistics.median(floor) / statistics.median(ours[0]),
+        "ours_mb": ours[1],
+        "peer_mb": peer[1],
+        "n": len(ratios),
+    }
+
+
+def spread(values: list[float]) -> str:
+    """Write a median with the smallest and the largest value."""
+    return f"{statistics.median(values):.4g} [{min(values):.4g} .. {max(values):.4g}]"
+
+
+def main(
+    repeats: Annotated[int, typer.Option(min=1, help="How often each candidate runs.")] = 5,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the product.")] = 1,
+    dimensions: Annotated[int, typer.Option(min=1, help="Size of an embedding.")] = 768,
+    questions: Annotated[
+        int, typer.Option(min=10, help="Questions a language; pools shrink in proportion.")
+    ] = QUESTIONS,
+    with_peers: Annotated[bool, typer.Option(help="Run pytrec_eval as well.")] = False,
+    peer_queries: Annotated[int, typer.Option(min=1, help="Queries that peers score.")] = 256,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="File for the figures, a list of objects.")
+    ] = None,
+) -> None:
+    """Time the scoring of all settings against the bare matrix product."""
+    torch.set_num_threads(threads)
+    benchmark = synthetic_benchmark(questions)
+    queries, passages = random_embeddings(benchmark, dimensions)
+    typer.echo(
+        f"{len(queries)} queries x {len(passages)} passages x {dimensions} dimensions, "
+        f"{len(benchmark.relevant)} relevant, threads={threads}, CPU seconds, "
+        "median [smallest .. largest]"
+    )
+
+    def ours() -> None:
+        per_query_table(benchmark, queries, passages, benchmark.languages)
+
+    few = subset(benchmark, np.arange(min(11, len(queries)), dtype=np.int64))
+    per_query_table(few, queries[:11], passages, few.languages)  # compiles the kernel
+    ours_mb = memory_beyond(ours)
+    buffer = torch.empty(BLOCK, len(passages))
+
+    def floor() -> None:
+        product(queries, passages, buffer)
+
+    floor_mb = memory_beyond(floor)
+    floor_s, ours_s = interleaved(repeats, floor, ours)
+    records = [compare("score-vs-product", (ours_s, ours_mb), (floor_s, floor_mb), floor_s)]
+    if with_peers:
+        records.append(_against_pytrec_eval(benchmark, queries, passages, repeats, peer_queries))
+    if json_file is not None:
+        json_file.write_text(json.dumps(records, indent=2) + "\n")
+
+
+def _against_pytrec_eval(
+    benchmark: Benchmark, queries: Floats, passages: Floats, repeats: int, peer_queries: int
+) -> Record:
+    chosen = np.unique(np.linspace(0, len(queries) - 1, peer_queries).astype(np.int64))
+    few, few_queries = subset(benchmark, chosen), queries[chosen]
+    buffer = torch.empty(BLOCK, len(passages))
+    runs: tuple[Callable[[], object], ...] = (
+        lambda: product(few_queries, passages, buffer),
+        lambda: per_query_table(few, few_queries, passages, few.languages),
+        lambda: pytrec_eval_peer(benchmark, queries, passages, chosen),
+    )
+    _, ours_mb, peer_mb = (memory_beyond(run) for run in runs)
+    floor_s, ours_s, peer_s = interleaved(repeats, *runs)
+    typer.echo(f"on {len(chosen)} of the queries:")
+    return compare("score-vs-pytrec_eval", (ours_s, ours_mb), (peer_s, peer_mb), floor_s)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,71 @@
+"""Language bias of a retriever, from the multilingual rows of a per-query table.
+
+L languages. The table is that of `hybridir.per_query`, for one benchmark; this file needs pandas
+only, so that the analysis can use it as well.
+"""
+
+import pandas as pd
+
+from hybridir import names
+
+
+def rank_distance(table: pd.DataFrame, seen_only: bool = False) -> float:
+    """Say how far apart the relevant passages of a question lie in the multilingual pool.
+
+    Per question the worst minus the best rank of its relevant passages; the mean over questions;
+    the mean over question languages. A question with one relevant passage has distance 0.
+
+    Args:
+        table: per-query table of one benchmark.
+        seen_only: look at the relevant passages in seen languages alone. Their ranks are still
+            those in the pool of all languages; questions without any are left out.
+
+    Returns:
+        Distance in ranks, 0 at best; NaN without a multilingual row.
+
+    Source: after Huang et al., SIGIR 2023, arXiv 2305.09025.
+    """
+    rows = _multilingual(table)
+    best = names.BEST_RANK_SEEN if seen_only else names.BEST_RANK
+    worst = names.WORST_RANK_SEEN if seen_only else names.WORST_RANK
+    distance = (rows[worst] - rows[best]).dropna().astype("float64")
+    language = rows.loc[distance.index, names.QUERY_LANGUAGE]
+    return float(distance.groupby(language, observed=True).mean().mean())
+
+
+def top1_languages(table: pd.DataFrame) -> pd.DataFrame:
+    """Say in which language the first passage of the multilingual pool is.
+
+    Args:
+        table: per-query table of one benchmark.
+
+    Returns:
+        [L, L] shares; a row per question language that sums to 1, a column per language of the
+        first-ranked passage.
+    """
+    rows = _multilingual(table)
+    question = rows[names.QUERY_LANGUAGE].astype("str")
+    first = rows[names.TOP1_LANGUAGE].astype("str")
+    shares = pd.crosstab(question, first, normalize="index")
+    languages = sorted({*question, *first})
+    return shares.reindex(index=sorted(set(question)), columns=languages, fill_value=0.0)
+
+
+def top1_own_language(table: pd.DataFrame) -> float:
+    """Share of questions whose first passage in the multilingual pool is in their own language.
+
+    Args:
+        table: per-query table of one benchmark.
+
+    Returns:
+        Share in [0, 1], as the mean over question languages; NaN without a multilingual row.
+        Without bias it is the share of the relevant passages in that language.
+    """
+    rows = _multilingual(table)
+    question = rows[names.QUERY_LANGUAGE].astype("str")
+    own = (question == rows[names.TOP1_LANGUAGE].astype("str")).astype("float64")
+    return float(own.groupby(question).mean().mean())
+
+
+def _multilingual(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table[names.SETTING] == names.MULTILINGUAL]

@@ -1,0 +1,84 @@
+"""Compiled counting of the candidates that rank above each relevant passage.
+
+B queries of a block, N candidates, L languages, R relevant occurrences, Q queries in all.
+
+The kernel is compiled on first use and cached beside this file, or in the user's cache folder
+where this one cannot be written. Where neither can be, it is compiled anew in each process.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Function = TypeVar("Function", bound=Callable[..., None])
+
+
+def _compiled(function: Function) -> Function:
+    """Compile at first call, cached on disk where any folder for it can be written."""
+    try:
+        return cast(Function, njit(cache=True, nogil=True)(function))
+    except RuntimeError:  # numba found no writable cache folder
+        return cast(Function, njit(nogil=True)(function))
+
+
+@_compiled
+def count_higher(
+    scores_BN: NDArray[np.float32],
+    maxima_B: NDArray[np.float32],
+    first_query: int,
+    pools: NDArray[np.int64],
+    relevant_offsets: NDArray[np.int64],
+    relevant: NDArray[np.int64],
+    id_order_N: NDArray[np.int32],
+    by_id_N: NDArray[np.int32],
+    higher_RL: NDArray[np.int32],
+    top1_Q: NDArray[np.int32],
+) -> None:
+    """Count, for one block of queries, what ranks above each relevant passage.
+
+    A candidate ranks above another with a higher score or, at an equal score, with the higher id.
+    The counting loop compares one contiguous pool with one threshold and adds up in 32 bits, so
+    that it is compiled to vector instructions; ids are looked at only where a tie exists.
+
+    Args:
+        scores_BN: scores, none of them NaN.
+        maxima_B: largest score of each row.
+        first_query: number of the block's first query.
+        pools: [L + 1] boundaries of the languages' pools.
+        relevant_offsets: [Q + 1] boundaries of the queries' relevant passages.
+        relevant: [R] passage indices.
+        id_order_N: position of each passage's id among all ids, in ascending order.
+        by_id_N: inverse of `id_order_N`.
+        higher_RL: written to: candidates of each pool that rank above the relevant passage.
+        top1_Q: written to: the passage that ranks first of all.
+    """
+    for row in range(scores_BN.shape[0]):
+        query = first_query + row
+        maximum = maxima_B[row]
+        highest_id = np.int32(-1)
+        for language in range(pools.shape[0] - 1):
+            start, stop = pools[language], pools[language + 1]
+            pool = scores_BN[row, start:stop]
+            order = id_order_N[start:stop]
+            for index in range(pool.shape[0]):
+                candidate = order[index] if pool[index] == maximum else np.int32(-1)
+                highest_id = np.int32(max(highest_id, candidate))
+            for occurrence in range(relevant_offsets[query], relevant_offsets[query + 1]):
+                passage = relevant[occurrence]
+                threshold = scores_BN[row, passage]
+                above = np.int32(0)
+                equal = np.int32(0)
+                # int32 sums are int64 to numba; the casts keep the accumulators narrow.
+                for index in range(pool.shape[0]):
+                    above = np.int32(above + np.int32(pool[index] > threshold))
+                    equal = np.int32(equal + np.int32(pool[index] == threshold))
+                if equal > np.int32(start <= passage < stop):
+                    own = id_order_N[passage]
+                    for index in range(pool.shape[0]):
+                        wins = pool[index] == threshold and order[index] > own
+                        above = np.int32(above + np.int32(wins))
+                higher_RL[occurrence, language] = above
+        top1_Q[query] = by_id_N[highest_id]

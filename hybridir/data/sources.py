@@ -1,0 +1,147 @@
+"""From a data configuration to data: what is trained, tuned and reported on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hybridir.config import DataConfig, ReportConfig, TrainConfig
+from hybridir.data.benchmark import Benchmark, benchmark_from_pairs, build_benchmark
+from hybridir.data.lareqa import load_lareqa_benchmark, load_lareqa_pairs
+from hybridir.data.pairs import Pairs, shared_questions, split_by_group
+from hybridir.data.synthetic import SyntheticCorpus, synthetic_corpus
+from hybridir.data.tabular import load_table
+from hybridir.errors import InputError
+from hybridir.names import DEV
+
+# The split belongs to the data, not to a trial: all trials of all studies tune on the same rows.
+SPLIT_SEED = 0
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a trial learns from and is tuned on.
+
+    Attributes:
+        pairs: the training table, without what is held out.
+        dev: the benchmark for tuning, or None where nothing is tuned.
+        seen_languages: languages of `pairs`, sorted.
+    """
+
+    pairs: Pairs
+    dev: Benchmark | None
+    seen_languages: tuple[str, ...]
+
+
+def load_training(config: DataConfig, seed: int = SPLIT_SEED) -> TrainingData:
+    """Load the training table and the development benchmark.
+
+    The synthetic corpus brings its own development set, of entities that are not trained on.
+    Other sources are split by passage group. ``questions: shared`` is applied before the split.
+
+    Args:
+        config: what to load.
+        seed: decides the split. Leave it alone within a study, or its trials are tuned on
+            different rows.
+
+    Returns:
+        The data.
+
+    Raises:
+        InputError: if a source cannot be used, nothing is left of it, or it shares questions
+            with a benchmark that is reported on.
+    """
+    corpus = _synthetic(config.train)
+    pairs = corpus.train if corpus else _table(config)
+    if config.train.questions == "shared":
+        pairs = shared_questions(pairs)
+        if not len(pairs):
+            raise InputError(
+                "questions=shared: no question of the training data exists in two languages; "
+                "train on more languages or set questions to all"
+            )
+    _refuse_reported_questions(config, pairs)
+    dev = None
+    if config.tune_on == "dev":
+        if corpus:
+            dev = corpus.dev
+        else:
+            pairs, held_out = split_by_group(pairs, config.dev_share, seed)
+            dev = benchmark_from_pairs(DEV, held_out)
+    return TrainingData(pairs=pairs, dev=dev, seen_languages=pairs.languages)
+
+
+def load_reported(config: DataConfig) -> tuple[Benchmark, ...]:
+    """Load the benchmarks that are reported on, in the order of the configuration.
+
+    Raises:
+        InputError: if a benchmark cannot be loaded.
+    """
+    return tuple(_reported(config, report) for report in config.report_on)
+
+
+def _synthetic(train: TrainConfig) -> SyntheticCorpus | None:
+    given = train.synthetic
+    return synthetic_corpus(given.languages, given.seed, given.entities) if given else None
+
+
+def _table(config: DataConfig) -> Pairs:
+    lareqa, table = config.train.lareqa, config.train.table
+    if lareqa and config.data_root:
+        return load_lareqa_pairs(config.data_root / lareqa.name, lareqa.languages)
+    assert table is not None, "TrainConfig holds exactly one source"
+    return load_table(table.path, table.languages, table.skip_bad)
+
+
+def _reported(config: DataConfig, report: ReportConfig) -> Benchmark:
+    if report.name == "synthetic-test":
+        corpus = _synthetic(config.train)
+        assert corpus is not None, "DataConfig asks for the corpus where its test is reported"
+        if report.languages is None:
+            return corpus.test
+        return _in_languages(corpus.test, report.languages)
+    assert config.data_root is not None, "DataConfig asks for the root where a folder is reported"
+    return load_lareqa_benchmark(report.name, config.data_root / report.name, report.languages)
+
+
+def _in_languages(benchmark: Benchmark, codes: Sequence[str]) -> Benchmark:
+    """Keep the queries and passages of some languages."""
+    lacking = sorted(set(codes) - set(benchmark.languages))
+    if lacking or not codes:
+        raise InputError(
+            f"{benchmark.name}: no {', '.join(lacking) or 'language chosen'}; "
+            f"languages that are there: {' '.join(benchmark.languages)}"
+        )
+    kept = [code in codes for code in benchmark.languages]
+    passages = [
+        (key, benchmark.languages[code], text)
+        for key, code, text in zip(
+            benchmark.passage_ids, benchmark.passage_languages, benchmark.passages, strict=True
+        )
+        if kept[code]
+    ]
+    keys = {key for key, _, _ in passages}
+    queries = []
+    relevant = {}
+    for query, code in enumerate(benchmark.query_languages):
+        if kept[code]:
+            question_id = benchmark.question_ids[query]
+            queries.append((question_id, benchmark.languages[code], benchmark.queries[query]))
+            low, high = benchmark.relevant_offsets[query : query + 2]
+            found = {benchmark.passage_ids[index] for index in benchmark.relevant[low:high]}
+            relevant[question_id] = found & keys
+    return build_benchmark(benchmark.name, queries, passages, relevant)
+
+
+def _refuse_reported_questions(config: DataConfig, pairs: Pairs) -> None:
+    """Refuse to train on questions that are reported on, by their ids."""
+    trained = set(pairs.question_id)
+    problems = []
+    for benchmark in load_reported(config):
+        both = sorted(trained.intersection(benchmark.question_ids))
+        if both:
+            problems.append(f"{benchmark.name} shares {len(both)} of them, e.g. {both[0]!r}")
+    if problems:
+        raise InputError.collect(
+            "question ids of the training data are reported on; train on other data or report on "
+            "another benchmark",
+            problems,
+        )

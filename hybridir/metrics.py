@@ -1,0 +1,171 @@
+"""The measures of one query in one pool, from the ranks of its relevant passages alone.
+
+G groups, a group being one query with one pool; R relevant occurrences, all groups together.
+
+Each measure is trec_eval's of the same name, with binary relevance and the whole pool ranked. All
+are computed for many groups at once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridir import names
+
+Floats = NDArray[np.float64]
+TREC_EVAL = "trec_eval 9.0, https://github.com/usnistgov/trec_eval"
+
+
+@dataclass(frozen=True)
+class RankedGroups:
+    """Ranks of the relevant passages, group after group.
+
+    Attributes:
+        ranks_R: ranks from 1, ascending within a group.
+        offsets: [G + 1]; the ranks of group g are ``ranks_R[offsets[g]:offsets[g + 1]]``. No group
+            is empty: without a relevant passage no measure is defined.
+    """
+
+    ranks_R: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+
+    @cached_property
+    def sizes_G(self) -> NDArray[np.int64]:
+        """Number of relevant passages."""
+        return np.diff(self.offsets)
+
+    @cached_property
+    def found_R(self) -> NDArray[np.int64]:
+        """Number of relevant passages down to this one, itself included."""
+        return 1 + np.arange(len(self.ranks_R)) - np.repeat(self.offsets[:-1], self.sizes_G)
+
+    def total(self, values_R: Floats) -> Floats:
+        """Sum within each group.
+
+        Args:
+            values_R: one value per relevant occurrence.
+
+        Returns:
+            [G] sums.
+        """
+        if not len(values_R):
+            return np.zeros(0)
+        return np.add.reduceat(values_R, self.offsets[:-1])
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure of one query in one pool.
+
+    Attributes:
+        name: its column in the per-query table; from `hybridir.names`.
+        sentence: what it says.
+        compute: groups -> [G] values in [0, 1].
+        reference: where it is defined, and under which name.
+    """
+
+    name: str
+    sentence: str
+    compute: Callable[[RankedGroups], Floats]
+    reference: str
+
+
+def average_precision(groups: RankedGroups, cutoff: int | None = None) -> Floats:
+    """Mean over the relevant passages of the precision at their ranks.
+
+    Args:
+        groups: the ranks.
+        cutoff: relevant passages ranked below count as precision 0; none if left out.
+
+    Returns:
+        [G] values; divided by all relevant passages, also where the cut-off is smaller.
+
+    >>> average_precision(RankedGroups(np.array([1, 4]), np.array([0, 2]))).tolist()
+    [0.75]
+    """
+    precision_R = groups.found_R / groups.ranks_R
+    if cutoff is not None:
+        precision_R = np.where(groups.ranks_R <= cutoff, precision_R, 0.0)
+    return groups.total(precision_R) / groups.sizes_G
+
+
+def reciprocal_rank(groups: RankedGroups) -> Floats:
+    """One over the best rank, as [G] values."""
+    return 1.0 / groups.ranks_R[groups.offsets[:-1]]
+
+
+def recall(groups: RankedGroups, cutoff: int) -> Floats:
+    """Share of the relevant passages within the first `cutoff`, as [G] values."""
+    return groups.total((groups.ranks_R <= cutoff).astype(np.float64)) / groups.sizes_G
+
+
+def ndcg(groups: RankedGroups, cutoff: int) -> Floats:
+    """Discounted gain within the first `cutoff`, over that of an ideal ranking, as [G] values.
+
+    A relevant passage gains 1, divided by log2(rank + 1).
+    """
+    gain_R = np.where(groups.ranks_R <= cutoff, 1.0 / np.log2(groups.ranks_R + 1.0), 0.0)
+    ideal = np.cumsum(1.0 / np.log2(np.arange(1, cutoff + 1) + 1.0))
+    ideal_G: Floats = ideal[np.minimum(groups.sizes_G, cutoff) - 1]
+    return groups.total(gain_R) / ideal_G
+
+
+MEASURES = (
+    Measure(
+        names.AP,
+        "Mean precision at the ranks of the relevant passages.",
+        average_precision,
+        f"map, {TREC_EVAL}",
+    ),
+    Measure(
+        names.AP_AT_20,
+        "The same, where a relevant passage below rank 20 counts as not found.",
+        lambda groups: average_precision(groups, 20),
+        f"map_cut_20, {TREC_EVAL}",
+    ),
+    Measure(
+        names.RR,
+        "One over the best rank of a relevant passage.",
+        reciprocal_rank,
+        f"recip_rank, {TREC_EVAL}",
+    ),
+    Measure(
+        names.RECALL_AT_1,
+        "Share of the relevant passages that is ranked first.",
+        lambda groups: recall(groups, 1),
+        f"recall_1, {TREC_EVAL}",
+    ),
+    Measure(
+        names.RECALL_AT_10,
+        "Share of the relevant passages among the first 10.",
+        lambda groups: recall(groups, 10),
+        f"recall_10, {TREC_EVAL}",
+    ),
+    Measure(
+        names.RECALL_AT_100,
+        "Share of the relevant passages among the first 100.",
+        lambda groups: recall(groups, 100),
+        f"recall_100, {TREC_EVAL}",
+    ),
+    Measure(
+        names.NDCG_AT_10,
+        "Discounted gain of the first 10, over that of an ideal ranking.",
+        lambda groups: ndcg(groups, 10),
+        f"ndcg_cut_10, {TREC_EVAL}; Jarvelin and Kekalainen 2002, doi 10.1145/582415.582418",
+    ),
+)
+
+
+def all_measures(groups: RankedGroups) -> dict[str, Floats]:
+    """Compute every measure.
+
+    Args:
+        groups: the ranks, G groups.
+
+    Returns:
+        Measure name -> [G] values.
+    """
+    return {measure.name: measure.compute(groups) for measure in MEASURES}

@@ -1,0 +1,163 @@
+"""Exact ranks of the relevant passages, in every pool at once, without sorting.
+
+Q queries, N passages, D dimensions, L languages, R relevant occurrences, B queries of a block.
+
+A passage's rank is one more than the number of candidates above it. Counted per language, the same
+numbers give the ranks in each language's pool and, added up, in the pool of all languages. So one
+blocked product of the embeddings serves all settings.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hybridir.counting import count_higher
+from hybridir.errors import TrialError
+
+
+@dataclass(frozen=True)
+class RelevantRanks:
+    """Where the relevant passages ended up.
+
+    Attributes:
+        higher_RL: [R, L] int32; how many candidates of language l's pool rank above the relevant
+            occurrence r. Its rank in that pool is one more, its rank in the pool of all languages
+            one more than the row's sum.
+        top1_Q: [Q] int32; index of the passage that ranks first in the pool of all languages.
+    """
+
+    higher_RL: NDArray[np.int32]
+    top1_Q: NDArray[np.int32]
+
+
+def rank_relevant(
+    queries_QD: NDArray[np.float32],
+    passages_ND: NDArray[np.float32],
+    pools: NDArray[np.int64],
+    relevant_offsets: NDArray[np.int64],
+    relevant: NDArray[np.int64],
+    passage_ids: Sequence[str],
+    block: int = 256,
+) -> RelevantRanks:
+    """Rank every relevant passage among the candidates of every language.
+
+    The order is trec_eval's: by score, and at an equal score the higher id first, in the byte
+    order of UTF-8. The score of a relevant passage is read from the same product as its
+    candidates': computed anew it would differ in the last bits and move ranks.
+
+    Beyond the embeddings this takes ``4 * (block * N + R * L)`` bytes or so.
+
+    Args:
+        queries_QD: embeddings of the queries, numpy float32.
+        passages_ND: embeddings of the passages, numpy float32, ordered by language.
+        pools: [L + 1] boundaries; the pool of language l is ``pools[l]:pools[l + 1]``.
+        relevant_offsets: [Q + 1] boundaries of each query's entries in `relevant`.
+        relevant: [R] indices of relevant passages.
+        passage_ids: N ids, all different.
+        block: queries scored at once.
+
+    Returns:
+        Counts per relevant occurrence and language, and each query's first passage.
+
+    Raises:
+        TrialError: if a score is NaN: no rank would mean anything.
+        ValueError: if shapes or types do not fit each other.
+
+    >>> queries = np.array([[1.0, 0.0]], dtype=np.float32)
+    >>> passages = np.array([[0.9, 0], [0.5, 0], [0.7, 0]], dtype=np.float32)
+    >>> ranks = rank_relevant(
+    ...     queries,
+    ...     passages,
+    ...     pools=np.array([0, 2, 3]),
+    ...     relevant_offsets=np.array([0, 2]),
+    ...     relevant=np.array([1, 2]),
+    ...     passage_ids=["a", "b", "c"],
+    ... )
+    >>> ranks.higher_RL.tolist(), ranks.top1_Q.tolist()
+    ([[1, 1], [1, 0]], [0])
+    """
+    _check(queries_QD, passages_ND, pools, relevant_offsets, relevant, passage_ids)
+    n_queries, n_passages = len(queries_QD), len(passages_ND)
+    by_id_N = np.array(sorted(range(n_passages), key=passage_ids.__getitem__), dtype=np.int32)
+    id_order_N = np.empty_like(by_id_N)
+    id_order_N[by_id_N] = np.arange(n_passages, dtype=np.int32)
+
+    higher_RL = np.empty((len(relevant), len(pools) - 1), dtype=np.int32)
+    top1_Q = np.empty(n_queries, dtype=np.int32)
+    q_QD, p_DN = _as_tensor(queries_QD), _as_tensor(passages_ND).T
+    buffer_BN = torch.empty(min(block, n_queries), n_passages)
+    for first in range(0, n_queries, block):
+        stop = min(first + block, n_queries)
+        scores_BN = torch.mm(q_QD[first:stop], p_DN, out=buffer_BN[: stop - first])
+        maxima_B = scores_BN.amax(dim=1)  # a NaN anywhere in the row makes the maximum NaN
+        if maxima_B.isnan().any():
+            _raise_nan(first + int(maxima_B.isnan().int().argmax()), queries_QD, passages_ND)
+        count_higher(
+            scores_BN.numpy(),
+            maxima_B.numpy(),
+            first,
+            pools.astype(np.int64, copy=False),
+            relevant_offsets.astype(np.int64, copy=False),
+            relevant.astype(np.int64, copy=False),
+            id_order_N,
+            by_id_N,
+            higher_RL,
+            top1_Q,
+        )
+    return RelevantRanks(higher_RL, top1_Q)
+
+
+def _as_tensor(array: NDArray[np.float32]) -> torch.Tensor:
+    """Share the array's memory; it is never written to, so a read-only array is as good."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def _raise_nan(
+    query: int, queries_QD: NDArray[np.float32], passages_ND: NDArray[np.float32]
+) -> None:
+    bad_queries = int((~np.isfinite(queries_QD).all(axis=1)).sum())
+    bad_passages = int((~np.isfinite(passages_ND).all(axis=1)).sum())
+    raise TrialError(
+        f"the scores of query {query} contain NaN and cannot be ranked: {bad_queries} query and "
+        f"{bad_passages} passage embeddings are not finite; the encoder has probably diverged "
+        "(lower the learning rate or raise the temperature)"
+    )
+
+
+def _check(
+    queries_QD: NDArray[np.float32],
+    passages_ND: NDArray[np.float32],
+    pools: NDArray[np.int64],
+    relevant_offsets: NDArray[np.int64],
+    relevant: NDArray[np.int64],
+    passage_ids: Sequence[str],
+) -> None:
+    """Refuse what the compiled kernel would read past the end of."""
+    n_passages = len(passages_ND)
+    problems = []
+    if queries_QD.dtype != np.float32 or passages_ND.dtype != np.float32:
+        problems.append(f"embeddings are {queries_QD.dtype}, {passages_ND.dtype}, not float32")
+    if queries_QD.ndim != 2 or queries_QD.shape[1:] != passages_ND.shape[1:]:
+        problems.append(f"embeddings of shapes {queries_QD.shape} and {passages_ND.shape}")
+    if pools[0] != 0 or pools[-1] != n_passages or (np.diff(pools) < 0).any():
+        problems.append(f"pools {pools.tolist()} do not divide {n_passages} passages")
+    if len(relevant_offsets) != len(queries_QD) + 1:
+        problems.append(f"{len(relevant_offsets)} offsets for {len(queries_QD)} queries")
+    if (
+        relevant_offsets[0] != 0
+        or relevant_offsets[-1] != len(relevant)
+        or (np.diff(relevant_offsets) < 0).any()
+    ):
+        problems.append(f"offsets do not divide {len(relevant)} relevant passages")
+    if len(relevant) and not 0 <= relevant.min() <= relevant.max() < n_passages:
+        problems.append(f"relevant passages outside 0..{n_passages - 1}")
+    if len(passage_ids) != n_passages:
+        problems.append(f"{len(passage_ids)} ids for {n_passages} passages")
+    if problems:
+        raise ValueError("cannot rank: " + "; ".join(problems))

@@ -1,0 +1,130 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hybridir import names
+from hybridir.data.benchmark import Benchmark, build_benchmark
+from hybridir.errors import TrialError
+from hybridir.per_query import COLUMNS, per_query_table, write_per_query
+
+# Two languages, five passages; question q2 has no translation and nothing relevant in English.
+BENCHMARK = build_benchmark(
+    "five",
+    queries=[("q1", "de", ""), ("q2", "de", ""), ("q1", "en", "")],
+    passages=[
+        ("d1", "de", ""),
+        ("d2", "de", ""),
+        ("d3", "de", ""),
+        ("e1", "en", ""),
+        ("e2", "en", ""),
+    ],
+    relevant={"q1": {"d1", "e1"}, "q2": {"d2", "d3"}},
+)
+# Scores by query (q1 de, q2 de, q1 en) and passage (d1, d2, d3, e1, e2).
+SCORES = np.array(
+    [[0.9, 0.8, 0.1, 0.2, 0.7], [0.1, 0.6, 0.3, 0.5, 0.4], [0.3, 0.4, 0.2, 0.1, 0.5]],
+    dtype=np.float32,
+)
+
+
+def table_of(scores: np.ndarray, seen: set[str], benchmark: Benchmark = BENCHMARK) -> pd.DataFrame:
+    queries = np.eye(len(scores), dtype=np.float32)  # so that the product is the scores
+    return per_query_table(benchmark, queries, np.ascontiguousarray(scores.T), seen)
+
+
+def test_each_query_has_a_row_for_each_pool_with_something_relevant():
+    table = table_of(SCORES, {"de", "en"})
+    assert table.columns.tolist() == list(COLUMNS)
+    columns = ["setting", "question_id", "query_language", "pool_language", "pool_size"]
+    columns += ["n_relevant", "best_rank", "worst_rank"]
+    assert list(table[columns].itertuples(index=False, name=None)) == [
+        ("monolingual", "q1", "de", "de", 3, 1, 1, 1),  # d1 d2 d3
+        ("monolingual", "q2", "de", "de", 3, 2, 1, 2),  # d2 d3 d1
+        ("monolingual", "q1", "en", "en", 2, 1, 2, 2),  # e2 e1
+        ("crosslingual", "q1", "de", "en", 2, 1, 2, 2),  # e2 e1
+        ("crosslingual", "q1", "en", "de", 3, 1, 2, 2),  # d2 d1 d3
+        ("multilingual", "q1", "de", "all", 5, 2, 1, 4),  # d1 d2 e2 e1 d3
+        ("multilingual", "q2", "de", "all", 5, 2, 1, 4),  # d2 e1 e2 d3 d1
+        ("multilingual", "q1", "en", "all", 5, 2, 3, 5),  # e2 d2 d1 d3 e1
+    ]
+    assert (table.benchmark == "five").all()
+
+
+def test_measures_follow_from_the_ranks():
+    table = table_of(SCORES, {"de", "en"})
+    assert table.ap.tolist() == pytest.approx(
+        [1, 1, 1 / 2, 1 / 2, 1 / 2, (1 + 2 / 4) / 2, (1 + 2 / 4) / 2, (1 / 3 + 2 / 5) / 2]
+    )
+    assert table.rr.tolist() == pytest.approx([1, 1, 1 / 2, 1 / 2, 1 / 2, 1, 1, 1 / 3])
+    assert table.recall_at_1.tolist() == pytest.approx([1, 1 / 2, 0, 0, 0, 1 / 2, 1 / 2, 0])
+
+
+def test_ranks_among_seen_languages_are_those_in_the_whole_pool():
+    table = table_of(SCORES, {"en", "fr"})
+    rows = table[table.setting == "multilingual"]
+    # e1 is fourth for the German q1 and fifth for the English one; q2 has nothing in English.
+    assert rows.best_rank_seen.tolist() == rows.worst_rank_seen.tolist() == [4, pd.NA, 5]
+    assert table[table.setting != "multilingual"].best_rank_seen.isna().all()
+
+
+def test_with_all_languages_seen_the_ranks_are_the_same():
+    rows = table_of(SCORES, {"de", "en"})
+    rows = rows[rows.setting == "multilingual"]
+    assert rows.best_rank_seen.tolist() == rows.best_rank.tolist()
+    assert rows.worst_rank_seen.tolist() == rows.worst_rank.tolist()
+
+
+def test_with_no_language_seen_the_ranks_are_missing():
+    table = table_of(SCORES, set())
+    assert table.best_rank_seen.isna().all()
+    assert str(table.best_rank_seen.dtype) == "Int32"
+
+
+def test_the_first_language_is_told_for_the_multilingual_pool_alone():
+    table = table_of(SCORES, {"de"})
+    assert table.top1_language.dropna().tolist() == ["de", "de", "en"]
+    assert table[table.top1_language.notna()].setting.unique().tolist() == ["multilingual"]
+
+
+def test_two_relevant_passages_in_one_language_make_one_row():
+    table = table_of(SCORES, {"de"})
+    row = table[(table.setting == "monolingual") & (table.question_id == "q2")]
+    assert row.n_relevant.tolist() == [2]
+
+
+def test_a_query_with_no_relevant_passage_of_its_own_language_has_no_monolingual_row():
+    benchmark = build_benchmark(
+        "one",
+        queries=[("q", "de", "")],
+        passages=[("d", "de", ""), ("e", "en", "")],
+        relevant={"q": {"e"}},
+    )
+    table = table_of(np.array([[0.2, 0.1]]).astype(np.float32), {"de"}, benchmark)
+    assert table.setting.tolist() == ["crosslingual", "multilingual"]
+    assert table.best_rank.tolist() == [1, 2]
+
+
+def test_an_encoder_that_diverged_is_not_ranked():
+    with pytest.raises(TrialError, match="NaN"):
+        table_of(np.full_like(SCORES, np.nan), {"de"})
+
+
+def test_a_table_survives_being_written_and_read(tmp_path: Path):
+    table = table_of(SCORES, {"en"})
+    path = tmp_path / "new" / "five.parquet"
+    write_per_query(table, path)
+    pd.testing.assert_frame_equal(pd.read_parquet(path), table)
+    assert [entry.name for entry in path.parent.iterdir()] == ["five.parquet"]
+
+
+def test_a_table_that_cannot_be_written_leaves_the_old_file_as_it_was(tmp_path: Path):
+    path = tmp_path / "five.parquet"
+    write_per_query(table_of(SCORES, {"en"}), path)
+    before = path.read_bytes()
+    unwritable = pd.DataFrame({names.AP: [0.5, "not a number"]})
+    with pytest.raises(Exception, match=r"not a number|Could not convert"):
+        write_per_query(unwritable, path)
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["five.parquet"]

@@ -1,0 +1,1 @@
+"""The study: a search over trials, then a confirmation, then a report. Run from the checkout."""

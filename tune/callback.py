@@ -1,0 +1,97 @@
+"""Ray's events -> the study's folder, its tracking and its narration."""
+
+import math
+import socket
+from typing import Any
+
+from ray.tune import Callback
+from ray.tune.experiment import Trial
+
+from hybridir import names
+from hybridir.config import TrialConfig
+from tune.driver_only import DriverOnly
+from tune.folders import FAILURE, Outcome, RunFolder, TrialFolder
+from tune.narrator import Narrator, describe
+from tune.searcher import final_state
+from tune.study import PARAMETERS
+from tune.tracking import Tracker
+from tune.trainable import BUDGET_PERCENT
+
+
+class StudyCallback(DriverOnly, Callback):
+    """Settles each trial in the driver: folder first, then tracking, then a line.
+
+    Args:
+        folder: of the study.
+        tracker: writes to MLflow.
+        narrator: tells the user.
+        shown: parameters to print.
+    """
+
+    def __init__(
+        self, folder: RunFolder, tracker: Tracker, narrator: Narrator, shown: list[str]
+    ) -> None:
+        self._folder = folder
+        self._tracker = tracker
+        self._narrator = narrator
+        self._shown = shown
+
+    def on_trial_start(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """Open the trial's run."""
+        self._tracker.start_trial(self._trial(trial), self._config(trial))
+
+    def on_trial_complete(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """Settle a trial that ended by itself or was stopped by the scheduler."""
+        self._settle(trial, error=False)
+
+    def on_trial_error(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """Settle a trial that failed for good."""
+        self._settle(trial, error=True)
+
+    def _settle(self, trial: Trial, *, error: bool) -> None:
+        folder = self._trial(trial)
+        result = trial.last_result or {}
+        failure = (folder.read(FAILURE) or {}) if error else {}
+        reason = failure.get("reason", "the worker process died") if error else ""
+        outcome = Outcome(
+            state=final_state(result, error=error),
+            metrics=_figures(result),
+            reason=reason,
+            host=failure.get("host") or result.get("hostname") or socket.gethostname(),
+        )
+        folder.settle(outcome)
+        self._tracker.end_trial(folder)
+        config = self._config(trial)
+        settings = config.model_dump()
+        shown = {name: settings[PARAMETERS[name][0]][name] for name in self._shown}
+        self._narrator.trial_ended(folder, describe(shown), outcome)
+
+    def _trial(self, trial: Trial) -> TrialFolder:
+        return self._folder.trial(trial_name(trial))
+
+    def _config(self, trial: Trial) -> TrialConfig:
+        return TrialConfig.model_validate_json(trial.config["trial"]["config"])
+
+
+def trial_name(trial: Trial) -> str:
+    """The name that the trial's folder bears, such as ``search-003``."""
+    return str(trial.config["trial"]["folder"]).rsplit("/", 1)[-1]
+
+
+def _figures(result: dict[str, Any]) -> dict[str, float]:
+    """The chosen metrics of a result, without the process ids and times that Ray adds."""
+    return {
+        key: float(value)
+        for key, value in result.items()
+        if ("/" in key or key == names.FIDELITY)
+        and key != BUDGET_PERCENT
+        and isinstance(value, (int, float))
+        and not key.startswith("config/")
+        and math.isfinite(value)
+    }

@@ -1,0 +1,168 @@
+"""What a study keeps on disk, and where.
+
+```
+STORAGE/STUDY/run-001/
+  study.yaml             the settings, overrides included
+  optuna.journal         proposals and outcomes of the search
+  mlflow.json            where the tracking is, and the parent run
+  trials/NAME/           config.json, progress.json, result.json, outcome.json, per_query/ ...
+  report/                the report
+  ray/                   Ray's own state
+STORAGE/cache/           prepared data, shared by all studies
+```
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hybridir import names
+from hybridir.errors import InputError
+from hybridir.files import replacing
+
+OUTCOME = "outcome.json"
+PROGRESS = "progress.json"
+FAILURE = "failure.json"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended; written once, by the driver.
+
+    Attributes:
+        state: `names.COMPLETE`, `names.PRUNED` or `names.FAIL`.
+        metrics: the last figures reported.
+        reason: of a failure, its last lines included; else empty.
+        host: machine that it ran on.
+    """
+
+    state: str
+    metrics: dict[str, float]
+    reason: str = ""
+    host: str = ""
+
+
+@dataclass(frozen=True)
+class TrialFolder:
+    """The folder of one trial."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The trial's name, such as ``search-003``."""
+        return self.path.name
+
+    @property
+    def phase(self) -> str:
+        """`names.PHASE_SEARCH` or `names.PHASE_CONFIRM`."""
+        return self.name.split("-")[0]
+
+    def read(self, file: str) -> dict[str, Any] | None:
+        """One of the trial's JSON files, or None if it is not there."""
+        try:
+            content: dict[str, Any] = json.loads((self.path / file).read_text())
+        except FileNotFoundError:
+            return None
+        return content
+
+    def write(self, file: str, content: dict[str, Any]) -> None:
+        """Write one of the trial's JSON files, whole or not at all."""
+        with replacing(self.path / file) as part:
+            part.write_text(json.dumps(content, indent=1))
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the trial ended; None while it has not."""
+        content = self.read(OUTCOME)
+        return Outcome(**content) if content else None
+
+    def settle(self, outcome: Outcome) -> None:
+        """Write down how the trial ended, and drop the checkpoint that nobody will continue."""
+        self.write(OUTCOME, asdict(outcome))
+        (self.path / "checkpoint.pt").unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run of a study."""
+
+    path: Path
+
+    @property
+    def study_file(self) -> Path:
+        """The settings, overrides included."""
+        return self.path / names.ARTIFACT_STUDY
+
+    @property
+    def journal(self) -> Path:
+        """Optuna's storage."""
+        return self.path / "optuna.journal"
+
+    @property
+    def report(self) -> Path:
+        """Folder of the report."""
+        return self.path / "report"
+
+    @property
+    def ray(self) -> Path:
+        """Folder for Ray's own state."""
+        return self.path / "ray"
+
+    @property
+    def tracking(self) -> Path:
+        """Where the tracking is."""
+        return self.path / "mlflow.json"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the study went to its end."""
+        return (self.path / "finished").is_file()
+
+    def finish(self) -> None:
+        """Note that the study went to its end."""
+        with replacing(self.path / "finished") as part:
+            part.touch()
+
+    def trial(self, name: str) -> TrialFolder:
+        """The folder of a trial, which need not exist yet."""
+        return TrialFolder(self.path / "trials" / name)
+
+    def trials(self) -> list[TrialFolder]:
+        """The folders of all trials that have started, by name."""
+        return [TrialFolder(path) for path in sorted((self.path / "trials").glob("*-*"))]
+
+
+def cache_folder(storage: Path) -> Path:
+    """Folder of prepared data: HYBRIDIR_CACHE, or ``cache`` under the storage."""
+    given = os.environ.get("HYBRIDIR_CACHE")
+    return Path(given) if given else storage / "cache"
+
+
+def new_run(storage: Path, study: str) -> RunFolder:
+    """The next free folder of a study; it is not created yet."""
+    existing = [int(folder.path.name.split("-")[1]) for folder in runs(storage, study)]
+    return RunFolder(storage / study / f"run-{max(existing, default=0) + 1:03d}")
+
+
+def runs(storage: Path, study: str) -> list[RunFolder]:
+    """The runs of a study so far, oldest first."""
+    return [RunFolder(path) for path in sorted((storage / study).glob("run-[0-9]*"))]
+
+
+def latest_run(storage: Path, study: str) -> RunFolder:
+    """The newest run of a study.
+
+    Raises:
+        InputError: if there is none; the studies that there are are named.
+    """
+    found = runs(storage, study)
+    if not found:
+        known = sorted({path.parent.parent.name for path in storage.glob("*/run-*/study.yaml")})
+        raise InputError(
+            f"there is no study {study!r} under {storage}; "
+            f"studies there: {', '.join(known) or 'none'}"
+        )
+    return found[-1]

@@ -1,0 +1,217 @@
+"""The two phases of a study: the search, then the confirmation over the mixing ratio."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune as ray_tune
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
+
+from hybridir import names
+from hybridir.config import TrialConfig
+from hybridir.errors import InputError
+from hybridir.seeds import derive_seed
+from tune.callback import StudyCallback, trial_name
+from tune.folders import RunFolder, TrialFolder, cache_folder
+from tune.narrator import Narrator, describe
+from tune.searcher import TruthfulSearcher, best_trial, make_sampler, open_study
+from tune.study import StudyConfig, Value
+from tune.tracking import Tracker
+from tune.trainable import BUDGET_PERCENT, train_trial, trial_spec
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# A worker that dies is replaced and continues from the trial's checkpoint.
+_RETRIES = 2
+_TRIAL_SEEDS = 2**31
+
+
+class Phases:
+    """Runs the trials of one study on Ray.
+
+    Args:
+        study: the settings.
+        folder: where everything is kept; trials that ended there are not repeated.
+        tracker: writes to MLflow.
+        narrator: tells the user.
+    """
+
+    def __init__(
+        self, study: StudyConfig, folder: RunFolder, tracker: Tracker, narrator: Narrator
+    ) -> None:
+        self._study = study
+        self._folder = folder
+        self._tracker = tracker
+        self._narrator = narrator
+
+    def search(self) -> dict[str, Value]:
+        """Search the space.
+
+        Returns:
+            The parameters of the best trial that had the whole budget.
+
+        Raises:
+            InputError: if no trial did.
+        """
+        search = self._study.search
+        assert search is not None, "asked for only where there is a search"
+        seed = derive_seed(self._study.seed, "sampler") % 2**32
+        sampler = make_sampler(search.sampler, seed=seed, startup_trials=search.startup_trials)
+        optuna_study = open_study(self._folder.journal, self._study.name, sampler)
+        fidelities = [1.0] if search.scheduler == "none" else [0.5, 1.0]
+        searcher = TruthfulSearcher(
+            optuna_study,
+            {name: values.distribution for name, values in self._study.space.items()},
+            search.objective,
+            search.trials,
+            lambda number, parameters: self._spec(
+                f"{names.PHASE_SEARCH}-{number:03d}",
+                self._study.trial(
+                    parameters,
+                    seed=derive_seed(self._study.seed, f"search/{number}") % _TRIAL_SEEDS,
+                    report=False,
+                ),
+                fidelities,
+            ),
+        )
+        if searcher.remaining > 0:
+            self._narrator.phase(
+                names.PHASE_SEARCH,
+                searcher.remaining,
+                f"{search.sampler} over {', '.join(self._study.space)}, maximises "
+                f"{search.objective}",
+            )
+            scheduler: TrialScheduler = FIFOScheduler()
+            if search.scheduler == "asha":
+                scheduler = ASHAScheduler(
+                    time_attr=BUDGET_PERCENT,
+                    metric=search.objective,
+                    mode="max",
+                    max_t=100,
+                    grace_period=50,
+                    reduction_factor=2,
+                )
+            self._fit(
+                names.PHASE_SEARCH,
+                list(self._study.space),
+                ray_tune.TuneConfig(
+                    search_alg=searcher, scheduler=scheduler, num_samples=searcher.remaining
+                ),
+                {},
+            )
+        best = best_trial(optuna_study)
+        if best is None:
+            raise InputError(
+                f"no search trial went to its end; the reasons are in {self._folder.path}/trials"
+            )
+        self._narrator.say(
+            f"best configuration: {describe(best.params)}  "
+            f"({search.objective} {best.value:.4f}, trial {best.number:03d})"
+        )
+        return dict(best.params)
+
+    def confirm(self, at: dict[str, Value]) -> None:
+        """Measure the curve over the mixing ratio, several seeds each, on what is reported."""
+        confirm = self._study.confirm
+        assert confirm is not None, "asked for only where there is a confirmation"
+        specs = []
+        # Seed by seed, so that an interrupted confirmation has whole curves.
+        for index in range(confirm.seeds):
+            seed = derive_seed(self._study.seed, f"confirm/{index}") % _TRIAL_SEEDS
+            for ratio in confirm.mixing_ratio:
+                name = f"{names.PHASE_CONFIRM}-a{ratio:g}-s{index}"
+                if self._folder.trial(name).outcome is None:
+                    config = self._study.trial(
+                        {**at, names.MIXING_RATIO: ratio}, seed=seed, report=True
+                    )
+                    specs.append(self._spec(name, config, [1.0], keep_encoder=index == 0))
+        if specs:
+            self._narrator.phase(
+                names.PHASE_CONFIRM,
+                len(specs),
+                f"mixing ratio {', '.join(f'{r:g}' for r in confirm.mixing_ratio)} with "
+                f"{confirm.seeds} seeds each, at {describe(_others(at)) or 'the study defaults'}",
+            )
+            self._fit(
+                names.PHASE_CONFIRM,
+                [names.MIXING_RATIO],
+                ray_tune.TuneConfig(),
+                {"trial": ray_tune.grid_search([spec["trial"] for spec in specs])},
+            )
+
+    def _spec(
+        self, name: str, config: TrialConfig, fidelities: list[float], keep_encoder: bool = False
+    ) -> dict[str, Any]:
+        folder = self._folder.trial(name)
+        folder.write(names.ARTIFACT_CONFIG, config.model_dump(mode="json"))
+        return trial_spec(
+            folder=folder.path,
+            cache=cache_folder(self._study.storage),
+            config=config.model_dump_json(),
+            fidelities=fidelities,
+            cpu=self._study.resources.cpu,
+            keep_encoder=keep_encoder,
+        )
+
+    def _fit(
+        self,
+        phase: str,
+        shown: list[str],
+        tune_config: ray_tune.TuneConfig,
+        param_space: dict[str, Any],
+    ) -> None:
+        tune_config.reuse_actors = True
+        tune_config.trial_name_creator = trial_name
+        tune_config.trial_dirname_creator = trial_name
+        resources = {"cpu": self._study.resources.cpu, "gpu": self._study.resources.gpu}
+        ray_tune.Tuner(
+            ray_tune.with_resources(train_trial, resources),
+            param_space=param_space,
+            tune_config=tune_config,
+            run_config=ray_tune.RunConfig(
+                name=phase,
+                storage_path=str(self._folder.ray.resolve()),
+                failure_config=ray_tune.FailureConfig(max_failures=_RETRIES),
+                callbacks=[StudyCallback(self._folder, self._tracker, self._narrator, shown)],
+                verbose=0,
+            ),
+        ).fit()
+
+
+def start_ray() -> None:
+    """Join the cluster that RAY_ADDRESS names, or start Ray on this machine alone."""
+    # No result files of Ray's own beside the study's, no banner, no usage report.
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    options: dict[str, Any] = {}
+    if "RAY_ADDRESS" not in os.environ:
+        options = {"num_cpus": len(os.sched_getaffinity(0)), "include_dashboard": False}
+    ray.init(
+        logging_level="ERROR",
+        log_to_driver=False,
+        runtime_env={"env_vars": {"PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}},
+        **options,
+    )
+
+
+def best_of_confirmation(folder: RunFolder) -> TrialFolder | None:
+    """The confirmed trial of the first seed with the best dev mAP, whose encoder is worth keeping.
+
+    The benchmarks that are reported on have no say in it. None without a development benchmark.
+    """
+    key = f"{names.DEV}/map_mean"
+    scored = [
+        (outcome.metrics[key], trial.name, trial)
+        for trial in folder.trials()
+        if trial.phase == names.PHASE_CONFIRM
+        and (trial.path / "encoder").is_dir()
+        and (outcome := trial.outcome) is not None
+        and key in outcome.metrics
+    ]
+    return max(scored)[2] if scored else None
+
+
+def _others(parameters: dict[str, Value]) -> dict[str, Value]:
+    return {name: value for name, value in parameters.items() if name != names.MIXING_RATIO}

@@ -1,0 +1,227 @@
+"""The only writer to MLflow: a study is a parent run, a trial its child.
+
+Everything that is written comes from the study's folder, so that a server that was away, or a
+driver that was killed, is caught up with later and nothing is lost or doubled.
+"""
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
+from mlflow.exceptions import MlflowException
+
+from hybridir import names
+from hybridir.config import TrialConfig
+from hybridir.files import replacing
+from tune.folders import Outcome, RunFolder, TrialFolder
+from tune.study import PARAMETERS
+
+# A new database's schema is announced step by step, by MLflow and by Alembic.
+for noisy in ("mlflow.store.db.utils", "alembic"):
+    logging.getLogger(noisy).setLevel(logging.WARNING)
+
+logger = logging.getLogger("hybridir")
+
+EXPERIMENT = "hybridir"
+_STATUS = {names.COMPLETE: "FINISHED", names.PRUNED: "KILLED", names.FAIL: "FAILED"}
+_TAG_LIMIT = 5000  # characters, of MLflow
+
+
+def tracking_uri(given: str | None) -> str:
+    """Where runs are kept: as given, else MLFLOW_TRACKING_URI, else mlflow.db in this folder."""
+    default = f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+    return given or os.environ.get("MLFLOW_TRACKING_URI") or default
+
+
+class Tracker:
+    """Keeps one study's runs in step with its folder.
+
+    Args:
+        uri: MLflow tracking URI.
+        study: name of the study.
+        folder: its folder; the parent run's id is kept there, so that resuming re-attaches.
+    """
+
+    def __init__(self, uri: str, study: str, folder: RunFolder) -> None:
+        self.uri = uri
+        self._study = study
+        self._folder = folder
+        self._client = MlflowClient(tracking_uri=uri)
+        self._parent = self._open_parent()
+
+    @property
+    def parent_run_id(self) -> str:
+        """The study's run."""
+        return self._parent
+
+    def _open_parent(self) -> str:
+        if self._folder.tracking.is_file():
+            parent = str(json.loads(self._folder.tracking.read_text())["run_id"])
+            self._client.update_run(parent, status="RUNNING")
+            return parent
+        run = self._client.create_run(
+            self._experiment(),
+            run_name=f"{self._study} {self._folder.path.name}",
+            tags={
+                names.TAG_STUDY: self._study,
+                names.TAG_KIND: names.KIND_STUDY,
+                "hybridir.folder": str(self._folder.path.resolve()),
+                "hybridir.command": " ".join(sys.argv),
+            },
+        )
+        parent = str(run.info.run_id)
+        self._client.log_artifact(parent, str(self._folder.study_file))
+        with replacing(self._folder.tracking) as part:
+            part.write_text(json.dumps({"uri": self.uri, "run_id": parent}))
+        return parent
+
+    def _experiment(self) -> str:
+        found = self._client.get_experiment_by_name(EXPERIMENT)
+        if found:
+            return str(found.experiment_id)
+        # Beside a database file MLflow would put artifacts into ./mlruns, whose presence makes a
+        # bare `mlflow ui` look there instead of into the database.
+        location = None
+        if self.uri.startswith("sqlite:///"):
+            database = Path(self.uri.removeprefix("sqlite:///"))
+            location = (database.parent / "mlartifacts").resolve().as_uri()
+        return str(self._client.create_experiment(EXPERIMENT, artifact_location=location))
+
+    def log_study(self, parameters: dict[str, Any], data: Iterable[tuple[str, str, str]]) -> None:
+        """Note what the study is about, on the parent run.
+
+        Args:
+            parameters: settings worth a column in the UI.
+            data: (name, digest, role) of each data set.
+        """
+        params = [Param(key, str(value)) for key, value in parameters.items()]
+        self._client.log_batch(self._parent, params=params)
+        inputs = [
+            DatasetInput(
+                Dataset(name=name, digest=digest[:32], source_type="local", source="{}"),
+                tags=[InputTag("mlflow.data.context", role)],
+            )
+            for name, digest, role in data
+        ]
+        self._client.log_inputs(self._parent, inputs)
+
+    def start_trial(self, trial: TrialFolder, config: TrialConfig) -> None:
+        """Give a trial its run, or re-attach to the one that it has."""
+        self._attempt(lambda trial: self._start(trial, config), trial)
+
+    def end_trial(self, trial: TrialFolder) -> None:
+        """Bring a trial's run to the state that its folder tells."""
+        self._attempt(self._end, trial)
+
+    def catch_up(self) -> list[str]:
+        """Send what could not be sent before; close what was left running.
+
+        Returns:
+            Names of trials whose runs are still not up to date.
+        """
+        missing = []
+        for trial in self._folder.trials():
+            if trial.outcome is None:
+                continue
+            run = self._find(trial.name)
+            if run and run.info.status in _STATUS.values():
+                continue
+            if not self._attempt(self._end, trial):
+                missing.append(trial.name)
+        return missing
+
+    def finish(self, status: str, tags: dict[str, str]) -> None:
+        """Close the parent run.
+
+        Args:
+            status: ``FINISHED``, ``FAILED`` or ``KILLED``.
+            tags: what came out, for the UI.
+        """
+        for key, value in tags.items():
+            self._client.set_tag(self._parent, key, value)
+        self._client.set_terminated(self._parent, status=status)
+
+    def log_model(self, folder: Path) -> None:
+        """Keep an encoder with the study."""
+        self._client.log_artifacts(self._parent, str(folder), "encoder")
+
+    def _start(self, trial: TrialFolder, config: TrialConfig) -> str:
+        run = self._find(trial.name)
+        if run:
+            self._client.update_run(run.info.run_id, status="RUNNING")
+            return str(run.info.run_id)
+        settings = config.model_dump()
+        params = {name: settings[where][name] for name, (where, _) in PARAMETERS.items()}
+        params |= {names.SEED: config.seed, "pairs": config.training.pairs}
+        created = self._client.create_run(
+            self._experiment(),
+            run_name=trial.name,
+            tags={
+                names.TAG_PARENT: self._parent,
+                names.TAG_STUDY: self._study,
+                names.TAG_KIND: names.KIND_TRIAL,
+                names.TAG_TRIAL: trial.name,
+                names.TAG_PHASE: trial.phase,
+                names.TAG_STATE: "RUNNING",
+            },
+        )
+        run_id = str(created.info.run_id)
+        self._client.log_batch(run_id, params=[Param(k, str(v)) for k, v in params.items()])
+        return run_id
+
+    def _end(self, trial: TrialFolder) -> None:
+        outcome = trial.outcome
+        assert outcome is not None, "a trial ends in its folder first"
+        config = (trial.path / names.ARTIFACT_CONFIG).read_text()
+        run_id = self._start(trial, TrialConfig.model_validate_json(config))
+        self._client.log_batch(run_id, metrics=_metrics(trial, outcome))
+        for file in (names.ARTIFACT_CONFIG, names.ARTIFACT_TRAINING_LOG):
+            if (trial.path / file).is_file():
+                self._client.log_artifact(run_id, str(trial.path / file))
+        tables = trial.path / names.ARTIFACT_PER_QUERY
+        if outcome.state == names.COMPLETE and tables.is_dir():
+            self._client.log_artifacts(run_id, str(tables), names.ARTIFACT_PER_QUERY)
+        tags = {names.TAG_STATE: outcome.state, names.TAG_HOST: outcome.host}
+        if outcome.reason:
+            tags[names.TAG_REASON] = outcome.reason[-_TAG_LIMIT:]
+        for key, value in tags.items():
+            self._client.set_tag(run_id, key, value)
+        self._client.set_terminated(run_id, status=_STATUS[outcome.state])
+
+    def _find(self, trial: str) -> Run | None:
+        runs = self._client.search_runs(
+            [self._experiment()],
+            f"tags.`{names.TAG_PARENT}` = '{self._parent}' "
+            f"and tags.`{names.TAG_TRIAL}` = '{trial}'",
+        )
+        return runs[0] if runs else None
+
+    def _attempt(self, write: Callable[[TrialFolder], object], trial: TrialFolder) -> bool:
+        try:
+            write(trial)
+        except (MlflowException, OSError) as error:
+            reason = str(error).splitlines()[0]
+            logger.warning("%s: tracking will be caught up with later (%s)", trial.name, reason)
+            return False
+        return True
+
+
+def _metrics(trial: TrialFolder, outcome: Outcome) -> list[Metric]:
+    """The headline figures, and the loss as a curve over the steps."""
+    now = int(time.time() * 1000)
+    metrics = {key: value for key, value in outcome.metrics.items() if key != names.TRAIN_LOSS}
+    found = [Metric(key, value, now, 0) for key, value in metrics.items()]
+    log = trial.path / names.ARTIFACT_TRAINING_LOG
+    if log.is_file():
+        entries = [json.loads(line) for line in log.read_text().splitlines()]
+        found += [Metric(names.TRAIN_LOSS, e["loss"], now, e["step"]) for e in entries]
+    elif names.TRAIN_LOSS in outcome.metrics:
+        found.append(Metric(names.TRAIN_LOSS, outcome.metrics[names.TRAIN_LOSS], now, 0))
+    return found
