@@ -1,4 +1,4 @@
-"""hybridir: how the ratio of monolingual to cross-lingual batches changes a multilingual retriever.
+"""hybridir: how the ratio of monolingual to cross-lingual batches changes a retriever.
 
 Importing the package is free of side effects and does not import torch.
 """

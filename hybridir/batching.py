@@ -5,8 +5,8 @@ probability alpha the batch is monolingual, otherwise every pair in it crosses t
 step is computed by itself from a counter-based generator, so that resuming costs nothing and every
 process sees its part of the same global batch.
 
-Not published there, and chosen here: language pairs are drawn uniformly over the ordered pairs that
-exist; several data sets are drawn in proportion to their size.
+Not published there, and chosen here: language pairs are drawn uniformly over the ordered pairs
+that exist; several data sets are drawn in proportion to their size.
 """
 
 import math
@@ -111,7 +111,8 @@ class BatchPlan:
         # Two keys from one seed: the coins of a seed are the same for every mixing ratio and batch
         # size, which makes comparisons between them sharper.
         self._coin_key, self._draw_key = (
-            child.generate_state(2, np.uint64).astype(np.uint64) for child in np.random.SeedSequence(seed).spawn(2)
+            child.generate_state(2, np.uint64).astype(np.uint64)
+            for child in np.random.SeedSequence(seed).spawn(2)
         )
         self._phase = _generator(self._coin_key, 2**63).random()
 
@@ -178,7 +179,7 @@ class BatchPlan:
                 return rng.permutation(len(groups))
             return rng.integers(len(groups), size=n)
 
-        return where.start + draw_distinct(rng, self.batch_size, draw, groups)
+        return draw_distinct(rng, self.batch_size, draw, groups) + int(where.start)
 
     def _draw_cross_lingual(self, rng: np.random.Generator, pools: Pools) -> Rows:
         """Draw positions in ``pools.cross``, language pairs uniformly."""
@@ -198,6 +199,8 @@ class BatchPlan:
 
     def _check(self) -> None:
         problems = []
+        if not self._first_row[-1]:
+            raise InputError("the batches cannot be made: there are no training pairs")
         for pools in self._pools:
             eligible = self._eligible(pools) > 0
             if not eligible.any():

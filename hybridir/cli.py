@@ -1,7 +1,7 @@
 """The command line of the library: one trial without a study, and a look at data.
 
-    hybridir train trial.yaml runs/first       train and evaluate one configuration
-    hybridir data trial.yaml                   what it would be trained and evaluated on
+hybridir train trial.yaml runs/first       train and evaluate one configuration
+hybridir data trial.yaml                   what it would be trained and evaluated on
 """
 
 import sys
@@ -34,7 +34,9 @@ ConfigFile = Annotated[Path, typer.Argument(help="YAML file with the settings of
 def train(
     config: ConfigFile,
     workspace: Annotated[Path, typer.Argument(help="Folder for everything that it writes.")],
-    cache: Annotated[Path, typer.Option(help="Folder of prepared data.")] = Path(".hybridir-cache"),
+    cache: Annotated[Path, typer.Option(help="Folder of prepared data.")] = Path(
+        ".hybridir-cache"
+    ),
 ) -> None:
     """Train and evaluate one configuration; a second call goes on where the first one stopped."""
     settings = read_trial(config)

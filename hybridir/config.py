@@ -69,23 +69,42 @@ class TableConfig(Model):
     _languages = field_validator("languages")(_known)
 
 
+class HubTableConfig(Model):
+    """A table on the Hugging Face hub, or a local folder of Parquet files laid out like one."""
+
+    id: str
+    """For example ``owner/name``."""
+    revision: str
+    """Commit that pins the data; a local folder takes any word."""
+    subset: str | None = None
+    """Name of the configuration, where there are several."""
+    split: str = "train"
+    columns: dict[str, str] = {}
+    """From names of `hybridir.data.pairs.COLUMNS` to names there, where they differ."""
+    languages: tuple[str, ...] | None = None
+    skip_bad: bool = False
+
+    _languages = field_validator("languages")(_known)
+
+
 class TrainConfig(Model):
     """What is trained on: exactly one source."""
 
     synthetic: SyntheticConfig | None = None
     lareqa: LareqaConfig | None = None
     table: TableConfig | None = None
+    hub: HubTableConfig | None = None
     questions: Literal["all", "shared"] = "all"
     """``shared`` keeps the questions that exist in two languages or more, so that monolingual and
     cross-lingual batches draw from the same ones."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        given = [name for name in ("synthetic", "lareqa", "table") if getattr(self, name)]
+        given = [n for n in ("synthetic", "lareqa", "table", "hub") if getattr(self, n)]
         if len(given) != 1:
             raise ValueError(
                 f"{' and '.join(given) or 'no source'} given: name exactly one of "
-                "synthetic, lareqa, table"
+                "synthetic, lareqa, table, hub"
             )
         return self
 

@@ -7,11 +7,12 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoModel, BertConfig, BertModel, PreTrainedModel
@@ -140,38 +141,77 @@ def new_backbone(
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return BertModel(config)
+        return BertModel._from_config(config, attn_implementation=_attention())
 
 
-def load_backbone(source: str | Path, *, revision: str | None, dropout: float) -> PreTrainedModel:
+def load_backbone(
+    source: str | Path, *, revision: str | None, dropout: float, pooling: Pooling
+) -> PreTrainedModel:
     """Load pretrained weights; only safetensors are read and no remote code is run.
 
     Args:
         source: a local Hugging Face folder, or a hub id.
         revision: commit of the hub repository; None for a folder.
         dropout: replaces the dropout that the model was pretrained with.
+        pooling: what the model is for; only ``pooler`` needs the pooler's weights.
 
     Raises:
-        InputError: if there is no usable model.
+        InputError: if there is no usable model, or some of its weights are not there.
     """
     options = {} if revision is None else {"revision": revision}
+    model: PreTrainedModel
     try:
-        model = AutoModel.from_pretrained(
-            source,
-            local_files_only=isinstance(source, Path),
-            use_safetensors=True,
-            dtype=torch.float32,
-            **options,
-        )
-    except (OSError, ValueError) as error:
+        # What the weights leave out is drawn at random, even a pooler that nothing uses: from a
+        # fixed seed, so that it is the same in every process.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            model, found = AutoModel.from_pretrained(
+                source,
+                local_files_only=isinstance(source, Path),
+                use_safetensors=True,
+                dtype=torch.float32,
+                attn_implementation=_attention(),
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are refused below, by name
+                **options,
+            )
+    except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(
             f"encoder {str(source)!r} cannot be loaded: {reason}; give a Hugging Face folder with "
             "config.json, tokenizer.json and model.safetensors, or a hub id with its revision"
         ) from None
-    assert isinstance(model, PreTrainedModel)
+    _check_whole(source, model, found, pooling)
     _set_dropout(model, dropout)
     return model
+
+
+def _check_whole(
+    source: str | Path, model: PreTrainedModel, found: dict[str, Any], pooling: Pooling
+) -> None:
+    """Refuse weights drawn at random where pretrained ones were asked for."""
+    if pooling == "pooler" and getattr(model, "pooler", None) is None:
+        raise InputError(
+            f"encoder {str(source)!r}: encoder.pooling=pooler, but {type(model).__name__} has no "
+            "pooler; set encoder.pooling to mean or cls"
+        )
+    lacking = {*found["missing_keys"], *(entry[0] for entry in found["mismatched_keys"])}
+    if pooling != "pooler":
+        lacking = {name for name in lacking if not name.startswith("pooler.")}
+    if lacking:
+        raise InputError(
+            f"encoder {str(source)!r}: {len(lacking)} weights of {type(model).__name__} are "
+            f"missing or of another shape, e.g. {min(lacking)!r}; config.json and "
+            "model.safetensors must belong together"
+        )
+
+
+def _attention() -> str:
+    """Plain attention on CPU, where the fused kernel's backward pass is slow, fused on GPU.
+
+    Measured with a 6 x 384 encoder at batch 32 in bf16 on one core: 1.0 s a step against 1.5 s.
+    """
+    return "sdpa" if torch.cuda.is_available() else "eager"
 
 
 def _set_dropout(model: nn.Module, dropout: float) -> None:

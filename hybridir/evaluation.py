@@ -33,19 +33,21 @@ def encode(
     Returns:
         [T, D] unit vectors.
     """
+    rows = texts.take(np.arange(len(texts)))
     distinct: dict[bytes, int] = {}
-    which_T = np.array([distinct.setdefault(text.tobytes(), len(distinct)) for text in texts])
+    which_T = np.array([distinct.setdefault(text.tobytes(), len(distinct)) for text in rows])
     _, first = np.unique(which_T, return_index=True)
     by_length = first[np.argsort(texts.offsets[first + 1] - texts.offsets[first], kind="stable")]
     embeddings: NDArray[np.float32] | None = None
     with torch.no_grad():
-        for rows in _batches(by_length, texts, batch_tokens):
-            batch = embed(encoder, texts.take(rows), pad_token).float().cpu().numpy()
+        for members in _batches(by_length, texts, batch_tokens):
+            batch = embed(encoder, texts.take(members), pad_token).float().cpu().numpy()
             if embeddings is None:
                 embeddings = np.empty((len(distinct), batch.shape[1]), dtype=np.float32)
-            embeddings[which_T[rows]] = batch
+            embeddings[which_T[members]] = batch
     assert embeddings is not None, "a benchmark has texts"
-    return embeddings[which_T]
+    result_TD: NDArray[np.float32] = embeddings[which_T]
+    return result_TD
 
 
 def _batches(

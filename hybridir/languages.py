@@ -38,7 +38,10 @@ qa Alna Latn | qb Berik Latn | qc Chonu Grek | qd Dalme Latn | qe Ekhoi Latn
 LANGUAGES: dict[str, Language] = {
     language.code: language
     for language in (
-        Language(*entry.split()) for line in _TABLE.split("\n") if line for entry in line.split("|")
+        Language(*entry.split())
+        for line in _TABLE.split("\n")
+        if line
+        for entry in line.split("|")
     )
 }
 

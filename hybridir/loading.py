@@ -69,7 +69,14 @@ def load_encoder(
         )
     else:
         source, revision = _source(config)
-        backbone = load_backbone(source, revision=revision, dropout=config.dropout)
+        backbone = load_backbone(
+            source, revision=revision, dropout=config.dropout, pooling=config.pooling
+        )
+        if len(tokenizer) > backbone.config.vocab_size:
+            raise InputError(
+                f"encoder {str(source)!r}: its tokenizer has {len(tokenizer)} tokens, its weights "
+                f"are for {backbone.config.vocab_size}; they must belong together"
+            )
         limit = getattr(backbone.config, "max_position_embeddings", longest)
         if longest > limit:
             raise InputError(
@@ -83,9 +90,13 @@ def _source(config: EncoderConfig) -> tuple[str | Path, str | None]:
     if config.hub:
         return config.hub.id, config.hub.revision
     assert config.path is not None, "EncoderConfig holds exactly one origin"
-    if not (config.path / "config.json").is_file():
+    # Without a tokenizer's file transformers would make up one that knows no word.
+    lacking = [
+        name for name in ("config.json", "tokenizer.json") if not (config.path / name).is_file()
+    ]
+    if lacking:
         raise InputError(
             f"encoder.path={str(config.path)!r}: there is no Hugging Face encoder "
-            "(config.json is missing)"
+            f"({' and '.join(lacking)} missing)"
         )
     return config.path, None

@@ -21,12 +21,11 @@ def save_encoder(
     Args:
         encoder: what to save.
         tokenizer: its tokenizer.
-        config: pooling, prefixes and lengths.
+        config: pooling, prefixes and lengths. For pooling ``pooler`` sentence-transformers has no
+            module: the folder then is a plain Hugging Face one, which transformers loads. For the
+            others it knows one length, the longer one: a text that was cut at the shorter one here
+            is read further there.
         folder: where; it is whole or absent.
-
-    Raises:
-        ValueError: for pooling ``pooler``, which sentence-transformers has no module for; the
-            folder then is a plain Hugging Face one.
     """
     with replacing(folder) as part:
         encoder.backbone.save_pretrained(part)

@@ -40,7 +40,7 @@ def accelerator(precision: str) -> Iterator[Accelerator]:
 
 
 def choose_precision(wanted: str, hidden_size: int) -> str:
-    """Resolve ``auto``: bf16 where the hardware multiplies it natively and the encoder gains by it.
+    """Resolve ``auto``: bf16 where the hardware has it and the encoder gains by it.
 
     Encoders narrower than 256 gain nothing (measured with 2 x 128 on an avx512_bf16 core: the
     casts cost what the products save).

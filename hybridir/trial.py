@@ -5,6 +5,7 @@ This is the only place that unpacks a configuration; everything it calls takes p
 
 import hashlib
 import json
+import os
 import resource
 import sys
 import time
@@ -26,6 +27,7 @@ from hybridir.data.benchmark import Benchmark
 from hybridir.data.prepare import TokenTable, prepare_tokens
 from hybridir.data.sources import TrainingData, load_reported, load_training
 from hybridir.encoder import BiEncoder
+from hybridir.errors import InputError
 from hybridir.evaluation import evaluate
 from hybridir.files import replacing
 from hybridir.loading import load_encoder, load_tokenizer
@@ -89,13 +91,13 @@ def run_trial(
         TrialError: if training diverges.
     """
     if (workspace / RESULT).is_file():
+        _check_same(config, workspace)
         metrics = json.loads((workspace / RESULT).read_text())
         report(metrics)
         return TrialResult(metrics, workspace)
-    workspace.mkdir(parents=True, exist_ok=True)
+    for what, folder in (("workspace", workspace), ("cache", cache)):
+        _check_folder(what, folder)
     settings = config.model_dump_json(indent=1)
-    with replacing(workspace / names.ARTIFACT_CONFIG) as part:
-        part.write_text(settings)
 
     data = load_training(config.data)
     plan = make_plan(config, data)
@@ -105,6 +107,9 @@ def run_trial(
     )
     encoder = load_encoder(config.encoder, tokenizer, derive_seed(config.seed, "weights"))
     questions, passages = _training_tokens(config, data, tokenizer, cache)
+    # Not earlier: a mistake in the input leaves no half-written workspace behind.
+    with replacing(workspace / names.ARTIFACT_CONFIG) as part:
+        part.write_text(settings)
     precision = choose_precision(config.training.precision, encoder.dimension)
 
     with accelerator(precision) as accelerate:
@@ -150,6 +155,27 @@ def run_trial(
     (workspace / CHECKPOINT).unlink(missing_ok=True)
     report(metrics)
     return TrialResult(metrics, workspace)
+
+
+def _check_folder(what: str, folder: Path) -> None:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise InputError(
+            f"{what} {str(folder)!r}: {str(existing)!r} is not a folder that can be written to; "
+            "choose another one"
+        )
+
+
+def _check_same(config: TrialConfig, workspace: Path) -> None:
+    """Refuse a finished trial of other settings, whose figures would pass for this one's."""
+    finished = json.loads((workspace / names.ARTIFACT_CONFIG).read_text())
+    asked = config.model_dump(mode="json")
+    different = sorted(key for key in asked if asked[key] != finished.get(key, asked[key]))
+    if different:
+        raise InputError(
+            f"workspace {str(workspace)!r} holds a finished trial with other settings "
+            f"({', '.join(different)} differ); choose another folder or delete this one"
+        )
 
 
 def make_plan(config: TrialConfig, data: TrainingData) -> BatchPlan:

@@ -1,6 +1,7 @@
 """A WordPiece vocabulary of the training text, the same in every process."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -19,7 +20,9 @@ def train_tokenizer(texts: Sequence[str], size: int) -> PreTrainedTokenizerFast:
     The trainer numbers the letters in the order of a randomly seeded hash table and breaks ties
     between merges by these numbers, so that two processes get different vocabularies. Naming all
     letters as special tokens fixes the numbers; the vocabulary is then rebuilt with the real
-    special tokens alone.
+    special tokens alone. The letters take half of the vocabulary at most (two tokens each, one of
+    them within words), the most frequent ones; a word with another letter is unknown. Otherwise
+    the characters of Chinese and Japanese would leave no room for words.
 
     Args:
         texts: what to learn from.
@@ -30,18 +33,21 @@ def train_tokenizer(texts: Sequence[str], size: int) -> PreTrainedTokenizerFast:
         ``[CLS]`` and ``[SEP]``.
     """
     trained = _pipeline(models.WordPiece(unk_token="[UNK]"))
-    letters = _letters(trained, texts)
+    letters = _letters(trained, texts, (size - len(_SPECIAL)) // 4)
     alphabet = [*letters, *(f"##{letter}" for letter in letters)]
     trainer = trainers.WordPieceTrainer(
-        vocab_size=size, special_tokens=[*_SPECIAL, *alphabet], show_progress=False
+        vocab_size=size,
+        special_tokens=[*_SPECIAL, *alphabet],
+        limit_alphabet=0,  # besides those named
+        show_progress=False,
     )
     trained.train_from_iterator(texts, trainer)
     return _wrap(trained.get_vocab())
 
 
-def cached_tokenizer(texts: Sequence[str], size: int, cache: Path, key: str) -> (
-    PreTrainedTokenizerFast
-):
+def cached_tokenizer(
+    texts: Sequence[str], size: int, cache: Path, key: str
+) -> PreTrainedTokenizerFast:
     """`train_tokenizer`, learned once a machine.
 
     Args:
@@ -69,11 +75,13 @@ def _pipeline(model: models.Model) -> Tokenizer:
     return tokenizer
 
 
-def _letters(tokenizer: Tokenizer, texts: Iterable[str]) -> list[str]:
-    letters: set[str] = set()
+def _letters(tokenizer: Tokenizer, texts: Iterable[str], most: int) -> list[str]:
+    """The most frequent letters in the order of their code points."""
+    count: Counter[str] = Counter()
     for text in texts:
-        letters.update(tokenizer.normalizer.normalize_str(text))
-    return sorted(letter for letter in letters if not letter.isspace())
+        count.update(tokenizer.normalizer.normalize_str(text))
+    letters = sorted(letter for letter in count if not letter.isspace())
+    return sorted(sorted(letters, key=lambda letter: -count[letter])[:most])
 
 
 def _wrap(vocabulary: dict[str, int]) -> PreTrainedTokenizerFast:

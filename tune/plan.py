@@ -17,13 +17,14 @@ from hybridir.encoder import BiEncoder
 from hybridir.evaluation import encode
 from hybridir.loading import load_encoder, load_tokenizer
 from hybridir.training import accelerator, choose_precision
-from hybridir.trial import RESULT, make_plan, run_trial
+from hybridir.trial import make_plan, run_trial
 from tune.folders import cache_folder
 from tune.narrator import duration
 from tune.study import StudyConfig, Value
 
-# Steps of the probe; the first tenth of a training is not slower than the rest.
-_PROBE_STEPS = 6
+# The first steps of the probe are left out: they allocate memory and compile kernels.
+_PROBE_STEPS = 8
+_WARM_UP_STEPS = 3
 _PROBE_TEXTS = 256
 
 
@@ -115,7 +116,7 @@ def render(study: StudyConfig, estimates: list[Estimate], workers: int) -> Table
 
 
 def disk_mb(study: StudyConfig, workers: int) -> float:
-    """Disk at most: a checkpoint (weights and two moments) a worker, one encoder a ratio, in MB."""
+    """Disk at most, in MB: a checkpoint (weights, two moments) a worker, one encoder a ratio."""
     _, encoder = _tokenizer_and_weights(study.trial({}, seed=0, report=False))
     weights = sum(weight.numel() for weight in encoder.parameters()) * 4 / 1e6
     kept = len(study.confirm.mixing_ratio) if study.confirm else 0
@@ -130,11 +131,16 @@ def _probe(config: TrialConfig, what: str, trials: int, storage: Path) -> Estima
             "training": config.training.model_copy(update={"pairs": batch_size * _PROBE_STEPS}),
         }
     )
+    ends: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
-        result = run_trial(short, Path(folder), cache_folder(storage))
-        assert (Path(folder) / RESULT).is_file()
+        result = run_trial(
+            short,
+            Path(folder),
+            cache_folder(storage),
+            progress=lambda step, steps: ends.append(time.perf_counter()),
+        )
     steps = len(make_plan(config, load_training(config.data)))
-    per_step = result.metrics[names.TRAIN_SECONDS] / _PROBE_STEPS
+    per_step = float(np.mean(np.diff(ends[_WARM_UP_STEPS:])))
     return Estimate(
         what=what,
         trials=trials,

@@ -128,7 +128,9 @@ def _check(
         problems.append("a question occurs twice in one language")
     lacking = {row[0] for row in queries if not relevant.get(row[0])}
     if lacking:
-        problems.append(f"{len(lacking)} questions have no relevant passage, e.g. {min(lacking)!r}")
+        problems.append(
+            f"{len(lacking)} questions have no relevant passage, e.g. {min(lacking)!r}"
+        )
     missing = {key for row in queries for key in relevant.get(row[0], ())} - position.keys()
     if missing:
         problems.append(f"{len(missing)} relevant passages are missing, e.g. {min(missing)!r}")

@@ -50,8 +50,8 @@ def prepare_tokens(
 ) -> TokenTable:
     """Tokenise texts, or re-open the result of an earlier call with the same input.
 
-    One process does the work while others wait at a lock; the manifest is written last, so that its
-    existence means that the preparation finished.
+    One process does the work while others wait at a lock; the manifest is written last, so that
+    its existence means that the preparation finished.
 
     Args:
         texts: T texts.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hybridir.config import DataConfig, ReportConfig, TrainConfig
 from hybridir.data.benchmark import Benchmark, benchmark_from_pairs, build_benchmark
+from hybridir.data.hub import load_hub_table
 from hybridir.data.lareqa import load_lareqa_benchmark, load_lareqa_pairs
 from hybridir.data.pairs import Pairs, shared_questions, split_by_group
 from hybridir.data.synthetic import SyntheticCorpus, synthetic_corpus
@@ -87,8 +88,10 @@ def _table(config: DataConfig) -> Pairs:
     lareqa, table = config.train.lareqa, config.train.table
     if lareqa and config.data_root:
         return load_lareqa_pairs(config.data_root / lareqa.name, lareqa.languages)
-    assert table is not None, "TrainConfig holds exactly one source"
-    return load_table(table.path, table.languages, table.skip_bad)
+    if table:
+        return load_table(table.path, table.languages, table.skip_bad)
+    assert config.train.hub is not None, "TrainConfig holds exactly one source"
+    return load_hub_table(**config.train.hub.model_dump())
 
 
 def _reported(config: DataConfig, report: ReportConfig) -> Benchmark:

@@ -18,7 +18,7 @@ _OPTIONAL = "passage_group"
 _NEEDED = tuple(column for column in COLUMNS if column != _OPTIONAL)
 
 # Where a row stands (a line or a row number, from 1), and its fields or what is wrong with it.
-_Row = tuple[int, dict[str, object] | str]
+Row = tuple[int, dict[str, object] | str]
 
 
 def load_table(
@@ -60,20 +60,38 @@ def load_table(
     if not rows:
         raise InputError(f"{path}: there are no rows in it")
 
-    pairs = _usable(path, rows, skip_bad)
+    unit = "row" if path.suffix == ".parquet" else "line"
+    return usable_pairs(str(path), unit, rows, languages, skip_bad)
+
+
+def usable_pairs(
+    source: str, unit: str, rows: Sequence[Row], languages: Sequence[str] | None, skip_bad: bool
+) -> Pairs:
+    """Make a table of the good rows in some languages, and report the bad ones or stop at them.
+
+    Args:
+        source: where the rows come from, for messages.
+        unit: what a row's place counts: ``line`` or ``row``.
+        rows: see `Row`.
+        languages: codes to keep; all if None.
+        skip_bad: drop bad rows and log how many.
+
+    Raises:
+        InputError: if nothing is left, or any row is bad and `skip_bad` is off.
+    """
+    pairs = _good_rows(source, unit, rows, skip_bad)
     if languages is not None:
         there = pairs.languages
         pairs = pairs.in_languages(languages)
         if not len(pairs):
             raise InputError(
-                f"{path}: no row in {', '.join(languages) or 'an empty list of languages'}; "
+                f"{source}: no row in {', '.join(languages) or 'an empty list of languages'}; "
                 f"languages that are there: {' '.join(there)}"
             )
     return pairs
 
 
-def _usable(path: Path, rows: list[_Row], skip_bad: bool) -> Pairs:
-    """Make a table of the good rows, and report the others or stop at them."""
+def _good_rows(source: str, unit: str, rows: Sequence[Row], skip_bad: bool) -> Pairs:
     problems: list[tuple[int, str]] = []
     places: list[int] = []
     records: list[dict[str, str]] = []
@@ -89,16 +107,15 @@ def _usable(path: Path, rows: list[_Row], skip_bad: bool) -> Pairs:
     problems.extend((places[row], reason) for row, reason in bad)
     problems.sort()
 
-    unit = "row" if path.suffix == ".parquet" else "line"
     listed = [f"{unit} {place}: {reason}" for place, reason in problems[:_SHOWN_PROBLEMS]]
     if len(problems) > _SHOWN_PROBLEMS:
         listed.append(f"and {len(problems) - _SHOWN_PROBLEMS} more")
     count = f"{len(problems)} bad row{'s' * (len(problems) > 1)} of {len(rows)}"
     if problems and (not skip_bad or len(problems) == len(rows)):
         advice = "" if skip_bad else "; mend them or set skip_bad to drop them"
-        raise InputError.collect(f"{path} has {count}{advice}", listed)
+        raise InputError.collect(f"{source} has {count}{advice}", listed)
     if problems:
-        _logger.warning("%s: %s dropped:\n  - %s", path, count, "\n  - ".join(listed))
+        _logger.warning("%s: %s dropped:\n  - %s", source, count, "\n  - ".join(listed))
     dropped = {row for row, _ in bad}
     return pairs.select(row for row in range(len(pairs)) if row not in dropped)
 
@@ -133,7 +150,7 @@ def _check_columns(path: Path, found: list[str]) -> None:
         raise InputError(f"{path}: column {', '.join(twice)} is there more than once")
 
 
-def _read_jsonl(path: Path) -> Iterator[_Row]:
+def _read_jsonl(path: Path) -> Iterator[Row]:
     found: set[str] = set()
     # Only line feeds separate records: a text may hold other breaks, such as U+2028, as they are.
     with path.open(encoding="utf-8-sig", newline="\n") as file:
@@ -154,7 +171,7 @@ def _read_jsonl(path: Path) -> Iterator[_Row]:
         _check_columns(path, sorted(found))
 
 
-def _read_csv(path: Path) -> Iterator[_Row]:
+def _read_csv(path: Path) -> Iterator[Row]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, strict=True)
         line = 1
@@ -189,7 +206,7 @@ def _first_undecodable_line(path: Path) -> int:
     raise AssertionError(f"{path} is UTF-8 after all")
 
 
-def _read_parquet(path: Path) -> Iterator[_Row]:
+def _read_parquet(path: Path) -> Iterator[Row]:
     # pyarrow takes .2 s to import, and most studies need no Parquet.
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -1,0 +1,130 @@
+# `make help` lists the targets. They need Python 3.11 to 3.13 and make; all else is installed into
+# .venv at the versions of requirements.lock, once.
+
+PYTHON ?= python3
+STUDY ?=
+ARGS ?=
+WORKERS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+# -qq leaves pip's errors and nothing else.
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint requirements.lock
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help sweep report ui test check format docs bench lock clean
+
+help:
+	@echo "make sweep [STUDY=file.yaml]   run a study: search, confirmation, report (default: the demo)"
+	@echo "make report [STUDY=name]       write a study's report again"
+	@echo "make ui                        show the studies of this folder in MLflow's browser interface"
+	@echo "make test [ARGS=...]           tests with coverage; ARGS go to pytest, e.g. 'tests/data --no-cov'"
+	@echo "make check                     ruff, ruff format, mypy --strict, import-linter"
+	@echo "make format                    mend what ruff can mend"
+	@echo "make bench                     speed against peers"
+	@echo "make docs                      build the documentation into build/docs"
+	@echo "make lock                      resolve the newest versions and pin them in requirements.lock"
+	@echo "make clean                     remove .venv and caches; results and mlflow.db stay"
+	@echo "PYTHON=/path/to/python3.12     choose the Python that .venv is made with (default: python3)"
+
+# ---- targets that need the runtime only
+
+sweep: $(STAMP)-runtime
+	@$(BIN)/python tune/run_sweep.py $(STUDY)
+
+report: $(STAMP)-runtime
+	@$(BIN)/python analysis/report.py $(STUDY)
+
+ui: $(STAMP)-runtime
+	@$(BIN)/python -m mlflow ui --backend-store-uri sqlite:///mlflow.db
+
+# ---- targets for development
+
+# One thread a worker, since the workers share the cores.
+test: $(STAMP)-test
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS) --cov
+
+check: $(STAMP)-check
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)-check
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
+bench: $(STAMP)-test
+	@for script in benchmarks/[a-z]*.py; do $(BIN)/python "$$script" || exit; done
+
+docs: $(STAMP)-docs
+	@$(BIN)/python -m mkdocs build --quiet --strict
+
+clean:
+	rm -rf $(VENV) build dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# ---- installation
+#
+# A stamp is written when its installation is complete, so one that broke off is repeated by the
+# next call. The first stamp holds the folder: an environment that was moved, or whose Python has
+# gone, is installed again.
+
+ifneq ($(shell $(BIN)/python -c '' 2>/dev/null && cat $(STAMP)-python 2>/dev/null),$(CURDIR))
+$(shell rm -f $(STAMP)-*)
+endif
+
+$(STAMP)-python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || { \
+		echo "PYTHON=$(PYTHON): found $$($(PYTHON) --version 2>&1 | head -n 1); needed is Python 3.11, 3.12 or 3.13;" \
+			"name one with PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@echo "$(CURDIR)" > $@
+
+$(STAMP)-runtime: $(STAMP)-python pyproject.toml requirements.lock
+	@echo "Installing hybridir into $(VENV): a few minutes, this once."
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(STAMP)-test: $(STAMP)-python pyproject.toml requirements.lock
+	@echo "Installing hybridir and what its tests need into $(VENV): a few minutes, this once."
+	@$(INSTALL) --editable '.[test]'
+	@touch $(STAMP)-runtime $@
+
+$(STAMP)-check: $(STAMP)-python pyproject.toml requirements.lock
+	@echo "Installing hybridir, its tests' needs and the checkers into $(VENV): a few minutes, this once."
+	@$(INSTALL) --editable '.[test,check]'
+	@touch $(STAMP)-runtime $(STAMP)-test $@
+
+$(STAMP)-docs: $(STAMP)-python pyproject.toml requirements.lock
+	@echo "Installing hybridir and mkdocs into $(VENV): a few minutes, this once."
+	@$(INSTALL) --editable '.[docs]'
+	@touch $(STAMP)-runtime $@
+
+# ---- the lock
+
+# What torch pins itself where its CUDA build is installed stays out, and so does the local part of
+# a version ("+cpu"), so that one file serves every build of torch.
+define LOCK_PROGRAM
+import json, re, sys
+print("""# The versions that hybridir was tested with, for Python 3.11 to 3.13. Written by `make lock`, not by hand.
+# The Makefile installs with these pins; without make:
+#     python3 -m venv .venv
+#     .venv/bin/python -m pip install --constraint requirements.lock --editable .
+#     .venv/bin/python -m pip install --constraint requirements.lock --editable ".[test]"
+# torch's CUDA libraries are not listed: the CUDA build of torch pins its own.""")
+found = (item["metadata"] for item in json.load(sys.stdin)["install"])
+pins = {re.sub(r"[-_.]+", "-", data["name"]).lower(): data["version"] for data in found}
+for name, version in sorted(pins.items()):
+    if not re.match(r"hybridir$$|nvidia-|cuda-|triton$$", name):
+        print(name + "==" + version.partition("+")[0])
+endef
+export LOCK_PROGRAM
+
+lock: $(STAMP)-python
+	@mkdir -p build
+	@$(BIN)/python -m pip install -qq --dry-run --ignore-installed --report build/lock.json '.[dev]'
+	@$(BIN)/python -c "$$LOCK_PROGRAM" < build/lock.json > build/requirements.lock
+	@mv build/requirements.lock requirements.lock
+	@echo "requirements.lock: $$(grep -c == requirements.lock) packages pinned"

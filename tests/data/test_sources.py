@@ -1,0 +1,178 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hybridir.config import DataConfig
+from hybridir.data.pairs import Pairs
+from hybridir.data.sources import load_reported, load_training
+from hybridir.errors import InputError
+
+
+def write_table(
+    folder: Path, questions: int = 40, languages: tuple[str, ...] = ("de", "en")
+) -> Path:
+    path = folder / "table.jsonl"
+    rows = [
+        {
+            "question_id": f"q{number}",
+            "passage_group": f"g{number // 2}",
+            "language": language,
+            "question": f"{language} question {number}",
+            "passage": f"{language} passage {number // 2}",
+        }
+        for language in languages
+        for number in range(questions)
+        if language == "en" or number % 4 < 2  # the other half exists in English only
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return path
+
+
+def write_benchmark(root: Path, name: str, question_id: str) -> Path:
+    folder = root / name
+    folder.mkdir()
+    qa = {
+        "id": question_id,
+        "question": "Who?",
+        "answers": [{"answer_start": 0, "text": "Ann"}],
+    }
+    paragraph = {"context": "Ann.", "sentence_breaks": [[0, 4]], "qas": [qa]}
+    (folder / "en.json").write_text(json.dumps({"data": [{"paragraphs": [paragraph]}]}), "utf-8")
+    return root
+
+
+def config(train: dict[str, Any], **more: Any) -> DataConfig:
+    return DataConfig.model_validate({"train": train, **more})
+
+
+def rows(pairs: Pairs) -> set[tuple[str, str]]:
+    return set(zip(pairs.question_id, pairs.language, strict=True))
+
+
+def test_synthetic_corpus_brings_its_own_dev_and_test() -> None:
+    given = config({"synthetic": {"languages": 2, "entities": 30}}, report_on=["synthetic-test"])
+    data = load_training(given)
+    (test,) = load_reported(given)
+    assert len(data.pairs) == 30 * 4 * 2
+    assert data.dev is not None
+    assert (data.dev.name, test.name) == ("dev", "synthetic-test")
+    assert data.seen_languages == test.languages == ("qa", "qb")
+    assert not set(data.pairs.question_id) & (set(data.dev.question_ids) | set(test.question_ids))
+
+
+def test_other_sources_are_split_so_that_no_passage_group_is_on_both_sides(tmp_path: Path) -> None:
+    given = config({"table": {"path": write_table(tmp_path)}}, dev_share=0.25)
+    data = load_training(given)
+    assert data.dev is not None
+    everything = load_training(given.model_copy(update={"tune_on": None})).pairs
+    group = dict(zip(everything.question_id, everything.passage_group, strict=True))
+    held_out = {group[key] for key in data.dev.question_ids}
+    assert len(held_out) == 5  # a quarter of 20 groups
+    assert not held_out & set(data.pairs.passage_group)
+    assert held_out | set(data.pairs.passage_group) == set(everything.passage_group)
+    dev_rows = {
+        (key, data.dev.languages[language])
+        for key, language in zip(data.dev.question_ids, data.dev.query_languages, strict=True)
+    }
+    assert dev_rows | rows(data.pairs) == rows(everything)
+    assert not dev_rows & rows(data.pairs)
+
+
+def test_split_is_the_same_whenever_it_is_made(tmp_path: Path) -> None:
+    given = config({"table": {"path": write_table(tmp_path)}}, dev_share=0.25)
+    first, second = load_training(given), load_training(given)
+    assert first.pairs.digest == second.pairs.digest
+    assert first.dev is not None
+    assert second.dev is not None
+    assert first.dev.digest == second.dev.digest
+
+
+def test_another_split_seed_holds_out_other_groups(tmp_path: Path) -> None:
+    given = config({"table": {"path": write_table(tmp_path)}}, dev_share=0.25)
+    assert load_training(given, 0).pairs.digest != load_training(given, 1).pairs.digest
+
+
+def test_without_tuning_everything_is_trained_on(tmp_path: Path) -> None:
+    data = load_training(config({"table": {"path": write_table(tmp_path)}}, tune_on=None))
+    assert data.dev is None
+    assert len(data.pairs) == 40 + 20
+
+
+def test_shared_keeps_questions_in_two_languages_or_more(tmp_path: Path) -> None:
+    train = {"table": {"path": write_table(tmp_path)}, "questions": "shared"}
+    data = load_training(config(train, dev_share=0.2))
+    assert data.dev is not None
+    assert len(data.pairs) + len(data.dev.queries) == 20 + 20
+    assert {number % 4 for number in (int(key[1:]) for key in data.pairs.question_id)} == {0, 1}
+
+
+def test_shared_questions_of_one_language_are_refused(tmp_path: Path) -> None:
+    path = write_table(tmp_path, languages=("en",))
+    train = {"table": {"path": path}, "questions": "shared"}
+    with pytest.raises(InputError, match="no question of the training data exists in two"):
+        load_training(config(train))
+
+
+def test_seen_languages_are_those_trained_on(tmp_path: Path) -> None:
+    train = {"table": {"path": write_table(tmp_path), "languages": ["en"]}}
+    assert load_training(config(train)).seen_languages == ("en",)
+
+
+def test_benchmark_that_shares_question_ids_with_training_is_refused(tmp_path: Path) -> None:
+    write_benchmark(tmp_path, "xquad-r", "q7")
+    train = {"table": {"path": write_table(tmp_path)}}
+    given = config(train, report_on=["xquad-r"], data_root=tmp_path)
+    with pytest.raises(InputError, match=r"xquad-r shares 1 of them, e\.g\. 'q7'"):
+        load_training(given)
+
+
+def test_benchmarks_come_in_the_order_of_the_configuration(tmp_path: Path) -> None:
+    write_benchmark(tmp_path, "xquad-r", "x")
+    write_benchmark(tmp_path, "mlqa-r", "m")
+    train = {"table": {"path": write_table(tmp_path)}}
+    given = config(train, report_on=["xquad-r", "mlqa-r"], data_root=tmp_path)
+    assert [benchmark.name for benchmark in load_reported(given)] == ["xquad-r", "mlqa-r"]
+
+
+def test_reported_languages_of_the_synthetic_corpus_can_be_chosen() -> None:
+    report = [{"name": "synthetic-test", "languages": ["qc", "qa"]}]
+    given = config({"synthetic": {"languages": 3, "entities": 30}}, report_on=report)
+    (some,) = load_reported(given)
+    (every,) = load_reported(
+        given.model_copy(
+            update={"report_on": (given.report_on[0].model_copy(update={"languages": None}),)}
+        )
+    )
+    assert some.languages == ("qa", "qc")
+    kept = [passage for passage in every.passage_ids if not passage.startswith("qb")]
+    assert list(some.passage_ids) == kept
+    assert len(some.queries) == 480
+    assert len(some.relevant) == 480 * 2
+
+
+def test_reported_language_that_the_corpus_lacks_is_refused() -> None:
+    report = [{"name": "synthetic-test", "languages": ["qa", "qe"]}]
+    given = config({"synthetic": {"languages": 2, "entities": 30}}, report_on=report)
+    with pytest.raises(InputError, match="no qe; languages that are there: qa qb"):
+        load_reported(given)
+
+
+def test_mlqa_r_is_trained_on_and_xquad_r_reported_on(data_root: Path) -> None:
+    train = {"lareqa": {"name": "mlqa-r", "languages": ["en", "de"]}, "questions": "shared"}
+    report = [{"name": "xquad-r", "languages": ["de", "tr"]}]
+    given = config(train, tune_on=None, report_on=report, data_root=data_root)
+    data = load_training(given)
+    (xquad,) = load_reported(given)
+    # All 512 German questions of MLQA-R are there in English as well.
+    assert len(data.pairs) == 2 * 512
+    assert data.seen_languages == ("de", "en")
+    assert xquad.languages == ("de", "tr")
+    assert len(xquad.passages) == 1276 + 1167
+
+
+def test_missing_data_root_folder_is_reported(tmp_path: Path) -> None:
+    given = config({"lareqa": {"name": "mlqa-r"}}, data_root=tmp_path / "nowhere")
+    with pytest.raises(InputError, match="nowhere/mlqa-r: there is no such folder"):
+        load_training(given)
