@@ -263,7 +263,11 @@ class TrainingConfig(Model):
     """Divides the cosine similarity."""
     learning_rate: Annotated[float, Field(gt=0, lt=1)] = 3e-5
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01
-    betas: tuple[float, float] = (0.9, 0.98)
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (
+        0.9,
+        0.98,
+    )
+    """Decay rates of AdamW's two moments."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the steps in which the learning rate rises; then it falls linearly to zero."""
     clip_norm: Annotated[float, Field(gt=0)] = 1.0

@@ -141,7 +141,8 @@ def new_backbone(
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return BertModel._from_config(config, attn_implementation=_attention())
+        config._attn_implementation = _attention()
+        return BertModel(config)
 
 
 def load_backbone(

@@ -6,7 +6,7 @@ import pytest
 from hybridir import bias
 
 
-def table(*rows: tuple) -> pd.DataFrame:
+def table(*rows: tuple[object, ...]) -> pd.DataFrame:
     frame = pd.DataFrame(
         rows,
         columns=[
@@ -32,23 +32,23 @@ EXAMPLE = table(
 )
 
 
-def test_rank_distance_is_a_mean_of_the_languages_means():
+def test_rank_distance_is_a_mean_of_the_languages_means() -> None:
     de, en = (10 + 0 + 5) / 3, 100
     assert bias.rank_distance(EXAMPLE) == pytest.approx((de + en) / 2)
 
 
-def test_rank_distance_over_seen_languages_leaves_out_questions_without_any():
+def test_rank_distance_over_seen_languages_leaves_out_questions_without_any() -> None:
     de, en = (3 + 0) / 2, 20
     assert bias.rank_distance(EXAMPLE, seen_only=True) == pytest.approx((de + en) / 2)
 
 
-def test_top1_languages_are_shares_of_each_question_language():
+def test_top1_languages_are_shares_of_each_question_language() -> None:
     shares = bias.top1_languages(EXAMPLE)
     assert shares.index.tolist() == shares.columns.tolist() == ["de", "en"]
     assert shares.to_numpy().tolist() == [[2 / 3, 1 / 3], [1.0, 0.0]]
 
 
-def test_a_language_that_is_never_first_still_has_a_column():
+def test_a_language_that_is_never_first_still_has_a_column() -> None:
     rows = table(
         ("multilingual", "de", 1, 1, 1, 1, "de"), ("multilingual", "en", 1, 1, 1, 1, "de")
     )
@@ -58,11 +58,11 @@ def test_a_language_that_is_never_first_still_has_a_column():
     }
 
 
-def test_top1_in_the_own_language_is_the_mean_of_the_diagonal():
+def test_top1_in_the_own_language_is_the_mean_of_the_diagonal() -> None:
     assert bias.top1_own_language(EXAMPLE) == pytest.approx((2 / 3 + 0) / 2)
 
 
-def test_without_a_multilingual_row_there_is_no_figure():
+def test_without_a_multilingual_row_there_is_no_figure() -> None:
     rows = EXAMPLE[EXAMPLE.setting == "monolingual"]
     assert math.isnan(bias.rank_distance(rows))
     assert math.isnan(bias.top1_own_language(rows))

@@ -17,7 +17,9 @@ print(higher.tolist(), top1.tolist(), count_higher.stats.cache_path)
 """
 
 
-def test_where_no_cache_folder_can_be_written_the_kernel_is_compiled_all_the_same(tmp_path: Path):
+def test_where_no_cache_folder_can_be_written_the_kernel_is_compiled_all_the_same(
+    tmp_path: Path,
+) -> None:
     # A plain file where numba would make its folder stops root as well, unlike permissions.
     source = shutil.copy(hybridir.counting.__file__, tmp_path / "counting.py")
     (tmp_path / "__pycache__").write_text("not a folder")

@@ -61,23 +61,25 @@ def log2(x: float) -> float:
         ([1000], dict.fromkeys(names.MEASURES, 0.0) | {names.AP: 0.001, names.RR: 0.001}),
     ],
 )
-def test_measures_equal_their_definition_by_hand(ranks, expected):
+def test_measures_equal_their_definition_by_hand(
+    ranks: list[int], expected: dict[str, float]
+) -> None:
     assert {name: values[0] for name, values in score(ranks).items()} == pytest.approx(
         expected, abs=1e-15
     )
 
 
-def test_groups_are_scored_independently_of_their_neighbours():
+def test_groups_are_scored_independently_of_their_neighbours() -> None:
     lists = [[3], [1, 2], [7, 9, 30], [1]]
     together = score(*lists)
     for name in names.MEASURES:
         assert together[name] == [score(ranks)[name][0] for ranks in lists]
 
 
-def test_no_group_gives_no_value():
+def test_no_group_gives_no_value() -> None:
     assert score() == {name: [] for name in names.MEASURES}
 
 
-def test_every_measure_of_the_vocabulary_is_declared_once_and_in_order():
+def test_every_measure_of_the_vocabulary_is_declared_once_and_in_order() -> None:
     assert tuple(measure.name for measure in MEASURES) == names.MEASURES
     assert all(measure.sentence.endswith(".") and measure.reference for measure in MEASURES)

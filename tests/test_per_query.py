@@ -34,7 +34,7 @@ def table_of(scores: np.ndarray, seen: set[str], benchmark: Benchmark = BENCHMAR
     return per_query_table(benchmark, queries, np.ascontiguousarray(scores.T), seen)
 
 
-def test_each_query_has_a_row_for_each_pool_with_something_relevant():
+def test_each_query_has_a_row_for_each_pool_with_something_relevant() -> None:
     table = table_of(SCORES, {"de", "en"})
     assert table.columns.tolist() == list(COLUMNS)
     columns = ["setting", "question_id", "query_language", "pool_language", "pool_size"]
@@ -52,7 +52,7 @@ def test_each_query_has_a_row_for_each_pool_with_something_relevant():
     assert (table.benchmark == "five").all()
 
 
-def test_measures_follow_from_the_ranks():
+def test_measures_follow_from_the_ranks() -> None:
     table = table_of(SCORES, {"de", "en"})
     assert table.ap.tolist() == pytest.approx(
         [1, 1, 1 / 2, 1 / 2, 1 / 2, (1 + 2 / 4) / 2, (1 + 2 / 4) / 2, (1 / 3 + 2 / 5) / 2]
@@ -61,7 +61,7 @@ def test_measures_follow_from_the_ranks():
     assert table.recall_at_1.tolist() == pytest.approx([1, 1 / 2, 0, 0, 0, 1 / 2, 1 / 2, 0])
 
 
-def test_ranks_among_seen_languages_are_those_in_the_whole_pool():
+def test_ranks_among_seen_languages_are_those_in_the_whole_pool() -> None:
     table = table_of(SCORES, {"en", "fr"})
     rows = table[table.setting == "multilingual"]
     # e1 is fourth for the German q1 and fifth for the English one; q2 has nothing in English.
@@ -69,32 +69,32 @@ def test_ranks_among_seen_languages_are_those_in_the_whole_pool():
     assert table[table.setting != "multilingual"].best_rank_seen.isna().all()
 
 
-def test_with_all_languages_seen_the_ranks_are_the_same():
+def test_with_all_languages_seen_the_ranks_are_the_same() -> None:
     rows = table_of(SCORES, {"de", "en"})
     rows = rows[rows.setting == "multilingual"]
     assert rows.best_rank_seen.tolist() == rows.best_rank.tolist()
     assert rows.worst_rank_seen.tolist() == rows.worst_rank.tolist()
 
 
-def test_with_no_language_seen_the_ranks_are_missing():
+def test_with_no_language_seen_the_ranks_are_missing() -> None:
     table = table_of(SCORES, set())
     assert table.best_rank_seen.isna().all()
     assert str(table.best_rank_seen.dtype) == "Int32"
 
 
-def test_the_first_language_is_told_for_the_multilingual_pool_alone():
+def test_the_first_language_is_told_for_the_multilingual_pool_alone() -> None:
     table = table_of(SCORES, {"de"})
     assert table.top1_language.dropna().tolist() == ["de", "de", "en"]
     assert table[table.top1_language.notna()].setting.unique().tolist() == ["multilingual"]
 
 
-def test_two_relevant_passages_in_one_language_make_one_row():
+def test_two_relevant_passages_in_one_language_make_one_row() -> None:
     table = table_of(SCORES, {"de"})
     row = table[(table.setting == "monolingual") & (table.question_id == "q2")]
     assert row.n_relevant.tolist() == [2]
 
 
-def test_a_query_with_no_relevant_passage_of_its_own_language_has_no_monolingual_row():
+def test_a_query_with_no_relevant_passage_of_its_own_language_has_no_monolingual_row() -> None:
     benchmark = build_benchmark(
         "one",
         queries=[("q", "de", "")],
@@ -106,12 +106,12 @@ def test_a_query_with_no_relevant_passage_of_its_own_language_has_no_monolingual
     assert table.best_rank.tolist() == [1, 2]
 
 
-def test_an_encoder_that_diverged_is_not_ranked():
+def test_an_encoder_that_diverged_is_not_ranked() -> None:
     with pytest.raises(TrialError, match="NaN"):
         table_of(np.full_like(SCORES, np.nan), {"de"})
 
 
-def test_a_table_survives_being_written_and_read(tmp_path: Path):
+def test_a_table_survives_being_written_and_read(tmp_path: Path) -> None:
     table = table_of(SCORES, {"en"})
     path = tmp_path / "new" / "five.parquet"
     write_per_query(table, path)
@@ -119,7 +119,7 @@ def test_a_table_survives_being_written_and_read(tmp_path: Path):
     assert [entry.name for entry in path.parent.iterdir()] == ["five.parquet"]
 
 
-def test_a_table_that_cannot_be_written_leaves_the_old_file_as_it_was(tmp_path: Path):
+def test_a_table_that_cannot_be_written_leaves_the_old_file_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "five.parquet"
     write_per_query(table_of(SCORES, {"en"}), path)
     before = path.read_bytes()

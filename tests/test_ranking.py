@@ -1,5 +1,7 @@
 import warnings
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,9 @@ from hybridir.errors import TrialError
 from hybridir.ranking import RelevantRanks, rank_relevant
 
 
-def rank_scores(scores_QN, pools, relevant, ids, block=256) -> RelevantRanks:
+def rank_scores(
+    scores_QN: Any, pools: Any, relevant: Any, ids: Sequence[str], block: int = 256
+) -> RelevantRanks:
     """Rank given scores: unit vectors as queries make the product equal them exactly."""
     scores = np.array(scores_QN, dtype=np.float32)
     return rank_relevant(
@@ -25,21 +29,21 @@ def rank_scores(scores_QN, pools, relevant, ids, block=256) -> RelevantRanks:
     )
 
 
-def test_rank_is_one_more_than_the_number_of_candidates_above():
+def test_rank_is_one_more_than_the_number_of_candidates_above() -> None:
     # Two pools, a..c and d..e. In order: d .9, a .8, c .5, e .3, b .1
     ranks = rank_scores([[0.8, 0.1, 0.5, 0.9, 0.3]], [0, 3, 5], [[2, 4]], "abcde")
     assert ranks.higher_RL.tolist() == [[1, 1], [2, 1]]  # above c: a | d; above e: a, c | d
     assert ranks.top1_Q.tolist() == [3]
 
 
-def test_at_an_equal_score_the_higher_id_ranks_first():
+def test_at_an_equal_score_the_higher_id_ranks_first() -> None:
     ranks = rank_scores([[0.5, 0.5, 0.5, 0.5, 0.1]], [0, 2, 5], [[0, 2]], "cadbe")
     # Order by id among the four equal ones: d c b a. Passage 0 is "c", passage 2 is "d".
     assert ranks.higher_RL.tolist() == [[0, 1], [0, 0]]
     assert ranks.top1_Q.tolist() == [2]
 
 
-def test_ids_are_compared_by_the_bytes_of_utf_8():
+def test_ids_are_compared_by_the_bytes_of_utf_8() -> None:
     # First bytes 7a, c3, e4, ef, f0. By UTF-16 units the last would come before the fourth.
     ids = ["z", "\u00e9", "\u4e2d", "\uff21", "\U0001f600"]
     ranks = rank_scores([[1.0] * 5], [0, 5], [[0, 1, 2, 3, 4]], ids)
@@ -47,19 +51,19 @@ def test_ids_are_compared_by_the_bytes_of_utf_8():
     assert sorted(ids, key=str.encode) == ids
 
 
-def test_a_constant_scorer_is_ranked_by_id_alone():
+def test_a_constant_scorer_is_ranked_by_id_alone() -> None:
     ranks = rank_scores([[0.0] * 5] * 2, [0, 2, 5], [[1], [4]], "abcde")
     assert ranks.higher_RL.tolist() == [[0, 3], [0, 0]]
     assert ranks.top1_Q.tolist() == [4, 4]
 
 
-def test_minus_zero_equals_zero():
+def test_minus_zero_equals_zero() -> None:
     ranks = rank_scores([[-0.0, 0.0]], [0, 2], [[0, 1]], "ba")
     assert ranks.higher_RL.tolist() == [[0], [1]]
 
 
 @st.composite
-def cases(draw):
+def cases(draw: st.DrawFn) -> Any:
     n_queries, n_passages = draw(st.integers(1, 6)), draw(st.integers(1, 40))
     few_values = st.sampled_from([-1.5, -0.0, 0.0, 0.25, 0.5, np.float32(1 / 3), 7.0])
     any_value = st.floats(-(2.0**90), 2.0**90, width=32)
@@ -82,7 +86,7 @@ def cases(draw):
 
 @settings(deadline=None)
 @given(cases())
-def test_counting_gives_the_position_in_the_sorted_list(case):
+def test_counting_gives_the_position_in_the_sorted_list(case: Any) -> None:
     scores, pools, relevant, ids, block = case
     ranks = rank_scores(scores, pools, relevant, ids, block)
     expected, first = [], []
@@ -100,7 +104,7 @@ def test_counting_gives_the_position_in_the_sorted_list(case):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("where", ["query", "passage"])
-def test_scores_that_are_not_numbers_stop_the_trial(bad, where):
+def test_scores_that_are_not_numbers_stop_the_trial(bad: float, where: str) -> None:
     queries, passages = np.ones((300, 2), np.float32), np.zeros((3, 2), np.float32)
     {"query": queries[290:291], "passage": passages[2:]}[where][0, 0] = bad
     if bad == np.inf:  # inf times zero, or inf minus inf, is NaN
@@ -111,14 +115,14 @@ def test_scores_that_are_not_numbers_stop_the_trial(bad, where):
         )
 
 
-def test_the_message_about_nan_says_how_many_embeddings_are_bad():
+def test_the_message_about_nan_says_how_many_embeddings_are_bad() -> None:
     queries, passages = np.ones((3, 2), np.float32), np.ones((3, 2), np.float32)
     queries[1:] = np.nan
     with pytest.raises(TrialError, match=r"query 1 .* 2 query and 0 passage"):
         rank_relevant(queries, passages, np.array([0, 3]), np.arange(4), np.zeros(3, int), "abc")
 
 
-def test_read_only_embeddings_are_taken_without_a_warning():
+def test_read_only_embeddings_are_taken_without_a_warning() -> None:
     queries, passages = np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32)
     queries.flags.writeable = passages.flags.writeable = False
     with warnings.catch_warnings():
@@ -141,8 +145,10 @@ def test_read_only_embeddings_are_taken_without_a_warning():
         ({"passage_ids": "ab"}, "2 ids for 3 passages"),
     ],
 )
-def test_arguments_that_do_not_fit_each_other_are_refused(change, message):
-    arguments = {
+def test_arguments_that_do_not_fit_each_other_are_refused(
+    change: dict[str, Any], message: str
+) -> None:
+    arguments: dict[str, Any] = {
         "queries_QD": np.ones((1, 2), np.float32),
         "passages_ND": np.ones((3, 2), np.float32),
         "pools": np.array([0, 3]),

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 COLUMNS = ["benchmark", "setting", "query_language", "pool_language", "ap"]
 
 
-def table(*rows: tuple, seen: bool = True) -> pd.DataFrame:
+def table(*rows: tuple[object, ...], seen: bool = True) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(COLUMNS[:4], "category"))
     frame["ndcg_at_10"] = frame["recall_at_10"] = frame["ap"] / 2
     frame["best_rank"], frame["worst_rank"] = 1, 11
@@ -36,30 +36,30 @@ ROWS = (
 )
 
 
-def test_every_language_pair_weighs_the_same_however_many_queries_it_has():
+def test_every_language_pair_weighs_the_same_however_many_queries_it_has() -> None:
     assert macro_mean(table(*ROWS), "ap", "monolingual") == pytest.approx((0.2 + 0.6) / 2)
     assert macro_mean(table(*ROWS), "ap", "crosslingual") == pytest.approx((0.4 + 0.8) / 2)
     assert macro_mean(table(*ROWS), "ap", "multilingual") == pytest.approx((0.5 + 0.3) / 2)
 
 
-def test_a_setting_without_rows_has_no_mean():
+def test_a_setting_without_rows_has_no_mean() -> None:
     assert math.isnan(macro_mean(table(*ROWS[:3]), "ap", "multilingual"))
 
 
-def test_the_matrix_has_the_monolingual_means_on_its_diagonal():
+def test_the_matrix_has_the_monolingual_means_on_its_diagonal() -> None:
     matrix = language_matrix(table(*ROWS), "ap")
     assert matrix.index.tolist() == matrix.columns.tolist() == ["de", "en"]
     assert matrix.to_numpy().ravel().tolist() == pytest.approx([0.2, 0.4, 0.8, 0.6])
 
 
-def test_a_pair_without_queries_is_missing_from_the_matrix():
+def test_a_pair_without_queries_is_missing_from_the_matrix() -> None:
     assert language_matrix(table(*ROWS[:6]), "ap").isna().to_numpy().tolist() == [
         [False, False],
         [True, False],
     ]
 
 
-def test_headline_metrics_are_the_macro_means():
+def test_headline_metrics_are_the_macro_means() -> None:
     assert summarise(table(*ROWS)) == pytest.approx(
         {
             "b/map_monolingual": 0.4,
@@ -74,18 +74,18 @@ def test_headline_metrics_are_the_macro_means():
     )
 
 
-def test_the_distance_over_seen_languages_is_told_where_it_can_differ():
+def test_the_distance_over_seen_languages_is_told_where_it_can_differ() -> None:
     metrics = summarise(table(*ROWS, seen=False))
     assert (metrics["b/rank_distance"], metrics["b/rank_distance_seen"]) == (10.0, 4.0)
 
 
-def test_where_no_language_was_seen_there_is_no_distance_over_seen_languages():
+def test_where_no_language_was_seen_there_is_no_distance_over_seen_languages() -> None:
     frame = table(*ROWS)
     frame[["best_rank_seen", "worst_rank_seen"]] = pd.NA
     assert "b/rank_distance_seen" not in summarise(frame)
 
 
-def test_benchmarks_of_one_table_are_kept_apart_and_missing_settings_left_out():
+def test_benchmarks_of_one_table_are_kept_apart_and_missing_settings_left_out() -> None:
     other = ("c", "monolingual", "de", "de", 0.9)
     metrics = summarise(table(*ROWS, other))
     assert metrics["b/map_monolingual"] == pytest.approx(0.4)
@@ -95,7 +95,7 @@ def test_benchmarks_of_one_table_are_kept_apart_and_missing_settings_left_out():
     }
 
 
-def test_summaries_need_neither_torch_nor_numba():
+def test_summaries_need_neither_torch_nor_numba() -> None:
     code = "import sys, hybridir.summary; print({'torch', 'numba'} & sys.modules.keys())"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True

@@ -7,7 +7,7 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "evaluation.py"
 SMALL = ["--questions", "12", "--dimensions", "8", "--repeats", "2", "--peer-queries", "7"]
 
 
-def test_the_benchmark_runs_at_a_small_size_and_writes_its_figures(tmp_path: Path):
+def test_the_benchmark_runs_at_a_small_size_and_writes_its_figures(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     done = subprocess.run(
         [sys.executable, str(SCRIPT), *SMALL, "--with-peers", "--json", str(figures)],

@@ -51,10 +51,11 @@ def expected(benchmark: Benchmark, scores_QN: np.ndarray) -> pd.DataFrame:
     pools = {**dict(zip(benchmark.languages, bounds, strict=True)), "all": (0, scores_QN.shape[1])}
     for pool, (start, stop) in pools.items():
         ids = benchmark.passage_ids[start:stop]
-        run, qrels = {}, {}
+        run: dict[str, dict[str, float]] = {}
+        qrels: dict[str, dict[str, int]] = {}
         for query, scores in enumerate(scores_QN):
-            found = benchmark.relevant[offsets[query] : offsets[query + 1]]
-            found = {benchmark.passage_ids[n]: 1 for n in found if start <= n < stop}
+            rows_of = benchmark.relevant[offsets[query] : offsets[query + 1]]
+            found = {benchmark.passage_ids[n]: 1 for n in rows_of if start <= n < stop}
             if found:
                 qrels[str(query)] = found
                 run[str(query)] = dict(zip(ids, scores[start:stop].tolist(), strict=True))
@@ -107,13 +108,15 @@ def embeddings(benchmark: Benchmark, rng: np.random.Generator) -> tuple[np.ndarr
     return queries, passages
 
 
-def test_random_embeddings_score_as_in_pytrec_eval(rng):
+def test_random_embeddings_score_as_in_pytrec_eval(rng: np.random.Generator) -> None:
     benchmark = partly_parallel(rng)
     check(benchmark, *embeddings(benchmark, rng))
 
 
 @pytest.mark.parametrize("copies", [0.05, 0.5])
-def test_duplicated_passages_score_as_in_pytrec_eval(rng, copies):
+def test_duplicated_passages_score_as_in_pytrec_eval(
+    rng: np.random.Generator, copies: float
+) -> None:
     benchmark = partly_parallel(rng)
     queries, passages = embeddings(benchmark, rng)
     n_copies = int(copies * len(passages))
@@ -122,7 +125,9 @@ def test_duplicated_passages_score_as_in_pytrec_eval(rng, copies):
 
 
 @pytest.mark.parametrize("n_values", [2, 3, 10])
-def test_scores_of_few_values_score_as_in_pytrec_eval(rng, n_values):
+def test_scores_of_few_values_score_as_in_pytrec_eval(
+    rng: np.random.Generator, n_values: int
+) -> None:
     benchmark = partly_parallel(rng)
     scores = rng.integers(n_values, size=(len(benchmark.queries), len(benchmark.passages)))
     values = rng.standard_normal(n_values, dtype=np.float32)  # unit vectors keep them exact
@@ -134,13 +139,17 @@ def test_scores_of_few_values_score_as_in_pytrec_eval(rng, n_values):
 
 
 @pytest.mark.parametrize("constant", [0.0, -1.0, 0.3])
-def test_a_constant_scorer_scores_as_in_pytrec_eval(rng, constant):
+def test_a_constant_scorer_scores_as_in_pytrec_eval(
+    rng: np.random.Generator, constant: float
+) -> None:
     benchmark = partly_parallel(rng)
     queries = np.ones((len(benchmark.queries), 1), dtype=np.float32)
     check(benchmark, queries, np.full((len(benchmark.passages), 1), constant, dtype=np.float32))
 
 
-def test_scores_that_differ_in_the_last_bit_are_told_apart_as_in_pytrec_eval(rng):
+def test_scores_that_differ_in_the_last_bit_are_told_apart_as_in_pytrec_eval(
+    rng: np.random.Generator,
+) -> None:
     benchmark = partly_parallel(rng)
     shape = (len(benchmark.queries), len(benchmark.passages))
     near = np.float32(0.7) * np.ones(shape, dtype=np.float32)

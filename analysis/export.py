@@ -1,0 +1,58 @@
+"""Figures as SVG, PNG and PDF, tables as CSV and Markdown, beside the page."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from analysis import drawing
+from analysis.contents import Section
+from hybridir.files import replacing
+
+_FORMATS = {"svg": drawing.svg, "png": drawing.png, "pdf": drawing.pdf}
+
+
+def export(sections: list[Section], folder: Path) -> list[Path]:
+    """Write every figure and table of the sections.
+
+    Args:
+        sections: what to write.
+        folder: gets ``figures/`` and ``tables/``; files of the same names are replaced.
+
+    Returns:
+        The files.
+    """
+    files = []
+    for section in sections:
+        for figure in section.figures:
+            for suffix, draw in _FORMATS.items():
+                path = folder / "figures" / f"{figure.name}.{suffix}"
+                files.append(write(path, draw(figure.specification)))
+        for table in section.tables:
+            csv = table.data.to_csv(index=False, lineterminator="\n")
+            files.append(write(folder / "tables" / f"{table.name}.csv", csv.encode()))
+            shown = table.data[list(table.columns)] if table.columns else table.data
+            markdown = to_markdown(shown.rename(columns=table.columns))
+            files.append(write(folder / "tables" / f"{table.name}.md", markdown.encode()))
+    return files
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """Write a table in Markdown; a bar in a cell is escaped, a missing value is an empty cell."""
+    rows = [
+        list(map(str, table.columns)),
+        ["---:" if pd.api.types.is_numeric_dtype(kind) else "---" for kind in table.dtypes],
+        *([_cell(value) for value in row] for row in table.astype(object).fillna("").to_numpy()),
+    ]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _cell(value: object) -> str:
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def write(path: Path, content: bytes) -> Path:
+    """Write a file under a temporary name and rename it, so that it is whole or absent."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+    return path

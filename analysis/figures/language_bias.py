@@ -1,0 +1,125 @@
+"""Language bias over the mixing ratio: rank distance and own-language first hits, beside mAP."""
+
+from typing import NamedTuple
+
+import altair as alt
+import pandas as pd
+
+from analysis.figures.style import (
+    BAND_OPACITY,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SEED_OPACITY,
+    log_ticks,
+    ratio_axis,
+    styled,
+)
+from hybridir import names
+
+_WIDTH, _HEIGHT = 222, 220  # pixels of one panel; three and their axes fill a page
+_LOG_FROM = 10.0  # highest over lowest rank distance from which a linear axis hides the low ones
+
+_PANELS = (
+    ("mAP of the multilingual pool", (names.AP,), (GREEN,)),
+    ("rank distance", (names.RANK_DISTANCE, names.RANK_DISTANCE_SEEN), (PURPLE, ORANGE)),
+    ("top-1 in the question's language", (names.TOP1_OWN_LANGUAGE,), (PURPLE,)),
+)
+
+
+class _Panel(NamedTuple):
+    """One panel: its title, measures, their colours, means, seeds, and kind of y axis."""
+
+    title: str
+    measures: tuple[str, ...]
+    colours: tuple[str, ...]
+    means: pd.DataFrame
+    seeds: pd.DataFrame
+    logarithmic: bool
+
+
+class _LanguageBiasInfo(NamedTuple):
+    """The panels from left to right; those without values are left out."""
+
+    panels: tuple[_Panel, ...]
+
+
+def language_bias(curve: pd.DataFrame, seeds: pd.DataFrame) -> alt.TopLevelMixin:
+    """Draw mAP of the pool, rank distance and the share of own-language first hits."""
+    return _draw_language_bias(_get_language_bias_info(curve, seeds))
+
+
+def _get_language_bias_info(curve: pd.DataFrame, seeds: pd.DataFrame) -> _LanguageBiasInfo:
+    panels = []
+    for title, measures, colours in _PANELS:
+        means = _pool(curve, measures)
+        if means.empty:
+            continue
+        present = tuple(measure for measure in measures if (means["measure"] == measure).any())
+        lowest, highest = means["low"].min(), means["high"].max()
+        wide = lowest > 0 and highest / lowest >= _LOG_FROM
+        panels.append(
+            _Panel(
+                title,
+                present,
+                colours[: len(present)],
+                means.assign(label=means["measure"].map(names.LABELS)),
+                _pool(seeds, measures),
+                logarithmic=measures[0] == names.RANK_DISTANCE and bool(wide),
+            )
+        )
+    return _LanguageBiasInfo(tuple(panels))
+
+
+def _pool(table: pd.DataFrame, measures: tuple[str, ...]) -> pd.DataFrame:
+    rows = (table["setting"] == names.MULTILINGUAL) & table["measure"].isin(measures)
+    return table[rows].reset_index(drop=True)
+
+
+def _draw_language_bias(info: _LanguageBiasInfo) -> alt.TopLevelMixin:
+    panels = alt.hconcat(*map(_draw_panel, info.panels), spacing=76, bounds="flush")
+    return styled(panels.resolve_scale(color="independent"))
+
+
+def _draw_panel(panel: _Panel) -> alt.LayerChart | alt.FacetChart:
+    x = ratio_axis(("cross", "mono")).title(names.LABELS[names.MIXING_RATIO])
+    several = len(panel.measures) > 1
+    legend = alt.Legend(
+        orient="top-left", title=None, labelExpr=_SHORT, offset=4, fillColor="#ffffffcc"
+    )
+    colour = alt.Color("measure:N", legend=legend if several else None).scale(
+        domain=list(panel.measures), range=list(panel.colours)
+    )
+    title = "ranks, log scale" if panel.logarithmic else None
+    y = alt.Y("mean:Q", title=title).axis(tickCount=5, format="~g").scale(zero=False, nice=5)
+    if panel.logarithmic:
+        ticks = log_ticks(float(panel.means["low"].min()), float(panel.means["high"].max()))
+        y = alt.Y("mean:Q", title=title).axis(values=ticks, format="~s")
+        y = y.scale(type="log", domain=[ticks[0], ticks[-1]])
+    means = alt.Chart(panel.means).encode(x=x, color=colour)
+    band = means.mark_area(opacity=BAND_OPACITY).encode(
+        alt.Y("low:Q", title=title), alt.Y2("high:Q")
+    )
+    line = means.mark_line(strokeWidth=2).encode(y)
+    dots = means.mark_point(filled=True, opacity=1, size=40, stroke="white").encode(
+        y,
+        tooltip=[
+            alt.Tooltip("label:N", title="measure"),
+            alt.Tooltip(f"{names.MIXING_RATIO}:Q", title=names.LABELS[names.MIXING_RATIO]),
+            alt.Tooltip("mean:Q", title="mean", format=".4~f"),
+            alt.Tooltip("low:Q", title="95 % from", format=".4~f"),
+            alt.Tooltip("high:Q", title="95 % to", format=".4~f"),
+            alt.Tooltip("n_seeds:Q", title="seeds"),
+        ],
+    )
+    seeds = (
+        alt.Chart(panel.seeds)
+        .mark_point(filled=True, size=10, xOffset=7, opacity=SEED_OPACITY, clip=False)
+        .encode(x=x, y=alt.Y("value:Q"), color=colour)
+    )
+    return alt.layer(band, line, seeds, dots, title=panel.title).properties(
+        width=_WIDTH, height=_HEIGHT
+    )
+
+
+_SHORT = f"datum.value == '{names.RANK_DISTANCE}' ? 'all languages' : 'seen languages'"

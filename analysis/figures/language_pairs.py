@@ -1,0 +1,121 @@
+"""mAP of every language pair, and what hybrid batches gain there over the better pure strategy."""
+
+from typing import NamedTuple
+
+import altair as alt
+import pandas as pd
+
+from analysis.figures.style import INK, LOSS_TO_GAIN, SEQUENTIAL, styled
+from hybridir import names
+from hybridir.languages import LANGUAGES
+
+_SIDE = 390  # pixels of a full map; cells are at most _CELL wide
+_CELL = 72
+
+
+class _LanguagePairsInfo(NamedTuple):
+    """What the two maps show.
+
+    Attributes:
+        levels: ``query_language, pool_language, query, pool, map`` at `ratio`.
+        ratio: mixing ratio of `levels`.
+        gains: the same with ``gain``: mAP at `hybrid` minus the higher of mAP at 0 and at 1,
+            times 100; empty where a pure strategy or a hybrid is missing.
+        hybrid: mixing ratio of `gains`.
+        languages: rows and columns, sorted.
+    """
+
+    levels: pd.DataFrame
+    ratio: float
+    gains: pd.DataFrame
+    hybrid: float | None
+    languages: list[str]
+
+
+def language_pairs(
+    languages: pd.DataFrame, ratio: float, hybrid: float | None
+) -> alt.TopLevelMixin:
+    """Draw `frames.language_table` at one ratio, and the gain of the hybrid ratio."""
+    return _draw_language_pairs(_get_language_pairs_info(languages, ratio, hybrid))
+
+
+def _get_language_pairs_info(
+    languages: pd.DataFrame, ratio: float, hybrid: float | None
+) -> _LanguagePairsInfo:
+    pair = [names.QUERY_LANGUAGE, names.POOL_LANGUAGE]
+    by_ratio = languages.pivot(index=pair, columns=names.MIXING_RATIO, values="map")
+    levels = by_ratio[ratio].rename("map").reset_index()
+    if hybrid is not None and {0.0, 1.0} <= set(by_ratio.columns):
+        gain = 100 * (by_ratio[hybrid] - by_ratio[[0.0, 1.0]].max(axis=1))
+    else:
+        gain = pd.Series(dtype=float, index=by_ratio.index[:0])
+    order = sorted({*levels[names.QUERY_LANGUAGE], *levels[names.POOL_LANGUAGE]})
+    gains = gain.rename("gain").reset_index()
+    return _LanguagePairsInfo(_named(levels), ratio, _named(gains), hybrid, order)
+
+
+def _named(table: pd.DataFrame) -> pd.DataFrame:
+    """Add the languages' English names, for tooltips."""
+    named = {code: language.name for code, language in LANGUAGES.items()}
+    query, pool = table[names.QUERY_LANGUAGE], table[names.POOL_LANGUAGE]
+    return table.assign(query=query.replace(named), pool=pool.replace(named))
+
+
+def _draw_language_pairs(info: _LanguagePairsInfo) -> alt.TopLevelMixin:
+    values = info.levels["map"]
+    middle = float(values.min() + values.max()) / 2
+    left = _heat_map(
+        info,
+        info.levels,
+        "map",
+        f"mAP at α = {info.ratio:g}",
+        alt.Scale(scheme=SEQUENTIAL),
+        f"datum.map > {middle}",
+    )
+    if info.gains.empty:
+        return styled(left)
+    # no cell at all may differ, and a domain needs a length
+    reach = max(float(info.gains["gain"].abs().max()), 1e-6)
+    right = _heat_map(
+        info,
+        info.gains,
+        "gain",
+        f"gain of α = {info.hybrid:g} over the better pure strategy, × 100",
+        alt.Scale(domain=(-reach, 0, reach), range=list(LOSS_TO_GAIN), interpolate="rgb"),
+        f"abs(datum.gain) < {0.8 * reach}",
+    )
+    both = alt.hconcat(left, right, spacing=60, bounds="flush")
+    return styled(both.resolve_scale(color="independent"))
+
+
+def _heat_map(
+    info: _LanguagePairsInfo,
+    table: pd.DataFrame,
+    field: str,
+    title: str,
+    scale: alt.Scale,
+    dark_text: str,
+) -> alt.LayerChart | alt.FacetChart:
+    cell = min(_CELL, _SIDE // len(info.languages))
+    plain = alt.Axis(labelAngle=0, domain=False, ticks=False)
+    pool, query = f"{names.POOL_LANGUAGE}:N", f"{names.QUERY_LANGUAGE}:N"
+    base = alt.Chart(table).encode(
+        x=alt.X(pool, title="language of the pool", sort=info.languages, axis=plain),
+        y=alt.Y(query, title="language of the question", sort=info.languages, axis=plain),
+    )
+    levels = field == "map"
+    number, exact = (".2f", ".4f") if levels else ("+.1f", "+.2f")
+    rectangles = base.mark_rect(stroke="white", strokeWidth=1).encode(
+        color=alt.Color(f"{field}:Q", scale=scale, legend=None),
+        tooltip=[
+            alt.Tooltip("query:N", title="question in"),
+            alt.Tooltip("pool:N", title="pool in"),
+            alt.Tooltip(f"{field}:Q", title="mAP" if levels else "gain × 100", format=exact),
+        ],
+    )
+    figures = base.mark_text(fontSize=10 if cell < 40 else 12).encode(
+        text=alt.Text(f"{field}:Q", format=number),
+        color=alt.condition(dark_text, alt.value(INK), alt.value("white")),
+    )
+    side = cell * len(info.languages)
+    return alt.layer(rectangles, figures, title=title).properties(width=side, height=side)

@@ -1,0 +1,131 @@
+"""Mean average precision over the mixing ratio, in the three settings."""
+
+from typing import NamedTuple
+
+import altair as alt
+import pandas as pd
+
+from analysis.figures.style import (
+    BAND_OPACITY,
+    SEED_OPACITY,
+    SETTING_COLOURS,
+    ratio_axis,
+    styled,
+)
+from hybridir import names
+
+_WIDTH, _HEIGHT = 700, 380  # pixels
+_ASIDE = 10  # pixels by which single seeds stand to the right of their mean
+_LABEL_GAP = 0.055  # share of the y range between two labels: a line of 13 px on 380 px, and air
+
+
+class _RatioCurveInfo(NamedTuple):
+    """What the figure shows.
+
+    Attributes:
+        means: ``setting, mixing_ratio, mean, low, high, n_seeds, n_questions, best``.
+        seeds: ``setting, mixing_ratio, seed, value``.
+        labels: ``setting, label, mixing_ratio, position``: where a curve's name is written.
+    """
+
+    means: pd.DataFrame
+    seeds: pd.DataFrame
+    labels: pd.DataFrame
+
+
+def ratio_curve(curve: pd.DataFrame, seeds: pd.DataFrame) -> alt.TopLevelMixin:
+    """Draw the curves of `frames.curve_table` with their intervals and every seed's value."""
+    return _draw_ratio_curve(_get_ratio_curve_info(curve, seeds))
+
+
+def _get_ratio_curve_info(curve: pd.DataFrame, seeds: pd.DataFrame) -> _RatioCurveInfo:
+    means = curve[curve["measure"] == names.AP].drop(columns=["measure", "sd_seeds"])
+    means = means.assign(best=means["mean"] == means.groupby("setting")["mean"].transform("max"))
+    points = seeds[seeds["measure"] == names.AP].drop(columns="measure")
+    last = means[means[names.MIXING_RATIO] == means[names.MIXING_RATIO].max()]
+    shown = pd.concat([means["low"], means["high"], points["value"]])
+    gap = _LABEL_GAP * float(shown.max() - shown.min())
+    labels = pd.DataFrame(
+        {
+            "setting": last["setting"],
+            "label": last["setting"].map(names.LABELS),
+            names.MIXING_RATIO: last[names.MIXING_RATIO],
+            "position": _spread(last["mean"].tolist(), gap),
+        }
+    )
+    return _RatioCurveInfo(
+        means.reset_index(drop=True), points.reset_index(drop=True), labels.reset_index(drop=True)
+    )
+
+
+def _spread(positions: list[float], gap: float) -> list[float]:
+    """Move positions apart until neighbours are `gap` apart, keeping their order and their mean.
+
+    Positions that must touch form a block around their common mean; blocks that then overlap
+    merge.
+    """
+    order = sorted(range(len(positions)), key=positions.__getitem__)
+    blocks: list[list[float]] = []  # original positions of the members of each block
+    for index in order:
+        blocks.append([positions[index]])
+        while len(blocks) > 1 and _lowest(blocks[-1], gap) - _highest(blocks[-2], gap) < gap:
+            blocks[-2:] = [blocks[-2] + blocks[-1]]
+    moved = [_lowest(block, gap) + gap * step for block in blocks for step in range(len(block))]
+    return [position for _, position in sorted(zip(order, moved, strict=True))]
+
+
+def _lowest(block: list[float], gap: float) -> float:
+    return sum(block) / len(block) - gap * (len(block) - 1) / 2
+
+
+def _highest(block: list[float], gap: float) -> float:
+    return _lowest(block, gap) + gap * (len(block) - 1)
+
+
+def _draw_ratio_curve(info: _RatioCurveInfo) -> alt.TopLevelMixin:
+    x = ratio_axis()
+    colour = alt.Color("setting:N", legend=None).scale(
+        domain=list(SETTING_COLOURS), range=list(SETTING_COLOURS.values())
+    )
+    y = alt.Y("mean:Q", title="mean average precision (mAP)").scale(zero=False)
+    means = alt.Chart(info.means).encode(x=x, color=colour)
+    band = means.mark_area(opacity=BAND_OPACITY).encode(alt.Y("low:Q"), alt.Y2("high:Q"))
+    ends = means.mark_rule(strokeWidth=1.2, opacity=SEED_OPACITY).encode(
+        alt.Y("low:Q"), alt.Y2("high:Q")
+    )
+    line = means.mark_line(strokeWidth=2.2).encode(y)
+    dots = means.mark_point(filled=True, opacity=1, stroke="white", strokeWidth=1).encode(
+        y,
+        size=alt.condition("datum.best", alt.value(130), alt.value(50)),
+        tooltip=[
+            alt.Tooltip("setting:N"),
+            alt.Tooltip(f"{names.MIXING_RATIO}:Q", title=names.LABELS[names.MIXING_RATIO]),
+            alt.Tooltip("mean:Q", title="mAP", format=".4f"),
+            alt.Tooltip("low:Q", title="95 % from", format=".4f"),
+            alt.Tooltip("high:Q", title="95 % to", format=".4f"),
+            alt.Tooltip("n_seeds:Q", title="seeds"),
+            alt.Tooltip("n_questions:Q", title="questions"),
+        ],
+    )
+    seeds = (
+        alt.Chart(info.seeds)
+        .mark_point(filled=True, size=14, xOffset=_ASIDE, opacity=SEED_OPACITY)
+        .encode(
+            x=x,
+            y=alt.Y("value:Q"),
+            color=colour,
+            tooltip=[
+                alt.Tooltip("setting:N"),
+                alt.Tooltip(f"{names.MIXING_RATIO}:Q", title=names.LABELS[names.MIXING_RATIO]),
+                alt.Tooltip(f"{names.SEED}:Q"),
+                alt.Tooltip("value:Q", title="mAP", format=".4f"),
+            ],
+        )
+    )
+    labels = (
+        alt.Chart(info.labels)
+        .mark_text(align="left", dx=20, fontSize=13, fontWeight="bold")
+        .encode(x=x, y=alt.Y("position:Q"), text="label:N", color=colour)
+    )
+    layers = alt.layer(band, ends, line, seeds, dots, labels)
+    return styled(layers.properties(width=_WIDTH, height=_HEIGHT))

@@ -1,0 +1,102 @@
+"""Colours, type and shared axes of all figures, in one place.
+
+Source: Okabe and Ito, Color Universal Design, https://jfly.uni-koeln.de/color/ (eight colours that
+all common kinds of colour vision tell apart); cividis: Nuñez et al. 2018, arXiv 1712.01662.
+"""
+
+import math
+from typing import Final
+
+import altair as alt
+
+from hybridir import names
+
+BLUE: Final = "#0072B2"
+VERMILION: Final = "#D55E00"
+GREEN: Final = "#009E73"
+ORANGE: Final = "#E69F00"
+PURPLE: Final = "#CC79A7"
+INK: Final = "#222222"
+GREY: Final = "#6b6b6b"
+PALE: Final = "#e6e6e6"
+
+SETTING_COLOURS: Final = {
+    names.MONOLINGUAL: BLUE,
+    names.CROSSLINGUAL: VERMILION,
+    names.MULTILINGUAL: GREEN,
+}
+SEQUENTIAL: Final = "cividis"
+LOSS_TO_GAIN: Final = (VERMILION, "#f7f7f7", BLUE)
+"""Range of a diverging scale: worse, equal, better."""
+
+BAND_OPACITY: Final = 0.16
+SEED_OPACITY: Final = 0.5
+_FONT: Final = "Liberation Sans, Arial, Helvetica, sans-serif"
+
+
+def ratio_axis(ends: tuple[str, str] = ("cross-lingual", "monolingual")) -> alt.X:
+    """Build the x channel of everything that is drawn over the mixing ratio.
+
+    Args:
+        ends: what is written under 0 and under 1.
+    """
+    label = (
+        f"datum.value == 0 ? ['0', '{ends[0]}'] : datum.value == 1 ? ['1', '{ends[1]}'] : "
+        "format(datum.value, '~g')"
+    )
+    return alt.X(
+        f"{names.MIXING_RATIO}:Q",
+        title=f"{names.LABELS[names.MIXING_RATIO]} (share of monolingual batches)",
+        scale=alt.Scale(domain=(0, 1), nice=False),
+        axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], labelExpr=label, grid=False),
+    )
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Choose the ticks of a logarithmic axis: 1, 2 and 5 times the powers of ten.
+
+    Args:
+        low: lowest value, above 0.
+        high: highest value.
+
+    Returns:
+        The ticks from the last one at or below `low` to the first one at or above `high`.
+
+    >>> log_ticks(13.0, 40.0)
+    [10.0, 20.0, 50.0]
+    """
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [float(f"{digit}e{power}") for power in powers for digit in (1, 2, 5)]
+    below = max(tick for tick in ticks if tick <= low)
+    above = min(tick for tick in ticks if tick >= high)
+    return [tick for tick in ticks if below <= tick <= above]
+
+
+def styled(chart: alt.TopLevelMixin) -> alt.TopLevelMixin:
+    """Give a finished chart the type, grid and spacing that all figures share."""
+    configured: alt.TopLevelMixin = (
+        chart.configure(font=_FONT, background="white", padding=4)
+        .configure_axis(
+            labelColor=GREY,
+            titleColor=INK,
+            titleFontWeight="normal",
+            titleFontSize=12,
+            labelFontSize=11,
+            titlePadding=8,
+            gridColor="#eeeeee",
+            domainColor="#bbbbbb",
+            tickColor="#bbbbbb",
+        )
+        .configure_view(stroke=None)
+        .configure_title(
+            anchor="start",
+            fontSize=13,
+            fontWeight="bold",
+            color=INK,
+            offset=10,
+        )
+        .configure_legend(
+            titleFontWeight="normal", titleFontSize=12, labelFontSize=11, titleColor=INK
+        )
+    )
+    return configured

@@ -1,0 +1,178 @@
+"""Tidy tables: one row an observation, ready for a figure, a CSV file or a page."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from analysis import inference
+from analysis.inference import Replicates
+from analysis.load import Study
+from analysis.scores import Key, Scores
+from hybridir import names
+
+_POOL_MAP = names.mean_metric("", names.AP, names.MULTILINGUAL)
+_DEFAULT_OBJECTIVE = names.mean_metric(names.DEV, names.AP, "mean")
+
+
+def objective_of(study: Study) -> str:
+    """Return the metric that the search maximised, the first if there were several."""
+    settings = yaml.safe_load(study.text) or {}
+    objective = (settings.get("search") or {}).get("objective") or _DEFAULT_OBJECTIVE
+    return str(objective[0] if isinstance(objective, list) else objective)
+
+
+def confirmed_trials(study: Study) -> pd.DataFrame:
+    """Rows of the confirmation trials that ended well, at the highest fidelity among them.
+
+    Where a ratio was confirmed twice with one seed, the later trial by name counts.
+    """
+    trials = study.trials
+    rows = trials[(trials["phase"] == names.PHASE_CONFIRM) & (trials["state"] == names.COMPLETE)]
+    if names.FIDELITY in rows and rows[names.FIDELITY].notna().any():
+        rows = rows[rows[names.FIDELITY] == rows[names.FIDELITY].max()]
+    if rows.empty:
+        return rows
+    return rows.drop_duplicates([names.MIXING_RATIO, names.SEED], keep="last")
+
+
+def reported_benchmarks(study: Study) -> list[str]:
+    """Names of the benchmarks that confirmation trials were scored on.
+
+    The development split is among them only where a study reports on nothing else.
+    """
+    rows = confirmed_trials(study)
+    scored = [
+        metric.removesuffix(_POOL_MAP)
+        for metric in study.metrics
+        if metric.endswith(_POOL_MAP) and rows[metric].notna().any()
+    ]
+    return [name for name in scored if name != names.DEV] or scored
+
+
+def per_query_tables(study: Study, benchmark: str) -> Iterator[tuple[float, int, pd.DataFrame]]:
+    """Yield (mixing ratio, seed, per-query table) of the confirmation, one in memory at a time.
+
+    Trials without a table for that benchmark are passed over.
+    """
+    for row in confirmed_trials(study).to_dict("records"):
+        table = study.per_query(str(row["run_id"]), benchmark)
+        if table is not None:
+            yield float(row[names.MIXING_RATIO]), int(row[names.SEED]), table
+
+
+def curve_table(
+    scores: Mapping[Key, Scores], replicates: Mapping[Key, Replicates]
+) -> pd.DataFrame:
+    """Tabulate the confirmed curve: a row per measure, setting and mixing ratio.
+
+    Returns:
+        Columns ``measure, setting, mixing_ratio, mean, low, high, sd_seeds, n_seeds,
+        n_questions``; low and high bound the 95 % interval, ``sd_seeds`` is NaN for one seed.
+    """
+    rows = []
+    for key, measured in scores.items():
+        means = measured.macro_means()
+        curve = inference.mean_curve(measured, replicates[key])
+        for index, entry in enumerate(curve):
+            of_seeds = means[index][measured.trained[index]]
+            rows.append(
+                {
+                    "measure": measured.measure,
+                    "setting": measured.setting,
+                    names.MIXING_RATIO: measured.ratios[index],
+                    "mean": entry.estimate,
+                    "low": entry.low,
+                    "high": entry.high,
+                    "sd_seeds": of_seeds.std(ddof=1) if len(of_seeds) > 1 else np.nan,
+                    "n_seeds": entry.n_seeds,
+                    "n_questions": entry.n_questions,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def seed_table(scores: Mapping[Key, Scores]) -> pd.DataFrame:
+    """Tabulate every trial's macro mean: ``measure, setting, mixing_ratio, seed, value``."""
+    rows = [
+        {
+            "measure": measured.measure,
+            "setting": measured.setting,
+            names.MIXING_RATIO: measured.ratios[index],
+            names.SEED: measured.seeds[seed],
+            "value": value,
+        }
+        for measured in scores.values()
+        for (index, seed), value in np.ndenumerate(measured.macro_means())
+        if measured.trained[index, seed]
+    ]
+    return pd.DataFrame(rows)
+
+
+def difference_table(
+    scores: Mapping[Key, Scores], replicates: Mapping[Key, Replicates]
+) -> pd.DataFrame:
+    """Tabulate hybrid minus pure: a row per measure, setting and pure strategy that was trained.
+
+    Returns:
+        Columns ``measure, setting, hybrid, pure, difference, low, high, n_seeds, n_questions``.
+    """
+    rows = []
+    for key, measured in scores.items():
+        hybrid = inference.hybrid_ratio(measured.ratios)
+        for pure in (0.0, 1.0):
+            if hybrid is None or pure not in measured.ratios:
+                continue
+            gain = inference.difference(measured, replicates[key], hybrid, pure)
+            if gain is not None:
+                rows.append((*key, hybrid, pure, *gain))
+    columns = ["measure", "setting", "hybrid", "pure", "difference", "low", "high"]
+    return pd.DataFrame(rows, columns=[*columns, "n_seeds", "n_questions"])
+
+
+def language_table(scores: Mapping[Key, Scores]) -> pd.DataFrame:
+    """Tabulate mAP by language pair and mixing ratio, as the mean over seeds.
+
+    Returns:
+        Columns ``mixing_ratio, query_language, pool_language, map``; pairs of one language are
+        the monolingual setting.
+    """
+    rows = []
+    for setting in (names.MONOLINGUAL, names.CROSSLINGUAL):
+        measured = scores.get((names.AP, setting))
+        if measured is None:
+            continue
+        for index, of_seeds in enumerate(measured.cell_means()):
+            means = of_seeds[measured.trained[index]].mean(axis=0)
+            for (query, pool), value in zip(measured.cells, means, strict=True):
+                rows.append((measured.ratios[index], query, pool, value))
+    columns = [names.MIXING_RATIO, names.QUERY_LANGUAGE, names.POOL_LANGUAGE, "map"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def cost_table(study: Study) -> pd.DataFrame:
+    """Tabulate what the study cost, a row per phase and a total.
+
+    Returns:
+        Columns ``phase, trials, training_minutes, evaluation_minutes, pairs_per_second,
+        peak_memory_mb``: minutes are sums, speed is the median, memory the maximum over trials.
+    """
+    trials = study.trials
+    groups = [*trials.groupby("phase", sort=False), ("total", trials)]
+    rows = [
+        {
+            "phase": phase,
+            "trials": len(group),
+            "training_minutes": _column(group, names.TRAIN_SECONDS).sum() / 60,
+            "evaluation_minutes": _column(group, names.EVALUATION_SECONDS).sum() / 60,
+            "pairs_per_second": _column(group, names.TRAIN_PAIRS_PER_SECOND).median(),
+            "peak_memory_mb": _column(group, names.PEAK_MEMORY_MB).max(),
+        }
+        for phase, group in groups
+    ]
+    return pd.DataFrame(rows)
+
+
+def _column(table: pd.DataFrame, name: str) -> "pd.Series[float]":
+    return table.get(name, pd.Series(np.nan, index=table.index))

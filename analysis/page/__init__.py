@@ -1,0 +1,156 @@
+"""The page: sections in, one self-contained HTML text out.
+
+Nothing is fetched when the page is opened: Vega, style and script stand in the file.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import vl_convert
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from pandas.api.types import is_numeric_dtype
+
+from analysis import drawing
+from analysis.contents import Figure, Headline, Section, Table
+from analysis.load import Study
+from analysis.sections import method
+from hybridir import names
+
+_FOLDER = Path(__file__).parent
+_WIDE = 40  # characters; a longer text cell may wrap
+
+
+class _Cell(NamedTuple):
+    text: str
+    value: str  # what the column sorts by; "" stays last
+    kind: str  # class of the style sheet
+
+
+def render_page(
+    study: Study, headlines: list[Headline], sections: list[Section], notes: list[str]
+) -> str:
+    """Render the report as one HTML text.
+
+    Args:
+        study: the study that is reported.
+        headlines: the answer, first thing on the page.
+        sections: figures and tables, in order.
+        notes: what a reader must know before reading on, such as failed trials.
+
+    Returns:
+        The page, with everything that it needs.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined
+    )
+    figures = [figure for section in sections for figure in section.figures]
+    specifications = {figure.name: figure.specification for figure in figures}
+    return environment.get_template("page.html.j2").render(
+        study=study.name,
+        byline=f"Begun {study.started:%d %B %Y}, trials: {len(study.trials)}",
+        headlines=headlines,
+        notes=notes,
+        sections=[
+            {
+                "heading": section.heading,
+                "paragraphs": section.paragraphs,
+                "figures": [_figure(figure) for figure in section.figures],
+                "tables": [_table(table) for table in section.tables if table.columns],
+            }
+            for section in sections
+        ],
+        method=method(study),
+        study_text=study.text,
+        css=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
+        script=Markup((_FOLDER / "page.js").read_text(encoding="utf-8")),
+        vega=Markup(_inside_script(_vega())),
+        specifications=Markup(json.dumps(specifications).replace("<", "\\u003c")),
+    )
+
+
+def _vega() -> str:
+    """Vega, Vega-Lite and vega-embed as one script."""
+    return str(
+        vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", drawing.vega_lite_version())
+    )
+
+
+def _inside_script(code: str) -> str:
+    """Keep a string in JavaScript code from ending the script element that it stands in."""
+    return code.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def _figure(figure: Figure) -> dict[str, str]:
+    encoded = base64.b64encode(drawing.svg(figure.specification)).decode()
+    return {"name": figure.name, "caption": figure.caption, "svg": encoded}
+
+
+def _table(table: Table) -> dict[str, object]:
+    shown = table.data[list(table.columns)]
+    columns = [_cells(shown[name]) for name in table.columns]
+    return {
+        "name": table.name,
+        "caption": table.caption,
+        "headings": [
+            _Cell(_breakable(heading), "", "number" if is_numeric_dtype(shown[name]) else "")
+            for name, heading in table.columns.items()
+        ],
+        "rows": list(zip(*columns, strict=True)),
+    }
+
+
+def _breakable(heading: str) -> Markup:
+    """Let a heading break after the slashes and underscores of a metric's name, and only there."""
+    kept = heading.replace(" ", "\N{NO-BREAK SPACE}")
+    return Markup("<wbr>").join(re.split(r"(?<=[/_])", kept))
+
+
+def _cells(column: pd.Series) -> list[_Cell]:
+    if not is_numeric_dtype(column):
+        return [_text_cell("" if pd.isna(value) else str(value)) for value in column]
+    write = number_format(column)
+    return [
+        _Cell("", "", "number") if pd.isna(value) else _Cell(write(value), repr(value), "number")
+        for value in column.tolist()
+    ]
+
+
+def _text_cell(text: str) -> _Cell:
+    kind = {names.PRUNED: "pruned", names.FAIL: "fail"}.get(text, "")
+    return _Cell(names.LABELS.get(text, text), text, kind or ("wide" if len(text) > _WIDE else ""))
+
+
+def number_format(column: pd.Series) -> Callable[[float], str]:
+    """Choose how a column's numbers are written.
+
+    Up to three decimals where that is exact for all of them; else four decimals below 1 and four
+    significant digits from there.
+
+    >>> [number_format(pd.Series([0.25, 1.0]))(value) for value in (0.25, 1.0)]
+    ['0.25', '1.00']
+    >>> [number_format(pd.Series([0.12345, 891.362]))(value) for value in (0.1234, 891.362)]
+    ['0.1234', '891.4']
+    """
+    values = column.dropna()
+    for decimals in range(4):
+        if np.allclose(values, values.round(decimals), rtol=0, atol=1e-9):
+            return partial(_write, decimals)
+    return partial(_write, None)
+
+
+def _write(decimals: int | None, value: float) -> str:
+    if decimals is not None:
+        specification = f".{decimals}f"
+    elif value and abs(value) < 0.0001:
+        specification = ".1e"
+    else:
+        specification = "#.4g" if abs(value) >= 1 else ".4f"
+    return format(value, specification).rstrip(".").replace("-", "\N{MINUS SIGN}")

@@ -1,0 +1,125 @@
+"""Makes the report of a study: one HTML file, its figures and its tables.
+
+    python analysis/report.py                 # the study in mlflow.db that began last
+    python analysis/report.py demo            # a study by name
+    python analysis/report.py demo --tracking-uri http://HOST:5000 --out FOLDER
+
+NOT covered: reports over several studies, and tests beyond bootstrap intervals.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+import typer
+
+from analysis.export import export, write
+from analysis.load import Study, load_study
+from analysis.page import render_page
+from analysis.publish import log_report
+from analysis.sections import headline_and_sections
+from hybridir import names
+from hybridir.errors import InputError
+
+_BOOTSTRAP_SEED = 20240819  # any number would do; fixed, so that a report can be repeated
+
+
+def write_report(
+    study_name: str | None,
+    tracking_uri: str | None = None,
+    out: Path | None = None,
+    log: bool = True,
+) -> Path:
+    """Write the report of a study.
+
+    Args:
+        study_name: the study; None takes the one that began last.
+        tracking_uri: MLflow's address; None takes ``MLFLOW_TRACKING_URI``, else ``mlflow.db`` in
+            the working directory.
+        out: folder for the report; None takes ``results/<study>/report``.
+        log: whether to log the report to the study's run in MLflow.
+
+    Returns:
+        The page. Its files are each whole or absent, the page is written last.
+
+    Raises:
+        InputError: if there is no such study, or the report cannot be written or logged.
+    """
+    study = load_study(study_name, tracking_uri)
+    folder = out or Path("results") / study.name / "report"
+    generator = np.random.default_rng(_BOOTSTRAP_SEED)
+    headlines, sections = headline_and_sections(study, generator)
+    page = render_page(study, headlines, sections, _notes(study))
+    try:
+        files = export(sections, folder)
+        path = write(folder / "report.html", page.encode())
+    except OSError as error:
+        raise InputError(
+            f"the report cannot be written to {folder} ({error}): name another folder with --out"
+        ) from error
+    if log:
+        log_report(study, folder, [*files, path])
+    return path
+
+
+def _notes(study: Study) -> list[str]:
+    """Say what a reader must know first: trials that failed, and ratios that lack a seed."""
+    notes = []
+    trials = study.trials
+    for phase, rows in trials[trials["state"] == names.FAIL].groupby("phase"):
+        reasons = "; ".join(dict.fromkeys(reason for reason in rows["reason"] if reason))
+        notes.append(
+            f"{len(rows)} {phase} trial{'s' if len(rows) > 1 else ''} failed "
+            f"({', '.join(rows['trial'])}){': ' + reasons if reasons else ''}."
+        )
+    ended = {names.COMPLETE, names.PRUNED, names.FAIL}
+    running = trials[~trials["state"].isin(ended)]
+    if len(running):
+        notes.append(f"{len(running)} trials had not ended when this report was made.")
+    confirmed = trials[(trials["phase"] == names.PHASE_CONFIRM)]
+    if len(confirmed):
+        complete = confirmed[confirmed["state"] == names.COMPLETE]
+        seeds = complete.groupby(names.MIXING_RATIO)[names.SEED].nunique()
+        lacking = seeds[seeds < confirmed[names.SEED].nunique()]
+        if len(lacking):
+            which = ", ".join(f"α = {ratio:g} has {count}" for ratio, count in lacking.items())
+            notes.append(
+                f"Seeds are missing: {which} of {confirmed[names.SEED].nunique()}. Means are over "
+                "the seeds that are there, differences over those that both ratios have."
+            )
+    return notes
+
+
+def main(
+    study: Annotated[
+        str | None, typer.Argument(help="Name of the study; the one that began last if left out.")
+    ] = None,
+    tracking_uri: Annotated[
+        str | None,
+        typer.Option(
+            help="MLflow's address; MLFLOW_TRACKING_URI, else mlflow.db here, if left out."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to; results/STUDY/report if left out.")
+    ] = None,
+    log: Annotated[
+        bool, typer.Option("--log/--no-log", help="Log the report to the study's run in MLflow.")
+    ] = True,
+) -> None:
+    """Write the report of a study and print where it is."""
+    try:
+        path = write_report(study, tracking_uri, out, log)
+    except InputError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    typer.echo(path)
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    app()

@@ -1,0 +1,14 @@
+from analysis.figures.search_trials import _get_search_trials_info, search_trials
+from analysis.load import Study
+
+
+def test_only_complete_search_trials_are_shown(study: Study) -> None:
+    info = _get_search_trials_info(study.trials, "dev/map_mean")
+    assert info.trials["trial"].tolist() == ["search-000", "search-002"]
+    assert info.trials["objective"].tolist() == [0.3, 0.5]
+    assert info.trials["batch_size"].tolist() == [16, 64]
+    assert info.trials["best"].tolist() == [False, True]
+
+
+def test_study_without_the_objective_has_no_figure(study: Study) -> None:
+    assert search_trials(study.trials, "dev/something_else") is None

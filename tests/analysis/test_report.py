@@ -1,0 +1,116 @@
+"""The command line and what it leaves behind; what the page looks like is in `test_page.py`."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from analysis.load import load_study
+from analysis.report import write_report
+from hybridir import names
+from hybridir.errors import InputError
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def run(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, str(REPOSITORY / "analysis" / "report.py"), *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_command_from_elsewhere_prints_the_page_last(tracking_uri: str, tmp_path: Path) -> None:
+    done = run("unconfirmed", "--tracking-uri", tracking_uri, "--no-log", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    page = tmp_path / done.stdout.splitlines()[-1]
+    assert page == tmp_path / "results" / "unconfirmed" / "report" / "report.html"
+    assert page.is_file()
+
+
+def test_unknown_study_exits_2_with_a_message_and_no_traceback(
+    tracking_uri: str, tmp_path: Path
+) -> None:
+    done = run("absent", "--tracking-uri", tracking_uri, folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: there is no study 'absent'")
+    assert "small, unconfirmed" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == [], "nothing is written, no database is made"
+
+
+def test_report_is_logged_to_the_run_of_the_study(
+    tmp_path: Path, write_study: Callable[..., str], make_trials: Callable[..., list[Any]]
+) -> None:
+    uri = write_study(tmp_path, "logged", make_trials([0.0, 0.5], [1]))
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine.txt").write_text("a file of the user's")
+    page = write_report("logged", uri, out)
+    client = MlflowClient(uri)
+    run_id = load_study("logged", uri).run_id
+    logged = {file.path for file in client.list_artifacts(run_id, names.ARTIFACT_REPORT)}
+    assert logged == {"report/figures", "report/tables", "report/report.html"}
+    stored = client.download_artifacts(run_id, "report/report.html", str(tmp_path))
+    assert Path(stored).read_bytes() == page.read_bytes()
+
+
+def test_tables_and_figures_lie_beside_the_page(report: Path) -> None:
+    curve = pd.read_csv(report.parent / "tables" / "curve-known.csv")
+    rows = curve[(curve["measure"] == names.AP) & (curve["setting"] == names.MULTILINGUAL)]
+    means = rows.set_index(names.MIXING_RATIO)["mean"].to_dict()
+    assert means == pytest.approx({0.0: 0.40, 0.5: 0.45, 1.0: 0.30})
+    figures = {path.name for path in (report.parent / "figures").glob("*.svg")}
+    assert figures == {
+        "ratio_curve-known.svg",
+        "language_bias-known.svg",
+        "language_pairs-known.svg",
+        "search_trials.svg",
+        "cost.svg",
+    }
+
+
+def test_same_study_gives_the_same_page_and_tables_twice(
+    tracking_uri: str, report: Path, tmp_path: Path
+) -> None:
+    again = write_report("small", tracking_uri, tmp_path, log=False)
+    assert report.read_bytes() == again.read_bytes()
+    for table in (report.parent / "tables").iterdir():
+        assert table.read_bytes() == (tmp_path / "tables" / table.name).read_bytes()
+
+
+def test_answer_is_stated_in_words_with_n(report: Path) -> None:
+    page = report.read_text()
+    assert "On known, in the multilingual setting, hybrid batches (α = 0.5) beat both" in page
+    assert "bootstrap over 3 seeds and 12 questions" in page
+    assert "1 search trial failed (search-003): loss is not finite at step 3." in page
+
+
+def test_study_without_confirmation_says_that_it_answers_nothing(
+    tracking_uri: str, tmp_path: Path
+) -> None:
+    page = write_report("unconfirmed", tracking_uri, tmp_path, log=False).read_text()
+    assert "no confirmed curve, so it does not answer" in page
+    assert "2 COMPLETE, 1 PRUNED, 1 FAIL" in page
+
+
+def test_missing_seeds_are_named(
+    tmp_path: Path, write_study: Callable[..., str], make_trials: Callable[..., list[Any]]
+) -> None:
+    trials = make_trials([0.0, 0.5], [1, 2])
+    trials[1] |= {"state": names.FAIL, "metrics": {}, "tables": {}}  # ratio 0, seed 2
+    uri = write_study(tmp_path, "gap", trials)
+    page = write_report("gap", uri, tmp_path, log=False).read_text()
+    assert "1 confirm trial failed (confirm-a0-s2)." in page
+    assert "Seeds are missing: α = 0 has 1 of 2." in page
+
+
+def test_folder_that_cannot_be_written_is_a_mistake_that_is_named(
+    tracking_uri: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match=r"cannot be written to .* another folder with --out"):
+        write_report("unconfirmed", tracking_uri, tmp_path / "file" / "report")
