@@ -100,7 +100,7 @@ def read_trial(path: Path) -> TrialConfig:
 def main() -> None:
     """Entry point: a user's mistake ends with a message and exit code 2, a lost trial with 1."""
     try:
-        app()
+        app(prog_name="hybridir")
     except (InputError, TrialError) as error:
         Console(stderr=True).print(
             f"error: {error}", markup=False, highlight=False, soft_wrap=True, style="red"

@@ -1,0 +1,103 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from hybridir import names
+from hybridir.config import EncoderConfig
+from hybridir.data.prepare import TokenTable
+from hybridir.data.synthetic import synthetic_corpus
+from hybridir.encoder import BiEncoder
+from hybridir.evaluation import encode, evaluate
+from hybridir.loading import load_encoder
+from hybridir.per_query import per_query_table
+from hybridir.vocabulary import train_tokenizer
+from tests.test_encoder import backbone
+from tests.test_vocabulary import corpus
+
+
+class Watched(BiEncoder):
+    """An encoder that notes how many tokens it is given at once, padding included."""
+
+    def __init__(self) -> None:
+        super().__init__(backbone(), "mean", pad_token=0)
+        self.sizes: list[tuple[int, int]] = []
+
+    def forward(self, tokens_BL: torch.Tensor, lengths_B: torch.Tensor) -> torch.Tensor:
+        self.sizes.append((tokens_BL.shape[0], tokens_BL.shape[1]))
+        return super().forward(tokens_BL, lengths_B)
+
+
+def token_table(texts: list[NDArray[np.int32]]) -> TokenTable:
+    return TokenTable(np.concatenate(texts), np.cumsum([0, *map(len, texts)]))
+
+
+def random_texts(n: int) -> list[NDArray[np.int32]]:
+    rng = np.random.default_rng(1)
+    return [rng.integers(5, 50, size=rng.integers(2, 60), dtype=np.int32) for _ in range(n)]
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 100, 512, 100_000])
+def test_the_size_of_batches_changes_no_embedding_and_keeps_the_order(batch_tokens: int) -> None:
+    texts = random_texts(50)
+    encoder = Watched().eval()
+    found = encode(encoder, token_table(texts), pad_token=0, batch_tokens=batch_tokens)
+    assert all(rows * length <= batch_tokens or rows == 1 for rows, length in encoder.sizes)
+    for text, embedding in zip(texts, found, strict=True):
+        tokens = torch.from_numpy(text.astype(np.int64))[None]
+        with torch.no_grad():
+            alone = BiEncoder.forward(encoder, tokens, torch.tensor([len(text)]))[0]
+        np.testing.assert_allclose(embedding, alone.numpy(), atol=1e-5)
+
+
+def test_equal_texts_are_encoded_once_and_get_equal_vectors() -> None:
+    texts = random_texts(7)
+    encoder = Watched().eval()
+    found = encode(encoder, token_table(texts * 5), pad_token=0, batch_tokens=64)
+    assert sum(rows for rows, _ in encoder.sizes) == 7
+    assert np.array_equal(found, np.tile(found[:7], (5, 1)))
+
+
+def test_evaluation_is_the_per_query_table_of_the_embeddings(tmp_path: Path) -> None:
+    benchmark = synthetic_corpus(3, 20, 30).test
+    tokenizer = train_tokenizer(corpus(), 400)
+    config = EncoderConfig.model_validate(
+        {
+            "from_scratch": {"layers": 1, "hidden_size": 32, "intermediate_size": 64},
+            "dropout": 0.5,
+            "query_prefix": "q: ",
+        }
+    )
+    encoder = load_encoder(config, tokenizer, seed=0).train()
+    table = evaluate(
+        encoder,
+        benchmark,
+        tokenizer,
+        config,
+        batch_tokens=2048,
+        seen_languages=("qa", "qb"),
+        cache=tmp_path,
+    )
+    assert not encoder.training  # no dropout in what is scored
+
+    def embedded(texts: list[str], prefix: str) -> NDArray[np.float32]:
+        rows = []
+        for text in texts:
+            ids = torch.tensor([tokenizer(prefix + text)["input_ids"]])
+            with torch.no_grad():
+                rows.append(encoder(ids, torch.tensor([ids.shape[1]]))[0].numpy())
+        return np.stack(rows)
+
+    one_by_one = per_query_table(
+        benchmark,
+        embedded(list(benchmark.queries), "q: "),
+        embedded(list(benchmark.passages), ""),
+        ("qa", "qb"),
+    )
+    keys = [names.SETTING, names.QUERY_LANGUAGE, names.POOL_LANGUAGE, names.QUESTION_ID]
+    pd.testing.assert_frame_equal(table[keys], one_by_one[keys])
+    # Vectors differ in their last bits, which may exchange two passages of almost equal score.
+    assert abs(table[names.AP] - one_by_one[names.AP]).mean() < 1e-3
