@@ -6,6 +6,7 @@ from typing import Any
 
 from ray.tune import Callback
 from ray.tune.experiment import Trial
+from ray.tune.progress_reporter import TrialProgressCallback
 
 from hybridir import names
 from hybridir.config import TrialConfig
@@ -15,11 +16,11 @@ from tune.narrator import Narrator, describe
 from tune.searcher import final_state
 from tune.study import PARAMETERS
 from tune.tracking import Tracker
-from tune.trainable import BUDGET_PERCENT
+from tune.trainable import BUDGET_PERCENT, has_failed
 
 
 class StudyCallback(DriverOnly, Callback):
-    """Settles each trial in the driver: folder first, then tracking, then a line.
+    """Settles each trial in the driver: its folder first, then tracking, then a line.
 
     Args:
         folder: of the study.
@@ -56,16 +57,8 @@ class StudyCallback(DriverOnly, Callback):
 
     def _settle(self, trial: Trial, *, error: bool) -> None:
         folder = self._trial(trial)
-        result = trial.last_result or {}
-        failure = (folder.read(FAILURE) or {}) if error else {}
-        reason = failure.get("reason", "the worker process died") if error else ""
-        outcome = Outcome(
-            state=final_state(result, error=error),
-            metrics=_figures(result),
-            reason=reason,
-            host=failure.get("host") or result.get("hostname") or socket.gethostname(),
-        )
-        folder.settle(outcome)
+        # The searcher has settled a search trial already, before it told Optuna.
+        outcome = folder.outcome or settle(folder, trial.last_result or {}, error)
         self._tracker.end_trial(folder)
         config = self._config(trial)
         settings = config.model_dump()
@@ -79,9 +72,36 @@ class StudyCallback(DriverOnly, Callback):
         return TrialConfig.model_validate_json(trial.config["trial"]["config"])
 
 
+class Silent(TrialProgressCallback):
+    """Takes the place of Ray's own lines, of which verbosity 0 leaves one: a trial's bare end."""
+
+    def _print(self, msg: str) -> None:
+        pass
+
+
 def trial_name(trial: Trial) -> str:
     """The name that the trial's folder bears, such as ``search-003``."""
     return str(trial.config["trial"]["folder"]).rsplit("/", 1)[-1]
+
+
+def settle(folder: TrialFolder, result: dict[str, Any], error: bool) -> Outcome:
+    """Write down how a trial ended.
+
+    Args:
+        folder: the trial's.
+        result: the last that Ray had of it; may be empty.
+        error: whether Ray gave it up.
+    """
+    error = error or has_failed(folder)
+    failure = (folder.read(FAILURE) or {}) if error else {}
+    outcome = Outcome(
+        state=final_state(result, error=error),
+        metrics=_figures(result),
+        reason=failure.get("reason", "the worker process died") if error else "",
+        host=failure.get("host") or result.get("hostname") or socket.gethostname(),
+    )
+    folder.settle(outcome)
+    return outcome
 
 
 def _figures(result: dict[str, Any]) -> dict[str, float]:

@@ -8,15 +8,21 @@ STORAGE/STUDY/run-001/
   trials/NAME/           config.json, progress.json, result.json, outcome.json, per_query/ ...
   report/                the report
   ray/                   Ray's own state
+  driver.lock            held by the process that runs it
+  finished               there once the study went to its end
 STORAGE/cache/           prepared data, shared by all studies
 ```
 """
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from hybridir import names
 from hybridir.errors import InputError
@@ -92,6 +98,11 @@ class RunFolder:
     path: Path
 
     @property
+    def number(self) -> int:
+        """The run's number, from 1."""
+        return int(self.path.name.removeprefix("run-"))
+
+    @property
     def study_file(self) -> Path:
         """The settings, overrides included."""
         return self.path / names.ARTIFACT_STUDY
@@ -121,6 +132,25 @@ class RunFolder:
         """Whether the study went to its end."""
         return (self.path / "finished").is_file()
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the run for this process.
+
+        Raises:
+            InputError: if another process runs it.
+        """
+        lock = FileLock(self.path / "driver.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise InputError(
+                f"{self.path} is being run by another process; wait for its end or stop it"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
     def finish(self) -> None:
         """Note that the study went to its end."""
         with replacing(self.path / "finished") as part:
@@ -142,14 +172,27 @@ def cache_folder(storage: Path) -> Path:
 
 
 def new_run(storage: Path, study: str) -> RunFolder:
-    """The next free folder of a study; it is not created yet."""
-    existing = [int(folder.path.name.split("-")[1]) for folder in runs(storage, study)]
-    return RunFolder(storage / study / f"run-{max(existing, default=0) + 1:03d}")
+    """Create the next free folder of a study; of two callers at once each gets its own."""
+    found = runs(storage, study)
+    number = found[-1].number + 1 if found else 1
+    while True:
+        folder = RunFolder(storage / study / f"run-{number:03d}")
+        try:
+            folder.path.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return folder
 
 
 def runs(storage: Path, study: str) -> list[RunFolder]:
     """The runs of a study so far, oldest first."""
-    return [RunFolder(path) for path in sorted((storage / study).glob("run-[0-9]*"))]
+    found = [
+        RunFolder(path)
+        for path in (storage / study).glob("run-*")
+        if path.name.removeprefix("run-").isdecimal()
+    ]
+    return sorted(found, key=lambda run: run.number)
 
 
 def latest_run(storage: Path, study: str) -> RunFolder:
@@ -158,7 +201,7 @@ def latest_run(storage: Path, study: str) -> RunFolder:
     Raises:
         InputError: if there is none; the studies that there are are named.
     """
-    found = runs(storage, study)
+    found = [run for run in runs(storage, study) if run.study_file.is_file()]
     if not found:
         known = sorted({path.parent.parent.name for path in storage.glob("*/run-*/study.yaml")})
         raise InputError(

@@ -1,24 +1,26 @@
 """The two phases of a study: the search, then the confirmation over the mixing ratio."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
 
 import ray
+import torch
 from ray import tune as ray_tune
-from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
 from hybridir import names
 from hybridir.config import TrialConfig
 from hybridir.errors import InputError
 from hybridir.seeds import derive_seed
-from tune.callback import StudyCallback, trial_name
+from tune.callback import Silent, StudyCallback, settle, trial_name
 from tune.folders import RunFolder, TrialFolder, cache_folder
+from tune.halving import Halving
 from tune.narrator import Narrator, describe
 from tune.searcher import TruthfulSearcher, best_trial, make_sampler, open_study
 from tune.study import StudyConfig, Value
 from tune.tracking import Tracker
-from tune.trainable import BUDGET_PERCENT, train_trial, trial_spec
+from tune.trainable import train_trial, trial_spec
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -56,17 +58,20 @@ class Phases:
         """
         search = self._study.search
         assert search is not None, "asked for only where there is a search"
-        seed = derive_seed(self._study.seed, "sampler") % 2**32
-        sampler = make_sampler(search.sampler, seed=seed, startup_trials=search.startup_trials)
-        optuna_study = open_study(self._folder.journal, self._study.name, sampler)
+        seed = derive_seed(self._study.seed, "sampler")
+        optuna_study = open_study(self._folder.journal, self._study.name)
         fidelities = [1.0] if search.scheduler == "none" else [0.5, 1.0]
         searcher = TruthfulSearcher(
             optuna_study,
             {name: values.distribution for name, values in self._study.space.items()},
             search.objective,
             search.trials,
-            lambda number, parameters: self._spec(
-                f"{names.PHASE_SEARCH}-{number:03d}",
+            sampler=lambda number: make_sampler(
+                search.sampler, seed=seed, number=number, startup_trials=search.startup_trials
+            ),
+            folder=lambda number: self._folder.trial(_search_name(number)),
+            make_spec=lambda number, parameters: self._spec(
+                _search_name(number),
                 self._study.trial(
                     parameters,
                     seed=derive_seed(self._study.seed, f"search/{number}") % _TRIAL_SEEDS,
@@ -74,6 +79,7 @@ class Phases:
                 ),
                 fidelities,
             ),
+            settle=settle,
         )
         if searcher.remaining > 0:
             self._narrator.phase(
@@ -82,21 +88,13 @@ class Phases:
                 f"{search.sampler} over {', '.join(self._study.space)}, maximises "
                 f"{search.objective}",
             )
-            scheduler: TrialScheduler = FIFOScheduler()
-            if search.scheduler == "asha":
-                scheduler = ASHAScheduler(
-                    time_attr=BUDGET_PERCENT,
-                    metric=search.objective,
-                    mode="max",
-                    max_t=100,
-                    grace_period=50,
-                    reduction_factor=2,
-                )
             self._fit(
                 names.PHASE_SEARCH,
                 list(self._study.space),
                 ray_tune.TuneConfig(
-                    search_alg=searcher, scheduler=scheduler, num_samples=searcher.remaining
+                    search_alg=searcher,
+                    scheduler=Halving(searcher) if search.scheduler == "asha" else None,
+                    num_samples=searcher.remaining,
                 ),
                 {},
             )
@@ -173,10 +171,32 @@ class Phases:
                 name=phase,
                 storage_path=str(self._folder.ray.resolve()),
                 failure_config=ray_tune.FailureConfig(max_failures=_RETRIES),
-                callbacks=[StudyCallback(self._folder, self._tracker, self._narrator, shown)],
+                callbacks=[
+                    StudyCallback(self._folder, self._tracker, self._narrator, shown),
+                    Silent(),
+                ],
                 verbose=0,
             ),
         ).fit()
+
+
+def check_resources(study: StudyConfig) -> None:
+    """Refuse what this machine alone can never give, since Ray would wait for it for ever.
+
+    Raises:
+        InputError: if a trial asks for more than there is. A cluster may grow and is not asked.
+    """
+    if "RAY_ADDRESS" in os.environ:
+        return
+    asked = study.resources
+    has = {"cpu": cpu_count(), "gpu": torch.cuda.device_count()}
+    problems = [
+        f"resources.{kind}={given:g}: this machine has {has[kind]}"
+        for kind, given in (("cpu", asked.cpu), ("gpu", asked.gpu))
+        if given > has[kind]
+    ]
+    if problems:
+        raise InputError.collect(f"study {study.name} cannot run here", problems)
 
 
 def start_ray() -> None:
@@ -185,15 +205,27 @@ def start_ray() -> None:
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Ray would take Ctrl-C for the end of the phase, and the study would go on with the next one.
+    os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+    # A trial may fail before it has measured anything.
+    os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")
     options: dict[str, Any] = {}
     if "RAY_ADDRESS" not in os.environ:
-        options = {"num_cpus": len(os.sched_getaffinity(0)), "include_dashboard": False}
+        # "local", since without an address Ray would join any cluster that it finds running here.
+        options = {"address": "local", "num_cpus": cpu_count(), "include_dashboard": False}
     ray.init(
-        logging_level="ERROR",
+        logging_level=logging.ERROR,
         log_to_driver=False,
         runtime_env={"env_vars": {"PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}},
         **options,
     )
+
+
+def cpu_count() -> int:
+    """CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def best_of_confirmation(folder: RunFolder) -> TrialFolder | None:
@@ -211,6 +243,10 @@ def best_of_confirmation(folder: RunFolder) -> TrialFolder | None:
         and key in outcome.metrics
     ]
     return max(scored)[2] if scored else None
+
+
+def _search_name(number: int) -> str:
+    return f"{names.PHASE_SEARCH}-{number:03d}"
 
 
 def _others(parameters: dict[str, Value]) -> dict[str, Value]:

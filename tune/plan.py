@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from rich.table import Table
+from transformers import PreTrainedTokenizerBase
 
 from hybridir import names
 from hybridir.config import TrialConfig
@@ -181,7 +182,7 @@ def _evaluation_seconds(config: TrialConfig, storage: Path) -> float:
     return total
 
 
-def _tokenizer_and_weights(config: TrialConfig) -> tuple[object, BiEncoder]:
+def _tokenizer_and_weights(config: TrialConfig) -> tuple[PreTrainedTokenizerBase, BiEncoder]:
     with tempfile.TemporaryDirectory() as folder:
         pairs = load_training(config.data).pairs
         texts = [*pairs.question, *pairs.passage]

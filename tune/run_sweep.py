@@ -11,7 +11,6 @@ several processes per trial, clusters whose nodes do not share a disk.
 """
 
 import logging
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -40,16 +39,18 @@ def main(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; may be repeated."),
     ] = None,
-    plan: Annotated[bool, typer.Option("--plan", help="Print what it will take, and stop.")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print what it will take, and stop.")
+    ] = False,
     resume: Annotated[
         str | None, typer.Option(metavar="NAME", help="Go on with the newest run of a study.")
     ] = None,
     status: Annotated[
         str | None, typer.Option(metavar="NAME", help="Show how far the newest run is.")
     ] = None,
-    storage: Annotated[
-        Path, typer.Option(help="Where --resume and --status look.")
-    ] = Path("results"),
+    storage: Annotated[Path, typer.Option(help="Where --resume and --status look.")] = Path(
+        "results"
+    ),
 ) -> None:
     """Run a study over (mixing ratio, temperature, batch size): search, confirmation, report."""
     _refuse_mixtures(study, overrides, plan, resume, status)
@@ -59,13 +60,14 @@ def main(
         show_status(latest_run(storage, status), console)
     elif resume:
         folder = latest_run(storage, resume)
-        _run(load_study(folder.study_file, []), folder)
+        settings = load_study(folder.study_file, [])
+        _run(settings.model_copy(update={"storage": storage}), folder)
     else:
         settings = load_study(study or DEMO, overrides or [])
         if plan:
             _plan(settings)
         else:
-            _run(settings, new_run(settings.storage, settings.name))
+            _run(settings, None)
 
 
 def _refuse_mixtures(
@@ -95,39 +97,50 @@ def _refuse_mixtures(
 
 
 def _plan(study: StudyConfig) -> None:
+    from tune.phases import cpu_count
     from tune.plan import check_study, disk_mb, estimate, render
     from tune.trainable import quiet
 
     quiet()
     check_study(study)
-    workers = max(1, len(os.sched_getaffinity(0)) // study.resources.cpu)
+    workers = max(1, cpu_count() // study.resources.cpu)
     console.print(render(study, estimate(study), workers))
     console.print(f"disk: about {disk_mb(study, workers):.0f} MB", highlight=False)
 
 
-def _run(study: StudyConfig, folder: RunFolder) -> None:
-    """Run or continue a study in its folder."""
-    from tune.narrator import Narrator
+def _run(study: StudyConfig, continued: RunFolder | None) -> None:
+    """Run a study in a new folder, or continue it in its own."""
+    from tune.phases import check_resources
     from tune.plan import check_study
-    from tune.tracking import Tracker, tracking_uri
     from tune.trainable import quiet
 
     quiet()
+    check_resources(study)
     data = check_study(study)
-    _introduce(study, folder)
-    if not folder.study_file.is_file():
-        with replacing(folder.study_file) as part:
-            part.write_text(_as_yaml(study))
-    tracker = Tracker(tracking_uri(study.tracking_uri), study.name, folder)
-    tracker.log_study(_headline_settings(study), data)
+    # Nothing is written before this line.
+    folder = continued or new_run(study.storage, study.name)
+    with folder.held():
+        _introduce(study, folder)
+        if not continued:
+            with replacing(folder.study_file) as part:
+                part.write_text(_as_yaml(study))
+        uri = _run_phases(study, folder, data)
+        _conclude(study, folder, uri)
 
+
+def _run_phases(study: StudyConfig, folder: RunFolder, data: list[tuple[str, str, str]]) -> str:
+    """Run what is left of search and confirmation; return where it is tracked."""
     import ray
 
+    from tune.narrator import Narrator
     from tune.phases import Phases, best_of_confirmation, start_ray
+    from tune.tracking import Tracker, tracking_uri
 
-    start_ray()
-    status = "FAILED"
+    uri = tracking_uri(study.tracking_uri)
+    tracker = Tracker(uri, study.name, folder, _headline_settings(study), data)
+    status, tags = "FAILED", {}
     try:
+        start_ray()
         with Narrator(console) as narrator:
             phases = Phases(study, folder, tracker, narrator)
             at = phases.search() if study.search else {}
@@ -137,22 +150,23 @@ def _run(study: StudyConfig, folder: RunFolder) -> None:
         if best:
             tracker.log_model(best.path / "encoder")
         _drop_encoders(folder, keep=best.path if best else None)
-        status = "FINISHED"
+        status, tags = "FINISHED", {"hybridir.best": describe_best(at)}
     except KeyboardInterrupt:
         status = "KILLED"
-        console.print(f"interrupted; go on with: {_command()} --resume {study.name}")
+        console.print(f"interrupted; go on with: {_resume(study)}", soft_wrap=True)
         raise typer.Exit(130) from None
     finally:
         ray.shutdown()
         missing = tracker.catch_up()
-        tracker.finish(status, {"hybridir.best": describe_best(at)} if status == "FINISHED" else {})
-    if missing:
+        closed = tracker.finish(status, tags)
+    if missing or not closed:
         raise InputError(
-            f"the tracking server {tracker.uri} did not take {len(missing)} trials; "
-            f"nothing is lost: when it is back, {_command()} --resume {study.name} sends them"
+            f"the study is done, but the tracking server {tracker.uri} did not take all of it "
+            f"({len(missing)} trials are missing there); nothing is lost: when it is back, "
+            f"this sends the rest: {_resume(study)}"
         )
     folder.finish()
-    _conclude(study, folder, tracker.uri)
+    return tracker.uri
 
 
 def describe_best(parameters: dict[str, float | int | str]) -> str:
@@ -216,8 +230,10 @@ def _as_yaml(study: StudyConfig) -> str:
     return yaml.safe_dump(study.model_dump(mode="json", exclude_none=True), sort_keys=False)
 
 
-def _command() -> str:
-    return f"python {sys.argv[0]}"
+def _resume(study: StudyConfig) -> str:
+    """The command that goes on with a study."""
+    storage = "" if study.storage == Path("results") else f" --storage {study.storage}"
+    return f"python {sys.argv[0]} --resume {study.name}{storage}"
 
 
 def run() -> None:

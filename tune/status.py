@@ -18,20 +18,19 @@ def show_status(folder: RunFolder, console: Console) -> None:
     states = Counter(_state(trial) for trial in trials)
     finished = "finished" if folder.finished else "not finished"
     counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-    console.print(f"{folder.path}: {finished}; {counts or 'no trial yet'}", highlight=False)
+    lines = [f"{folder.path}: {finished}; {counts or 'no trial yet'}"]
     for trial in trials:
         outcome = trial.outcome
         if outcome is None and (progress := trial.read(PROGRESS)):
             share = progress["step"] / progress["steps"]
-            console.print(
+            lines.append(
                 f"  {trial.name}: step {progress['step']} of {progress['steps']} ({share:.0%}) "
-                f"on {progress['host']}",
-                highlight=False,
+                f"on {progress['host']}"
             )
         elif outcome and outcome.state == names.FAIL:
-            console.print(
-                f"  {trial.name}: FAIL on {outcome.host}: {headline(outcome)}", highlight=False
-            )
+            lines.append(f"  {trial.name}: FAIL on {outcome.host}: {headline(outcome)}")
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     if any(trial.phase == names.PHASE_CONFIRM and trial.outcome for trial in trials):
         console.print(curve_table(folder))
 

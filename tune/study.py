@@ -10,7 +10,14 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from hybridir import names
 from hybridir.config import (
@@ -40,6 +47,18 @@ PARAMETERS: dict[str, tuple[str, type[Model]]] = {
     "warmup": ("training", TrainingConfig),
     "dropout": ("encoder", EncoderConfig),
 }
+
+
+# Higher is better in each.
+OBJECTIVES = tuple(
+    names.mean_metric(names.DEV, measure, setting)
+    for measure, settings in (
+        (names.AP, ("mean", *names.SETTINGS)),
+        (names.NDCG_AT_10, (names.MULTILINGUAL,)),
+        (names.RECALL_AT_10, (names.MULTILINGUAL,)),
+    )
+    for setting in settings
+)
 
 
 class Range(Model):
@@ -103,6 +122,8 @@ class SearchConfig(Model):
                 f"{value!r} would tune on what is reported; name a metric of the development "
                 "benchmark, such as dev/map_mean"
             )
+        if value not in OBJECTIVES:
+            raise ValueError(f"{value!r} is not measured; legal are {', '.join(OBJECTIVES)}")
         return value
 
 
@@ -150,9 +171,9 @@ class StudyConfig(DataConfig):
     batch: BatchConfig = BatchConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
-    space: dict[str, Range] = {}
+    space: Annotated[dict[str, Range], Field(default_factory=dict)]
     search: SearchConfig | None = None
-    confirm: ConfirmConfig | None = None
+    confirm: Annotated[ConfirmConfig | None, Field(validate_default=True)] = None
     resources: ResourcesConfig = ResourcesConfig()
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the sampler and of all trials."""
@@ -170,20 +191,33 @@ class StudyConfig(DataConfig):
                 _check_value(name, item)
         return value
 
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if self.search is None and self.confirm is None:
-            raise ValueError("nothing to do: give a search, a confirm, or both")
-        if self.search and not self.space:
-            raise ValueError("search: needs a space to search")
-        if self.search and self.tune_on is None:
-            raise ValueError("search: needs tune_on: dev")
-        if self.confirm and self.confirm.at == "best" and self.search is None:
-            raise ValueError(
-                "confirm.at: best needs a search; without one give the parameters, "
-                "for example at: {temperature: 0.05, batch_size: 32}"
-            )
-        return self
+    # As in `DataConfig`: checks across fields belong to the later field.
+
+    @field_validator("search")
+    @classmethod
+    def _search_can_be_done(
+        cls, value: SearchConfig | None, info: ValidationInfo
+    ) -> SearchConfig | None:
+        if value and info.data.get("space") == {}:
+            raise ValueError("needs a space to search")
+        if value and info.data.get("tune_on", names.DEV) is None:
+            raise ValueError("needs tune_on: dev")
+        return value
+
+    @field_validator("confirm")
+    @classmethod
+    def _confirm_can_be_done(
+        cls, value: ConfirmConfig | None, info: ValidationInfo
+    ) -> ConfirmConfig | None:
+        if "search" in info.data and info.data["search"] is None:
+            if value is None:
+                raise ValueError("nothing to do: give a search, a confirm, or both")
+            if value.at == "best":
+                raise ValueError(
+                    "at: best needs a search; without one give the parameters, "
+                    "for example at: {temperature: 0.05, batch_size: 32}"
+                )
+        return value
 
     @property
     def data(self) -> DataConfig:
@@ -208,7 +242,9 @@ class StudyConfig(DataConfig):
         data = self.data.model_dump()
         if not report:
             data["report_on"] = ()
-        return TrialConfig(data=data, evaluation=self.evaluation, seed=seed, **sections)
+        return TrialConfig.model_validate(
+            {"data": data, "evaluation": self.evaluation, "seed": seed, **sections}
+        )
 
 
 def load_study(path: Path, overrides: list[str]) -> StudyConfig:
@@ -263,6 +299,7 @@ def _check_name(name: str) -> None:
 def _check_value(name: str, value: Value) -> None:
     field = PARAMETERS[name][1].model_fields[name]
     try:
-        TypeAdapter(Annotated[field.annotation, *field.metadata]).validate_python(value)
+        legal: Any = Annotated[field.annotation, *field.metadata]
+        TypeAdapter(legal).validate_python(value)
     except ValidationError as error:
         raise ValueError(f"{name}={value}: {error.errors()[0]['msg'].lower()}") from None

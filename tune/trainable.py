@@ -26,18 +26,19 @@ _LAST_LINES = 12
 def train_trial(spec: dict[str, Any]) -> None:
     """Run one trial and report to Ray; the body of a Ray Tune function trainable.
 
+    A trial that cannot go on leaves its reason in ``failure.json`` and ends without an error,
+    which Ray would answer with retries, though a trial repeats exactly, and with a new process.
+
     Args:
         spec: ``{"trial": {...}}``, see `trial_spec`.
 
     Raises:
-        TrialError: if the trial cannot go on. The reason is in ``failure.json``; a retry raises it
-            again at once, since a trial repeats exactly.
+        TrialError: if the GPU's memory is exhausted; the next trial gets a fresh process.
     """
     trial = spec["trial"]
     folder = TrialFolder(Path(trial["folder"]))
-    failed = folder.read(FAILURE)
-    if failed and failed["final"]:
-        raise TrialError(failed["reason"])
+    if has_failed(folder):
+        return
     quiet()
     import torch
 
@@ -57,7 +58,6 @@ def train_trial(spec: dict[str, Any]) -> None:
         )
     except (TrialError, InputError) as error:
         _note_failure(folder, str(error), final=True)
-        raise TrialError(str(error)) from None
     except torch.OutOfMemoryError as error:
         peak = torch.cuda.max_memory_allocated() / 1e6
         reason = f"out of GPU memory at {peak:.0f} MB: {str(error).splitlines()[0]}"
@@ -67,6 +67,12 @@ def train_trial(spec: dict[str, Any]) -> None:
         lines = traceback.format_exc().strip().splitlines()
         _note_failure(folder, "\n".join(lines[-_LAST_LINES:]), final=False)
         raise
+
+
+def has_failed(folder: TrialFolder) -> bool:
+    """Whether a trial has failed in a way that a retry would only repeat."""
+    failure = folder.read(FAILURE)
+    return bool(failure and failure["final"])
 
 
 def trial_spec(

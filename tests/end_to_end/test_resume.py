@@ -1,0 +1,134 @@
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from hybridir import names
+from tune.folders import RunFolder, TrialFolder
+from tune.searcher import open_study
+
+pytestmark = pytest.mark.xdist_group("study")
+
+
+@pytest.fixture(scope="module")
+def disturbed(
+    tmp_path_factory: pytest.TempPathFactory, start_study: Any, study_text: str
+) -> list[Any]:
+    """The study, stopped by Ctrl-C, then killed in the search, and each time gone on with."""
+    folder = tmp_path_factory.mktemp("disturbed")
+    (folder / "small.yaml").write_text(study_text)
+    trials = folder / "results" / "small" / "run-001" / "trials"
+
+    first = start_study(folder, "small.yaml")
+    first.until((trials / "search-000" / "progress.json").exists)
+    first.process.send_signal(signal.SIGINT)
+    first.finish()
+    first.statuses = _statuses(folder)
+
+    second = start_study(folder, "--resume", "small")
+    second.until((trials / "search-002" / "progress.json").exists)
+    second.kill()
+
+    third = start_study(folder, "--resume", "small")
+    third.finish()
+    return [first, second, third]
+
+
+def test_ctrl_c_ends_with_130_and_says_how_to_go_on(disturbed: list[Any]) -> None:
+    first = disturbed[0]
+    assert first.process.returncode == 130
+    last = first.output.splitlines()[-1]
+    assert last.startswith("interrupted; go on with: python ")
+    assert last.endswith("run_sweep.py --resume small")
+    assert "Traceback" not in first.output
+    assert "confirm:" not in first.output
+
+
+def test_ctrl_c_leaves_no_run_open_in_mlflow(disturbed: list[Any]) -> None:
+    assert disturbed[0].statuses == {"small": "KILLED", "search-000": "KILLED"}
+
+
+def test_the_resumed_study_ends_as_if_nothing_had_happened(disturbed: list[Any]) -> None:
+    third = disturbed[2]
+    assert third.process.returncode == 0, third.output
+    assert third.output.startswith("continuing study small in results/small/run-001")
+    assert third.output.splitlines()[-1].startswith("report: ")
+    assert "search-000" not in third.output, "a finished trial was repeated"
+
+
+def test_a_resumed_study_has_the_metrics_of_an_undisturbed_one_to_the_last_digit(
+    disturbed: list[Any], small_study: Any
+) -> None:
+    ours = _measured(disturbed[2].folder)
+    assert ours == _measured(small_study.folder)
+    assert len(ours) == 6
+
+
+def test_optuna_has_the_proposals_and_states_of_an_undisturbed_study(
+    disturbed: list[Any], small_study: Any
+) -> None:
+    ours, theirs = (
+        [
+            (trial.number, trial.state, trial.params, trial.values, trial.intermediate_values)
+            for trial in open_study(_folder(running.folder).journal, "small").trials
+        ]
+        for running in (disturbed[2], small_study)
+    )
+    assert ours == theirs
+
+
+def test_after_a_resume_mlflow_holds_each_trial_once_and_none_running(
+    disturbed: list[Any],
+) -> None:
+    folder = disturbed[2].folder
+    states = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
+    expected = {
+        trial.name: states[json.loads((trial.path / "outcome.json").read_text())["state"]]
+        for trial in _folder(folder).trials()
+    }
+    assert _statuses(folder) == {"small": "FINISHED", **expected}
+
+
+def test_resuming_a_finished_study_runs_no_trial_and_ends_the_same(
+    disturbed: list[Any], start_study: Any
+) -> None:
+    before = _measured(disturbed[2].folder)
+    again = start_study(disturbed[2].folder, "--resume", "small")
+    assert again.finish() == 0, again.output
+    assert "COMPLETE" not in again.output
+    assert _measured(disturbed[2].folder) == before
+    assert "RUNNING" not in _statuses(disturbed[2].folder).values()
+
+
+def _folder(working_directory: Path) -> RunFolder:
+    return RunFolder(working_directory / "results" / "small" / "run-001")
+
+
+def _measured(working_directory: Path) -> dict[str, dict[str, Any]]:
+    return {trial.name: _untimed(trial) for trial in _folder(working_directory).trials()}
+
+
+def _untimed(trial: TrialFolder) -> dict[str, Any]:
+    outcome = json.loads((trial.path / "outcome.json").read_text())
+    metrics = {
+        key: value
+        for key, value in outcome["metrics"].items()
+        if "second" not in key and key != names.PEAK_MEMORY_MB
+    }
+    return {"state": outcome["state"], **metrics}
+
+
+def _statuses(working_directory: Path) -> dict[str, str]:
+    """The status of each run, by trial, the study itself under its own name; none twice."""
+    client = MlflowClient(f"sqlite:///{working_directory / 'mlflow.db'}")
+    (experiment,) = [e for e in client.search_experiments() if e.name != "Default"]
+    runs = client.search_runs([experiment.experiment_id])
+    found = {
+        run.data.tags.get(names.TAG_TRIAL, run.data.tags[names.TAG_STUDY]): run.info.status
+        for run in runs
+    }
+    assert len(found) == len(runs)
+    return found

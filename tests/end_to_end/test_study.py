@@ -1,0 +1,319 @@
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from hybridir import names
+from tune.folders import RunFolder, TrialFolder
+from tune.searcher import open_study
+from tune.tracking import Tracker
+
+pytestmark = pytest.mark.xdist_group("study")
+
+TRIALS = [*(f"search-{number:03d}" for number in range(4)), "confirm-a0-s0", "confirm-a0.5-s0"]
+STATUS = {names.COMPLETE: "FINISHED", names.PRUNED: "KILLED", names.FAIL: "FAILED"}
+
+
+@pytest.fixture(scope="module")
+def folder(small_study: Any) -> RunFolder:
+    return RunFolder(small_study.folder / "results" / "small" / "run-001")
+
+
+@pytest.fixture(scope="module")
+def client(small_study: Any) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{small_study.folder / 'mlflow.db'}")
+
+
+@pytest.fixture(scope="module")
+def runs(client: MlflowClient) -> list[Run]:
+    (experiment,) = [e for e in client.search_experiments() if e.name != "Default"]
+    return list(client.search_runs([experiment.experiment_id]))
+
+
+@pytest.fixture(scope="module")
+def children(runs: list[Run]) -> dict[str, Run]:
+    found = [run for run in runs if names.TAG_PARENT in run.data.tags]
+    assert len(found) == len(TRIALS)
+    return {run.data.tags[names.TAG_TRIAL]: run for run in found}
+
+
+@pytest.fixture(scope="module")
+def optuna_trials(folder: RunFolder) -> list[optuna.trial.FrozenTrial]:
+    return open_study(folder.journal, "small").trials
+
+
+def test_the_output_ends_with_best_configuration_curve_database_and_report(
+    small_study: Any, folder: RunFolder
+) -> None:
+    lines = small_study.output.splitlines()
+    best = next(index for index, line in enumerate(lines) if line.startswith("best configuration"))
+    curve = next(index for index, line in enumerate(lines) if "Confirmed curve" in line)
+    database = next(index for index, line in enumerate(lines) if line.startswith("tracking:"))
+    assert best < curve < database < len(lines) - 1
+    assert str(small_study.folder / "mlflow.db") in lines[database]
+    label, report = lines[-1].split()
+    assert label == "report:"
+    assert (small_study.folder / report).read_text().lstrip().startswith("<!")
+    assert (small_study.folder / report).resolve() == (folder.report / "report.html").resolve()
+
+
+def test_nothing_but_lines_about_the_study_is_printed(small_study: Any) -> None:
+    # No banner, no warning of a dependency, and for the failed trial a line, not a traceback.
+    assert "Traceback" not in small_study.output
+    first_words = {line.split()[0].rstrip(":") for line in small_study.output.splitlines() if line}
+    prose = {word for word in first_words if re.fullmatch(r"[a-zA-Z]\S*", word)}
+    assert prose <= {
+        *TRIALS, "starting", "search", "confirm", "best", "Confirmed", "trials", "tracking",
+        "mlflow", "optuna", "report",
+    }  # fmt: skip
+
+
+def test_the_study_holds_trials_that_ended_in_each_of_the_three_ways(folder: RunFolder) -> None:
+    states = {trial.name: _outcome(trial)["state"] for trial in folder.trials()}
+    assert sorted(states) == sorted(TRIALS)
+    # Temperatures 0.05, 1e-40, 0.05, 10, by the study's seed.
+    assert states["search-000"] == names.COMPLETE
+    assert states["search-001"] == names.FAIL
+    assert states["search-003"] == names.PRUNED
+    assert states["confirm-a0-s0"] == states["confirm-a0.5-s0"] == names.COMPLETE
+
+
+def test_optuna_is_told_what_happened(
+    folder: RunFolder, optuna_trials: list[optuna.trial.FrozenTrial]
+) -> None:
+    assert len(optuna_trials) == 4
+    for trial in optuna_trials:
+        outcome = _outcome(folder.trial(f"search-{trial.number:03d}"))
+        objective = outcome["metrics"].get("dev/map_mean")
+        assert trial.state.name == outcome["state"]
+        if trial.state.name == names.COMPLETE:
+            assert trial.value == objective
+            assert list(trial.intermediate_values) == [50, 100]
+        elif trial.state.name == names.PRUNED:
+            assert trial.intermediate_values == {50: objective}
+            assert outcome["metrics"]["fidelity"] == 0.5
+        else:
+            assert trial.value is None
+            assert trial.intermediate_values == {}
+
+
+def test_a_stopped_trial_lay_below_the_median_of_those_before_it(
+    optuna_trials: list[optuna.trial.FrozenTrial],
+) -> None:
+    before: list[float] = []
+    for trial in optuna_trials:
+        if 50 not in trial.intermediate_values:
+            continue
+        value = trial.intermediate_values[50]
+        middle = sorted(before)[len(before) // 2] if len(before) % 2 else sum(before[:2]) / 2
+        assert (trial.state.name == names.PRUNED) == (bool(before) and value < middle)
+        before.append(value)
+    assert len(before) == 3
+
+
+def test_the_best_configuration_is_that_of_the_best_complete_trial(
+    small_study: Any, optuna_trials: list[optuna.trial.FrozenTrial]
+) -> None:
+    complete = {t.number: t.value for t in optuna_trials if t.state.name == names.COMPLETE}
+    best = max(complete, key=lambda number: complete[number] or 0)
+    (line,) = [li for li in small_study.output.splitlines() if li.startswith("best configuration")]
+    assert f"trial {best:03d})" in line
+    assert f"{complete[best]:.4f}" in line
+
+
+def test_mlflow_holds_one_parent_and_one_child_a_trial(
+    runs: list[Run], children: dict[str, Run]
+) -> None:
+    parents = [run for run in runs if names.TAG_PARENT not in run.data.tags]
+    assert len(parents) == 1
+    assert sorted(children) == sorted(TRIALS)
+    assert {run.data.tags[names.TAG_PARENT] for run in children.values()} == {
+        parents[0].info.run_id
+    }
+    assert parents[0].info.status == "FINISHED"
+
+
+def test_the_status_in_mlflow_agrees_with_the_folder(
+    folder: RunFolder, children: dict[str, Run]
+) -> None:
+    for name, run in children.items():
+        outcome = _outcome(folder.trial(name))
+        assert run.info.status == STATUS[outcome["state"]]
+        assert run.data.tags[names.TAG_STATE] == outcome["state"]
+        assert run.data.tags[names.TAG_HOST] == socket.gethostname()
+        metrics = {key: value for key, value in run.data.metrics.items() if "loss" not in key}
+        expected = {key: val for key, val in outcome["metrics"].items() if "loss" not in key}
+        assert metrics == expected
+
+
+def test_a_failure_has_its_reason_as_a_tag(children: dict[str, Run]) -> None:
+    assert "loss nan" in children["search-001"].data.tags[names.TAG_REASON]
+    assert names.TAG_REASON not in children["search-000"].data.tags
+
+
+def test_metrics_are_few_and_all_from_the_vocabulary(children: dict[str, Run]) -> None:
+    settings = [
+        names.mean_metric("B", measure, setting)
+        for measure in (names.AP, names.NDCG_AT_10, names.RECALL_AT_10)
+        for setting in (*names.SETTINGS, "mean")
+    ]
+    biases = (names.RANK_DISTANCE, names.RANK_DISTANCE_SEEN, names.TOP1_OWN_LANGUAGE)
+    of_benchmarks = [*settings, *(names.bias_metric("B", measure) for measure in biases)]
+    legal = {
+        names.FIDELITY, names.TRAIN_LOSS, names.TRAIN_SECONDS, names.TRAIN_PAIRS_PER_SECOND,
+        names.TRAIN_MONOLINGUAL_SHARE, names.EVALUATION_SECONDS, names.PEAK_MEMORY_MB,
+        *(name.replace("B/", "dev/") for name in of_benchmarks),
+        *(name.replace("B/", "synthetic-test/") for name in of_benchmarks),
+    }  # fmt: skip
+    for run in children.values():
+        assert run.data.metrics.keys() <= legal
+        assert len(run.data.metrics) <= 30
+
+
+def test_search_trials_never_see_what_is_reported_on(children: dict[str, Run]) -> None:
+    for name, run in children.items():
+        seen = any(metric.startswith("synthetic-test/") for metric in run.data.metrics)
+        assert seen == name.startswith("confirm")
+
+
+def test_parameters_are_numbers_under_their_names(children: dict[str, Run]) -> None:
+    for run in children.values():
+        for value in run.data.params.values():
+            float(value)
+    assert children["confirm-a0.5-s0"].data.params[names.MIXING_RATIO] == "0.5"
+    assert children["search-001"].data.params[names.TEMPERATURE] == "1e-40"
+
+
+def test_complete_trials_have_their_per_query_tables_in_mlflow(
+    client: MlflowClient, children: dict[str, Run]
+) -> None:
+    tables = client.list_artifacts(children["confirm-a0-s0"].info.run_id, "per_query")
+    assert [Path(table.path).name for table in tables] == ["dev.parquet", "synthetic-test.parquet"]
+
+
+def test_a_study_leaves_results_and_the_database_and_no_mlruns(small_study: Any) -> None:
+    found = {path.name for path in small_study.folder.iterdir()}
+    assert found == {"small.yaml", "log-0", "results", "mlflow.db", "mlartifacts"}
+
+
+def test_no_checkpoint_is_left_and_one_encoder(folder: RunFolder) -> None:
+    assert list(folder.path.rglob("checkpoint.pt")) == []
+    (encoder,) = folder.path.glob("trials/*/encoder")
+    assert encoder.parent.name.startswith("confirm")
+
+
+def test_the_same_command_twice_gives_the_same_metrics_to_the_last_digit(
+    small_study: Any, folder: RunFolder, start_study: Any, study_text: str, tmp_path: Path
+) -> None:
+    (tmp_path / "small.yaml").write_text(study_text)
+    again = start_study(tmp_path, "small.yaml")
+    assert again.finish() == 0, again.output
+    second = RunFolder(tmp_path / "results" / "small" / "run-001")
+    for name in TRIALS:
+        assert _measured(second.trial(name)) == _measured(folder.trial(name)), name
+
+
+def _outcome(trial: TrialFolder) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((trial.path / "outcome.json").read_text())
+    return content
+
+
+def _measured(trial: TrialFolder) -> dict[str, Any]:
+    """State and metrics, without those of time and memory."""
+    outcome = _outcome(trial)
+    metrics = {
+        key: value
+        for key, value in outcome["metrics"].items()
+        if "second" not in key and key != names.PEAK_MEMORY_MB
+    }
+    return {"state": outcome["state"], **metrics}
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def late_server(small_study: Any, free_port: int) -> Iterator[Any]:
+    """Starts a bare MLflow server in the study's working directory when it is called."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def serve() -> None:
+        address = ["--host", "127.0.0.1", "--port", str(free_port), "--workers", "1"]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "server", *address],
+            cwd=small_study.folder,
+            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        started.append(process)
+        while True:
+            assert process.poll() is None, "the server has ended"
+            try:
+                socket.create_connection(("127.0.0.1", free_port), timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+
+    yield serve
+    for process in started:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=60)
+
+
+def test_a_server_that_comes_late_shows_the_study_and_takes_what_it_missed(
+    folder: RunFolder, late_server: Any, free_port: int, tmp_path: Path
+) -> None:
+    # A copy of the study's folder that no server has heard of.
+    copy = RunFolder(tmp_path / "run-001")
+    for trial in folder.trials():
+        for file in ("config.json", "outcome.json"):
+            copy.trial(trial.name).write(file, json.loads((trial.path / file).read_text()))
+    copy.study_file.write_text(folder.study_file.read_text())
+    address = f"http://127.0.0.1:{free_port}"
+
+    tracker = Tracker(address, "late", copy, {"seed": 5}, [("train", "0123", "training")])
+    tracker.end_trial(copy.trial("search-000"))
+    assert tracker.catch_up() == sorted(TRIALS)
+    assert not tracker.finish("FINISHED", {})
+
+    late_server()
+    assert tracker.catch_up() == []
+    assert tracker.finish("FINISHED", {})
+    client = MlflowClient(address)
+    try:
+        (experiment,) = [e for e in client.search_experiments() if e.name != "Default"]
+    except MlflowException as error:  # pragma: no cover
+        raise AssertionError("the server does not answer") from error
+    found = client.search_runs([experiment.experiment_id])
+    for study in ("small", "late"):
+        runs = [run for run in found if run.data.tags[names.TAG_STUDY] == study]
+        (parent,) = [run for run in runs if names.TAG_PARENT not in run.data.tags]
+        statuses = {
+            run.data.tags[names.TAG_TRIAL]: run.info.status
+            for run in runs
+            if run.data.tags.get(names.TAG_PARENT) == parent.info.run_id
+        }
+        assert parent.info.status == "FINISHED"
+        assert statuses == {
+            trial.name: STATUS[_outcome(trial)["state"]] for trial in folder.trials()
+        }
+    assert not (folder.path.parents[2] / "mlruns").exists()

@@ -1,0 +1,47 @@
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from hybridir import names
+from tune.folders import Outcome, TrialFolder
+from tune.narrator import Narrator, describe, headline
+
+
+def test_each_trial_is_a_line_with_its_parameters_figures_and_the_time_left() -> None:
+    out = io.StringIO()
+    times = iter([0.0, 0.0, 60.0, 120.0])
+    with Narrator(Console(file=out, width=40), clock=lambda: next(times)) as narrator:
+        narrator.phase("search", 2, "why")
+        outcome = Outcome(names.COMPLETE, {"dev/map_mean": 0.25, "xquad-r/map_mean": 0.5})
+        narrator.trial_ended(TrialFolder(Path("search-000")), "alpha=0.50", outcome)
+        narrator.trial_ended(TrialFolder(Path("search-001")), "alpha=1.00", outcome)
+    first, second, third = out.getvalue().splitlines()
+    assert first == "search: 2 trials; why"
+    # One trial took 60 s, and one is left.
+    assert "search-000" in second
+    assert "mean mAP dev 0.250, xquad-r 0.500  (1/2, about 60 s left)" in second
+    assert third.endswith("(2/2)")
+
+
+def test_text_is_printed_as_it_is() -> None:
+    out = io.StringIO()
+    Narrator(Console(file=out, width=20)).say("[bold] in brackets and a line longer than 20")
+    assert out.getvalue() == "[bold] in brackets and a line longer than 20\n"
+
+
+def test_the_headline_of_a_failure_is_the_last_line_of_its_reason() -> None:
+    assert headline(Outcome(names.FAIL, {}, "Traceback:\n  line\nValueError: why\n")) == (
+        "ValueError: why"
+    )
+    assert headline(Outcome(names.FAIL, {})) == "no reason is known"
+
+
+def test_parameters_are_described_with_three_digits() -> None:
+    parameters: dict[str, float | int | str] = {
+        "mixing_ratio": 0.123456,
+        "temperature": 0.05,
+        "batch_size": 64,
+        "learning_rate": 3e-5,
+    }
+    assert describe(parameters) == "alpha=0.123 tau=0.05 batch=64 learning_rate=3e-05"

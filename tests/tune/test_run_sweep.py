@@ -1,0 +1,205 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hybridir import names
+from tune import run_sweep
+from tune.folders import Outcome, new_run
+from tune.study import STUDIES
+
+SCRIPT = Path(run_sweep.__file__)
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "train": {"synthetic": {"languages": 2, "entities": 30}},
+    "report_on": ["synthetic-test"],
+    "encoder": {
+        "from_scratch": {"layers": 1, "hidden_size": 16, "intermediate_size": 16, "heads": 1}
+    },
+    "training": {"pairs": 256},
+    "confirm": {"mixing_ratio": [0.0, 0.5], "at": {"temperature": 0.05}, "seeds": 2},
+}
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """Runs the command in this process, in an empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", [str(SCRIPT), *arguments])
+        with pytest.raises(SystemExit) as ended:
+            run_sweep.run()
+        code = ended.value.code
+        assert code is None or isinstance(code, int)
+        said = capsys.readouterr()
+        return code or 0, said.out, said.err
+
+    return run
+
+
+def write(folder: Path, **changes: Any) -> str:
+    (folder / "study.yaml").write_text(yaml.safe_dump(SMALL | changes))
+    return "study.yaml"
+
+
+def refused(command: Command, folder: Path, *arguments: str) -> str:
+    """Run a command that is refused: code 2, a message, no traceback, nothing written."""
+    before = sorted(folder.rglob("*"))
+    code, out, err = command(*arguments)
+    assert code == 2
+    assert out == ""
+    assert "Traceback" not in err
+    assert sorted(folder.rglob("*")) == before
+    return err
+
+
+def test_three_mistakes_are_named_in_one_message_by_the_real_command(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(
+        yaml.safe_dump(
+            SMALL
+            | {
+                "trainning": {"pairs": 10},
+                "seed": -1,
+                "confirm": {"mixing_ratio": [0.5, 1.2], "at": {"temperature": 0.05}},
+            }
+        )
+    )
+    ended = subprocess.run(
+        [sys.executable, str(SCRIPT), "study.yaml"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    lines = ended.stderr.splitlines()
+    assert lines[0] == "error: study.yaml has 3 problems:"
+    assert len(lines) == 4
+    for mistake in ("trainning: there is no such setting", "seed=-1", "mixing_ratio=1.2"):
+        assert mistake in ended.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["study.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"confirm": {"mixing_ratio": [1.2], "at": {"temperature": 1}}}, ["mixing_ratio=1.2"]),
+        (
+            {
+                "space": {"mixing_ratio": {"uniform": [0, 1]}},
+                "search": {"objective": "synthetic-test/map_mean"},
+            },
+            ["synthetic-test/map_mean", "tune on what is reported"],
+        ),
+        (
+            {"space": {"batch_size": {"choice": [16, 4096]}}, "search": {"trials": 2}},
+            ["4096"],
+        ),
+        (
+            {"train": {"lareqa": {"name": "mlqa-r"}}, "report_on": [], "data_root": "nowhere"},
+            ["nowhere"],
+        ),
+        (
+            {"train": {"table": {"path": "missing.jsonl"}}, "report_on": []},
+            ["missing.jsonl"],
+        ),
+        ({"encoder": {"path": "no/encoder"}}, ["no/encoder", "config.json"]),
+        ({"resources": {"cpu": 100_000}}, ["resources.cpu=100000", "this machine has"]),
+    ],
+    ids=["ratio", "objective", "batch", "data-root", "table", "encoder", "resources"],
+)
+def test_a_study_that_cannot_run_is_refused_before_anything_is_written(
+    command: Command, tmp_path: Path, changes: dict[str, Any], said: list[str]
+) -> None:
+    message = refused(command, tmp_path, write(tmp_path, **changes))
+    for part in said:
+        assert part in message
+
+
+def test_the_study_on_real_text_says_in_one_line_that_it_needs_an_encoder(
+    command: Command, tmp_path: Path
+) -> None:
+    study = str(STUDIES / "mlqa_to_xquad.yaml")
+    message = refused(command, tmp_path, study, "--set", f"data_root={tmp_path}")
+    assert "encoder.path (a local Hugging Face folder)" in message
+    assert len(message.splitlines()) == 1
+
+
+def test_a_missing_study_file_is_answered_with_those_that_ship(
+    command: Command, tmp_path: Path
+) -> None:
+    message = refused(command, tmp_path, "nowhere.yaml")
+    assert "nowhere.yaml" in message
+    assert "demo.yaml" in message
+
+
+@pytest.mark.parametrize("option", ["--resume", "--status"])
+def test_an_unknown_study_is_refused(command: Command, tmp_path: Path, option: str) -> None:
+    assert "no study 'other'" in refused(command, tmp_path, option, "other")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["study.yaml", "--resume", "small"],
+        ["--resume", "small", "--set", "seed=1"],
+        ["--status", "small", "--plan"],
+        ["--resume", "small", "--status", "small"],
+    ],
+)
+def test_resume_and_status_take_a_name_alone(
+    command: Command, tmp_path: Path, arguments: list[str]
+) -> None:
+    assert "do not go together" in refused(command, tmp_path, *arguments)
+
+
+def test_a_run_that_another_process_holds_is_not_continued(
+    command: Command, tmp_path: Path
+) -> None:
+    run = new_run(tmp_path / "results", "small")
+    run.study_file.write_text(yaml.safe_dump(SMALL))
+    with run.held():
+        assert "another process" in refused(command, tmp_path, "--resume", "small")
+
+
+def test_the_status_of_a_study_tells_its_trials(command: Command, tmp_path: Path) -> None:
+    run = new_run(tmp_path / "results", "small")
+    run.study_file.write_text(yaml.safe_dump(SMALL))
+    run.trial("search-000").settle(Outcome(names.FAIL, {}, "step 3: loss nan", "node-1"))
+    code, out, _ = command("--status", "small")
+    assert code == 0
+    assert "not finished; 1 FAIL" in out
+    assert "search-000: FAIL on node-1: step 3: loss nan" in out
+
+
+def test_settings_are_kept_with_their_overrides_and_read_back(tmp_path: Path) -> None:
+    from tune.study import load_study
+
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(SMALL))
+    study = load_study(tmp_path / "study.yaml", ["seed=3", "training.learning_rate=1.0e-5"])
+    (tmp_path / "kept.yaml").write_text(run_sweep._as_yaml(study))
+    assert load_study(tmp_path / "kept.yaml", []) == study
+
+
+def test_the_plan_prints_trials_and_time_and_writes_nothing(
+    command: Command, tmp_path: Path
+) -> None:
+    study = write(tmp_path)
+    code, out, _ = command(study, "--plan", "--set", "confirm.seeds=3")
+    assert code == 0
+    # Two ratios with three seeds each.
+    (row,) = [line for line in out.splitlines() if "confirmation" in line]
+    assert " 6 " in row
+    assert "small: about" in out
+    assert "disk: about" in out
+    # Prepared data are kept, as the study itself would prepare the same.
+    assert {path.name for path in tmp_path.iterdir()} <= {"study.yaml", "results"}
+    assert {path.name for path in tmp_path.glob("results/*")} <= {"cache"}
