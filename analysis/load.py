@@ -70,13 +70,16 @@ def tracking_uri_in_use(given: str | None) -> str:
     return given or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
 
 
-def load_study(name: str | None, tracking_uri: str | None = None) -> Study:
+def load_study(
+    name: str | None, tracking_uri: str | None = None, run_id: str | None = None
+) -> Study:
     """Read a study and its trials.
 
     Args:
         name: the study's name; None reads the one that began last. Of several runs under one name
             the newest counts.
         tracking_uri: MLflow's address; see `tracking_uri_in_use`.
+        run_id: id of the parent run, where a certain one is meant.
 
     Returns:
         The study. Nothing is created where no database is.
@@ -92,7 +95,7 @@ def load_study(name: str | None, tracking_uri: str | None = None) -> Study:
         client = MlflowClient(uri)
         experiments = [found.experiment_id for found in client.search_experiments()]
         parents = _search(client, experiments, f"tags.`{names.TAG_KIND}` = '{names.KIND_STUDY}'")
-        parent = _choose(parents, name, uri)
+        parent = _choose(parents, name, run_id, uri)
         children = _search(
             client, experiments, f"tags.`{names.TAG_PARENT}` = '{parent.info.run_id}'"
         )
@@ -147,8 +150,12 @@ def _search(client: MlflowClient, experiments: list[str], condition: str) -> lis
             return sorted(runs, key=lambda run: run.info.start_time)
 
 
-def _choose(parents: list[Run], name: str | None, uri: str) -> Run:
-    wanted = [run for run in parents if name in (None, run.data.tags.get(names.TAG_STUDY))]
+def _choose(parents: list[Run], name: str | None, run_id: str | None, uri: str) -> Run:
+    wanted = [
+        run
+        for run in parents
+        if name in (None, run.data.tags.get(names.TAG_STUDY)) and run_id in (None, run.info.run_id)
+    ]
     if wanted:
         return wanted[-1]
     existing = sorted({run.data.tags.get(names.TAG_STUDY, "") for run in parents})

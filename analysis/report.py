@@ -32,6 +32,7 @@ def write_report(
     tracking_uri: str | None = None,
     out: Path | None = None,
     log: bool = True,
+    run_id: str | None = None,
 ) -> Path:
     """Write the report of a study.
 
@@ -39,8 +40,10 @@ def write_report(
         study_name: the study; None takes the one that began last.
         tracking_uri: MLflow's address; None takes ``MLFLOW_TRACKING_URI``, else ``mlflow.db`` in
             the working directory.
-        out: folder for the report; None takes ``results/<study>/report``.
+        out: folder for the report; None takes ``report`` in the study's own folder where that is
+            still there, else ``results/<study>/report``.
         log: whether to log the report to the study's run in MLflow.
+        run_id: id of the study's run, where there are several under its name.
 
     Returns:
         The page. Its files are each whole or absent, the page is written last.
@@ -48,8 +51,8 @@ def write_report(
     Raises:
         InputError: if there is no such study, or the report cannot be written or logged.
     """
-    study = load_study(study_name, tracking_uri)
-    folder = out or Path("results") / study.name / "report"
+    study = load_study(study_name, tracking_uri, run_id)
+    folder = out or _own_folder(study)
     generator = np.random.default_rng(_BOOTSTRAP_SEED)
     headlines, sections = headline_and_sections(study, generator)
     page = render_page(study, headlines, sections, _notes(study))
@@ -63,6 +66,12 @@ def write_report(
     if log:
         log_report(study, folder, [*files, path])
     return path
+
+
+def _own_folder(study: Study) -> Path:
+    recorded = Path(study.provenance.get(names.TAG_FOLDER, ""))
+    there = names.TAG_FOLDER in study.provenance and recorded.is_dir()
+    return (recorded if there else Path("results") / study.name) / "report"
 
 
 def _notes(study: Study) -> list[str]:
@@ -104,7 +113,8 @@ def main(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder to write to; results/STUDY/report if left out.")
+        Path | None,
+        typer.Option(help="Folder to write to; report/ in the study's folder if left out."),
     ] = None,
     log: Annotated[
         bool, typer.Option("--log/--no-log", help="Log the report to the study's run in MLflow.")

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from hybridir.config import TrialConfig, describe_problems
 from hybridir.errors import InputError, TrialError
+from hybridir.quiet import quieten_dependencies
 
 console = Console()
 app = typer.Typer(
@@ -40,6 +41,7 @@ def train(
 ) -> None:
     """Train and evaluate one configuration; a second call goes on where the first one stopped."""
     settings = read_trial(config)
+    quieten_dependencies()
     from hybridir.trial import run_trial  # torch, only where it is needed
 
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:

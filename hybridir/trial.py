@@ -6,21 +6,17 @@ This is the only place that unpacks a configuration; everything it calls takes p
 import hashlib
 import json
 import os
-import resource
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
 from accelerate import Accelerator
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from hybridir import names
-from hybridir.batching import BatchKind, BatchPlan
+from hybridir.batching import BatchPlan
 from hybridir.checkpoint import LoopState
 from hybridir.config import TrialConfig
 from hybridir.data.benchmark import Benchmark
@@ -36,13 +32,16 @@ from hybridir.saving import save_encoder
 from hybridir.seeds import derive_seed
 from hybridir.summary import summarise
 from hybridir.training import accelerator, choose_precision, train
+from hybridir.trial_metrics import (
+    headline,
+    peak_memory_mb,
+    training_metrics,
+    write_training_log,
+)
 
 RESULT = "result.json"
 CHECKPOINT = "checkpoint.pt"
 ENCODER = "encoder"
-
-# Entries of the training log: enough for a smooth curve, few enough to read.
-_LOG_ENTRIES = 100
 
 Report = Callable[[dict[str, float]], None]
 
@@ -136,18 +135,18 @@ def run_trial(
             checkpoint_every=config.training.checkpoint_every,
             fingerprint=_fingerprint(settings, data.pairs.digest),
             pauses={
-                max(1, round(fidelity * plan.steps)): report_at(fidelity)
+                step: report_at(fidelity)
                 for fidelity in fidelities
-                if fidelity < 1
+                if 0 < (step := round(fidelity * plan.steps)) < plan.steps
             },
             on_step=lambda state: progress(state.step, plan.steps),
         )
         metrics = scores.on_dev(1.0, state, plan)
         for benchmark in benchmarks:
-            metrics |= scores.on(benchmark)
+            metrics |= headline(scores.on(benchmark), benchmark.name, len(benchmarks))
         metrics[names.EVALUATION_SECONDS] = scores.seconds
 
-    _write_training_log(workspace / names.ARTIFACT_TRAINING_LOG, state, plan)
+    write_training_log(workspace / names.ARTIFACT_TRAINING_LOG, state, plan)
     if keep_encoder:
         save_encoder(encoder, tokenizer, config.encoder, workspace / ENCODER)
     with replacing(workspace / RESULT) as part:
@@ -220,7 +219,7 @@ class _Scores:
         self.seconds = 0.0
 
     def on(self, benchmark: Benchmark) -> dict[str, float]:
-        """Score a benchmark, write its per-query table and return its headline figures."""
+        """Score a benchmark, write its per-query table and return its summary."""
         start = time.perf_counter()
         table = evaluate(
             self._encoder,
@@ -238,22 +237,11 @@ class _Scores:
 
     def on_dev(self, fidelity: float, state: LoopState, plan: BatchPlan) -> dict[str, float]:
         """The figures known after a share of the budget: training's, and the dev benchmark's."""
-        metrics = {names.FIDELITY: fidelity, **_training_metrics(state, plan)}
+        metrics = {names.FIDELITY: fidelity, **training_metrics(state, plan)}
         if self._data.dev is not None:
-            metrics |= self.on(self._data.dev)
-        metrics[names.PEAK_MEMORY_MB] = _peak_memory_mb()
+            metrics |= headline(self.on(self._data.dev), names.DEV, 0)
+        metrics[names.PEAK_MEMORY_MB] = peak_memory_mb()
         return metrics
-
-
-def _training_metrics(state: LoopState, plan: BatchPlan) -> dict[str, float]:
-    kinds = [plan.kind_of(step) is BatchKind.MONOLINGUAL for step in range(state.step)]
-    recent = state.losses[-max(1, state.step // 10) :]
-    return {
-        names.TRAIN_LOSS: float(np.mean(recent)),
-        names.TRAIN_SECONDS: state.seconds,
-        names.TRAIN_PAIRS_PER_SECOND: state.step * plan.batch_size / state.seconds,
-        names.TRAIN_MONOLINGUAL_SHARE: float(np.mean(kinds)),
-    }
 
 
 def _training_tokens(
@@ -279,25 +267,3 @@ def _training_tokens(
 def _fingerprint(settings: str, data_digest: str) -> str:
     """What a checkpoint belongs to: these settings on these data."""
     return hashlib.sha256(f"{settings}\n{data_digest}".encode()).hexdigest()
-
-
-def _write_training_log(path: Path, state: LoopState, plan: BatchPlan) -> None:
-    """Write the mean loss of equal stretches of the training, one JSON object a line."""
-    stretches = np.array_split(np.arange(state.step), min(_LOG_ENTRIES, state.step))
-    with replacing(path) as part, part.open("w") as file:
-        for steps in stretches:
-            monolingual = [plan.kind_of(step) is BatchKind.MONOLINGUAL for step in steps]
-            entry = {
-                "step": int(steps[-1]) + 1,
-                "loss": float(np.mean([state.losses[step] for step in steps])),
-                "monolingual_share": float(np.mean(monolingual)),
-            }
-            file.write(json.dumps(entry) + "\n")
-
-
-def _peak_memory_mb() -> float:
-    """Peak memory of the accelerator if there is one, else of this process so far, in MB."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 1e6
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3  # macOS counts bytes, Linux KiB

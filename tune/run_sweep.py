@@ -14,7 +14,7 @@ import logging
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -25,8 +25,12 @@ from rich.logging import RichHandler
 from hybridir import names
 from hybridir.errors import InputError
 from hybridir.files import replacing
+from hybridir.quiet import quieten_dependencies
 from tune.folders import RunFolder, latest_run, new_run, runs
 from tune.study import DEMO, StudyConfig, load_study
+
+if TYPE_CHECKING:  # MLflow takes 2 s to import, which --status need not spend
+    from tune.tracking import Tracker
 
 console = Console() if sys.stdout.isatty() else Console(width=120)
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -99,9 +103,8 @@ def _refuse_mixtures(
 def _plan(study: StudyConfig) -> None:
     from tune.phases import cpu_count
     from tune.plan import check_study, disk_mb, estimate, render
-    from tune.trainable import quiet
 
-    quiet()
+    quieten_dependencies()
     check_study(study)
     workers = max(1, cpu_count() // study.resources.cpu)
     console.print(render(study, estimate(study), workers))
@@ -112,9 +115,8 @@ def _run(study: StudyConfig, continued: RunFolder | None) -> None:
     """Run a study in a new folder, or continue it in its own."""
     from tune.phases import check_resources
     from tune.plan import check_study
-    from tune.trainable import quiet
 
-    quiet()
+    quieten_dependencies()
     check_resources(study)
     data = check_study(study)
     # Nothing is written before this line.
@@ -124,12 +126,14 @@ def _run(study: StudyConfig, continued: RunFolder | None) -> None:
         if not continued:
             with replacing(folder.study_file) as part:
                 part.write_text(_as_yaml(study))
-        uri = _run_phases(study, folder, data)
-        _conclude(study, folder, uri)
+        tracker = _run_phases(study, folder, data)
+        _conclude(study, folder, tracker)
 
 
-def _run_phases(study: StudyConfig, folder: RunFolder, data: list[tuple[str, str, str]]) -> str:
-    """Run what is left of search and confirmation; return where it is tracked."""
+def _run_phases(
+    study: StudyConfig, folder: RunFolder, data: list[tuple[str, str, str]]
+) -> "Tracker":
+    """Run what is left of search and confirmation; return what tracked it."""
     import ray
 
     from tune.narrator import Narrator
@@ -150,7 +154,7 @@ def _run_phases(study: StudyConfig, folder: RunFolder, data: list[tuple[str, str
         if best:
             tracker.log_model(best.path / "encoder")
         _drop_encoders(folder, keep=best.path if best else None)
-        status, tags = "FINISHED", {"hybridir.best": describe_best(at)}
+        status, tags = "FINISHED", {names.TAG_BEST: describe_best(at)}
     except KeyboardInterrupt:
         status = "KILLED"
         console.print(f"interrupted; go on with: {_resume(study)}", soft_wrap=True)
@@ -166,7 +170,7 @@ def _run_phases(study: StudyConfig, folder: RunFolder, data: list[tuple[str, str
             f"this sends the rest: {_resume(study)}"
         )
     folder.finish()
-    return tracker.uri
+    return tracker
 
 
 def describe_best(parameters: dict[str, float | int | str]) -> str:
@@ -189,13 +193,18 @@ def _introduce(study: StudyConfig, folder: RunFolder) -> None:
         )
 
 
-def _conclude(study: StudyConfig, folder: RunFolder, uri: str) -> None:
+def _conclude(study: StudyConfig, folder: RunFolder, tracker: "Tracker") -> None:
     from analysis.report import write_report
+    from tune.searcher import best_trial, open_study
     from tune.status import curve_table
 
+    uri = tracker.uri
+    best = best_trial(open_study(folder.journal, study.name)) if study.search else None
+    if best:
+        console.print(f"best configuration: {describe_best(best.params)}", highlight=False)
     if study.confirm:
         console.print(curve_table(folder))
-    report = write_report(study.name, uri, folder.report)
+    report = write_report(study.name, uri, folder.report, run_id=tracker.run_id)
     lines = [f"trials:   {folder.path / 'trials'}", f"tracking: {uri}"]
     if uri.startswith("sqlite:///"):
         lines.append(f"          mlflow ui --backend-store-uri {uri}")

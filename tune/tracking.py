@@ -7,9 +7,11 @@ driver that was killed, is caught up with later and nothing is lost or doubled.
 import json
 import logging
 import os
+import platform
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
 from mlflow.exceptions import MlflowException
 
+import hybridir
 from hybridir import names
 from hybridir.config import TrialConfig
 from hybridir.files import replacing
@@ -95,8 +98,10 @@ class Tracker:
             tags={
                 names.TAG_STUDY: self._study,
                 names.TAG_KIND: names.KIND_STUDY,
-                "hybridir.folder": str(self._folder.path.resolve()),
-                "hybridir.command": " ".join(sys.argv),
+                names.TAG_FOLDER: str(self._folder.path.resolve()),
+                names.TAG_COMMAND: " ".join(sys.argv),
+                names.TAG_VERSIONS: _versions(),
+                names.TAG_MACHINE: _machine(),
             },
         )
         parent = str(run.info.run_id)
@@ -129,6 +134,11 @@ class Tracker:
             for name, digest, role in self._data
         ]
         self._client.log_inputs(parent, inputs)
+
+    @property
+    def run_id(self) -> str | None:
+        """Id of the study's run; None as long as the server could not be reached."""
+        return self._opened
 
     def start_trial(self, trial: TrialFolder, config: TrialConfig) -> None:
         """Give a trial its run, or re-attach to the one that it has."""
@@ -247,6 +257,18 @@ class Tracker:
             logger.warning("%s: tracking will be caught up with later (%s)", what, reason)
             return False
         return True
+
+
+def _versions() -> str:
+    """What decides the figures of a study, as it is installed."""
+    packages = ("torch", "transformers", "tokenizers", "accelerate", "ray", "optuna", "mlflow")
+    found = ", ".join(f"{name} {version(name)}" for name in packages)
+    return f"hybridir {hybridir.__version__}, Python {platform.python_version()}, {found}"
+
+
+def _machine() -> str:
+    """The driver's machine; a trial's host is a tag of its own run."""
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores"
 
 
 def _metrics(trial: TrialFolder, outcome: Outcome, ended: int) -> list[Metric]:

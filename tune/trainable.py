@@ -1,12 +1,10 @@
 """Ray <-> `run_trial`: what happens in a worker process."""
 
 import json
-import logging
 import os
 import socket
 import time
 import traceback
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from ray import tune as ray_tune
 
 from hybridir import names
 from hybridir.errors import InputError, TrialError
+from hybridir.quiet import quieten_dependencies
 from tune.folders import FAILURE, PROGRESS, TrialFolder
 
 # Ray schedulers count in whole numbers.
@@ -39,7 +38,7 @@ def train_trial(spec: dict[str, Any]) -> None:
     folder = TrialFolder(Path(trial["folder"]))
     if has_failed(folder):
         return
-    quiet()
+    quieten_dependencies()
     import torch
 
     from hybridir.config import TrialConfig
@@ -104,16 +103,6 @@ def trial_spec(
             "keep_encoder": keep_encoder,
         }
     }
-
-
-def quiet() -> None:
-    """Silence what dependencies say that a user cannot act on."""
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    logging.getLogger("filelock").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(ray|mlflow|optuna)\b")
 
 
 def _report(metrics: dict[str, float]) -> None:

@@ -45,7 +45,7 @@ def test_languages_are_chosen(repository: Path) -> None:
 
 
 def test_a_missing_column_is_named_with_those_that_are_there(repository: Path) -> None:
-    with pytest.raises(InputError, match="no column id2.*found id, language, query"):
+    with pytest.raises(InputError, match=r"no column id2.*found id, language, query"):
         load(repository, {**RENAMED, "question_id": "id2"})
 
 
