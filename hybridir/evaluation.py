@@ -11,8 +11,9 @@ from transformers import PreTrainedTokenizerBase
 
 from hybridir.config import EncoderConfig
 from hybridir.data.benchmark import Benchmark
-from hybridir.data.prepare import TokenTable, prepare_tokens
+from hybridir.data.prepare import TokenTable
 from hybridir.encoder import embed
+from hybridir.loading import tokenise
 from hybridir.per_query import per_query_table
 
 
@@ -91,20 +92,7 @@ def evaluate(
     """
     encoder.eval()
     pad_token = int(tokenizer.pad_token_id)
-    queries = prepare_tokens(
-        benchmark.queries,
-        tokenizer,
-        prefix=config.query_prefix,
-        max_length=config.query_length,
-        cache=cache,
-    )
-    passages = prepare_tokens(
-        benchmark.passages,
-        tokenizer,
-        prefix=config.passage_prefix,
-        max_length=config.passage_length,
-        cache=cache,
-    )
+    queries, passages = tokenise(config, tokenizer, benchmark.queries, benchmark.passages, cache)
     queries_QD, passages_ND = (
         encode(encoder, texts, pad_token=pad_token, batch_tokens=batch_tokens)
         for texts in (queries, passages)

@@ -6,6 +6,7 @@ from pathlib import Path
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from hybridir.config import EncoderConfig
+from hybridir.data.prepare import TokenTable, prepare_tokens
 from hybridir.encoder import BiEncoder, load_backbone, new_backbone
 from hybridir.errors import InputError
 from hybridir.vocabulary import cached_tokenizer
@@ -84,6 +85,40 @@ def load_encoder(
                 f"{str(source)!r} takes at most {limit}"
             )
     return BiEncoder(backbone, config.pooling, int(tokenizer.pad_token_id))
+
+
+def tokenise(
+    config: EncoderConfig,
+    tokenizer: PreTrainedTokenizerBase,
+    queries: Sequence[str],
+    passages: Sequence[str],
+    cache: Path,
+) -> tuple[TokenTable, TokenTable]:
+    """Tokenise queries and passages, each with the prefix and length of their role, or re-open.
+
+    Args:
+        config: prefixes and maximal lengths.
+        tokenizer: the encoder's.
+        queries: texts of questions.
+        passages: texts of passages.
+        cache: folder of prepared data.
+    """
+    return (
+        prepare_tokens(
+            queries,
+            tokenizer,
+            prefix=config.query_prefix,
+            max_length=config.query_length,
+            cache=cache,
+        ),
+        prepare_tokens(
+            passages,
+            tokenizer,
+            prefix=config.passage_prefix,
+            max_length=config.passage_length,
+            cache=cache,
+        ),
+    )
 
 
 def _source(config: EncoderConfig) -> tuple[str | Path, str | None]:

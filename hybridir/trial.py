@@ -20,13 +20,12 @@ from hybridir.batching import BatchPlan
 from hybridir.checkpoint import LoopState
 from hybridir.config import TrialConfig
 from hybridir.data.benchmark import Benchmark
-from hybridir.data.prepare import TokenTable, prepare_tokens
 from hybridir.data.sources import TrainingData, load_reported, load_training
 from hybridir.encoder import BiEncoder
 from hybridir.errors import InputError
 from hybridir.evaluation import evaluate
 from hybridir.files import replacing
-from hybridir.loading import load_encoder, load_tokenizer
+from hybridir.loading import load_encoder, load_tokenizer, tokenise
 from hybridir.per_query import write_per_query
 from hybridir.saving import save_encoder
 from hybridir.seeds import derive_seed
@@ -105,7 +104,9 @@ def run_trial(
         config.encoder, [*data.pairs.question, *data.pairs.passage], data.pairs.digest, cache
     )
     encoder = load_encoder(config.encoder, tokenizer, derive_seed(config.seed, "weights"))
-    questions, passages = _training_tokens(config, data, tokenizer, cache)
+    questions, passages = tokenise(
+        config.encoder, tokenizer, data.pairs.question, data.pairs.passage, cache
+    )
     # Not earlier: a mistake in the input leaves no half-written workspace behind.
     with replacing(workspace / names.ARTIFACT_CONFIG) as part:
         part.write_text(settings)
@@ -145,6 +146,7 @@ def run_trial(
         for benchmark in benchmarks:
             metrics |= headline(scores.on(benchmark), benchmark.name, len(benchmarks))
         metrics[names.EVALUATION_SECONDS] = scores.seconds
+        metrics[names.PEAK_MEMORY_MB] = peak_memory_mb()
 
     write_training_log(workspace / names.ARTIFACT_TRAINING_LOG, state, plan)
     if keep_encoder:
@@ -240,28 +242,7 @@ class _Scores:
         metrics = {names.FIDELITY: fidelity, **training_metrics(state, plan)}
         if self._data.dev is not None:
             metrics |= headline(self.on(self._data.dev), names.DEV, 0)
-        metrics[names.PEAK_MEMORY_MB] = peak_memory_mb()
         return metrics
-
-
-def _training_tokens(
-    config: TrialConfig, data: TrainingData, tokenizer: PreTrainedTokenizerBase, cache: Path
-) -> tuple[TokenTable, TokenTable]:
-    questions = prepare_tokens(
-        data.pairs.question,
-        tokenizer,
-        prefix=config.encoder.query_prefix,
-        max_length=config.encoder.query_length,
-        cache=cache,
-    )
-    passages = prepare_tokens(
-        data.pairs.passage,
-        tokenizer,
-        prefix=config.encoder.passage_prefix,
-        max_length=config.encoder.passage_length,
-        cache=cache,
-    )
-    return questions, passages
 
 
 def _fingerprint(settings: str, data_digest: str) -> str:
