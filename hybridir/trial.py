@@ -26,6 +26,7 @@ from hybridir.errors import InputError
 from hybridir.evaluation import evaluate
 from hybridir.files import replacing
 from hybridir.loading import load_encoder, load_tokenizer, tokenise
+from hybridir.memory import peak_memory_mb, release_memory, reset_peak_memory
 from hybridir.per_query import write_per_query
 from hybridir.saving import save_encoder
 from hybridir.seeds import derive_seed
@@ -33,7 +34,6 @@ from hybridir.summary import summarise
 from hybridir.training import accelerator, choose_precision, train
 from hybridir.trial_metrics import (
     headline,
-    peak_memory_mb,
     training_metrics,
     write_training_log,
 )
@@ -97,6 +97,8 @@ def run_trial(
         _check_folder(what, folder)
     settings = config.model_dump_json(indent=1)
 
+    release_memory()
+    reset_peak_memory()
     data = load_training(config.data)
     plan = make_plan(config, data)
     benchmarks = load_reported(config.data)
@@ -142,6 +144,7 @@ def run_trial(
             },
             on_step=lambda state: progress(state.step, plan.steps),
         )
+        release_memory()  # training's, before evaluation adds its own
         metrics = scores.on_dev(1.0, state, plan)
         for benchmark in benchmarks:
             metrics |= headline(scores.on(benchmark), benchmark.name, len(benchmarks))

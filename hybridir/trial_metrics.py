@@ -1,8 +1,6 @@
 """The figures of one trial that are worth a column: at most 30, whatever is reported on."""
 
 import json
-import resource
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -70,11 +68,3 @@ def write_training_log(path: Path, state: LoopState, plan: BatchPlan) -> None:
                 "monolingual_share": float(np.mean(monolingual)),
             }
             file.write(json.dumps(entry) + "\n")
-
-
-def peak_memory_mb() -> float:
-    """Peak memory of the accelerator if there is one, else of this process so far, in MB."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 1e6
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3  # macOS counts bytes, Linux KiB

@@ -153,6 +153,7 @@ def test_fidelities_are_reported_in_order_and_the_last_has_the_benchmarks(
     assert {name.split("/")[0] for name in set(reports[2]) - early} == {
         "synthetic-test",
         "evaluation",
+        "memory",
     }
     assert steps == [(step, 10) for step in range(1, 11)]
     # Looking at the figures on the way changes nothing.

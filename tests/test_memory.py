@@ -1,0 +1,43 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from hybridir.memory import peak_memory_mb, release_memory, reset_peak_memory
+
+FILLED_MB = 400
+
+
+def test_the_peak_counts_what_was_allocated_since_the_reset() -> None:
+    reset_peak_memory()
+    before = peak_memory_mb()
+    tensor = torch.ones(FILLED_MB * 250_000)  # 4 bytes each
+    after = peak_memory_mb()
+    assert after - before > 0.9 * FILLED_MB
+    del tensor
+    release_memory()
+    # A peak stays until it is reset; the kernel's counter is exact to some pages a thread.
+    assert peak_memory_mb() > after - 0.05 * FILLED_MB
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's heap is Linux's")
+def test_memory_full_of_holes_is_given_back() -> None:
+    # Every second block of 64 KiB is freed, too small for a mapping of its own: glibc keeps the
+    # holes. The process is a fresh one, whose heap nothing else has cut up.
+    program = """
+import sys
+from pathlib import Path
+from hybridir.memory import release_memory
+def resident_mb():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+blocks = [bytes(65536) for _ in range(6000)]
+full = resident_mb()
+blocks = blocks[::2]
+release_memory()
+print(full - resident_mb())
+"""
+    printed = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+    assert float(printed) > 0.5 * 3000 * 65536 / 1e6
