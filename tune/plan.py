@@ -80,11 +80,12 @@ def estimate(study: StudyConfig) -> list[Estimate]:
     """
     estimates = []
     search_points = list(_batch_sizes(study))
-    for point in search_points if study.search else []:
-        assert study.search is not None
-        config = study.trial(point, seed=0, report=False)
-        share = study.search.trials / len(search_points)
-        estimates.append(_probe(config, f"search, {_point(config)}", round(share), study.storage))
+    if study.search:
+        share, rest = divmod(study.search.trials, len(search_points))
+        for index, point in enumerate(search_points):
+            config = study.trial(point, seed=0, report=False)
+            count = share + (index < rest)
+            estimates.append(_probe(config, f"search, {_point(config)}", count, study.storage))
     if study.confirm:
         at = study.confirm.at if isinstance(study.confirm.at, dict) else search_points[-1]
         config = study.trial(at, seed=0, report=True)
