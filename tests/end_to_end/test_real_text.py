@@ -7,7 +7,7 @@ import pytest
 from tune.folders import RunFolder
 from tune.study import STUDIES
 
-pytestmark = pytest.mark.xdist_group("study")
+pytestmark = pytest.mark.xdist_group("real text")
 
 TINY = "{layers: 1, hidden_size: 16, intermediate_size: 16, heads: 2, vocabulary: 1000}"
 

@@ -176,7 +176,8 @@ def test_metrics_are_few_and_all_from_the_vocabulary(children: dict[str, Run]) -
     of_benchmarks = [*settings, *(names.bias_metric("B", measure) for measure in biases)]
     legal = {
         names.FIDELITY, names.TRAIN_LOSS, names.TRAIN_SECONDS, names.TRAIN_PAIRS_PER_SECOND,
-        names.TRAIN_MONOLINGUAL_SHARE, names.TRAIN_NEGATIVES, names.EVALUATION_SECONDS, names.PEAK_MEMORY_MB,
+        names.TRAIN_MONOLINGUAL_SHARE, names.TRAIN_NEGATIVES, names.EVALUATION_SECONDS,
+        names.PEAK_MEMORY_MB,
         *(name.replace("B/", "dev/") for name in of_benchmarks),
         *(name.replace("B/", "synthetic-test/") for name in of_benchmarks),
     }  # fmt: skip
