@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +201,11 @@ def check_resources(study: StudyConfig) -> None:
 
 
 def start_ray() -> None:
-    """Join the cluster that RAY_ADDRESS names, or start Ray on this machine alone."""
+    """Join the cluster that RAY_ADDRESS names, or start Ray on this machine alone.
+
+    Raises:
+        InputError: if no cluster answers at RAY_ADDRESS, or it does not let us in.
+    """
     # No result files of Ray's own beside the study's, no banner, no usage report.
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
@@ -213,12 +218,35 @@ def start_ray() -> None:
     if "RAY_ADDRESS" not in os.environ:
         # "local", since without an address Ray would join any cluster that it finds running here.
         options = {"address": "local", "num_cpus": cpu_count(), "include_dashboard": False}
-    ray.init(
-        logging_level=logging.ERROR,
-        log_to_driver=False,
-        runtime_env={"env_vars": {"PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}},
-        **options,
-    )
+    else:
+        _check_address(os.environ["RAY_ADDRESS"])
+    try:
+        ray.init(
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+            runtime_env={"env_vars": {"PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}},
+            **options,
+        )
+    except ConnectionError as error:
+        raise InputError(
+            f"RAY_ADDRESS={os.environ.get('RAY_ADDRESS')}: {error}; the head must run the same "
+            "Ray, started with RAY_AUTH_MODE=token, and ~/.ray/auth_token must be the same there "
+            "and here"
+        ) from None
+
+
+def _check_address(address: str) -> None:
+    """Refuse an address where nothing listens, which Ray would try for many minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal():
+        return  # "auto" and the like: Ray knows
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError as error:
+        raise InputError(
+            f"RAY_ADDRESS={address}: no Ray cluster answers there ({error.strerror or error}); "
+            "start one with ray start --head, or unset RAY_ADDRESS to run on this machine alone"
+        ) from None
 
 
 def cpu_count() -> int:

@@ -113,38 +113,41 @@ def _plan(study: StudyConfig) -> None:
 
 def _run(study: StudyConfig, continued: RunFolder | None) -> None:
     """Run a study in a new folder, or continue it in its own."""
-    from tune.phases import check_resources
+    import ray
+
+    from tune.phases import check_resources, start_ray
     from tune.plan import check_study
 
     quieten_dependencies()
     check_resources(study)
     data = check_study(study)
-    # Nothing is written before this line.
-    folder = continued or new_run(study.storage, study.name)
-    with folder.held():
-        _introduce(study, folder)
-        if not continued:
-            with replacing(folder.study_file) as part:
-                part.write_text(_as_yaml(study))
-        tracker = _run_phases(study, folder, data)
-        _conclude(study, folder, tracker)
+    start_ray()
+    try:
+        # Nothing is written before this line.
+        folder = continued or new_run(study.storage, study.name)
+        with folder.held():
+            _introduce(study, folder)
+            if not continued:
+                with replacing(folder.study_file) as part:
+                    part.write_text(_as_yaml(study))
+            tracker = _run_phases(study, folder, data)
+            _conclude(study, folder, tracker)
+    finally:
+        ray.shutdown()
 
 
 def _run_phases(
     study: StudyConfig, folder: RunFolder, data: list[tuple[str, str, str]]
 ) -> "Tracker":
     """Run what is left of search and confirmation; return what tracked it."""
-    import ray
-
     from tune.narrator import Narrator
-    from tune.phases import Phases, best_of_confirmation, start_ray
+    from tune.phases import Phases, best_of_confirmation
     from tune.tracking import Tracker, tracking_uri
 
     uri = tracking_uri(study.tracking_uri)
     tracker = Tracker(uri, study.name, folder, _headline_settings(study), data)
     status, tags = "FAILED", {}
     try:
-        start_ray()
         with Narrator(console) as narrator:
             phases = Phases(study, folder, tracker, narrator)
             at = phases.search() if study.search else {}
@@ -160,7 +163,6 @@ def _run_phases(
         console.print(f"interrupted; go on with: {_resume(study)}", soft_wrap=True)
         raise typer.Exit(130) from None
     finally:
-        ray.shutdown()
         missing = tracker.catch_up()
         closed = tracker.finish(status, tags)
     if missing or not closed:

@@ -1,0 +1,25 @@
+import socket
+
+import pytest
+
+from hybridir.errors import InputError
+from tune.phases import check_resources, cpu_count, start_ray
+from tune.study import DEMO, load_study
+
+
+def test_an_address_where_nothing_listens_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound but not listening: nobody else can take it
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        with pytest.raises(InputError, match=f"RAY_ADDRESS={address}: no Ray cluster answers"):
+            start_ray()
+
+
+def test_more_cores_than_there_are_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    greedy = load_study(DEMO, [f"resources.cpu={cpu_count() + 1}"])
+    with pytest.raises(InputError, match=f"cpu={cpu_count() + 1}"):
+        check_resources(greedy)
