@@ -90,6 +90,8 @@ FAIL: Final = "FAIL"
 ARTIFACT_STUDY: Final = "study.yaml"
 ARTIFACT_CONFIG: Final = "config.json"
 ARTIFACT_PER_QUERY: Final = "per_query"  # folder: one Parquet file per benchmark
+ARTIFACT_LANGUAGE_PAIRS: Final = "language_pairs"  # folder: mAP by question and pool language
+ARTIFACT_TOP1_LANGUAGES: Final = "top1_languages"  # folder: share by question and hit language
 ARTIFACT_TRAINING_LOG: Final = "training_log.jsonl"
 ARTIFACT_REPORT: Final = "report"
 

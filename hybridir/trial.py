@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerBase
 
 from hybridir import names
 from hybridir.batching import BatchPlan
+from hybridir.bias import top1_languages
 from hybridir.checkpoint import LoopState
 from hybridir.config import TrialConfig
 from hybridir.data.benchmark import Benchmark
@@ -30,7 +31,7 @@ from hybridir.memory import peak_memory_mb, release_memory, reset_peak_memory
 from hybridir.per_query import write_per_query
 from hybridir.saving import save_encoder
 from hybridir.seeds import derive_seed
-from hybridir.summary import summarise
+from hybridir.summary import language_matrix, summarise
 from hybridir.training import accelerator, choose_precision, train
 from hybridir.trial_metrics import (
     headline,
@@ -52,7 +53,8 @@ class TrialResult:
     Attributes:
         metrics: the headline figures, under their names in `hybridir.names`.
         workspace: folder with ``result.json`` (written last), ``config.json``,
-            ``per_query/*.parquet`` and ``training_log.jsonl``.
+            ``per_query/*.parquet``, ``language_pairs/*.csv``, ``top1_languages/*.csv`` and
+            ``training_log.jsonl``.
     """
 
     metrics: dict[str, float]
@@ -237,6 +239,12 @@ class _Scores:
         )
         folder = self._workspace / names.ARTIFACT_PER_QUERY
         write_per_query(table, folder / f"{benchmark.name}.parquet")
+        for artifact, matrix in (
+            (names.ARTIFACT_LANGUAGE_PAIRS, language_matrix(table, names.AP)),
+            (names.ARTIFACT_TOP1_LANGUAGES, top1_languages(table)),
+        ):
+            with replacing(self._workspace / artifact / f"{benchmark.name}.csv") as part:
+                matrix.to_csv(part)
         self.seconds += time.perf_counter() - start
         return summarise(table)
 

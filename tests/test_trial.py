@@ -42,8 +42,12 @@ def test_a_finished_trial_leaves_its_result_settings_scores_log_and_encoder(
         RESULT,
         names.ARTIFACT_CONFIG,
         names.ARTIFACT_TRAINING_LOG,
+        "language_pairs/dev.csv",
+        "language_pairs/synthetic-test.csv",
         "per_query/dev.parquet",
         "per_query/synthetic-test.parquet",
+        "top1_languages/dev.csv",
+        "top1_languages/synthetic-test.csv",
     }
     assert (finished.workspace / ENCODER / "modules.json").is_file()
     assert json.loads((finished.workspace / RESULT).read_text()) == finished.metrics
@@ -70,6 +74,24 @@ def test_headline_figures_are_the_means_of_the_per_query_table(
         expected = pools[names.AP].mean().mean()
         found = finished.metrics[names.mean_metric(benchmark, names.AP, setting)]
         assert found == pytest.approx(float(expected), abs=1e-12)
+
+
+def test_the_language_matrices_hold_the_means_and_shares_of_the_table(
+    finished: TrialResult,
+) -> None:
+    table = pd.read_parquet(finished.workspace / "per_query" / "dev.parquet")
+    languages = sorted(table[names.QUERY_LANGUAGE].astype(str).unique())
+    first, second = languages[:2]
+
+    pairs = pd.read_csv(finished.workspace / "language_pairs" / "dev.csv", index_col=0)
+    own = (table[names.QUERY_LANGUAGE] == first) & (table[names.POOL_LANGUAGE] == second)
+    assert pairs.loc[first, second] == pytest.approx(table.loc[own, names.AP].mean(), abs=1e-12)
+
+    top1 = pd.read_csv(finished.workspace / "top1_languages" / "dev.csv", index_col=0)
+    asked = table[(table[names.SETTING] == "multilingual") & (table["query_language"] == first)]
+    share = (asked[names.TOP1_LANGUAGE] == second).mean()
+    assert top1.loc[first, second] == pytest.approx(share, abs=1e-12)
+    assert top1.sum(axis=1).tolist() == pytest.approx([1.0] * len(languages))
 
 
 def test_the_training_log_tells_the_whole_training(finished: TrialResult) -> None:

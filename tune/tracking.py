@@ -231,9 +231,13 @@ class Tracker:
         for file in (names.ARTIFACT_CONFIG, names.ARTIFACT_TRAINING_LOG):
             if (trial.path / file).is_file():
                 self._client.log_artifact(run_id, str(trial.path / file))
-        tables = trial.path / names.ARTIFACT_PER_QUERY
-        if outcome.state == names.COMPLETE and tables.is_dir():
-            self._client.log_artifacts(run_id, str(tables), names.ARTIFACT_PER_QUERY)
+        for tables in (
+            names.ARTIFACT_PER_QUERY,
+            names.ARTIFACT_LANGUAGE_PAIRS,
+            names.ARTIFACT_TOP1_LANGUAGES,
+        ):
+            if outcome.state == names.COMPLETE and (trial.path / tables).is_dir():
+                self._client.log_artifacts(run_id, str(trial.path / tables), tables)
         tags = {names.TAG_STATE: outcome.state, names.TAG_HOST: outcome.host}
         if outcome.reason:
             tags[names.TAG_REASON] = outcome.reason[-_TAG_LIMIT:]
