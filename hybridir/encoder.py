@@ -21,8 +21,9 @@ from hybridir.errors import InputError
 
 Pooling = Literal["mean", "cls", "pooler"]
 
-# Texts whose lengths round up to the same multiple are encoded together. Measured on XQuAD-R's
-# lengths with a 6 x 384 encoder, 16 wastes few pads without making many small products.
+# Texts whose lengths round up to the same multiple are encoded together. Measured with a 6 x 384
+# encoder in bf16, 32 pairs of random lengths around 18 and 56 tokens, on one core: 1.5 s a step at
+# 16, 1.6 s at 32, 3.3 s with everything padded to the longest.
 _BUCKET = 16
 
 

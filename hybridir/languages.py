@@ -1,8 +1,8 @@
 """The languages that data may be in: code, English name and script.
 
 Codes are ISO 639-1. The list covers the languages of XQuAD-R, MLQA-R, MIRACL and mMARCO; the
-``q*`` codes are the pseudo-languages of the synthetic corpus, from the range that ISO 639-2 keeps
-free for local use.
+``q*`` codes are the pseudo-languages of the synthetic corpus, after the range qaa to qtz that
+ISO 639-2 reserves for local use.
 """
 
 from collections.abc import Iterable

@@ -14,7 +14,7 @@ from hybridir.files import replacing
 
 # Entries of the training log: enough for a smooth curve, few enough to read.
 _LOG_ENTRIES = 100
-# Batches that the mean number of negatives is taken over; it hardly varies between batches.
+# Batches that the mean number of negatives is taken over: a sample, for speed.
 _COUNTED_BATCHES = 32
 
 
