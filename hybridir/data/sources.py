@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 from hybridir.config import DataConfig, ReportConfig, TrainConfig
 from hybridir.data.benchmark import Benchmark, benchmark_from_pairs, build_benchmark
 from hybridir.data.hub import load_hub_table
 from hybridir.data.lareqa import load_lareqa_benchmark, load_lareqa_pairs
 from hybridir.data.pairs import Pairs, shared_questions, split_by_group
+from hybridir.data.stamps import Stamp, stamps
 from hybridir.data.synthetic import SyntheticCorpus, synthetic_corpus
 from hybridir.data.tabular import load_table
 from hybridir.errors import InputError
@@ -37,6 +40,7 @@ def load_training(config: DataConfig, seed: int = SPLIT_SEED) -> TrainingData:
 
     The synthetic corpus brings its own development set, of entities that are not trained on.
     Other sources are split by passage group. ``questions: shared`` is applied before the split.
+    What was loaded last stays in memory for the next trial, until a file of it changes.
 
     Args:
         config: what to load.
@@ -50,6 +54,13 @@ def load_training(config: DataConfig, seed: int = SPLIT_SEED) -> TrainingData:
         InputError: if a source cannot be used, nothing is left of it, or it shares questions
             with a benchmark that is reported on.
     """
+    return _training(config.model_dump_json(), stamps(_paths(config)), seed)
+
+
+# One entry, since a process works on one study; with the stamps an edited file is read anew.
+@lru_cache(maxsize=1)
+def _training(settings: str, unchanged: tuple[Stamp, ...], seed: int) -> TrainingData:
+    config = DataConfig.model_validate_json(settings)
     corpus = _synthetic(config.train)
     pairs = corpus.train if corpus else _table(config)
     if config.train.questions == "shared":
@@ -73,10 +84,27 @@ def load_training(config: DataConfig, seed: int = SPLIT_SEED) -> TrainingData:
 def load_reported(config: DataConfig) -> tuple[Benchmark, ...]:
     """Load the benchmarks that are reported on, in the order of the configuration.
 
+    What was loaded last stays in memory, as for `load_training`.
+
     Raises:
         InputError: if a benchmark cannot be loaded.
     """
+    return _benchmarks(config.model_dump_json(), stamps(_paths(config)))
+
+
+@lru_cache(maxsize=1)
+def _benchmarks(settings: str, unchanged: tuple[Stamp, ...]) -> tuple[Benchmark, ...]:
+    config = DataConfig.model_validate_json(settings)
     return tuple(_reported(config, report) for report in config.report_on)
+
+
+def _paths(config: DataConfig) -> list[Path]:
+    """Files and folders that the data are read from; a hub's revision cannot change."""
+    folders = [report.name for report in config.report_on]
+    folders += [config.train.lareqa.name] if config.train.lareqa else []
+    paths = [config.data_root / name for name in folders] if config.data_root else []
+    paths += [config.train.table.path] if config.train.table else []
+    return paths + ([Path(config.train.hub.id)] if config.train.hub else [])
 
 
 def _synthetic(train: TrainConfig) -> SyntheticCorpus | None:

@@ -81,12 +81,36 @@ def test_other_sources_are_split_so_that_no_passage_group_is_on_both_sides(tmp_p
 
 
 def test_split_is_the_same_whenever_it_is_made(tmp_path: Path) -> None:
-    given = config({"table": {"path": write_table(tmp_path)}}, dev_share=0.25)
-    first, second = load_training(given), load_training(given)
+    data = []
+    for name in ("first", "second"):  # what is loaded from one path is kept
+        (tmp_path / name).mkdir()
+        table = {"table": {"path": write_table(tmp_path / name)}}
+        data.append(load_training(config(table, dev_share=0.25)))
+    first, second = data
     assert first.pairs.digest == second.pairs.digest
     assert first.dev is not None
     assert second.dev is not None
     assert first.dev.digest == second.dev.digest
+
+
+def test_what_was_loaded_is_kept_until_its_file_changes(tmp_path: Path) -> None:
+    given = config({"table": {"path": write_table(tmp_path, questions=40)}}, tune_on=None)
+    first = load_training(given)
+    assert load_training(given) is first
+    write_table(tmp_path, questions=36)
+    assert len(load_training(given).pairs) == 36 + 18
+
+
+def test_benchmarks_are_kept_until_a_file_changes(tmp_path: Path) -> None:
+    root = write_benchmark(tmp_path, "xquad-r", "q1")
+    given = config(
+        {"synthetic": {"languages": 2, "entities": 30}}, report_on=["xquad-r"], data_root=root
+    )
+    first = load_reported(given)
+    assert load_reported(given) is first
+    file = root / "xquad-r" / "en.json"
+    file.write_text(file.read_text().replace("q1", "q22"))
+    assert load_reported(given)[0].question_ids == ["q22"]
 
 
 def test_another_split_seed_holds_out_other_groups(tmp_path: Path) -> None:
