@@ -1,10 +1,12 @@
 """Files that are either whole or absent."""
 
-import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_SUFFIX = ".part"
 
 
 @contextmanager
@@ -15,11 +17,11 @@ def replacing(path: Path) -> Iterator[Path]:
         path: where the result shall be; its parents are created, what was there is replaced.
 
     Yields:
-        The temporary path, beside `path` so that the rename is atomic. Nothing exists there yet.
+        The temporary path, beside `path` so that the rename is atomic. Nothing exists there yet,
+        and no other process, on this machine or another, is given the same one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    _remove(temporary)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}{_SUFFIX}")
     try:
         yield temporary
         if temporary.is_dir() and path.exists():
@@ -27,6 +29,16 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         _remove(temporary)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes had not finished writing, at any depth.
+
+    Args:
+        folder: where `replacing` was used, and no process uses it now.
+    """
+    for part in list(folder.rglob(f".*{_SUFFIX}")):
+        _remove(part)
 
 
 def _remove(path: Path) -> None:

@@ -1,8 +1,10 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from hybridir.files import replacing
+from hybridir.files import remove_leftovers, replacing
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
@@ -53,15 +55,25 @@ def test_an_error_leaves_what_was_there_and_nothing_else(tmp_path: Path, kind: s
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_rest_of_an_earlier_attempt_is_cleared_away(tmp_path: Path) -> None:
+def test_two_writers_of_one_file_do_not_share_a_temporary_one(tmp_path: Path) -> None:
     path = tmp_path / "result"
-    with replacing(path) as part:
-        part.write_text("first")
-        name = part.name
-    (tmp_path / name).mkdir()
-    (tmp_path / name / "half").write_text("left by a process of the same number")
-    with replacing(path) as part:
-        assert not part.exists()
-        part.write_text("second")
-    assert path.read_text() == "second"
+    with replacing(path) as first, replacing(path) as second:
+        first.write_text("first")
+        second.write_text("second")
+    assert path.read_text() == "first"  # the outer one is renamed last
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> None:
+    program = (
+        "import os, signal, sys; from pathlib import Path; from hybridir.files import replacing\n"
+        "with replacing(Path(sys.argv[1])) as part:\n"
+        "    part.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    (tmp_path / "inner").mkdir()
+    for path in (tmp_path / "result", tmp_path / "inner" / "result"):
+        subprocess.run([sys.executable, "-c", program, str(path)], check=False)
+    (tmp_path / "whole").touch()
+    assert len([file for file in tmp_path.rglob("*") if file.is_file()]) == 3
+    remove_leftovers(tmp_path)
+    assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == ["whole"]
