@@ -101,7 +101,7 @@ def _refuse_mixtures(
 
 
 def _plan(study: StudyConfig) -> None:
-    from tune.phases import cpu_count
+    from tune.cluster import cpu_count
     from tune.plan import check_study, disk_mb, estimate, render
 
     quieten_dependencies()
@@ -115,7 +115,7 @@ def _run(study: StudyConfig, continued: RunFolder | None) -> None:
     """Run a study in a new folder, or continue it in its own."""
     import ray
 
-    from tune.phases import check_resources, start_ray
+    from tune.cluster import check_resources, start_ray
     from tune.plan import check_study
 
     quieten_dependencies()

@@ -3,7 +3,7 @@ import socket
 import pytest
 
 from hybridir.errors import InputError
-from tune.phases import check_resources, cpu_count, start_ray
+from tune.cluster import check_resources, cpu_count, start_ray
 from tune.study import DEMO, load_study
 
 
