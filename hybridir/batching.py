@@ -232,6 +232,19 @@ class BatchPlan:
             raise InputError.collect("the batches cannot be made", problems)
 
 
+def check_parts(batch_size: int, processes: int) -> None:
+    """Refuse batches that cannot be dealt out evenly: parts of different sizes would weigh alike.
+
+    Raises:
+        InputError: if the batch size is not divisible by the number of processes.
+    """
+    if batch_size % processes:
+        raise InputError(
+            f"batch_size={batch_size} cannot be shared by {processes} processes; choose a "
+            f"multiple of {processes}, such as {-(-batch_size // processes) * processes}"
+        )
+
+
 def _generator(key: NDArray[np.uint64], counter: int) -> np.random.Generator:
     """A generator of its own for one step: Philox is counter-based, so no state is replayed.
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hybridir.files import replacing
+from hybridir.processes import ALONE, Processes
 
 
 @dataclass
@@ -32,13 +33,17 @@ class LoopState:
     seconds: float = 0.0
     losses: list[float] = field(default_factory=list)
 
-    def save(self, path: Path, fingerprint: str) -> None:
+    def save(self, path: Path, fingerprint: str, processes: Processes = ALONE) -> None:
         """Write a checkpoint; it is whole or absent, also after a loss of power.
 
         Args:
-            path: the file.
+            path: the file, written by the first process.
             fingerprint: digest of what was trained on what; see `load`.
+            processes: those that train; only their random states differ.
         """
+        random = processes.collect(_random_state())
+        if processes.rank > 0:
+            return
         content: dict[str, Any] = {
             "fingerprint": fingerprint,
             "model": self.model.state_dict(),
@@ -46,25 +51,37 @@ class LoopState:
             "step": self.step,
             "seconds": self.seconds,
             "losses": self.losses,
-            "rng": torch.get_rng_state(),
+            "random": random,
         }
-        if torch.cuda.is_available():
-            content["rng_cuda"] = torch.cuda.get_rng_state()
         with replacing(path) as part, part.open("wb") as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
 
-    def load(self, path: Path, fingerprint: str) -> bool:
+    def load(self, path: Path, fingerprint: str, processes: Processes = ALONE) -> bool:
         """Continue from a checkpoint.
 
         Args:
-            path: the file.
+            path: the file, which every process reads.
             fingerprint: must equal the one that the checkpoint was saved with.
+            processes: those that train, as many as when it was saved.
 
         Returns:
             Whether there was a checkpoint of this very training; another one's is left alone.
+
+        Raises:
+            RuntimeError: if the processes do not see the same file.
         """
+        found = self._load(path, fingerprint, processes.rank)
+        steps = processes.collect(self.step)
+        if len(set(steps)) > 1:
+            raise RuntimeError(
+                f"{path} is of another step in each process ({steps}); all nodes must see the "
+                "same storage"
+            )
+        return found
+
+    def _load(self, path: Path, fingerprint: str, rank: int) -> bool:
         if not path.is_file():
             return False
         content = torch.load(path, weights_only=True, map_location="cpu")
@@ -75,7 +92,15 @@ class LoopState:
         self.step = content["step"]
         self.seconds = content["seconds"]
         self.losses = content["losses"]
-        torch.set_rng_state(content["rng"])
-        if "rng_cuda" in content and torch.cuda.is_available():
-            torch.cuda.set_rng_state(content["rng_cuda"])
+        random = content["random"][rank]
+        torch.set_rng_state(random["cpu"])
+        if "cuda" in random and torch.cuda.is_available():
+            torch.cuda.set_rng_state(random["cuda"])
         return True
+
+
+def _random_state() -> dict[str, Tensor]:
+    state = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state()
+    return state

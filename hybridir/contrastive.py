@@ -1,7 +1,7 @@
 """The contrastive loss.
 
-Notation: B questions of this process, N passages to choose from (those of all processes), D
-dimensions.
+Notation: B questions, N passages to choose from, D dimensions. With several processes these are
+the questions and passages of all of them; see `hybridir.processes.Processes.gather`.
 """
 
 import torch
@@ -32,8 +32,8 @@ def info_nce(
         passage_groups_N: passage group of each passage.
         positive_B: index of each question's positive among the N passages.
         temperature: divides the cosine similarity.
-        symmetric: also ask for the question given the passage, over this process's questions, and
-            take the mean of both losses.
+        symmetric: also ask for the question given the passage, over the B questions, and take the
+            mean of both losses.
 
     Returns:
         Scalar mean over the B questions, in nats.

@@ -1,24 +1,27 @@
-"""Encoder x benchmark -> per-query table."""
+"""Encoder x benchmark -> embeddings, each text once."""
 
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from hybridir.config import EncoderConfig
 from hybridir.data.benchmark import Benchmark
 from hybridir.data.prepare import TokenTable
-from hybridir.encoder import embed
+from hybridir.encoder import BiEncoder, embed
 from hybridir.loading import tokenise
-from hybridir.per_query import per_query_table
+from hybridir.processes import ALONE, Processes
 
 
 def encode(
-    encoder: nn.Module, texts: TokenTable, *, pad_token: int, batch_tokens: int
+    encoder: BiEncoder,
+    texts: TokenTable,
+    *,
+    pad_token: int,
+    batch_tokens: int,
+    processes: Processes = ALONE,
 ) -> NDArray[np.float32]:
     """Embed texts, each distinct one once, in batches of similar length.
 
@@ -26,27 +29,27 @@ def encode(
     would otherwise differ and no longer tie.
 
     Args:
-        encoder: a `BiEncoder` in evaluation mode, possibly wrapped by accelerate.
+        encoder: in evaluation mode.
         texts: T texts.
         pad_token: id that fills up shorter texts.
         batch_tokens: tokens encoded at once, padding included.
+        processes: those that share the batches, which are the same for any number of them.
 
     Returns:
-        [T, D] unit vectors.
+        [T, D] unit vectors, in every process.
     """
     rows = texts.take(np.arange(len(texts)))
     distinct: dict[bytes, int] = {}
     which_T = np.array([distinct.setdefault(text.tobytes(), len(distinct)) for text in rows])
     _, first = np.unique(which_T, return_index=True)
     by_length = first[np.argsort(texts.offsets[first + 1] - texts.offsets[first], kind="stable")]
-    embeddings: NDArray[np.float32] | None = None
+    embeddings = np.zeros((len(distinct), encoder.dimension), dtype=np.float32)
+    batches = _batches(by_length, texts, batch_tokens)
     with torch.no_grad():
-        for members in _batches(by_length, texts, batch_tokens):
+        for members in batches[processes.rank :: processes.count]:
             batch = embed(encoder, texts.take(members), pad_token).float().cpu().numpy()
-            if embeddings is None:
-                embeddings = np.empty((len(distinct), batch.shape[1]), dtype=np.float32)
             embeddings[which_T[members]] = batch
-    assert embeddings is not None, "a benchmark has texts"
+    processes.add(embeddings)  # each row is zero everywhere but in one process
     result_TD: NDArray[np.float32] = embeddings[which_T]
     return result_TD
 
@@ -66,35 +69,39 @@ def _batches(
     return batches
 
 
-def evaluate(
-    encoder: nn.Module,
+def encode_benchmark(
+    encoder: BiEncoder,
     benchmark: Benchmark,
     tokenizer: PreTrainedTokenizerBase,
     config: EncoderConfig,
     *,
     batch_tokens: int,
-    seen_languages: tuple[str, ...],
     cache: Path,
-) -> pd.DataFrame:
-    """Evaluate an encoder on a benchmark in all three settings, from one pass over its texts.
+    processes: Processes = ALONE,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Embed the queries and passages of a benchmark.
 
     Args:
-        encoder: a `BiEncoder`, possibly wrapped by accelerate; put into evaluation mode.
-        benchmark: queries, passages and relevance.
+        encoder: put into evaluation mode.
+        benchmark: queries and passages.
         tokenizer: the encoder's.
         config: prefixes and maximal lengths.
         batch_tokens: tokens encoded at once.
-        seen_languages: languages that were trained on.
         cache: folder of prepared data.
+        processes: those that share the work.
 
     Returns:
-        The per-query table; see `hybridir.per_query.per_query_table`.
+        [Q, D] queries and [N, D] passages, unit vectors, in every process.
     """
     encoder.eval()
-    pad_token = int(tokenizer.pad_token_id)
-    queries, passages = tokenise(config, tokenizer, benchmark.queries, benchmark.passages, cache)
     queries_QD, passages_ND = (
-        encode(encoder, texts, pad_token=pad_token, batch_tokens=batch_tokens)
-        for texts in (queries, passages)
+        encode(
+            encoder,
+            texts,
+            pad_token=int(tokenizer.pad_token_id),
+            batch_tokens=batch_tokens,
+            processes=processes,
+        )
+        for texts in tokenise(config, tokenizer, benchmark.queries, benchmark.passages, cache)
     )
-    return per_query_table(benchmark, queries_QD, passages_ND, seen_languages)
+    return queries_QD, passages_ND

@@ -62,6 +62,15 @@ TRAIN_NEGATIVES: Final = "train/negatives_per_question"
 EVALUATION_SECONDS: Final = "evaluation/seconds"
 PEAK_MEMORY_MB: Final = "memory/peak_mb"
 
+# Metrics of the parent run.
+STUDY_SECONDS: Final = "study/seconds"
+STUDY_DISK_MB: Final = "study/disk_mb"
+
+# Figures that depend on the clock or on what a process did before; all others repeat exactly.
+UNREPEATABLE: Final = frozenset(
+    {TRAIN_SECONDS, TRAIN_PAIRS_PER_SECOND, EVALUATION_SECONDS, PEAK_MEMORY_MB}
+)
+
 # MLflow tags. The parent run is the study; its children are the trials.
 TAG_STUDY: Final = "hybridir.study"
 TAG_KIND: Final = "hybridir.kind"
@@ -88,6 +97,7 @@ FAIL: Final = "FAIL"
 
 # Artifacts of a run.
 ARTIFACT_STUDY: Final = "study.yaml"
+ARTIFACT_PLAN: Final = "plan.json"  # what the study was expected to take; see tune/plan.py
 ARTIFACT_CONFIG: Final = "config.json"
 ARTIFACT_PER_QUERY: Final = "per_query"  # folder: one Parquet file per benchmark
 ARTIFACT_LANGUAGE_PAIRS: Final = "language_pairs"  # folder: mAP by question and pool language

@@ -1,7 +1,14 @@
 """The training loop.
 
-Not here yet: several processes per trial and chunked gradients. Their places are the gathering of
-embeddings before the loss, and the step itself; the plan already knows its ranks.
+With several processes each embeds its part of the batch, gathers the embeddings of the others and
+computes the loss of the whole batch; gradients are added up before they are clipped. That is done
+by hand, since texts are embedded in several forward passes, in each process another number of
+them, while torch's DistributedDataParallel looks for unused weights, such as those of a pooler, in
+the last one alone.
+
+Not here yet: chunked gradients. Their place is the step itself.
+
+Notation: N pairs of the whole batch, D dimensions.
 """
 
 import math
@@ -11,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import nn
@@ -22,6 +30,7 @@ from hybridir.contrastive import info_nce
 from hybridir.data.prepare import TokenTable
 from hybridir.encoder import BiEncoder, embed
 from hybridir.errors import TrialError
+from hybridir.processes import ALONE, Processes
 
 
 @contextmanager
@@ -34,7 +43,11 @@ def accelerator(precision: str) -> Iterator[Accelerator]:
         precision: ``fp32`` or ``bf16`` (autocast; weights stay fp32).
     """
     try:
-        yield Accelerator(mixed_precision="bf16" if precision == "bf16" else "no")
+        yield Accelerator(
+            mixed_precision="bf16" if precision == "bf16" else "no",
+            # Several processes without a GPU are known to accelerate by this alone.
+            cpu=dist.is_initialized() and not torch.cuda.is_available(),
+        )
     finally:
         AcceleratorState._reset_state(reset_partial_state=True)
 
@@ -102,6 +115,7 @@ def train(
     fingerprint: str,
     pauses: dict[int, Callable[[LoopState], None]],
     on_step: Callable[[LoopState], None] = lambda state: None,
+    processes: Processes = ALONE,
 ) -> LoopState:
     """Train an encoder on a batch plan, from its checkpoint if there is one.
 
@@ -118,7 +132,7 @@ def train(
         betas: of AdamW.
         warmup: share of the steps in which the learning rate rises.
         clip_norm: largest gradient norm.
-        seed: decides dropout.
+        seed: decides dropout; each process draws its own.
         checkpoint: file that the state is kept in.
         checkpoint_every: steps between two checkpoints.
         fingerprint: digest of this training; a checkpoint with another one is not continued.
@@ -126,48 +140,50 @@ def train(
             random state are as before when training goes on. A continuation from such a step calls
             it again.
         on_step: called after every step, for progress.
+        processes: those that share each batch; its size must be divisible by their number.
 
     Returns:
         The final state; ``state.losses`` has one entry per step.
 
     Raises:
-        TrialError: as soon as a loss or gradient is not finite.
+        TrialError: as soon as a loss or gradient is not finite, in every process.
     """
     optimizer = make_optimizer(
         encoder, learning_rate=learning_rate, weight_decay=weight_decay, betas=betas
     )
-    model: nn.Module
-    model, optimizer = accelerator.prepare(encoder, optimizer)
+    model = accelerator.prepare_model(encoder, evaluation_mode=True)  # adds precision alone
+    optimizer = accelerator.prepare_optimizer(optimizer)
     state = LoopState(model=accelerator.unwrap_model(model), optimizer=_unwrap(optimizer))
-    torch.manual_seed(seed)
-    continued = state.load(checkpoint, fingerprint)
-    rank, world_size = accelerator.process_index, accelerator.num_processes
+    torch.manual_seed(seed + processes.rank)
+    continued = state.load(checkpoint, fingerprint, processes)
     model.train()
     if continued and state.step in pauses:  # the interruption may have come before its end
         _pause(pauses[state.step], state, model)
     clock = time.perf_counter() - state.seconds
 
     while state.step < plan.steps:
-        batch = plan[state.step].part(rank, world_size)
-        groups_B = torch.from_numpy(batch.groups).to(accelerator.device)
-        positive_B = torch.arange(len(groups_B), device=accelerator.device)
+        batch = plan[state.step]
+        own = batch.part(processes.rank, processes.count)
+        groups_N = torch.from_numpy(batch.groups).to(accelerator.device)
+        positive_N = torch.arange(len(groups_N), device=accelerator.device)
         rate = learning_rate_at(state.step, plan.steps, peak=learning_rate, warmup=warmup)
         for group in state.optimizer.param_groups:
             group["lr"] = rate
 
         # ------------------------------------------------------------------ the step
-        texts = questions.take(batch.questions) + passages.take(batch.passages)
-        queries_BD, passages_BD = embed(model, texts, encoder.pad_token).chunk(2)
+        texts = questions.take(own.questions) + passages.take(own.passages)
+        own_queries, own_passages = embed(model, texts, encoder.pad_token).chunk(2)
         loss = info_nce(
-            queries_BD,
-            passages_BD,
-            query_groups_B=groups_B,
-            passage_groups_N=groups_B,
-            positive_B=positive_B,
+            processes.gather(own_queries),
+            processes.gather(own_passages),
+            query_groups_B=groups_N,
+            passage_groups_N=groups_N,
+            positive_B=positive_N,
             temperature=temperature,
             symmetric=symmetric,
         )
         accelerator.backward(loss)
+        processes.add_gradients(model.parameters())
         norm = accelerator.clip_grad_norm_(model.parameters(), clip_norm)
         loss_value = loss.item()
         _check_finite(loss_value, float(norm), state.step)
@@ -179,7 +195,7 @@ def train(
         state.losses.append(loss_value)
         state.seconds = time.perf_counter() - clock
         if state.step % checkpoint_every == 0 or state.step in pauses:
-            state.save(checkpoint, fingerprint)
+            state.save(checkpoint, fingerprint, processes)
         if state.step in pauses:
             _pause(pauses[state.step], state, model)
             clock = time.perf_counter() - state.seconds

@@ -1,43 +1,31 @@
 """One trial: a configuration trained and evaluated once, from one seed.
 
-This is the only place that unpacks a configuration; everything it calls takes plain values.
+This and its scoring are the only places that unpack a configuration; everything else takes plain
+values.
 """
 
 import hashlib
 import json
 import os
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from accelerate import Accelerator
-from torch import nn
-from transformers import PreTrainedTokenizerBase
-
 from hybridir import names
-from hybridir.batching import BatchPlan
-from hybridir.bias import top1_languages
+from hybridir.batching import BatchPlan, check_parts
 from hybridir.checkpoint import LoopState
 from hybridir.config import TrialConfig
-from hybridir.data.benchmark import Benchmark
 from hybridir.data.sources import TrainingData, load_reported, load_training
-from hybridir.encoder import BiEncoder
 from hybridir.errors import InputError
-from hybridir.evaluation import evaluate
 from hybridir.files import replacing
 from hybridir.loading import load_encoder, load_tokenizer, tokenise
 from hybridir.memory import peak_memory_mb, release_memory, reset_peak_memory
-from hybridir.per_query import write_per_query
+from hybridir.processes import Processes, joined
 from hybridir.saving import save_encoder
+from hybridir.scoring import Scores
 from hybridir.seeds import derive_seed
-from hybridir.summary import language_matrix, summarise
 from hybridir.training import accelerator, choose_precision, train
-from hybridir.trial_metrics import (
-    headline,
-    training_metrics,
-    write_training_log,
-)
+from hybridir.trial_metrics import headline, write_training_log
 
 RESULT = "result.json"
 CHECKPOINT = "checkpoint.pt"
@@ -73,6 +61,9 @@ def run_trial(
 ) -> TrialResult:
     """Train and evaluate one configuration; continue where an earlier call was interrupted.
 
+    Where a launcher started several processes, each of them makes the same call; see
+    `hybridir.processes`. All get the same result, and the first one alone writes and reports.
+
     Args:
         config: what to do.
         workspace: folder of this trial alone; a finished trial found there is not repeated.
@@ -90,13 +81,46 @@ def run_trial(
         InputError: if the configuration or the data cannot be used.
         TrialError: if training diverges.
     """
-    if (workspace / RESULT).is_file():
-        _check_same(config, workspace)
-        metrics = json.loads((workspace / RESULT).read_text())
-        report(metrics)
-        return TrialResult(metrics, workspace)
+    with joined() as processes:
+        metrics = processes.on_first(lambda: _finished(config, workspace))
+        if metrics is None:
+            metrics = _run(
+                config,
+                workspace,
+                cache,
+                fidelities=fidelities,
+                report=lambda metrics: processes.on_first(lambda: report(metrics)),
+                progress=progress if processes.rank == 0 else lambda step, steps: None,
+                keep_encoder=keep_encoder,
+                processes=processes,
+            )
+        processes.on_first(lambda: report(metrics))
+    return TrialResult(metrics, workspace)
+
+
+def _finished(config: TrialConfig, workspace: Path) -> dict[str, float] | None:
+    """The figures of a trial that has been run already."""
+    if not (workspace / RESULT).is_file():
+        return None
+    _check_same(config, workspace)
+    metrics: dict[str, float] = json.loads((workspace / RESULT).read_text())
+    return metrics
+
+
+def _run(
+    config: TrialConfig,
+    workspace: Path,
+    cache: Path,
+    *,
+    fidelities: Sequence[float],
+    report: Report,
+    progress: Callable[[int, int], None],
+    keep_encoder: bool,
+    processes: Processes,
+) -> dict[str, float]:
     for what, folder in (("workspace", workspace), ("cache", cache)):
         _check_folder(what, folder)
+    check_parts(config.batch.batch_size, processes.count)
     settings = config.model_dump_json(indent=1)
 
     release_memory()
@@ -112,12 +136,11 @@ def run_trial(
         config.encoder, tokenizer, data.pairs.question, data.pairs.passage, cache
     )
     # Not earlier: a mistake in the input leaves no half-written workspace behind.
-    with replacing(workspace / names.ARTIFACT_CONFIG) as part:
-        part.write_text(settings)
+    processes.on_first(lambda: _write(workspace / names.ARTIFACT_CONFIG, settings))
     precision = choose_precision(config.training.precision, encoder.dimension)
 
     with accelerator(precision) as accelerate:
-        scores = _Scores(config, accelerate, encoder, tokenizer, data, workspace, cache)
+        scores = Scores(config, processes, encoder, tokenizer, data, workspace, cache)
 
         def report_at(fidelity: float) -> Callable[[LoopState], None]:
             return lambda state: report(scores.on_dev(fidelity, state, plan))
@@ -138,29 +161,36 @@ def run_trial(
             seed=derive_seed(config.seed, "dropout"),
             checkpoint=workspace / CHECKPOINT,
             checkpoint_every=config.training.checkpoint_every,
-            fingerprint=_fingerprint(settings, data.pairs.digest),
+            fingerprint=_fingerprint(settings, data.pairs.digest, processes.count),
             pauses={
                 step: report_at(fidelity)
                 for fidelity in fidelities
                 if 0 < (step := round(fidelity * plan.steps)) < plan.steps
             },
             on_step=lambda state: progress(state.step, plan.steps),
+            processes=processes,
         )
         release_memory()  # training's, before evaluation adds its own
         metrics = scores.on_dev(1.0, state, plan)
         for benchmark in benchmarks:
             metrics |= headline(scores.on(benchmark), benchmark.name, len(benchmarks))
         metrics[names.EVALUATION_SECONDS] = scores.seconds
-        metrics[names.PEAK_MEMORY_MB] = peak_memory_mb()
+        metrics[names.PEAK_MEMORY_MB] = max(processes.collect(peak_memory_mb()))
 
-    write_training_log(workspace / names.ARTIFACT_TRAINING_LOG, state, plan)
-    if keep_encoder:
-        save_encoder(encoder, tokenizer, config.encoder, workspace / ENCODER)
-    with replacing(workspace / RESULT) as part:
-        part.write_text(json.dumps(metrics, indent=1))
-    (workspace / CHECKPOINT).unlink(missing_ok=True)
-    report(metrics)
-    return TrialResult(metrics, workspace)
+    def keep() -> dict[str, float]:
+        write_training_log(workspace / names.ARTIFACT_TRAINING_LOG, state, plan)
+        if keep_encoder:
+            save_encoder(encoder, tokenizer, config.encoder, workspace / ENCODER)
+        _write(workspace / RESULT, json.dumps(metrics, indent=1))
+        (workspace / CHECKPOINT).unlink(missing_ok=True)
+        return metrics
+
+    return processes.on_first(keep)
+
+
+def _write(path: Path, text: str) -> None:
+    with replacing(path) as part:
+        part.write_text(text)
 
 
 def _check_folder(what: str, folder: Path) -> None:
@@ -203,59 +233,6 @@ def make_plan(config: TrialConfig, data: TrainingData) -> BatchPlan:
     )
 
 
-class _Scores:
-    """Evaluates the encoder of one trial, and keeps what is found in its workspace."""
-
-    def __init__(
-        self,
-        config: TrialConfig,
-        accelerate: Accelerator,
-        encoder: BiEncoder,
-        tokenizer: PreTrainedTokenizerBase,
-        data: TrainingData,
-        workspace: Path,
-        cache: Path,
-    ) -> None:
-        self._config = config
-        self._accelerate = accelerate
-        self._encoder: nn.Module = encoder
-        self._tokenizer = tokenizer
-        self._data = data
-        self._workspace = workspace
-        self._cache = cache
-        self.seconds = 0.0
-
-    def on(self, benchmark: Benchmark) -> dict[str, float]:
-        """Score a benchmark, write its per-query table and return its summary."""
-        start = time.perf_counter()
-        table = evaluate(
-            self._encoder,
-            benchmark,
-            self._tokenizer,
-            self._config.encoder,
-            batch_tokens=self._config.evaluation.batch_tokens,
-            seen_languages=self._data.seen_languages,
-            cache=self._cache,
-        )
-        folder = self._workspace / names.ARTIFACT_PER_QUERY
-        write_per_query(table, folder / f"{benchmark.name}.parquet")
-        for artifact, matrix in (
-            (names.ARTIFACT_LANGUAGE_PAIRS, language_matrix(table, names.AP)),
-            (names.ARTIFACT_TOP1_LANGUAGES, top1_languages(table)),
-        ):
-            with replacing(self._workspace / artifact / f"{benchmark.name}.csv") as part:
-                matrix.to_csv(part)
-        self.seconds += time.perf_counter() - start
-        return summarise(table)
-
-    def on_dev(self, fidelity: float, state: LoopState, plan: BatchPlan) -> dict[str, float]:
-        """The figures known after a share of the budget: training's, and the dev benchmark's."""
-        metrics = {names.FIDELITY: fidelity, **training_metrics(state, plan)}
-        if self._data.dev is not None:
-            metrics |= headline(self.on(self._data.dev), names.DEV, 0)
-        return metrics
-
-
-def _fingerprint(settings: str, data_digest: str) -> str:
-    """What a checkpoint belongs to: these settings on these data."""
-    return hashlib.sha256(f"{settings}\n{data_digest}".encode()).hexdigest()
+def _fingerprint(settings: str, data_digest: str, processes: int) -> str:
+    """What a checkpoint belongs to: these settings on these data, in so many processes."""
+    return hashlib.sha256(f"{settings}\n{data_digest}\n{processes}".encode()).hexdigest()

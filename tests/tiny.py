@@ -9,16 +9,9 @@ from typing import Any
 
 from hybridir.config import TrialConfig
 from hybridir.data.pairs import Pairs
+from hybridir.names import UNREPEATABLE
 
 ROOT = Path(__file__).parents[1]
-
-# Figures that depend on the clock or on what the process did before; all others repeat exactly.
-UNREPEATABLE = {
-    "train/seconds",
-    "train/pairs_per_second",
-    "evaluation/seconds",
-    "memory/peak_mb",
-}
 
 
 def pairs_of(rows: Sequence[tuple[str, str, str]]) -> Pairs:

@@ -1,0 +1,96 @@
+"""The scores of one trial: its encoder's embeddings to per-query tables and headline figures.
+
+Notation: Q queries, N passages, D dimensions.
+"""
+
+import time
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerBase
+
+from hybridir import names
+from hybridir.batching import BatchPlan
+from hybridir.bias import top1_languages
+from hybridir.checkpoint import LoopState
+from hybridir.config import TrialConfig
+from hybridir.data.benchmark import Benchmark
+from hybridir.data.sources import TrainingData
+from hybridir.encoder import BiEncoder
+from hybridir.evaluation import encode_benchmark
+from hybridir.files import replacing
+from hybridir.per_query import per_query_table, write_per_query
+from hybridir.processes import Processes
+from hybridir.summary import language_matrix, summarise
+from hybridir.trial_metrics import headline, training_metrics
+
+
+class Scores:
+    """Evaluates the encoder of one trial, and keeps what is found in its workspace.
+
+    Args:
+        config: of the trial.
+        processes: those that encode; the first one scores and writes.
+        encoder: what is evaluated.
+        tokenizer: the encoder's.
+        data: the development benchmark, and the languages that were trained on.
+        workspace: the trial's folder.
+        cache: folder of prepared data.
+
+    Attributes:
+        seconds: spent so far.
+    """
+
+    def __init__(
+        self,
+        config: TrialConfig,
+        processes: Processes,
+        encoder: BiEncoder,
+        tokenizer: PreTrainedTokenizerBase,
+        data: TrainingData,
+        workspace: Path,
+        cache: Path,
+    ) -> None:
+        self._config = config
+        self._processes = processes
+        self._encoder = encoder
+        self._tokenizer = tokenizer
+        self._data = data
+        self._workspace = workspace
+        self._cache = cache
+        self.seconds = 0.0
+
+    def on(self, benchmark: Benchmark) -> dict[str, float]:
+        """Score a benchmark, write its per-query table and return its summary."""
+        start = time.perf_counter()
+        queries_QD, passages_ND = encode_benchmark(
+            self._encoder,
+            benchmark,
+            self._tokenizer,
+            self._config.encoder,
+            batch_tokens=self._config.evaluation.batch_tokens,
+            cache=self._cache,
+            processes=self._processes,
+        )
+
+        def keep() -> dict[str, float]:
+            table = per_query_table(benchmark, queries_QD, passages_ND, self._data.seen_languages)
+            folder = self._workspace / names.ARTIFACT_PER_QUERY
+            write_per_query(table, folder / f"{benchmark.name}.parquet")
+            for artifact, matrix in (
+                (names.ARTIFACT_LANGUAGE_PAIRS, language_matrix(table, names.AP)),
+                (names.ARTIFACT_TOP1_LANGUAGES, top1_languages(table)),
+            ):
+                with replacing(self._workspace / artifact / f"{benchmark.name}.csv") as part:
+                    matrix.to_csv(part)
+            return summarise(table)
+
+        summary = self._processes.on_first(keep)
+        self.seconds += time.perf_counter() - start
+        return summary
+
+    def on_dev(self, fidelity: float, state: LoopState, plan: BatchPlan) -> dict[str, float]:
+        """The figures known after a share of the budget: training's, and the dev benchmark's."""
+        metrics = {names.FIDELITY: fidelity, **training_metrics(state, plan)}
+        if self._data.dev is not None:
+            metrics |= headline(self.on(self._data.dev), names.DEV, 0)
+        return metrics
