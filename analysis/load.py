@@ -3,6 +3,7 @@
 NOT covered: runs that were deleted in MLflow, and runs that another program wrote.
 """
 
+import json
 import logging
 import os
 import sqlite3
@@ -10,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pandas as pd
 
@@ -45,6 +47,8 @@ class Study:
             seconds`` and one column for each of `parameters` and `metrics`.
         parameters: columns of `trials` that were set.
         metrics: columns of `trials` that were measured.
+        plan: what the study was expected to take, as ``plan.json`` says it; None without one.
+        totals: metrics of the parent run.
     """
 
     name: str
@@ -56,6 +60,8 @@ class Study:
     trials: pd.DataFrame
     parameters: tuple[str, ...]
     metrics: tuple[str, ...]
+    plan: dict[str, Any] | None
+    totals: dict[str, float]
 
     def per_query(self, run_id: str, benchmark: str) -> pd.DataFrame | None:
         """Read the per-query table of one trial, or None if it recorded none."""
@@ -106,6 +112,8 @@ def load_study(
     with TemporaryDirectory(prefix="hybridir-") as folder:
         found = _artifact(uri, parent.info.run_id, names.ARTIFACT_STUDY, folder)
         text = found.read_text(encoding="utf-8") if found else ""
+        found = _artifact(uri, parent.info.run_id, names.ARTIFACT_PLAN, folder)
+        plan = json.loads(found.read_text(encoding="utf-8")) if found else None
     return Study(
         name=parent.data.tags[names.TAG_STUDY],
         tracking_uri=uri,
@@ -116,6 +124,8 @@ def load_study(
         trials=trials,
         parameters=parameters,
         metrics=metrics,
+        plan=plan,
+        totals=dict(parent.data.metrics),
     )
 
 

@@ -11,6 +11,7 @@ from analysis.contents import Figure, Headline, Section, Table
 from analysis.figures.cost import cost
 from analysis.figures.search_trials import search_trials
 from analysis.load import Study
+from analysis.planned import planned_section
 from hybridir import names
 
 
@@ -36,6 +37,9 @@ def headline_and_sections(
     if not headlines:
         headlines.append(_unanswered(study))
     sections += [_search(study), _trials(study), _cost(study)]
+    planned = planned_section(study)
+    if planned is not None:
+        sections.append(planned)
     return headlines, sections
 
 

@@ -2,6 +2,7 @@
 
 import math
 import socket
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ray.tune import Callback
@@ -13,8 +14,8 @@ from hybridir.config import TrialConfig
 from tune.driver_only import DriverOnly
 from tune.folders import FAILURE, Outcome, RunFolder, TrialFolder
 from tune.narrator import Narrator, describe
-from tune.searcher import final_state
-from tune.study import PARAMETERS
+from tune.parameters import Value
+from tune.searcher import failure_reason, final_state
 from tune.tracking import Tracker
 from tune.trainable import BUDGET_PERCENT, has_failed
 
@@ -26,11 +27,15 @@ class StudyCallback(DriverOnly, Callback):
         folder: of the study.
         tracker: writes to MLflow.
         narrator: tells the user.
-        shown: parameters to print.
+        shown: from a trial's configuration to the parameters to print.
     """
 
     def __init__(
-        self, folder: RunFolder, tracker: Tracker, narrator: Narrator, shown: list[str]
+        self,
+        folder: RunFolder,
+        tracker: Tracker,
+        narrator: Narrator,
+        shown: Callable[[TrialConfig], dict[str, Value]],
     ) -> None:
         self._folder = folder
         self._tracker = tracker
@@ -40,8 +45,11 @@ class StudyCallback(DriverOnly, Callback):
     def on_trial_start(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """Open the trial's run."""
-        self._tracker.start_trial(self._trial(trial), self._config(trial))
+        """Note the trial's begin, and open its run."""
+        folder = self._trial(trial)
+        folder.begin()
+        self._tracker.start_trial(folder)
+        self._narrator.trial_started(folder)
 
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
@@ -60,9 +68,7 @@ class StudyCallback(DriverOnly, Callback):
         # The searcher has settled a search trial already, before it told Optuna.
         outcome = folder.outcome or settle(folder, trial.last_result or {}, error)
         self._tracker.end_trial(folder)
-        config = self._config(trial)
-        settings = config.model_dump()
-        shown = {name: settings[PARAMETERS[name][0]][name] for name in self._shown}
+        shown = self._shown(self._config(trial))
         self._narrator.trial_ended(folder, describe(shown), outcome)
 
     def _trial(self, trial: Trial) -> TrialFolder:
@@ -84,20 +90,25 @@ def trial_name(trial: Trial) -> str:
     return str(trial.config["trial"]["folder"]).rsplit("/", 1)[-1]
 
 
-def settle(folder: TrialFolder, result: dict[str, Any], error: bool) -> Outcome:
+def settle(
+    folder: TrialFolder, result: dict[str, Any], error: bool, objectives: Sequence[str] = ()
+) -> Outcome:
     """Write down how a trial ended.
 
     Args:
         folder: the trial's.
         result: the last that Ray had of it; may be empty.
         error: whether Ray gave it up.
+        objectives: metrics without a finite value of which the trial has failed.
     """
     error = error or has_failed(folder)
     failure = (folder.read(FAILURE) or {}) if error else {}
+    reason = failure.get("reason", "the worker process died") if error else ""
+    reason = reason or failure_reason(result, objectives)
     outcome = Outcome(
-        state=final_state(result, error=error),
+        state=final_state(result, error=error or bool(reason)),
         metrics=_figures(result),
-        reason=failure.get("reason", "the worker process died") if error else "",
+        reason=reason,
         host=failure.get("host") or result.get("hostname") or socket.gethostname(),
     )
     folder.settle(outcome)

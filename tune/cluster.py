@@ -15,21 +15,33 @@ from tune.study import StudyConfig
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def on_cluster() -> bool:
+    """Whether a cluster is joined, rather than Ray started on this machine alone."""
+    return "RAY_ADDRESS" in os.environ
+
+
 def check_resources(study: StudyConfig) -> None:
     """Refuse what this machine alone can never give, since Ray would wait for it for ever.
 
     Raises:
-        InputError: if a trial asks for more than there is. A cluster may grow and is not asked.
+        InputError: if a trial asks for more than there is. A cluster may grow; it is waited for
+            by `tune.nodes.wait_for_nodes`.
     """
-    if "RAY_ADDRESS" in os.environ:
+    if on_cluster():
         return
     asked = study.resources
     has = {"cpu": cpu_count(), "gpu": torch.cuda.device_count()}
+    each = "" if asked.processes == 1 else f" for each of {asked.processes} processes"
     problems = [
-        f"resources.{kind}={given:g}: this machine has {has[kind]}"
+        f"resources.{kind}={given:g}{each}: this machine has {has[kind]}"
         for kind, given in (("cpu", asked.cpu), ("gpu", asked.gpu))
-        if given > has[kind]
+        if given * asked.processes > has[kind]
     ]
+    if asked.nodes > 1:
+        problems.append(
+            f"resources.nodes={asked.nodes}: this machine is alone; set RAY_ADDRESS to the head "
+            "of a cluster, such as 10.0.0.1:6379"
+        )
     if problems:
         raise InputError.collect(f"study {study.name} cannot run here", problems)
 
@@ -49,7 +61,7 @@ def start_ray() -> None:
     # A trial may fail before it has measured anything.
     os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")
     options: dict[str, Any] = {}
-    if "RAY_ADDRESS" not in os.environ:
+    if not on_cluster():
         # "local", since without an address Ray would join any cluster that it finds running here.
         options = {"address": "local", "num_cpus": cpu_count(), "include_dashboard": False}
     else:

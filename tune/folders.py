@@ -4,8 +4,10 @@
 STORAGE/STUDY/run-001/
   study.yaml             the settings, overrides included
   optuna.journal         proposals and outcomes of the search
-  mlflow.json            where the tracking is, and the parent run
-  trials/NAME/           config.json, progress.json, result.json, outcome.json, per_query/ ...
+  mlflow.json            where the tracking is, the parent run, and which trials it has
+  environment.json       versions and machine of each driver
+  trials/NAME/           config.json, started.json, progress.json, attempts.json, result.json,
+                         outcome.json, per_query/ ...
   report/                the report
   ray/                   Ray's own state
   driver.lock            held by the process that runs it
@@ -16,6 +18,7 @@ STORAGE/cache/           prepared data, shared by all studies
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -29,7 +32,9 @@ from hybridir.errors import InputError
 from hybridir.files import replacing
 
 OUTCOME = "outcome.json"
+STARTED = "started.json"
 PROGRESS = "progress.json"
+ATTEMPTS = "attempts.json"
 FAILURE = "failure.json"
 
 
@@ -79,6 +84,25 @@ class TrialFolder:
         with replacing(self.path / file) as part:
             part.write_text(json.dumps(content, indent=1))
 
+    def begin(self) -> None:
+        """Note when the trial began; a continuation changes nothing."""
+        if not (self.path / STARTED).is_file():
+            self.write(STARTED, {"time": time.time()})
+
+    @property
+    def started(self) -> float:
+        """When the trial began, or was made ready if that is not known; seconds since 1970."""
+        noted = self.read(STARTED)
+        if noted:
+            return float(noted["time"])
+        ready = self.path / names.ARTIFACT_CONFIG
+        return (ready if ready.is_file() else self.path).stat().st_mtime
+
+    @property
+    def ended(self) -> float:
+        """When the trial ended, in seconds since 1970; it must have an outcome."""
+        return (self.path / OUTCOME).stat().st_mtime
+
     @property
     def outcome(self) -> Outcome | None:
         """How the trial ended; None while it has not."""
@@ -124,8 +148,13 @@ class RunFolder:
 
     @property
     def tracking(self) -> Path:
-        """Where the tracking is."""
+        """Where the tracking is, and which trials it has."""
         return self.path / "mlflow.json"
+
+    @property
+    def environment(self) -> Path:
+        """Versions and machine of each driver."""
+        return self.path / "environment.json"
 
     @property
     def finished(self) -> bool:
@@ -150,6 +179,19 @@ class RunFolder:
             yield
         finally:
             lock.release()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a process runs it now."""
+        lock = self.path / "driver.lock"
+        if not lock.is_file():
+            return False
+        try:
+            # Only for a moment, and nothing is waited for.
+            with FileLock(lock, timeout=0):
+                return False
+        except Timeout:
+            return True
 
     def finish(self) -> None:
         """Note that the study went to its end."""

@@ -1,15 +1,20 @@
-"""What a study says while it runs: one line per event, and a bar on a terminal."""
+"""What a study says while it runs: one line per event, and on a terminal what runs now."""
 
+import math
 import time
+from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 
 from hybridir import names
 from tune.folders import Outcome, TrialFolder
+from tune.standing import running_trials
 
 _SHORT = {names.MIXING_RATIO: "alpha", names.TEMPERATURE: "tau", names.BATCH_SIZE: "batch"}
 
@@ -25,21 +30,18 @@ class Narrator:
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self.console = console
         self._clock = clock
-        self._progress = Progress(
-            TextColumn("  {task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            disable=not console.is_terminal,
-            transient=True,
-        )
-        self._done = 0
+        self._phase = ""
+        self._running: dict[str, TrialFolder] = {}
+        self._states: Counter[str] = Counter()
         self._total = 0
         self._start = clock()
+        self._live = Live(
+            console=console, get_renderable=self.standing, refresh_per_second=1, transient=True
+        )
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        if self.console.is_terminal:
+            self._live.start()
         return self
 
     def __exit__(
@@ -48,7 +50,7 @@ class Narrator:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._progress.stop()
+        self._live.stop()
 
     def say(self, text: str) -> None:
         """Print a line, as it is."""
@@ -63,23 +65,46 @@ class Narrator:
             what: what they are for.
         """
         self.say(f"{name}: {trials} trials; {what}")
-        for task in self._progress.task_ids:
-            self._progress.remove_task(task)
-        self._progress.add_task(name, total=trials)
-        self._done, self._total, self._start = 0, trials, self._clock()
+        self._phase, self._total, self._start = name, trials, self._clock()
+        self._states.clear()
+
+    def trial_started(self, trial: TrialFolder) -> None:
+        """Show a trial among those that run."""
+        self._running[trial.name] = trial
 
     def trial_ended(self, trial: TrialFolder, parameters: str, outcome: Outcome) -> None:
         """Tell how a trial ended, and when the phase may end."""
-        self._done += 1
-        for task in self._progress.task_ids:
-            self._progress.advance(task)
-        left = (self._clock() - self._start) / self._done * (self._total - self._done)
-        eta = f", about {duration(left)} left" if self._done < self._total else ""
-        figures = headline(outcome)
+        self._running.pop(trial.name, None)
+        self._states[outcome.state] += 1
+        done = self._states.total()
         self.say(
-            f"  {trial.name:<17} {outcome.state:<8} {parameters}  {figures}"
-            f"  ({self._done}/{self._total}{eta})"
+            f"  {trial.name:<17} {outcome.state:<8} {parameters}  {headline(outcome)}"
+            f"  ({done}/{self._total}{self._left()})"
         )
+
+    def standing(self) -> Group:
+        """The trials so far by state, and what runs now."""
+        done, states = self._states.total(), list(self._states.items())
+        counts = ", ".join(f"{number} {state}" for state, number in states)
+        title = f"  {self._phase}: {done} of {self._total} trials"
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
+        for trial in running_trials(list(self._running.values()), time.time()):
+            rate = trial.pairs_per_second
+            table.add_row(
+                trial.name,
+                f"step {trial.step} of {trial.steps}" if trial.steps else "starting",
+                f"{trial.share:.0%}",
+                "" if math.isnan(rate) else f"{rate:.0f} pairs/s",
+                trial.host,
+            )
+        return Group(Text(f"{title}{f' ({counts})' if counts else ''}{self._left()}"), table)
+
+    def _left(self) -> str:
+        done = self._states.total()
+        if not 0 < done < self._total:
+            return ""
+        seconds = (self._clock() - self._start) / done * (self._total - done)
+        return f", about {duration(seconds)} left"
 
 
 def headline(outcome: Outcome) -> str:

@@ -1,24 +1,33 @@
 """The two phases of a study: the search, then the confirmation over the mixing ratio."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import optuna
 from ray import tune as ray_tune
 
 from hybridir import names
 from hybridir.config import TrialConfig
+from hybridir.data.sources import load_training
 from hybridir.errors import InputError
 from hybridir.seeds import derive_seed
 from tune.callback import Silent, StudyCallback, settle, trial_name
 from tune.folders import RunFolder, TrialFolder, cache_folder
-from tune.halving import Halving
 from tune.narrator import Narrator, describe
-from tune.searcher import TruthfulSearcher, best_trial, make_sampler, open_study
-from tune.study import StudyConfig, Value
+from tune.parameters import Value, settings_of
+from tune.processes import trial_resources
+from tune.samplers import make_sampler
+from tune.searcher import TruthfulSearcher, best_trial, own_number, score, start_study
+from tune.space import existing
+from tune.stopping import Stopping, fidelities
+from tune.study import SearchConfig, StudyConfig
 from tune.tracking import Tracker
 from tune.trainable import train_trial, trial_spec
+from tune.warm_start import ORIGIN, note_data, warm_start
 
-# A worker that dies is replaced and continues from the trial's checkpoint.
-_RETRIES = 2
+# The trial itself counts, and knows whether it got further; see `tune.attempts`.
+_ALWAYS = -1
 _TRIAL_SEEDS = 2**31
 
 
@@ -30,15 +39,22 @@ class Phases:
         folder: where everything is kept; trials that ended there are not repeated.
         tracker: writes to MLflow.
         narrator: tells the user.
+        concurrent: see `TruthfulSearcher`.
     """
 
     def __init__(
-        self, study: StudyConfig, folder: RunFolder, tracker: Tracker, narrator: Narrator
+        self,
+        study: StudyConfig,
+        folder: RunFolder,
+        tracker: Tracker,
+        narrator: Narrator,
+        concurrent: int = 0,
     ) -> None:
         self._study = study
         self._folder = folder
         self._tracker = tracker
         self._narrator = narrator
+        self._concurrent = concurrent
 
     def search(self) -> dict[str, Value]:
         """Search the space.
@@ -51,16 +67,79 @@ class Phases:
         """
         search = self._study.search
         assert search is not None, "asked for only where there is a search"
+        optuna_study = start_study(
+            self._folder.journal, self._study.name, search.objectives, self._study.space
+        )
+        data = load_training(self._study.data)  # in memory since the study was checked
+        digests = {
+            "train": data.pairs.digest,
+            **({names.DEV: data.dev.digest} if data.dev else {}),
+        }
+        note_data(optuna_study, digests)
+        first: list[dict[str, Value]] = []
+        if search.warm_start:
+            start = warm_start(optuna_study, self._study, self._folder)
+            self._narrator.say(start.told)
+            first = start.first
+        shares = fidelities(search.scheduler, search.first_rung, search.reduction)
+        searcher = self._searcher(search, optuna_study, shares, first)
+        if searcher.remaining > 0:
+            self._narrator.phase(
+                names.PHASE_SEARCH,
+                searcher.remaining,
+                f"{search.sampler} over {', '.join(self._study.space)}, maximises "
+                f"{' and '.join(search.objectives)}",
+            )
+            scheduler = None
+            if search.scheduler != "none":
+                scheduler = Stopping(
+                    searcher,
+                    search.scheduler,
+                    search.objectives[0],
+                    steps=[round(100 * share) for share in shares],
+                    reduction=search.reduction,
+                )
+            self._fit(
+                names.PHASE_SEARCH,
+                lambda config: existing(settings_of(config), self._study.space),
+                ray_tune.TuneConfig(
+                    search_alg=searcher, scheduler=scheduler, num_samples=searcher.remaining
+                ),
+                {},
+            )
+        best = best_trial(optuna_study)
+        if best is None:
+            raise InputError(
+                f"no search trial went to its end; the reasons are in {self._folder.path}/trials"
+            )
+        number = own_number(best)
+        where = best.user_attrs[ORIGIN] if number is None else f"trial {number:03d}"
+        what = search.objectives[0] if len(search.objectives) == 1 else "mean of the objectives"
+        self._narrator.say(
+            f"best configuration: {describe(best.params)}  ({what} {score(best):.4f}, {where})"
+        )
+        return dict(best.params)
+
+    def _searcher(
+        self,
+        search: SearchConfig,
+        optuna_study: optuna.Study,
+        shares: list[float],
+        first: list[dict[str, Value]],
+    ) -> TruthfulSearcher:
         seed = derive_seed(self._study.seed, "sampler")
-        optuna_study = open_study(self._folder.journal, self._study.name)
-        fidelities = [1.0] if search.scheduler == "none" else [0.5, 1.0]
-        searcher = TruthfulSearcher(
+        return TruthfulSearcher(
             optuna_study,
-            {name: values.distribution for name, values in self._study.space.items()},
-            search.objective,
+            self._study.space,
+            search.objectives,
             search.trials,
             sampler=lambda number: make_sampler(
-                search.sampler, seed=seed, number=number, startup_trials=search.startup_trials
+                search.sampler,
+                self._study.space,
+                seed=seed,
+                number=number,
+                startup_trials=search.startup_trials,
+                fixed=first[number] if number < len(first) else None,
             ),
             folder=lambda number: self._folder.trial(_search_name(number)),
             make_spec=lambda number, parameters: self._spec(
@@ -70,37 +149,11 @@ class Phases:
                     seed=derive_seed(self._study.seed, f"search/{number}") % _TRIAL_SEEDS,
                     report=False,
                 ),
-                fidelities,
+                shares,
             ),
-            settle=settle,
+            settle=partial(settle, objectives=search.objectives),
+            concurrent=self._concurrent,
         )
-        if searcher.remaining > 0:
-            self._narrator.phase(
-                names.PHASE_SEARCH,
-                searcher.remaining,
-                f"{search.sampler} over {', '.join(self._study.space)}, maximises "
-                f"{search.objective}",
-            )
-            self._fit(
-                names.PHASE_SEARCH,
-                list(self._study.space),
-                ray_tune.TuneConfig(
-                    search_alg=searcher,
-                    scheduler=Halving(searcher) if search.scheduler == "asha" else None,
-                    num_samples=searcher.remaining,
-                ),
-                {},
-            )
-        best = best_trial(optuna_study)
-        if best is None:
-            raise InputError(
-                f"no search trial went to its end; the reasons are in {self._folder.path}/trials"
-            )
-        self._narrator.say(
-            f"best configuration: {describe(best.params)}  "
-            f"({search.objective} {best.value:.4f}, trial {best.number:03d})"
-        )
-        return dict(best.params)
 
     def confirm(self, at: dict[str, Value]) -> None:
         """Measure the curve over the mixing ratio, several seeds each, on what is reported."""
@@ -126,7 +179,7 @@ class Phases:
             )
             self._fit(
                 names.PHASE_CONFIRM,
-                [names.MIXING_RATIO],
+                lambda config: {names.MIXING_RATIO: config.batch.mixing_ratio},
                 ray_tune.TuneConfig(),
                 {"trial": ray_tune.grid_search([spec["trial"] for spec in specs])},
             )
@@ -134,28 +187,32 @@ class Phases:
     def _spec(
         self, name: str, config: TrialConfig, fidelities: list[float], keep_encoder: bool = False
     ) -> dict[str, Any]:
-        folder = self._folder.trial(name)
+        folder, asked = self._folder.trial(name), self._study.resources
         folder.write(names.ARTIFACT_CONFIG, config.model_dump(mode="json"))
         return trial_spec(
             folder=folder.path,
             cache=cache_folder(self._study.storage),
             config=config.model_dump_json(),
             fidelities=fidelities,
-            cpu=self._study.resources.cpu,
             keep_encoder=keep_encoder,
+            cpu=asked.cpu,
+            gpu=asked.gpu,
+            processes=asked.processes,
+            max_failures=asked.max_failures,
         )
 
     def _fit(
         self,
         phase: str,
-        shown: list[str],
+        shown: Callable[[TrialConfig], dict[str, Value]],
         tune_config: ray_tune.TuneConfig,
         param_space: dict[str, Any],
     ) -> None:
         tune_config.reuse_actors = True
         tune_config.trial_name_creator = trial_name
         tune_config.trial_dirname_creator = trial_name
-        resources = {"cpu": self._study.resources.cpu, "gpu": self._study.resources.gpu}
+        asked = self._study.resources
+        resources = trial_resources(cpu=asked.cpu, gpu=asked.gpu, processes=asked.processes)
         ray_tune.Tuner(
             ray_tune.with_resources(train_trial, resources),
             param_space=param_space,
@@ -163,7 +220,7 @@ class Phases:
             run_config=ray_tune.RunConfig(
                 name=phase,
                 storage_path=str(self._folder.ray.resolve()),
-                failure_config=ray_tune.FailureConfig(max_failures=_RETRIES),
+                failure_config=ray_tune.FailureConfig(max_failures=_ALWAYS),
                 callbacks=[
                     StudyCallback(self._folder, self._tracker, self._narrator, shown),
                     Silent(),

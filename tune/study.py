@@ -1,23 +1,10 @@
 """What a study file may say: data, encoder, search space, budget, confirmation, resources."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import yaml
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
-from pydantic import (
-    Field,
-    TypeAdapter,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from hybridir import names
 from hybridir.config import (
@@ -31,23 +18,15 @@ from hybridir.config import (
     describe_problems,
 )
 from hybridir.errors import InputError
+from tune.parameters import PARAMETERS, Value, check_name, check_value
+from tune.samplers import Sampler
+from tune.space import Space, check_space, grid_points
+
+# Settings that are paths; a relative one starts at the working directory.
+_PATHS = (("data_root",), ("encoder", "path"), ("train", "table", "path"))
 
 STUDIES = Path(__file__).parent / "studies"
 DEMO = STUDIES / "demo.yaml"
-
-Value = float | int | str
-
-# Where a searched parameter lives in a trial's configuration.
-PARAMETERS: dict[str, tuple[str, type[Model]]] = {
-    names.MIXING_RATIO: ("batch", BatchConfig),
-    names.BATCH_SIZE: ("batch", BatchConfig),
-    names.TEMPERATURE: ("training", TrainingConfig),
-    "learning_rate": ("training", TrainingConfig),
-    "weight_decay": ("training", TrainingConfig),
-    "warmup": ("training", TrainingConfig),
-    "dropout": ("encoder", EncoderConfig),
-}
-
 
 # What a search may maximise: the development figures that a trial reports, higher is better.
 OBJECTIVES = tuple(
@@ -55,70 +34,58 @@ OBJECTIVES = tuple(
 )
 
 
-class Range(Model):
-    """The values that one parameter may take: exactly one of the fields."""
-
-    uniform: tuple[float, float] | None = None
-    loguniform: tuple[float, float] | None = None
-    integer: tuple[int, int] | None = None
-    choice: tuple[Value, ...] | None = None
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        given = self.model_dump(exclude_none=True)
-        if len(given) != 1:
-            raise ValueError("name exactly one of uniform, loguniform, integer, choice")
-        ((kind, values),) = given.items()
-        if not values:
-            raise ValueError("choice: name at least one value")
-        if kind != "choice" and not values[0] < values[1]:
-            raise ValueError(f"{kind}: the first value must lie below the second, not {values}")
-        if kind == "loguniform" and values[0] <= 0:
-            raise ValueError(f"loguniform: values must be positive, not {values}")
-        return self
-
-    @property
-    def extremes(self) -> tuple[Value, ...]:
-        """The values whose legality implies that of all."""
-        return next(iter(self.model_dump(exclude_none=True).values()))
-
-    @property
-    def distribution(self) -> BaseDistribution:
-        """The same in Optuna's words."""
-        if self.uniform:
-            return FloatDistribution(*self.uniform)
-        if self.loguniform:
-            return FloatDistribution(*self.loguniform, log=True)
-        if self.integer:
-            return IntDistribution(*self.integer)
-        assert self.choice is not None, "exactly one kind is given"
-        return CategoricalDistribution(self.choice)
-
-
 class SearchConfig(Model):
     """How the space is searched."""
 
-    sampler: Literal["tpe", "gp", "random", "quasi-random"] = "tpe"
+    sampler: Sampler = "tpe"
+    """``grid`` and ``quasi-random`` propose the same whatever came out; see `tune.samplers`."""
     trials: Annotated[int, Field(ge=1)] = 12
+    """Number of trials. A grid's default is all of its points."""
     startup_trials: Annotated[int, Field(ge=1)] = 5
-    """Random trials before the sampler's model takes over."""
-    scheduler: Literal["none", "asha"] = "none"
-    """``asha`` stops the worse half of the trials at half the budget. Earlier stops would favour
-    small mixing ratios, which learn faster and end lower."""
-    objective: str = "dev/map_mean"
-    """Metric to maximise. The default is the mean mAP of the three settings."""
+    """Random trials before the sampler's model takes over; the population of ``nsga-ii``."""
+    warm_start: str | None = None
+    """An earlier run: a study's name under the same storage, or a run's folder. Its trials are
+    taken as they are where that is sound, else its best parameters are measured first."""
+    scheduler: Literal["none", "asha", "median"] = "none"
+    """``asha`` stops the worse half of the trials at each rung, ``median`` those that never came
+    up to the average of the others; see `tune.stopping`."""
+    first_rung: Annotated[float, Field(ge=0.01, lt=1)] = 0.5
+    """Share of the budget before which no trial is stopped. Earlier stops than at half would
+    favour small mixing ratios, which learn faster and end lower."""
+    reduction: Annotated[int, Field(ge=2)] = 2
+    """``asha`` lets one of so many trials pass, and its next rung lies so many times later."""
+    objective: Annotated[str | tuple[str, ...], Field(validate_default=True)] = "dev/map_mean"
+    """Metric to maximise, or several, which give a Pareto front. The default is the mean mAP of
+    the three settings."""
 
     @field_validator("objective")
     @classmethod
-    def _not_reported(cls, value: str) -> str:
-        if not value.startswith(f"{names.DEV}/"):
+    def _can_be_maximised(
+        cls, value: str | tuple[str, ...], info: ValidationInfo
+    ) -> str | tuple[str, ...]:
+        given = (value,) if isinstance(value, str) else value
+        if not given or len(set(given)) < len(given):
+            raise ValueError("name at least one metric, and none twice")
+        for name in given:
+            if not name.startswith(f"{names.DEV}/"):
+                raise ValueError(
+                    f"{name!r} would tune on what is reported; name a metric of the development "
+                    "benchmark, such as dev/map_mean"
+                )
+            if name not in OBJECTIVES:
+                raise ValueError(f"{name!r} is not measured; legal are {', '.join(OBJECTIVES)}")
+        scheduler = info.data.get("scheduler", "none")
+        if len(given) > 1 and scheduler != "none":
             raise ValueError(
-                f"{value!r} would tune on what is reported; name a metric of the development "
-                "benchmark, such as dev/map_mean"
+                f"{len(given)} metrics and scheduler: {scheduler} do not go together, since which "
+                "of two trials lags is open; name one metric, or set scheduler to none"
             )
-        if value not in OBJECTIVES:
-            raise ValueError(f"{value!r} is not measured; legal are {', '.join(OBJECTIVES)}")
         return value
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """The metrics to maximise, one or several."""
+        return (self.objective,) if isinstance(self.objective, str) else self.objective
 
 
 class ConfirmConfig(Model):
@@ -133,7 +100,7 @@ class ConfirmConfig(Model):
     @classmethod
     def _legal_ratios(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         for ratio in value:
-            _check_value(names.MIXING_RATIO, ratio)
+            check_value(names.MIXING_RATIO, ratio)
         if len(set(value)) < len(value):
             raise ValueError("a mixing ratio is named twice")
         return value
@@ -143,8 +110,8 @@ class ConfirmConfig(Model):
     def _legal_point(cls, value: str | dict[str, Value]) -> str | dict[str, Value]:
         if isinstance(value, dict):
             for name, item in value.items():
-                _check_name(name)
-                _check_value(name, item)
+                check_name(name)
+                check_value(name, item)
         return value
 
 
@@ -184,7 +151,7 @@ class StudyConfig(DataConfig):
     batch: BatchConfig = BatchConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
-    space: Annotated[dict[str, Range], Field(default_factory=dict)]
+    space: Annotated[Space, Field(default_factory=dict)]
     search: SearchConfig | None = None
     confirm: Annotated[ConfirmConfig | None, Field(validate_default=True)] = None
     resources: ResourcesConfig = ResourcesConfig()
@@ -197,11 +164,8 @@ class StudyConfig(DataConfig):
 
     @field_validator("space")
     @classmethod
-    def _legal_space(cls, value: dict[str, Range]) -> dict[str, Range]:
-        for name, values in value.items():
-            _check_name(name)
-            for item in values.extremes:
-                _check_value(name, item)
+    def _legal_space(cls, value: Space) -> Space:
+        check_space(value)
         return value
 
     # As in `DataConfig`: checks across fields belong to the later field.
@@ -215,6 +179,8 @@ class StudyConfig(DataConfig):
             raise ValueError("needs a space to search")
         if value and info.data.get("tune_on", names.DEV) is None:
             raise ValueError("needs tune_on: dev")
+        if value and value.sampler == "grid" and "space" in info.data:
+            return _on_grid(value, len(grid_points(info.data["space"])))
         return value
 
     @field_validator("confirm")
@@ -230,6 +196,51 @@ class StudyConfig(DataConfig):
                     "at: best needs a search; without one give the parameters, "
                     "for example at: {temperature: 0.05, batch_size: 32}"
                 )
+        return value
+
+    @field_validator("resources")
+    @classmethod
+    def _batches_can_be_shared(
+        cls, value: ResourcesConfig, info: ValidationInfo
+    ) -> ResourcesConfig:
+        if value.processes == 1 or not {"batch", "space", "confirm"} <= set(info.data):
+            return value
+        own = info.data["batch"].batch_size
+        searched = info.data["space"].get(names.BATCH_SIZE)
+        if searched and searched.choice is None:
+            raise ValueError(
+                f"processes={value.processes}: space.batch_size must be a choice of its multiples"
+            )
+        sizes = [own] if searched is None or searched.when else []
+        sizes += searched.choice if searched else ()
+        confirm = info.data["confirm"]
+        if confirm and confirm.at != "best":
+            at = confirm.at.get(names.BATCH_SIZE, own)
+            sizes = [*sizes, at] if info.data.get("search") else [at]
+        uneven = [size for size in dict.fromkeys(sizes) if size % value.processes]
+        if uneven:
+            raise ValueError(
+                f"processes={value.processes} cannot share batches of "
+                f"{', '.join(map(str, uneven))}; make batch_size a multiple of {value.processes}"
+            )
+        return value
+
+    @field_validator("confirm")
+    @classmethod
+    def _ratio_has_a_meaning(
+        cls, value: ConfirmConfig | None, info: ValidationInfo
+    ) -> ConfirmConfig | None:
+        kinds = {info.data["batch"].kind} if "batch" in info.data else set()
+        if "kind" in info.data.get("space", {}):
+            kinds = set(info.data["space"]["kind"].extremes)
+        if value and isinstance(value.at, dict):
+            kinds = {value.at["kind"]} if "kind" in value.at else kinds
+        others = sorted(kinds - {"hybrid"}, key=str)
+        if value and len(value.mixing_ratio) > 1 and others:
+            raise ValueError(
+                f"varies the mixing ratio, which {' and '.join(map(str, others))} batches do not "
+                "have; confirm at a given point with kind: hybrid, or name one ratio"
+            )
         return value
 
     @property
@@ -283,10 +294,31 @@ def load_study(path: Path, overrides: list[str]) -> StudyConfig:
         raise InputError(f"{path}: expected settings, one 'name: value' a line; the file has none")
     for override in overrides:
         _override(content, override)
+    for where in _PATHS:
+        _make_absolute(content, where)
     try:
         return StudyConfig.model_validate(content)
     except ValidationError as error:
         raise describe_problems(str(path), error) from None
+
+
+def as_yaml(study: StudyConfig) -> str:
+    """The settings as a study file, overrides included; `load_study` reads them back."""
+    content = study.model_dump(mode="json", exclude_none=True)
+    return str(yaml.safe_dump(content, sort_keys=False))
+
+
+def _make_absolute(content: dict[str, Any], where: tuple[str, ...]) -> None:
+    """Let a path mean the same on every node, and when the study is resumed from elsewhere."""
+    *sections, last = where
+    for section in sections:
+        inner = content.get(section)
+        if not isinstance(inner, dict):
+            return
+        content[section] = inner = dict(inner)
+        content = inner
+    if isinstance(content.get(last), str):
+        content[last] = str(Path(content[last]).absolute())
 
 
 def _override(content: dict[str, Any], override: str) -> None:
@@ -304,15 +336,18 @@ def _override(content: dict[str, Any], override: str) -> None:
         raise InputError(f"--set {override}: {text!r} is not a YAML value") from None
 
 
-def _check_name(name: str) -> None:
-    if name not in PARAMETERS:
-        raise ValueError(f"{name}: there is no such parameter; legal are {', '.join(PARAMETERS)}")
-
-
-def _check_value(name: str, value: Value) -> None:
-    field = PARAMETERS[name][1].model_fields[name]
-    try:
-        legal: Any = Annotated[field.annotation, *field.metadata]
-        TypeAdapter(legal).validate_python(value)
-    except ValidationError as error:
-        raise ValueError(f"{name}={value}: {error.errors()[0]['msg'].lower()}") from None
+def _on_grid(search: SearchConfig, points: int) -> SearchConfig:
+    """Let a grid's number of trials be that of its points, unless fewer are asked for."""
+    if search.warm_start:
+        raise ValueError(
+            "sampler: grid proposes its points whatever is known; leave warm_start out, or take "
+            "another sampler"
+        )
+    if "trials" not in search.model_fields_set:
+        return search.model_copy(update={"trials": points})
+    if search.trials > points:
+        raise ValueError(
+            f"trials={search.trials}: the grid has {points} points; set trials to {points} or "
+            "less, or leave it out"
+        )
+    return search

@@ -1,44 +1,37 @@
-"""The only writer to MLflow: a study is a parent run, a trial its child.
+"""The only writer to MLflow: one thread, which nobody waits for before the study's end.
 
-Everything that is written comes from the study's folder, so that a server that was away, or a
-driver that was killed, is caught up with later and nothing is lost or doubled.
+An event merely marks what has changed. The thread reads the study's folder and brings MLflow to
+it; while the server is away it tries again and again, and everything stays marked.
 """
 
 import json
 import logging
 import os
-import platform
-import sys
+import threading
+import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-# A driver that waits for a server starts no trials; what was not sent is sent later.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-
-from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
-from mlflow.exceptions import MlflowException
-
-import hybridir
-from hybridir import names
-from hybridir.config import TrialConfig
 from hybridir.files import replacing
-from tune.folders import OUTCOME, Outcome, RunFolder, TrialFolder
-from tune.study import PARAMETERS
-
-# A new database's schema is announced step by step, by MLflow and by Alembic.
-for noisy in ("mlflow.store.db.utils", "alembic"):
-    logging.getLogger(noisy).setLevel(logging.WARNING)
+from tune.folders import RunFolder, TrialFolder
+from tune.mirror import Mirror
 
 logger = logging.getLogger("hybridir")
 
-EXPERIMENT = "hybridir"
-_STATUS = {names.COMPLETE: "FINISHED", names.PRUNED: "KILLED", names.FAIL: "FAILED"}
-_TAG_LIMIT = 5000  # characters, of MLflow
+# Between two attempts while the server is away: soon after a short break, without a flood of
+# requests in a long one.
+_FIRST_DELAY, _LONGEST_DELAY = 1.0, 30.0
+# How long the end of a study waits for a server that is away: a restart of it takes up to a
+# minute on a busy machine (measured).
+AWAY_SECONDS = 60.0
+# An interrupted study waits less, since Slurm and Kubernetes kill 30 s after they ask to stop;
+# what is missing is sent when it is gone on with.
+INTERRUPTED_SECONDS = 15.0
+
+_OPENING, _ENCODER, _CLOSING = "opening", "encoder", "closing"
 
 
 def tracking_uri(given: str | None) -> str:
@@ -50,12 +43,13 @@ def tracking_uri(given: str | None) -> str:
 class Tracker:
     """Keeps one study's runs in step with its folder.
 
-    No method fails because the server is away; `catch_up` says what is missing there.
+    Nothing but `finish` waits for the server, and nothing fails because it is away.
 
     Args:
         uri: MLflow tracking URI; a folder that has been tracked already keeps its own.
         study: name of the study.
-        folder: its folder; the parent run's id is kept there, so that resuming re-attaches.
+        folder: its folder. ``mlflow.json`` there names the parent run, so that resuming
+            re-attaches, and the trials that MLflow has in full, for ``--status``.
         parameters: settings of the study that are worth a column in the UI.
         data: (name, digest, role) of each data set.
     """
@@ -68,221 +62,181 @@ class Tracker:
         parameters: dict[str, Any],
         data: Iterable[tuple[str, str, str]],
     ) -> None:
-        known = folder.tracking.is_file()
-        self.uri = str(json.loads(folder.tracking.read_text())["uri"]) if known else uri
+        known = json.loads(folder.tracking.read_text()) if folder.tracking.is_file() else {}
+        self.uri = str(known.get("uri", uri))
         self._study = study
         self._folder = folder
-        self._client = MlflowClient(tracking_uri=self.uri)
-        self._parameters = parameters
-        self._data = list(data)
-        self._opened: str | None = None
-        self._attempt("the study", lambda: self._parent)
-
-    @property
-    def _parent(self) -> str:
-        """Id of the study's run, which is found or made when it is needed first."""
-        if self._opened is None:
-            parent = self._open_parent()
-            self._log_study(parent)
-            self._opened = parent
-        return self._opened
-
-    def _open_parent(self) -> str:
-        if self._folder.tracking.is_file():
-            parent = str(json.loads(self._folder.tracking.read_text())["run_id"])
-            self._client.update_run(parent, status="RUNNING")
-            return parent
-        run = self._client.create_run(
-            self._experiment(),
-            run_name=f"{self._study} {self._folder.path.name}",
-            tags={
-                names.TAG_STUDY: self._study,
-                names.TAG_KIND: names.KIND_STUDY,
-                names.TAG_FOLDER: str(self._folder.path.resolve()),
-                names.TAG_COMMAND: " ".join(sys.argv),
-                names.TAG_VERSIONS: _versions(),
-                names.TAG_MACHINE: _machine(),
-            },
-        )
-        parent = str(run.info.run_id)
-        with replacing(self._folder.tracking) as part:
-            part.write_text(json.dumps({"uri": self.uri, "run_id": parent}))
-        return parent
-
-    def _experiment(self) -> str:
-        found = self._client.get_experiment_by_name(EXPERIMENT)
-        if found:
-            return str(found.experiment_id)
-        # Beside a database file MLflow would put artifacts into ./mlruns, whose presence makes a
-        # bare `mlflow ui` look there instead of into the database.
-        location = None
-        if self.uri.startswith("sqlite:///"):
-            database = Path(self.uri.removeprefix("sqlite:///"))
-            location = (database.parent / "mlartifacts").resolve().as_uri()
-        return str(self._client.create_experiment(EXPERIMENT, artifact_location=location))
-
-    def _log_study(self, parent: str) -> None:
-        """Note what the study is about; to do so again changes nothing."""
-        self._client.log_artifact(parent, str(self._folder.study_file))
-        params = [Param(key, str(value)) for key, value in self._parameters.items()]
-        self._client.log_batch(parent, params=params)
-        inputs = [
-            DatasetInput(
-                Dataset(name=name, digest=digest[:32], source_type="local", source="{}"),
-                tags=[InputTag("mlflow.data.context", role)],
-            )
-            for name, digest, role in self._data
-        ]
-        self._client.log_inputs(parent, inputs)
+        self._mirror = Mirror(self.uri, study, folder, parameters, data, known.get("run_id"))
+        self._sent = set(known.get("sent", []))
+        self._refused: set[str] = set()
+        self._away = ""
+        self._good = time.monotonic()
+        self._note()
+        # What is to be done, in order. All of it may be done twice.
+        self._todo: dict[str, Callable[[], None]] = {}
+        self._changed = threading.Condition()
+        self._hurry = threading.Event()
+        self._mark(_OPENING, self._open)
+        # A daemon, so that a server that hangs does not keep a study from ending.
+        threading.Thread(target=self._work, name="tracking", daemon=True).start()
 
     @property
     def run_id(self) -> str | None:
         """Id of the study's run; None as long as the server could not be reached."""
-        return self._opened
+        return self._mirror.run_id
 
-    def start_trial(self, trial: TrialFolder, config: TrialConfig) -> None:
-        """Give a trial its run, or re-attach to the one that it has."""
-        self._attempt(trial.name, lambda: self._start(trial, config))
+    @property
+    def away(self) -> str:
+        """Why the server cannot be reached; empty while it can."""
+        return self._away
+
+    def start_trial(self, trial: TrialFolder) -> None:
+        """A trial has begun, or goes on: it gets its run, or keeps the one that it has."""
+        self._mark(trial.name, partial(self._bring, trial))
 
     def end_trial(self, trial: TrialFolder) -> None:
-        """Bring a trial's run to the state that its folder tells."""
-        self._attempt(trial.name, lambda: self._end(trial))
+        """A trial has ended in its folder: its run is brought to that."""
+        self._mark(trial.name, partial(self._bring, trial))
 
-    def catch_up(self) -> list[str]:
-        """Send what could not be sent before.
+    def log_model(self, folder: Path) -> None:
+        """Keep an encoder with the study."""
+        self._mark(_ENCODER, partial(self._mirror.log_model, folder))
 
-        Returns:
-            Names of the trials that have ended and whose runs may not be up to date, since the
-            server is away.
-        """
-        ended = [trial for trial in self._folder.trials() if trial.outcome]
-        for done, trial in enumerate(ended):
-            if not self._attempt(trial.name, partial(self._end_unless_done, trial)):
-                return [trial.name for trial in ended[done:]]
-        return []
+    def finish(
+        self, status: str, tags: dict[str, str], patience: float | None = None
+    ) -> list[str]:
+        """Send what is missing, then close the parent run and those of trials that were cut off.
 
-    def finish(self, status: str, tags: dict[str, str]) -> bool:
-        """Close the parent run, and the runs of trials that were cut off.
+        Waits while the server takes something, and a bounded time while it is away.
 
         Args:
             status: ``FINISHED``, ``FAILED`` or ``KILLED``.
             tags: what came out, for the UI.
+            patience: seconds to wait for a server that is away; by default `AWAY_SECONDS`, and
+                `INTERRUPTED_SECONDS` in all for a killed study.
 
         Returns:
-            Whether the server took it.
+            Names of the trials that have ended and whose runs may not be up to date, or the
+            study's own if only its end is missing; empty if MLflow has everything.
         """
-        return self._attempt("the study", lambda: self._finish(status, tags))
+        interrupted = status == "KILLED"
+        if patience is None:
+            patience = INTERRUPTED_SECONDS if interrupted else AWAY_SECONDS
+        with self._changed:
+            self._refused.clear()
+        self._mark(_CLOSING, partial(self._close, status, tags))
+        self._hurry.set()
+        begin = time.monotonic()
+        with self._changed:
+            while self._todo:
+                since = begin if interrupted else max(begin, self._good)
+                if (interrupted or self._away) and time.monotonic() - since >= patience:
+                    break
+                self._changed.wait(timeout=0.2)
+            ended = {trial.name for trial in self._folder.trials() if trial.outcome}
+            behind = sorted(ended - self._sent)
+            return behind or ([self._study] if self._todo or self._refused else [])
 
-    def log_model(self, folder: Path) -> None:
-        """Keep an encoder with the study."""
-        self._attempt(
-            "the encoder",
-            lambda: self._client.log_artifacts(self._parent, str(folder), "encoder"),
-        )
+    def _mark(self, what: str, work: Callable[[], None]) -> None:
+        with self._changed:
+            self._todo[what] = work
+            self._changed.notify_all()
 
-    def _finish(self, status: str, tags: dict[str, str]) -> None:
-        for trial in self._folder.trials():
-            run = None if trial.outcome else self._find(trial.name)
-            if run and run.info.status == "RUNNING":
-                self._client.set_terminated(run.info.run_id, status="KILLED")
-        for key, value in tags.items():
-            self._client.set_tag(self._parent, key, value)
-        self._client.set_terminated(self._parent, status=status)
+    def _work(self) -> None:
+        delay = _FIRST_DELAY
+        while True:
+            with self._changed:
+                while not self._todo:
+                    self._changed.wait()
+                what, work = next(iter(self._todo.items()))
+            if self._attempt(what, work):
+                delay = _FIRST_DELAY
+            else:
+                hurried = self._hurry.wait(delay)
+                self._hurry.clear()
+                delay = _FIRST_DELAY if hurried else min(2 * delay, _LONGEST_DELAY)
 
-    def _start(self, trial: TrialFolder, config: TrialConfig) -> str:
-        run = self._find(trial.name)
-        if run:
-            self._client.update_run(run.info.run_id, status="RUNNING")
-            return str(run.info.run_id)
-        settings = config.model_dump()
-        params = {name: settings[where][name] for name, (where, _) in PARAMETERS.items()}
-        params |= {names.SEED: config.seed, "pairs": config.training.pairs}
-        created = self._client.create_run(
-            self._experiment(),
-            run_name=trial.name,
-            tags={
-                names.TAG_PARENT: self._parent,
-                names.TAG_STUDY: self._study,
-                names.TAG_KIND: names.KIND_TRIAL,
-                names.TAG_TRIAL: trial.name,
-                names.TAG_PHASE: trial.phase,
-                names.TAG_STATE: "RUNNING",
-            },
-        )
-        run_id = str(created.info.run_id)
-        self._client.log_batch(run_id, params=[Param(k, str(v)) for k, v in params.items()])
-        return run_id
+    def _attempt(self, what: str, work: Callable[[], None]) -> bool:
+        """Do one thing, unless the server is away.
 
-    def _end_unless_done(self, trial: TrialFolder) -> None:
-        outcome, run = trial.outcome, self._find(trial.name)
-        done = outcome and run and run.info.status == _STATUS[outcome.state]
-        # A trial that was cut off is closed as KILLED too, but without a state.
-        if not (done and run and outcome and run.data.tags[names.TAG_STATE] == outcome.state):
-            self._end(trial)
-
-    def _end(self, trial: TrialFolder) -> None:
-        outcome = trial.outcome
-        assert outcome is not None, "a trial ends in its folder first"
-        config = (trial.path / names.ARTIFACT_CONFIG).read_text()
-        run_id = self._start(trial, TrialConfig.model_validate_json(config))
-        # The time is the trial's, so that sending something twice leaves no second value.
-        ended = int((trial.path / OUTCOME).stat().st_mtime * 1000)
-        self._client.log_batch(run_id, metrics=_metrics(trial, outcome, ended))
-        for file in (names.ARTIFACT_CONFIG, names.ARTIFACT_TRAINING_LOG):
-            if (trial.path / file).is_file():
-                self._client.log_artifact(run_id, str(trial.path / file))
-        for tables in (
-            names.ARTIFACT_PER_QUERY,
-            names.ARTIFACT_LANGUAGE_PAIRS,
-            names.ARTIFACT_TOP1_LANGUAGES,
-        ):
-            if outcome.state == names.COMPLETE and (trial.path / tables).is_dir():
-                self._client.log_artifacts(run_id, str(trial.path / tables), tables)
-        tags = {names.TAG_STATE: outcome.state, names.TAG_HOST: outcome.host}
-        if outcome.reason:
-            tags[names.TAG_REASON] = outcome.reason[-_TAG_LIMIT:]
-        for key, value in tags.items():
-            self._client.set_tag(run_id, key, value)
-        self._client.set_terminated(run_id, status=_STATUS[outcome.state], end_time=ended)
-
-    def _find(self, trial: str) -> Run | None:
-        runs = self._client.search_runs(
-            [self._experiment()],
-            f"tags.`{names.TAG_PARENT}` = '{self._parent}' "
-            f"and tags.`{names.TAG_TRIAL}` = '{trial}'",
-        )
-        return runs[0] if runs else None
-
-    def _attempt(self, what: str, write: Callable[[], object]) -> bool:
-        try:
-            write()
-        except (MlflowException, OSError) as error:
-            reason = str(error).splitlines()[0]
-            logger.warning("%s: tracking will be caught up with later (%s)", what, reason)
-            return False
+        If it answers and yet refuses, what it knew may be gone with its database, so that all is
+        looked up anew; if it refuses again, the fault lies in the thing and the others go on.
+        """
+        for last in (False, True):
+            try:
+                work()
+                break
+            except Exception as error:  # the thread must outlive whatever a server does
+                self._mirror.forget()
+                if reason := self._unreachable():
+                    self._tell(reason)
+                    return False
+                if last:
+                    logger.warning("tracking: %s was refused: %s", what, _first_line(error))
+                    self._refused.add(what)
+        with self._changed:
+            self._good = time.monotonic()
+            if self._todo.get(what) is work:  # else it was marked again meanwhile
+                del self._todo[what]
+            self._changed.notify_all()
+        self._tell("")
         return True
 
+    def _unreachable(self) -> str:
+        try:
+            self._mirror.ask()
+        except Exception as error:
+            return _first_line(error)
+        return ""
 
-def _versions() -> str:
-    """What decides the figures of a study, as it is installed."""
-    packages = ("torch", "transformers", "tokenizers", "accelerate", "ray", "optuna", "mlflow")
-    found = ", ".join(f"{name} {version(name)}" for name in packages)
-    return f"hybridir {hybridir.__version__}, Python {platform.python_version()}, {found}"
+    def _tell(self, away: str) -> None:
+        """Say once that the server is away, and once that it is back."""
+        if away and not self._away:
+            logger.warning(
+                "tracking: %s is away; the study goes on and what is missing there is sent later "
+                "(%s)",
+                self.uri,
+                away,
+            )
+        elif self._away and not away:
+            logger.warning("tracking: %s is back", self.uri)
+        self._away = away
+        self._note()
+
+    def _note(self) -> None:
+        content = {
+            "uri": self.uri,
+            "run_id": self.run_id,
+            "sent": sorted(self._sent),
+            "away": self._away,
+        }
+        # On a full disk `--status` may be behind; the thread must not end for that.
+        with suppress(OSError), replacing(self._folder.tracking) as part:
+            part.write_text(json.dumps(content, indent=1))
+
+    def _open(self) -> None:
+        """Find what an earlier driver could not send, or a lost database no longer has."""
+        missing = self._mirror.missing()
+        ended = {trial.name for trial in self._folder.trials() if trial.outcome}
+        self._sent = ended - missing
+        for name in sorted(missing - self._refused):
+            self._mark(name, partial(self._bring, self._folder.trial(name)))
+
+    def _bring(self, trial: TrialFolder) -> None:
+        outcome = trial.outcome
+        self._mirror.bring(trial)
+        if outcome:
+            self._sent.add(trial.name)
+
+    def _close(self, status: str, tags: dict[str, str]) -> None:
+        self._open()
+        with self._changed:
+            if len(self._todo) > 1:  # those first: this becomes the last
+                del self._todo[_CLOSING]
+                self._mark(_CLOSING, partial(self._close, status, tags))
+                return
+        self._mirror.close(status, tags)
 
 
-def _machine() -> str:
-    """The driver's machine; a trial's host is a tag of its own run."""
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores"
-
-
-def _metrics(trial: TrialFolder, outcome: Outcome, ended: int) -> list[Metric]:
-    """The headline figures, and the loss as a curve over the steps."""
-    metrics = {key: value for key, value in outcome.metrics.items() if key != names.TRAIN_LOSS}
-    found = [Metric(key, value, ended, 0) for key, value in metrics.items()]
-    log = trial.path / names.ARTIFACT_TRAINING_LOG
-    if log.is_file():
-        entries = [json.loads(line) for line in log.read_text().splitlines()]
-        found += [Metric(names.TRAIN_LOSS, e["loss"], ended, e["step"]) for e in entries]
-    elif names.TRAIN_LOSS in outcome.metrics:
-        found.append(Metric(names.TRAIN_LOSS, outcome.metrics[names.TRAIN_LOSS], ended, 0))
-    return found
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -1,71 +1,53 @@
 """Ray <-> `run_trial`: what happens in a worker process."""
 
-import json
-import os
-import socket
-import time
-import traceback
-from collections.abc import Callable
+import uuid
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ray import tune as ray_tune
 
 from hybridir import names
-from hybridir.errors import InputError, TrialError
-from hybridir.quiet import quieten_dependencies
-from tune.folders import FAILURE, PROGRESS, TrialFolder
+from hybridir.errors import TrialError
+from tune.attempts import begin_attempt
+from tune.folders import FAILURE, TrialFolder
+from tune.member import Failure, run_here
+from tune.processes import run_together
 
 # Ray schedulers count in whole numbers.
 BUDGET_PERCENT = "budget_percent"
-_PROGRESS_SECONDS = 2.0
-_LAST_LINES = 12
+# Tells the attempts of this driver from those of an earlier one.
+_DRIVER = uuid.uuid4().hex
 
 
 def train_trial(spec: dict[str, Any]) -> None:
     """Run one trial and report to Ray; the body of a Ray Tune function trainable.
 
     A trial that cannot go on leaves its reason in ``failure.json`` and ends without an error,
-    which Ray would answer with retries, though a trial repeats exactly, and with a new process.
+    which Ray would answer with a retry, though a trial repeats exactly, and with a new process.
 
     Args:
         spec: ``{"trial": {...}}``, see `trial_spec`.
 
     Raises:
-        TrialError: if the GPU's memory is exhausted; the next trial gets a fresh process.
+        TrialError: if the trial is to be tried again, or the process is not to be used again.
     """
     trial = spec["trial"]
     folder = TrialFolder(Path(trial["folder"]))
     if has_failed(folder):
         return
-    quieten_dependencies()
-    import torch
-
-    from hybridir.config import TrialConfig
-    from hybridir.trial import run_trial
-
-    torch.set_num_threads(trial["cpu"])
-    try:
-        run_trial(
-            TrialConfig.model_validate_json(trial["config"]),
-            folder.path,
-            Path(trial["cache"]),
-            fidelities=trial["fidelities"],
-            report=_report,
-            progress=_progress_writer(folder),
-            keep_encoder=trial["keep_encoder"],
-        )
-    except (TrialError, InputError) as error:
-        _note_failure(folder, str(error), final=True)
-    except torch.OutOfMemoryError as error:
-        peak = torch.cuda.max_memory_allocated() / 1e6
-        reason = f"out of GPU memory at {peak:.0f} MB: {str(error).splitlines()[0]}"
-        _note_failure(folder, reason, final=True)
-        raise TrialError(reason) from None
-    except Exception:
-        lines = traceback.format_exc().strip().splitlines()
-        _note_failure(folder, "\n".join(lines[-_LAST_LINES:]), final=False)
-        raise
+    hopeless = begin_attempt(folder, trial["driver"], trial["max_failures"])
+    if hopeless:
+        _note(folder, Failure(hopeless, final=True))
+        return
+    run = run_here if trial["processes"] == 1 else run_together
+    failure = run(trial, _report)
+    if failure is None:
+        (folder.path / FAILURE).unlink(missing_ok=True)
+        return
+    _note(folder, failure)
+    if failure.worn or not failure.final:
+        raise TrialError(failure.reason)
 
 
 def has_failed(folder: TrialFolder) -> bool:
@@ -82,6 +64,9 @@ def trial_spec(
     fidelities: list[float],
     cpu: int,
     keep_encoder: bool,
+    gpu: float = 0,
+    processes: int = 1,
+    max_failures: int = 3,
 ) -> dict[str, Any]:
     """What a worker needs to know; data go by path, so that this stays small.
 
@@ -90,8 +75,11 @@ def trial_spec(
         cache: folder of prepared data.
         config: the `TrialConfig` as JSON.
         fidelities: see `run_trial`.
-        cpu: threads.
+        cpu: threads of each process.
         keep_encoder: see `run_trial`.
+        gpu: GPUs of each process.
+        processes: that the trial runs in; see `tune.processes.trial_resources`.
+        max_failures: times in a row that the trial may be cut off without getting further.
     """
     return {
         "trial": {
@@ -101,6 +89,10 @@ def trial_spec(
             "fidelities": fidelities,
             "cpu": cpu,
             "keep_encoder": keep_encoder,
+            "gpu": gpu,
+            "processes": processes,
+            "max_failures": max_failures,
+            "driver": _DRIVER,
         }
     }
 
@@ -109,22 +101,5 @@ def _report(metrics: dict[str, float]) -> None:
     ray_tune.report({**metrics, BUDGET_PERCENT: round(100 * metrics[names.FIDELITY])})
 
 
-def _progress_writer(folder: TrialFolder) -> Callable[[int, int], None]:
-    """A callback that leaves the step in a file now and then, for ``--status``."""
-    last = 0.0
-
-    def write(step: int, steps: int) -> None:
-        nonlocal last
-        if (now := time.monotonic()) - last > _PROGRESS_SECONDS or step == steps:
-            last = now
-            content = {"step": step, "steps": steps, "host": socket.gethostname()}
-            (folder.path / PROGRESS).write_text(json.dumps(content))
-
-    return write
-
-
-def _note_failure(folder: TrialFolder, reason: str, *, final: bool) -> None:
-    folder.write(
-        FAILURE,
-        {"reason": reason, "final": final, "host": socket.gethostname(), "pid": os.getpid()},
-    )
+def _note(folder: TrialFolder, failure: Failure) -> None:
+    folder.write(FAILURE, asdict(failure))

@@ -23,3 +23,19 @@ def test_more_cores_than_there_are_are_refused(monkeypatch: pytest.MonkeyPatch) 
     greedy = load_study(DEMO, [f"resources.cpu={cpu_count() + 1}"])
     with pytest.raises(InputError, match=f"cpu={cpu_count() + 1}"):
         check_resources(greedy)
+
+
+def test_a_trial_of_several_processes_needs_the_cores_of_all_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    count = cpu_count()
+    greedy = load_study(DEMO, [f"resources.cpu={count}", "resources.processes=2"])
+    with pytest.raises(InputError, match=f"cpu={count} for each of 2 processes"):
+        check_resources(greedy)
+
+
+def test_a_machine_alone_is_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(InputError, match=r"nodes=3: .* set RAY_ADDRESS to the head"):
+        check_resources(load_study(DEMO, ["resources.nodes=3"]))

@@ -45,3 +45,24 @@ def test_parameters_are_described_with_three_digits() -> None:
         "learning_rate": 3e-5,
     }
     assert describe(parameters) == "alpha=0.123 tau=0.05 batch=64 learning_rate=3e-05"
+
+
+def test_on_a_terminal_the_running_trials_stand_under_the_states_so_far(tmp_path: Path) -> None:
+    terminal, plain = io.StringIO(), io.StringIO()
+    times = iter([0.0, 0.0, *[60.0] * 1000])
+    console = Console(file=terminal, width=100, force_terminal=True)
+    with Narrator(console, clock=lambda: next(times)) as narrator:
+        narrator.phase("search", 3, "why")
+        for number in range(2):
+            trial = TrialFolder(tmp_path / f"search-00{number}")
+            trial.begin()
+            narrator.trial_started(trial)
+        trial.write("progress.json", {"step": 30, "steps": 120, "host": "node-1"})
+        narrator.trial_ended(TrialFolder(tmp_path / "search-000"), "", Outcome(names.PRUNED, {}))
+    assert "step 30 of 120" in terminal.getvalue()
+    Console(file=plain, width=100).print(narrator.standing())
+    title, row = plain.getvalue().splitlines()
+    # One of three took 60 s, and two are left.
+    assert title == "  search: 1 of 3 trials (1 PRUNED), about 2 min left"
+    assert row.split("  ")[1] == "search-001"
+    assert [part in row for part in ("step 30 of 120", "25%", "node-1")] == [True] * 3

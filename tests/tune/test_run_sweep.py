@@ -181,12 +181,34 @@ def test_the_status_of_a_study_tells_its_trials(command: Command, tmp_path: Path
 
 
 def test_settings_are_kept_with_their_overrides_and_read_back(tmp_path: Path) -> None:
-    from tune.study import load_study
+    from tune.study import as_yaml, load_study
 
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(SMALL))
     study = load_study(tmp_path / "study.yaml", ["seed=3", "training.learning_rate=1.0e-5"])
-    (tmp_path / "kept.yaml").write_text(run_sweep._as_yaml(study))
+    (tmp_path / "kept.yaml").write_text(as_yaml(study))
     assert load_study(tmp_path / "kept.yaml", []) == study
+
+
+def test_a_relative_path_starts_at_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tune.study import load_study
+
+    monkeypatch.chdir(tmp_path)
+    table = {"train": {"table": {"path": "pairs.jsonl"}}, "report_on": [], "data_root": "data"}
+    study = load_study(Path(write(tmp_path, **table)), [])
+    assert study.train.table is not None
+    assert study.train.table.path == tmp_path / "pairs.jsonl"
+    assert study.data_root == tmp_path / "data"
+
+
+def test_the_preflight_shows_what_was_checked_and_writes_nothing(
+    command: Command, tmp_path: Path
+) -> None:
+    code, out, _ = command(write(tmp_path), "--preflight")
+    assert code == 0
+    assert "preflight: 1 node; storage, tracking, disk, memory: fine" in out
+    assert {path.name for path in tmp_path.rglob("*")} == {"study.yaml"}
 
 
 def test_the_plan_prints_trials_and_time_and_writes_nothing(
@@ -196,10 +218,10 @@ def test_the_plan_prints_trials_and_time_and_writes_nothing(
     code, out, _ = command(study, "--plan", "--set", "confirm.seeds=3")
     assert code == 0
     # Two ratios with three seeds each.
-    (row,) = [line for line in out.splitlines() if "confirmation" in line]
-    assert " 6 " in row
-    assert "small: about" in out
-    assert "disk: about" in out
+    (row,) = [line for line in out.splitlines() if line.startswith("│ confirm")]
+    assert row.split("│")[2].strip() == "6"
+    assert "time:" in out
+    assert "disk:" in out
     # Prepared data are kept, as the study itself would prepare the same.
     assert {path.name for path in tmp_path.iterdir()} <= {"study.yaml", "results"}
     assert {path.name for path in tmp_path.glob("results/*")} <= {"cache"}

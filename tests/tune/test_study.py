@@ -3,15 +3,9 @@ from typing import Any
 
 import pytest
 import yaml
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
 
 from hybridir.errors import InputError
-from tune.study import DEMO, STUDIES, Range, load_study
+from tune.study import DEMO, STUDIES, as_yaml, load_study
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -36,35 +30,9 @@ def problem(path: Path, **changes: Any) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ({"uniform": [0.0, 1.0]}, FloatDistribution(0.0, 1.0)),
-        ({"loguniform": [0.01, 1.0]}, FloatDistribution(0.01, 1.0, log=True)),
-        ({"integer": [2, 8]}, IntDistribution(2, 8)),
-        ({"choice": [16, 32]}, CategoricalDistribution((16, 32))),
-    ],
-)
-def test_a_range_becomes_the_distribution_of_its_kind(
-    given: dict[str, Any], expected: BaseDistribution
-) -> None:
-    assert Range.model_validate(given).distribution == expected
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ({}, "exactly one"),
-        ({"uniform": [0, 1], "choice": [1]}, "exactly one"),
-        ({"uniform": [1.0, 0.0]}, "must lie below"),
-        ({"loguniform": [0.0, 1.0]}, "must be positive"),
-        ({"choice": []}, "at least one value"),
-    ],
-)
-def test_a_range_that_makes_no_sense_is_refused(
-    tmp_path: Path, given: dict[str, Any], said: str
-) -> None:
-    assert said in problem(tmp_path, space={"temperature": given})
+def test_a_range_that_makes_no_sense_is_named_with_its_place(tmp_path: Path) -> None:
+    said = problem(tmp_path, space={"temperature": {"uniform": [1.0, 0.5]}})
+    assert "space.temperature: uniform: the first value must lie below the second" in said
 
 
 def test_the_shipped_demo_is_legal() -> None:
@@ -112,6 +80,50 @@ def test_mistakes_across_sections_are_named_beside_the_others(tmp_path: Path) ->
         ({"confirm": {"mixing_ratio": [0.5], "at": {"temperature": 0}}}, "temperature=0"),
         ({"search": {"objective": "synthetic-test/map_mean"}}, "tune on what is reported"),
         ({"search": {"objective": "dev/map_meen"}}, "dev/map_mean, dev/map_monolingual"),
+        ({"search": {"objective": []}}, "at least one metric"),
+        ({"search": {"objective": ["dev/map_mean", "dev/map_mean"]}}, "none twice"),
+        (
+            {
+                "search": {
+                    "objective": ["dev/map_mean", "dev/map_monolingual"],
+                    "scheduler": "asha",
+                }
+            },
+            "2 metrics and scheduler: asha do not go together",
+        ),
+        ({"search": {"first_rung": 0}}, "first_rung=0"),
+        ({"search": {"reduction": 1}}, "reduction=1"),
+        ({"search": {"sampler": "grid"}}, "number of values of mixing_ratio"),
+        (
+            {
+                "search": {"sampler": "grid", "trials": 6},
+                "space": {"mixing_ratio": {"uniform": [0, 1], "points": 5}},
+            },
+            "trials=6: the grid has 5 points",
+        ),
+        (
+            {
+                "search": {"sampler": "grid", "warm_start": "earlier"},
+                "space": {"batch_size": {"choice": [8, 16]}},
+            },
+            "leave warm_start out",
+        ),
+        (
+            {"space": {"dropout": {"uniform": [0, 0.1], "when": {"kind": "x-x"}}}},
+            "kind is not searched",
+        ),
+        (
+            {
+                "space": {"kind": {"choice": ["hybrid", "x-x"]}},
+                "search": {},
+                "confirm": {"mixing_ratio": [0.0, 0.5], "at": "best"},
+            },
+            "which x-x batches do not have",
+        ),
+        (
+            {"confirm": {"mixing_ratio": [0.0, 0.5], "at": {"kind": "en-en"}}},
+            "which en-en batches do not have",
+        ),
         ({"name": "../escape"}, "name="),
     ],
 )
@@ -119,6 +131,75 @@ def test_what_cannot_be_done_is_refused_with_what_can(
     tmp_path: Path, changes: dict[str, Any], said: str
 ) -> None:
     assert said in problem(tmp_path, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "64"),
+        ({"batch": {"batch_size": 9}, "space": {"batch_size": {"choice": [9, 32, 48]}}}, "32"),
+        ({"confirm": {"mixing_ratio": [0.5], "at": {"batch_size": 32}}}, "64, 32"),
+        (
+            {"search": None, "confirm": {"mixing_ratio": [0.5], "at": {"batch_size": 32}}},
+            "32",
+        ),
+    ],
+)
+def test_batches_that_the_processes_cannot_share_are_named(
+    tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    resources = {"processes": 3}
+    expected = f"resources: processes=3 cannot share batches of {said}; make batch_size a multiple"
+    assert expected in problem(tmp_path, resources=resources, **changes)
+
+
+def test_a_range_of_batch_sizes_is_refused_where_processes_share_them(tmp_path: Path) -> None:
+    space = {"batch_size": {"integer": [16, 64]}}
+    said = problem(tmp_path, resources={"processes": 2}, space=space)
+    assert "space.batch_size must be a choice of its multiples" in said
+    assert load_study(write(tmp_path, space=space), []).resources.processes == 1
+
+
+def test_a_grid_has_as_many_trials_as_points_unless_fewer_are_asked_for(tmp_path: Path) -> None:
+    space = {
+        "mixing_ratio": {"uniform": [0, 1], "points": 5},
+        "batch_size": {"choice": [8, 16, 32]},
+    }
+    whole = load_study(write(tmp_path, space=space, search={"sampler": "grid"}), [])
+    part = load_study(write(tmp_path, space=space, search={"sampler": "grid", "trials": 4}), [])
+    assert whole.search is not None
+    assert part.search is not None
+    assert (whole.search.trials, part.search.trials) == (5 * 3, 4)
+
+
+def test_a_study_that_was_written_out_is_read_as_the_same(tmp_path: Path) -> None:
+    study = load_study(
+        write(
+            tmp_path,
+            space={
+                "kind": {"choice": ["hybrid", "x-x"]},
+                "symmetric": {"choice": [True, False]},
+                "mixing_ratio": {"uniform": [0, 1], "points": 3, "when": {"kind": "hybrid"}},
+            },
+            search={"sampler": "grid"},
+            confirm=None,
+        ),
+        [],
+    )
+    (tmp_path / "again.yaml").write_text(as_yaml(study))
+    again = load_study(tmp_path / "again.yaml", [])
+    assert again == study
+    assert again.space["symmetric"].choice == (True, False)
+
+
+def test_one_objective_or_several_are_a_list_of_them(tmp_path: Path) -> None:
+    both = ["dev/map_monolingual", "dev/map_crosslingual"]
+    several = load_study(write(tmp_path, search={"objective": both}), []).search
+    one = load_study(write(tmp_path), []).search
+    assert several is not None
+    assert one is not None
+    assert several.objectives == tuple(both)
+    assert one.objectives == ("dev/map_mean",)
 
 
 def test_overrides_are_dotted_and_typed_as_yaml(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from hybridir.config import (
     DataConfig,
@@ -14,6 +14,7 @@ from hybridir.config import (
     TrialConfig,
 )
 from hybridir.config import SyntheticConfig as Synthetic
+from hybridir.errors import TrialError
 from tune.folders import TrialFolder
 from tune.trainable import has_failed, train_trial, trial_spec
 
@@ -58,17 +59,28 @@ def test_a_trial_that_diverges_leaves_its_reason_and_ends_without_a_retry(tmp_pa
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_an_unforeseen_error_leaves_its_last_lines_and_may_be_retried(tmp_path: Path) -> None:
+def test_an_unforeseen_error_leaves_its_last_lines_and_is_retried_until_it_is_in_vain(
+    tmp_path: Path,
+) -> None:
     given = spec(tmp_path)
     given["trial"]["config"] = "{"
-    with pytest.raises(ValidationError):
-        train_trial(given)
+    given["trial"]["max_failures"] = 1
     folder = TrialFolder(tmp_path / "search-000")
+    for _ in range(2):
+        with pytest.raises(TrialError, match="ValidationError"):
+            train_trial(given)
+        failure = folder.read("failure.json")
+        assert failure is not None
+        assert "pydantic_core._pydantic_core.ValidationError" in failure["reason"]
+        assert failure["host"] == socket.gethostname()
+        assert not has_failed(folder)
+        assert len(failure["reason"].splitlines()) <= 12
+    train_trial(given)  # ends without an error, so that Ray does not try again
+    assert has_failed(folder)
     failure = folder.read("failure.json")
     assert failure is not None
+    assert failure["reason"].startswith("cut off 2 times in a row without a new checkpoint")
     assert "pydantic_core._pydantic_core.ValidationError" in failure["reason"]
-    assert not has_failed(folder)
-    assert len(failure["reason"].splitlines()) <= 12
 
 
 def test_a_trial_that_has_not_failed_has_no_failure(tmp_path: Path) -> None:

@@ -1,0 +1,61 @@
+"""What decides the last digits of a study's figures: versions and machine."""
+
+import json
+import os
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import hybridir
+from hybridir.files import replacing
+from tune.folders import RunFolder
+
+_PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "ray", "optuna", "mlflow")
+
+
+def environment() -> dict[str, str]:
+    """Versions and machine of this process, by name."""
+    return {
+        "hybridir": hybridir.__version__,
+        "Python": platform.python_version(),
+        **{name: version(name) for name in _PACKAGES},
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores",
+        "processor": _processor(),
+    }
+
+
+def note_environment(folder: RunFolder) -> None:
+    """Leave the environment in a run's folder; one that is continued elsewhere has several."""
+    entries = _entries(folder)
+    if not entries or entries[-1]["environment"] != environment():
+        entries.append({"since": time.time(), "environment": environment()})
+        with replacing(folder.environment) as part:
+            part.write_text(json.dumps(entries, indent=1))
+
+
+def environment_at(folder: RunFolder, moment: float) -> dict[str, str]:
+    """The driver's environment at a time in seconds since 1970; empty if it was not noted."""
+    before: list[dict[str, str]] = [
+        entry["environment"] for entry in _entries(folder) if entry["since"] <= moment
+    ]
+    return before[-1] if before else {}
+
+
+def _entries(folder: RunFolder) -> list[dict[str, Any]]:
+    try:
+        entries: list[dict[str, Any]] = json.loads(folder.environment.read_text())
+    except FileNotFoundError:
+        return []
+    return entries
+
+
+def _processor() -> str:
+    """The processor's name; Python itself knows it on few systems."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor()

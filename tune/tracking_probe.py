@@ -1,0 +1,102 @@
+"""Asks whether the place for runs can be written to, and says why not and what to do.
+
+A server is written to and read back through MLflow's own client. A SQLite file is the driver's
+alone; whoever else opened it would meet "database is locked".
+"""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+# A server that does not answer is to be reported in seconds.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+_EXPERIMENT = "hybridir"
+_SQLITE = "sqlite:///"
+_VALUE = 1.0
+
+
+def is_server(uri: str) -> bool:
+    """Whether other machines can reach the tracking under this address too."""
+    return uri.startswith(("http://", "https://"))
+
+
+def driver_problem(uri: str) -> str:
+    """Why the driver cannot record a study there; "" if it can."""
+    if uri.startswith(_SQLITE):
+        return _sqlite_problem(Path(uri.removeprefix(_SQLITE).partition("?")[0]))
+    if "://" not in uri or uri.startswith("file:"):
+        return (
+            f"{uri}: MLflow no longer writes to folders; "
+            "use sqlite:///mlflow.db, or the address of a server"
+        )
+    return server_problem(uri)
+
+
+def server_problem(uri: str) -> str:
+    """Write a run to a server, read it back and delete it again.
+
+    Returns:
+        "" if that went well, else what went wrong and the remedy.
+    """
+    try:
+        client = MlflowClient(uri)
+        found = client.get_experiment_by_name(_EXPERIMENT)
+        experiment = found.experiment_id if found else client.create_experiment(_EXPERIMENT)
+        run = client.create_run(experiment, run_name="preflight").info.run_id
+        try:
+            client.log_metric(run, "preflight", _VALUE)
+            read = client.get_run(run).data.metrics.get("preflight")
+        finally:
+            client.delete_run(run)
+    except (MlflowException, OSError) as error:
+        return _explained(uri, str(error))
+    return "" if read == _VALUE else f"{uri}: wrote {_VALUE} and read {read} back"
+
+
+def _explained(uri: str, error: str) -> str:
+    host = urlsplit(uri).netloc
+    for sign, text in {
+        "Invalid Host header": f"refuses the name {host} (403, Invalid Host header); start it "
+        f"with --allowed-hosts {host} (or MLFLOW_SERVER_ALLOWED_HOSTS), beside the names that it "
+        "has",
+        "error code 401": "wants to know who is asking (401); set MLFLOW_TRACKING_USERNAME and "
+        "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, on the driver and every node",
+        "error code 403": "does not let us in (403); a proxy or its permissions forbid it",
+        "Connection refused": "refuses the connection: no server runs there, or it listens on "
+        "127.0.0.1 alone; start it with --host 0.0.0.0",
+        "Failed to resolve": f"is unknown: the name {host} cannot be resolved; use an address "
+        "that every node knows",
+        "timed out": "does not answer: a firewall or security group may drop the port",
+        "certificate": "shows a certificate that is not trusted; "
+        "set MLFLOW_TRACKING_SERVER_CERT_PATH",
+    }.items():
+        if sign in error:
+            return f"{uri} {text}"
+    return f"{uri}: {error.splitlines()[0]}"
+
+
+def _sqlite_problem(path: Path) -> str:
+    folder = path.absolute().parent
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        return f"{path}: {existing} is not a folder that can be written to; name another database"
+    if existing != folder:
+        return f"{path}: there is no folder {folder}; make it or name another database"
+    if path.exists():
+        try:
+            with closing(sqlite3.connect(path, timeout=20)) as database:
+                database.execute("BEGIN IMMEDIATE")
+                database.rollback()
+        except sqlite3.Error as error:
+            return (
+                f"{path} cannot be written to ({error}); if another program holds it, wait for "
+                "its end or name another database"
+            )
+    return ""
