@@ -1,0 +1,17 @@
+"""Run a study on the cluster whose head this is on.
+
+    ray submit deploy/onprem.yaml deploy/run_study.py -- tune/studies/demo.yaml
+
+`ray submit` copies one file to the head and runs it there. This one goes to the checkout, to which
+the Python that runs it belongs, and hands its arguments on to ``tune/run_sweep.py``.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+CHECKOUT = Path(sys.prefix).parent
+
+os.environ.setdefault("RAY_ADDRESS", "auto")
+os.chdir(CHECKOUT)
+os.execv(sys.executable, [sys.executable, "tune/run_sweep.py", *sys.argv[1:]])

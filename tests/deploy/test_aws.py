@@ -1,0 +1,276 @@
+import copy
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.exceptions
+import pytest
+import requests
+import yaml
+from mlflow import MlflowClient
+from moto.server import ThreadedMotoServer
+from ray.autoscaler._private.providers import _NODE_PROVIDERS, _get_node_provider
+from ray.autoscaler._private.util import prepare_config, validate_config
+from ray.autoscaler.tags import (
+    NODE_KIND_HEAD,
+    NODE_KIND_WORKER,
+    TAG_RAY_LAUNCH_CONFIG,
+    TAG_RAY_NODE_KIND,
+    TAG_RAY_USER_NODE_TYPE,
+)
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+ROOT = Path(__file__).parents[2]
+CLUSTER = ROOT / "cluster.yaml"
+TEMPLATE = ROOT / "deploy" / "aws" / "prerequisites.yaml"
+SSH_RANGE = "203.0.113.7/32"
+
+# A value of a marked line, as the file has it before a user edits it.
+PLACEHOLDER = re.compile(r"\[[^]]*\]|arn:\S+|fs-\S+|hybridir-bucket-\S+|eu-central-1|ami-\S+")
+
+Settings = dict[str, Any]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        environment.setenv("AWS_ACCESS_KEY_ID", "of-no-account")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "of-no-account")
+        environment.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+        # Ray writes the key that it makes there.
+        environment.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def outputs(aws: None) -> dict[str, str]:
+    client = boto3.client("cloudformation")
+    client.create_stack(
+        StackName="hybridir",
+        TemplateBody=TEMPLATE.read_text(),
+        Parameters=[{"ParameterKey": "SshRange", "ParameterValue": SSH_RANGE}],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    (stack,) = client.describe_stacks(StackName="hybridir")["Stacks"]
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+@pytest.fixture(scope="module")
+def tracking(outputs: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of the head's MLflow server, which starts while other tests run."""
+    folder = tmp_path_factory.mktemp("tracking")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    server = subprocess.Popen(
+        [ROOT / "deploy" / "aws" / "mlflow.sh"],
+        cwd=folder,
+        env={
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PORT": str(port),
+            "BACKEND": f"sqlite:///{folder}/mlflow.db",
+            "ARTIFACTS": f"s3://{outputs['Bucket']}/mlflow",
+        },
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    yield port
+    os.killpg(server.pid, signal.SIGKILL)
+    server.wait()
+
+
+@pytest.fixture(scope="module")
+def image(aws: None) -> str:
+    return str(boto3.client("ec2").register_image(Name="base, Ubuntu 24.04")["ImageId"])
+
+
+@pytest.fixture(scope="module")
+def cluster(outputs: dict[str, str], image: str, tracking: int) -> Settings:
+    """The file as a user edits it, as Ray prepares and completes it."""
+    edited = "\n".join(_edited(line, outputs, image) for line in CLUSTER.read_text().splitlines())
+    config = prepare_config(yaml.safe_load(edited))
+    validate_config(config)
+    provider = _NODE_PROVIDERS["aws"](config["provider"])  # type: ignore[no-untyped-call]
+    completed = provider.fillout_available_node_types_resources(config)
+    return dict(provider.bootstrap_config(completed))
+
+
+def _edited(line: str, outputs: dict[str, str], image: str) -> str:
+    value, mark, name = line.partition("  # edit")
+    if not mark:
+        return line
+    given = outputs[name.removeprefix(": ")] if name else image
+    edited, count = PLACEHOLDER.subn(lambda _: given, value)
+    assert count == 1, line
+    return edited
+
+
+def _statements(iam: Any, role: str) -> list[Settings]:
+    policies = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    documents = [
+        iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+        for policy in policies
+    ]
+    # The stand-in for AWS has the policies of a stack as text.
+    return [s for text in documents for s in yaml.safe_load(str(text))["Statement"]]
+
+
+def _start(cluster: Settings, node_type: str, kind: str) -> tuple[Any, Settings]:
+    """Create one node as Ray does; return the provider and what AWS then has."""
+    provider = _get_node_provider(cluster["provider"], cluster["cluster_name"])
+    tags = {
+        TAG_RAY_NODE_KIND: kind,
+        TAG_RAY_USER_NODE_TYPE: node_type,
+        TAG_RAY_LAUNCH_CONFIG: "any",
+    }
+    node = copy.deepcopy(cluster["available_node_types"][node_type]["node_config"])
+    (created,) = provider.create_node(node, tags, 1)
+    (found,) = boto3.client("ec2").describe_instances(InstanceIds=[created])["Reservations"]
+    return provider, found["Instances"][0]
+
+
+def test_ray_accepts_the_file_and_puts_no_default_of_its_own_in(
+    cluster: Settings, outputs: dict[str, str], image: str
+) -> None:
+    for node_type in cluster["available_node_types"].values():
+        node = node_type["node_config"]
+        assert node["ImageId"] == image
+        assert node["SecurityGroupIds"] == yaml.safe_load(outputs["SecurityGroupIds"])
+        assert set(node["SubnetIds"]) == set(yaml.safe_load(outputs["SubnetIds"]))
+    # Where Ray makes a role of its own, with full access to EC2 and S3, it is kept here.
+    assert cluster["head_node"] == {}
+    groups = boto3.client("ec2").describe_security_groups()["SecurityGroups"]
+    assert not [group for group in groups if "ray-autoscaler" in group["GroupName"]]
+
+
+def test_the_head_takes_no_trial_and_a_worker_offers_its_gpu(cluster: Settings) -> None:
+    types = cluster["available_node_types"]
+    assert types["head"]["resources"]["CPU"] == 0
+    assert "GPU" not in types["head"]["resources"]
+    # A g6.xlarge: 4 vCPU and one L4.
+    assert types["worker"]["resources"]["CPU"] == 4
+    assert types["worker"]["resources"]["GPU"] == 1
+    assert types["worker"]["min_workers"] == 0
+
+
+def test_a_head_starts_with_its_rights_and_ends_for_good(
+    cluster: Settings, outputs: dict[str, str], image: str
+) -> None:
+    provider, head = _start(cluster, "head", NODE_KIND_HEAD)
+    assert head["ImageId"] == image
+    assert head["IamInstanceProfile"]["Arn"] == outputs["IamInstanceProfile"]
+    assert [group["GroupId"] for group in head["SecurityGroups"]] == yaml.safe_load(
+        outputs["SecurityGroupIds"]
+    )
+    assert head["SubnetId"] in yaml.safe_load(outputs["SubnetIds"])
+    assert "InstanceLifecycle" not in head, "the head is no spot instance"
+    provider.terminate_node(head["InstanceId"])
+    assert provider.is_terminated(head["InstanceId"])
+    (found,) = boto3.client("ec2").describe_instances(InstanceIds=[head["InstanceId"]])[
+        "Reservations"
+    ]
+    assert found["Instances"][0]["State"]["Name"] == "terminated", "not stopped, which would cost"
+
+
+def test_a_worker_is_a_spot_instance_without_rights(
+    cluster: Settings, outputs: dict[str, str], image: str
+) -> None:
+    provider, worker = _start(cluster, "worker", NODE_KIND_WORKER)
+    assert worker["ImageId"] == image
+    assert worker["InstanceLifecycle"] == "spot"
+    assert "IamInstanceProfile" not in worker
+    assert [group["GroupId"] for group in worker["SecurityGroups"]] == yaml.safe_load(
+        outputs["SecurityGroupIds"]
+    )
+    provider.terminate_nodes([worker["InstanceId"]])
+    assert provider.is_terminated(worker["InstanceId"])
+
+
+def test_a_typo_inside_a_node_config_would_be_seen_here(cluster: Settings) -> None:
+    broken = copy.deepcopy(cluster)
+    node = broken["available_node_types"]["worker"]["node_config"]
+    node["InstanceMarketOption"] = node.pop("InstanceMarketOptions")
+    with pytest.raises(botocore.exceptions.ParamValidationError, match="InstanceMarketOption"):
+        _start(broken, "worker", NODE_KIND_WORKER)
+
+
+def test_only_ssh_from_the_given_range_comes_in_from_outside(outputs: dict[str, str]) -> None:
+    (group_id,) = yaml.safe_load(outputs["SecurityGroupIds"])
+    (group,) = boto3.client("ec2").describe_security_groups(GroupIds=[group_id])["SecurityGroups"]
+    from_outside = [rule for rule in group["IpPermissions"] if rule["IpRanges"]]
+    assert [
+        (rule["IpProtocol"], rule["FromPort"], rule["ToPort"], rule["IpRanges"])
+        for rule in from_outside
+    ] == [("tcp", 22, 22, [{"CidrIp": SSH_RANGE}])]
+    between = [rule for rule in group["IpPermissions"] if not rule["IpRanges"]]
+    assert [
+        (rule["IpProtocol"], [pair["GroupId"] for pair in rule["UserIdGroupPairs"]])
+        for rule in between
+    ] == [("-1", [group_id])]
+
+
+def test_the_role_of_the_head_changes_its_own_things_only(outputs: dict[str, str]) -> None:
+    iam = boto3.client("iam")
+    profile = outputs["IamInstanceProfile"].rpartition("/")[2]
+    (role,) = iam.get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]["Roles"]
+    name = role["RoleName"]
+    assert not iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
+    granted = set()
+    for statement in _statements(iam, name):
+        actions = statement["Action"]
+        for action in [actions] if isinstance(actions, str) else actions:
+            assert "*" not in action
+            if statement["Resource"] == "*":
+                assert action.startswith("ec2:Describe")
+            elif action.startswith("ec2:Terminate"):
+                assert statement["Condition"] == {
+                    "StringEquals": {"aws:ResourceTag/ray-cluster-name": "hybridir"}
+                }
+            granted.add(action)
+    assert {"ec2:RunInstances", "ec2:TerminateInstances", "s3:PutObject"} <= granted
+
+
+def test_mlflow_answers_to_the_names_of_the_head_and_keeps_artifacts_in_the_bucket(
+    tracking: int, outputs: dict[str, str], tmp_path: Path
+) -> None:
+    with requests.Session() as session:
+        retry = Retry(total=60, backoff_factor=0.5, backoff_max=0.5)
+        session.mount("http://", HTTPAdapter(max_retries=retry))
+        session.get(f"http://127.0.0.1:{tracking}/health").raise_for_status()
+
+    def status(host: str) -> int:
+        answer = requests.get(
+            f"http://127.0.0.1:{tracking}/api/2.0/mlflow/experiments/get?experiment_id=0",
+            headers={"Host": host},
+        )
+        return answer.status_code
+
+    addresses = subprocess.check_output(["hostname", "-I"], text=True).split()
+    for name in [*addresses, socket.gethostname()]:
+        assert status(f"{name}:{tracking}") == 200
+    assert status(f"localhost:{tracking + 1}") == 200, "through a tunnel, at any port"
+    for name in (f"{addresses[0]}.example.org:{tracking}", "example.org"):
+        assert status(name) == 403
+
+    client = MlflowClient(f"http://127.0.0.1:{tracking}")
+    run = client.create_run("0").info
+    (tmp_path / "table.txt").write_text("kept")
+    client.log_artifact(run.run_id, str(tmp_path / "table.txt"))
+    kept = boto3.client("s3").list_objects_v2(Bucket=outputs["Bucket"])["Contents"]
+    assert [item["Key"] for item in kept] == [f"mlflow/0/{run.run_id}/artifacts/table.txt"]

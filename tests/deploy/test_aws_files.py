@@ -1,0 +1,118 @@
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.specifiers import SpecifierSet
+
+ROOT = Path(__file__).parents[2]
+CLUSTER = ROOT / "cluster.yaml"
+TEMPLATE = ROOT / "deploy" / "aws" / "prerequisites.yaml"
+SCRIPTS = sorted((ROOT / "deploy" / "aws").glob("*.sh"))
+SETTINGS: dict[str, Any] = yaml.safe_load(CLUSTER.read_text())
+
+
+def _commands(settings: dict[str, Any]) -> list[str]:
+    return [
+        command
+        for key, commands in settings.items()
+        if key.endswith("_commands")
+        for command in commands
+    ]
+
+
+def test_the_marked_lines_are_the_outputs_of_the_template_and_one_image() -> None:
+    marks = re.findall(r"  # edit(?:: (\w+))?$", CLUSTER.read_text(), flags=re.MULTILINE)
+    declared = re.findall(r"^  (\w+): \{Value:", TEMPLATE.read_text(), flags=re.MULTILINE)
+    assert sorted(filter(None, marks)) == sorted(declared)
+    assert marks.count("") == 1
+
+
+def test_the_whole_world_is_no_legal_range_for_ssh() -> None:
+    pattern = re.search(r"AllowedPattern: (\S+)", TEMPLATE.read_text())
+    assert pattern
+    assert re.fullmatch(pattern[1], "203.0.113.7/32")
+    assert not re.fullmatch(pattern[1], "0.0.0.0/0")
+
+
+def test_the_template_is_valid_cloudformation() -> None:
+    lint = subprocess.run(
+        [Path(sys.executable).with_name("cfn-lint"), TEMPLATE], capture_output=True, text=True
+    )
+    assert lint.returncode == 0, lint.stdout
+
+
+@pytest.mark.parametrize("path", [CLUSTER, TEMPLATE, *SCRIPTS], ids=lambda path: path.name)
+def test_no_secret_is_in_the_file(path: Path) -> None:
+    text = path.read_text()
+    assert not re.search(r"AKIA[0-9A-Z]{16}|BEGIN [A-Z ]*PRIVATE KEY|aws_secret", text)
+    assert not re.search(r"\b(password|secret|token)\s*[:=]\s*\S", text, flags=re.IGNORECASE)
+    assert not re.search(r"\w+://[^/\s]*:[^/\s]*@", text)
+
+
+def test_the_token_is_made_on_the_head_and_given_to_workers() -> None:
+    assert "~/.ray/auth_token" in SETTINGS["cluster_synced_files"]
+    assert any("get-auth-token --generate" in line for line in SETTINGS["head_setup_commands"])
+    starts = [line for line in _commands(SETTINGS) if "ray start" in line]
+    assert len(starts) == 2
+    for line in starts:
+        assert "RAY_AUTH_MODE=token ray start" in line
+    assert "--dashboard-host=127.0.0.1" in starts[0]
+
+
+def test_what_is_copied_to_the_nodes_is_named_part_by_part() -> None:
+    for remote, local in SETTINGS["file_mounts"].items():
+        assert (ROOT / local).exists(), local
+        assert remote == f"~/hybridir/{local}"
+        assert re.fullmatch(r"\w[\w.]*", local), "neither the checkout as a whole, nor .git"
+        assert local not in ("build", "data", "mlartifacts", "mlruns", "results")
+    # What the nodes install, and the commands that they run, is among it.
+    assert {
+        "hybridir",
+        "tune",
+        "analysis",
+        "deploy",
+        "requirements.lock",
+        "pyproject.toml",
+    } <= set(SETTINGS["file_mounts"].values())
+
+
+def test_each_command_is_shell_and_calls_scripts_that_are_there() -> None:
+    called = set()
+    for command in _commands(SETTINGS):
+        assert subprocess.run(["bash", "-n", "-c", command]).returncode == 0, command
+        words = shlex.split(command)
+        if words[0].startswith("~/hybridir/"):
+            script = ROOT / words[0].removeprefix("~/hybridir/")
+            assert os.access(script, os.X_OK)
+            assert len(words) == 2
+            called.add(script.name)
+    assert called == {"node.sh", "tracking.sh"}
+
+
+def test_shellcheck_finds_nothing_in_the_scripts() -> None:
+    checked = subprocess.run(
+        [Path(sys.executable).with_name("shellcheck"), *SCRIPTS], capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_the_nodes_install_the_tested_versions_on_a_python_that_is_supported() -> None:
+    script = (ROOT / "deploy" / "aws" / "node.sh").read_text()
+    assert '--constraint "$checkout/requirements.lock"' in script
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pins = (ROOT / "requirements.lock").read_text().splitlines()
+    for package in ("ray", "optuna", "mlflow", "boto3", "psycopg2-binary"):
+        assert any(pin.startswith(f"{package}==") for pin in pins), package
+    (torch,) = (line for line in project["dependencies"] if line.startswith("torch=="))
+    assert torch in pins
+    versions = set(re.findall(r"python(3\.\d+)", script))
+    assert len(versions) == 1
+    assert versions.pop() in SpecifierSet(project["requires-python"])
+    assert "cluster" in project["optional-dependencies"]
