@@ -1,0 +1,47 @@
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.tiny import trial
+from tune.study import load_study
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "sweep_overhead.py"
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("sweep_overhead", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_study_has_as_many_whole_trials_as_asked_for(
+    script: ModuleType, tmp_path: Path
+) -> None:
+    file, *overrides = script.settings(tmp_path, 16, 16_000)
+    study = load_study(Path(file), [item.removeprefix("--set=") for item in overrides])
+    assert study.search is not None
+    assert (study.search.trials, study.search.scheduler) == (16, "none")
+    assert study.training.pairs == 16_000
+    assert study.confirm is None
+    assert study.storage == tmp_path / "results"
+
+
+def test_the_bare_process_runs_every_trial_of_the_study(
+    script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "results" / "demo" / "run-001"
+    for number in range(2):
+        folder = run / "trials" / f"search-{number:03d}"
+        folder.mkdir(parents=True)
+        settings = trial(training={"pairs": 32}).model_dump(mode="json")
+        (folder / "config.json").write_text(json.dumps(settings))
+    script.main(trials_of=run)
+    assert float(capsys.readouterr().out) > 0
+    assert list((tmp_path / "results" / "cache").glob("tokens-*/manifest.json"))
