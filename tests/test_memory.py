@@ -22,7 +22,7 @@ def test_the_peak_counts_what_was_allocated_since_the_reset() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's heap is Linux's")
-def test_memory_full_of_holes_is_given_back() -> None:
+def test_pain_11_memory_full_of_holes_is_given_back() -> None:
     # Every second block of 64 KiB is freed, too small for a mapping of its own: glibc keeps the
     # holes. The process is a fresh one, whose heap nothing else has cut up.
     program = """

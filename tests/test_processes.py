@@ -96,7 +96,7 @@ def gradients() -> list[list[Any]]:
 
 
 @pytest.mark.parametrize("case", range(len(CASES)), ids=[f"{t}-{s}" for t, s in CASES])
-def test_two_processes_have_the_loss_and_gradient_of_one_with_the_whole_batch(
+def test_pain_18_two_processes_have_the_loss_and_gradient_of_one_with_the_whole_batch(
     gradients: list[list[Any]], case: int
 ) -> None:
     table, symmetric = CASES[case]
@@ -132,7 +132,7 @@ def test_the_loss_of_two_processes_is_the_definition_over_all_their_passages(
 
 
 @pytest.mark.parametrize("count", [2, 3, 4])
-def test_all_ranks_together_see_exactly_the_plan_of_one(count: int) -> None:
+def test_pain_13_all_ranks_together_see_exactly_the_plan_of_one(count: int) -> None:
     plan = BatchPlan([TABLES["plain"]], batch_size=12, mixing_ratio=0.5, pairs=12 * STEPS, seed=3)
     for step in range(plan.steps):
         parts = [plan[step].part(rank, count) for rank in range(count)]

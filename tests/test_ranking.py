@@ -51,7 +51,7 @@ def test_ids_are_compared_by_the_bytes_of_utf_8() -> None:
     assert sorted(ids, key=str.encode) == ids
 
 
-def test_a_constant_scorer_is_ranked_by_id_alone() -> None:
+def test_pain_20_a_constant_scorer_is_ranked_by_id_alone() -> None:
     ranks = rank_scores([[0.0] * 5] * 2, [0, 2, 5], [[1], [4]], "abcde")
     assert ranks.higher_RL.tolist() == [[0, 3], [0, 0]]
     assert ranks.top1_Q.tolist() == [4, 4]

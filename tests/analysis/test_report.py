@@ -89,6 +89,14 @@ def test_answer_is_stated_in_words_with_n(report: Path) -> None:
     assert "1 search trial failed (search-003): loss is not finite at step 3." in page
 
 
+def test_pain_23_beside_the_search_stand_its_n_and_what_it_is_not_evidence_of(
+    report: Path,
+) -> None:
+    page = report.read_text()
+    assert "Complete search trials (n = 2 of 4)" in page
+    assert "are not evidence about the mixing ratio" in page
+
+
 def test_study_without_confirmation_says_that_it_answers_nothing(
     tracking_uri: str, tmp_path: Path
 ) -> None:

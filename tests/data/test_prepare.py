@@ -110,7 +110,7 @@ print((folder / "tokens.npy").stat().st_ino, len(table), flush=True)
 """
 
 
-def test_of_two_processes_one_does_the_work(tmp_path: Path) -> None:
+def test_pain_14_of_two_processes_one_does_the_work(tmp_path: Path) -> None:
     workers = [
         subprocess.Popen(
             [sys.executable, "-c", AT_THE_SAME_TIME, str(tmp_path)],

@@ -144,7 +144,9 @@ def test_seen_languages_are_those_trained_on(tmp_path: Path) -> None:
     assert load_training(config(train)).seen_languages == ("en",)
 
 
-def test_benchmark_that_shares_question_ids_with_training_is_refused(tmp_path: Path) -> None:
+def test_pain_22_benchmark_that_shares_question_ids_with_training_is_refused(
+    tmp_path: Path,
+) -> None:
     write_benchmark(tmp_path, "xquad-r", "q7")
     train = {"table": {"path": write_table(tmp_path)}}
     given = config(train, report_on=["xquad-r"], data_root=tmp_path)

@@ -83,7 +83,7 @@ def test_all_three_know_the_24_trials_and_some_were_stopped(
     assert states.count(names.COMPLETE) >= 5
 
 
-def test_optuna_has_the_state_step_and_value_of_the_folder(
+def test_pain_01_optuna_has_the_state_step_and_value_of_the_folder(
     told: dict[str, FrozenTrial], outcomes: dict[str, Outcome]
 ) -> None:
     for name, outcome in outcomes.items():
@@ -114,7 +114,7 @@ def test_optuna_has_the_values_that_ray_saw(
         assert (figures["min"], figures["max"]) == (min(seen), max(seen))
 
 
-def test_the_trial_whose_loss_is_not_a_number_failed_with_its_reason(
+def test_pain_02_the_trial_whose_loss_is_not_a_number_failed_with_its_reason(
     told: dict[str, FrozenTrial], outcomes: dict[str, Outcome]
 ) -> None:
     (failed,) = [name for name, outcome in outcomes.items() if outcome.state == names.FAIL]

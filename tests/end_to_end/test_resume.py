@@ -67,7 +67,7 @@ def test_a_resumed_study_has_the_metrics_of_an_undisturbed_one_to_the_last_digit
     assert len(ours) == 6
 
 
-def test_optuna_has_the_proposals_and_states_of_an_undisturbed_study(
+def test_pain_04_optuna_has_the_proposals_and_states_of_an_undisturbed_study(
     disturbed: list[Any], small_study: Any
 ) -> None:
     ours, theirs = (
@@ -80,7 +80,7 @@ def test_optuna_has_the_proposals_and_states_of_an_undisturbed_study(
     assert ours == theirs
 
 
-def test_after_a_resume_mlflow_holds_each_trial_once_and_none_running(
+def test_pain_03_after_a_resume_mlflow_holds_each_trial_once_and_none_running(
     disturbed: list[Any],
 ) -> None:
     folder = disturbed[2].folder

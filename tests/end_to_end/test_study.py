@@ -136,7 +136,7 @@ def test_the_best_configuration_is_that_of_the_best_complete_trial(
     assert found.startswith(repeated)  # at the end it stands once more, beside the curve
 
 
-def test_mlflow_holds_one_parent_and_one_child_a_trial(
+def test_pain_08_mlflow_holds_one_parent_and_one_child_a_trial(
     runs: list[Run], children: dict[str, Run]
 ) -> None:
     parents = [run for run in runs if names.TAG_PARENT not in run.data.tags]
@@ -161,12 +161,12 @@ def test_the_status_in_mlflow_agrees_with_the_folder(
         assert metrics == expected
 
 
-def test_a_failure_has_its_reason_as_a_tag(children: dict[str, Run]) -> None:
+def test_pain_24_a_failure_has_its_reason_as_a_tag(children: dict[str, Run]) -> None:
     assert "loss nan" in children["search-001"].data.tags[names.TAG_REASON]
     assert names.TAG_REASON not in children["search-000"].data.tags
 
 
-def test_metrics_are_few_and_all_from_the_vocabulary(children: dict[str, Run]) -> None:
+def test_pain_09_metrics_are_few_and_all_from_the_vocabulary(children: dict[str, Run]) -> None:
     settings = [
         names.mean_metric("B", measure, setting)
         for measure in (names.AP, names.NDCG_AT_10, names.RECALL_AT_10)

@@ -90,7 +90,7 @@ def test_both_processes_know_the_result_and_the_first_alone_reports(
     assert not (folder / "whole" / CHECKPOINT).exists()
 
 
-def test_a_second_trial_in_the_same_processes_gives_the_same_figures(
+def test_pain_12_a_second_trial_in_the_same_processes_gives_the_same_figures(
     undisturbed: list[Any], folder: Path
 ) -> None:
     first, again = undisturbed[0]

@@ -139,7 +139,7 @@ def test_scores_of_few_values_score_as_in_pytrec_eval(
 
 
 @pytest.mark.parametrize("constant", [0.0, -1.0, 0.3])
-def test_a_constant_scorer_scores_as_in_pytrec_eval(
+def test_pain_20_a_constant_scorer_scores_as_in_pytrec_eval(
     rng: np.random.Generator, constant: float
 ) -> None:
     benchmark = partly_parallel(rng)

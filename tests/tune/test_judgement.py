@@ -45,7 +45,7 @@ def test_two_looks_at_the_same_machine_agree(storage: Path) -> None:
     assert (storage / PROBE_FOLDER.format(token="abc") / "b").read_text() == "abc"
 
 
-def test_a_folder_of_the_same_name_that_is_not_shared_is_found_out(
+def test_pain_15_a_folder_of_the_same_name_that_is_not_shared_is_found_out(
     storage: Path, tmp_path: Path
 ) -> None:
     here = found_on(storage, "driver")
@@ -103,7 +103,7 @@ def test_a_digest_follows_names_and_contents_also_of_large_files(tmp_path: Path)
     assert len({first, second, content_digest(folder)}) == 3
 
 
-def test_disk_and_memory_are_held_against_what_the_study_takes(storage: Path) -> None:
+def test_pain_15_disk_and_memory_are_held_against_what_the_study_takes(storage: Path) -> None:
     found = found_on(storage, "b") | {
         "free_mb": {"/storage": 500.0, "/cache": 10.0, "/tmp": 5.0},
         "memory_mb": 4000.0,

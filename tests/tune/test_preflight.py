@@ -57,7 +57,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         cluster.shutdown()  # type: ignore[no-untyped-call]
 
 
-def test_a_cluster_that_lacks_nodes_after_the_wait_is_told_what_is_missing_and_what_to_do(
+def test_pain_16_a_cluster_that_lacks_nodes_after_the_wait_is_told_what_is_missing_and_what_to_do(
     cluster: Cluster,
 ) -> None:
     with pytest.raises(InputError) as error:

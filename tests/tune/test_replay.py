@@ -61,7 +61,9 @@ def replayed(folder: RunFolder, trial: str) -> tuple[bool, str]:
     return same, out.getvalue()
 
 
-def test_a_complete_trial_gives_the_same_figures_to_the_last_digit(folder: RunFolder) -> None:
+def test_pain_17_a_complete_trial_gives_the_same_figures_to_the_last_digit(
+    folder: RunFolder,
+) -> None:
     same, text = replayed(folder, "search-000")
     assert same
     assert "metrics are the same to the last digit" in text

@@ -274,7 +274,7 @@ def test_several_objectives_are_told_together_without_intermediate_values(
         ([OBJECTIVE, "dev/map_monolingual"], SPACE, "another objective"),
     ],
 )
-def test_a_journal_of_another_search_is_refused_with_what_to_do(
+def test_pain_25_a_journal_of_another_search_is_refused_with_what_to_do(
     folder: RunFolder,
     search: Callable[..., TruthfulSearcher],
     objectives: list[str],
@@ -288,7 +288,7 @@ def test_a_journal_of_another_search_is_refused_with_what_to_do(
     assert len(start_study(folder.journal, "s", [OBJECTIVE], SPACE).trials) == 1
 
 
-def test_the_best_trial_is_the_best_complete_one_and_the_earliest_of_equals() -> None:
+def test_pain_17_the_best_trial_is_the_best_complete_one_and_the_earliest_of_equals() -> None:
     study = optuna.create_study(direction="maximize")
     for state, value in (
         (TrialState.COMPLETE, 0.3),

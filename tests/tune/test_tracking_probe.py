@@ -61,7 +61,7 @@ def test_a_server_that_takes_a_run_and_gives_it_back_is_fine_and_keeps_nothing(p
     assert [run.data.metrics for run in deleted] == [{"preflight": 1.0}]
 
 
-def test_a_server_that_refuses_its_name_is_told_which_one_to_allow(port: int) -> None:
+def test_pain_10_a_server_that_refuses_its_name_is_told_which_one_to_allow(port: int) -> None:
     # 127.1 is 127.0.0.1 to the resolver, but no name that the server knows.
     problem = server_problem(f"http://127.1:{port}")
     assert "403, Invalid Host header" in problem
@@ -78,7 +78,7 @@ def test_a_name_that_nobody_knows_is_named() -> None:
     assert "tracking.invalid cannot be resolved" in server_problem("http://tracking.invalid")
 
 
-def test_folders_are_no_place_for_runs_any_more() -> None:
+def test_pain_05_folders_are_no_place_for_runs_any_more() -> None:
     for uri in ("./mlruns", "file:///tmp/mlruns"):
         assert "sqlite:///mlflow.db" in driver_problem(uri)
 

@@ -15,6 +15,7 @@ from hybridir.config import (
 )
 from hybridir.config import SyntheticConfig as Synthetic
 from hybridir.errors import TrialError
+from tests.tiny import python
 from tune.folders import TrialFolder
 from tune.trainable import has_failed, train_trial, trial_spec
 
@@ -43,6 +44,14 @@ def test_what_a_worker_is_given_is_small_and_plain(tmp_path: Path) -> None:
     given = spec(tmp_path)
     assert json.loads(json.dumps(given)) == given
     assert Path(given["trial"]["folder"]).is_absolute()
+
+
+def test_pain_07_a_worker_opens_no_database_since_it_loads_neither_mlflow_nor_optuna() -> None:
+    loaded = python(
+        "import sys, tune.trainable, hybridir.trial; "
+        "print(sorted({'mlflow', 'optuna', 'sqlalchemy'} & sys.modules.keys()))"
+    )
+    assert loaded.strip() == "[]"
 
 
 def test_a_trial_that_diverges_leaves_its_reason_and_ends_without_a_retry(tmp_path: Path) -> None:

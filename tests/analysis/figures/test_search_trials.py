@@ -2,7 +2,7 @@ from analysis.figures.search_trials import _get_search_trials_info, search_trial
 from analysis.load import Study
 
 
-def test_only_complete_search_trials_are_shown(study: Study) -> None:
+def test_pain_23_only_complete_search_trials_are_shown(study: Study) -> None:
     info = _get_search_trials_info(study.trials, "dev/map_mean")
     assert info.trials["trial"].tolist() == ["search-000", "search-002"]
     assert info.trials["objective"].tolist() == [0.3, 0.5]
