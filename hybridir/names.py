@@ -97,7 +97,9 @@ FAIL: Final = "FAIL"
 
 # Artifacts of a run.
 ARTIFACT_STUDY: Final = "study.yaml"
-ARTIFACT_PLAN: Final = "plan.json"  # what the study was expected to take; see tune/plan.py
+ARTIFACT_PLAN: Final = (
+    "plan.json"  # what the study was expected to take; see tune/forecast/plan.py
+)
 ARTIFACT_CONFIG: Final = "config.json"
 ARTIFACT_PER_QUERY: Final = "per_query"  # folder: one Parquet file per benchmark
 ARTIFACT_LANGUAGE_PAIRS: Final = "language_pairs"  # folder: mAP by question and pool language

@@ -13,11 +13,11 @@ from hybridir import names
 from hybridir.config import TrialConfig
 from tune.driver_only import DriverOnly
 from tune.folders import FAILURE, Outcome, RunFolder, TrialFolder
-from tune.narrator import Narrator, describe
-from tune.parameters import Value
-from tune.searcher import failure_reason, final_state
-from tune.tracking import Tracker
-from tune.trainable import BUDGET_PERCENT, has_failed
+from tune.record.tracking import Tracker
+from tune.searching.searcher import failure_reason, final_state
+from tune.space.parameters import Value
+from tune.view.narrator import Narrator, describe
+from tune.worker.trainable import BUDGET_PERCENT, has_failed
 
 
 class StudyCallback(DriverOnly, Callback):

@@ -15,20 +15,20 @@ from analysis.report import write_report
 from hybridir import names
 from hybridir.errors import InputError
 from hybridir.files import replacing
-from tune.cluster import on_cluster
-from tune.environment import note_environment
 from tune.folders import RunFolder, new_run, runs
-from tune.narrator import Narrator, describe, duration
-from tune.nodes import trials_at_a_time
+from tune.forecast.plan import make_plan, read_plan, write_plan
 from tune.phases import Phases, best_of_confirmation
-from tune.plan import make_plan, read_plan, write_plan
+from tune.readiness.cluster import on_cluster
+from tune.readiness.nodes import trials_at_a_time
 from tune.ready import inspect, ready
-from tune.searcher import best_trial, open_study, own_number, pareto_front
-from tune.status import curve_table
+from tune.record.environment import note_environment
+from tune.record.tracking import Tracker, tracking_uri
+from tune.record.truth import note_start
+from tune.searching.searcher import best_trial, open_study, own_number, pareto_front
+from tune.searching.warm_start import ORIGIN
 from tune.study import StudyConfig, as_yaml
-from tune.tracking import Tracker, tracking_uri
-from tune.truth import note_start
-from tune.warm_start import ORIGIN
+from tune.view.narrator import Narrator, describe, duration
+from tune.view.status import curve_table
 
 Data = list[tuple[str, str, str]]
 

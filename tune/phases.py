@@ -14,19 +14,19 @@ from hybridir.errors import InputError
 from hybridir.seeds import derive_seed
 from tune.callback import Silent, StudyCallback, settle, trial_name
 from tune.folders import RunFolder, TrialFolder, cache_folder
-from tune.narrator import Narrator, describe
-from tune.parameters import Value, settings_of
-from tune.processes import trial_resources
-from tune.samplers import make_sampler
-from tune.searcher import TruthfulSearcher, best_trial, own_number, score, start_study
-from tune.space import existing
-from tune.stopping import Stopping, fidelities
+from tune.record.tracking import Tracker
+from tune.searching.searcher import TruthfulSearcher, best_trial, own_number, score, start_study
+from tune.searching.stopping import Stopping, fidelities
+from tune.searching.warm_start import ORIGIN, note_data, warm_start
+from tune.space.parameters import Value, settings_of
+from tune.space.ranges import existing
+from tune.space.samplers import make_sampler
 from tune.study import SearchConfig, StudyConfig
-from tune.tracking import Tracker
-from tune.trainable import train_trial, trial_spec
-from tune.warm_start import ORIGIN, note_data, warm_start
+from tune.view.narrator import Narrator, describe
+from tune.worker.processes import trial_resources
+from tune.worker.trainable import train_trial, trial_spec
 
-# The trial itself counts, and knows whether it got further; see `tune.attempts`.
+# The trial itself counts, and knows whether it got further; see `tune.worker.attempts`.
 _ALWAYS = -1
 _TRIAL_SEEDS = 2**31
 

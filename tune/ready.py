@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import ray
 
-from tune.cluster import check_resources, start_ray
-from tune.estimate import Plan, estimated_needs
-from tune.inputs import Inputs, check_study
-from tune.nodes import Node, trials_at_a_time, wait_for_nodes
-from tune.preflight import Preflight, preflight
+from tune.forecast.estimate import Plan, estimated_needs
+from tune.readiness.cluster import check_resources, start_ray
+from tune.readiness.inputs import Inputs, check_study
+from tune.readiness.nodes import Node, trials_at_a_time, wait_for_nodes
+from tune.readiness.preflight import Preflight, preflight
+from tune.record.tracking import tracking_uri
+from tune.searching.warm_start import find_source
 from tune.study import StudyConfig
-from tune.tracking import tracking_uri
-from tune.warm_start import find_source
 
 Say = Callable[[str], None]
 

@@ -13,10 +13,10 @@ from rich.table import Table
 
 from hybridir import names
 from hybridir.errors import InputError
-from tune.environment import environment, environment_at
 from tune.folders import Outcome, RunFolder, TrialFolder, cache_folder
-from tune.once import run_once
+from tune.record.environment import environment, environment_at
 from tune.study import ResourcesConfig, load_study
+from tune.worker.once import run_once
 
 _ROOT = Path(__file__).resolve().parent.parent
 _LAST_LINES = 12
@@ -111,7 +111,14 @@ def _run_again(
         file.write_text(json.dumps(spec))
         launched = ["--standalone", "--nproc-per-node", str(resources.processes), "-m"]
         ended = subprocess.run(
-            [sys.executable, "-m", "torch.distributed.run", *launched, "tune.once", str(file)],
+            [
+                sys.executable,
+                "-m",
+                "torch.distributed.run",
+                *launched,
+                "tune.worker.once",
+                str(file),
+            ],
             cwd=_ROOT,
             env={**os.environ, "OMP_NUM_THREADS": str(resources.cpu)},
             capture_output=True,

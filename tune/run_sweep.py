@@ -65,7 +65,7 @@ def main(
         {"--resume": resume, "--status": status, "--replay": replay},
     )
     if status:
-        from tune.status import show_status
+        from tune.view.status import show_status
 
         show_status(latest_run(storage, status), console)
     elif replay:
@@ -95,7 +95,7 @@ def _refuse_mixtures(new: dict[str, object], alone: dict[str, object]) -> None:
 
 def _look_ahead(study: StudyConfig, plan: bool, preflight: bool) -> None:
     quieten_dependencies()
-    from tune.plan import make_plan, render
+    from tune.forecast.plan import make_plan, render
     from tune.ready import inspect, ready
 
     with ready(study, console.print) as there:

@@ -18,9 +18,9 @@ from hybridir.config import (
     describe_problems,
 )
 from hybridir.errors import InputError
-from tune.parameters import PARAMETERS, Value, check_name, check_value
-from tune.samplers import Sampler
-from tune.space import Space, check_space, grid_points
+from tune.space.parameters import PARAMETERS, Value, check_name, check_value
+from tune.space.ranges import Space, check_space, grid_points
+from tune.space.samplers import Sampler
 
 # Settings that are paths; a relative one starts at the working directory.
 _PATHS = (("data_root",), ("encoder", "path"), ("train", "table", "path"))
@@ -38,7 +38,8 @@ class SearchConfig(Model):
     """How the space is searched."""
 
     sampler: Sampler = "tpe"
-    """``grid`` and ``quasi-random`` propose the same whatever came out; see `tune.samplers`."""
+    """``grid`` and ``quasi-random`` propose the same whatever came out; see
+    `tune.space.samplers`."""
     trials: Annotated[int, Field(ge=1)] = 12
     """Number of trials. A grid's default is all of its points."""
     startup_trials: Annotated[int, Field(ge=1)] = 5
@@ -48,7 +49,7 @@ class SearchConfig(Model):
     taken as they are where that is sound, else its best parameters are measured first."""
     scheduler: Literal["none", "asha", "median"] = "none"
     """``asha`` stops the worse half of the trials at each rung, ``median`` those that never came
-    up to the average of the others; see `tune.stopping`."""
+    up to the average of the others; see `tune.searching.stopping`."""
     first_rung: Annotated[float, Field(ge=0.01, lt=1)] = 0.5
     """Share of the budget before which no trial is stopped. Earlier stops than at half would
     favour small mixing ratios, which learn faster and end lower."""

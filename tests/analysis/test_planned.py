@@ -11,8 +11,8 @@ from analysis.load import Study, load_study
 from analysis.planned import _get_planned_info, planned_section
 from analysis.sections import headline_and_sections
 from hybridir import names
-from tune.estimate import Phase, Plan
-from tune.probe import Point
+from tune.forecast.estimate import Phase, Plan
+from tune.forecast.probe import Point
 
 PLAN = Plan(
     phases=(
@@ -104,7 +104,7 @@ def test_the_report_shows_the_plan_that_was_logged_with_the_study(
     tmp_path: Path, write_study: Callable[..., str], make_trials: Callable[..., list[Any]]
 ) -> None:
     from tune.folders import RunFolder
-    from tune.plan import write_plan
+    from tune.forecast.plan import write_plan
 
     trials = [trial | {"phase": names.PHASE_SEARCH} for trial in make_trials([0.5], [1])]
     uri = write_study(tmp_path, "planned", trials)

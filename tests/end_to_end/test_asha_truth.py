@@ -13,13 +13,13 @@ from rich.console import Console
 
 from hybridir import names
 from tests.tiny import settings
-from tune.cluster import start_ray
 from tune.folders import Outcome, RunFolder, new_run
-from tune.narrator import Narrator
 from tune.phases import Phases
-from tune.searcher import open_study, own_trials
+from tune.readiness.cluster import start_ray
+from tune.record.tracking import Tracker
+from tune.searching.searcher import open_study, own_trials
 from tune.study import StudyConfig
-from tune.tracking import Tracker
+from tune.view.narrator import Narrator
 
 pytestmark = pytest.mark.xdist_group("study")
 

@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 
 from hybridir import names
 from tune.folders import RunFolder, TrialFolder
-from tune.searcher import open_study
+from tune.searching.searcher import open_study
 
 pytestmark = pytest.mark.xdist_group("study")
 

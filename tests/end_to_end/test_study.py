@@ -18,8 +18,8 @@ from mlflow.exceptions import MlflowException
 
 from hybridir import names
 from tune.folders import RunFolder, TrialFolder
-from tune.searcher import open_study
-from tune.tracking import Tracker
+from tune.record.tracking import Tracker
+from tune.searching.searcher import open_study
 
 pytestmark = pytest.mark.xdist_group("study")
 

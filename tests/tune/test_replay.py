@@ -14,8 +14,8 @@ from hybridir.trial import run_trial
 from tests.tiny import settings
 from tests.tiny import trial as tiny_trial
 from tests.together import together
-from tune.environment import environment_at, note_environment
 from tune.folders import Outcome, RunFolder
+from tune.record.environment import environment_at, note_environment
 from tune.replay import replay
 
 

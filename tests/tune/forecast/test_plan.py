@@ -1,0 +1,40 @@
+from rich.console import Console
+
+from tune.forecast.estimate import Phase, Plan
+from tune.forecast.plan import render
+from tune.forecast.probe import Point
+from tune.study import DEMO, load_study
+
+
+def test_a_plan_shows_each_batch_size_and_sums() -> None:
+    plan = Plan(
+        phases=(
+            Phase("search", 8, (32, 64), 10.0, (600.0, 900.0), (1000.0, 1800.0)),
+            Phase("confirm", 20, (64,), 24.0, (1200.0, 2700.0), (2600.0, 5400.0)),
+        ),
+        points=(Point(32, 80.0, 512.0), Point(64, 120.0, 1600.0)),
+        at_a_time=2,
+        startup_seconds=9.0,
+        seconds=(1800.0, 3600.0),
+        disk_mb=1234.0,
+        kept_mb=56.0,
+        cache_mb=7.0,
+        process_mb=1600.0,
+        cost=(2.0, 4.0),
+        hourly_price=2.0,
+        host="somewhere",
+    )
+    console = Console(record=True, width=120)
+    for part in render(load_study(DEMO, []), plan):
+        console.print(part)
+    text = console.export_text()
+    rows = [line for line in text.splitlines() if " MB │" in line]
+    assert [row.replace("│", " ").split()[:3] for row in rows] == [
+        ["search", "8", "32"],
+        ["64", "2", "min"],
+        ["confirm", "20", "64"],
+    ]
+    assert "1,600 MB" in rows[1]
+    assert "30 min to 60 min with 2 at a time" in text
+    assert "at most 1,234 MB, 56 MB are kept" in text
+    assert "2.00 to 4.00" in text

@@ -1,0 +1,41 @@
+import socket
+
+import pytest
+
+from hybridir.errors import InputError
+from tune.readiness.cluster import check_resources, cpu_count, start_ray
+from tune.study import DEMO, load_study
+
+
+def test_an_address_where_nothing_listens_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound but not listening: nobody else can take it
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        with pytest.raises(InputError, match=f"RAY_ADDRESS={address}: no Ray cluster answers"):
+            start_ray()
+
+
+def test_more_cores_than_there_are_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    greedy = load_study(DEMO, [f"resources.cpu={cpu_count() + 1}"])
+    with pytest.raises(InputError, match=f"cpu={cpu_count() + 1}"):
+        check_resources(greedy)
+
+
+def test_a_trial_of_several_processes_needs_the_cores_of_all_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    count = cpu_count()
+    greedy = load_study(DEMO, [f"resources.cpu={count}", "resources.processes=2"])
+    with pytest.raises(InputError, match=f"cpu={count} for each of 2 processes"):
+        check_resources(greedy)
+
+
+def test_a_machine_alone_is_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(InputError, match=r"nodes=3: .* set RAY_ADDRESS to the head"):
+        check_resources(load_study(DEMO, ["resources.nodes=3"]))

@@ -1,0 +1,73 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hybridir.errors import InputError
+from tune.readiness.inputs import batch_sizes, check_study
+from tune.study import StudyConfig, load_study
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "train": {"synthetic": {"languages": 2, "entities": 30}},
+    "report_on": ["synthetic-test"],
+    "encoder": {"from_scratch": {"layers": 1, "hidden_size": 16, "heads": 1}},
+    "confirm": {"mixing_ratio": [0.0, 0.5], "at": {"temperature": 0.05}},
+}
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Any:
+    def load(**changes: Any) -> StudyConfig:
+        (tmp_path / "study.yaml").write_text(yaml.safe_dump(SMALL | changes))
+        return load_study(tmp_path / "study.yaml", [])
+
+    return load
+
+
+def test_a_check_names_each_data_set_with_its_role(study: Any) -> None:
+    found = check_study(study()).data
+    assert [(name, role) for name, _, role in found] == [
+        ("train", "training"),
+        ("dev", "tuning"),
+        ("synthetic-test", "reporting"),
+    ]
+    assert len({digest for _, digest, _ in found}) == 3
+
+
+def test_the_batch_of_the_confirmation_must_fit(study: Any) -> None:
+    confirm = {"mixing_ratio": [0.5], "at": {"batch_size": 4096}}
+    with pytest.raises(InputError, match="4096"):
+        check_study(study(confirm=confirm))
+
+
+def test_all_batches_that_cannot_be_filled_are_named_at_once(study: Any) -> None:
+    space = {"batch_size": {"choice": [16, 4096, 8192]}}
+    with pytest.raises(InputError) as error:
+        check_study(study(space=space, search={"trials": 2}))
+    assert "4096" in str(error.value)
+    assert "8192" in str(error.value)
+
+
+def test_the_study_is_counted_out_for_the_plan(study: Any) -> None:
+    found = check_study(study())
+    assert found.training_digest == found.data[0][1]
+    # One layer of width 16: vocabulary x 16 weights and more, far fewer than 100,000.
+    assert 1_000 < found.parameters < 100_000
+    assert found.rows["confirm"] > found.rows["search"] > 0
+
+
+def test_each_phase_has_its_batch_sizes(study: Any) -> None:
+    assert batch_sizes(study(batch={"batch_size": 24})) == {"confirm": (24,)}
+    space = {"batch_size": {"choice": [64, 16]}}
+    at_best = {"mixing_ratio": [0.5]}
+    assert batch_sizes(study(space=space, search={"trials": 2}, confirm=at_best)) == {
+        "search": (16, 64),
+        "confirm": (16, 64),
+    }
+    fixed = {"mixing_ratio": [0.5], "at": {"batch_size": 8}}
+    assert batch_sizes(study(space=space, search={"trials": 2}, confirm=fixed)) == {
+        "search": (16, 64),
+        "confirm": (8,),
+    }

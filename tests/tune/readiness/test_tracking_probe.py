@@ -1,0 +1,106 @@
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import ViewType
+
+from tune.readiness.tracking_probe import driver_problem, is_server, server_problem
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Port of a real MLflow server, which knows its host by the usual names alone."""
+    folder, port = tmp_path_factory.mktemp("server"), free_port()
+    command = ["-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
+    command += ["--artifacts-destination", str(folder / "artifacts")]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        while True:
+            assert process.poll() is None, (folder / "log").read_text()
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health").close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_a_server_that_takes_a_run_and_gives_it_back_is_fine_and_keeps_nothing(port: int) -> None:
+    uri = f"http://127.0.0.1:{port}"
+    assert is_server(uri)
+    assert driver_problem(uri) == ""
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("hybridir")
+    assert experiment is not None
+    assert client.search_runs([experiment.experiment_id]) == []
+    deleted = client.search_runs([experiment.experiment_id], run_view_type=ViewType.DELETED_ONLY)
+    assert [run.data.metrics for run in deleted] == [{"preflight": 1.0}]
+
+
+def test_pain_10_a_server_that_refuses_its_name_is_told_which_one_to_allow(port: int) -> None:
+    # 127.1 is 127.0.0.1 to the resolver, but no name that the server knows.
+    problem = server_problem(f"http://127.1:{port}")
+    assert "403, Invalid Host header" in problem
+    assert f"--allowed-hosts 127.1:{port}" in problem
+
+
+def test_a_port_where_no_server_runs_is_named_with_what_may_be_the_reason() -> None:
+    problem = server_problem(f"http://127.0.0.1:{free_port()}")
+    assert "refuses the connection" in problem
+    assert "--host 0.0.0.0" in problem
+
+
+def test_a_name_that_nobody_knows_is_named() -> None:
+    assert "tracking.invalid cannot be resolved" in server_problem("http://tracking.invalid")
+
+
+def test_pain_05_folders_are_no_place_for_runs_any_more() -> None:
+    for uri in ("./mlruns", "file:///tmp/mlruns"):
+        assert "sqlite:///mlflow.db" in driver_problem(uri)
+
+
+def test_a_database_needs_a_folder_that_can_be_written_to(tmp_path: Path) -> None:
+    assert driver_problem(f"sqlite:///{tmp_path}/mlflow.db") == ""
+    assert not (tmp_path / "mlflow.db").exists()
+    assert "there is no folder" in driver_problem(f"sqlite:///{tmp_path}/absent/mlflow.db")
+    (tmp_path / "file").touch()
+    assert "is not a folder" in driver_problem(f"sqlite:///{tmp_path}/file/mlflow.db")
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_text("no database, but as long as the header of one" * 9)
+    assert "cannot be written to" in driver_problem(f"sqlite:///{tmp_path}/mlflow.db")
+
+
+def test_a_database_that_is_there_is_left_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "mlflow.db"
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE runs (id INTEGER)")
+    database.close()
+    before = path.read_bytes()
+    assert driver_problem(f"sqlite:///{path}") == ""
+    assert path.read_bytes() == before

@@ -1,0 +1,118 @@
+import shutil
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from hybridir import names
+from tests.tracked import FAILED, OUTCOMES, check_whole, runs, start, statuses
+from tune.folders import Outcome, RunFolder
+from tune.record.mirror import Mirror
+
+pytestmark = pytest.mark.xdist_group("tracking")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    run = RunFolder(tmp_path / "run-001")
+    run.path.mkdir()
+    run.study_file.write_text("name: small\n")
+    return run
+
+
+def mirror(uri: str, folder: RunFolder, run_id: str | None = None) -> Mirror:
+    return Mirror(uri, "small", folder, {"seed": 0}, [("train", "0123", "training")], run_id)
+
+
+def test_a_trial_is_a_child_run_with_its_figures_state_and_reason(
+    uri: str, folder: RunFolder
+) -> None:
+    writer = mirror(uri, folder)
+    trial = start(folder)
+    writer.bring(trial)
+    assert statuses(uri, folder) == ["RUNNING", "RUNNING"]
+    trial.settle(FAILED)
+    assert writer.missing() == {trial.name}
+    writer.bring(trial)
+    assert writer.missing() == set()
+    writer.close("FINISHED", {})
+    check_whole(uri, folder, (FAILED,))
+
+
+def test_of_a_run_that_was_made_twice_one_remains(uri: str, folder: RunFolder) -> None:
+    trial = start(folder)
+    mirror(uri, folder).bring(trial)
+    parent, child = runs(uri, folder)
+    # A frozen server that answers too late leaves such runs.
+    client = MlflowClient(uri)
+    for run in (parent, child):
+        tags = {
+            key: value
+            for key, value in run.data.tags.items()
+            if key.startswith("hybridir.") or key == names.TAG_PARENT
+        }
+        client.create_run(run.info.experiment_id, run.info.start_time, tags)
+    trial.settle(FAILED)
+    resumed = mirror(uri, folder, parent.info.run_id)
+    resumed.bring(trial)
+    resumed.close("FINISHED", {})
+    check_whole(uri, folder, (FAILED,))
+    assert resumed.run_id == parent.info.run_id
+
+
+def test_sending_a_trial_twice_leaves_no_second_value(uri: str, folder: RunFolder) -> None:
+    trial = start(folder)
+    (trial.path / "training_log.jsonl").write_text('{"step": 4, "loss": 0.9}\n')
+    trial.settle(Outcome(names.COMPLETE, {"dev/map_mean": 0.5, "train/loss": 0.8}))
+    mirror(uri, folder).bring(trial)
+    client = MlflowClient(uri)
+    _, child = runs(uri, folder)
+    # As if the driver had been killed before the last of its requests.
+    client.update_run(child.info.run_id, status="RUNNING")
+    mirror(uri, folder).bring(trial)
+    for metric, values in (("dev/map_mean", [(0, 0.5)]), ("train/loss", [(4, 0.9)])):
+        history = client.get_metric_history(child.info.run_id, metric)
+        assert [(entry.step, entry.value) for entry in history] == values
+    assert statuses(uri, folder) == ["RUNNING", "FINISHED"]
+
+
+def test_a_database_that_knows_nothing_of_the_study_gets_it_all_from_the_folder(
+    uri: str, empty: Path, folder: RunFolder, tmp_path: Path
+) -> None:
+    for number, outcome in enumerate(OUTCOMES):
+        start(folder, f"search-{number:03d}").settle(outcome)
+    first = mirror(uri, folder)
+    for trial in folder.trials():
+        first.bring(trial)
+    new = f"sqlite:///{shutil.copy(empty, tmp_path)}"
+    second = mirror(new, folder, first.run_id)
+    assert second.missing() == {trial.name for trial in folder.trials()}
+    for trial in folder.trials():
+        second.bring(trial)
+    second.close("FINISHED", {})
+    check_whole(new, folder, OUTCOMES)
+    (before, *_), (after, *_) = runs(uri, folder), runs(new, folder)
+    assert second.run_id == after.info.run_id != before.info.run_id
+    assert after.info.start_time == before.info.start_time
+    assert after.data.params == before.data.params
+
+
+def test_the_parent_says_what_was_trained_on_where_and_with_what(
+    uri: str, folder: RunFolder
+) -> None:
+    mirror(uri, folder).missing()
+    (parent,) = runs(uri, folder)
+    assert parent.data.params == {"seed": "0"}
+    assert parent.inputs is not None
+    (data,) = parent.inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("train", "0123")
+    assert "torch 2" in parent.data.tags[names.TAG_VERSIONS]
+    assert "CPU cores" in parent.data.tags[names.TAG_MACHINE]
+
+
+def test_artifacts_lie_beside_the_database(uri: str, folder: RunFolder) -> None:
+    mirror(uri, folder).missing()
+    (parent,) = runs(uri, folder)
+    database = Path(uri.removeprefix("sqlite:///"))
+    assert parent.info.artifact_uri.startswith((database.parent / "mlartifacts").as_uri())
+    assert not (database.parent / "mlruns").exists()

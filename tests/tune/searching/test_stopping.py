@@ -1,0 +1,168 @@
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
+
+from hybridir import names
+from tune.callback import settle
+from tune.folders import RunFolder
+from tune.searching.searcher import TruthfulSearcher, open_study, start_study
+from tune.searching.stopping import Scheduler, Stopping, fidelities, halving_stops, median_stops
+from tune.space.ranges import Range, Space
+from tune.space.samplers import make_sampler
+
+OBJECTIVE = "dev/map_mean"
+SPACE: Space = {"mixing_ratio": Range(uniform=(0.0, 1.0))}
+
+
+def new_searcher(folder: RunFolder) -> TruthfulSearcher:
+    return TruthfulSearcher(
+        start_study(folder.journal, "s", [OBJECTIVE], SPACE),
+        SPACE,
+        [OBJECTIVE],
+        20,
+        sampler=lambda number: make_sampler(
+            "random", SPACE, seed=0, number=number, startup_trials=1
+        ),
+        folder=lambda number: folder.trial(f"search-{number:03d}"),
+        make_spec=lambda number, parameters: {"number": number},
+        settle=partial(settle, objectives=[OBJECTIVE]),
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder(tmp_path / "run-001")
+
+
+@pytest.fixture
+def searcher(folder: RunFolder) -> TruthfulSearcher:
+    return new_searcher(folder)
+
+
+def rule(
+    searcher: TruthfulSearcher, name: Literal["asha", "median"], steps: Sequence[int] = (50,)
+) -> Stopping:
+    return Stopping(searcher, name, OBJECTIVE, steps=[*steps, 100], reduction=2)
+
+
+def result(percent: int, value: float) -> dict[str, Any]:
+    return {OBJECTIVE: value, names.FIDELITY: percent / 100, "budget_percent": percent}
+
+
+def play(searcher: TruthfulSearcher, scheduler: Stopping, values: dict[int, float]) -> int:
+    """Let a trial report these values in turn, as Ray does; return where it ended."""
+    trial = f"trial {id(values)}"
+    searcher.suggest(trial)
+    for percent, value in values.items():
+        stops = percent < 100 and scheduler.stops(trial, result(percent, value))
+        if not stops:
+            searcher.on_trial_result(trial, result(percent, value))
+        if stops or percent == 100:
+            searcher.on_trial_complete(trial, result(percent, value))
+            return percent
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "first", "reduction", "expected"),
+    [
+        ("none", 0.5, 2, [1.0]),
+        ("asha", 0.5, 2, [0.5, 1.0]),
+        ("asha", 0.125, 2, [0.12, 0.25, 0.5, 1.0]),
+        ("asha", 0.1, 3, [0.1, 0.3, 0.9, 1.0]),
+        ("asha", 0.01, 10, [0.01, 0.1, 1.0]),
+        ("median", 0.5, 2, [0.5, 0.62, 0.75, 0.88, 1.0]),
+        ("median", 0.95, 2, [0.95, 1.0]),
+    ],
+)
+def test_trials_report_at_whole_percents_of_the_budget_and_at_its_end(
+    scheduler: Scheduler, first: float, reduction: int, expected: list[float]
+) -> None:
+    assert fidelities(scheduler, first, reduction) == expected
+
+
+@pytest.mark.parametrize("reduction", [2, 3, 4])
+def test_halving_decides_as_rays_asha_does(reduction: int) -> None:
+    rng = np.random.default_rng(reduction)
+    ray_rule = AsyncHyperBandScheduler(
+        time_attr="budget_percent", metric=OBJECTIVE, mode="max", max_t=100, grace_period=50,
+        reduction_factor=reduction, brackets=1,
+    )  # fmt: skip
+    seen: list[float] = []
+    for number, value in enumerate(rng.random(30).round(1)):  # rounded: with equals
+        trial = Trial("x", stub=True, trial_id=str(number))
+        ray_rule.on_trial_add(None, trial)  # type: ignore[arg-type]
+        decision = ray_rule.on_trial_result(None, trial, result(50, value))  # type: ignore[arg-type]
+        assert halving_stops(value, seen, reduction) == (decision == TrialScheduler.STOP)
+        seen.append(value)
+
+
+def test_the_median_rule_compares_the_best_so_far_with_the_others_running_averages() -> None:
+    others = [[0.1, 0.3], [0.5, 0.7], [0.2, 0.2]]  # averages 0.2, 0.6, 0.2
+    assert not median_stops([0.2], others)
+    assert median_stops([0.19], others)
+    assert not median_stops([0.9, 0.0], others), "the best counts, not the last"
+    assert not median_stops([0.0], others[:2]), "two others are too few"
+
+
+def test_of_each_rung_the_worse_half_is_stopped(
+    folder: RunFolder, searcher: TruthfulSearcher
+) -> None:
+    asha = rule(searcher, "asha", [25, 50])
+    ends = [
+        play(searcher, asha, {25: first, 50: second, 100: 0.5})
+        # Medians before each: none; 0.4 and 0.5; 0.5 and 0.55; 0.4 and 0.5.
+        for first, second in [(0.4, 0.5), (0.6, 0.6), (0.3, 0.9), (0.5, 0.2)]
+    ]
+    assert ends == [100, 100, 25, 50]
+    trials = open_study(folder.journal, "s").trials
+    assert [trial.state.name for trial in trials] == ["COMPLETE", "COMPLETE", "PRUNED", "PRUNED"]
+    assert trials[2].intermediate_values == {25: 0.3}
+    assert trials[3].intermediate_values == {25: 0.5, 50: 0.2}
+
+
+def test_the_median_rule_is_checked_at_every_share_with_the_values_of_the_journal(
+    folder: RunFolder, searcher: TruthfulSearcher
+) -> None:
+    median = rule(searcher, "median", [50, 62])
+    for value in (0.4, 0.5, 0.6):
+        assert play(searcher, median, {50: value, 62: value + 0.2, 100: 0.8}) == 100
+    # Averages up to 50: 0.4, 0.5, 0.6; up to 62: 0.5, 0.6, 0.7.
+    assert play(searcher, median, {50: 0.49}) == 50
+    # The stopped one counts at 50, where the median is 0.495 now, but not at 62.
+    assert play(searcher, median, {50: 0.55, 62: 0.5}) == 62
+    assert play(searcher, median, {50: 0.61, 62: 0.0, 100: 0.1}) == 100
+
+
+def test_values_are_remembered_over_an_interruption_and_a_decision_is_kept(
+    folder: RunFolder, searcher: TruthfulSearcher
+) -> None:
+    assert play(searcher, rule(searcher, "asha"), {50: 0.4, 100: 0.5}) == 100
+    searcher.suggest("b")
+    searcher.on_trial_result("b", result(50, 0.6))
+    resumed = new_searcher(folder)
+    asha = rule(resumed, "asha")
+    resumed.suggest("b again")
+    assert not asha.stops("b again", result(50, 0.1)), "it was let through before"
+    resumed.suggest("c")
+    assert asha.stops("c", result(50, 0.3))
+
+
+@pytest.mark.parametrize("name", ["asha", "median"])
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_a_trial_without_a_finite_value_ends_there_and_has_failed(
+    folder: RunFolder,
+    searcher: TruthfulSearcher,
+    name: Literal["asha", "median"],
+    value: float,
+) -> None:
+    assert play(searcher, rule(searcher, name), {50: value, 100: 0.5}) == 50
+    (trial,) = open_study(folder.journal, "s").trials
+    assert trial.state.name == "FAIL"
+    assert trial.intermediate_values == {}

@@ -1,0 +1,148 @@
+import io
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from rich.console import Console
+from scipy import stats
+
+from hybridir import names
+from tests.tiny import ROOT, settings
+from tune.folders import PROGRESS, Outcome, RunFolder
+from tune.view.status import show_status
+
+
+def shown(folder: RunFolder) -> str:
+    out = io.StringIO()
+    show_status(folder, Console(file=out, width=120))
+    return out.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    run = RunFolder(tmp_path / "storage" / "tiny" / "run-001")
+    run.path.mkdir(parents=True)
+    given = settings()
+    study = {
+        "name": "tiny",
+        **given.pop("data"),
+        **given,
+        "space": {"mixing_ratio": {"uniform": [0, 1]}},
+        "search": {"trials": 6},
+        "confirm": {"mixing_ratio": [0.0, 0.5], "seeds": 2},
+    }
+    run.study_file.write_text(yaml.safe_dump(study))
+    return run
+
+
+def run_one(folder: RunFolder, name: str, silent: float = 0.0) -> None:
+    trial = folder.trial(name)
+    trial.begin()
+    trial.write(PROGRESS, {"step": 30, "steps": 120, "host": "node-1"})
+    seen = time.time() - silent
+    os.utime(trial.path / PROGRESS, (seen, seen))
+
+
+def test_before_the_first_trial_there_is_nothing_to_tell(folder: RunFolder) -> None:
+    text = shown(folder)
+    assert "not finished; no trial yet" in text
+    assert "tracking: not begun" in text
+    assert "not known before the first trial has ended" in text
+
+
+def test_trials_are_counted_by_phase_and_state_with_their_totals(folder: RunFolder) -> None:
+    folder.trial("search-000").settle(Outcome(names.COMPLETE, {}))
+    folder.trial("search-001").settle(Outcome(names.PRUNED, {}))
+    run_one(folder, "search-002")
+    folder.trial("search-003").write("config.json", {})
+    text = shown(folder)
+    assert "1 COMPLETE, 1 PRUNED, 1 running, 1 waiting" in text
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.strip()}
+    # complete, pruned, failed, running, waiting, of
+    assert rows["search"] == ["1", "1", "0", "1", "1", "6"]
+    assert rows["confirm"] == ["0", "0", "0", "0", "0", "4"]
+
+
+def test_a_running_trial_has_its_step_and_host_and_a_silent_one_says_so(
+    folder: RunFolder,
+) -> None:
+    run_one(folder, "search-000")
+    run_one(folder, "search-001", silent=1200)
+    with folder.held():
+        text = shown(folder)
+    assert ": running;" in text
+    assert "search-000: step 30 of 120 (25%) on node-1; last seen 0 s ago" in text
+    assert "search-001: step 30 of 120 (25%) on node-1; no sign of life for 20 min" in text
+    assert "--resume" not in text
+
+
+def test_without_a_driver_trials_are_interrupted_and_the_command_that_goes_on_is_shown(
+    folder: RunFolder,
+) -> None:
+    run_one(folder, "search-000")
+    text = shown(folder)
+    assert "search-000: step 30 of 120 (25%) on node-1; interrupted" in text
+    storage = folder.path.parent.parent
+    assert f"python tune/run_sweep.py --resume tiny --storage {storage}\n" in text
+
+
+def test_a_failure_is_shown_with_its_host_attempts_and_last_lines(folder: RunFolder) -> None:
+    trial = folder.trial("search-000")
+    trial.write("attempts.json", {"attempts": [{}, {}, {}]})
+    trial.settle(Outcome(names.FAIL, {}, "Traceback:\n  a line\nOSError: why", "node-2"))
+    lines = shown(folder).splitlines()
+    at = lines.index("  search-000: FAIL on node-2 (2 times begun again): OSError: why")
+    assert lines[at + 1 : at + 3] == ["    Traceback:", "      a line"]
+
+
+def test_tracking_is_in_step_or_behind_by_the_trials_that_it_lacks(folder: RunFolder) -> None:
+    for number in range(3):
+        folder.trial(f"search-{number:03d}").settle(Outcome(names.COMPLETE, {}))
+    noted = {"uri": "sqlite:///a.db", "run_id": "1", "sent": ["search-000"], "away": "refused"}
+    folder.tracking.write_text(json.dumps(noted))
+    text = shown(folder)
+    assert "sqlite:///a.db: behind by 2 trials; the server is away: refused" in text
+    assert "mlflow ui --backend-store-uri sqlite:///a.db\n" in text
+    everything = [trial.name for trial in folder.trials()]
+    folder.tracking.write_text(json.dumps({**noted, "sent": everything, "away": ""}))
+    assert "sqlite:///a.db: in step\n" in shown(folder)
+
+
+def test_a_finished_study_says_so(folder: RunFolder) -> None:
+    folder.finish()
+    folder.journal.touch()
+    text = shown(folder)
+    assert ": finished;" in text
+    assert "left" not in text
+    assert f"optuna-dashboard {folder.journal}\n" in text
+
+
+def test_the_status_loads_neither_ray_nor_mlflow_nor_torch(folder: RunFolder) -> None:
+    code = (
+        "import sys, pathlib, rich.console, tune.folders, tune.view.status;"
+        "run = tune.folders.RunFolder(pathlib.Path(sys.argv[1]));"
+        "tune.view.status.show_status(run, rich.console.Console());"
+        "assert not {'ray', 'mlflow', 'torch'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code, str(folder.path)], cwd=ROOT, check=True)
+
+
+def test_the_curve_holds_mean_and_t_interval_over_seeds(folder: RunFolder) -> None:
+    values = [0.40, 0.50, 0.60]
+    for seed, value in enumerate(values):
+        metrics = {"xquad-r/map_monolingual": value, "dev/map_monolingual": 0.999}
+        folder.trial(f"confirm-a0.5-s{seed}").settle(Outcome(names.COMPLETE, metrics))
+    failed = Outcome(names.FAIL, {"xquad-r/map_monolingual": 0.1})
+    folder.trial("confirm-a0.5-s3").settle(failed)
+    # 95 % t interval of three values: t(2 degrees) * standard deviation / sqrt(3).
+    half = stats.t.ppf(0.975, 2) * np.std(values, ddof=1) / math.sqrt(3)
+    text = shown(folder)
+    assert f"0.500 ± {half:.3f}" in text
+    assert "0.999" not in text, "the development benchmark is not reported"

@@ -1,0 +1,96 @@
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hybridir.config import (
+    DataConfig,
+    EncoderConfig,
+    FromScratchConfig,
+    TrainConfig,
+    TrainingConfig,
+    TrialConfig,
+)
+from hybridir.config import SyntheticConfig as Synthetic
+from hybridir.errors import TrialError
+from tests.tiny import python
+from tune.folders import TrialFolder
+from tune.worker.trainable import has_failed, train_trial, trial_spec
+
+
+def spec(folder: Path, **training: Any) -> dict[str, Any]:
+    config = TrialConfig(
+        data=DataConfig(train=TrainConfig(synthetic=Synthetic(languages=2, entities=30))),
+        encoder=EncoderConfig(
+            from_scratch=FromScratchConfig(
+                layers=1, hidden_size=16, intermediate_size=16, heads=1, vocabulary=600
+            )
+        ),
+        training=TrainingConfig(**({"pairs": 128} | training)),
+    )
+    return trial_spec(
+        folder=folder / "search-000",
+        cache=folder / "cache",
+        config=config.model_dump_json(),
+        fidelities=[1.0],
+        cpu=1,
+        keep_encoder=False,
+    )
+
+
+def test_what_a_worker_is_given_is_small_and_plain(tmp_path: Path) -> None:
+    given = spec(tmp_path)
+    assert json.loads(json.dumps(given)) == given
+    assert Path(given["trial"]["folder"]).is_absolute()
+
+
+def test_pain_07_a_worker_opens_no_database_since_it_loads_neither_mlflow_nor_optuna() -> None:
+    loaded = python(
+        "import sys, tune.worker.trainable, hybridir.trial; "
+        "print(sorted({'mlflow', 'optuna', 'sqlalchemy'} & sys.modules.keys()))"
+    )
+    assert loaded.strip() == "[]"
+
+
+def test_a_trial_that_diverges_leaves_its_reason_and_ends_without_a_retry(tmp_path: Path) -> None:
+    # Cosines divided by 1e-40 are infinite in fp32, and the loss of infinities is no number.
+    given = spec(tmp_path, temperature=1e-40)
+    train_trial(given)
+    folder = TrialFolder(tmp_path / "search-000")
+    failure = folder.read("failure.json")
+    assert failure is not None
+    assert "step 0: loss nan" in failure["reason"]
+    assert has_failed(folder)
+    before = sorted(tmp_path.rglob("*"))
+    train_trial(given)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_unforeseen_error_leaves_its_last_lines_and_is_retried_until_it_is_in_vain(
+    tmp_path: Path,
+) -> None:
+    given = spec(tmp_path)
+    given["trial"]["config"] = "{"
+    given["trial"]["max_failures"] = 1
+    folder = TrialFolder(tmp_path / "search-000")
+    for _ in range(2):
+        with pytest.raises(TrialError, match="ValidationError"):
+            train_trial(given)
+        failure = folder.read("failure.json")
+        assert failure is not None
+        assert "pydantic_core._pydantic_core.ValidationError" in failure["reason"]
+        assert failure["host"] == socket.gethostname()
+        assert not has_failed(folder)
+        assert len(failure["reason"].splitlines()) <= 12
+    train_trial(given)  # ends without an error, so that Ray does not try again
+    assert has_failed(folder)
+    failure = folder.read("failure.json")
+    assert failure is not None
+    assert failure["reason"].startswith("cut off 2 times in a row without a new checkpoint")
+    assert "pydantic_core._pydantic_core.ValidationError" in failure["reason"]
+
+
+def test_a_trial_that_has_not_failed_has_no_failure(tmp_path: Path) -> None:
+    assert not has_failed(TrialFolder(tmp_path))

@@ -1,0 +1,1 @@
+"""Whether data and nodes can run a study, before its first trial."""

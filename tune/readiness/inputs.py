@@ -1,0 +1,115 @@
+"""Loads all that a study is made of, once, before anything is written."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hybridir import names
+from hybridir.config import TrialConfig
+from hybridir.data.benchmark import Benchmark
+from hybridir.data.sources import load_reported, load_training
+from hybridir.errors import InputError
+from hybridir.loading import load_encoder, load_tokenizer
+from hybridir.trial import make_plan
+from tune.space.parameters import Value
+from tune.space.ranges import corners
+from tune.study import StudyConfig
+
+# What decides whether batches can be drawn.
+_BATCHES = (names.MIXING_RATIO, names.BATCH_SIZE, "kind")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the driver found when it loaded data and weights.
+
+    Attributes:
+        data: (name, digest, role) of each data set; the training table is the first.
+        parameters: numbers in the encoder.
+        characters: of all texts, training and benchmarks.
+        rows: of a trial's per-query tables at most, by phase.
+    """
+
+    data: list[tuple[str, str, str]]
+    parameters: int
+    characters: int
+    rows: dict[str, int]
+
+    @property
+    def training_digest(self) -> str:
+        """Digest of the training table."""
+        return self.data[0][1]
+
+
+def check_study(study: StudyConfig) -> Inputs:
+    """Load all data and try the batches of every extreme, before anything is written.
+
+    Raises:
+        InputError: if the data or weights cannot be used, or a batch cannot be filled.
+    """
+    training = load_training(study.data)
+    reported = load_reported(study.data)
+    problems: dict[str, None] = {}
+    for parameters in _extremes(study):
+        config = study.trial(parameters, seed=0, report=False)
+        try:
+            make_plan(config, training)
+        except InputError as error:
+            problems[str(error)] = None
+    if problems:
+        raise InputError.collect(f"study {study.name}", problems)
+    pairs, dev = training.pairs, [training.dev] if training.dev else []
+    benchmarks = [*dev, *reported]
+    texts = [*pairs.question, *pairs.passage]
+    data = [("train", pairs.digest, "training")]
+    data += [(names.DEV, benchmark.digest, "tuning") for benchmark in dev]
+    data += [(benchmark.name, benchmark.digest, "reporting") for benchmark in reported]
+    return Inputs(
+        data=data,
+        parameters=_parameters(study.trial({}, seed=0, report=False), texts, pairs.digest),
+        characters=sum(map(len, texts))
+        + sum(len(text) for each in benchmarks for text in (*each.queries, *each.passages)),
+        rows={
+            names.PHASE_SEARCH: sum(map(_rows, dev)),
+            names.PHASE_CONFIRM: sum(map(_rows, benchmarks)),
+        },
+    )
+
+
+def batch_sizes(study: StudyConfig) -> dict[str, tuple[int, ...]]:
+    """The batch sizes that each phase may use: all of a choice, the ends of a range."""
+    own = study.batch.batch_size
+    searched: tuple[Value, ...] = (own,)
+    if study.search and (given := study.space.get(names.BATCH_SIZE)):
+        searched = given.extremes + ((own,) if given.when else ())
+    found = {names.PHASE_SEARCH: searched} if study.search else {}
+    if study.confirm:
+        at = study.confirm.at
+        fixed = at.get(names.BATCH_SIZE, own) if isinstance(at, dict) else None
+        found[names.PHASE_CONFIRM] = searched if fixed is None else (fixed,)
+    return {phase: tuple(sorted({int(size) for size in sizes})) for phase, sizes in found.items()}
+
+
+def _extremes(study: StudyConfig) -> Iterator[dict[str, Value]]:
+    """Parameters that are legal together only if all of the study's are."""
+    searched = list(corners(study.space, [n for n in _BATCHES if n in study.space]))
+    if study.search:
+        yield from searched
+    if study.confirm:
+        at = study.confirm.at
+        for ratio in sorted(set(study.confirm.mixing_ratio)):
+            for point in [at] if isinstance(at, dict) else searched:
+                yield {**point, names.MIXING_RATIO: ratio}
+
+
+def _parameters(config: TrialConfig, texts: list[str], digest: str) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer = load_tokenizer(config.encoder, texts, digest, Path(folder))
+        encoder = load_encoder(config.encoder, tokenizer, seed=0)
+    return sum(weight.numel() for weight in encoder.parameters())
+
+
+def _rows(benchmark: Benchmark) -> int:
+    """A row for each query and each pool that holds a relevant passage, and one for all pools."""
+    return len(benchmark.relevant) + len(benchmark.queries)

@@ -1,0 +1,304 @@
+"""A study's folder -> MLflow: the study is a parent run, a trial its child.
+
+Everything that is written comes from the folder alone and may be written again without a change.
+So a server that was away, a driver that was killed and a database that was lost are all mended by
+the same calls. All of them wait for the server; `tune.record.tracking` makes them from a thread.
+"""
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+# A request that fails is made again by `tune.record.tracking`, which knows what came of it;
+# MLflow's own retries would take minutes. 30 s: a server that is slow answered in less than 1 s
+# (measured).
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+
+from hybridir import names
+from hybridir.config import TrialConfig
+from tune.folders import Outcome, RunFolder, TrialFolder
+from tune.record.environment import environment
+from tune.record.truth import measure_truth
+from tune.space.parameters import PARAMETERS
+
+# A new database's schema is announced step by step, by MLflow and by Alembic; an answer that did
+# not come is told by `tune.record.tracking`, not by the connection pool as well.
+for noisy in ("mlflow.store.db.utils", "alembic", "urllib3.connectionpool"):
+    logging.getLogger(noisy).setLevel(logging.ERROR)
+
+EXPERIMENT = "hybridir"
+_RUNNING = "RUNNING"
+_STATUS = {names.COMPLETE: "FINISHED", names.PRUNED: "KILLED", names.FAIL: "FAILED"}
+_TAG_LIMIT = 5000  # characters, of MLflow
+
+
+class Mirror:
+    """Brings MLflow to what a study's folder says; raises whatever MLflow raises.
+
+    Args:
+        uri: MLflow tracking URI.
+        study: name of the study.
+        folder: its folder.
+        parameters: settings of the study that are worth a column in the UI.
+        data: (name, digest, role) of each data set.
+        run_id: the study's run, if it has one. Should the server not know it, since its database
+            is a new one, another is made.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        study: str,
+        folder: RunFolder,
+        parameters: dict[str, Any],
+        data: Iterable[tuple[str, str, str]],
+        run_id: str | None = None,
+    ) -> None:
+        self._uri = uri
+        self._study = study
+        self._folder = folder
+        self._parameters = parameters
+        self._data = list(data)
+        self.run_id = run_id
+        self._opened = False
+        self._experiment: str | None = None
+
+    def forget(self) -> None:
+        """Take nothing for granted that the server said before."""
+        self._opened = False
+        self._experiment = None
+
+    def ask(self) -> None:
+        """Do nothing but wait for an answer."""
+        self._client.get_experiment_by_name(EXPERIMENT)
+
+    def missing(self) -> set[str]:
+        """Names of the trials that have ended and whose runs do not say so."""
+        runs: dict[str, list[Run]] = {}
+        for run in self._search(f"tags.`{names.TAG_PARENT}` = '{self._parent()}'"):
+            runs.setdefault(run.data.tags[names.TAG_TRIAL], []).append(run)
+        found = {name: self._only(several) for name, several in runs.items()}
+        return {
+            trial.name
+            for trial in self._folder.trials()
+            if (outcome := trial.outcome) and not _in_step(found.get(trial.name), outcome)
+        }
+
+    def bring(self, trial: TrialFolder) -> None:
+        """Bring a trial's run to the state that its folder tells; make it if there is none."""
+        parent = self._parent()
+        run = self._only(
+            self._search(
+                f"tags.`{names.TAG_PARENT}` = '{parent}' "
+                f"and tags.`{names.TAG_TRIAL}` = '{trial.name}'"
+            )
+        )
+        outcome = trial.outcome
+        if _in_step(run, outcome):
+            return
+        run_id = run.info.run_id if run else self._create(trial, parent)
+        # Also if it has ended: what was cut off was closed, and is being gone on with.
+        self._client.update_run(run_id, status=_RUNNING)
+        self._client.log_batch(run_id, params=_parameters(trial))
+        self._tag(run_id, {names.TAG_STATE: _RUNNING})
+        if outcome:
+            self._end(run_id, trial, outcome)
+
+    def log_model(self, folder: Path) -> None:
+        """Keep an encoder with the study."""
+        self._client.log_artifacts(self._parent(), str(folder), "encoder")
+
+    def close(self, status: str, tags: dict[str, str]) -> None:
+        """Close the parent run, and the runs of trials that were cut off."""
+        parent = self._parent()
+        ended = {trial.name for trial in self._folder.trials() if trial.outcome}
+        for run in self._search(f"tags.`{names.TAG_PARENT}` = '{parent}'"):
+            if run.info.status == _RUNNING and run.data.tags[names.TAG_TRIAL] not in ended:
+                self._client.set_terminated(run.info.run_id, status="KILLED")
+        self._tag(parent, tags)
+        now = _ms(time.time())
+        truth = [Metric(key, v, now, 0) for key, v in measure_truth(self._folder).items()]
+        self._client.log_batch(parent, metrics=truth)
+        self._client.set_terminated(parent, status=status)
+
+    @cached_property
+    def _client(self) -> MlflowClient:
+        """Made late: for a database file this creates the tables, which takes seconds."""
+        return MlflowClient(tracking_uri=self._uri)
+
+    def _parent(self) -> str:
+        """Id of the study's run, which is found or made when it is needed first."""
+        if not self._opened or self.run_id is None:
+            started = _ms(self._folder.study_file.stat().st_mtime)
+            folder = str(self._folder.path.resolve())
+            at_once = self._search(f"attributes.start_time = {started}")
+            same = [run for run in at_once if run.data.tags.get(names.TAG_FOLDER) == folder]
+            known = self._search(f"attributes.run_id = '{self.run_id}'") if self.run_id else []
+            run = self._only([*known, *(r for r in same if r.info.run_id != self.run_id)])
+            self.run_id = run.info.run_id if run else self._create_parent(folder, started)
+            self._client.update_run(self.run_id, status=_RUNNING)
+            self._describe(self.run_id)
+            self._opened = True
+        return self.run_id
+
+    def _create_parent(self, folder: str, started: int) -> str:
+        versions = environment()
+        machine = ", ".join(versions.pop(name) for name in ("machine", "processor"))
+        tags = {
+            names.TAG_STUDY: self._study,
+            names.TAG_KIND: names.KIND_STUDY,
+            names.TAG_FOLDER: folder,
+            names.TAG_COMMAND: " ".join(sys.argv),
+            names.TAG_VERSIONS: ", ".join(f"{name} {v}" for name, v in versions.items()),
+            names.TAG_MACHINE: machine,
+        }
+        name = f"{self._study} {self._folder.path.name}"
+        run = self._client.create_run(
+            self._experiment_id(), start_time=started, run_name=name, tags=tags
+        )
+        return str(run.info.run_id)
+
+    def _describe(self, parent: str) -> None:
+        """Note what the study is about."""
+        for file in (self._folder.study_file, self._folder.path / names.ARTIFACT_PLAN):
+            if file.is_file():
+                self._client.log_artifact(parent, str(file))
+        params = [Param(key, str(value)) for key, value in self._parameters.items()]
+        self._client.log_batch(parent, params=params)
+        inputs = [
+            DatasetInput(
+                Dataset(name=name, digest=digest[:32], source_type="local", source="{}"),
+                tags=[InputTag("mlflow.data.context", role)],
+            )
+            for name, digest, role in self._data
+        ]
+        self._client.log_inputs(parent, inputs)
+
+    def _experiment_id(self) -> str:
+        if self._experiment is None:
+            found = self._client.get_experiment_by_name(EXPERIMENT)
+            self._experiment = str(
+                found.experiment_id
+                if found
+                else self._client.create_experiment(
+                    EXPERIMENT, artifact_location=_artifacts_beside(self._uri)
+                )
+            )
+        return self._experiment
+
+    def _create(self, trial: TrialFolder, parent: str) -> str:
+        # The tags come with the run, so that there is never one that cannot be found again.
+        run = self._client.create_run(
+            self._experiment_id(),
+            start_time=_ms(trial.started),
+            run_name=trial.name,
+            tags={
+                names.TAG_PARENT: parent,
+                names.TAG_STUDY: self._study,
+                names.TAG_KIND: names.KIND_TRIAL,
+                names.TAG_TRIAL: trial.name,
+                names.TAG_PHASE: trial.phase,
+                names.TAG_STATE: _RUNNING,
+            },
+        )
+        return str(run.info.run_id)
+
+    def _end(self, run_id: str, trial: TrialFolder, outcome: Outcome) -> None:
+        # The time is the trial's, so that sending something twice leaves no second value.
+        ended = _ms(trial.ended)
+        self._client.log_batch(run_id, metrics=_metrics(trial, outcome, ended))
+        for file in (names.ARTIFACT_CONFIG, names.ARTIFACT_TRAINING_LOG):
+            if (trial.path / file).is_file():
+                self._client.log_artifact(run_id, str(trial.path / file))
+        for tables in (
+            names.ARTIFACT_PER_QUERY,
+            names.ARTIFACT_LANGUAGE_PAIRS,
+            names.ARTIFACT_TOP1_LANGUAGES,
+        ):
+            if outcome.state == names.COMPLETE and (trial.path / tables).is_dir():
+                self._client.log_artifacts(run_id, str(trial.path / tables), tables)
+        reason = {names.TAG_REASON: outcome.reason[-_TAG_LIMIT:]} if outcome.reason else {}
+        tags = {names.TAG_STATE: outcome.state, names.TAG_HOST: outcome.host, **reason}
+        self._tag(run_id, tags)
+        # Last, since this is what tells that all the rest is there.
+        self._client.set_terminated(run_id, status=_STATUS[outcome.state], end_time=ended)
+
+    def _tag(self, run_id: str, tags: dict[str, str]) -> None:
+        self._client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+    def _search(self, condition: str) -> list[Run]:
+        runs: list[Run] = []
+        page = self._client.search_runs([self._experiment_id()], condition)
+        runs += page
+        while page.token:
+            page = self._client.search_runs(
+                [self._experiment_id()], condition, page_token=page.token
+            )
+            runs += page
+        return runs
+
+    def _only(self, runs: list[Run]) -> Run | None:
+        """The first of several runs of one thing; the others are deleted.
+
+        A server that was frozen may do what it was asked to after nobody waited for it any more.
+        """
+        for run in runs[1:]:
+            self._client.delete_run(run.info.run_id)
+        return runs[0] if runs else None
+
+
+def _in_step(run: Run | None, outcome: Outcome | None) -> bool:
+    if run is None:
+        return False
+    if outcome is None:
+        return run.info.status == _RUNNING and bool(run.data.params)
+    # A trial that was cut off is closed as KILLED, as a stopped one is, but without a state.
+    tagged = run.data.tags.get(names.TAG_STATE)
+    return run.info.status == _STATUS[outcome.state] and tagged == outcome.state
+
+
+def _parameters(trial: TrialFolder) -> list[Param]:
+    config = TrialConfig.model_validate(trial.read(names.ARTIFACT_CONFIG))
+    settings = config.model_dump()
+    values = {name: settings[where][name] for name, (where, _) in PARAMETERS.items()}
+    values |= {names.SEED: config.seed, "pairs": config.training.pairs}
+    return [Param(name, str(value)) for name, value in values.items()]
+
+
+def _metrics(trial: TrialFolder, outcome: Outcome, ended: int) -> list[Metric]:
+    """The headline figures, and the loss as a curve over the steps."""
+    metrics = {key: value for key, value in outcome.metrics.items() if key != names.TRAIN_LOSS}
+    found = [Metric(key, value, ended, 0) for key, value in metrics.items()]
+    log = trial.path / names.ARTIFACT_TRAINING_LOG
+    if log.is_file():
+        entries = [json.loads(line) for line in log.read_text().splitlines()]
+        found += [Metric(names.TRAIN_LOSS, e["loss"], ended, e["step"]) for e in entries]
+    elif names.TRAIN_LOSS in outcome.metrics:
+        found.append(Metric(names.TRAIN_LOSS, outcome.metrics[names.TRAIN_LOSS], ended, 0))
+    return found
+
+
+def _artifacts_beside(uri: str) -> str | None:
+    """Where the artifacts of a database file go; None where the server decides.
+
+    MLflow would put them into ./mlruns, whose presence makes a bare `mlflow ui` look there instead
+    of into the database.
+    """
+    if not uri.startswith("sqlite:///"):
+        return None
+    return (Path(uri.removeprefix("sqlite:///")).parent / "mlartifacts").resolve().as_uri()
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)

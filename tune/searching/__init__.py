@@ -1,0 +1,1 @@
+"""Optuna <-> Ray: proposals, early stops, warm starts."""

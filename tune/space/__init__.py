@@ -1,0 +1,1 @@
+"""What a search may vary, and the samplers that propose it."""

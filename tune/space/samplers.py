@@ -1,0 +1,157 @@
+"""Where proposals come from: Optuna's samplers, made anew for each proposal.
+
+Each proposal has its own random state, derived from the study's seed and the number of the trial,
+and all else that a sampler knows stands in the journal. So a search that was interrupted proposes
+what an undisturbed one would.
+"""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import (
+    BaseSampler,
+    GPSampler,
+    NSGAIISampler,
+    PartialFixedSampler,
+    QMCSampler,
+    RandomSampler,
+    TPESampler,
+)
+from optuna.trial import FrozenTrial
+
+from hybridir.seeds import derive_seed
+from tune.space.parameters import Value
+from tune.space.ranges import Space, grid_points
+
+Sampler = Literal["tpe", "gp", "nsga-ii", "random", "quasi-random", "grid"]
+
+
+def make_sampler(
+    name: Sampler,
+    space: Space,
+    *,
+    seed: int,
+    number: int,
+    startup_trials: int,
+    fixed: Mapping[str, Value] | None = None,
+) -> BaseSampler:
+    """The sampler of one proposal.
+
+    | name | what it does | conditions (`Range.when`) |
+    |---|---|---|
+    | `tpe` | Bayesian; parallel trials by constant liar | a model for each group that occurs |
+    | `gp` | Gaussian process; counts running trials | drawn at random beside the model |
+    | `nsga-ii` | genetic; generations of `startup_trials` | drawn at random |
+    | `random` | independent draws | drawn where they hold |
+    | `quasi-random` | scrambled Sobol sequence | its coordinate is left out |
+    | `grid` | every point once, in an order fixed by the seed | each point occurs once |
+
+    Args:
+        name: which.
+        space: what is searched.
+        seed: of the study's search.
+        number: of the trial to be proposed, from 0.
+        startup_trials: random trials before a model takes over.
+        fixed: parameters that are not to be sampled.
+
+    Raises:
+        ValueError: if the grid has no point of this number.
+    """
+    own = derive_seed(seed, f"proposal/{number}") % 2**32
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        sampler = _plain(name, space, seed % 2**32, own, number, startup_trials)
+        return PartialFixedSampler(dict(fixed), sampler) if fixed else sampler
+
+
+def _plain(
+    name: Sampler, space: Space, seed: int, own: int, number: int, startup_trials: int
+) -> BaseSampler:
+    conditional = any(values.when for values in space.values())
+    if name == "grid":
+        return _Grid(space, seed=seed, number=number)
+    if name == "quasi-random":
+        return _QuasiRandom(space, seed=seed, own=own, number=number)
+    if name == "tpe":
+        # Constant liar: parallel trials are not proposed next to each other.
+        return TPESampler(
+            seed=own,
+            n_startup_trials=startup_trials,
+            constant_liar=True,
+            group=conditional,
+            multivariate=True if conditional else None,
+        )
+    if name == "gp":
+        return GPSampler(
+            seed=own, n_startup_trials=startup_trials, warn_independent_sampling=not conditional
+        )
+    if name == "nsga-ii":
+        return NSGAIISampler(seed=own, population_size=max(2, startup_trials))
+    return RandomSampler(seed=own)
+
+
+class _Numbered(BaseSampler):
+    """Proposes whole points of the space by the trial's number, whatever came out before."""
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        return {name: values.distribution for name, values in self._space.items()}
+
+
+class _Grid(_Numbered):
+    """Optuna's GridSampler knows no conditions and stops the loop, of which there is none here."""
+
+    def __init__(self, space: Space, *, seed: int, number: int) -> None:
+        super().__init__(space)
+        points = grid_points(space)
+        if number >= len(points):
+            raise ValueError(f"the grid has {len(points)} points and none of number {number}")
+        # Shuffled, so that a part of the grid is spread over all of it.
+        order = np.random.default_rng(seed).permutation(len(points))
+        self._point = points[order[number]]
+
+    def sample_relative(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        search_space: dict[str, BaseDistribution],
+    ) -> dict[str, Any]:
+        return {name: self._point[name] for name in search_space if name in self._point}
+
+    def sample_independent(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        raise AssertionError(f"{param_name} is no part of the grid")
+
+
+class _QuasiRandom(_Numbered, QMCSampler):
+    """One Sobol sequence over the whole space, whose points are counted by the trials' numbers.
+
+    Optuna's own count would skip a point if the driver is killed while proposing, its first trial
+    is random, and it takes the first trial's parameters for the space.
+    """
+
+    def __init__(self, space: Space, *, seed: int, own: int, number: int) -> None:
+        _Numbered.__init__(self, space)
+        QMCSampler.__init__(
+            self, seed=seed, scramble=True, independent_sampler=RandomSampler(seed=own)
+        )
+        self._number = number
+
+    def _find_sample_id(
+        self, study: optuna.Study, search_space: dict[str, BaseDistribution]
+    ) -> int:
+        return self._number

@@ -1,0 +1,140 @@
+"""What a study says while it runs: one line per event, and on a terminal what runs now."""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from hybridir import names
+from tune.folders import Outcome, TrialFolder
+from tune.view.standing import running_trials
+
+_SHORT = {names.MIXING_RATIO: "alpha", names.TEMPERATURE: "tau", names.BATCH_SIZE: "batch"}
+
+
+class Narrator:
+    """Tells the events of a study.
+
+    Args:
+        console: where to.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self.console = console
+        self._clock = clock
+        self._phase = ""
+        self._running: dict[str, TrialFolder] = {}
+        self._states: Counter[str] = Counter()
+        self._total = 0
+        self._start = clock()
+        self._live = Live(
+            console=console, get_renderable=self.standing, refresh_per_second=1, transient=True
+        )
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def say(self, text: str) -> None:
+        """Print a line, as it is."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def phase(self, name: str, trials: int, what: str) -> None:
+        """Announce a phase of the study.
+
+        Args:
+            name: of the phase.
+            trials: number of trials that it will run.
+            what: what they are for.
+        """
+        self.say(f"{name}: {trials} trials; {what}")
+        self._phase, self._total, self._start = name, trials, self._clock()
+        self._states.clear()
+
+    def trial_started(self, trial: TrialFolder) -> None:
+        """Show a trial among those that run."""
+        self._running[trial.name] = trial
+
+    def trial_ended(self, trial: TrialFolder, parameters: str, outcome: Outcome) -> None:
+        """Tell how a trial ended, and when the phase may end."""
+        self._running.pop(trial.name, None)
+        self._states[outcome.state] += 1
+        done = self._states.total()
+        self.say(
+            f"  {trial.name:<17} {outcome.state:<8} {parameters}  {headline(outcome)}"
+            f"  ({done}/{self._total}{self._left()})"
+        )
+
+    def standing(self) -> Group:
+        """The trials so far by state, and what runs now."""
+        done, states = self._states.total(), list(self._states.items())
+        counts = ", ".join(f"{number} {state}" for state, number in states)
+        title = f"  {self._phase}: {done} of {self._total} trials"
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
+        for trial in running_trials(list(self._running.values()), time.time()):
+            rate = trial.pairs_per_second
+            table.add_row(
+                trial.name,
+                f"step {trial.step} of {trial.steps}" if trial.steps else "starting",
+                f"{trial.share:.0%}",
+                "" if math.isnan(rate) else f"{rate:.0f} pairs/s",
+                trial.host,
+            )
+        return Group(Text(f"{title}{f' ({counts})' if counts else ''}{self._left()}"), table)
+
+    def _left(self) -> str:
+        done = self._states.total()
+        if not 0 < done < self._total:
+            return ""
+        seconds = (self._clock() - self._start) / done * (self._total - done)
+        return f", about {duration(seconds)} left"
+
+
+def headline(outcome: Outcome) -> str:
+    """The figures of a trial that fit on a line; of a failure, the last line of its reason."""
+    if outcome.state == names.FAIL:
+        return outcome.reason.strip().splitlines()[-1] if outcome.reason else "no reason is known"
+    maps = {
+        key.removesuffix("/map_mean"): value
+        for key, value in outcome.metrics.items()
+        if key.endswith("/map_mean")
+    }
+    return "mean mAP " + ", ".join(f"{name} {value:.3f}" for name, value in maps.items())
+
+
+def describe(parameters: dict[str, float | int | str]) -> str:
+    """Parameters on a line: ``alpha=0.50 tau=0.05 batch=64``."""
+    return " ".join(
+        f"{_SHORT.get(name, name)}={value:.3g}"
+        if isinstance(value, float)
+        else f"{_SHORT.get(name, name)}={value}"
+        for name, value in parameters.items()
+    )
+
+
+def duration(seconds: float) -> str:
+    """A time span for people.
+
+    >>> duration(50), duration(600), duration(10_000)
+    ('50 s', '10 min', '2.8 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
