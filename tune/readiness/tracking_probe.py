@@ -47,9 +47,7 @@ def server_problem(uri: str) -> str:
     """
     try:
         client = MlflowClient(uri)
-        found = client.get_experiment_by_name(_EXPERIMENT)
-        experiment = found.experiment_id if found else client.create_experiment(_EXPERIMENT)
-        run = client.create_run(experiment, run_name="preflight").info.run_id
+        run = client.create_run(_experiment(client), run_name="preflight").info.run_id
         try:
             client.log_metric(run, "preflight", _VALUE)
             read = client.get_run(run).data.metrics.get("preflight")
@@ -58,6 +56,19 @@ def server_problem(uri: str) -> str:
     except (MlflowException, OSError) as error:
         return _explained(uri, str(error))
     return "" if read == _VALUE else f"{uri}: wrote {_VALUE} and read {read} back"
+
+
+def _experiment(client: MlflowClient) -> str:
+    found = client.get_experiment_by_name(_EXPERIMENT)
+    if found is None:
+        try:
+            return str(client.create_experiment(_EXPERIMENT))
+        except MlflowException:
+            # All nodes ask a new server at once, and another one may have been faster.
+            found = client.get_experiment_by_name(_EXPERIMENT)
+            if found is None:
+                raise
+    return str(found.experiment_id)
 
 
 def _explained(uri: str, error: str) -> str:
