@@ -5,6 +5,8 @@ PYTHON ?= python3
 STUDY ?=
 ARGS ?=
 WORKERS ?= 2
+KILLS ?= 200
+SEED ?= 1
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,13 +16,15 @@ INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --constr
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help sweep report ui test check format docs bench lock clean
+.PHONY: help install sweep report ui test chaos check format docs bench lock clean
 
 help:
+	@echo "make install                   install what studies need; every other target does it by itself"
 	@echo "make sweep [STUDY=file.yaml]   run a study: search, confirmation, report (default: the demo)"
 	@echo "make report [STUDY=name]       write a study's report again"
 	@echo "make ui                        show the studies of this folder in MLflow's browser interface"
 	@echo "make test [ARGS=...]           tests with coverage; ARGS go to pytest, e.g. 'tests/data --no-cov'"
+	@echo "make chaos [KILLS=200 SEED=1]  kill what studies run on, and compare what they end with"
 	@echo "make check                     ruff, ruff format, mypy --strict, import-linter"
 	@echo "make format                    mend what ruff can mend"
 	@echo "make bench                     speed against peers"
@@ -30,6 +34,8 @@ help:
 	@echo "PYTHON=/path/to/python3.12     choose the Python that .venv is made with (default: python3)"
 
 # ---- targets that need the runtime only
+
+install: $(STAMP)-runtime
 
 sweep: $(STAMP)-runtime
 	@$(BIN)/python tune/run_sweep.py $(STUDY)
@@ -45,6 +51,9 @@ ui: $(STAMP)-runtime
 # One thread a worker, since the workers share the cores.
 test: $(STAMP)-test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS) --cov
+
+chaos: $(STAMP)-test
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED)
 
 check: $(STAMP)-check
 	$(BIN)/python -m ruff check .
