@@ -30,5 +30,5 @@ def log_report(study: Study, folder: Path, files: list[Path]) -> None:
     except (MlflowException, OSError) as error:
         raise InputError(
             f"the report is in {folder}, but could not be logged to {study.tracking_uri} "
-            f"({error}); --no-log leaves that out"
+            f"({error}); when it is back, python analysis/report.py {study.name} logs it"
         ) from error

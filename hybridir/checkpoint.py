@@ -1,6 +1,5 @@
 """The state of the training loop, and how it is kept."""
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,10 +52,8 @@ class LoopState:
             "losses": self.losses,
             "random": random,
         }
-        with replacing(path) as part, part.open("wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
+        with replacing(path) as part:
+            torch.save(content, part)
 
     def load(self, path: Path, fingerprint: str, processes: Processes = ALONE) -> bool:
         """Continue from a checkpoint.

@@ -1,5 +1,6 @@
 """Files that are either whole or absent."""
 
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ _SUFFIX = ".part"
 def replacing(path: Path) -> Iterator[Path]:
     """Write a file or a folder under a temporary name and rename it when it is complete.
 
+    A file is whole or absent after a loss of power, too; a folder needs a manifest for that.
+
     Args:
         path: where the result shall be; its parents are created, what was there is replaced.
 
@@ -24,6 +27,8 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}{_SUFFIX}")
     try:
         yield temporary
+        if temporary.is_file():
+            _to_disk(temporary)
         if temporary.is_dir() and path.exists():
             _remove(path)  # a folder cannot be renamed over another
         temporary.replace(path)
@@ -39,6 +44,11 @@ def remove_leftovers(folder: Path) -> None:
     """
     for part in list(folder.rglob(f".*{_SUFFIX}")):
         _remove(part)
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _remove(path: Path) -> None:

@@ -57,6 +57,17 @@ class StudyCallback(DriverOnly, Callback):
         """Settle a trial that ended by itself or was stopped by the scheduler."""
         self._settle(trial, error=False)
 
+    def on_trial_recover(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """Tell that a trial was cut off and will go on."""
+        folder = self._trial(trial)
+        failure = folder.read(FAILURE)
+        seen = (
+            failure["reason"].strip().splitlines()[-1] if failure else "its process or node died"
+        )
+        self._narrator.trial_cut_off(folder, seen)
+
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:

@@ -56,6 +56,8 @@ def drive(study: StudyConfig, continued: RunFolder | None, console: Console) -> 
         there = stack.enter_context(ready(study, say))
         known = read_plan(continued) if continued else None
         flight = inspect(study, there, known)
+        if continued:
+            flight = flight.without_tracking()
         flight.refuse_problems()
         say(flight.summary)
         for warning in flight.warnings:

@@ -218,31 +218,9 @@ def test_no_checkpoint_is_left_and_one_encoder(folder: RunFolder) -> None:
     assert encoder.parent.name.startswith("confirm")
 
 
-def test_the_same_command_twice_gives_the_same_metrics_to_the_last_digit(
-    small_study: Any, folder: RunFolder, start_study: Any, study_text: str, tmp_path: Path
-) -> None:
-    (tmp_path / "small.yaml").write_text(study_text)
-    again = start_study(tmp_path, "small.yaml")
-    assert again.finish() == 0, again.output
-    second = RunFolder(tmp_path / "results" / "small" / "run-001")
-    for name in TRIALS:
-        assert _measured(second.trial(name)) == _measured(folder.trial(name)), name
-
-
 def _outcome(trial: TrialFolder) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((trial.path / "outcome.json").read_text())
     return content
-
-
-def _measured(trial: TrialFolder) -> dict[str, Any]:
-    """State and metrics, without those of time and memory."""
-    outcome = _outcome(trial)
-    metrics = {
-        key: value
-        for key, value in outcome["metrics"].items()
-        if "second" not in key and key != names.PEAK_MEMORY_MB
-    }
-    return {"state": outcome["state"], **metrics}
 
 
 @pytest.fixture

@@ -60,6 +60,8 @@ def start_ray() -> None:
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
     # A trial may fail before it has measured anything.
     os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")
+    # The study tells of a trial that was cut off itself, in one line instead of a traceback.
+    logging.getLogger("ray.tune.execution.tune_controller").setLevel(logging.CRITICAL)
     options: dict[str, Any] = {}
     if not on_cluster():
         # "local", since without an address Ray would join any cluster that it finds running here.

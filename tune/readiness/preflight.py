@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import ray
@@ -40,6 +40,17 @@ class Preflight:
     nodes: tuple[Node, ...]
     found: Mapping[str, Findings]
     checks: tuple[Check, ...]
+
+    def without_tracking(self) -> "Preflight":
+        """The same, where a tracking server that is away is a warning.
+
+        For a study that goes on: its server is caught up with when it is back.
+        """
+        checks = (
+            replace(check, is_warning=True) if check.what == judgement.TRACKING else check
+            for check in self.checks
+        )
+        return replace(self, checks=tuple(checks))
 
     def refuse_problems(self) -> None:
         """Stop the study where something is wrong.

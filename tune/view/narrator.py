@@ -72,6 +72,11 @@ class Narrator:
         """Show a trial among those that run."""
         self._running[trial.name] = trial
 
+    def trial_cut_off(self, trial: TrialFolder, reason: str) -> None:
+        """Tell that a trial will go on from its checkpoint."""
+        self._running.pop(trial.name, None)
+        self.say(f"  {trial.name:<17} cut off: {reason}; it goes on from its checkpoint")
+
     def trial_ended(self, trial: TrialFolder, parameters: str, outcome: Outcome) -> None:
         """Tell how a trial ended, and when the phase may end."""
         self._running.pop(trial.name, None)

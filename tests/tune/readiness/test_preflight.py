@@ -131,6 +131,12 @@ def test_wrong_tracking_and_too_little_room_come_in_one_message(
     )
     with pytest.raises(InputError, match=r"tracking: ./mlruns(.|\n)*disk: .*storage has"):
         found.refuse_problems()
+    # A study that goes on need not wait for its tracking server.
+    resumed = found.without_tracking()
+    with pytest.raises(InputError, match=r"disk: .*storage has") as error:
+        resumed.refuse_problems()
+    assert "mlruns" not in str(error.value)
+    assert "tracking: ./mlruns" in resumed.warnings[0]
 
 
 def test_a_plan_is_measured_on_a_node_that_runs_trials(cluster: Cluster, tmp_path: Path) -> None:

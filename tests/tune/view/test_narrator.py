@@ -66,3 +66,13 @@ def test_on_a_terminal_the_running_trials_stand_under_the_states_so_far(tmp_path
     assert title == "  search: 1 of 3 trials (1 PRUNED), about 2 min left"
     assert row.split("  ")[1] == "search-001"
     assert [part in row for part in ("step 30 of 120", "25%", "node-1")] == [True] * 3
+
+
+def test_a_trial_that_was_cut_off_is_told_in_one_line_with_the_reason(tmp_path: Path) -> None:
+    out = io.StringIO()
+    narrator = Narrator(Console(file=out, width=100))
+    narrator.trial_cut_off(TrialFolder(tmp_path / "search-001"), "process 1 of 2 on node-1 died")
+    assert out.getvalue() == (
+        "  search-001        cut off: process 1 of 2 on node-1 died; "
+        "it goes on from its checkpoint\n"
+    )
