@@ -50,7 +50,7 @@ search: {sampler: quasi-random, trials: 3}
 confirm: {mixing_ratio: [0.0, 1.0], at: best, seeds: 1}
 """,
 }
-_OVERRIDES = {"short": ["training.pairs=4800"]}
+_OVERRIDES = {"short": ["training.pairs=3200"]}
 _SIGNS = ("checkpoint.pt", "result.json", OUTCOME)
 
 

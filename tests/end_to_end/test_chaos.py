@@ -16,7 +16,7 @@ from tune.folders import RunFolder
 pytestmark = pytest.mark.xdist_group("cluster")
 
 # A seed with few kills of the driver, whose start takes longest.
-SEED, KILLS = 6, 8
+SEED, KILLS = 6, 6
 
 
 @pytest.fixture(scope="module")

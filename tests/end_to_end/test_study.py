@@ -76,8 +76,8 @@ def test_nothing_but_lines_about_the_study_is_printed(small_study: Any) -> None:
     first_words = {line.split()[0].rstrip(":") for line in small_study.output.splitlines() if line}
     prose = {word for word in first_words if re.fullmatch(r"[a-zA-Z]\S*", word)}
     assert prose <= {
-        *TRIALS, "starting", "search", "confirm", "best", "Confirmed", "trials", "tracking",
-        "mlflow", "optuna", "report",
+        *TRIALS, "preflight", "starting", "plan", "search", "confirm", "best", "Confirmed",
+        "trials", "tracking", "mlflow", "optuna", "report",
     }  # fmt: skip
 
 

@@ -10,15 +10,19 @@ from rich.table import Table
 from hybridir import names
 from hybridir.errors import InputError
 from hybridir.files import replacing
+from hybridir.memory import release_memory
 from tune.folders import RunFolder, cache_folder
 from tune.forecast.estimate import Plan, add_up
 from tune.forecast.probe import Measured, measure
+from tune.readiness.cluster import on_cluster
 from tune.readiness.inputs import Inputs, batch_sizes
 from tune.readiness.nodes import Node, trials_at_a_time
-from tune.study import StudyConfig
+from tune.study import ResourcesConfig, StudyConfig
 from tune.view.narrator import duration
 
 _PROBE_SECONDS = 900.0
+# A worker that starts and imports torch, transformers and numba, on two cores (measured).
+_STARTUP_SECONDS = 8.0
 _PLAN = TypeAdapter(Plan)
 
 
@@ -35,7 +39,10 @@ def read_plan(folder: RunFolder) -> Plan | None:
 
 
 def make_plan(study: StudyConfig, inputs: Inputs, nodes: Sequence[Node]) -> Plan:
-    """Measure a probe on Ray, with the resources of a trial's process, and add up.
+    """Measure a probe where trials would run, with the resources of a trial's process; add up.
+
+    On this machine alone and without a GPU that is here: a worker would take longer to start than
+    to measure.
 
     Raises:
         InputError: if it cannot be run, or no batch size fits into memory.
@@ -43,10 +50,28 @@ def make_plan(study: StudyConfig, inputs: Inputs, nodes: Sequence[Node]) -> Plan
     sizes = tuple(sorted({size for found in batch_sizes(study).values() for size in found}))
     config = study.trial({}, seed=0, report=study.confirm is not None).model_dump_json()
     asked = study.resources
+    arguments = (
+        config,
+        sizes,
+        asked.processes,
+        asked.cpu,
+        str(cache_folder(study.storage).resolve()),
+    )
+    if on_cluster() or asked.gpu:
+        start = time.monotonic()
+        measured = _measure_on_ray(asked, arguments)
+        startup = time.monotonic() - start - measured.busy_seconds
+    else:
+        measured, startup = measure(*arguments), _STARTUP_SECONDS
+        release_memory()
+    return add_up(study, inputs, measured, startup, trials_at_a_time(nodes, asked))
+
+
+def _measure_on_ray(
+    asked: ResourcesConfig, arguments: tuple[str, tuple[int, ...], int, int, str]
+) -> Measured:
     probe = ray.remote(num_cpus=asked.cpu, num_gpus=asked.gpu, max_retries=0)(measure)
-    cache = str(cache_folder(study.storage).resolve())
-    start = time.monotonic()
-    answer = probe.remote(config, sizes, asked.processes, asked.cpu, cache)
+    answer = probe.remote(*arguments)
     try:
         measured: Measured = ray.get(answer, timeout=_PROBE_SECONDS)
     except ray.exceptions.GetTimeoutError:
@@ -60,10 +85,10 @@ def make_plan(study: StudyConfig, inputs: Inputs, nodes: Sequence[Node]) -> Plan
     except ray.exceptions.RayError as error:
         raise InputError(
             f"the probe's process died ({str(error).strip().splitlines()[0]}); if memory ran out, "
-            f"lower batch_size ({', '.join(map(str, sizes))} were tried) or take a larger machine"
+            f"lower batch_size ({', '.join(map(str, arguments[1]))} were tried) or take a larger "
+            "machine"
         ) from None
-    startup = time.monotonic() - start - measured.busy_seconds
-    return add_up(study, inputs, measured, startup, trials_at_a_time(nodes, asked))
+    return measured
 
 
 def render(study: StudyConfig, plan: Plan) -> list[Table | str]:
