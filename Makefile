@@ -4,7 +4,7 @@
 PYTHON ?= python3
 STUDY ?=
 ARGS ?=
-WORKERS ?= 3
+WORKERS ?= 2
 KILLS ?= 200
 SEED ?= 1
 
