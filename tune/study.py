@@ -126,7 +126,8 @@ class ResourcesConfig(Model):
     processes: Annotated[int, Field(ge=1)] = 1
     """Processes of a trial, which share each batch and see each other's passages as negatives."""
     nodes: Annotated[int, Field(ge=1)] = 1
-    """Nodes that must have joined before the first trial."""
+    """Nodes that must have joined before the first trial; only those count that offer what a
+    process of a trial takes, so a head without CPUs does not."""
     wait_minutes: Annotated[float, Field(ge=0)] = 15
     """How long they are waited for. 15: a cloud's GPU node took 5 to 10 minutes (assumption)."""
     max_failures: Annotated[int, Field(ge=0)] = 3
