@@ -21,7 +21,8 @@ from tune.searching.warm_start import ORIGIN, note_data, warm_start
 from tune.space.parameters import Value, settings_of
 from tune.space.ranges import existing
 from tune.space.samplers import make_sampler
-from tune.study import SearchConfig, StudyConfig
+from tune.space.settings import SearchConfig
+from tune.study import StudyConfig
 from tune.view.narrator import Narrator, describe
 from tune.worker.processes import trial_resources
 from tune.worker.trainable import train_trial, trial_spec
