@@ -71,6 +71,9 @@ UNREPEATABLE: Final = frozenset(
     {TRAIN_SECONDS, TRAIN_PAIRS_PER_SECOND, EVALUATION_SECONDS, PEAK_MEMORY_MB}
 )
 
+# The MLflow experiment of all studies.
+EXPERIMENT: Final = "hybridir"
+
 # MLflow tags. The parent run is the study; its children are the trials.
 TAG_STUDY: Final = "hybridir.study"
 TAG_KIND: Final = "hybridir.kind"

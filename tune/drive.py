@@ -15,7 +15,7 @@ from analysis.report import write_report
 from hybridir import names
 from hybridir.errors import InputError
 from hybridir.files import replacing
-from tune.folders import RunFolder, new_run, runs
+from tune.folders import RunFolder, new_run, runs, search_trial
 from tune.forecast.plan import make_plan, read_plan, write_plan
 from tune.phases import Phases, best_of_confirmation
 from tune.readiness.cluster import on_cluster
@@ -176,7 +176,7 @@ def _tell_best(search: optuna.Study, objectives: Sequence[str], console: Console
             table.add_column(column)
         for trial in pareto_front(search):
             number = own_number(trial)
-            name = trial.user_attrs[ORIGIN] if number is None else f"search-{number:03d}"
+            name = trial.user_attrs[ORIGIN] if number is None else search_trial(number)
             values = [f"{value:.4f}" for value in trial.values]
             table.add_row(name, *values, describe(trial.params))
         console.print(table)

@@ -207,6 +207,11 @@ class RunFolder:
         return [TrialFolder(path) for path in sorted((self.path / "trials").glob("*-*"))]
 
 
+def search_trial(number: int) -> str:
+    """The name of a search trial, from its number."""
+    return f"{names.PHASE_SEARCH}-{number:03d}"
+
+
 def cache_folder(storage: Path) -> Path:
     """Folder of prepared data: HYBRIDIR_CACHE, or ``cache`` under the storage."""
     given = os.environ.get("HYBRIDIR_CACHE")

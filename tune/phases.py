@@ -13,7 +13,7 @@ from hybridir.data.sources import load_training
 from hybridir.errors import InputError
 from hybridir.seeds import derive_seed
 from tune.callback import Silent, StudyCallback, settle, trial_name
-from tune.folders import RunFolder, TrialFolder, cache_folder
+from tune.folders import RunFolder, TrialFolder, cache_folder, search_trial
 from tune.record.tracking import Tracker
 from tune.searching.searcher import TruthfulSearcher, best_trial, own_number, score, start_study
 from tune.searching.stopping import Stopping, fidelities
@@ -142,9 +142,9 @@ class Phases:
                 startup_trials=search.startup_trials,
                 fixed=first[number] if number < len(first) else None,
             ),
-            folder=lambda number: self._folder.trial(_search_name(number)),
+            folder=lambda number: self._folder.trial(search_trial(number)),
             make_spec=lambda number, parameters: self._spec(
-                _search_name(number),
+                search_trial(number),
                 self._study.trial(
                     parameters,
                     seed=derive_seed(self._study.seed, f"search/{number}") % _TRIAL_SEEDS,
@@ -246,10 +246,6 @@ def best_of_confirmation(folder: RunFolder) -> TrialFolder | None:
         and key in outcome.metrics
     ]
     return max(scored)[2] if scored else None
-
-
-def _search_name(number: int) -> str:
-    return f"{names.PHASE_SEARCH}-{number:03d}"
 
 
 def _others(parameters: dict[str, Value]) -> dict[str, Value]:

@@ -109,16 +109,10 @@ def _run_again(
             return run_once(spec)
         file = Path(temporary) / "spec.json"
         file.write_text(json.dumps(spec))
-        launched = ["--standalone", "--nproc-per-node", str(resources.processes), "-m"]
+        torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+        torchrun += ["--nproc-per-node", str(resources.processes)]
         ended = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "torch.distributed.run",
-                *launched,
-                "tune.worker.once",
-                str(file),
-            ],
+            [*torchrun, "-m", "tune.worker.once", str(file)],
             cwd=_ROOT,
             env={**os.environ, "OMP_NUM_THREADS": str(resources.cpu)},
             capture_output=True,

@@ -17,7 +17,8 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-_EXPERIMENT = "hybridir"
+from hybridir import names
+
 _SQLITE = "sqlite:///"
 _VALUE = 1.0
 
@@ -59,13 +60,13 @@ def server_problem(uri: str) -> str:
 
 
 def _experiment(client: MlflowClient) -> str:
-    found = client.get_experiment_by_name(_EXPERIMENT)
+    found = client.get_experiment_by_name(names.EXPERIMENT)
     if found is None:
         try:
-            return str(client.create_experiment(_EXPERIMENT))
+            return str(client.create_experiment(names.EXPERIMENT))
         except MlflowException:
             # All nodes ask a new server at once, and another one may have been faster.
-            found = client.get_experiment_by_name(_EXPERIMENT)
+            found = client.get_experiment_by_name(names.EXPERIMENT)
             if found is None:
                 raise
     return str(found.experiment_id)

@@ -37,7 +37,6 @@ from tune.space.parameters import PARAMETERS
 for noisy in ("mlflow.store.db.utils", "alembic", "urllib3.connectionpool"):
     logging.getLogger(noisy).setLevel(logging.ERROR)
 
-EXPERIMENT = "hybridir"
 _RUNNING = "RUNNING"
 _STATUS = {names.COMPLETE: "FINISHED", names.PRUNED: "KILLED", names.FAIL: "FAILED"}
 _TAG_LIMIT = 5000  # characters, of MLflow
@@ -81,7 +80,7 @@ class Mirror:
 
     def ask(self) -> None:
         """Do nothing but wait for an answer."""
-        self._client.get_experiment_by_name(EXPERIMENT)
+        self._client.get_experiment_by_name(names.EXPERIMENT)
 
     def missing(self) -> set[str]:
         """Names of the trials that have ended and whose runs do not say so."""
@@ -187,12 +186,12 @@ class Mirror:
 
     def _experiment_id(self) -> str:
         if self._experiment is None:
-            found = self._client.get_experiment_by_name(EXPERIMENT)
+            found = self._client.get_experiment_by_name(names.EXPERIMENT)
             self._experiment = str(
                 found.experiment_id
                 if found
                 else self._client.create_experiment(
-                    EXPERIMENT, artifact_location=_artifacts_beside(self._uri)
+                    names.EXPERIMENT, artifact_location=_artifacts_beside(self._uri)
                 )
             )
         return self._experiment

@@ -15,7 +15,7 @@ from optuna.samplers import NSGAIISampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hybridir.errors import InputError
-from tune.folders import RunFolder, runs
+from tune.folders import RunFolder, runs, search_trial
 from tune.searching.searcher import open_study, own_number, score
 from tune.space.parameters import Value
 from tune.space.ranges import Space, contains, inside
@@ -160,7 +160,7 @@ def _origin(trial: FrozenTrial, source: RunFolder) -> str:
     number = own_number(trial)
     if number is None:
         return str(trial.user_attrs[ORIGIN])
-    return str(source.trial(f"search-{number:03d}").path)
+    return str(source.trial(search_trial(number)).path)
 
 
 def _differences(earlier: StudyConfig, now: StudyConfig) -> list[str]:
