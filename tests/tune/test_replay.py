@@ -17,6 +17,7 @@ from tests.together import together
 from tune.folders import Outcome, RunFolder
 from tune.record.environment import environment_at, note_environment
 from tune.replay import replay
+from tune.worker.member import threads
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
         seen: list[dict[str, float]] = []
         reason = ""
         try:
-            run_trial(config, trial.path, cache, fidelities=(0.5, 1.0), report=seen.append)
+            with threads(1):
+                run_trial(config, trial.path, cache, fidelities=(0.5, 1.0), report=seen.append)
         except TrialError as error:
             reason = str(error)
             trial.write("config.json", config.model_dump(mode="json"))

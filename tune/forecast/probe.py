@@ -24,6 +24,7 @@ from hybridir.memory import peak_memory_mb, release_memory, reset_peak_memory
 from hybridir.ranking import rank_relevant
 from hybridir.training import accelerator, choose_precision, train
 from hybridir.trial import make_plan
+from tune.worker.member import threads
 
 # The first steps are left out: they allocate memory and compile kernels.
 _STEPS = 7
@@ -81,20 +82,20 @@ def measure(
         cpu: threads of a process.
         cache: folder of prepared data; what is prepared here is ready for the trials.
     """
-    torch.set_num_threads(cpu)
     trial = TrialConfig.model_validate_json(config)
     data, reported = load_training(trial.data), load_reported(trial.data)
     pairs = data.pairs
     texts = [*pairs.question, *pairs.passage]
     tokenizer = load_tokenizer(trial.encoder, texts, pairs.digest, Path(cache))
     tokens = tokenise(trial.encoder, tokenizer, pairs.question, pairs.passage, Path(cache))
-    start = time.perf_counter()
-    points = []
-    for size in batch_sizes:
-        part = max(2, size // processes)
-        points.append(_point(trial, data, tokenizer, tokens, size, part))
     benchmarks = [*([data.dev] if data.dev else []), *reported]
-    evaluation = _evaluation(trial, benchmarks, tokenizer, processes, Path(cache))
+    start = time.perf_counter()
+    with threads(cpu):
+        points = [
+            _point(trial, data, tokenizer, tokens, size, max(2, size // processes))
+            for size in batch_sizes
+        ]
+        evaluation = _evaluation(trial, benchmarks, tokenizer, processes, Path(cache))
     return Measured(
         points=tuple(points),
         evaluation_seconds=evaluation,

@@ -5,7 +5,8 @@ import os
 import socket
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,20 +58,20 @@ def run_here(trial: dict[str, Any], report: Callable[[dict[str, float]], None]) 
 
     _spare_imports()
     folder = TrialFolder(Path(trial["folder"]))
-    torch.set_num_threads(trial["cpu"])
     # Training on the CPU would take days without a word. Another node may have a GPU that works.
     if trial.get("gpu") and (problem := gpu_problem()):
         return Failure(problem, final=False, worn=True)
     try:
-        run_trial(
-            TrialConfig.model_validate_json(trial["config"]),
-            folder.path,
-            Path(trial["cache"]),
-            fidelities=trial["fidelities"],
-            report=report,
-            progress=_progress_writer(folder),
-            keep_encoder=trial["keep_encoder"],
-        )
+        with threads(trial["cpu"]):
+            run_trial(
+                TrialConfig.model_validate_json(trial["config"]),
+                folder.path,
+                Path(trial["cache"]),
+                fidelities=trial["fidelities"],
+                report=report,
+                progress=_progress_writer(folder),
+                keep_encoder=trial["keep_encoder"],
+            )
     except (TrialError, InputError) as error:
         return Failure(str(error), final=True)
     except torch.OutOfMemoryError as error:
@@ -81,6 +82,19 @@ def run_here(trial: dict[str, Any], report: Callable[[dict[str, float]], None]) 
         lines = traceback.format_exc().strip().splitlines()
         return Failure("\n".join(lines[-_LAST_LINES:]), final=False, worn=True)
     return None
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Let torch compute with so many threads: sums are split by them, so figures depend on it."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _spare_imports() -> None:

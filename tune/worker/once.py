@@ -11,8 +11,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from hybridir import names
 from tune.worker.member import run_here
 
@@ -39,13 +37,10 @@ def run_once(spec: dict[str, Any]) -> tuple[dict[str, float], str]:
             raise _FarEnough
 
     fidelities = sorted({spec["stop_at"], 1.0})
-    threads = torch.get_num_threads()
     try:
         failure = run_here({**spec, "fidelities": fidelities, "keep_encoder": False}, report)
     except _FarEnough:
         failure = None
-    finally:
-        torch.set_num_threads(threads)
     return last, failure.reason if failure else ""
 
 

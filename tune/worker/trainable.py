@@ -9,6 +9,7 @@ from ray import tune as ray_tune
 
 from hybridir import names
 from hybridir.errors import TrialError
+from hybridir.files import remove_leftovers
 from tune.folders import FAILURE, TrialFolder
 from tune.worker.attempts import begin_attempt
 from tune.worker.member import Failure, run_here
@@ -40,6 +41,7 @@ def train_trial(spec: dict[str, Any]) -> None:
     if hopeless:
         _note(folder, Failure(hopeless, final=True))
         return
+    remove_leftovers(folder.path)
     run = run_here if trial["processes"] == 1 else run_together
     failure = run(trial, _report)
     if failure is None:

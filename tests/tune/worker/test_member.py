@@ -13,6 +13,15 @@ def test_a_trial_that_goes_to_its_end_has_no_failure(tmp_path: Path) -> None:
     assert [metrics["fidelity"] for metrics in reports] == [1.0]
 
 
+def test_a_trial_computes_with_its_own_number_of_threads_and_gives_it_back(tmp_path: Path) -> None:
+    seen: list[int] = []
+    before = torch.get_num_threads()
+    trial = {**spec(tmp_path)["trial"], "cpu": before + 1}
+    assert run_here(trial, lambda metrics: seen.append(torch.get_num_threads())) is None
+    assert seen == [before + 1]
+    assert torch.get_num_threads() == before
+
+
 def test_pain_11_a_trial_out_of_memory_fails_for_good_with_its_peak_and_wears_its_process_out(
     tmp_path: Path,
 ) -> None:

@@ -15,6 +15,7 @@ from hybridir.config import (
 )
 from hybridir.config import SyntheticConfig as Synthetic
 from hybridir.errors import TrialError
+from hybridir.files import replacing
 from tests.tiny import python
 from tune.folders import TrialFolder
 from tune.worker.trainable import has_failed, train_trial, trial_spec
@@ -90,6 +91,14 @@ def test_an_unforeseen_error_leaves_its_last_lines_and_is_retried_until_it_is_in
     assert failure is not None
     assert failure["reason"].startswith("cut off 2 times in a row without a new checkpoint")
     assert "pydantic_core._pydantic_core.ValidationError" in failure["reason"]
+
+
+def test_what_a_killed_attempt_had_not_finished_writing_is_removed(tmp_path: Path) -> None:
+    never_left = replacing(tmp_path / "search-000" / "checkpoint.pt")
+    half = never_left.__enter__()
+    half.write_bytes(b"half")
+    train_trial(spec(tmp_path, temperature=1e-40))
+    assert not half.exists()
 
 
 def test_a_trial_that_has_not_failed_has_no_failure(tmp_path: Path) -> None:
