@@ -86,6 +86,8 @@ def start(folder: Path, *arguments: str, **environment: str) -> Running:
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            # A shell that runs the tests in the background makes its children deaf to Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
     return Running(process, folder, log)
 
