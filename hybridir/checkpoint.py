@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from hybridir.files import replacing
@@ -16,7 +16,7 @@ from hybridir.processes import ALONE, Processes
 class LoopState:
     """Everything that decides how training goes on; the checkpoint stores exactly this.
 
-    Batches and learning rates are functions of the step, so they have no state of their own.
+    Batches, learning rates and dropout are functions of the step and have no state of their own.
 
     Attributes:
         model: the encoder's weights.
@@ -24,6 +24,7 @@ class LoopState:
         step: number of steps done.
         seconds: time spent in these steps.
         losses: loss of every step done.
+        chunk_tokens: see `hybridir.config.TrainingConfig`; 0 as long as it is not decided.
     """
 
     model: nn.Module
@@ -31,6 +32,7 @@ class LoopState:
     step: int = 0
     seconds: float = 0.0
     losses: list[float] = field(default_factory=list)
+    chunk_tokens: int = 0
 
     def save(self, path: Path, fingerprint: str, processes: Processes = ALONE) -> None:
         """Write a checkpoint; it is whole or absent, also after a loss of power.
@@ -38,9 +40,8 @@ class LoopState:
         Args:
             path: the file, written by the first process.
             fingerprint: digest of what was trained on what; see `load`.
-            processes: those that train; only their random states differ.
+            processes: those that train; all are in the same state.
         """
-        random = processes.collect(_random_state())
         if processes.rank > 0:
             return
         content: dict[str, Any] = {
@@ -50,7 +51,7 @@ class LoopState:
             "step": self.step,
             "seconds": self.seconds,
             "losses": self.losses,
-            "random": random,
+            "chunk_tokens": self.chunk_tokens,
         }
         with replacing(path) as part:
             torch.save(content, part)
@@ -69,7 +70,7 @@ class LoopState:
         Raises:
             RuntimeError: if the processes do not see the same file.
         """
-        found = self._load(path, fingerprint, processes.rank)
+        found = self._load(path, fingerprint)
         steps = processes.collect(self.step)
         if len(set(steps)) > 1:
             raise RuntimeError(
@@ -78,7 +79,7 @@ class LoopState:
             )
         return found
 
-    def _load(self, path: Path, fingerprint: str, rank: int) -> bool:
+    def _load(self, path: Path, fingerprint: str) -> bool:
         if not path.is_file():
             return False
         content = torch.load(path, weights_only=True, map_location="cpu")
@@ -89,15 +90,5 @@ class LoopState:
         self.step = content["step"]
         self.seconds = content["seconds"]
         self.losses = content["losses"]
-        random = content["random"][rank]
-        torch.set_rng_state(random["cpu"])
-        if "cuda" in random and torch.cuda.is_available():
-            torch.cuda.set_rng_state(random["cuda"])
+        self.chunk_tokens = content["chunk_tokens"]
         return True
-
-
-def _random_state() -> dict[str, Tensor]:
-    state = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state()
-    return state

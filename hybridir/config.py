@@ -277,15 +277,24 @@ class TrainingConfig(Model):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """``auto`` takes bf16 autocast where the hardware multiplies it natively and the encoder is
     wide enough to gain (256 or more)."""
+    chunk_tokens: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    """Tokens that are encoded at once in training; a batch of more goes through in chunks, with
+    the same gradient, less memory and up to a third more time. ``auto`` takes what fits into the
+    memory that is free when the training begins."""
     checkpoint_every: Annotated[int, Field(ge=1)] = 200
     """Steps between checkpoints."""
+
+    @property
+    def fixed_chunk(self) -> int | None:
+        """The number of tokens, if it is given."""
+        return None if self.chunk_tokens == "auto" else self.chunk_tokens
 
 
 class EvaluationConfig(Model):
     """How embeddings are computed and scored."""
 
     batch_tokens: Annotated[int, Field(ge=512)] = 8192
-    """Tokens encoded at once, padding included."""
+    """Tokens encoded at once."""
 
 
 class TrialConfig(Model):

@@ -1,30 +1,15 @@
 """Compiled counting of the candidates that rank above each relevant passage.
 
 B queries of a block, N candidates, L languages, R relevant occurrences, Q queries in all.
-
-The kernel is compiled on first use and cached beside this file, or in the user's cache folder
-where this one cannot be written. Where neither can be, it is compiled anew in each process.
 """
 
-from collections.abc import Callable
-from typing import TypeVar, cast
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-Function = TypeVar("Function", bound=Callable[..., None])
+from hybridir.compiled import compiled
 
 
-def _compiled(function: Function) -> Function:
-    """Compile at first call, cached on disk where any folder for it can be written."""
-    try:
-        return cast(Function, njit(cache=True, nogil=True)(function))
-    except RuntimeError:  # numba found no writable cache folder
-        return cast(Function, njit(nogil=True)(function))
-
-
-@_compiled
+@compiled
 def count_higher(
     scores_BN: NDArray[np.float32],
     maxima_B: NDArray[np.float32],

@@ -12,6 +12,7 @@ from hybridir.data.benchmark import Benchmark
 from hybridir.data.prepare import TokenTable
 from hybridir.encoder import BiEncoder, embed
 from hybridir.loading import tokenise
+from hybridir.packing import cut, pack
 from hybridir.processes import ALONE, Processes
 
 
@@ -19,11 +20,10 @@ def encode(
     encoder: BiEncoder,
     texts: TokenTable,
     *,
-    pad_token: int,
     batch_tokens: int,
     processes: Processes = ALONE,
 ) -> NDArray[np.float32]:
-    """Embed texts, each distinct one once, in batches of similar length.
+    """Embed texts, each distinct one once.
 
     The composition of a batch moves embeddings in their last bits, so texts with the same tokens
     would otherwise differ and no longer tie.
@@ -31,8 +31,7 @@ def encode(
     Args:
         encoder: in evaluation mode.
         texts: T texts.
-        pad_token: id that fills up shorter texts.
-        batch_tokens: tokens encoded at once, padding included.
+        batch_tokens: tokens encoded at once.
         processes: those that share the batches, which are the same for any number of them.
 
     Returns:
@@ -42,31 +41,15 @@ def encode(
     distinct: dict[bytes, int] = {}
     which_T = np.array([distinct.setdefault(text.tobytes(), len(distinct)) for text in rows])
     _, first = np.unique(which_T, return_index=True)
-    by_length = first[np.argsort(texts.offsets[first + 1] - texts.offsets[first], kind="stable")]
+    chunks = cut(texts.offsets[first + 1] - texts.offsets[first], batch_tokens)
     embeddings = np.zeros((len(distinct), encoder.dimension), dtype=np.float32)
-    batches = _batches(by_length, texts, batch_tokens)
     with torch.no_grad():
-        for members in batches[processes.rank :: processes.count]:
-            batch = embed(encoder, texts.take(members), pad_token).float().cpu().numpy()
-            embeddings[which_T[members]] = batch
+        for members in chunks[processes.rank :: processes.count]:
+            embedded = embed(encoder, pack(texts.take(first[members])))
+            embeddings[members] = embedded.cpu().numpy()
     processes.add(embeddings)  # each row is zero everywhere but in one process
     result_TD: NDArray[np.float32] = embeddings[which_T]
     return result_TD
-
-
-def _batches(
-    by_length: NDArray[np.int64], texts: TokenTable, batch_tokens: int
-) -> list[NDArray[np.int64]]:
-    """Cut rows of rising length into batches of at most `batch_tokens` padded tokens."""
-    batches = []
-    start = 0
-    for end in range(1, len(by_length) + 1):
-        is_last = end == len(by_length)
-        longest = 0 if is_last else len(texts[by_length[end]])
-        if is_last or (end + 1 - start) * longest > batch_tokens:
-            batches.append(by_length[start:end])
-            start = end
-    return batches
 
 
 def encode_benchmark(
@@ -98,7 +81,6 @@ def encode_benchmark(
         encode(
             encoder,
             texts,
-            pad_token=int(tokenizer.pad_token_id),
             batch_tokens=batch_tokens,
             processes=processes,
         )

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from hybridir.backbone import load_backbone, new_backbone
 from hybridir.config import EncoderConfig
 from hybridir.data.prepare import TokenTable, prepare_tokens
-from hybridir.encoder import BiEncoder, load_backbone, new_backbone
+from hybridir.encoder import BiEncoder
 from hybridir.errors import InputError
 from hybridir.vocabulary import cached_tokenizer
 

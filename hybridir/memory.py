@@ -6,9 +6,11 @@ import resource
 import sys
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import torch
 
 _STATUS = Path("/proc/self/status")
+_CONTAINER = Path("/sys/fs/cgroup")
 
 
 def release_memory() -> None:
@@ -52,3 +54,22 @@ def peak_memory_mb() -> float:
                 return int(line.split()[1]) * 1024 / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6  # macOS counts bytes
+
+
+def free_memory_mb() -> float:
+    """Memory that this process may still take, in MB: of the accelerator if there is one.
+
+    Of main memory it is the part that falls to the cores that this process computes with, since
+    other trials of a study compute with the others.
+    """
+    if torch.cuda.is_available():
+        return torch.cuda.mem_get_info()[0] / 1e6
+    free = psutil.virtual_memory().available
+    try:
+        limit = (_CONTAINER / "memory.max").read_text()
+        used = (_CONTAINER / "memory.current").read_text()
+        free = min(free, int(limit) - int(used))
+    except (OSError, ValueError):
+        pass  # no container, or one without a limit ("max")
+    share = min(1.0, torch.get_num_threads() / (psutil.cpu_count() or 1))
+    return float(free * share / 1e6)

@@ -2,73 +2,41 @@
 
 With several processes each embeds its part of the batch, gathers the embeddings of the others and
 computes the loss of the whole batch; gradients are added up before they are clipped. That is done
-by hand, since texts are embedded in several forward passes, in each process another number of
-them, while torch's DistributedDataParallel looks for unused weights, such as those of a pooler, in
-the last one alone.
-
-Not here yet: chunked gradients. Their place is the step itself.
+by hand, since texts may be embedded in several chunks, in each process another number of them,
+while torch's DistributedDataParallel looks for unused weights, such as those of a pooler, in the
+last one alone.
 
 Notation: N pairs of the whole batch, D dimensions.
 """
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
-import torch.distributed as dist
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from hybridir.batching import BatchPlan
+from hybridir.ahead import ahead
+from hybridir.batching import Batch, BatchPlan
 from hybridir.checkpoint import LoopState
+from hybridir.chunks import backpropagate, tokens_that_fit
 from hybridir.contrastive import info_nce
 from hybridir.data.prepare import TokenTable
-from hybridir.encoder import BiEncoder, embed
+from hybridir.encoder import BiEncoder
 from hybridir.errors import TrialError
+from hybridir.memory import free_memory_mb
+from hybridir.noise import text_keys
+from hybridir.packing import Packed, handed_over, pack
 from hybridir.processes import ALONE, Processes
 
-
-@contextmanager
-def accelerator(precision: str) -> Iterator[Accelerator]:
-    """An Accelerator for one trial, whose process-wide state ends with it.
-
-    Without the reset the next trial in the same process could not choose another precision.
-
-    Args:
-        precision: ``fp32`` or ``bf16`` (autocast; weights stay fp32).
-    """
-    try:
-        yield Accelerator(
-            mixed_precision="bf16" if precision == "bf16" else "no",
-            # Several processes without a GPU are known to accelerate by this alone.
-            cpu=dist.is_initialized() and not torch.cuda.is_available(),
-        )
-    finally:
-        AcceleratorState._reset_state(reset_partial_state=True)
-
-
-def choose_precision(wanted: str, hidden_size: int) -> str:
-    """Resolve ``auto``: bf16 where the hardware has it and the encoder gains by it.
-
-    A step of a 6 x 384 encoder took 1.5 s instead of 2.3 s (measured on an avx512_bf16 core); a
-    2 x 128 encoder gains nothing. That the border lies at a width of 256 is an assumption.
-
-    Returns:
-        ``fp32`` or ``bf16``.
-    """
-    if wanted != "auto":
-        return wanted
-    if torch.cuda.is_available():
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        features = torch.cpu.get_capabilities()
-        native = bool(features.get("avx512_bf16") or features.get("amx_bf16"))
-    return "bf16" if native and hidden_size >= 256 else "fp32"
+# A GPU works ahead of the program, which would wait for it if it looked at the loss of each step.
+_LOOK_EVERY = 16
 
 
 def make_optimizer(
@@ -110,6 +78,7 @@ def train(
     warmup: float,
     clip_norm: float,
     seed: int,
+    chunk_tokens: int | None,
     checkpoint: Path,
     checkpoint_every: int,
     fingerprint: str,
@@ -132,13 +101,13 @@ def train(
         betas: of AdamW.
         warmup: share of the steps in which the learning rate rises.
         clip_norm: largest gradient norm.
-        seed: decides dropout; each process draws its own.
+        seed: decides dropout.
+        chunk_tokens: encoded at once; None decides by the memory that is free.
         checkpoint: file that the state is kept in.
         checkpoint_every: steps between two checkpoints.
         fingerprint: digest of this training; a checkpoint with another one is not continued.
-        pauses: called after the given number of steps, for evaluation; the encoder's mode and the
-            random state are as before when training goes on. A continuation from such a step calls
-            it again.
+        pauses: called after the given number of steps, for evaluation; the encoder's mode is as
+            before when training goes on. A continuation from such a step calls it again.
         on_step: called after every step, for progress.
         processes: those that share each batch; its size must be divisible by their number.
 
@@ -146,7 +115,8 @@ def train(
         The final state; ``state.losses`` has one entry per step.
 
     Raises:
-        TrialError: as soon as a loss or gradient is not finite, in every process.
+        TrialError: when a loss or gradient is not finite, in every process; with a GPU up to
+            16 steps later, but before the next checkpoint.
     """
     optimizer = make_optimizer(
         encoder, learning_rate=learning_rate, weight_decay=weight_decay, betas=betas
@@ -154,53 +124,102 @@ def train(
     model = accelerator.prepare_model(encoder, evaluation_mode=True)  # adds precision alone
     optimizer = accelerator.prepare_optimizer(optimizer)
     state = LoopState(model=accelerator.unwrap_model(model), optimizer=_unwrap(optimizer))
-    torch.manual_seed(seed + processes.rank)
     continued = state.load(checkpoint, fingerprint, processes)
     model.train()
+
+    def prepared(step: int) -> tuple[list[Packed], Tensor]:
+        return _prepare(plan[step], questions, passages, seed, state.chunk_tokens, processes)
+
+    if not state.chunk_tokens:
+        state.chunk_tokens = chunk_tokens or min(
+            processes.collect(tokens_that_fit(model, prepared(0)[0], free_memory_mb()))
+        )
     if continued and state.step in pauses:  # the interruption may have come before its end
         _pause(pauses[state.step], state, model)
     clock = time.perf_counter() - state.seconds
+    look_every = 1 if accelerator.device.type == "cpu" else _LOOK_EVERY
+    unseen: list[Tensor] = []
 
-    while state.step < plan.steps:
-        batch = plan[state.step]
-        own = batch.part(processes.rank, processes.count)
-        groups_N = torch.from_numpy(batch.groups).to(accelerator.device)
-        positive_N = torch.arange(len(groups_N), device=accelerator.device)
-        rate = learning_rate_at(state.step, plan.steps, peak=learning_rate, warmup=warmup)
-        for group in state.optimizer.param_groups:
-            group["lr"] = rate
+    with closing(ahead(prepared, state.step, plan.steps)) as batches:
+        for chunks, groups in batches:
+            rate = learning_rate_at(state.step, plan.steps, peak=learning_rate, warmup=warmup)
+            for group in state.optimizer.param_groups:
+                group["lr"] = rate
 
-        # ------------------------------------------------------------------ the step
-        texts = questions.take(own.questions) + passages.take(own.passages)
-        own_queries, own_passages = embed(model, texts, encoder.pad_token).chunk(2)
-        loss = info_nce(
-            processes.gather(own_queries),
-            processes.gather(own_passages),
-            query_groups_B=groups_N,
-            passage_groups_N=groups_N,
-            positive_B=positive_N,
-            temperature=temperature,
-            symmetric=symmetric,
-        )
-        accelerator.backward(loss)
-        processes.add_gradients(model.parameters())
-        norm = accelerator.clip_grad_norm_(model.parameters(), clip_norm)
-        loss_value = loss.item()
-        _check_finite(loss_value, float(norm), state.step)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        # ---------------------------------------------------------------------------
+            loss_of = partial(
+                _batch_loss,
+                groups_N=handed_over(groups, accelerator.device),
+                temperature=temperature,
+                symmetric=symmetric,
+                processes=processes,
+            )
+            # ------------------------------------------------------------------ the step
+            loss = backpropagate(model, chunks, loss_of)
+            processes.add_gradients(model.parameters())
+            norm = accelerator.clip_grad_norm_(model.parameters(), clip_norm)
+            unseen.append(torch.stack([loss, norm.to(loss.device)]))
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            # ---------------------------------------------------------------------------
 
-        state.step += 1
-        state.losses.append(loss_value)
-        state.seconds = time.perf_counter() - clock
-        if state.step % checkpoint_every == 0 or state.step in pauses:
-            state.save(checkpoint, fingerprint, processes)
-        if state.step in pauses:
-            _pause(pauses[state.step], state, model)
-            clock = time.perf_counter() - state.seconds
-        on_step(state)
+            state.step += 1
+            keep = state.step % checkpoint_every == 0 or state.step in pauses
+            if keep or state.step == plan.steps or len(unseen) == look_every:
+                _look_at(unseen, state)
+                state.seconds = time.perf_counter() - clock
+            if keep:
+                state.save(checkpoint, fingerprint, processes)
+            if state.step in pauses:
+                _pause(pauses[state.step], state, model)
+                clock = time.perf_counter() - state.seconds
+            on_step(state)
     return state
+
+
+def _prepare(
+    batch: Batch,
+    questions: TokenTable,
+    passages: TokenTable,
+    seed: int,
+    chunk_tokens: int,
+    processes: Processes,
+) -> tuple[list[Packed], Tensor]:
+    """The chunks of this process's part of a batch, and the passage groups of all of it."""
+    own = batch.part(processes.rank, processes.count)
+    texts = questions.take(own.questions) + passages.take(own.passages)
+    first, size = processes.rank * len(own.questions), len(batch.questions)
+    numbers = np.arange(first, first + len(own.questions))
+    keys = text_keys(seed, batch.step, np.concatenate([numbers, size + numbers]))
+    return pack(texts, keys, chunk_tokens=chunk_tokens or None), torch.from_numpy(batch.groups)
+
+
+def _batch_loss(
+    embedded_BD: Tensor,
+    *,
+    groups_N: Tensor,
+    temperature: float,
+    symmetric: bool,
+    processes: Processes,
+) -> Tensor:
+    """The loss of the whole batch, from this process's questions and, behind them, passages."""
+    own_queries, own_passages = embedded_BD.chunk(2)
+    return info_nce(
+        processes.gather(own_queries),
+        processes.gather(own_passages),
+        query_groups_B=groups_N,
+        passage_groups_N=groups_N,
+        positive_B=torch.arange(len(groups_N), device=groups_N.device),
+        temperature=temperature,
+        symmetric=symmetric,
+    )
+
+
+def _look_at(unseen: list[Tensor], state: LoopState) -> None:
+    """Add the losses of the latest steps to the state, if they and the gradients are finite."""
+    for loss, norm in torch.stack(unseen).tolist():
+        _check_finite(loss, norm, len(state.losses))
+        state.losses.append(loss)
+    unseen.clear()
 
 
 def _check_finite(loss: float, norm: float, step: int) -> None:
@@ -213,7 +232,7 @@ def _check_finite(loss: float, norm: float, step: int) -> None:
 
 def _pause(callback: Callable[[LoopState], None], state: LoopState, model: nn.Module) -> None:
     model.eval()
-    with torch.random.fork_rng(), torch.no_grad():
+    with torch.no_grad():
         callback(state)
     model.train()
 

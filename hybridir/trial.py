@@ -20,11 +20,12 @@ from hybridir.errors import InputError
 from hybridir.files import replacing
 from hybridir.loading import load_encoder, load_tokenizer, tokenise
 from hybridir.memory import peak_memory_mb, release_memory, reset_peak_memory
+from hybridir.precision import accelerator, choose_precision
 from hybridir.processes import Processes, joined
 from hybridir.saving import save_encoder
 from hybridir.scoring import Scores
 from hybridir.seeds import derive_seed
-from hybridir.training import accelerator, choose_precision, train
+from hybridir.training import train
 from hybridir.trial_metrics import headline, write_training_log
 
 RESULT = "result.json"
@@ -159,6 +160,7 @@ def _run(
             warmup=config.training.warmup,
             clip_norm=config.training.clip_norm,
             seed=derive_seed(config.seed, "dropout"),
+            chunk_tokens=config.training.fixed_chunk,
             checkpoint=workspace / CHECKPOINT,
             checkpoint_every=config.training.checkpoint_every,
             fingerprint=_fingerprint(settings, data.pairs.digest, processes.count),

@@ -8,24 +8,25 @@ from numpy.typing import NDArray
 from hybridir.config import EncoderConfig
 from hybridir.data.prepare import TokenTable
 from hybridir.data.synthetic import synthetic_corpus
-from hybridir.encoder import BiEncoder
+from hybridir.encoder import BiEncoder, embed
 from hybridir.evaluation import encode, encode_benchmark
 from hybridir.loading import load_encoder
+from hybridir.packing import Packed, pack
 from hybridir.vocabulary import train_tokenizer
-from tests.test_encoder import backbone
+from tests.encoders import backbone
 from tests.test_vocabulary import corpus
 
 
 class Watched(BiEncoder):
-    """An encoder that notes how many tokens it is given at once, padding included."""
+    """An encoder that notes how many tokens each text has that it is given at once."""
 
     def __init__(self) -> None:
         super().__init__(backbone(), "mean", pad_token=0)
-        self.sizes: list[tuple[int, int]] = []
+        self.sizes: list[list[int]] = []
 
-    def forward(self, tokens_BL: torch.Tensor, lengths_B: torch.Tensor) -> torch.Tensor:
-        self.sizes.append((tokens_BL.shape[0], tokens_BL.shape[1]))
-        return super().forward(tokens_BL, lengths_B)
+    def forward(self, packed: Packed) -> torch.Tensor:
+        self.sizes.append(packed.lengths)
+        return super().forward(packed)
 
 
 def token_table(texts: list[NDArray[np.int32]]) -> TokenTable:
@@ -41,20 +42,19 @@ def random_texts(n: int) -> list[NDArray[np.int32]]:
 def test_the_size_of_batches_changes_no_embedding_and_keeps_the_order(batch_tokens: int) -> None:
     texts = random_texts(50)
     encoder = Watched().eval()
-    found = encode(encoder, token_table(texts), pad_token=0, batch_tokens=batch_tokens)
-    assert all(rows * length <= batch_tokens or rows == 1 for rows, length in encoder.sizes)
+    found = encode(encoder, token_table(texts), batch_tokens=batch_tokens)
+    assert all(sum(sizes) <= batch_tokens or len(sizes) == 1 for sizes in encoder.sizes)
     for text, embedding in zip(texts, found, strict=True):
-        tokens = torch.from_numpy(text.astype(np.int64))[None]
         with torch.no_grad():
-            alone = BiEncoder.forward(encoder, tokens, torch.tensor([len(text)]))[0]
+            alone = embed(encoder, pack([text]))[0]
         np.testing.assert_allclose(embedding, alone.numpy(), atol=1e-5)
 
 
 def test_equal_texts_are_encoded_once_and_get_equal_vectors() -> None:
     texts = random_texts(7)
     encoder = Watched().eval()
-    found = encode(encoder, token_table(texts * 5), pad_token=0, batch_tokens=64)
-    assert sum(rows for rows, _ in encoder.sizes) == 7
+    found = encode(encoder, token_table(texts * 5), batch_tokens=64)
+    assert sum(map(len, encoder.sizes)) == 7
     assert np.array_equal(found, np.tile(found[:7], (5, 1)))
 
 
@@ -82,9 +82,9 @@ def test_a_benchmark_is_embedded_as_its_texts_are_one_by_one(tmp_path: Path) -> 
     def embedded(texts: list[str], prefix: str) -> NDArray[np.float32]:
         rows = []
         for text in texts:
-            ids = torch.tensor([tokenizer(prefix + text)["input_ids"]])
+            ids = np.array(tokenizer(prefix + text)["input_ids"], dtype=np.int32)
             with torch.no_grad():
-                rows.append(encoder(ids, torch.tensor([ids.shape[1]]))[0].numpy())
+                rows.append(embed(encoder, pack([ids]))[0].numpy())
         return np.stack(rows)
 
     # Batches of several texts move vectors in their last bits.

@@ -1,10 +1,16 @@
 import subprocess
 import sys
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 import torch
 
-from hybridir.memory import peak_memory_mb, release_memory, reset_peak_memory
+from hybridir.memory import (
+    free_memory_mb,
+    peak_memory_mb,
+    release_memory,
+    reset_peak_memory,
+)
 
 FILLED_MB = 400
 
@@ -41,3 +47,19 @@ print(full - resident_mb())
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     ).stdout
     assert float(printed) > 0.5 * 3000 * 65536 / 1e6
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the GPU's memory is not shared by cores")
+def test_what_is_free_is_shared_by_the_cores_that_compute() -> None:
+    cores = psutil.cpu_count()
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        of_one = free_memory_mb()
+        torch.set_num_threads(cores)
+        of_all = free_memory_mb()
+    finally:
+        torch.set_num_threads(before)
+    assert 0 < of_all <= psutil.virtual_memory().total / 1e6
+    # Other processes take and give memory in between.
+    assert of_one * cores == pytest.approx(of_all, rel=0.3)

@@ -7,9 +7,10 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
+from hybridir.backbone import Pooling, load_backbone
 from hybridir.config import EncoderConfig
 from hybridir.data.prepare import prepare_tokens
-from hybridir.encoder import BiEncoder, Pooling, load_backbone
+from hybridir.encoder import BiEncoder
 from hybridir.evaluation import encode
 from hybridir.loading import load_encoder, load_tokenizer
 from hybridir.saving import save_encoder
@@ -46,7 +47,6 @@ def saved(
             prepare_tokens(
                 texts, tokenizer, prefix=prefix, max_length=64, cache=folder.parent / "cache"
             ),
-            pad_token=int(tokenizer.pad_token_id),
             batch_tokens=4096,
         )
         for texts, prefix in (

@@ -8,18 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from hybridir.backbone import new_backbone
 from hybridir.batching import BatchPlan
 from hybridir.checkpoint import LoopState
 from hybridir.data.prepare import TokenTable
-from hybridir.encoder import BiEncoder, new_backbone
+from hybridir.encoder import BiEncoder
 from hybridir.errors import TrialError
-from hybridir.training import (
-    accelerator,
-    choose_precision,
-    learning_rate_at,
-    make_optimizer,
-    train,
-)
+from hybridir.precision import accelerator
+from hybridir.training import learning_rate_at, make_optimizer, train
 from tests.tiny import parallel
 
 STEPS = 12
@@ -58,7 +54,7 @@ def run(
 ) -> tuple[BiEncoder, LoopState]:
     """Train on batches of 8 of 24 questions in two languages, 12 steps."""
     encoder = tiny_encoder(dropout)
-    plan = BatchPlan(
+    plan = changes.pop("plan", None) or BatchPlan(
         [parallel(QUESTIONS, "de en")], batch_size=8, mixing_ratio=0.5, pairs=8 * STEPS, seed=0
     )
     given: dict[str, Any] = {
@@ -70,6 +66,7 @@ def run(
         "warmup": 0.1,
         "clip_norm": 1.0,
         "seed": 5,
+        "chunk_tokens": None,
         "checkpoint": checkpoint,
         "checkpoint_every": 5,
         "fingerprint": "this",
@@ -149,6 +146,8 @@ def test_the_first_step_is_adamw_on_the_clipped_gradient_of_the_loss(tmp_path: P
     after = torch.load(tmp_path / "c.pt", weights_only=True)["model"]
 
     encoder = tiny_encoder(0.0).train()
+    model = encoder.backbone
+    model.set_attn_implementation("eager")
     plan = BatchPlan(
         [parallel(QUESTIONS, "de en")], batch_size=8, mixing_ratio=0.5, pairs=8 * STEPS, seed=0
     )
@@ -156,7 +155,8 @@ def test_the_first_step_is_adamw_on_the_clipped_gradient_of_the_loss(tmp_path: P
 
     def vectors(table: TokenTable, rows: np.ndarray[Any, Any]) -> Tensor:
         texts = [torch.from_numpy(table[row].astype(np.int64)) for row in rows]
-        return torch.cat([encoder(text[None], torch.tensor([len(text)])) for text in texts])
+        hidden = [model(input_ids=text[None]).last_hidden_state[0] for text in texts]
+        return torch.stack([torch.nn.functional.normalize(h.mean(dim=0), dim=0) for h in hidden])
 
     batch = plan[0]
     logits = vectors(questions, batch.questions) @ vectors(passages, batch.passages).T / 0.05
@@ -181,17 +181,80 @@ def test_the_first_step_is_adamw_on_the_clipped_gradient_of_the_loss(tmp_path: P
         assert agree.float().mean() > 0.99, name
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def padded_losses(plan: BatchPlan, peak: float) -> list[float]:
+    """The losses of a plain loop: padded texts, the model of Hugging Face, torch's AdamW."""
+    model = tiny_encoder(0.0).backbone.train()
+    model.set_attn_implementation("eager")
+    matrices = [weight for weight in model.parameters() if weight.ndim == 2]
+    others = [weight for weight in model.parameters() if weight.ndim == 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}],
+        lr=peak,
+        betas=(0.9, 0.98),
+        foreach=False,
+        fused=False,
+    )
+    questions, passages = tokens_of(0), tokens_of(20)
+
+    def vectors(table: TokenTable, rows: np.ndarray[Any, Any]) -> Tensor:
+        texts = [torch.from_numpy(table[row].astype(np.int64)) for row in rows]
+        tokens = torch.nn.utils.rnn.pad_sequence(texts, batch_first=True)
+        mask = (tokens != 0).long()
+        hidden = model(input_ids=tokens, attention_mask=mask).last_hidden_state * mask[..., None]
+        return torch.nn.functional.normalize(hidden.sum(1) / mask.sum(1, keepdim=True), dim=-1)
+
+    losses = []
+    for step in range(plan.steps):
+        batch = plan[step]
+        rate = learning_rate_at(step, plan.steps, peak=peak, warmup=0.1)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        logits = vectors(questions, batch.questions) @ vectors(passages, batch.passages).T / 0.05
+        same = torch.from_numpy(batch.groups[:, None] == batch.groups[None])
+        logits = logits.masked_fill(same & ~torch.eye(len(same), dtype=torch.bool), -torch.inf)
+        loss = torch.nn.functional.cross_entropy(logits, torch.arange(len(logits)))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+@pytest.mark.parametrize("chunk_tokens", [10_000, 60])
+def test_the_losses_of_200_steps_are_those_of_a_plain_padded_loop(
+    tmp_path: Path, chunk_tokens: int
+) -> None:
+    plan = BatchPlan(
+        [parallel(QUESTIONS, "de en")], batch_size=8, mixing_ratio=0.5, pairs=8 * 200, seed=0
+    )
+    # So slow that the loss stays well above zero, where its rounding would be all that is left.
+    options: dict[str, Any] = {"dropout": 0.0, "learning_rate": 5e-5, "plan": plan}
+    _, state = run(tmp_path / "c.pt", chunk_tokens=chunk_tokens, **options)
+    assert len(state.losses) == 200
+    assert min(state.losses) > 0.05
+    np.testing.assert_allclose(state.losses, padded_losses(plan, 5e-5), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dropout": 0.0},
+        {"dropout": 0.1},
+        {"dropout": 0.1, "precision": "bf16", "chunk_tokens": 60},
+    ],
+    ids=["plain", "dropout", "dropout-bf16-chunks"],
+)
 @pytest.mark.parametrize("step", [1, 5, 8, 11])
 def test_an_interrupted_training_continues_bit_identically(
-    tmp_path: Path, step: int, dropout: float
+    tmp_path: Path, step: int, options: dict[str, Any]
 ) -> None:
-    whole, expected = run(tmp_path / "whole.pt", dropout=dropout)
+    whole, expected = run(tmp_path / "whole.pt", **options)
     with pytest.raises(Interrupted):
-        run(tmp_path / "c.pt", dropout=dropout, on_step=stop_at(step))
+        run(tmp_path / "c.pt", **options, on_step=stop_at(step))
     steps: list[int] = []
     continued, state = run(
-        tmp_path / "c.pt", dropout=dropout, on_step=lambda state: steps.append(state.step)
+        tmp_path / "c.pt", **options, on_step=lambda state: steps.append(state.step)
     )
     # Checkpoints are written every 5 steps; what came after the last one is done again.
     assert steps == list(range(step // 5 * 5 + 1, STEPS + 1))
@@ -241,8 +304,9 @@ def test_a_checkpoint_of_another_training_is_not_continued(tmp_path: Path) -> No
 
 
 def test_the_seed_decides_dropout(tmp_path: Path) -> None:
-    _, first = run(tmp_path / "a.pt", seed=1)
-    _, again = run(tmp_path / "b.pt", seed=1)
+    weights_first, first = run(tmp_path / "a.pt", seed=1)
+    weights_again, again = run(tmp_path / "b.pt", seed=1)
+    assert_identical(weights_first, weights_again)
     _, other = run(tmp_path / "c.pt", seed=2)
     assert first.losses == again.losses
     assert first.losses != other.losses
@@ -266,18 +330,6 @@ def test_bf16_trains_about_as_fp32_does_with_weights_of_fp32(tmp_path: Path) -> 
     # The precision of one training does not outlive it.
     assert same.losses == exact.losses
     assert_identical(full, again)
-
-
-def test_auto_precision_is_bf16_for_wide_encoders_where_the_hardware_has_it() -> None:
-    assert choose_precision("bf16", 8) == "bf16"
-    assert choose_precision("fp32", 4096) == "fp32"
-    assert choose_precision("auto", 255) == "fp32"
-    flags = Path("/proc/cpuinfo")
-    if torch.cuda.is_available() or not flags.is_file():
-        pytest.skip("only Linux without a GPU lists what its processor can do")
-    listed = flags.read_text().split()
-    native = "avx512_bf16" in listed or "amx_bf16" in listed
-    assert choose_precision("auto", 256) == ("bf16" if native else "fp32")
 
 
 def test_the_symmetric_term_is_added_where_asked(tmp_path: Path) -> None:

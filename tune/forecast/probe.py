@@ -21,8 +21,9 @@ from hybridir.encoder import BiEncoder
 from hybridir.evaluation import encode
 from hybridir.loading import load_encoder, load_tokenizer, tokenise
 from hybridir.memory import peak_memory_mb, release_memory, reset_peak_memory
+from hybridir.precision import accelerator, choose_precision
 from hybridir.ranking import rank_relevant
-from hybridir.training import accelerator, choose_precision, train
+from hybridir.training import train
 from hybridir.trial import make_plan
 from tune.worker.member import threads
 
@@ -140,16 +141,23 @@ def _point(
                 warmup=0.0,
                 clip_norm=trial.training.clip_norm,
                 seed=0,
+                chunk_tokens=trial.training.fixed_chunk,
                 checkpoint=Path(folder) / "checkpoint.pt",
                 checkpoint_every=_STEPS + 1,
                 fingerprint="",
                 pauses={},
-                on_step=lambda state: ends.append(time.perf_counter()),
+                on_step=lambda state: ends.append(_now()),
             )
     except torch.OutOfMemoryError:
         return Point(size, None, None)
     per_step = float(np.mean(np.diff(ends[_WARM_UP_STEPS - 1 :])))
     return Point(size, per_step * math.ceil(trial.training.pairs / size), peak_memory_mb())
+
+
+def _now() -> float:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()  # it would be the time at which work was handed over
+    return time.perf_counter()
 
 
 def _evaluation(
@@ -183,7 +191,7 @@ def _embedding_seconds(encoder: BiEncoder, texts: TokenTable, batch_tokens: int)
     chosen = texts.take(rows)
     sample = TokenTable(np.concatenate(chosen), np.cumsum([0, *map(len, chosen)], dtype=np.int64))
     start = time.perf_counter()
-    encode(encoder, sample, pad_token=encoder.pad_token, batch_tokens=batch_tokens)
+    encode(encoder, sample, batch_tokens=batch_tokens)
     return (time.perf_counter() - start) * len(texts.tokens) / len(sample.tokens)
 
 
