@@ -65,8 +65,8 @@ format: $(STAMP)-check
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
 
-bench: $(STAMP)-test
-	@for script in benchmarks/[a-z]*.py; do $(BIN)/python "$$script" || exit; done
+bench: $(STAMP)-bench
+	@for script in evaluation training memory growth sweep_overhead; do $(BIN)/python benchmarks/$$script.py || exit; done
 
 docs: $(STAMP)-docs
 	@$(BIN)/python -m mkdocs build --quiet --strict
@@ -104,6 +104,11 @@ $(STAMP)-test: $(STAMP)-python pyproject.toml requirements.lock
 $(STAMP)-check: $(STAMP)-python pyproject.toml requirements.lock
 	@echo "Installing hybridir, its tests' needs and the checkers into $(VENV): a few minutes, this once."
 	@$(INSTALL) --editable '.[test,check]'
+	@touch $(STAMP)-runtime $(STAMP)-test $@
+
+$(STAMP)-bench: $(STAMP)-python pyproject.toml requirements.lock
+	@echo "Installing hybridir and its peers into $(VENV): a few minutes, this once."
+	@$(INSTALL) --editable '.[test,bench]'
 	@touch $(STAMP)-runtime $(STAMP)-test $@
 
 $(STAMP)-docs: $(STAMP)-python pyproject.toml requirements.lock

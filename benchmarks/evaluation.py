@@ -1,12 +1,12 @@
 """What scoring costs beyond the matrix product, on random embeddings of XQuAD-R's size.
 
-    python benchmarks/evaluation.py
-    python benchmarks/evaluation.py --with-peers --json evaluation.json
+    python benchmarks/evaluation.py --json evaluation.json
+    python benchmarks/evaluation.py --only score-vs-pytrec_eval
 
 Ours is everything from the embeddings to the per-query table: all monolingual, cross-lingual and
 multilingual settings, full rankings. The floor is the bare fp32 product in blocks of the same size
 into a reused buffer. Times are CPU seconds of this process; the candidates take turns within a
-repeat. Encoding the texts is not covered.
+repeat. Peers score a part of the queries. Encoding the texts is not covered.
 """
 
 import ctypes
@@ -22,6 +22,7 @@ import torch
 import typer
 from numpy.typing import NDArray
 
+from benchmarks.parts.scorers import PEERS
 from hybridir.data.benchmark import Benchmark, build_benchmark
 from hybridir.per_query import per_query_table
 
@@ -35,7 +36,7 @@ POOLS = {"ar": 1222, "de": 1276, "el": 1234, "en": 1180, "es": 1215, "hi": 1244,
 QUESTIONS = 1190  # a language
 DUPLICATES = 230  # passages that tokenise like another one; measured with an English vocabulary
 BLOCK = 256
-TREC_MEASURES = {"map", "map_cut_20", "recip_rank", "recall_1,10,100", "ndcg_cut_10"}
+PRODUCT = "score-vs-product"
 
 Floats = NDArray[np.float32]
 Record = dict[str, str | float | int | None]
@@ -89,27 +90,6 @@ def product(queries: Floats, passages: Floats, buffer: torch.Tensor) -> None:
     for start in range(0, len(q), BLOCK):
         block = q[start : start + BLOCK]
         torch.mm(block, p, out=buffer[: len(block)])
-
-
-def pytrec_eval_peer(
-    benchmark: Benchmark, queries: Floats, passages: Floats, chosen: NDArray[np.int64]
-) -> None:
-    """Score some queries in every pool with pytrec_eval, one call a pool."""
-    import pytrec_eval
-
-    scores = queries[chosen] @ passages.T
-    bounds = [*zip(benchmark.pools[:-1], benchmark.pools[1:], strict=True)]
-    for start, stop in [*bounds, (0, len(passages))]:
-        ids = benchmark.passage_ids[start:stop]
-        run, qrels = {}, {}
-        for row, query in enumerate(chosen):
-            first, last = benchmark.relevant_offsets[query : query + 2]
-            relevant = benchmark.relevant[first:last]
-            run[str(query)] = dict(zip(ids, scores[row, start:stop].tolist(), strict=True))
-            qrels[str(query)] = {
-                benchmark.passage_ids[index]: 1 for index in relevant if start <= index < stop
-            }
-        pytrec_eval.RelevanceEvaluator(qrels, TREC_MEASURES).evaluate(run)
 
 
 def subset(benchmark: Benchmark, chosen: NDArray[np.int64]) -> Benchmark:
@@ -217,14 +197,18 @@ def main(
     questions: Annotated[
         int, typer.Option(min=10, help="Questions a language; pools shrink in proportion.")
     ] = QUESTIONS,
-    with_peers: Annotated[bool, typer.Option(help="Run pytrec_eval as well.")] = False,
+    only: Annotated[str | None, typer.Option(help="Make this comparison alone.")] = None,
     peer_queries: Annotated[int, typer.Option(min=1, help="Queries that peers score.")] = 256,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="File for the figures, a list of objects.")
     ] = None,
 ) -> None:
-    """Time the scoring of all settings against the bare matrix product."""
+    """Time the scoring of all settings against the bare matrix product and against peers."""
     torch.set_num_threads(threads)
+    known = [PRODUCT, *PEERS]
+    if only is not None and only not in known:
+        typer.echo(f"--only {only}: known are {', '.join(known)}", err=True)
+        raise typer.Exit(2)
     benchmark = synthetic_benchmark(questions)
     queries, passages = random_embeddings(benchmark, dimensions)
     typer.echo(
@@ -232,29 +216,42 @@ def main(
         f"{len(benchmark.relevant)} relevant, threads={threads}, CPU seconds, "
         "median [smallest .. largest]"
     )
-
-    def ours() -> None:
-        per_query_table(benchmark, queries, passages, benchmark.languages)
-
     few = subset(benchmark, np.arange(min(11, len(queries)), dtype=np.int64))
     per_query_table(few, queries[:11], passages, few.languages)  # compiles the kernel
-    ours_mb = memory_beyond(ours)
+    records: list[Record] = []
+    for name in [only] if only else known:
+        if name == PRODUCT:
+            records.append(_against_product(benchmark, queries, passages, repeats))
+        else:
+            sizes = (repeats, peer_queries)
+            try:
+                records.append(_against_peer(name, benchmark, queries, passages, *sizes))
+            except ModuleNotFoundError as error:
+                typer.echo(f"{name}: {error.name} is not installed; `make bench` installs it")
+        if json_file is not None:
+            json_file.write_text(json.dumps(records, indent=2) + "\n")
+
+
+def _against_product(
+    benchmark: Benchmark, queries: Floats, passages: Floats, repeats: int
+) -> Record:
     buffer = torch.empty(BLOCK, len(passages))
-
-    def floor() -> None:
-        product(queries, passages, buffer)
-
-    floor_mb = memory_beyond(floor)
-    floor_s, ours_s = interleaved(repeats, floor, ours)
-    records = [compare("score-vs-product", (ours_s, ours_mb), (floor_s, floor_mb), floor_s)]
-    if with_peers:
-        records.append(_against_pytrec_eval(benchmark, queries, passages, repeats, peer_queries))
-    if json_file is not None:
-        json_file.write_text(json.dumps(records, indent=2) + "\n")
+    runs: tuple[Callable[[], object], ...] = (
+        lambda: product(queries, passages, buffer),
+        lambda: per_query_table(benchmark, queries, passages, benchmark.languages),
+    )
+    floor_mb, ours_mb = (memory_beyond(run) for run in runs)
+    floor_s, ours_s = interleaved(repeats, *runs)
+    return compare(PRODUCT, (ours_s, ours_mb), (floor_s, floor_mb), floor_s)
 
 
-def _against_pytrec_eval(
-    benchmark: Benchmark, queries: Floats, passages: Floats, repeats: int, peer_queries: int
+def _against_peer(
+    name: str,
+    benchmark: Benchmark,
+    queries: Floats,
+    passages: Floats,
+    repeats: int,
+    peer_queries: int,
 ) -> Record:
     chosen = np.unique(np.linspace(0, len(queries) - 1, peer_queries).astype(np.int64))
     few, few_queries = subset(benchmark, chosen), queries[chosen]
@@ -262,12 +259,14 @@ def _against_pytrec_eval(
     runs: tuple[Callable[[], object], ...] = (
         lambda: product(few_queries, passages, buffer),
         lambda: per_query_table(few, few_queries, passages, few.languages),
-        lambda: pytrec_eval_peer(benchmark, queries, passages, chosen),
+        lambda: PEERS[name](few, few_queries, passages),
     )
+    for run in runs:
+        run()  # peers compile and import, too
     _, ours_mb, peer_mb = (memory_beyond(run) for run in runs)
     floor_s, ours_s, peer_s = interleaved(repeats, *runs)
     typer.echo(f"on {len(chosen)} of the queries:")
-    return compare("score-vs-pytrec_eval", (ours_s, ours_mb), (peer_s, peer_mb), floor_s)
+    return compare(name, (ours_s, ours_mb), (peer_s, peer_mb), floor_s)
 
 
 if __name__ == "__main__":

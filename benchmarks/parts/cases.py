@@ -1,0 +1,109 @@
+"""What is measured: encoders of random weights, and texts as long as real ones."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+WORDS = 30_000
+_SPECIAL = ("[PAD]", "[CLS]", "[SEP]", "[UNK]")
+LONGEST = 256
+
+
+@dataclass(frozen=True)
+class Case:
+    """One comparison.
+
+    Attributes:
+        name: of the comparison.
+        folder: the encoder, see `make_encoder`.
+        texts: what is embedded: questions, then as many passages.
+        precision: ``fp32`` or ``bf16``.
+        batch_size: pairs.
+        steps: of a repeat.
+        repeats: that will be asked for, the warm-up included.
+        chunk_tokens: tokens at once of our chunks; 0 for no chunks, None for what memory allows.
+        mini_batch: texts at once of the peer's.
+    """
+
+    name: str
+    folder: Path
+    texts: tuple[str, ...]
+    precision: str
+    batch_size: int
+    steps: int
+    repeats: int
+    chunk_tokens: int | None = 0
+    mini_batch: int = 0
+
+
+def make_encoder(
+    folder: Path, layers: int, hidden: int, dropout: float, words: int = WORDS
+) -> Path:
+    """Write a BERT of random weights with a tokenizer of whole words.
+
+    Args:
+        folder: where to.
+        layers: number of layers.
+        hidden: dimensions; 64 make an attention head, the feed-forward part is 4 times as wide.
+        dropout: of hidden states and attention.
+        words: of the vocabulary.
+    """
+    vocabulary = {word: n for n, word in enumerate((*_SPECIAL, *map(_word, range(words))))}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        unk_token="[UNK]",
+        model_max_length=LONGEST,
+    ).save_pretrained(folder)
+    BertModel(
+        BertConfig(
+            vocab_size=len(vocabulary),
+            num_hidden_layers=layers,
+            hidden_size=hidden,
+            num_attention_heads=max(1, hidden // 64),
+            intermediate_size=4 * hidden,
+            max_position_embeddings=LONGEST,
+            hidden_dropout_prob=dropout,
+            attention_probs_dropout_prob=dropout,
+        )
+    ).save_pretrained(folder)
+    return folder
+
+
+def draw_texts(pairs: int, seed: int) -> tuple[str, ...]:
+    """Random words, as many as questions and answers of XQuAD-R have tokens.
+
+    With a WordPiece vocabulary of 30,000 these have 18 and 56 in the mean, special ones included,
+    answers 50 in the median and cut at 256.
+    """
+    rng = np.random.default_rng(seed)
+    questions = np.clip(np.round(rng.normal(18, 5, pairs)), 6, 64)
+    answers = np.clip(np.round(rng.lognormal(np.log(48), 0.55, pairs)), 6, LONGEST)
+    lengths = np.concatenate([questions, answers]).astype(int) - 2
+    return tuple(" ".join(map(_word, rng.integers(WORDS, size=size))) for size in lengths)
+
+
+def flops(lengths: NDArray[np.int64], layers: int, hidden: int) -> float:
+    """Operations of the matrix products of one forward pass over texts without padding.
+
+    A layer has 4 products of D x D and 2 of D x 4D for each token, and 2 of l x l x D for each
+    text of l tokens; a product of m x k and k x n takes 2 m k n operations.
+    """
+    dense = 2.0 * (4 * hidden**2 + 2 * 4 * hidden**2) * lengths.sum()
+    attention = 2.0 * 2 * hidden * (lengths.astype(float) ** 2).sum()
+    return layers * float(dense + attention)
+
+
+def _word(number: int) -> str:
+    return f"w{number}"

@@ -1,0 +1,119 @@
+"""What `benchmarks/training.py` measures of this project."""
+
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import AutoTokenizer
+
+from benchmarks.parts.cases import LONGEST, Case
+from benchmarks.parts.turns import Meter
+from hybridir.backbone import load_backbone
+from hybridir.batching import Batch, BatchKind, BatchPlan
+from hybridir.checkpoint import LoopState
+from hybridir.data.pairs import Pairs
+from hybridir.data.prepare import TokenTable, prepare_tokens
+from hybridir.encoder import BiEncoder
+from hybridir.evaluation import encode
+from hybridir.precision import accelerator
+from hybridir.training import train
+
+
+class InOrder(BatchPlan):
+    """Batches of rows one after the other, the same ones that the peer takes."""
+
+    def __init__(self, pairs: int, batch_size: int, steps: int) -> None:
+        rows = Pairs(
+            question_id=[str(row) for row in range(pairs)],
+            passage_group=[str(row) for row in range(pairs)],
+            language=["en"] * pairs,
+            question=[""] * pairs,
+            passage=[""] * pairs,
+        )
+        super().__init__(
+            [rows], batch_size=batch_size, mixing_ratio=1.0, pairs=batch_size * steps, seed=0
+        )
+        self._rows = pairs
+
+    def __getitem__(self, step: int) -> Batch:
+        rows = np.arange(step * self.batch_size, (step + 1) * self.batch_size) % self._rows
+        return Batch(step, BatchKind.MONOLINGUAL, rows, rows, rows)
+
+
+def _tokens(case: Case) -> tuple[BiEncoder, TokenTable, TokenTable]:
+    tokenizer = AutoTokenizer.from_pretrained(case.folder)
+    pairs = len(case.texts) // 2
+    with tempfile.TemporaryDirectory() as cache:
+        questions, passages = (
+            prepare_tokens(texts, tokenizer, prefix="", max_length=LONGEST, cache=Path(cache))
+            for texts in (case.texts[:pairs], case.texts[pairs:])
+        )
+    dropout = 0.1 if case.name.endswith("dropout0.1") else 0.0
+    backbone = load_backbone(case.folder, revision=None, dropout=dropout, pooling="mean")
+    return BiEncoder(backbone, "mean", pad_token=0), questions, passages
+
+
+def train_ours(case: Case, meter: Meter) -> None:
+    """The training loop as a trial runs it."""
+    meter.loaded()
+    encoder, questions, passages = _tokens(case)
+
+    def on_step(state: LoopState) -> None:
+        if state.step % case.steps == 0:
+            meter.beat()
+
+    steps = case.steps * (case.repeats + 1)
+    with accelerator(case.precision) as accelerate, tempfile.TemporaryDirectory() as folder:
+        train(
+            accelerate,
+            encoder,
+            questions,
+            passages,
+            InOrder(len(questions), case.batch_size, steps),
+            temperature=0.05,
+            symmetric=False,
+            learning_rate=1e-5,
+            weight_decay=0.01,
+            betas=(0.9, 0.999),
+            warmup=0.0,
+            clip_norm=1.0,
+            seed=0,
+            chunk_tokens=2**40 if case.chunk_tokens == 0 else case.chunk_tokens,
+            checkpoint=Path(folder) / "checkpoint.pt",
+            checkpoint_every=steps + 1,
+            fingerprint="",
+            pauses={},
+            on_step=on_step,
+        )
+
+
+def encode_ours(case: Case, meter: Meter) -> None:
+    """All texts embedded, as an evaluation does it."""
+    meter.loaded()
+    encoder, questions, passages = _tokens(case)
+    encoder.eval()
+    with accelerator(case.precision) as accelerate:
+        accelerate.prepare_model(encoder, evaluation_mode=True)
+        while True:
+            for table in (questions, passages):
+                encode(encoder, table, batch_tokens=8192)
+            meter.beat()
+
+
+def matrix_rate(precision: str, size: int = 2048, repeats: int = 5) -> float:
+    """The machine's operations a second in a product of two square matrices; the best of some."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    kind = torch.bfloat16 if precision == "bf16" else torch.float32
+    first, second = (torch.randn(size, size, device=device).to(kind) for _ in range(2))
+    best = 0.0
+    for _ in range(repeats):
+        if device == "cuda":
+            torch.cuda.synchronize()
+        start = time.perf_counter()
+        first @ second
+        if device == "cuda":
+            torch.cuda.synchronize()
+        best = max(best, 2.0 * size**3 / (time.perf_counter() - start))
+    return best

@@ -1,0 +1,175 @@
+"""Training and encoding against sentence-transformers: same weights, texts, batches, precision.
+
+    python benchmarks/training.py
+    python benchmarks/training.py --only train-12x768-bf16-b32 --json training.json
+
+Both train in processes of their own that take turns, on one thread each, and are timed in CPU
+seconds from step to step, so that neither's start counts. Ours has its texts tokenised before, as
+a study has; the peer's trainer tokenises while it trains. The floor is what the matrix products of
+the real tokens take at the rate of a large product, measured in the same run. A ratio above 1
+means that ours does more in a second.
+"""
+
+import json
+import platform
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from benchmarks.parts.cases import Case, draw_texts, flops, make_encoder
+from benchmarks.parts.ours import encode_ours, matrix_rate, train_ours
+from benchmarks.parts.peers import encode_peer, train_peer
+from benchmarks.parts.turns import Taken, take_turns
+
+Record = dict[str, str | float | int | None]
+
+# Name: layers, dimensions, precision, pairs of a batch, steps of a repeat, tokens of our chunks
+# (0: none), texts of the peer's.
+TRAINING = {
+    "train-2x128-fp32-b64": (2, 128, "fp32", 64, 8, 0, 0),
+    "train-12x768-fp32-b32": (12, 768, "fp32", 32, 1, 0, 0),
+    "train-12x768-bf16-b32": (12, 768, "bf16", 32, 1, 0, 0),
+    "train-12x768-bf16-b64": (12, 768, "bf16", 64, 1, 0, 0),
+    "chunked-2x128-b1024": (2, 128, "fp32", 1024, 1, 8192, 64),
+}
+# Name: layers, dimensions, precision, pairs of texts.
+ENCODING = {
+    "encode-fp32": (6, 384, "fp32", 256),
+    "encode-bf16": (6, 384, "bf16", 256),
+}
+
+
+def training_case(name: str, dropout: float, folder: Path, repeats: int, shrink: int) -> Case:
+    """Set up a comparison of trainings."""
+    layers, hidden, precision, batch_size, steps, chunk_tokens, mini_batch = TRAINING[name]
+    batch_size = max(4, batch_size // shrink)
+    encoder = make_encoder(folder / "encoder", layers, max(64, hidden // shrink), dropout)
+    # As many batches as a run has steps, so that no text comes twice and none is in a cache.
+    texts = draw_texts(batch_size * steps * (repeats + 2), seed=0)
+    label = f"{name}-dropout{dropout}" if dropout else name
+    return Case(
+        label, encoder, texts, precision, batch_size, steps, repeats, chunk_tokens, mini_batch
+    )
+
+
+def lengths_of(texts: tuple[str, ...]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Tokens of each text, special ones included."""
+    return np.array([text.count(" ") + 3 for text in texts], dtype=np.int64)
+
+
+def compare(
+    case: Case, unit: str, amount: float, floor_seconds: float, ours: Taken, peer: Taken
+) -> Record:
+    """Print the rates of two candidates, and put them into one record.
+
+    Args:
+        case: what was measured.
+        unit: of the rates.
+        amount: done in a repeat.
+        floor_seconds: that the matrix products of a repeat would take.
+        ours: what ours took.
+        peer: what the peer took.
+    """
+    typer.echo(case.name)
+    rates = {}
+    for who, taken in (("ours", ours), ("peer", peer)):
+        if taken.failure:
+            typer.echo(f"  {who}  {taken.failure}")
+            continue
+        rates[who] = [amount / seconds for seconds in taken.seconds]
+        typer.echo(f"  {who}  {spread(rates[who])} {unit}, {taken.memory_mb:.0f} MB at the peak")
+    both = zip(rates.get("ours", ()), rates.get("peer", ()), strict=False)
+    ratios = [mine / theirs for mine, theirs in both]
+    share = floor_seconds / statistics.median(ours.seconds) if ours.seconds else None
+    if ratios:
+        typer.echo(f"  ours / peer  {spread(ratios)}  ({len(ratios)} repeats)")
+    if share is not None:
+        typer.echo(f"  share of the machine's matrix products  {share:.2f}")
+    return {
+        "name": case.name,
+        "ours": statistics.median(rates["ours"]) if "ours" in rates else None,
+        "peer": statistics.median(rates["peer"]) if "peer" in rates else None,
+        "unit": unit,
+        "ratio": statistics.median(ratios) if ratios else None,
+        "floor_share": share,
+        "ours_mb": ours.memory_mb,
+        "peer_mb": peer.memory_mb,
+        "n": len(ratios),
+    }
+
+
+def spread(values: list[float]) -> str:
+    """Write a median with the smallest and the largest value."""
+    return f"{statistics.median(values):.3g} [{min(values):.3g} .. {max(values):.3g}]"
+
+
+def measure_training(name: str, dropout: float, repeats: int, threads: int, shrink: int) -> Record:
+    """Train with both, in turns."""
+    with tempfile.TemporaryDirectory() as folder:
+        case = training_case(name, dropout, Path(folder), repeats, shrink)
+        ours, peer = take_turns([train_ours, train_peer], case, repeats, threads)
+    layers, hidden = TRAINING[name][0], max(64, TRAINING[name][1] // shrink)
+    pairs = case.batch_size * case.steps
+    # A backward pass has twice the products of the forward one, chunks another forward one.
+    passes = 4 if case.chunk_tokens else 3
+    per_text = flops(lengths_of(case.texts), layers, hidden) / len(case.texts)
+    floor = passes * per_text * 2 * pairs / matrix_rate(case.precision)
+    return compare(case, "pairs/s", pairs, floor, ours, peer)
+
+
+def measure_encoding(name: str, repeats: int, threads: int, shrink: int) -> Record:
+    """Encode with both, in turns."""
+    layers, hidden, precision, pairs = ENCODING[name]
+    pairs, hidden = max(8, pairs // shrink), max(64, hidden // shrink)
+    with tempfile.TemporaryDirectory() as folder:
+        encoder = make_encoder(Path(folder) / "encoder", layers, hidden, 0.0)
+        texts = draw_texts(pairs, seed=0)
+        case = Case(name, encoder, texts, precision, 0, 1, repeats)
+        ours, peer = take_turns([encode_ours, encode_peer], case, repeats, threads)
+    floor = flops(lengths_of(texts), layers, hidden) / matrix_rate(precision)
+    return compare(case, "texts/s", len(texts), floor, ours, peer)
+
+
+def main(
+    only: Annotated[str | None, typer.Option(help="Measure this comparison alone.")] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="How often each candidate runs.")] = 5,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each candidate.")] = 1,
+    dropout: Annotated[
+        list[float] | None, typer.Option(help="Of training; 0 and 0.1 if left out.")
+    ] = None,
+    shrink: Annotated[int, typer.Option(min=1, help="Divides all sizes, for a try.")] = 1,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="File for the figures, a list of objects.")
+    ] = None,
+) -> None:
+    """Compare training and encoding with sentence-transformers."""
+    import torch
+
+    torch.set_num_threads(threads)
+    known = [*TRAINING, *ENCODING]
+    if only is not None and only not in known:
+        typer.echo(f"--only {only}: known are {', '.join(known)}", err=True)
+        raise typer.Exit(2)
+    typer.echo(
+        f"{platform.machine()}, torch {torch.__version__}, {threads} thread(s), CPU seconds; "
+        "median [smallest .. largest]"
+    )
+    records: list[Record] = []
+    for name in [only] if only else known:
+        if name in TRAINING:
+            records += [
+                measure_training(name, rate, repeats, threads, shrink)
+                for rate in (dropout or [0.0, 0.1])
+            ]
+        else:
+            records.append(measure_encoding(name, repeats, threads, shrink))
+        if json_file is not None:  # after each, so that an interruption loses one alone
+            json_file.write_text(json.dumps(records, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)

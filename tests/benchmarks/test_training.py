@@ -1,0 +1,90 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.growth import exponent
+from benchmarks.parts.cases import draw_texts, flops
+from benchmarks.training import lengths_of
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(script: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, f"benchmarks/{script}.py", *arguments],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT), "PATH": "", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "name"),
+    [
+        ("training", ["--only", "chunked-2x128-b1024", "--dropout", "0.1"], "chunked-2x128-b1024"),
+        ("training", ["--only", "encode-bf16"], "encode-bf16"),
+        ("gpu", ["--batch-size", "8", "--steps", "1"], "gpu-12x768-bf16-b8"),
+    ],
+)
+def test_the_benchmarks_run_at_a_small_size_and_write_their_figures(
+    tmp_path: Path, script: str, arguments: list[str], name: str
+) -> None:
+    figures = tmp_path / "figures.json"
+    small = ["--repeats", "1", "--shrink", "12", "--json", str(figures)]
+    done = run(script, *arguments, *small)
+    assert done.returncode == 0, done.stderr
+    (record,) = json.loads(figures.read_text())
+    assert record["name"].startswith(name)
+    assert record["n"] == 1
+    assert record["ratio"] == pytest.approx(record["ours"] / record["peer"])
+    assert min(record[key] for key in ("ours", "floor_share", "ours_mb", "peer_mb")) > 0
+    assert record["unit"] in done.stdout
+
+
+def test_memory_is_measured_at_a_small_size(tmp_path: Path) -> None:
+    done = run("memory", "--shrink", "64")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "ours, 8 pairs",
+        "ours, 16 pairs",
+        "ours, 32 pairs",
+        "sentence-transformers, 4 pairs",
+        "sentence-transformers, cached, 16 pairs",
+    ]
+    assert all(line.endswith(" MB") for line in lines)
+
+
+def test_growth_is_the_slope_of_logarithms() -> None:
+    assert exponent([10, 100, 1000], [2.0, 20.0, 200.0]) == pytest.approx(1)
+    assert exponent([1, 4, 16], [1.0, 8.0, 64.0]) == pytest.approx(1.5)
+
+
+def test_a_name_that_is_not_known_is_answered_with_those_that_are() -> None:
+    done = run("training", "--only", "nothing")
+    assert done.returncode == 2
+    assert "train-12x768-bf16-b64" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_texts_are_as_long_as_those_that_they_stand_for() -> None:
+    lengths = lengths_of(draw_texts(20_000, seed=1))
+    questions, answers = lengths[:20_000], lengths[20_000:]
+    assert questions.mean() == pytest.approx(18, abs=0.5)
+    assert answers.mean() == pytest.approx(56, abs=1.5)
+    assert np.median(answers) == pytest.approx(48, abs=2)
+    assert answers.max() == 256
+
+
+def test_operations_are_those_of_the_products() -> None:
+    # One layer of 4 dimensions, texts of 2 and 3 tokens. Query, key, value and output: 4 products
+    # of 5 x 4 by 4 x 4; feed-forward: 5 x 4 by 4 x 16 and back; 2 m k n each. Attention of a text
+    # of l: l x 4 by 4 x l and l x l by l x 4.
+    dense = 4 * 2 * 5 * 4 * 4 + 2 * 2 * 5 * 4 * 16
+    attention = sum(2 * 2 * length * length * 4 for length in (2, 3))
+    assert flops(np.array([2, 3]), layers=1, hidden=4) == dense + attention
