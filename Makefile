@@ -4,7 +4,7 @@
 PYTHON ?= python3
 STUDY ?=
 ARGS ?=
-WORKERS ?= 2
+WORKERS ?= 3
 KILLS ?= 200
 SEED ?= 1
 

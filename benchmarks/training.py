@@ -34,7 +34,7 @@ TRAINING = {
     "train-12x768-fp32-b32": (12, 768, "fp32", 32, 1, 0, 0),
     "train-12x768-bf16-b32": (12, 768, "bf16", 32, 1, 0, 0),
     "train-12x768-bf16-b64": (12, 768, "bf16", 64, 1, 0, 0),
-    "chunked-2x128-b1024": (2, 128, "fp32", 1024, 1, 8192, 64),
+    "chunked-2x128-b1024": (2, 128, "fp32", 1024, 1, 4096, 32),
 }
 # Name: layers, dimensions, precision, pairs of texts.
 ENCODING = {

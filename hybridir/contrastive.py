@@ -7,6 +7,10 @@ the questions and passages of all of them; see `hybridir.processes.Processes.gat
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+# Rows of logits that are kept at once; up to here a batch is treated as one.
+_BLOCK = 512
 
 
 def info_nce(
@@ -43,16 +47,67 @@ def info_nce(
         al. 2020, arXiv 2004.04906, section 3.2.
     """
     with torch.autocast(queries_BD.device.type, enabled=False):
-        logits_BN = queries_BD.float() @ passages_ND.float().T / temperature
-        same_BN = query_groups_B[:, None] == passage_groups_N[None, :]
-        same_BN[torch.arange(len(positive_B), device=same_BN.device), positive_B] = False
-        logits_BN = logits_BN.masked_fill(same_BN, float("-inf"))
-        loss = functional.cross_entropy(logits_BN, positive_B)
+        queries_BD, passages_ND = queries_BD.float(), passages_ND.float()
+        loss = _cross_entropy(
+            queries_BD, passages_ND, query_groups_B, passage_groups_N, positive_B, temperature
+        )
         if symmetric:
-            logits_BB = logits_BN[:, positive_B].T
-            target_B = torch.arange(len(positive_B), device=logits_BB.device)
-            loss = (loss + functional.cross_entropy(logits_BB, target_B)) / 2
+            # The positives are as many as the questions, the one of question b in place b.
+            own = torch.arange(len(positive_B), device=positive_B.device)
+            positives_BD, groups_B = passages_ND[positive_B], passage_groups_N[positive_B]
+            other = _cross_entropy(
+                positives_BD, queries_BD, groups_B, query_groups_B, own, temperature
+            )
+            loss = (loss + other) / 2
         return loss
+
+
+def _cross_entropy(
+    asking_BD: Tensor,
+    asked_ND: Tensor,
+    asking_groups_B: Tensor,
+    asked_groups_N: Tensor,
+    target_B: Tensor,
+    temperature: float,
+) -> Tensor:
+    """The mean over all that ask, in blocks of rows whose logits are not kept but computed again.
+
+    So memory grows with the batch, not with its square.
+    """
+    blocks = [torch.split(x, _BLOCK) for x in (asking_BD, asking_groups_B, target_B)]
+    if len(blocks[0]) == 1:
+        given = (asking_BD, asked_ND, asking_groups_B, asked_groups_N, target_B)
+        return _summed(*given, temperature) / len(target_B)
+    parts = [
+        checkpoint(
+            _summed,
+            asking,
+            asked_ND,
+            groups,
+            asked_groups_N,
+            target,
+            temperature,
+            use_reentrant=False,
+            preserve_rng_state=False,
+        )
+        for asking, groups, target in zip(*blocks, strict=True)
+    ]
+    return torch.stack(parts).sum() / len(target_B)
+
+
+def _summed(
+    asking_BD: Tensor,
+    asked_ND: Tensor,
+    asking_groups_B: Tensor,
+    asked_groups_N: Tensor,
+    target_B: Tensor,
+    temperature: float,
+) -> Tensor:
+    logits_BN = asking_BD @ asked_ND.T / temperature
+    same_BN = asking_groups_B[:, None] == asked_groups_N[None, :]
+    same_BN[torch.arange(len(target_B), device=same_BN.device), target_B] = False
+    logits_BN = logits_BN.masked_fill(same_BN, float("-inf"))
+    return functional.cross_entropy(logits_BN, target_B, reduction="sum")
 
 
 def effective_negatives(query_groups_B: Tensor, passage_groups_N: Tensor) -> float:

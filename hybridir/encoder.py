@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from hybridir import attention
 from hybridir.backbone import Pooling, unpacked_attention
+from hybridir.lookup import Lookup
 from hybridir.noise import Noise, TextDropout
 from hybridir.packing import Packed, pack
 
@@ -47,6 +48,7 @@ class BiEncoder(nn.Module):
         self.pad_token = pad_token
         self.noise = Noise()
         _replace_dropout(backbone, self.noise)
+        self.lookup = _replace_lookup(backbone)
         self._first_position = _first_position(backbone)
         self.packs = self._can_pack()
         if not self.packs:
@@ -55,6 +57,13 @@ class BiEncoder(nn.Module):
                 "length, which takes about a third more time",
                 type(backbone).__name__,
             )
+
+    def clear_gradients(self) -> None:
+        """Forget all gradients, and keep the memory of the largest one."""
+        for weight in self.parameters():
+            if weight is not self.lookup.weight:
+                weight.grad = None
+        self.lookup.clear_gradient()
 
     @property
     def dimension(self) -> int:
@@ -184,6 +193,14 @@ def _replace_dropout(module: nn.Module, noise: Noise) -> None:
             setattr(module, name, TextDropout(child.p, noise))
         else:
             _replace_dropout(child, noise)
+
+
+def _replace_lookup(backbone: PreTrainedModel) -> Lookup:
+    embedding = backbone.get_input_embeddings()
+    assert isinstance(embedding, nn.Embedding), "texts are given as token ids"
+    lookup = embedding if isinstance(embedding, Lookup) else Lookup(embedding)
+    backbone.set_input_embeddings(lookup)
+    return lookup
 
 
 def _first_position(backbone: PreTrainedModel) -> int:

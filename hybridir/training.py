@@ -159,7 +159,7 @@ def train(
             norm = accelerator.clip_grad_norm_(model.parameters(), clip_norm)
             unseen.append(torch.stack([loss, norm.to(loss.device)]))
             optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            encoder.clear_gradients()
             # ---------------------------------------------------------------------------
 
             state.step += 1

@@ -163,3 +163,19 @@ def test_effective_negatives_are_counted_per_question() -> None:
     # Of 4 passages, questions 0 and 1 have 2 negatives each, questions 2 and 3 have 3.
     groups = torch.tensor([7, 7, 8, 9])
     assert effective_negatives(groups, groups) == (2 + 2 + 3 + 3) / 4
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_a_large_batch_in_blocks_has_the_loss_and_gradient_of_one_piece(
+    symmetric: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups = [number // 2 for number in range(50)]
+    found = []
+    for rows in (50, 16):  # one block, and blocks of 16, 16, 16 and 2
+        monkeypatch.setattr("hybridir.contrastive._BLOCK", rows)
+        queries, passages = unit_vectors(50, 1), unit_vectors(50, 2)
+        given = (queries.requires_grad_(), passages.requires_grad_())
+        loss = loss_of(*given, groups, symmetric=symmetric)
+        loss.backward()  # type: ignore[no-untyped-call]
+        found.append([loss.detach(), queries.grad, passages.grad])
+    torch.testing.assert_close(found[1], found[0])

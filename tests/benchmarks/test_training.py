@@ -26,7 +26,6 @@ def run(script: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
 @pytest.mark.parametrize(
     ("script", "arguments", "name"),
     [
-        ("training", ["--only", "chunked-2x128-b1024", "--dropout", "0.1"], "chunked-2x128-b1024"),
         ("training", ["--only", "encode-bf16"], "encode-bf16"),
         ("gpu", ["--batch-size", "8", "--steps", "1"], "gpu-12x768-bf16-b8"),
     ],
@@ -44,20 +43,6 @@ def test_the_benchmarks_run_at_a_small_size_and_write_their_figures(
     assert record["ratio"] == pytest.approx(record["ours"] / record["peer"])
     assert min(record[key] for key in ("ours", "floor_share", "ours_mb", "peer_mb")) > 0
     assert record["unit"] in done.stdout
-
-
-def test_memory_is_measured_at_a_small_size(tmp_path: Path) -> None:
-    done = run("memory", "--shrink", "64")
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert [line.split(":")[0] for line in lines] == [
-        "ours, 8 pairs",
-        "ours, 16 pairs",
-        "ours, 32 pairs",
-        "sentence-transformers, 4 pairs",
-        "sentence-transformers, cached, 16 pairs",
-    ]
-    assert all(line.endswith(" MB") for line in lines)
 
 
 def test_growth_is_the_slope_of_logarithms() -> None:
