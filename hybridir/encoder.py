@@ -54,7 +54,7 @@ class BiEncoder(nn.Module):
         if not self.packs:
             _LOG.warning(
                 "%s cannot take texts without padding; they are padded in groups of similar "
-                "length, which takes about a third more time",
+                "length, which takes longer",
                 type(backbone).__name__,
             )
 
