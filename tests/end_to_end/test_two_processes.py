@@ -21,7 +21,7 @@ from hybridir.trial import CHECKPOINT, ENCODER, RESULT, run_trial
 from hybridir.vocabulary import train_tokenizer
 from tests.test_vocabulary import corpus
 from tests.tiny import repeatable, trial
-from tests.together import start, together
+from tests.together import held_port, start, together
 
 STEPS = 10
 
@@ -52,8 +52,14 @@ def run(config: str, workspace: str, cache: str, killed: list[int], at: int) -> 
     return result.metrics, steps, reports
 
 
-def twice(config: str, first: str, second: str, cache: str) -> Any:
-    return [run(config, workspace, cache, [], -1) for workspace in (first, second)]
+def twice(config: str, first: str, second: str, cache: str, port: int) -> Any:
+    """Two trials, the second one's processes meeting elsewhere, as a study has it.
+
+    At the first one's port a process could still meet the end of that.
+    """
+    results = [run(config, first, cache, [], -1)]
+    os.environ["MASTER_PORT"] = str(port)
+    return [*results, run(config, second, cache, [], -1)]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +80,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def undisturbed(folder: Path, config: str, cache: str) -> list[Any]:
     """Two equal trials, one after the other in the same two processes."""
-    return together(2, twice, config, str(folder / "whole"), str(folder / "again"), cache)
+    with held_port() as other:
+        workspaces = str(folder / "whole"), str(folder / "again")
+        return together(2, twice, config, *workspaces, cache, other.getsockname()[1])
 
 
 def test_both_processes_know_the_result_and_the_first_alone_reports(
