@@ -16,11 +16,12 @@ from typing import Annotated
 import torch
 import typer
 
-from benchmarks.parts.cases import Case, draw_texts, flops, make_encoder
+from benchmarks.parts.cases import Case, flops, make_encoder
 from benchmarks.parts.ours import matrix_rate, train_ours
 from benchmarks.parts.peers import train_peer
+from benchmarks.parts.texts import draw_texts, lengths_of
 from benchmarks.parts.turns import take_turns
-from benchmarks.training import Record, compare, lengths_of
+from benchmarks.training import Record, compare
 
 LAYERS, HIDDEN, WORDS = 12, 768, 119_547
 SQUARE = 8192  # large enough for a GPU to reach its peak

@@ -17,12 +17,12 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
-from benchmarks.parts.cases import Case, draw_texts, flops, make_encoder
+from benchmarks.parts.cases import Case, flops, make_encoder
 from benchmarks.parts.ours import encode_ours, matrix_rate, train_ours
 from benchmarks.parts.peers import encode_peer, train_peer
+from benchmarks.parts.texts import draw_texts, lengths_of
 from benchmarks.parts.turns import Taken, take_turns
 
 Record = dict[str, str | float | int | None]
@@ -34,7 +34,7 @@ TRAINING = {
     "train-12x768-fp32-b32": (12, 768, "fp32", 32, 1, 0, 0),
     "train-12x768-bf16-b32": (12, 768, "bf16", 32, 1, 0, 0),
     "train-12x768-bf16-b64": (12, 768, "bf16", 64, 1, 0, 0),
-    "chunked-2x128-b1024": (2, 128, "fp32", 1024, 1, 4096, 32),
+    "chunked-2x128-b1024": (2, 128, "fp32", 1024, 1, 2048, 32),
 }
 # Name: layers, dimensions, precision, pairs of texts.
 ENCODING = {
@@ -54,11 +54,6 @@ def training_case(name: str, dropout: float, folder: Path, repeats: int, shrink:
     return Case(
         label, encoder, texts, precision, batch_size, steps, repeats, chunk_tokens, mini_batch
     )
-
-
-def lengths_of(texts: tuple[str, ...]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Tokens of each text, special ones included."""
-    return np.array([text.count(" ") + 3 for text in texts], dtype=np.int64)
 
 
 def compare(

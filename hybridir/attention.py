@@ -141,10 +141,11 @@ def _groups(packed: Packed) -> list[tuple[slice, tuple[int, int]]]:
 
 
 def _batch(group_tHE: Tensor, texts: int, length: int) -> Tensor:
-    """[n l, H, E] -> [n H, l, E]."""
+    """[n l, H, E] -> [n H, l, E], a copy: a view would keep the tokens of all groups alive."""
     _, heads, width = group_tHE.shape
     split = group_tHE.view(texts, length, heads, width).transpose(1, 2)
-    return split.reshape(texts * heads, length, width)
+    copy = split.clone(memory_format=torch.contiguous_format)
+    return copy.view(texts * heads, length, width)
 
 
 def _unbatch(batch: Tensor, group_tHE: Tensor, texts: int, length: int) -> None:

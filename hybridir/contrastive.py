@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-# Rows of logits that are kept at once; up to here a batch is treated as one.
-_BLOCK = 512
+# Logits that are kept at once, but that a block has some rows at least.
+_LOGITS = 512 * 512
+_ROWS = 64
 
 
 def info_nce(
@@ -74,7 +75,8 @@ def _cross_entropy(
 
     So memory grows with the batch, not with its square.
     """
-    blocks = [torch.split(x, _BLOCK) for x in (asking_BD, asking_groups_B, target_B)]
+    rows = max(_ROWS, _LOGITS // len(asked_ND))
+    blocks = [torch.split(x, rows) for x in (asking_BD, asking_groups_B, target_B)]
     if len(blocks[0]) == 1:
         given = (asking_BD, asked_ND, asking_groups_B, asked_groups_N, target_B)
         return _summed(*given, temperature) / len(target_B)

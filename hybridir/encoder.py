@@ -4,8 +4,8 @@ Notation: B texts, T tokens in all, L tokens of the longest text, D dimensions.
 """
 
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from hybridir import attention
 from hybridir.backbone import Pooling, unpacked_attention
+from hybridir.linear import Linear
 from hybridir.lookup import Lookup
 from hybridir.noise import Noise, TextDropout
 from hybridir.packing import Packed, pack
@@ -23,6 +24,8 @@ _LOG = logging.getLogger(__name__)
 # Texts of the comparison of packed with padded; of lengths that show a wrong position or mask.
 _COMPARED = (2, 3, 3, 5)
 _TOLERANCE = 1e-4
+
+Kind = TypeVar("Kind", bound=nn.Module)
 
 
 class BiEncoder(nn.Module):
@@ -47,7 +50,8 @@ class BiEncoder(nn.Module):
         self.pooling = pooling
         self.pad_token = pad_token
         self.noise = Noise()
-        _replace_dropout(backbone, self.noise)
+        _replace(backbone, nn.Dropout, lambda dropout: TextDropout(dropout.p, self.noise))
+        _replace(backbone, nn.Linear, Linear)
         self.lookup = _replace_lookup(backbone)
         self._first_position = _first_position(backbone)
         self.packs = self._can_pack()
@@ -79,6 +83,8 @@ class BiEncoder(nn.Module):
         Returns:
             [B, D] unit vectors in the order of the packing, fp32.
         """
+        if self.packs and packed.tokens_T.device.type == "cpu":
+            packed = packed.filled()
         self._begin(packed)
         pooled_BD = self._pooled(packed) if self.packs else self._pooled_padded(packed)
         return functional.normalize(pooled_BD, dim=-1)
@@ -108,12 +114,13 @@ class BiEncoder(nn.Module):
         hidden_TD = output.last_hidden_state[0]
         parts = hidden_TD.split([texts * length for texts, length in packed.groups])
         by_length = [
-            part.view(texts, length, -1)
-            for part, (texts, length) in zip(parts, packed.groups, strict=True)
+            part.view(count, length, -1)
+            for part, (count, length) in zip(parts, packed.groups, strict=True)
         ]
+        texts = len(packed.rows_B)  # the filling is none
         if self.pooling == "mean":
-            return torch.cat([part.float().mean(dim=1) for part in by_length])
-        first_BD = torch.cat([part[:, 0] for part in by_length])
+            return torch.cat([part.float().mean(dim=1) for part in by_length])[:texts]
+        first_BD = torch.cat([part[:, 0] for part in by_length])[:texts]
         if self.pooling == "pooler":
             pooler = self.backbone.pooler
             assert isinstance(pooler, nn.Module)
@@ -187,12 +194,13 @@ def places(packings: Sequence[Packed]) -> Tensor:
     return torch.argsort(torch.cat([packed.rows_B for packed in packings]))
 
 
-def _replace_dropout(module: nn.Module, noise: Noise) -> None:
+def _replace(module: nn.Module, kind: type[Kind], make: Callable[[Kind], nn.Module]) -> None:
+    """Put another module into the place of each of a kind."""
     for name, child in module.named_children():
-        if isinstance(child, nn.Dropout):
-            setattr(module, name, TextDropout(child.p, noise))
+        if type(child) is kind:
+            setattr(module, name, make(child))
         else:
-            _replace_dropout(child, noise)
+            _replace(child, kind, make)
 
 
 def _replace_lookup(backbone: PreTrainedModel) -> Lookup:

@@ -172,7 +172,8 @@ def test_a_large_batch_in_blocks_has_the_loss_and_gradient_of_one_piece(
     groups = [number // 2 for number in range(50)]
     found = []
     for rows in (50, 16):  # one block, and blocks of 16, 16, 16 and 2
-        monkeypatch.setattr("hybridir.contrastive._BLOCK", rows)
+        monkeypatch.setattr("hybridir.contrastive._ROWS", rows)
+        monkeypatch.setattr("hybridir.contrastive._LOGITS", 0)
         queries, passages = unit_vectors(50, 1), unit_vectors(50, 2)
         given = (queries.requires_grad_(), passages.requires_grad_())
         loss = loss_of(*given, groups, symmetric=symmetric)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,6 +44,27 @@ def test_a_packing_holds_tokens_and_positions_of_each_text() -> None:
     assert packed.positions_T.tolist() == [0, 0, 1, 2, 0, 1, 2]
     assert packed.groups == ((1, 1), (2, 3))
     assert packed.lengths == [1, 3, 3]
+
+
+@given(lengths)
+def test_a_filling_brings_a_packing_to_a_round_number_of_tokens_and_changes_no_text(
+    sizes: list[int],
+) -> None:
+    rows = [np.full(size, size, dtype=np.int32) for size in sizes]
+    (packed,) = pack(rows, np.arange(len(sizes), dtype=np.uint32))
+    filled = packed.filled()
+    tokens, found = len(packed.tokens_T), len(filled.tokens_T)
+    # 17, 19 and 40 become 18, 20 and 40: multiples of an eighth of 16 and 32; 1100 becomes 1152.
+    multiple = min(128, max(1, 2 ** int(np.log2(tokens)) // 8))
+    assert found == -(-tokens // multiple) * multiple
+    assert torch.equal(filled.tokens_T[:tokens], packed.tokens_T)
+    assert torch.equal(filled.positions_T[:tokens], packed.positions_T)
+    assert filled.rows_B is packed.rows_B
+    assert sum(texts * length for texts, length in filled.groups) == found
+    assert len(filled.positions_T) == found
+    assert packed.keys_T is not None and filled.keys_T is not None
+    assert np.array_equal(filled.keys_T[:tokens], packed.keys_T)
+    assert len(filled.keys_T) == found
 
 
 def test_the_keys_of_a_text_s_tokens_are_its_own_and_all_different() -> None:

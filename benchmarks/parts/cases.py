@@ -1,16 +1,16 @@
-"""What is measured: encoders of random weights, and texts as long as real ones."""
+"""What is measured: encoders of random weights, and what their products of matrices take."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-WORDS = 30_000
+from benchmarks.parts.texts import LONGEST, VOCABULARY, vocabulary
+
 _SPECIAL = ("[PAD]", "[CLS]", "[SEP]", "[UNK]")
-LONGEST = 256
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Case:
 
 
 def make_encoder(
-    folder: Path, layers: int, hidden: int, dropout: float, words: int = WORDS
+    folder: Path, layers: int, hidden: int, dropout: float, words: int = VOCABULARY
 ) -> Path:
     """Write a BERT of random weights with a tokenizer of whole words.
 
@@ -52,8 +52,11 @@ def make_encoder(
         dropout: of hidden states and attention.
         words: of the vocabulary.
     """
-    vocabulary = {word: n for n, word in enumerate((*_SPECIAL, *map(_word, range(words))))}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    spelled = (*_SPECIAL, *(word for language in vocabulary(words) for word in language))
+    numbers = {word: n for n, word in enumerate(spelled)}
+    tokenizer = Tokenizer(models.WordLevel(numbers, unk_token="[UNK]"))
+    # Chinese has no spaces; each of its characters is a word.
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
@@ -68,7 +71,7 @@ def make_encoder(
     ).save_pretrained(folder)
     BertModel(
         BertConfig(
-            vocab_size=len(vocabulary),
+            vocab_size=len(numbers),
             num_hidden_layers=layers,
             hidden_size=hidden,
             num_attention_heads=max(1, hidden // 64),
@@ -81,19 +84,6 @@ def make_encoder(
     return folder
 
 
-def draw_texts(pairs: int, seed: int) -> tuple[str, ...]:
-    """Random words, as many as questions and answers of XQuAD-R have tokens.
-
-    With a WordPiece vocabulary of 30,000 these have 18 and 56 in the mean, special ones included,
-    answers 50 in the median and cut at 256.
-    """
-    rng = np.random.default_rng(seed)
-    questions = np.clip(np.round(rng.normal(18, 5, pairs)), 6, 64)
-    answers = np.clip(np.round(rng.lognormal(np.log(48), 0.55, pairs)), 6, LONGEST)
-    lengths = np.concatenate([questions, answers]).astype(int) - 2
-    return tuple(" ".join(map(_word, rng.integers(WORDS, size=size))) for size in lengths)
-
-
 def flops(lengths: NDArray[np.int64], layers: int, hidden: int) -> float:
     """Operations of the matrix products of one forward pass over texts without padding.
 
@@ -103,7 +93,3 @@ def flops(lengths: NDArray[np.int64], layers: int, hidden: int) -> float:
     dense = 2.0 * (4 * hidden**2 + 2 * 4 * hidden**2) * lengths.sum()
     attention = 2.0 * 2 * hidden * (lengths.astype(float) ** 2).sum()
     return layers * float(dense + attention)
-
-
-def _word(number: int) -> str:
-    return f"w{number}"

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from transformers import AutoTokenizer
 
-from benchmarks.parts.cases import LONGEST, Case
+from benchmarks.parts.cases import Case
+from benchmarks.parts.texts import LONGEST
 from benchmarks.parts.turns import Meter
 from hybridir.backbone import load_backbone
 from hybridir.batching import Batch, BatchKind, BatchPlan

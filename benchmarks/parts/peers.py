@@ -3,7 +3,8 @@
 import tempfile
 from typing import Any
 
-from benchmarks.parts.cases import LONGEST, Case
+from benchmarks.parts.cases import Case
+from benchmarks.parts.texts import LONGEST
 from benchmarks.parts.turns import Meter
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from benchmarks.growth import exponent
-from benchmarks.parts.cases import draw_texts, flops
-from benchmarks.training import lengths_of
+from benchmarks.parts.cases import flops
+from benchmarks.parts.texts import draw_texts, lengths_of
 
 ROOT = Path(__file__).parents[2]
 
