@@ -20,7 +20,7 @@ from benchmarks.parts.cases import Case, flops, make_encoder
 from benchmarks.parts.ours import matrix_rate, train_ours
 from benchmarks.parts.peers import train_peer
 from benchmarks.parts.texts import draw_texts, lengths_of
-from benchmarks.parts.turns import take_turns
+from benchmarks.parts.turns import WARM_UPS, take_turns
 from benchmarks.training import Record, compare
 
 LAYERS, HIDDEN, WORDS = 12, 768, 119_547
@@ -30,7 +30,7 @@ SQUARE = 8192  # large enough for a GPU to reach its peak
 def measure(batch_size: int, dropout: float, repeats: int, steps: int, shrink: int) -> Record:
     """Train with both at one batch size, in turns."""
     hidden = max(64, HIDDEN // shrink)
-    texts = draw_texts(batch_size * steps * (repeats + 2), seed=0)
+    texts = draw_texts(batch_size * steps * (WARM_UPS + repeats + 1), seed=0)
     label = f"gpu-12x768-bf16-b{batch_size}" + (f"-dropout{dropout}" if dropout else "")
     with tempfile.TemporaryDirectory() as folder:
         encoder = make_encoder(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from benchmarks.parts.texts import LONGEST, VOCABULARY, vocabulary
+from benchmarks.parts.texts import LONGEST, vocabulary
 
 _SPECIAL = ("[PAD]", "[CLS]", "[SEP]", "[UNK]")
 
@@ -24,7 +24,7 @@ class Case:
         precision: ``fp32`` or ``bf16``.
         batch_size: pairs.
         steps: of a repeat.
-        repeats: that will be asked for, the warm-up included.
+        repeats: that are counted, see `benchmarks.parts.turns.take_turns`.
         chunk_tokens: tokens at once of our chunks; 0 for no chunks, None for what memory allows.
         mini_batch: texts at once of the peer's.
     """
@@ -40,9 +40,7 @@ class Case:
     mini_batch: int = 0
 
 
-def make_encoder(
-    folder: Path, layers: int, hidden: int, dropout: float, words: int = VOCABULARY
-) -> Path:
+def make_encoder(folder: Path, layers: int, hidden: int, dropout: float, words: int = 0) -> Path:
     """Write a BERT of random weights with a tokenizer of whole words.
 
     Args:
@@ -50,9 +48,9 @@ def make_encoder(
         layers: number of layers.
         hidden: dimensions; 64 make an attention head, the feed-forward part is 4 times as wide.
         dropout: of hidden states and attention.
-        words: of the vocabulary.
+        words: of the vocabulary, if it is to have more than the texts are drawn from.
     """
-    spelled = (*_SPECIAL, *(word for language in vocabulary(words) for word in language))
+    spelled = (*_SPECIAL, *(word for language in vocabulary() for word in language))
     numbers = {word: n for n, word in enumerate(spelled)}
     tokenizer = Tokenizer(models.WordLevel(numbers, unk_token="[UNK]"))
     # Chinese has no spaces; each of its characters is a word.
@@ -71,7 +69,7 @@ def make_encoder(
     ).save_pretrained(folder)
     BertModel(
         BertConfig(
-            vocab_size=len(numbers),
+            vocab_size=max(words, len(numbers)),
             num_hidden_layers=layers,
             hidden_size=hidden,
             num_attention_heads=max(1, hidden // 64),

@@ -2,15 +2,17 @@
 
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 from transformers import AutoTokenizer
 
 from benchmarks.parts.cases import Case
 from benchmarks.parts.texts import LONGEST
-from benchmarks.parts.turns import Meter
+from benchmarks.parts.turns import WARM_UPS, Meter
 from hybridir.backbone import load_backbone
 from hybridir.batching import Batch, BatchKind, BatchPlan
 from hybridir.checkpoint import LoopState
@@ -18,8 +20,13 @@ from hybridir.data.pairs import Pairs
 from hybridir.data.prepare import TokenTable, prepare_tokens
 from hybridir.encoder import BiEncoder
 from hybridir.evaluation import encode
+from hybridir.linear import Linear
 from hybridir.precision import accelerator
 from hybridir.training import train
+
+# Side of the matrices whose product tells the machine's rate, and how often it is tried.
+_SIDE = 2048
+_TRIES = 8
 
 
 class InOrder(BatchPlan):
@@ -65,7 +72,7 @@ def train_ours(case: Case, meter: Meter) -> None:
         if state.step % case.steps == 0:
             meter.beat()
 
-    steps = case.steps * (case.repeats + 1)
+    steps = case.steps * (WARM_UPS + case.repeats)
     with accelerator(case.precision) as accelerate, tempfile.TemporaryDirectory() as folder:
         train(
             accelerate,
@@ -103,18 +110,38 @@ def encode_ours(case: Case, meter: Meter) -> None:
             meter.beat()
 
 
-def matrix_rate(precision: str, size: int = 2048, repeats: int = 5) -> float:
-    """The machine's operations a second in a product of two square matrices; the best of some."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+def matrix_rate(precision: str, side: int = _SIDE) -> float:
+    """The machine's operations a second in a product of two square matrices by torch's `@`."""
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
-    first, second = (torch.randn(size, size, device=device).to(kind) for _ in range(2))
+    return _rate(torch.matmul, kind, side)
+
+
+def onednn_rate() -> float | None:
+    """The same in fp32 by oneDNN on a CPU; None on a GPU."""
+    if torch.cuda.is_available():
+        return None
+    layer = Linear(nn.Linear(_SIDE, _SIDE, bias=False))
+
+    def product(first: Tensor, second: Tensor) -> Tensor:
+        layer.weight.data = second
+        multiplied: Tensor = layer(first)
+        return multiplied
+
+    with torch.no_grad():
+        return _rate(product, torch.float32, _SIDE)
+
+
+def _rate(product: Callable[[Tensor, Tensor], Tensor], kind: torch.dtype, side: int) -> float:
+    """Operations a second in a product of two square matrices; the best of some."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    first, second = (torch.randn(side, side, device=device).to(kind) for _ in range(2))
     best = 0.0
-    for _ in range(repeats):
+    for _ in range(_TRIES):
         if device == "cuda":
             torch.cuda.synchronize()
         start = time.perf_counter()
-        first @ second
+        product(first, second)
         if device == "cuda":
             torch.cuda.synchronize()
-        best = max(best, 2.0 * size**3 / (time.perf_counter() - start))
+        best = max(best, 2.0 * side**3 / (time.perf_counter() - start))
     return best

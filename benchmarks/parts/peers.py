@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks.parts.cases import Case
 from benchmarks.parts.texts import LONGEST
-from benchmarks.parts.turns import Meter
+from benchmarks.parts.turns import WARM_UPS, Meter
 
 
 def _model(case: Case) -> Any:
@@ -57,7 +57,7 @@ def train_peer(case: Case, meter: Meter) -> None:
             model=model,
             args=SentenceTransformerTrainingArguments(
                 output_dir=folder,
-                max_steps=case.steps * (case.repeats + 1),
+                max_steps=case.steps * (WARM_UPS + case.repeats),
                 per_device_train_batch_size=case.batch_size,
                 learning_rate=1e-5,
                 weight_decay=0.01,

@@ -11,7 +11,6 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-VOCABULARY = 30_000
 LONGEST = 256
 
 # Tokens, special ones included, at each share of the questions and of the sentences that answer
@@ -33,19 +32,16 @@ _WIDTHS = {
     "vi": 3.64,
     "zh": 1.0,
 }
+_WORDS = 30_000
 _LETTERS = 64  # of each language, its own
 _FIRST_LETTER = 0xAC00  # Hangul, which has letters enough
 _FIRST_CHARACTER = 0x4E00  # Chinese
 _TOKEN = re.compile(r"[\u4e00-\u9fff]|[^\s\u4e00-\u9fff]+")
 
 
-def vocabulary(words: int = VOCABULARY) -> list[list[str]]:
-    """Words of each language, equally many.
-
-    Args:
-        words: of all languages together.
-    """
-    size = words // len(_WIDTHS)
+def vocabulary() -> list[list[str]]:
+    """Words of each language, equally many."""
+    size = _WORDS // len(_WIDTHS)
     return [
         [chr(_FIRST_CHARACTER + n) for n in range(size)]
         if language == "zh"

@@ -11,6 +11,10 @@ import torch
 
 from hybridir.memory import peak_memory_mb, release_memory, reset_peak_memory
 
+# Repeats that are not counted: a training's heap grows for its first steps, and memory that a
+# virtual machine hands out for the first time costs seconds for each GB.
+WARM_UPS = 3
+
 
 class _Enough(BaseException):
     """Ends a candidate's work."""
@@ -69,7 +73,7 @@ def take_turns(work: Sequence[Work], case: Any, repeats: int, threads: int) -> l
     Args:
         work: what each does: calls `Meter.loaded`, and then `Meter.beat` for ever.
         case: what is given to each.
-        repeats: that are counted; one more before them warms up.
+        repeats: that are counted, after those that warm up.
         threads: of each candidate.
     """
     context = multiprocessing.get_context("spawn")
@@ -82,8 +86,8 @@ def take_turns(work: Sequence[Work], case: Any, repeats: int, threads: int) -> l
         lines.append(here)
         processes.append(process)
     taken = [Taken() for _ in work]
-    # A candidate begins by itself and runs to its first beat; that is its warm-up.
-    for number in range(repeats + 1):
+    # A candidate begins by itself and runs to its first beat.
+    for number in range(WARM_UPS + repeats):
         for line, one in zip(lines, taken, strict=True):
             if one.failure:
                 continue
@@ -92,7 +96,7 @@ def take_turns(work: Sequence[Work], case: Any, repeats: int, threads: int) -> l
             answer = line.recv()
             if isinstance(answer, str):
                 one.failure, one.memory_mb = answer, None
-            elif number:
+            elif number >= WARM_UPS:
                 one.seconds.append(answer[0])
                 one.memory_mb = max(one.memory_mb or 0.0, answer[1])
     for line, one, process in zip(lines, taken, processes, strict=True):

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from transformers import AutoTokenizer
 
 from benchmarks.growth import exponent
-from benchmarks.parts.cases import flops
-from benchmarks.parts.texts import draw_texts, lengths_of
+from benchmarks.parts.cases import flops, make_encoder
+from benchmarks.parts.texts import draw_texts, lengths_of, vocabulary
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,9 +62,29 @@ def test_texts_are_as_long_as_those_that_they_stand_for() -> None:
     lengths = lengths_of(draw_texts(20_000, seed=1))
     questions, answers = lengths[:20_000], lengths[20_000:]
     assert questions.mean() == pytest.approx(18, abs=0.5)
-    assert answers.mean() == pytest.approx(56, abs=1.5)
-    assert np.median(answers) == pytest.approx(48, abs=2)
+    assert answers.mean() == pytest.approx(55, abs=1)
+    assert np.median(answers) == pytest.approx(49, abs=1)
     assert answers.max() == 256
+
+
+def test_languages_share_no_word_and_have_the_widths_that_were_measured() -> None:
+    words = vocabulary()
+    assert len({word for language in words for word in language}) == 11 * 2727
+    widths = [np.mean([len(word) for word in language]) for language in words]
+    # Arabic 2.99 characters a token, the space included, German 3.9; Chinese has no spaces.
+    assert widths[0] == pytest.approx(1.99, abs=0.02)
+    assert widths[1] == pytest.approx(2.9, abs=0.02)
+    assert widths[-1] == 1
+
+
+def test_the_tokenizer_of_an_encoder_knows_the_words_and_counts_as_the_texts_say(
+    tmp_path: Path,
+) -> None:
+    texts = draw_texts(200, seed=2)
+    tokenizer = AutoTokenizer.from_pretrained(make_encoder(tmp_path, 1, 64, 0.0))
+    found = tokenizer(list(texts))["input_ids"]
+    assert [len(ids) for ids in found] == lengths_of(texts).tolist()
+    assert not any(tokenizer.unk_token_id in ids for ids in found)
 
 
 def test_operations_are_those_of_the_products() -> None:
