@@ -75,8 +75,14 @@ def _own_folder(study: Study) -> Path:
 
 
 def _notes(study: Study) -> list[str]:
-    """Say what a reader must know first: trials that failed, and ratios that lack a seed."""
+    """Say what a reader must know first: contamination, trials that failed, seeds that lack."""
     notes = []
+    contamination = study.provenance.get(names.CONTAMINATION, names.NO_CONTAMINATION)
+    if contamination != names.NO_CONTAMINATION:
+        notes.append(
+            "What is reported here was in part trained or tuned on, so these figures are not "
+            f"zero-shot: {contamination}."
+        )
     trials = study.trials
     for phase, rows in trials[trials["state"] == names.FAIL].groupby("phase"):
         reasons = "; ".join(dict.fromkeys(reason for reason in rows["reason"] if reason))

@@ -129,6 +129,9 @@ class DataConfig(Model):
     dev_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Share of passage groups held out for development."""
     report_on: tuple[ReportConfig, ...] = ()
+    allow_contamination: bool = False
+    """Go on where what is trained or tuned on shares questions or passages with what is reported
+    on; the report says so. Without it such a configuration is refused."""
     data_root: Annotated[Path | None, Field(validate_default=True)] = None
     """Folder that holds ``xquad-r/`` and ``mlqa-r/``."""
 

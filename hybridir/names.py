@@ -62,6 +62,10 @@ TRAIN_NEGATIVES: Final = "train/negatives_per_question"
 EVALUATION_SECONDS: Final = "evaluation/seconds"
 PEAK_MEMORY_MB: Final = "memory/peak_mb"
 
+# Parameter of the parent run: what is reported on and was trained or tuned on as well.
+CONTAMINATION: Final = "contamination"
+NO_CONTAMINATION: Final = "none"
+
 # Metrics of the parent run.
 STUDY_SECONDS: Final = "study/seconds"
 STUDY_DISK_MB: Final = "study/disk_mb"

@@ -19,6 +19,7 @@ from tune.folders import RunFolder, new_run, runs, search_trial
 from tune.forecast.plan import make_plan, read_plan, write_plan
 from tune.phases import Phases, best_of_confirmation
 from tune.readiness.cluster import on_cluster
+from tune.readiness.inputs import Inputs
 from tune.readiness.nodes import trials_at_a_time
 from tune.ready import inspect, ready
 from tune.record.environment import note_environment
@@ -29,8 +30,6 @@ from tune.searching.warm_start import ORIGIN
 from tune.study import StudyConfig, as_yaml
 from tune.view.narrator import Narrator, describe, duration
 from tune.view.status import curve_table
-
-Data = list[tuple[str, str, str]]
 
 
 def drive(study: StudyConfig, continued: RunFolder | None, console: Console) -> None:
@@ -81,7 +80,7 @@ def drive(study: StudyConfig, continued: RunFolder | None, console: Console) -> 
         note_environment(folder)
         # A cluster may grow, so that no number is right.
         concurrent = 0 if on_cluster() else trials_at_a_time(there.nodes, study.resources)
-        tracker = _run_phases(study, folder, there.inputs.data, concurrent, console)
+        tracker = _run_phases(study, folder, there.inputs, concurrent, console)
         _conclude(study, folder, tracker, console)
 
 
@@ -99,11 +98,12 @@ def _introduce(study: StudyConfig, folder: RunFolder, console: Console) -> None:
 
 
 def _run_phases(
-    study: StudyConfig, folder: RunFolder, data: Data, concurrent: int, console: Console
+    study: StudyConfig, folder: RunFolder, inputs: Inputs, concurrent: int, console: Console
 ) -> Tracker:
     """Run what is left of search and confirmation; return what tracked it."""
     uri = tracking_uri(study.tracking_uri)
-    tracker = Tracker(uri, study.name, folder, _headline_settings(study), data)
+    settings = {**_headline_settings(study), names.CONTAMINATION: inputs.contamination}
+    tracker = Tracker(uri, study.name, folder, settings, inputs.data)
     status, tags = "FAILED", {}
     try:
         with Narrator(console) as narrator:

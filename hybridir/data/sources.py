@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hybridir.config import DataConfig, ReportConfig, TrainConfig
 from hybridir.data.benchmark import Benchmark, benchmark_from_pairs, build_benchmark
+from hybridir.data.contamination import Overlap, find_overlaps
 from hybridir.data.hub import load_hub_table
 from hybridir.data.lareqa import load_lareqa_benchmark, load_lareqa_pairs
 from hybridir.data.pairs import Pairs, shared_questions, split_by_group
@@ -28,11 +29,14 @@ class TrainingData:
         pairs: the training table, without what is held out.
         dev: the benchmark for tuning, or None where nothing is tuned.
         seen_languages: languages of `pairs`, sorted.
+        overlaps: what pairs and dev have in common with what is reported on; empty unless
+            contamination is allowed.
     """
 
     pairs: Pairs
     dev: Benchmark | None
     seen_languages: tuple[str, ...]
+    overlaps: tuple[Overlap, ...]
 
 
 def load_training(config: DataConfig, seed: int = SPLIT_SEED) -> TrainingData:
@@ -51,8 +55,8 @@ def load_training(config: DataConfig, seed: int = SPLIT_SEED) -> TrainingData:
         The data.
 
     Raises:
-        InputError: if a source cannot be used, nothing is left of it, or it shares questions
-            with a benchmark that is reported on.
+        InputError: if a source cannot be used, nothing is left of it, or it shares questions or
+            passages with a benchmark that is reported on and that is not allowed.
     """
     return _training(config.model_dump_json(), stamps(_paths(config)), seed)
 
@@ -70,7 +74,14 @@ def _training(settings: str, unchanged: tuple[Stamp, ...], seed: int) -> Trainin
                 "questions=shared: no question of the training data exists in two languages; "
                 "train on more languages or set questions to all"
             )
-    _refuse_reported_questions(config, pairs)
+    overlaps = find_overlaps(pairs, load_reported(config))
+    if overlaps and not config.allow_contamination:
+        raise InputError.collect(
+            "the training data are reported on, so that no figure would be zero-shot; train on "
+            "other data, report on another benchmark, or set allow_contamination, and the report "
+            "says so",
+            [str(overlap) for overlap in overlaps],
+        )
     dev = None
     if config.tune_on == "dev":
         if corpus:
@@ -78,7 +89,7 @@ def _training(settings: str, unchanged: tuple[Stamp, ...], seed: int) -> Trainin
         else:
             pairs, held_out = split_by_group(pairs, config.dev_share, seed)
             dev = benchmark_from_pairs(DEV, held_out)
-    return TrainingData(pairs=pairs, dev=dev, seen_languages=pairs.languages)
+    return TrainingData(pairs, dev, seen_languages=pairs.languages, overlaps=overlaps)
 
 
 def load_reported(config: DataConfig) -> tuple[Benchmark, ...]:
@@ -160,19 +171,3 @@ def _in_languages(benchmark: Benchmark, codes: Sequence[str]) -> Benchmark:
             found = {benchmark.passage_ids[index] for index in benchmark.relevant[low:high]}
             relevant[question_id] = found & keys
     return build_benchmark(benchmark.name, queries, passages, relevant)
-
-
-def _refuse_reported_questions(config: DataConfig, pairs: Pairs) -> None:
-    """Refuse to train on questions that are reported on, by their ids."""
-    trained = set(pairs.question_id)
-    problems = []
-    for benchmark in load_reported(config):
-        both = sorted(trained.intersection(benchmark.question_ids))
-        if both:
-            problems.append(f"{benchmark.name} shares {len(both)} of them, e.g. {both[0]!r}")
-    if problems:
-        raise InputError.collect(
-            "question ids of the training data are reported on; train on other data or report on "
-            "another benchmark",
-            problems,
-        )

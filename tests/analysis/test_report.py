@@ -116,6 +116,17 @@ def test_missing_seeds_are_named(
     assert "Seeds are missing: α = 0 has 1 of 2." in page
 
 
+def test_contamination_that_was_allowed_is_said_first(
+    tmp_path: Path, write_study: Callable[..., str], make_trials: Callable[..., list[Any]]
+) -> None:
+    found = "known: 3 of 12 questions (same words), e.g. 'who'"
+    for study, value, said in (("clean", names.NO_CONTAMINATION, False), ("mixed", found, True)):
+        uri = write_study(tmp_path, study, make_trials([0.0, 0.5], [1]))
+        MlflowClient(uri).log_param(load_study(study, uri).run_id, names.CONTAMINATION, value)
+        page = write_report(study, uri, tmp_path / study, log=False).read_text()
+        assert ("are not zero-shot: known: 3 of 12 questions" in page) == said
+
+
 def test_folder_that_cannot_be_written_is_a_mistake_that_is_named(
     tracking_uri: str, tmp_path: Path
 ) -> None:

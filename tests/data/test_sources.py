@@ -150,8 +150,10 @@ def test_pain_22_benchmark_that_shares_question_ids_with_training_is_refused(
     write_benchmark(tmp_path, "xquad-r", "q7")
     train = {"table": {"path": write_table(tmp_path)}}
     given = config(train, report_on=["xquad-r"], data_root=tmp_path)
-    with pytest.raises(InputError, match=r"xquad-r shares 1 of them, e\.g\. 'q7'"):
+    with pytest.raises(InputError, match=r"xquad-r: 1 of 1 question ids \(same id\), e\.g\. 'q7'"):
         load_training(given)
+    allowed = load_training(given.model_copy(update={"allow_contamination": True}))
+    assert [(overlap.what, overlap.count) for overlap in allowed.overlaps] == [("question ids", 1)]
 
 
 def test_benchmarks_come_in_the_order_of_the_configuration(tmp_path: Path) -> None:

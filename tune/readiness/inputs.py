@@ -29,12 +29,14 @@ class Inputs:
         parameters: numbers in the encoder.
         characters: of all texts, training and benchmarks.
         rows: of a trial's per-query tables at most, by phase.
+        contamination: what is reported on and was trained or tuned on as well, as allowed.
     """
 
     data: list[tuple[str, str, str]]
     parameters: int
     characters: int
     rows: dict[str, int]
+    contamination: str
 
     @property
     def training_digest(self) -> str:
@@ -74,6 +76,7 @@ def check_study(study: StudyConfig) -> Inputs:
             names.PHASE_SEARCH: sum(map(_rows, dev)),
             names.PHASE_CONFIRM: sum(map(_rows, benchmarks)),
         },
+        contamination="; ".join(map(str, training.overlaps)) or names.NO_CONTAMINATION,
     )
 
 

@@ -18,6 +18,7 @@ INPUTS = Inputs(
     parameters=1_000_000,
     characters=3_000_000,
     rows={"search": 1000, "confirm": 5000},
+    contamination="none",
 )
 MEASURED = Measured(
     points=(Point(16, 40.0, 500.0), Point(64, 20.0, 900.0)),
