@@ -67,5 +67,26 @@ def top1_own_language(table: pd.DataFrame) -> float:
     return float(own.groupby(question).mean().mean())
 
 
+def language_preference(table: pd.DataFrame) -> float:
+    """Say how often the first of a question's relevant passages is in the question's language.
+
+    Counted in the multilingual pool, over questions that have a relevant passage in their own
+    language and in another one; the mean over question languages. It looks at the relevant
+    passages alone, so that unlike `top1_own_language` it does not fall where retrieval is bad.
+
+    Args:
+        table: per-query table of one benchmark.
+
+    Returns:
+        Share in [0, 1]; NaN without such a question. Without bias it is one over the number of
+        languages of the relevant passages.
+
+    Source: language preference rate (LPR), Jang et al. 2026, arXiv 2605.07249.
+    """
+    own = _multilingual(table)[names.BEST_IS_OWN].dropna().astype("float64")
+    language = table.loc[own.index, names.QUERY_LANGUAGE]
+    return float(own.groupby(language, observed=True).mean().mean())
+
+
 def _multilingual(table: pd.DataFrame) -> pd.DataFrame:
     return table[table[names.SETTING] == names.MULTILINGUAL]

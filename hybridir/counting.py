@@ -12,7 +12,7 @@ from hybridir.compiled import compiled
 @compiled
 def count_higher(
     scores_BN: NDArray[np.float32],
-    maxima_B: NDArray[np.float32],
+    maxima_BL: NDArray[np.float32],
     first_query: int,
     pools: NDArray[np.int64],
     relevant_offsets: NDArray[np.int64],
@@ -20,7 +20,7 @@ def count_higher(
     id_order_N: NDArray[np.int32],
     by_id_N: NDArray[np.int32],
     higher_RL: NDArray[np.int32],
-    top1_Q: NDArray[np.int32],
+    top1_QL: NDArray[np.int32],
 ) -> None:
     """Count, for one block of queries, what ranks above each relevant passage.
 
@@ -30,7 +30,7 @@ def count_higher(
 
     Args:
         scores_BN: scores, none of them NaN.
-        maxima_B: largest score of each row.
+        maxima_BL: largest score of each row in each pool.
         first_query: number of the block's first query.
         pools: [L + 1] boundaries of the languages' pools.
         relevant_offsets: [Q + 1] boundaries of the queries' relevant passages.
@@ -38,19 +38,20 @@ def count_higher(
         id_order_N: position of each passage's id among all ids, in ascending order.
         by_id_N: inverse of `id_order_N`.
         higher_RL: written to: candidates of each pool that rank above the relevant passage.
-        top1_Q: written to: the passage that ranks first of all.
+        top1_QL: written to: the passage of each pool that ranks first; -1 in an empty pool.
     """
     for row in range(scores_BN.shape[0]):
         query = first_query + row
-        maximum = maxima_B[row]
-        highest_id = np.int32(-1)
         for language in range(pools.shape[0] - 1):
             start, stop = pools[language], pools[language + 1]
             pool = scores_BN[row, start:stop]
             order = id_order_N[start:stop]
+            maximum = maxima_BL[row, language]
+            highest_id = np.int32(-1)
             for index in range(pool.shape[0]):
                 candidate = order[index] if pool[index] == maximum else np.int32(-1)
                 highest_id = np.int32(max(highest_id, candidate))
+            top1_QL[query, language] = by_id_N[highest_id] if start < stop else -1
             for occurrence in range(relevant_offsets[query], relevant_offsets[query + 1]):
                 passage = relevant[occurrence]
                 threshold = scores_BN[row, passage]
@@ -66,4 +67,3 @@ def count_higher(
                         wins = pool[index] == threshold and order[index] > own
                         above = np.int32(above + np.int32(wins))
                 higher_RL[occurrence, language] = above
-        top1_Q[query] = by_id_N[highest_id]

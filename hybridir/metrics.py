@@ -113,6 +113,24 @@ def ndcg(groups: RankedGroups, cutoff: int) -> Floats:
     return groups.total(gain_R) / ideal_G
 
 
+def hit(groups: RankedGroups, cutoff: int) -> Floats:
+    """1 where a relevant passage is within the first `cutoff`, else 0, as [G] values."""
+    return (groups.ranks_R[groups.offsets[:-1]] <= cutoff).astype(np.float64)
+
+
+def set_f1(groups: RankedGroups) -> Floats:
+    """F1 of the first k passages as a set, k being the number of relevant ones, as [G] values.
+
+    With as many passages retrieved as there are relevant ones, precision, recall and F1 are the
+    same: the share of relevant ones among the first k, which trec_eval calls R-precision.
+
+    >>> set_f1(RankedGroups(np.array([1, 4, 7]), np.array([0, 3]))).tolist()
+    [0.3333333333333333]
+    """
+    k_R = np.repeat(groups.sizes_G, groups.sizes_G)
+    return groups.total((groups.ranks_R <= k_R).astype(np.float64)) / groups.sizes_G
+
+
 MEASURES = (
     Measure(
         names.AP,
@@ -156,11 +174,29 @@ MEASURES = (
         lambda groups: ndcg(groups, 10),
         f"ndcg_cut_10, {TREC_EVAL}; Jarvelin and Kekalainen 2002, doi 10.1145/582415.582418",
     ),
+    Measure(
+        names.HIT_AT_1,
+        "Whether a relevant passage is ranked first.",
+        lambda groups: hit(groups, 1),
+        f"success_1, {TREC_EVAL}",
+    ),
+    Measure(
+        names.HIT_AT_10,
+        "Whether a relevant passage is among the first 10.",
+        lambda groups: hit(groups, 10),
+        f"success_10, {TREC_EVAL}",
+    ),
+    Measure(
+        names.SET_F1,
+        "F1 of the first k passages as a set, k being the number of relevant ones.",
+        set_f1,
+        f"the project's own name for Rprec, {TREC_EVAL}",
+    ),
 )
 
 
 def all_measures(groups: RankedGroups) -> dict[str, Floats]:
-    """Compute every measure.
+    """Compute every measure, `names.RANK_MEASURES`.
 
     Args:
         groups: the ranks, G groups.

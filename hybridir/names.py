@@ -33,6 +33,7 @@ WORST_RANK: Final = "worst_rank"
 BEST_RANK_SEEN: Final = "best_rank_seen"
 WORST_RANK_SEEN: Final = "worst_rank_seen"
 TOP1_LANGUAGE: Final = "top1_language"
+BEST_IS_OWN: Final = "best_is_own"  # is the best relevant passage in the question's language?
 ALL_LANGUAGES: Final = "all"
 
 # Measures of one query, columns of the per-query table.
@@ -43,13 +44,23 @@ RECALL_AT_1: Final = "recall_at_1"
 RECALL_AT_10: Final = "recall_at_10"
 RECALL_AT_100: Final = "recall_at_100"
 NDCG_AT_10: Final = "ndcg_at_10"
-MEASURES: Final = (AP, AP_AT_20, RR, RECALL_AT_1, RECALL_AT_10, RECALL_AT_100, NDCG_AT_10)
+HIT_AT_1: Final = "hit_at_1"
+HIT_AT_10: Final = "hit_at_10"
+SET_F1: Final = "set_f1"
+RANK_MEASURES: Final = (
+    *(AP, AP_AT_20, RR, RECALL_AT_1, RECALL_AT_10, RECALL_AT_100, NDCG_AT_10),
+    *(HIT_AT_1, HIT_AT_10, SET_F1),
+)
+ANSWER_F1: Final = "answer_f1"
+ANSWER_F1_SQUAD: Final = "answer_f1_squad"
+MEASURES: Final = (*RANK_MEASURES, ANSWER_F1, ANSWER_F1_SQUAD)
 
 # Means over queries have names of their own.
 MEAN_NAMES: Final = {AP: "map", AP_AT_20: "map_at_20", RR: "mrr"}
 RANK_DISTANCE: Final = "rank_distance"
 RANK_DISTANCE_SEEN: Final = "rank_distance_seen"
 TOP1_OWN_LANGUAGE: Final = "top1_own_language"
+LANGUAGE_PREFERENCE: Final = "language_preference"
 
 # Headline metrics of a trial that do not belong to a benchmark.
 DEV: Final = "dev"
@@ -128,9 +139,15 @@ LABELS: Final = {
     RECALL_AT_10: "recall@10",
     RECALL_AT_100: "recall@100",
     NDCG_AT_10: "nDCG@10",
+    HIT_AT_1: "hit@1",
+    HIT_AT_10: "hit@10",
+    SET_F1: "set F1",
+    ANSWER_F1: "answer F1",
+    ANSWER_F1_SQUAD: "answer F1, SQuAD's rules",
     RANK_DISTANCE: "rank distance",
     RANK_DISTANCE_SEEN: "rank distance, seen languages",
     TOP1_OWN_LANGUAGE: "top-1 in the question's language",
+    LANGUAGE_PREFERENCE: "language preference rate",
 }
 
 

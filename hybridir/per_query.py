@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hybridir import names
+from hybridir.answer_f1 import words_of
 from hybridir.data.benchmark import Benchmark
 from hybridir.files import replacing
 from hybridir.metrics import RankedGroups, all_measures
@@ -33,6 +34,7 @@ COLUMNS = (
     names.BEST_RANK_SEEN,
     names.WORST_RANK_SEEN,
     names.TOP1_LANGUAGE,
+    names.BEST_IS_OWN,
 )
 
 
@@ -54,7 +56,9 @@ def per_query_table(
         The columns `COLUMNS`, the rows of the settings one after the other. The pool language is
         ``"all"`` in the multilingual setting. Ranks start at 1. Multilingual rows alone have
         the best and worst rank among the relevant passages in seen languages (missing if
-        there is none) and the language of the first-ranked passage.
+        there is none), the language of the first-ranked passage, and whether the best of the
+        relevant passages is in the question's language (missing unless some are and some are
+        not).
 
     Raises:
         TrialError: if a score is NaN.
@@ -67,14 +71,9 @@ def per_query_table(
         benchmark.relevant,
         benchmark.passage_ids,
     )
-    query_R = np.repeat(np.arange(len(benchmark.queries)), np.diff(benchmark.relevant_offsets))
-    language_R = benchmark.passage_languages[benchmark.relevant].astype(np.int64)
     seen_L = np.array([language in seen_languages for language in benchmark.languages])
     table = pd.concat(
-        [
-            _single_language_rows(benchmark, ranks, query_R, language_R),
-            _multilingual_rows(benchmark, ranks, query_R, seen_L[language_R]),
-        ],
+        [_single_language_rows(benchmark, ranks), _multilingual_rows(benchmark, ranks, seen_L)],
         ignore_index=True,
     )
     return _readable(table, benchmark)
@@ -91,15 +90,15 @@ def write_per_query(table: pd.DataFrame, path: Path) -> None:
         table.to_parquet(part, engine="pyarrow", compression="zstd", index=False)
 
 
-def _single_language_rows(
-    benchmark: Benchmark, ranks: RelevantRanks, query_R: Ints, language_R: Ints
-) -> pd.DataFrame:
+def _single_language_rows(benchmark: Benchmark, ranks: RelevantRanks) -> pd.DataFrame:
     """Rows of the monolingual, then of the cross-lingual setting, all names as numbers."""
+    query_R, language_R = benchmark.relevant_to, benchmark.relevant_languages
     rank_R = 1 + ranks.higher_RL[np.arange(len(language_R)), language_R].astype(np.int64)
     setting_R = (language_R != benchmark.query_languages[query_R]).astype(np.int64)
     shape = (2, len(benchmark.queries), len(benchmark.languages))  # 2: as in names.SETTINGS
-    table, key_G = _score(np.ravel_multi_index((setting_R, query_R, language_R), shape), rank_R)
-    setting_G, query_G, pool_G = np.unravel_index(key_G, shape)
+    groups = _Groups(np.ravel_multi_index((setting_R, query_R, language_R), shape), rank_R)
+    setting_G, query_G, pool_G = np.unravel_index(groups.key_G, shape)
+    table = groups.table(benchmark, ranks.top1_QL[query_G, pool_G])
     table[names.SETTING] = setting_G.astype(np.int32)
     table[names.QUESTION_ID] = query_G.astype(np.int32)
     table[names.QUERY_LANGUAGE] = benchmark.query_languages[query_G]
@@ -108,49 +107,77 @@ def _single_language_rows(
     for column in (names.BEST_RANK_SEEN, names.WORST_RANK_SEEN):
         table[column] = pd.array([pd.NA] * len(table), dtype="Int32")
     table[names.TOP1_LANGUAGE] = np.int32(-1)
+    table[names.BEST_IS_OWN] = pd.array([pd.NA] * len(table), dtype="boolean")
     return table
 
 
 def _multilingual_rows(
-    benchmark: Benchmark, ranks: RelevantRanks, query_R: Ints, seen_R: NDArray[np.bool_]
+    benchmark: Benchmark, ranks: RelevantRanks, seen_L: NDArray[np.bool_]
 ) -> pd.DataFrame:
     """Rows of the multilingual setting, all names as numbers."""
+    query_R, language_R = benchmark.relevant_to, benchmark.relevant_languages
     rank_R = 1 + ranks.higher_RL.sum(axis=1, dtype=np.int64)
-    table, query_G = _score(query_R, rank_R)
+    groups = _Groups(query_R, rank_R)
+    query_G = groups.key_G
+    table = groups.table(benchmark, ranks.top1_Q[query_G])
     table[names.SETTING] = np.int32(names.SETTINGS.index(names.MULTILINGUAL))
     table[names.QUESTION_ID] = query_G.astype(np.int32)
     table[names.QUERY_LANGUAGE] = benchmark.query_languages[query_G]
     table[names.POOL_LANGUAGE] = np.int32(len(benchmark.languages))  # stands for all of them
     table[names.POOL_SIZE] = np.int32(len(benchmark.passages))
-    seen, seen_query_G = _score(query_R[seen_R], rank_R[seen_R])
-    for column, of_seen in (
-        (names.BEST_RANK, names.BEST_RANK_SEEN),
-        (names.WORST_RANK, names.WORST_RANK_SEEN),
+    seen_R = seen_L[language_R]
+    seen = _Groups(query_R[seen_R], rank_R[seen_R])
+    for column, rank_G in (
+        (names.BEST_RANK_SEEN, seen.best_G),
+        (names.WORST_RANK_SEEN, seen.worst_G),
     ):
-        values = pd.Series(seen[column].to_numpy(), index=seen_query_G, dtype="Int32")
-        table[of_seen] = values.reindex(query_G).array
+        table[column] = pd.Series(rank_G, index=seen.key_G, dtype="Int32").reindex(query_G).array
     table[names.TOP1_LANGUAGE] = benchmark.passage_languages[ranks.top1_Q[query_G]]
+    own_R = (language_R == benchmark.query_languages[query_R])[groups.order_R]
+    n_own_G = groups.ranks.total(own_R.astype(np.float64))
+    no_choice_G = (n_own_G == 0) | (n_own_G == groups.ranks.sizes_G)
+    first_own_G = own_R[groups.ranks.offsets[:-1]]
+    table[names.BEST_IS_OWN] = pd.arrays.BooleanArray(first_own_G, no_choice_G)
     return table
 
 
-def _score(key_R: Ints, rank_R: Ints) -> tuple[pd.DataFrame, Ints]:
-    """Compute what the ranks of a group tell; occurrences of one key are a group.
+class _Groups:
+    """Relevant occurrences with one key, such as a query with a pool, best rank first.
 
-    Returns:
-        The table of measures and extreme ranks, and the [G] keys of its rows, ascending.
+    Attributes:
+        key_G: keys, ascending.
+        order_R: where each occurrence of the groups was.
+        ranks: of the groups.
     """
-    order = np.lexsort((rank_R, key_R))
-    key_G, starts = np.unique(key_R[order], return_index=True)
-    groups = RankedGroups(rank_R[order], np.append(starts, len(order)))
-    table = pd.DataFrame(
-        {
-            names.N_RELEVANT: groups.sizes_G.astype(np.int32),
-            **all_measures(groups),
-            names.BEST_RANK: groups.ranks_R[groups.offsets[:-1]].astype(np.int32),
-            names.WORST_RANK: groups.ranks_R[groups.offsets[1:] - 1].astype(np.int32),
-        }
-    )
-    return table, key_G
+
+    def __init__(self, key_R: Ints, rank_R: Ints) -> None:
+        self.order_R = np.lexsort((rank_R, key_R))
+        self.key_G, starts = np.unique(key_R[self.order_R], return_index=True)
+        self.ranks = RankedGroups(rank_R[self.order_R], np.append(starts, len(self.order_R)))
+
+    @property
+    def best_G(self) -> NDArray[np.int32]:
+        return self.ranks.ranks_R[self.ranks.offsets[:-1]].astype(np.int32)
+
+    @property
+    def worst_G(self) -> NDArray[np.int32]:
+        return self.ranks.ranks_R[self.ranks.offsets[1:] - 1].astype(np.int32)
+
+    def table(self, benchmark: Benchmark, top1_G: NDArray[np.int32]) -> pd.DataFrame:
+        """Measures and extreme ranks of groups of which each passage of the pool ranks first."""
+        relevant_R = benchmark.relevant[self.order_R]
+        return pd.DataFrame(
+            {
+                names.N_RELEVANT: self.ranks.sizes_G.astype(np.int32),
+                **all_measures(self.ranks),
+                **{
+                    name: words.best_f1(top1_G, relevant_R, self.ranks.offsets)
+                    for name, words in words_of(benchmark).items()
+                },
+                names.BEST_RANK: self.best_G,
+                names.WORST_RANK: self.worst_G,
+            }
+        )
 
 
 def _readable(table: pd.DataFrame, benchmark: Benchmark) -> pd.DataFrame:

@@ -10,6 +10,7 @@ blocked product of the embeddings serves all settings.
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -27,10 +28,13 @@ class RelevantRanks:
         higher_RL: [R, L] int32; how many candidates of language l's pool rank above the relevant
             occurrence r. Its rank in that pool is one more, its rank in the pool of all languages
             one more than the row's sum.
+        top1_QL: [Q, L] int32; index of the passage that ranks first in language l's pool; -1 if
+            the pool is empty.
         top1_Q: [Q] int32; index of the passage that ranks first in the pool of all languages.
     """
 
     higher_RL: NDArray[np.int32]
+    top1_QL: NDArray[np.int32]
     top1_Q: NDArray[np.int32]
 
 
@@ -49,7 +53,7 @@ def rank_relevant(
     order of UTF-8. The score of a relevant passage is read from the same product as its
     candidates': computed anew it would differ in the last bits and move ranks.
 
-    Beyond the embeddings this takes ``4 * (block * N + R * L)`` bytes or so.
+    Beyond the embeddings this takes ``4 * (block * N + R * L + Q * L)`` bytes or so.
 
     Args:
         queries_QD: embeddings of the queries, numpy float32.
@@ -87,18 +91,20 @@ def rank_relevant(
     id_order_N[by_id_N] = np.arange(n_passages, dtype=np.int32)
 
     higher_RL = np.empty((len(relevant), len(pools) - 1), dtype=np.int32)
+    top1_QL = np.empty((n_queries, len(pools) - 1), dtype=np.int32)
     top1_Q = np.empty(n_queries, dtype=np.int32)
     q_QD, p_DN = _as_tensor(queries_QD), _as_tensor(passages_ND).T
     buffer_BN = torch.empty(min(block, n_queries), n_passages)
     for first in range(0, n_queries, block):
         stop = min(first + block, n_queries)
         scores_BN = torch.mm(q_QD[first:stop], p_DN, out=buffer_BN[: stop - first])
-        maxima_B = scores_BN.amax(dim=1)  # a NaN anywhere in the row makes the maximum NaN
-        if maxima_B.isnan().any():
-            _raise_nan(first + int(maxima_B.isnan().int().argmax()), queries_QD, passages_ND)
+        maxima_BL = _maxima(scores_BN, pools)
+        if np.isnan(maxima_BL).any():
+            row = int(np.isnan(maxima_BL).any(axis=1).argmax())
+            _raise_nan(first + row, queries_QD, passages_ND)
         count_higher(
             scores_BN.numpy(),
-            maxima_B.numpy(),
+            maxima_BL,
             first,
             pools.astype(np.int64, copy=False),
             relevant_offsets.astype(np.int64, copy=False),
@@ -106,9 +112,29 @@ def rank_relevant(
             id_order_N,
             by_id_N,
             higher_RL,
-            top1_Q,
+            top1_QL,
         )
-    return RelevantRanks(higher_RL, top1_Q)
+        top1_Q[first:stop] = _first_of_all(maxima_BL, top1_QL[first:stop], id_order_N)
+    return RelevantRanks(higher_RL, top1_QL, top1_Q)
+
+
+def _maxima(scores_BN: torch.Tensor, pools: NDArray[np.int64]) -> NDArray[np.float32]:
+    """[B, L] largest scores of each pool; NaN where one is there, -inf in an empty pool."""
+    maxima_BL = torch.full((len(scores_BN), len(pools) - 1), -torch.inf)
+    for language, (start, stop) in enumerate(pairwise(pools.tolist())):
+        if start < stop:
+            torch.amax(scores_BN[:, start:stop], dim=1, out=maxima_BL[:, language])
+    return maxima_BL.numpy()
+
+
+def _first_of_all(
+    maxima_BL: NDArray[np.float32], top1_BL: NDArray[np.int32], id_order_N: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """[B] of the first passages of all pools the one with the highest score, then highest id."""
+    best_BL = (maxima_BL == maxima_BL.max(axis=1, keepdims=True)) & (top1_BL >= 0)
+    id_BL = np.where(best_BL, id_order_N[top1_BL], -1)
+    first_B: NDArray[np.int32] = top1_BL[np.arange(len(top1_BL)), id_BL.argmax(axis=1)]
+    return first_B
 
 
 def _as_tensor(array: NDArray[np.float32]) -> torch.Tensor:

@@ -84,6 +84,13 @@ def _summarise_one(benchmark: str, table: pd.DataFrame) -> dict[str, float]:
             table, seen_only=True
         )
     metrics[names.bias_metric(benchmark, names.TOP1_OWN_LANGUAGE)] = bias.top1_own_language(table)
+    preference = bias.language_preference(table)
+    metrics[names.bias_metric(benchmark, names.LANGUAGE_PREFERENCE)] = preference
+    f1 = names.mean_metric(benchmark, names.SET_F1, names.MULTILINGUAL)
+    metrics[f1] = macro_mean(table, names.SET_F1, names.MULTILINGUAL)
+    for setting in names.SETTINGS:
+        f1 = names.mean_metric(benchmark, names.ANSWER_F1, setting)
+        metrics[f1] = macro_mean(table, names.ANSWER_F1, setting)
     return metrics
 
 

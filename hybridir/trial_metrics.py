@@ -42,16 +42,20 @@ def headline(summary: dict[str, float], benchmark: str, reported: int) -> dict[s
     """Choose what of a benchmark's summary is shown beside the trial.
 
     MLflow's browser interface slows down with the number of metrics; everything else is in the
-    per-query table. Of the development benchmark mAP is shown, of up to two reported benchmarks
-    the whole summary, of more of them mAP and rank distance.
+    per-query table. Of the development benchmark mAP is shown, of a single reported one the whole
+    summary, of two what the literature shows, of more of them mAP and rank distance.
 
     Args:
         summary: figures under their full names.
         benchmark: their benchmark.
         reported: number of reported benchmarks; 0 for the development benchmark.
     """
-    if 0 < reported <= 2:
+    if reported == 1:
         return summary
+    if reported == 2:
+        own = (names.LANGUAGE_PREFERENCE, names.SET_F1, names.ANSWER_F1)
+        left_out = tuple(f"{benchmark}/{measure}" for measure in own)
+        return {name: value for name, value in summary.items() if not name.startswith(left_out)}
     kept = (f"{benchmark}/map_",) + ((f"{benchmark}/{names.RANK_DISTANCE}",) if reported else ())
     return {name: value for name, value in summary.items() if name.startswith(kept)}
 

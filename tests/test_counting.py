@@ -9,10 +9,11 @@ import hybridir.counting
 COUNT_ONE = """
 import numpy as np
 from counting import count_higher
-higher, top1 = np.zeros((1, 1), np.int32), np.zeros(1, np.int32)
+higher, top1 = np.zeros((1, 1), np.int32), np.zeros((1, 1), np.int32)
 one, order = np.array([0, 1]), np.arange(3, dtype=np.int32)
 scores = np.array([[3.0, 1.0, 2.0]], np.float32)
-count_higher(scores, scores.max(1), 0, np.array([0, 3]), one, one[1:], order, order, higher, top1)
+largest, pools = scores.max(1, keepdims=True), np.array([0, 3])
+count_higher(scores, largest, 0, pools, one, one[1:], order, order, higher, top1)
 print(higher.tolist(), top1.tolist(), count_higher.stats.cache_path)
 """
 
@@ -35,7 +36,7 @@ def test_where_no_cache_folder_can_be_written_the_kernel_is_compiled_all_the_sam
     )
     assert done.returncode == 0, done.stderr
     # Above the score 1 lie 3 and 2; the score 3 is first; there is no cache.
-    assert done.stdout.split("\n")[0] == "[[2]] [0] None"
+    assert done.stdout.split("\n")[0] == "[[2]] [[0]] None"
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "__pycache__",
         "cache",

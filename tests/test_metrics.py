@@ -34,10 +34,13 @@ def log2(x: float) -> float:
                 names.RECALL_AT_100: 1,
                 names.NDCG_AT_10: (1 / log2(3) + 1 / log2(4) + 1 / log2(6))
                 / (1 / log2(2) + 1 / log2(3) + 1 / log2(4)),
+                names.HIT_AT_1: 0,
+                names.HIT_AT_10: 1,
+                names.SET_F1: 2 / 3,  # two of the first three
             },
         ),
         # One relevant document, first: every measure is perfect.
-        ([1], dict.fromkeys(names.MEASURES, 1.0)),
+        ([1], dict.fromkeys(names.RANK_MEASURES, 1.0)),
         # The last rank that counts, and the first that does not, for each cut-off.
         (
             [1, 10, 11, 20, 21, 100, 101],
@@ -49,16 +52,19 @@ def log2(x: float) -> float:
                 names.RECALL_AT_10: 2 / 7,
                 names.RECALL_AT_100: 6 / 7,
                 names.NDCG_AT_10: (1 + 1 / log2(11)) / sum(1 / log2(1 + r) for r in range(1, 8)),
+                names.HIT_AT_1: 1,
+                names.HIT_AT_10: 1,
+                names.SET_F1: 1 / 7,
             },
         ),
         # Eleven relevant documents: an ideal list of ten holds only ten of them.
         (
             list(range(1, 12)),
-            dict.fromkeys(names.MEASURES, 1.0)
+            dict.fromkeys(names.RANK_MEASURES, 1.0)
             | {names.RECALL_AT_1: 1 / 11, names.RECALL_AT_10: 10 / 11},
         ),
         # Found too late for every cut-off.
-        ([1000], dict.fromkeys(names.MEASURES, 0.0) | {names.AP: 0.001, names.RR: 0.001}),
+        ([1000], dict.fromkeys(names.RANK_MEASURES, 0.0) | {names.AP: 0.001, names.RR: 0.001}),
     ],
 )
 def test_measures_equal_their_definition_by_hand(
@@ -72,14 +78,14 @@ def test_measures_equal_their_definition_by_hand(
 def test_groups_are_scored_independently_of_their_neighbours() -> None:
     lists = [[3], [1, 2], [7, 9, 30], [1]]
     together = score(*lists)
-    for name in names.MEASURES:
+    for name in names.RANK_MEASURES:
         assert together[name] == [score(ranks)[name][0] for ranks in lists]
 
 
 def test_no_group_gives_no_value() -> None:
-    assert score() == {name: [] for name in names.MEASURES}
+    assert score() == {name: [] for name in names.RANK_MEASURES}
 
 
 def test_every_measure_of_the_vocabulary_is_declared_once_and_in_order() -> None:
-    assert tuple(measure.name for measure in MEASURES) == names.MEASURES
+    assert tuple(measure.name for measure in MEASURES) == names.RANK_MEASURES
     assert all(measure.sentence.endswith(".") and measure.reference for measure in MEASURES)

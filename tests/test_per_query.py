@@ -88,6 +88,44 @@ def test_the_first_language_is_told_for_the_multilingual_pool_alone() -> None:
     assert table[table.top1_language.notna()].setting.unique().tolist() == ["multilingual"]
 
 
+def test_the_best_relevant_passage_is_compared_with_the_language_of_the_question() -> None:
+    table = table_of(SCORES, {"de"})
+    rows = table[table.setting == "multilingual"]
+    # q1 de: d1 d2 e2 e1; q2 has nothing in English, so no choice; q1 en: e2 d2 d1 d3 e1.
+    assert rows.best_is_own.tolist() == [True, pd.NA, False]
+    assert table[table.setting != "multilingual"].best_is_own.isna().all()
+
+
+def test_answer_f1_compares_the_first_passage_of_each_pool_with_the_relevant_ones() -> None:
+    benchmark = build_benchmark(
+        "words",
+        queries=[("q1", "de", ""), ("q2", "de", ""), ("q1", "en", "")],
+        passages=[
+            ("d1", "de", "rot und blau"),
+            ("d2", "de", "Der Hund ist rot"),  # "der" is an article in German
+            ("d3", "de", "rot, rot"),
+            ("e1", "en", "red and blue"),
+            ("e2", "en", "the red dog"),  # and "the" in English
+        ],
+        relevant={"q1": {"d1", "e1"}, "q2": {"d2", "d3"}},
+    )
+    table = table_of(SCORES, {"de"}, benchmark)
+    assert table.answer_f1.tolist() == pytest.approx(
+        [
+            1,  # q1 de in de: d1 itself
+            1,  # q2 de in de: d2 itself
+            2 * 1 / (2 + 3),  # q1 en in en: e2 against e1, "red" of 2 and 3 words
+            2 * 1 / (2 + 3),  # q1 de in en: the same
+            2 * 1 / (3 + 3),  # q1 en in de: d2 against d1, "rot" of 3 and 3 words
+            1,  # all: d1
+            1,  # all: d2
+            2 * 1 / (2 + 3),  # all, q1 en: e2 against e1, which is nearer than d1
+        ]
+    )
+    # SQuAD's articles are English alone: d2 has four words.
+    assert table.answer_f1_squad.tolist()[4] == pytest.approx(2 * 1 / (4 + 3))
+
+
 def test_two_relevant_passages_in_one_language_make_one_row() -> None:
     table = table_of(SCORES, {"de"})
     row = table[(table.setting == "monolingual") & (table.question_id == "q2")]

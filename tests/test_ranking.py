@@ -89,10 +89,13 @@ def cases(draw: st.DrawFn) -> Any:
 def test_counting_gives_the_position_in_the_sorted_list(case: Any) -> None:
     scores, pools, relevant, ids, block = case
     ranks = rank_scores(scores, pools, relevant, ids, block)
-    expected, first = [], []
+    expected, first, first_of_pools = [], [], []
     for row, wanted in zip(scores, relevant, strict=True):
         order = sorted(range(len(ids)), key=lambda n: (row[n], ids[n].encode()), reverse=True)
         first.append(order[0])
+        first_of_pools.append(
+            [next((n for n in order if start <= n < stop), -1) for start, stop in pairwise(pools)]
+        )
         for passage in wanted:
             above = order[: order.index(passage)]
             expected.append(
@@ -100,6 +103,7 @@ def test_counting_gives_the_position_in_the_sorted_list(case: Any) -> None:
             )
     assert ranks.higher_RL.tolist() == expected
     assert ranks.top1_Q.tolist() == first
+    assert ranks.top1_QL.tolist() == first_of_pools
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

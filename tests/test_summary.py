@@ -15,6 +15,8 @@ COLUMNS = ["benchmark", "setting", "query_language", "pool_language", "ap"]
 def table(*rows: tuple[object, ...], seen: bool = True) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(COLUMNS[:4], "category"))
     frame["ndcg_at_10"] = frame["recall_at_10"] = frame["ap"] / 2
+    frame["set_f1"] = frame["answer_f1"] = frame["ap"] / 4
+    frame["best_is_own"] = pd.array([n % 2 == 0 for n in frame.index], dtype="boolean")
     frame["best_rank"], frame["worst_rank"] = 1, 11
     frame["best_rank_seen"] = pd.array([1] * len(frame), dtype="Int32")
     frame["worst_rank_seen"] = pd.array([11 if seen else 5] * len(frame), dtype="Int32")
@@ -70,6 +72,11 @@ def test_headline_metrics_are_the_macro_means() -> None:
             "b/recall_at_10_multilingual": 0.2,
             "b/rank_distance": 10.0,
             "b/top1_own_language": 1.0,
+            "b/language_preference": (0.0 + 0.5) / 2,
+            "b/set_f1_multilingual": 0.1,
+            "b/answer_f1_monolingual": 0.1,
+            "b/answer_f1_crosslingual": 0.15,
+            "b/answer_f1_multilingual": 0.1,
         }
     )
 
@@ -92,6 +99,7 @@ def test_benchmarks_of_one_table_are_kept_apart_and_missing_settings_left_out() 
     assert {name: value for name, value in metrics.items() if name.startswith("c/")} == {
         "c/map_monolingual": 0.9,
         "c/map_mean": 0.9,
+        "c/answer_f1_monolingual": 0.9 / 4,
     }
 
 

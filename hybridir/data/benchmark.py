@@ -12,7 +12,7 @@ from hybridir.data.pairs import Pairs
 from hybridir.errors import InputError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # known by identity, so that what follows from it can be kept
 class Benchmark:
     """Queries and passages of all languages, flat, with the relevance between them.
 
@@ -48,6 +48,16 @@ class Benchmark:
     def pools(self) -> NDArray[np.int64]:
         """[L + 1] boundaries: the pool of language l is ``pools[l]:pools[l + 1]``."""
         return np.searchsorted(self.passage_languages, np.arange(len(self.languages) + 1))
+
+    @cached_property
+    def relevant_to(self) -> NDArray[np.int64]:
+        """The query of each entry of `relevant`."""
+        return np.repeat(np.arange(len(self.queries)), np.diff(self.relevant_offsets))
+
+    @cached_property
+    def relevant_languages(self) -> NDArray[np.int64]:
+        """The language of each entry of `relevant`."""
+        return self.passage_languages[self.relevant].astype(np.int64)
 
     @cached_property
     def digest(self) -> str:

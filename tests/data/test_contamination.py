@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ def test_short_texts_count_if_they_are_equal_and_wordless_ones_never() -> None:
 def test_each_benchmark_is_told_apart() -> None:
     trained = pairs_of(["who?"], ["unlike"])
     first, second = benchmark_of("what?", "a"), benchmark_of("who?", "b")
-    (overlap,) = find_overlaps(trained, [first, Benchmark(**{**vars(second), "name": "second"})])
+    (overlap,) = find_overlaps(trained, [first, replace(second, name="second")])
     assert (overlap.benchmark, overlap.what) == ("second", "questions")
     assert find_overlaps(trained, []) == ()
 

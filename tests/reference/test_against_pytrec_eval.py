@@ -18,8 +18,14 @@ TREC_NAMES = {
     names.RECALL_AT_10: "recall_10",
     names.RECALL_AT_100: "recall_100",
     names.NDCG_AT_10: "ndcg_cut_10",
+    names.HIT_AT_1: "success_1",
+    names.HIT_AT_10: "success_10",
+    names.SET_F1: "Rprec",
 }
-ASKED = {"map", "map_cut_20", "recip_rank", "recall_1,10,100", "ndcg_cut_10"}
+ASKED = {
+    *("map", "map_cut_20", "recip_rank", "recall_1,10,100"),
+    *("ndcg_cut_10", "success_1,10", "Rprec"),
+}
 POOLS = {"de": 150, "en": 210, "th": 90, "zh": 121}
 QUESTIONS = 40
 
