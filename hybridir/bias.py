@@ -88,5 +88,27 @@ def language_preference(table: pd.DataFrame) -> float:
     return float(own.groupby(language, observed=True).mean().mean())
 
 
+def peer(table: pd.DataFrame) -> float:
+    """Say how probable it is that relevant passages of all languages have equal expected ranks.
+
+    Per question the p-value of Kruskal and Wallis' test of the ranks of its relevant passages in
+    the multilingual pool, grouped by language; 1 where all are in one language. The mean over
+    questions, then over question languages. Ranks go down the whole pool: no cut-off. With one
+    relevant passage a language, as in XQuAD-R, the test cannot tell anything, and p depends on
+    the number of languages alone.
+
+    Args:
+        table: per-query table of one benchmark.
+
+    Returns:
+        Mean p in [0, 1], 1 at best; NaN without a multilingual row.
+
+    Source: PEER, Yang et al. 2024, arXiv 2405.00978, with weight on relevant passages alone.
+    """
+    rows = _multilingual(table)
+    by_language = rows.groupby(names.QUERY_LANGUAGE, observed=True)[names.EQUAL_RANKS]
+    return float(by_language.mean().mean())
+
+
 def _multilingual(table: pd.DataFrame) -> pd.DataFrame:
     return table[table[names.SETTING] == names.MULTILINGUAL]

@@ -13,7 +13,7 @@ from hybridir.compiled import compiled
 def count_higher(
     scores_BN: NDArray[np.float32],
     maxima_BL: NDArray[np.float32],
-    first_query: int,
+    queries_B: NDArray[np.int64],
     pools: NDArray[np.int64],
     relevant_offsets: NDArray[np.int64],
     relevant: NDArray[np.int64],
@@ -31,7 +31,7 @@ def count_higher(
     Args:
         scores_BN: scores, none of them NaN.
         maxima_BL: largest score of each row in each pool.
-        first_query: number of the block's first query.
+        queries_B: numbers of the block's queries.
         pools: [L + 1] boundaries of the languages' pools.
         relevant_offsets: [Q + 1] boundaries of the queries' relevant passages.
         relevant: [R] passage indices.
@@ -41,7 +41,7 @@ def count_higher(
         top1_QL: written to: the passage of each pool that ranks first; -1 in an empty pool.
     """
     for row in range(scores_BN.shape[0]):
-        query = first_query + row
+        query = queries_B[row]
         for language in range(pools.shape[0] - 1):
             start, stop = pools[language], pools[language + 1]
             pool = scores_BN[row, start:stop]

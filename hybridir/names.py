@@ -34,6 +34,7 @@ BEST_RANK_SEEN: Final = "best_rank_seen"
 WORST_RANK_SEEN: Final = "worst_rank_seen"
 TOP1_LANGUAGE: Final = "top1_language"
 BEST_IS_OWN: Final = "best_is_own"  # is the best relevant passage in the question's language?
+EQUAL_RANKS: Final = "equal_ranks"  # p that relevant passages of all languages rank alike
 ALL_LANGUAGES: Final = "all"
 
 # Measures of one query, columns of the per-query table.
@@ -61,6 +62,8 @@ RANK_DISTANCE: Final = "rank_distance"
 RANK_DISTANCE_SEEN: Final = "rank_distance_seen"
 TOP1_OWN_LANGUAGE: Final = "top1_own_language"
 LANGUAGE_PREFERENCE: Final = "language_preference"
+PEER: Final = "peer"
+RANK_CORRELATION: Final = "rank_correlation"
 
 # Headline metrics of a trial that do not belong to a benchmark.
 DEV: Final = "dev"
@@ -122,6 +125,8 @@ ARTIFACT_CONFIG: Final = "config.json"
 ARTIFACT_PER_QUERY: Final = "per_query"  # folder: one Parquet file per benchmark
 ARTIFACT_LANGUAGE_PAIRS: Final = "language_pairs"  # folder: mAP by question and pool language
 ARTIFACT_TOP1_LANGUAGES: Final = "top1_languages"  # folder: share by question and hit language
+ARTIFACT_TOP_LANGUAGES: Final = "top10_languages"  # folder: the same of the first ten
+ARTIFACT_RANK_CORRELATION: Final = "rank_correlation"  # folder: by pair of question languages
 ARTIFACT_TRAINING_LOG: Final = "training_log.jsonl"
 ARTIFACT_REPORT: Final = "report"
 
@@ -148,6 +153,8 @@ LABELS: Final = {
     RANK_DISTANCE_SEEN: "rank distance, seen languages",
     TOP1_OWN_LANGUAGE: "top-1 in the question's language",
     LANGUAGE_PREFERENCE: "language preference rate",
+    PEER: "PEER",
+    RANK_CORRELATION: "mean rank correlation",
 }
 
 

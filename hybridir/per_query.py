@@ -5,19 +5,20 @@ Q queries, N passages, D dimensions, L languages, R relevant occurrences, G rows
 Every other figure is an aggregate of this table (`hybridir.summary`, `hybridir.bias`).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import chdtrc
 
 from hybridir import names
 from hybridir.answer_f1 import words_of
 from hybridir.data.benchmark import Benchmark
 from hybridir.files import replacing
 from hybridir.metrics import RankedGroups, all_measures
-from hybridir.ranking import RelevantRanks, rank_relevant
+from hybridir.ranking import Observer, RelevantRanks, rank_relevant
 
 Ints = NDArray[np.int64]
 COLUMNS = (
@@ -35,6 +36,7 @@ COLUMNS = (
     names.WORST_RANK_SEEN,
     names.TOP1_LANGUAGE,
     names.BEST_IS_OWN,
+    names.EQUAL_RANKS,
 )
 
 
@@ -43,6 +45,7 @@ def per_query_table(
     queries_QD: NDArray[np.float32],
     passages_ND: NDArray[np.float32],
     seen_languages: Collection[str],
+    observers: Sequence[Observer] = (),
 ) -> pd.DataFrame:
     """Score every query in every pool that holds something relevant to it.
 
@@ -51,6 +54,7 @@ def per_query_table(
         queries_QD: embeddings of `benchmark.queries`, numpy float32; scores are dot products.
         passages_ND: embeddings of `benchmark.passages`, numpy float32.
         seen_languages: languages that the encoder was trained on.
+        observers: see the scores as well, all queries of a question at once.
 
     Returns:
         The columns `COLUMNS`, the rows of the settings one after the other. The pool language is
@@ -58,7 +62,8 @@ def per_query_table(
         the best and worst rank among the relevant passages in seen languages (missing if
         there is none), the language of the first-ranked passage, and whether the best of the
         relevant passages is in the question's language (missing unless some are and some are
-        not).
+        not), and p of the test that relevant passages rank alike in all languages
+        (`hybridir.bias.peer`).
 
     Raises:
         TrialError: if a score is NaN.
@@ -70,6 +75,8 @@ def per_query_table(
         benchmark.relevant_offsets,
         benchmark.relevant,
         benchmark.passage_ids,
+        question_ids=benchmark.question_ids,
+        observers=observers,
     )
     seen_L = np.array([language in seen_languages for language in benchmark.languages])
     table = pd.concat(
@@ -108,6 +115,7 @@ def _single_language_rows(benchmark: Benchmark, ranks: RelevantRanks) -> pd.Data
         table[column] = pd.array([pd.NA] * len(table), dtype="Int32")
     table[names.TOP1_LANGUAGE] = np.int32(-1)
     table[names.BEST_IS_OWN] = pd.array([pd.NA] * len(table), dtype="boolean")
+    table[names.EQUAL_RANKS] = np.nan
     return table
 
 
@@ -138,7 +146,24 @@ def _multilingual_rows(
     no_choice_G = (n_own_G == 0) | (n_own_G == groups.ranks.sizes_G)
     first_own_G = own_R[groups.ranks.offsets[:-1]]
     table[names.BEST_IS_OWN] = pd.arrays.BooleanArray(first_own_G, no_choice_G)
+    table[names.EQUAL_RANKS] = _equal_ranks(groups.ranks, language_R[groups.order_R])
     return table
+
+
+def _equal_ranks(groups: RankedGroups, language_R: Ints) -> NDArray[np.float64]:
+    """[G] p of Kruskal and Wallis' test that the relevant passages of all languages rank alike.
+
+    No two ranks are equal, so there is nothing to correct for.
+    """
+    group_R = np.repeat(np.arange(len(groups.sizes_G)), groups.sizes_G)
+    cell_C, cell_R = np.unique(np.stack([group_R, language_R]), axis=1, return_inverse=True)
+    squares_C = np.bincount(cell_R, groups.found_R) ** 2 / np.bincount(cell_R)
+    n_G = groups.sizes_G.astype(np.float64)
+    total_G = np.bincount(cell_C[0], squares_C, minlength=len(n_G))
+    statistic_G = 12 / (n_G * (n_G + 1)) * total_G - 3 * (n_G + 1)
+    languages_G = np.bincount(cell_C[0], minlength=len(n_G))
+    p_G: NDArray[np.float64] = chdtrc(np.maximum(languages_G - 1, 1), statistic_G)
+    return np.where(languages_G > 1, p_G, 1.0)
 
 
 class _Groups:

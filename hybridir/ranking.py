@@ -8,7 +8,7 @@ blocked product of the embeddings serves all settings.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from hybridir.counting import count_higher
 from hybridir.errors import TrialError
+
+Observer = Callable[[NDArray[np.int64], NDArray[np.float32]], None]
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ def rank_relevant(
     relevant: NDArray[np.int64],
     passage_ids: Sequence[str],
     block: int = 256,
+    question_ids: Sequence[str] | None = None,
+    observers: Sequence[Observer] = (),
 ) -> RelevantRanks:
     """Rank every relevant passage among the candidates of every language.
 
@@ -62,7 +66,11 @@ def rank_relevant(
         relevant_offsets: [Q + 1] boundaries of each query's entries in `relevant`.
         relevant: [R] indices of relevant passages.
         passage_ids: N ids, all different.
-        block: queries scored at once.
+        block: queries scored at once, about.
+        question_ids: Q ids; queries with the same one are scored in one block, one after the
+            other. By default each query is a question of its own.
+        observers: called with the numbers and the scores of each block, [B] and [B, N], which
+            are overwritten afterwards.
 
     Returns:
         Counts per relevant occurrence and language, and each query's first passage.
@@ -94,18 +102,19 @@ def rank_relevant(
     top1_QL = np.empty((n_queries, len(pools) - 1), dtype=np.int32)
     top1_Q = np.empty(n_queries, dtype=np.int32)
     q_QD, p_DN = _as_tensor(queries_QD), _as_tensor(passages_ND).T
-    buffer_BN = torch.empty(min(block, n_queries), n_passages)
-    for first in range(0, n_queries, block):
-        stop = min(first + block, n_queries)
-        scores_BN = torch.mm(q_QD[first:stop], p_DN, out=buffer_BN[: stop - first])
+    blocks = _blocks(question_ids or range(n_queries), block)
+    buffer_BN = torch.empty(max(map(len, blocks), default=0), n_passages)
+    for queries_B in blocks:
+        block_BD = q_QD[torch.from_numpy(queries_B)]
+        scores_BN = torch.mm(block_BD, p_DN, out=buffer_BN[: len(queries_B)])
         maxima_BL = _maxima(scores_BN, pools)
         if np.isnan(maxima_BL).any():
             row = int(np.isnan(maxima_BL).any(axis=1).argmax())
-            _raise_nan(first + row, queries_QD, passages_ND)
+            _raise_nan(int(queries_B[row]), queries_QD, passages_ND)
         count_higher(
             scores_BN.numpy(),
             maxima_BL,
-            first,
+            queries_B,
             pools.astype(np.int64, copy=False),
             relevant_offsets.astype(np.int64, copy=False),
             relevant.astype(np.int64, copy=False),
@@ -114,8 +123,23 @@ def rank_relevant(
             higher_RL,
             top1_QL,
         )
-        top1_Q[first:stop] = _first_of_all(maxima_BL, top1_QL[first:stop], id_order_N)
+        top1_Q[queries_B] = _first_of_all(maxima_BL, top1_QL[queries_B], id_order_N)
+        for observe in observers:
+            observe(queries_B, scores_BN.numpy())
     return RelevantRanks(higher_RL, top1_QL, top1_Q)
+
+
+def _blocks(question_ids: Sequence[object], block: int) -> list[NDArray[np.int64]]:
+    """Deal out queries so that those of one question stay together."""
+    members: dict[object, list[int]] = {}
+    for query, question in enumerate(question_ids):
+        members.setdefault(question, []).append(query)
+    blocks: list[list[int]] = []
+    for queries in members.values():
+        if not blocks or len(blocks[-1]) + len(queries) > block:
+            blocks.append([])
+        blocks[-1] += queries
+    return [np.array(queries, dtype=np.int64) for queries in blocks]
 
 
 def _maxima(scores_BN: torch.Tensor, pools: NDArray[np.int64]) -> NDArray[np.float32]:

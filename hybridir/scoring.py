@@ -3,6 +3,7 @@
 Notation: Q queries, N passages, D dimensions.
 """
 
+import math
 import time
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from hybridir.per_query import per_query_table, write_per_query
 from hybridir.processes import Processes
 from hybridir.summary import language_matrix, summarise
 from hybridir.trial_metrics import headline, training_metrics
+from hybridir.whole_rankings import WholeRankings
 
 
 class Scores:
@@ -73,16 +75,27 @@ class Scores:
         )
 
         def keep() -> dict[str, float]:
-            table = per_query_table(benchmark, queries_QD, passages_ND, self._data.seen_languages)
+            rankings = WholeRankings(benchmark)
+            table = per_query_table(
+                benchmark,
+                queries_QD,
+                passages_ND,
+                self._data.seen_languages,
+                observers=[rankings.add],
+            )
             folder = self._workspace / names.ARTIFACT_PER_QUERY
             write_per_query(table, folder / f"{benchmark.name}.parquet")
             for artifact, matrix in (
                 (names.ARTIFACT_LANGUAGE_PAIRS, language_matrix(table, names.AP)),
                 (names.ARTIFACT_TOP1_LANGUAGES, top1_languages(table)),
+                (names.ARTIFACT_TOP_LANGUAGES, rankings.top_languages()),
+                (names.ARTIFACT_RANK_CORRELATION, rankings.rank_correlation()),
             ):
                 with replacing(self._workspace / artifact / f"{benchmark.name}.csv") as part:
                     matrix.to_csv(part)
-            return summarise(table)
+            correlation = names.bias_metric(benchmark.name, names.RANK_CORRELATION)
+            found = {correlation: rankings.mean_rank_correlation()}
+            return summarise(table) | {name: v for name, v in found.items() if not math.isnan(v)}
 
         summary = self._processes.on_first(keep)
         self.seconds += time.perf_counter() - start

@@ -86,6 +86,7 @@ def _summarise_one(benchmark: str, table: pd.DataFrame) -> dict[str, float]:
     metrics[names.bias_metric(benchmark, names.TOP1_OWN_LANGUAGE)] = bias.top1_own_language(table)
     preference = bias.language_preference(table)
     metrics[names.bias_metric(benchmark, names.LANGUAGE_PREFERENCE)] = preference
+    metrics[names.bias_metric(benchmark, names.PEER)] = bias.peer(table)
     f1 = names.mean_metric(benchmark, names.SET_F1, names.MULTILINGUAL)
     metrics[f1] = macro_mean(table, names.SET_F1, names.MULTILINGUAL)
     for setting in names.SETTINGS:

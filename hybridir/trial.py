@@ -42,8 +42,8 @@ class TrialResult:
     Attributes:
         metrics: the headline figures, under their names in `hybridir.names`.
         workspace: folder with ``result.json`` (written last), ``config.json``,
-            ``per_query/*.parquet``, ``language_pairs/*.csv``, ``top1_languages/*.csv`` and
-            ``training_log.jsonl``.
+            ``per_query/*.parquet``, ``language_pairs/*.csv``, ``top1_languages/*.csv``,
+            ``top10_languages/*.csv``, ``rank_correlation/*.csv`` and ``training_log.jsonl``.
     """
 
     metrics: dict[str, float]

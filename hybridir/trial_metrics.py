@@ -53,8 +53,8 @@ def headline(summary: dict[str, float], benchmark: str, reported: int) -> dict[s
     if reported == 1:
         return summary
     if reported == 2:
-        own = (names.LANGUAGE_PREFERENCE, names.SET_F1, names.ANSWER_F1)
-        left_out = tuple(f"{benchmark}/{measure}" for measure in own)
+        others = (names.LANGUAGE_PREFERENCE, names.PEER, names.RANK_CORRELATION)
+        left_out = tuple(f"{benchmark}/{m}" for m in (*others, names.SET_F1, names.ANSWER_F1))
         return {name: value for name, value in summary.items() if not name.startswith(left_out)}
     kept = (f"{benchmark}/map_",) + ((f"{benchmark}/{names.RANK_DISTANCE}",) if reported else ())
     return {name: value for name, value in summary.items() if name.startswith(kept)}

@@ -13,7 +13,8 @@ higher, top1 = np.zeros((1, 1), np.int32), np.zeros((1, 1), np.int32)
 one, order = np.array([0, 1]), np.arange(3, dtype=np.int32)
 scores = np.array([[3.0, 1.0, 2.0]], np.float32)
 largest, pools = scores.max(1, keepdims=True), np.array([0, 3])
-count_higher(scores, largest, 0, pools, one, one[1:], order, order, higher, top1)
+first = np.array([0])
+count_higher(scores, largest, first, pools, one, one[1:], order, order, higher, top1)
 print(higher.tolist(), top1.tolist(), count_higher.stats.cache_path)
 """
 

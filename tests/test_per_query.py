@@ -3,8 +3,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import kruskal
 
-from hybridir import names
+from hybridir import bias, names
 from hybridir.data.benchmark import Benchmark, build_benchmark
 from hybridir.errors import TrialError
 from hybridir.per_query import COLUMNS, per_query_table, write_per_query
@@ -94,6 +95,32 @@ def test_the_best_relevant_passage_is_compared_with_the_language_of_the_question
     # q1 de: d1 d2 e2 e1; q2 has nothing in English, so no choice; q1 en: e2 d2 d1 d3 e1.
     assert rows.best_is_own.tolist() == [True, pd.NA, False]
     assert table[table.setting != "multilingual"].best_is_own.isna().all()
+
+
+def test_equal_ranks_is_the_test_of_kruskal_and_wallis() -> None:
+    rng = np.random.default_rng(0)
+    languages = [code for code in ("de", "en", "ru", "zh") for _ in range(30)]
+    ids = [f"{code}{number:03d}" for number, code in enumerate(languages)]
+    relevant = {f"q{n}": set(rng.choice(ids, 5 + n, replace=False)) for n in range(12)}
+    relevant["q0"] = set(ids[:7])  # all in one language
+    benchmark = build_benchmark(
+        "fair",
+        [(question, "de", "") for question in relevant],
+        [(key, code, "") for key, code in zip(ids, languages, strict=True)],
+        relevant,
+    )
+    scores = rng.standard_normal((12, 120)).astype(np.float32)
+    table = table_of(scores, {"de"}, benchmark)
+    found = table[table.setting == "multilingual"].equal_ranks.tolist()
+    expected = [1.0]
+    for query in range(1, 12):
+        position = np.argsort(np.argsort(-scores[query]))
+        own = benchmark.relevant[benchmark.relevant_to == query]
+        by_language = pd.Series(position[own]).groupby(benchmark.passage_languages[own])
+        expected.append(kruskal(*(ranks for _, ranks in by_language)).pvalue)
+    assert found == pytest.approx(expected, abs=1e-12)
+    assert bias.peer(table) == pytest.approx(np.mean(expected))
+    assert table[table.setting != "multilingual"].equal_ranks.isna().all()
 
 
 def test_answer_f1_compares_the_first_passage_of_each_pool_with_the_relevant_ones() -> None:

@@ -16,6 +16,7 @@ def table(*rows: tuple[object, ...], seen: bool = True) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(COLUMNS[:4], "category"))
     frame["ndcg_at_10"] = frame["recall_at_10"] = frame["ap"] / 2
     frame["set_f1"] = frame["answer_f1"] = frame["ap"] / 4
+    frame["equal_ranks"] = frame["ap"]
     frame["best_is_own"] = pd.array([n % 2 == 0 for n in frame.index], dtype="boolean")
     frame["best_rank"], frame["worst_rank"] = 1, 11
     frame["best_rank_seen"] = pd.array([1] * len(frame), dtype="Int32")
@@ -73,6 +74,7 @@ def test_headline_metrics_are_the_macro_means() -> None:
             "b/rank_distance": 10.0,
             "b/top1_own_language": 1.0,
             "b/language_preference": (0.0 + 0.5) / 2,
+            "b/peer": 0.4,
             "b/set_f1_multilingual": 0.1,
             "b/answer_f1_monolingual": 0.1,
             "b/answer_f1_crosslingual": 0.15,

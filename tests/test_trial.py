@@ -46,6 +46,10 @@ def test_a_finished_trial_leaves_its_result_settings_scores_log_and_encoder(
         "language_pairs/synthetic-test.csv",
         "per_query/dev.parquet",
         "per_query/synthetic-test.parquet",
+        "rank_correlation/dev.csv",
+        "rank_correlation/synthetic-test.csv",
+        "top10_languages/dev.csv",
+        "top10_languages/synthetic-test.csv",
         "top1_languages/dev.csv",
         "top1_languages/synthetic-test.csv",
     }

@@ -224,6 +224,8 @@ class Mirror:
             names.ARTIFACT_PER_QUERY,
             names.ARTIFACT_LANGUAGE_PAIRS,
             names.ARTIFACT_TOP1_LANGUAGES,
+            names.ARTIFACT_TOP_LANGUAGES,
+            names.ARTIFACT_RANK_CORRELATION,
         ):
             if outcome.state == names.COMPLETE and (trial.path / tables).is_dir():
                 self._client.log_artifacts(run_id, str(trial.path / tables), tables)

@@ -1,0 +1,140 @@
+"""What only the whole ranking of the multilingual pool tells: who is on top, and what it hangs on.
+
+B queries of a block, Q queries in all, N passages, L languages, J translations of one question.
+
+A score and the passage's place among all ids are packed into one integer, so that numpy's vector
+sort puts a ranking into trec_eval's order, ties included.
+"""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hybridir.compiled import compiled
+from hybridir.data.benchmark import Benchmark
+
+Floats = NDArray[np.float64]
+TOP = 10
+
+
+class WholeRankings:
+    """Ranks all passages for each query, block by block, and keeps what the literature asks.
+
+    The queries of one question must come in the same block, as
+    `hybridir.ranking.rank_relevant` hands them out; nothing of a ranking is kept.
+
+    Args:
+        benchmark: queries and passages.
+    """
+
+    def __init__(self, benchmark: Benchmark) -> None:
+        n_languages, n_passages = len(benchmark.languages), len(benchmark.passages)
+        self._benchmark = benchmark
+        by_id = sorted(range(n_passages), key=benchmark.passage_ids.__getitem__)
+        self._by_id_N = np.array(by_id[::-1], dtype=np.int32)  # the higher id comes first
+        self._place_N = np.empty(n_passages, dtype=np.uint64)
+        self._place_N[self._by_id_N] = np.arange(n_passages, dtype=np.uint64)
+        self._top_QL = np.zeros((len(benchmark.queries), n_languages), dtype=np.int32)
+        self._correlation_LL = np.zeros((n_languages, n_languages))
+        self._pairs_LL = np.zeros((n_languages, n_languages), dtype=np.int64)
+
+    def add(self, queries_B: NDArray[np.int64], scores_BN: NDArray[np.float32]) -> None:
+        """Rank the passages for some queries, translations of a question one after the other."""
+        questions = np.array([self._benchmark.question_ids[query] for query in queries_B])
+        starts = np.flatnonzero(np.append(True, questions[1:] != questions[:-1]))
+        for start, stop in zip(starts, np.append(starts[1:], len(questions)), strict=True):
+            self._add_question(queries_B[start:stop], scores_BN[start:stop])
+
+    def _add_question(self, queries_J: NDArray[np.int64], scores_JN: NDArray[np.float32]) -> None:
+        keys_JN = np.empty(scores_JN.shape, dtype=np.uint64)
+        _pack(scores_JN.view(np.uint32), self._place_N, keys_JN)
+        keys_JN.sort(axis=1)
+        positions_JN = np.empty(scores_JN.shape)
+        top_JL = np.zeros((len(queries_J), len(self._benchmark.languages)), dtype=np.int32)
+        languages_N = self._benchmark.passage_languages
+        _read(keys_JN, self._by_id_N, languages_N, TOP, positions_JN, top_JL)
+        self._top_QL[queries_J] = top_JL
+        if len(queries_J) > 1 and len(languages_N) > 1:
+            there_J = self._benchmark.query_languages[queries_J]
+            self._correlation_LL[np.ix_(there_J, there_J)] += _spearman(positions_JN)
+            self._pairs_LL[np.ix_(there_J, there_J)] += 1
+
+    def top_languages(self) -> pd.DataFrame:
+        """How the first `TOP` passages of the multilingual pool spread over languages.
+
+        Returns:
+            [L, L] shares: a row for each question language, which sums to 1, a column for each
+            language of a passage.
+        """
+        languages = np.array(self._benchmark.languages)
+        counts = pd.DataFrame(self._top_QL, columns=languages)
+        by_language = counts.groupby(languages[self._benchmark.query_languages]).sum()
+        return by_language.div(by_language.sum(axis=1), axis=0)
+
+    def rank_correlation(self) -> pd.DataFrame:
+        """How alike a question's rankings of the multilingual pool are in two languages.
+
+        Returns:
+            [L, L] means over questions of Spearman's correlation between the two rankings, in
+            [-1, 1]; NaN on the diagonal, and where no question is there in both languages.
+        """
+        off_diagonal_LL = ~np.eye(len(self._pairs_LL), dtype=np.bool_)
+        means_LL = np.full(self._pairs_LL.shape, np.nan)
+        there_LL = (self._pairs_LL > 0) & off_diagonal_LL
+        np.divide(self._correlation_LL, self._pairs_LL, out=means_LL, where=there_LL)
+        languages = self._benchmark.languages
+        return pd.DataFrame(means_LL, index=languages, columns=languages)
+
+    def mean_rank_correlation(self) -> float:
+        """The mean over question languages of their mean correlation with the others.
+
+        Returns:
+            In [-1, 1], 1 if the language of a question makes no difference; NaN if no question
+            is there in two languages.
+
+        Source: MRC, Yang et al. 2024, arXiv 2509.06195.
+        """
+        return float(self.rank_correlation().mean(axis=1).mean())
+
+
+def _spearman(positions_JN: Floats) -> Floats:
+    """[J, J] correlations; positions are 0 to N - 1, each once, so their variance is known."""
+    n_passages = positions_JN.shape[1]
+    positions_JN -= (n_passages - 1) / 2
+    correlation_JJ: Floats = positions_JN @ positions_JN.T
+    correlation_JJ *= 12 / (n_passages * (n_passages**2 - 1.0))
+    return correlation_JJ
+
+
+@compiled
+def _pack(
+    bits_JN: NDArray[np.uint32], place_N: NDArray[np.uint64], keys_JN: NDArray[np.uint64]
+) -> None:
+    """Make integers that sort as descending scores, then as ascending places.
+
+    The bits of a positive float grow with it, those of a negative one with its amount.
+    """
+    sign = np.uint32(0x80000000)
+    for row in range(bits_JN.shape[0]):
+        for passage in range(bits_JN.shape[1]):
+            bits = bits_JN[row, passage]
+            bits = np.uint32(0) if bits == sign else bits  # minus zero is zero
+            descending = bits if bits & sign else np.uint32(~bits & ~sign)
+            keys_JN[row, passage] = (np.uint64(descending) << np.uint64(32)) | place_N[passage]
+
+
+@compiled
+def _read(
+    keys_JN: NDArray[np.uint64],
+    by_place_N: NDArray[np.int32],
+    languages_N: NDArray[np.int32],
+    top: int,
+    positions_JN: Floats,
+    top_JL: NDArray[np.int32],
+) -> None:
+    for row in range(keys_JN.shape[0]):
+        for position in range(keys_JN.shape[1]):
+            passage = by_place_N[keys_JN[row, position] & np.uint64(0xFFFFFFFF)]
+            positions_JN[row, passage] = position
+            if position < top:
+                top_JL[row, languages_N[passage]] += 1
