@@ -5,8 +5,10 @@
 
 Ours is everything from the embeddings to the per-query table: all monolingual, cross-lingual and
 multilingual settings, full rankings. The floor is the bare fp32 product in blocks of the same size
-into a reused buffer. Times are CPU seconds of this process; the candidates take turns within a
-repeat. Peers score a part of the queries. Encoding the texts is not covered.
+into a reused buffer. What a study computes from whole rankings is compared with doing without.
+Times are CPU seconds of this process; the candidates take turns within a repeat. Peers score a
+part of the queries, and are compared by queries a second, so that a ratio above 1 means that ours
+scores more. Encoding the texts is not covered, nor splitting them into words, which is done once.
 """
 
 import ctypes
@@ -25,6 +27,7 @@ from numpy.typing import NDArray
 from benchmarks.parts.scorers import PEERS
 from hybridir.data.benchmark import Benchmark, build_benchmark
 from hybridir.per_query import per_query_table
+from hybridir.whole_rankings import WholeRankings
 
 # Candidates per language of XQuAD-R; Roy et al. 2020, arXiv 2004.05484, table 1.
 POOLS = {"ar": 1222, "de": 1276, "el": 1234, "en": 1180, "es": 1215, "hi": 1244, "ru": 1219} | {
@@ -35,8 +38,10 @@ POOLS = {"ar": 1222, "de": 1276, "el": 1234, "en": 1180, "es": 1215, "hi": 1244,
 }
 QUESTIONS = 1190  # a language
 DUPLICATES = 230  # passages that tokenise like another one; measured with an English vocabulary
+WORDS = 20  # of a passage
 BLOCK = 256
 PRODUCT = "score-vs-product"
+WHOLE = "whole-rankings-vs-score"
 
 Floats = NDArray[np.float32]
 Record = dict[str, str | float | int | None]
@@ -49,14 +54,18 @@ def synthetic_benchmark(questions: int) -> Benchmark:
         questions: questions a language; the pools shrink in proportion.
 
     Returns:
-        The benchmark; its texts are empty.
+        The benchmark; its passages are random words, its questions empty.
     """
     rng = np.random.default_rng(0)
     sizes = {code: max(2, round(size * questions / QUESTIONS)) for code, size in POOLS.items()}
     return build_benchmark(
         "random",
         ((f"q{number}", code, "") for code in sizes for number in range(questions)),
-        ((f"{code}-{n}", code, "") for code, size in sizes.items() for n in range(size)),
+        (
+            (f"{code}-{n}", code, " ".join(map(str, rng.integers(1000, size=WORDS))))
+            for code, size in sizes.items()
+            for n in range(size)
+        ),
         {
             f"q{number}": {f"{code}-{rng.integers(size)}" for code, size in sizes.items()}
             for number in range(questions)
@@ -153,6 +162,7 @@ def compare(
     ours: tuple[list[float], float | None],
     peer: tuple[list[float], float | None],
     floor: list[float],
+    scored: int | None = None,
 ) -> Record:
     """Print medians and spreads of two candidates, and put them into one record.
 
@@ -161,22 +171,25 @@ def compare(
         ours: CPU seconds and megabytes.
         peer: the same.
         floor: CPU seconds of the bare product, in the same repeats.
+        scored: number of queries, for rates instead of seconds.
 
     Returns:
-        Medians in seconds; ``ratio`` is ours over the peer's, the median over repeats;
-        ``floor_share`` is the share of our time that the bare product takes.
+        Medians in seconds, or in queries a second; ``ratio`` is ours over the peer's, the median
+        over repeats; ``floor_share`` is the share of our time that the bare product takes.
     """
-    ratios = [mine / theirs for mine, theirs in zip(ours[0], peer[0], strict=True)]
+    unit = "queries/s" if scored else "s"
+    amounts = [[scored / s if scored else s for s in seconds] for seconds, _ in (ours, peer)]
+    ratios = [mine / theirs for mine, theirs in zip(*amounts, strict=True)]
     typer.echo(name)
-    for who, (seconds, megabytes) in (("ours", ours), ("peer", peer)):
+    for who, values, megabytes in zip(("ours", "peer"), amounts, (ours[1], peer[1]), strict=True):
         memory = "" if megabytes is None else f", {megabytes:.0f} MB at the peak"
-        typer.echo(f"  {who}  {spread(seconds)} s{memory}")
+        typer.echo(f"  {who}  {spread(values)} {unit}{memory}")
     typer.echo(f"  ours / peer  {spread(ratios)}  ({len(ratios)} repeats)")
     return {
         "name": name,
-        "ours": statistics.median(ours[0]),
-        "peer": statistics.median(peer[0]),
-        "unit": "s",
+        "ours": statistics.median(amounts[0]),
+        "peer": statistics.median(amounts[1]),
+        "unit": unit,
         "ratio": statistics.median(ratios),
         "floor_share": statistics.median(floor) / statistics.median(ours[0]),
         "ours_mb": ours[1],
@@ -205,7 +218,7 @@ def main(
 ) -> None:
     """Time the scoring of all settings against the bare matrix product and against peers."""
     torch.set_num_threads(threads)
-    known = [PRODUCT, *PEERS]
+    known = [PRODUCT, WHOLE, *PEERS]
     if only is not None and only not in known:
         typer.echo(f"--only {only}: known are {', '.join(known)}", err=True)
         raise typer.Exit(2)
@@ -220,8 +233,9 @@ def main(
     per_query_table(few, queries[:11], passages, few.languages)  # compiles the kernel
     records: list[Record] = []
     for name in [only] if only else known:
-        if name == PRODUCT:
-            records.append(_against_product(benchmark, queries, passages, repeats))
+        if name in (PRODUCT, WHOLE):
+            own = _against_product if name == PRODUCT else _with_whole_rankings
+            records.append(own(benchmark, queries, passages, repeats))
         else:
             sizes = (repeats, peer_queries)
             try:
@@ -245,6 +259,25 @@ def _against_product(
     return compare(PRODUCT, (ours_s, ours_mb), (floor_s, floor_mb), floor_s)
 
 
+def _with_whole_rankings(
+    benchmark: Benchmark, queries: Floats, passages: Floats, repeats: int
+) -> Record:
+    buffer = torch.empty(BLOCK, len(passages))
+
+    def whole() -> None:
+        observers = [WholeRankings(benchmark).add]
+        per_query_table(benchmark, queries, passages, benchmark.languages, observers)
+
+    runs: tuple[Callable[[], object], ...] = (
+        lambda: product(queries, passages, buffer),
+        lambda: per_query_table(benchmark, queries, passages, benchmark.languages),
+        whole,
+    )
+    _, ranks_mb, whole_mb = (memory_beyond(run) for run in runs)
+    floor_s, ranks_s, whole_s = interleaved(repeats, *runs)
+    return compare(WHOLE, (whole_s, whole_mb), (ranks_s, ranks_mb), floor_s)
+
+
 def _against_peer(
     name: str,
     benchmark: Benchmark,
@@ -266,7 +299,7 @@ def _against_peer(
     _, ours_mb, peer_mb = (memory_beyond(run) for run in runs)
     floor_s, ours_s, peer_s = interleaved(repeats, *runs)
     typer.echo(f"on {len(chosen)} of the queries:")
-    return compare(name, (ours_s, ours_mb), (peer_s, peer_mb), floor_s)
+    return compare(name, (ours_s, ours_mb), (peer_s, peer_mb), floor_s, scored=len(chosen))
 
 
 if __name__ == "__main__":
