@@ -2,6 +2,8 @@
 
 hybridir train trial.yaml runs/first       train and evaluate one configuration
 hybridir data trial.yaml                   what it would be trained and evaluated on
+hybridir evaluate ENCODER --benchmark xquad-r --data-root DIR
+                                           any encoder, without training it
 """
 
 import sys
@@ -17,6 +19,7 @@ from rich.table import Table
 
 from hybridir.config import TrialConfig, describe_problems
 from hybridir.errors import InputError, TrialError
+from hybridir.evaluate_command import evaluate
 from hybridir.quiet import quieten_dependencies
 
 console = Console()
@@ -27,6 +30,8 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Train and evaluate multilingual dense retrievers on hybrid batches.",
 )
+
+app.command()(evaluate)
 
 ConfigFile = Annotated[Path, typer.Argument(help="YAML file with the settings of one trial.")]
 

@@ -65,6 +65,11 @@ LANGUAGE_PREFERENCE: Final = "language_preference"
 PEER: Final = "peer"
 RANK_CORRELATION: Final = "rank_correlation"
 
+BIAS_MEASURES: Final = (
+    *(RANK_DISTANCE, RANK_DISTANCE_SEEN, TOP1_OWN_LANGUAGE),
+    *(LANGUAGE_PREFERENCE, PEER, RANK_CORRELATION),
+)
+
 # Headline metrics of a trial that do not belong to a benchmark.
 DEV: Final = "dev"
 FIDELITY: Final = "fidelity"

@@ -7,6 +7,7 @@ Every other figure is an aggregate of this table (`hybridir.summary`, `hybridir.
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,8 @@ from hybridir.metrics import RankedGroups, all_measures
 from hybridir.ranking import Observer, RelevantRanks, rank_relevant
 
 Ints = NDArray[np.int64]
+Column = Any  # an array of numpy, or one of pandas where values may be missing
+Columns = dict[str, Column]
 COLUMNS = (
     names.BENCHMARK,
     names.SETTING,
@@ -79,11 +82,12 @@ def per_query_table(
         observers=observers,
     )
     seen_L = np.array([language in seen_languages for language in benchmark.languages])
-    table = pd.concat(
-        [_single_language_rows(benchmark, ranks), _multilingual_rows(benchmark, ranks, seen_L)],
-        ignore_index=True,
-    )
-    return _readable(table, benchmark)
+    several = _multilingual_rows(benchmark, ranks, seen_L)
+    single = _single_language_rows(benchmark, ranks)
+    del ranks
+    # Column by column, so that none is there twice for longer than it takes.
+    joined = {name: _joined(single.pop(name), several.pop(name)) for name in list(single)}
+    return _readable(joined, benchmark)
 
 
 def write_per_query(table: pd.DataFrame, path: Path) -> None:
@@ -97,7 +101,7 @@ def write_per_query(table: pd.DataFrame, path: Path) -> None:
         table.to_parquet(part, engine="pyarrow", compression="zstd", index=False)
 
 
-def _single_language_rows(benchmark: Benchmark, ranks: RelevantRanks) -> pd.DataFrame:
+def _single_language_rows(benchmark: Benchmark, ranks: RelevantRanks) -> Columns:
     """Rows of the monolingual, then of the cross-lingual setting, all names as numbers."""
     query_R, language_R = benchmark.relevant_to, benchmark.relevant_languages
     rank_R = 1 + ranks.higher_RL[np.arange(len(language_R)), language_R].astype(np.int64)
@@ -105,49 +109,61 @@ def _single_language_rows(benchmark: Benchmark, ranks: RelevantRanks) -> pd.Data
     shape = (2, len(benchmark.queries), len(benchmark.languages))  # 2: as in names.SETTINGS
     groups = _Groups(np.ravel_multi_index((setting_R, query_R, language_R), shape), rank_R)
     setting_G, query_G, pool_G = np.unravel_index(groups.key_G, shape)
-    table = groups.table(benchmark, ranks.top1_QL[query_G, pool_G])
-    table[names.SETTING] = setting_G.astype(np.int32)
-    table[names.QUESTION_ID] = query_G.astype(np.int32)
-    table[names.QUERY_LANGUAGE] = benchmark.query_languages[query_G]
-    table[names.POOL_LANGUAGE] = pool_G.astype(np.int32)
-    table[names.POOL_SIZE] = np.diff(benchmark.pools)[pool_G].astype(np.int32)
-    for column in (names.BEST_RANK_SEEN, names.WORST_RANK_SEEN):
-        table[column] = pd.array([pd.NA] * len(table), dtype="Int32")
-    table[names.TOP1_LANGUAGE] = np.int32(-1)
-    table[names.BEST_IS_OWN] = pd.array([pd.NA] * len(table), dtype="boolean")
-    table[names.EQUAL_RANKS] = np.nan
-    return table
+    missing_G = np.ones(len(query_G), dtype=np.bool_)
+    no_rank_G = pd.arrays.IntegerArray(np.zeros(len(query_G), dtype=np.int32), missing_G)
+    return {
+        **groups.columns(benchmark, ranks.top1_QL[query_G, pool_G]),
+        names.SETTING: setting_G.astype(np.int32),
+        names.QUESTION_ID: query_G.astype(np.int32),
+        names.QUERY_LANGUAGE: benchmark.query_languages[query_G],
+        names.POOL_LANGUAGE: pool_G.astype(np.int32),
+        names.POOL_SIZE: np.diff(benchmark.pools)[pool_G].astype(np.int32),
+        names.BEST_RANK_SEEN: no_rank_G,
+        names.WORST_RANK_SEEN: no_rank_G,
+        names.TOP1_LANGUAGE: np.full(len(query_G), -1, dtype=np.int32),
+        names.BEST_IS_OWN: pd.arrays.BooleanArray(missing_G, missing_G),
+        names.EQUAL_RANKS: np.full(len(query_G), np.nan),
+    }
 
 
 def _multilingual_rows(
     benchmark: Benchmark, ranks: RelevantRanks, seen_L: NDArray[np.bool_]
-) -> pd.DataFrame:
+) -> Columns:
     """Rows of the multilingual setting, all names as numbers."""
     query_R, language_R = benchmark.relevant_to, benchmark.relevant_languages
     rank_R = 1 + ranks.higher_RL.sum(axis=1, dtype=np.int64)
     groups = _Groups(query_R, rank_R)
     query_G = groups.key_G
-    table = groups.table(benchmark, ranks.top1_Q[query_G])
-    table[names.SETTING] = np.int32(names.SETTINGS.index(names.MULTILINGUAL))
-    table[names.QUESTION_ID] = query_G.astype(np.int32)
-    table[names.QUERY_LANGUAGE] = benchmark.query_languages[query_G]
-    table[names.POOL_LANGUAGE] = np.int32(len(benchmark.languages))  # stands for all of them
-    table[names.POOL_SIZE] = np.int32(len(benchmark.passages))
     seen_R = seen_L[language_R]
     seen = _Groups(query_R[seen_R], rank_R[seen_R])
-    for column, rank_G in (
-        (names.BEST_RANK_SEEN, seen.best_G),
-        (names.WORST_RANK_SEEN, seen.worst_G),
-    ):
-        table[column] = pd.Series(rank_G, index=seen.key_G, dtype="Int32").reindex(query_G).array
-    table[names.TOP1_LANGUAGE] = benchmark.passage_languages[ranks.top1_Q[query_G]]
+    best_seen_G, worst_seen_G = (
+        pd.Series(rank_G, index=seen.key_G, dtype="Int32").reindex(query_G).array
+        for rank_G in (seen.best_G, seen.worst_G)
+    )
     own_R = (language_R == benchmark.query_languages[query_R])[groups.order_R]
     n_own_G = groups.ranks.total(own_R.astype(np.float64))
     no_choice_G = (n_own_G == 0) | (n_own_G == groups.ranks.sizes_G)
     first_own_G = own_R[groups.ranks.offsets[:-1]]
-    table[names.BEST_IS_OWN] = pd.arrays.BooleanArray(first_own_G, no_choice_G)
-    table[names.EQUAL_RANKS] = _equal_ranks(groups.ranks, language_R[groups.order_R])
-    return table
+    return {
+        **groups.columns(benchmark, ranks.top1_Q[query_G]),
+        names.SETTING: np.full(len(query_G), names.SETTINGS.index(names.MULTILINGUAL), np.int32),
+        names.QUESTION_ID: query_G.astype(np.int32),
+        names.QUERY_LANGUAGE: benchmark.query_languages[query_G],
+        # Behind the last language stands that for all of them.
+        names.POOL_LANGUAGE: np.full(len(query_G), len(benchmark.languages), np.int32),
+        names.POOL_SIZE: np.full(len(query_G), len(benchmark.passages), np.int32),
+        names.BEST_RANK_SEEN: best_seen_G,
+        names.WORST_RANK_SEEN: worst_seen_G,
+        names.TOP1_LANGUAGE: benchmark.passage_languages[ranks.top1_Q[query_G]],
+        names.BEST_IS_OWN: pd.arrays.BooleanArray(first_own_G, no_choice_G),
+        names.EQUAL_RANKS: _equal_ranks(groups.ranks, language_R[groups.order_R]),
+    }
+
+
+def _joined(first: Column, second: Column) -> Column:
+    if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
+        return np.concatenate([first, second])
+    return pd.concat([pd.Series(first), pd.Series(second)], ignore_index=True).array
 
 
 def _equal_ranks(groups: RankedGroups, language_R: Ints) -> NDArray[np.float64]:
@@ -155,13 +171,15 @@ def _equal_ranks(groups: RankedGroups, language_R: Ints) -> NDArray[np.float64]:
 
     No two ranks are equal, so there is nothing to correct for.
     """
-    group_R = np.repeat(np.arange(len(groups.sizes_G)), groups.sizes_G)
-    cell_C, cell_R = np.unique(np.stack([group_R, language_R]), axis=1, return_inverse=True)
-    squares_C = np.bincount(cell_R, groups.found_R) ** 2 / np.bincount(cell_R)
+    n_groups, n_languages = len(groups.sizes_G), int(language_R.max(initial=0)) + 1
+    cell_R = np.repeat(np.arange(n_groups) * n_languages, groups.sizes_G) + language_R
+    cells = n_groups * n_languages
+    count_GL = np.bincount(cell_R, minlength=cells).reshape(n_groups, n_languages)
+    total_GL = np.bincount(cell_R, groups.found_R, cells).reshape(n_groups, n_languages)
+    mean_squares_G = (total_GL**2 / np.maximum(count_GL, 1)).sum(axis=1)
     n_G = groups.sizes_G.astype(np.float64)
-    total_G = np.bincount(cell_C[0], squares_C, minlength=len(n_G))
-    statistic_G = 12 / (n_G * (n_G + 1)) * total_G - 3 * (n_G + 1)
-    languages_G = np.bincount(cell_C[0], minlength=len(n_G))
+    statistic_G = 12 / (n_G * (n_G + 1)) * mean_squares_G - 3 * (n_G + 1)
+    languages_G = (count_GL > 0).sum(axis=1)
     p_G: NDArray[np.float64] = chdtrc(np.maximum(languages_G - 1, 1), statistic_G)
     return np.where(languages_G > 1, p_G, 1.0)
 
@@ -188,29 +206,27 @@ class _Groups:
     def worst_G(self) -> NDArray[np.int32]:
         return self.ranks.ranks_R[self.ranks.offsets[1:] - 1].astype(np.int32)
 
-    def table(self, benchmark: Benchmark, top1_G: NDArray[np.int32]) -> pd.DataFrame:
+    def columns(self, benchmark: Benchmark, top1_G: NDArray[np.int32]) -> Columns:
         """Measures and extreme ranks of groups of which each passage of the pool ranks first."""
         relevant_R = benchmark.relevant[self.order_R]
-        return pd.DataFrame(
-            {
-                names.N_RELEVANT: self.ranks.sizes_G.astype(np.int32),
-                **all_measures(self.ranks),
-                **{
-                    name: words.best_f1(top1_G, relevant_R, self.ranks.offsets)
-                    for name, words in words_of(benchmark).items()
-                },
-                names.BEST_RANK: self.best_G,
-                names.WORST_RANK: self.worst_G,
-            }
-        )
+        return {
+            names.N_RELEVANT: self.ranks.sizes_G.astype(np.int32),
+            **all_measures(self.ranks),
+            **{
+                name: words.best_f1(top1_G, relevant_R, self.ranks.offsets)
+                for name, words in words_of(benchmark).items()
+            },
+            names.BEST_RANK: self.best_G,
+            names.WORST_RANK: self.worst_G,
+        }
 
 
-def _readable(table: pd.DataFrame, benchmark: Benchmark) -> pd.DataFrame:
+def _readable(columns: Columns, benchmark: Benchmark) -> pd.DataFrame:
     """Replace numbers by names; categories keep repeated strings small."""
     languages = list(benchmark.languages)
     question_of_query, questions = pd.factorize(np.array(benchmark.question_ids, dtype=object))
-    table[names.BENCHMARK] = np.int32(0)
-    table[names.QUESTION_ID] = question_of_query[table[names.QUESTION_ID].to_numpy()]
+    columns[names.BENCHMARK] = np.zeros(len(columns[names.SETTING]), dtype=np.int32)
+    columns[names.QUESTION_ID] = question_of_query[columns[names.QUESTION_ID]]
     for column, categories in (
         (names.BENCHMARK, [benchmark.name]),
         (names.SETTING, names.SETTINGS),
@@ -219,5 +235,5 @@ def _readable(table: pd.DataFrame, benchmark: Benchmark) -> pd.DataFrame:
         (names.POOL_LANGUAGE, [*languages, names.ALL_LANGUAGES]),
         (names.TOP1_LANGUAGE, languages),
     ):
-        table[column] = pd.Categorical.from_codes(table[column].to_numpy(), pd.Index(categories))
-    return table[list(COLUMNS)]
+        columns[column] = pd.Categorical.from_codes(columns[column], pd.Index(categories))
+    return pd.DataFrame({name: columns.pop(name) for name in COLUMNS}, copy=False)

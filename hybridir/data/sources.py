@@ -133,6 +133,21 @@ def _table(config: DataConfig) -> Pairs:
     return load_hub_table(**config.train.hub.model_dump())
 
 
+def load_benchmark(report: ReportConfig, data_root: Path) -> Benchmark:
+    """Load a benchmark that needs no training data.
+
+    Args:
+        report: which one, in which languages.
+        data_root: folder that holds its folder.
+
+    Raises:
+        InputError: if it cannot be loaded.
+    """
+    if report.name == "synthetic-test":
+        raise InputError("synthetic-test belongs to a training on the synthetic corpus")
+    return load_lareqa_benchmark(report.name, data_root / report.name, report.languages)
+
+
 def _reported(config: DataConfig, report: ReportConfig) -> Benchmark:
     if report.name == "synthetic-test":
         corpus = _synthetic(config.train)
@@ -141,7 +156,7 @@ def _reported(config: DataConfig, report: ReportConfig) -> Benchmark:
             return corpus.test
         return _in_languages(corpus.test, report.languages)
     assert config.data_root is not None, "DataConfig asks for the root where a folder is reported"
-    return load_lareqa_benchmark(report.name, config.data_root / report.name, report.languages)
+    return load_benchmark(report, config.data_root)
 
 
 def _in_languages(benchmark: Benchmark, codes: Sequence[str]) -> Benchmark:

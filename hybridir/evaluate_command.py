@@ -1,0 +1,143 @@
+"""The command `hybridir evaluate`: any encoder, zero-shot, in every setting of a benchmark.
+
+hybridir evaluate ENCODER --benchmark xquad-r --data-root DIR --json figures.json
+hybridir evaluate ENCODER --benchmark mlqa-r --data-root DIR --languages de,en --out FOLDER
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from hybridir import names
+from hybridir.config import EncoderConfig, EvaluationConfig, ReportConfig, describe_problems
+from hybridir.errors import InputError
+from hybridir.files import replacing
+from hybridir.quiet import quieten_dependencies
+
+console = Console()
+_SHOWN = (names.AP, names.RR, names.RECALL_AT_1, names.RECALL_AT_10, names.ANSWER_F1)
+_PRECISIONS = ("fp32", "bf16", "auto")
+
+
+def evaluate(
+    encoder: Annotated[
+        str, typer.Argument(help="Folder of Hugging Face or sentence-transformers, or a hub id.")
+    ],
+    benchmark: Annotated[str, typer.Option(help="xquad-r or mlqa-r.")],
+    data_root: Annotated[Path, typer.Option(help="Folder that holds the benchmark's folder.")],
+    revision: Annotated[str | None, typer.Option(help="Commit of a hub id.")] = None,
+    languages: Annotated[
+        str | None, typer.Option(help="Codes, separated by commas; all if left out.")
+    ] = None,
+    seen: Annotated[
+        str, typer.Option(help="Languages that the encoder was trained on, for rank distances.")
+    ] = "",
+    pooling: Annotated[str | None, typer.Option(help="mean, cls or pooler.")] = None,
+    query_prefix: Annotated[str | None, typer.Option(help="Put before each query.")] = None,
+    passage_prefix: Annotated[str | None, typer.Option(help="Put before each passage.")] = None,
+    query_length: Annotated[int | None, typer.Option(help="Tokens of a query at most.")] = None,
+    passage_length: Annotated[int | None, typer.Option(help="Of a passage at most.")] = None,
+    precision: Annotated[str, typer.Option(help="fp32, bf16 or auto.")] = "fp32",
+    json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the per-query table.")] = None,
+    cache: Annotated[Path, typer.Option(help="Folder of prepared data.")] = Path(
+        ".hybridir-cache"
+    ),
+) -> None:
+    """Score an encoder without training it.
+
+    Pooling, prompts and lengths are a sentence-transformers folder's own, unless they are given.
+    """
+    if precision not in _PRECISIONS:
+        raise InputError(f"--precision {precision}: choose one of {', '.join(_PRECISIONS)}")
+    given = {
+        "pooling": pooling,
+        "query_prefix": query_prefix,
+        "passage_prefix": passage_prefix,
+        "query_length": query_length,
+        "passage_length": passage_length,
+    }
+    report = _validated(
+        ReportConfig, {"name": benchmark, "languages": _codes(languages) if languages else None}
+    )
+    quieten_dependencies()
+    from hybridir.data.sources import load_benchmark
+    from hybridir.third_party import encoder_settings, folder_digest, local_folder
+
+    folder = local_folder(encoder, revision)
+    own = {name: value for name, value in given.items() if value is not None}
+    config = _validated(EncoderConfig, encoder_settings(folder) | own)
+    loaded = load_benchmark(report, data_root)
+
+    from hybridir.per_query import write_per_query  # torch and numba, only where they are needed
+    from hybridir.scorecard import macro_of, score_encoder, settings_of
+
+    console.print(
+        f"{loaded.name}: {len(loaded.queries)} queries, {len(loaded.passages)} passages in "
+        f"{' '.join(loaded.languages)}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    scored = score_encoder(
+        config,
+        loaded,
+        cache=cache,
+        batch_tokens=EvaluationConfig().batch_tokens,
+        precision=precision,
+        seen_languages=_codes(seen),
+    )
+    macro = macro_of(scored.table)
+    _print(macro, scored.summary)
+    if out is not None:
+        write_per_query(scored.table, out / f"{loaded.name}.parquet")
+        console.print(f"per query: {out / loaded.name}.parquet", soft_wrap=True, highlight=False)
+    if json_file is not None:
+        content = {
+            "benchmark": loaded.name,
+            "benchmark_digest": loaded.digest,
+            "model": encoder,
+            "model_digest": folder_digest(folder),
+            "encoder": config.model_dump(mode="json", exclude={"path"}, exclude_none=True),
+            "precision": precision,
+            "settings": settings_of(scored.table),
+            "macro": macro,
+            "bias": {
+                name.partition("/")[2]: value
+                for name, value in scored.summary.items()
+                if name.partition("/")[2] in names.BIAS_MEASURES
+            },
+        }
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(json_file) as part:
+            part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        console.print(f"figures: {json_file}", soft_wrap=True, highlight=False)
+
+
+def _codes(given: str) -> tuple[str, ...]:
+    return tuple(code.strip() for code in given.split(",") if code.strip())
+
+
+def _validated(model: Any, content: dict[str, Any]) -> Any:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise describe_problems("command line", error) from None
+
+
+def _print(macro: dict[str, dict[str, float]], summary: dict[str, float]) -> None:
+    table = Table(title="means over languages, or over pairs of languages")
+    table.add_column("setting")
+    for measure in _SHOWN:
+        table.add_column(names.LABELS[measure], justify="right")
+    for setting, means in macro.items():
+        shown = [means[names.MEAN_NAMES.get(measure, measure)] for measure in _SHOWN]
+        table.add_row(names.LABELS[setting], *(f"{value:.4f}" for value in shown))
+    console.print(table)
+    for name, value in summary.items():
+        if (measure := name.partition("/")[2]) in names.BIAS_MEASURES:
+            console.print(f"{names.LABELS[measure]}: {value:.4g}", highlight=False)

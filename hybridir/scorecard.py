@@ -1,0 +1,110 @@
+"""One encoder on one benchmark, without training: its per-query table and a page of figures.
+
+Q queries, N passages, D dimensions.
+"""
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from hybridir import names
+from hybridir.config import EncoderConfig
+from hybridir.data.benchmark import Benchmark
+from hybridir.evaluation import encode_benchmark
+from hybridir.loading import load_encoder, load_tokenizer
+from hybridir.per_query import per_query_table
+from hybridir.precision import accelerator, choose_precision
+from hybridir.summary import macro_mean, summarise
+from hybridir.whole_rankings import WholeRankings
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What an encoder is worth on a benchmark.
+
+    Attributes:
+        table: see `hybridir.per_query.per_query_table`.
+        summary: headline figures under their full names, see `hybridir.summary.summarise`.
+    """
+
+    table: pd.DataFrame
+    summary: dict[str, float]
+
+
+def score_encoder(
+    config: EncoderConfig,
+    benchmark: Benchmark,
+    *,
+    cache: Path,
+    batch_tokens: int,
+    precision: str,
+    seen_languages: Collection[str],
+) -> Scored:
+    """Embed a benchmark's texts and score every setting.
+
+    Args:
+        config: where the weights are and how texts become vectors.
+        benchmark: queries and pools.
+        cache: folder of prepared data.
+        batch_tokens: tokens encoded at once.
+        precision: ``fp32``, ``bf16`` or ``auto``.
+        seen_languages: languages that the encoder was trained on.
+
+    Raises:
+        InputError: if the encoder cannot be loaded.
+        TrialError: if its embeddings are not numbers.
+    """
+    tokenizer = load_tokenizer(config, [], "", cache)
+    encoder = load_encoder(config, tokenizer, seed=0)
+    with accelerator(choose_precision(precision, encoder.dimension)) as accelerate:
+        accelerate.prepare_model(encoder, evaluation_mode=True)
+        queries_QD, passages_ND = encode_benchmark(
+            encoder, benchmark, tokenizer, config, batch_tokens=batch_tokens, cache=cache
+        )
+    rankings = WholeRankings(benchmark)
+    table = per_query_table(
+        benchmark, queries_QD, passages_ND, seen_languages, observers=[rankings.add]
+    )
+    summary = summarise(table)
+    correlation = rankings.mean_rank_correlation()
+    if not math.isnan(correlation):
+        summary[names.bias_metric(benchmark.name, names.RANK_CORRELATION)] = correlation
+    return Scored(table, summary)
+
+
+def settings_of(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Means over the queries of every setting.
+
+    Args:
+        table: per-query table of one benchmark.
+
+    Returns:
+        For each pair of question language and pool its names, the number of queries ``n`` and the
+        mean of every measure, under the names that means have (``map``, ``mrr``,
+        ``recall_at_1`` ...); settings in the order of `names.SETTINGS`, languages sorted.
+    """
+    keys = [names.SETTING, names.QUERY_LANGUAGE, names.POOL_LANGUAGE]
+    groups = table.groupby(keys, observed=True)
+    means = groups[list(names.MEASURES)].mean()
+    means = means.rename(columns=names.MEAN_NAMES)
+    means.insert(0, "n", groups.size())
+    rows = means.reset_index().astype(dict.fromkeys(keys, "str"))
+    rows["order"] = rows[names.SETTING].map(names.SETTINGS.index)
+    ordered = rows.sort_values(["order", *keys[1:]]).drop(columns="order")
+    return [{str(key): value for key, value in row.items()} for row in ordered.to_dict("records")]
+
+
+def macro_of(table: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Macro means of every measure, for each kind of setting that the table has."""
+    return {
+        setting: {
+            names.MEAN_NAMES.get(measure, measure): macro_mean(table, measure, setting)
+            for measure in names.MEASURES
+        }
+        for setting in names.SETTINGS
+        if (table[names.SETTING] == setting).any()
+    }

@@ -1,0 +1,128 @@
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from hybridir import cli, names
+from hybridir.config import EncoderConfig
+from hybridir.loading import load_encoder
+from hybridir.saving import save_encoder
+from hybridir.vocabulary import train_tokenizer
+from tests.test_vocabulary import corpus
+
+SENTENCES = {"en": "One dog sleeps. Two cats run.", "de": "Ein Hund ruht. Zwei Katzen gehen."}
+
+
+@pytest.fixture
+def encoder(tmp_path: Path) -> Path:
+    config = EncoderConfig.model_validate(
+        {
+            "from_scratch": {"layers": 1, "hidden_size": 16, "intermediate_size": 32},
+            "query_length": 32,
+            "passage_length": 32,
+        }
+    )
+    tokenizer = train_tokenizer(corpus(), 400)
+    save_encoder(load_encoder(config, tokenizer, seed=1), tokenizer, config, tmp_path / "encoder")
+    return tmp_path / "encoder"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data" / "xquad-r"
+    folder.mkdir(parents=True)
+    for code, context in SENTENCES.items():
+        middle = context.index(".") + 1
+        asked = [
+            {"id": key, "question": f"{code}?", "answers": [{"answer_start": start, "text": ""}]}
+            for key, start in (("first", 0), ("second", middle + 1))
+        ]
+        breaks = [[0, middle], [middle + 1, len(context)]]
+        paragraph = {"context": context, "sentence_breaks": breaks, "qas": asked}
+        content = {"data": [{"paragraphs": [paragraph]}]}
+        (folder / f"{code}.json").write_text(json.dumps(content), "utf-8")
+    return folder.parent
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *arguments: Any) -> int:
+    monkeypatch.setattr(sys, "argv", ["hybridir", "evaluate", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+def test_every_setting_is_printed_and_written(
+    encoder: Path,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    figures, out = tmp_path / "new" / "figures.json", tmp_path / "out"
+    arguments: list[Any] = [encoder, "--benchmark", "xquad-r", "--data-root", data]
+    arguments += ["--seen", "en", "--json", figures, "--out", out, "--cache", tmp_path / "cache"]
+    assert command(monkeypatch, *arguments) == 0
+    printed = capsys.readouterr().out
+    assert "4 queries, 4 passages in de en" in printed
+    assert "cross-lingual" in printed
+
+    content = json.loads(figures.read_text("utf-8"))
+    assert content["benchmark"] == "xquad-r"
+    assert content["encoder"]["passage_length"] == 32
+    assert len(content["model_digest"]) == len(content["benchmark_digest"]) == 64
+    settings = [(row["setting"], row["query_language"], row["pool_language"], row["n"])
+                for row in content["settings"]]  # fmt: skip
+    assert settings == [
+        ("monolingual", "de", "de", 2),
+        ("monolingual", "en", "en", 2),
+        ("crosslingual", "de", "en", 2),
+        ("crosslingual", "en", "de", 2),
+        ("multilingual", "de", "all", 2),
+        ("multilingual", "en", "all", 2),
+    ]
+    # Two candidates, one relevant: the mean precision is 1 or 1/2.
+    assert {row["map"] for row in content["settings"][:4]} <= {0.5, 0.75, 1.0}
+    table = pd.read_parquet(out / "xquad-r.parquet")
+    both = [row["map"] for row in content["settings"][2:4]]
+    means = table[table[names.SETTING] == names.CROSSLINGUAL]
+    assert content["macro"]["crosslingual"]["map"] == pytest.approx(sum(both) / 2)
+    assert means[names.AP].mean() == pytest.approx(sum(both) / 2)
+    assert {"rank_distance", "rank_distance_seen", "rank_correlation"} < content["bias"].keys()
+
+    # The same command gives the same file.
+    before = figures.read_bytes()
+    assert command(monkeypatch, *arguments) == 0
+    assert figures.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"--benchmark": "xquad"}, "name='xquad'"),
+        ({"--benchmark": "synthetic-test"}, "belongs to a training"),
+        ({"--precision": "fp16"}, "--precision fp16: choose one of fp32, bf16, auto"),
+        ({"--languages": "en,xx"}, "unknown language xx"),
+        ({"--data-root": "nowhere"}, "there is no such folder"),
+        ({"--pooling": "max"}, "pooling='max'"),
+        ({"--query-length": "900"}, "query_length=900"),
+    ],
+)
+def test_a_mistake_is_answered_with_a_message_and_code_2(
+    encoder: Path,
+    data: Path,
+    tmp_path: Path,
+    changes: dict[str, str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = {"--benchmark": "xquad-r", "--data-root": data, "--cache": tmp_path / "c", **changes}
+    given["--json"] = tmp_path / "figures.json"
+    assert command(monkeypatch, encoder, *(part for pair in given.items() for part in pair)) == 2
+    errors = capsys.readouterr().err
+    assert said in errors
+    assert "Traceback" not in errors
+    assert not (tmp_path / "figures.json").exists()
