@@ -84,6 +84,8 @@ def encode_benchmark(
             batch_tokens=batch_tokens,
             processes=processes,
         )
-        for texts in tokenise(config, tokenizer, benchmark.queries, benchmark.passages, cache)
+        for texts in tokenise(
+            config, tokenizer, benchmark.queries, benchmark.passages, cache, benchmark.digest
+        )
     )
     return queries_QD, passages_ND

@@ -94,6 +94,7 @@ def tokenise(
     queries: Sequence[str],
     passages: Sequence[str],
     cache: Path,
+    digest: str,
 ) -> tuple[TokenTable, TokenTable]:
     """Tokenise queries and passages, each with the prefix and length of their role, or re-open.
 
@@ -103,6 +104,7 @@ def tokenise(
         queries: texts of questions.
         passages: texts of passages.
         cache: folder of prepared data.
+        digest: of the data that queries and passages belong to.
     """
     return (
         prepare_tokens(
@@ -111,6 +113,7 @@ def tokenise(
             prefix=config.query_prefix,
             max_length=config.query_length,
             cache=cache,
+            digest=f"queries of {digest}",
         ),
         prepare_tokens(
             passages,
@@ -118,6 +121,7 @@ def tokenise(
             prefix=config.passage_prefix,
             max_length=config.passage_length,
             cache=cache,
+            digest=f"passages of {digest}",
         ),
     )
 

@@ -134,7 +134,12 @@ def _run(
     )
     encoder = load_encoder(config.encoder, tokenizer, derive_seed(config.seed, "weights"))
     questions, passages = tokenise(
-        config.encoder, tokenizer, data.pairs.question, data.pairs.passage, cache
+        config.encoder,
+        tokenizer,
+        data.pairs.question,
+        data.pairs.passage,
+        cache,
+        data.pairs.digest,
     )
     # Not earlier: a mistake in the input leaves no half-written workspace behind.
     processes.on_first(lambda: _write(workspace / names.ARTIFACT_CONFIG, settings))

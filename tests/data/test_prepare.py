@@ -53,6 +53,19 @@ def test_a_second_call_opens_the_file_and_does_not_write_it_again(tmp_path: Path
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
+def test_a_digest_that_is_given_names_the_texts(tmp_path: Path) -> None:
+    tokenizer = tokenizer_of()
+
+    def under(digest: str) -> TokenTable:
+        options = {"prefix": "", "max_length": 16, "cache": tmp_path, "digest": digest}
+        return prepare_tokens(TEXTS, tokenizer, **options)  # type: ignore[arg-type]
+
+    first, again, other = under("one"), under("one"), under("two")
+    assert len(folders(tmp_path)) == 2
+    assert np.array_equal(first.tokens, again.tokens)
+    assert np.array_equal(first.tokens, other.tokens)
+
+
 def test_a_preparation_without_a_manifest_is_done_again(tmp_path: Path) -> None:
     expected = np.array(prepare(tmp_path).tokens)
     (folder,) = folders(tmp_path)

@@ -88,7 +88,9 @@ def measure(
     pairs = data.pairs
     texts = [*pairs.question, *pairs.passage]
     tokenizer = load_tokenizer(trial.encoder, texts, pairs.digest, Path(cache))
-    tokens = tokenise(trial.encoder, tokenizer, pairs.question, pairs.passage, Path(cache))
+    tokens = tokenise(
+        trial.encoder, tokenizer, pairs.question, pairs.passage, Path(cache), pairs.digest
+    )
     benchmarks = [*([data.dev] if data.dev else []), *reported]
     start = time.perf_counter()
     with threads(cpu):
@@ -177,7 +179,12 @@ def _evaluation(
             benchmark.name: sum(
                 _embedding_seconds(encoder, table, trial.evaluation.batch_tokens) / processes
                 for table in tokenise(
-                    trial.encoder, tokenizer, benchmark.queries, benchmark.passages, cache
+                    trial.encoder,
+                    tokenizer,
+                    benchmark.queries,
+                    benchmark.passages,
+                    cache,
+                    benchmark.digest,
                 )
             )
             + _ranking_seconds(benchmark, encoder.dimension)

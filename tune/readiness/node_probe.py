@@ -166,9 +166,16 @@ def _prepare(config: str, cache: Path) -> str:
     texts = [*pairs.question, *pairs.passage]
     tokenizer = load_tokenizer(trial.encoder, texts, pairs.digest, cache)
     load_encoder(trial.encoder, tokenizer, seed=0)
-    tokenise(trial.encoder, tokenizer, pairs.question, pairs.passage, cache)
+    tokenise(trial.encoder, tokenizer, pairs.question, pairs.passage, cache, pairs.digest)
     for benchmark in (*([data.dev] if data.dev else []), *load_reported(trial.data)):
-        tokenise(trial.encoder, tokenizer, benchmark.queries, benchmark.passages, cache)
+        tokenise(
+            trial.encoder,
+            tokenizer,
+            benchmark.queries,
+            benchmark.passages,
+            cache,
+            benchmark.digest,
+        )
     return pairs.digest
 
 
