@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from hybridir import attention
 from hybridir.backbone import Pooling, unpacked_attention
-from hybridir.linear import Linear
+from hybridir.linear import Linear, LinearThenGelu
 from hybridir.lookup import Lookup
 from hybridir.noise import Noise, TextDropout
 from hybridir.packing import Packed, pack
@@ -52,6 +52,7 @@ class BiEncoder(nn.Module):
         self.noise = Noise()
         _replace(backbone, nn.Dropout, lambda dropout: TextDropout(dropout.p, self.noise))
         _replace(backbone, nn.Linear, Linear)
+        _fuse(backbone)
         self.lookup = _replace_lookup(backbone)
         self._first_position = _first_position(backbone)
         self.packs = self._can_pack()
@@ -201,6 +202,16 @@ def _replace(module: nn.Module, kind: type[Kind], make: Callable[[Kind], nn.Modu
             setattr(module, name, make(child))
         else:
             _replace(child, kind, make)
+
+
+def _fuse(module: nn.Module) -> None:
+    """Put products and activations together where the architecture is known."""
+    for name, child in module.named_children():
+        if LinearThenGelu.fits(child):
+            assert isinstance(child.dense, nn.Linear)
+            setattr(module, name, LinearThenGelu(child.dense))
+        else:
+            _fuse(child)
 
 
 def _replace_lookup(backbone: PreTrainedModel) -> Lookup:

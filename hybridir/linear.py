@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+from transformers.activations import GELUActivation
 
 
 class Linear(nn.Linear):
@@ -30,6 +32,57 @@ class Linear(nn.Linear):
         rows_TI = input.reshape(-1, self.in_features)
         rows_TO: Tensor = _Linear.apply(rows_TI, self.weight, self.bias)  # type: ignore[no-untyped-call]
         return rows_TO.view(*input.shape[:-1], self.out_features)
+
+
+class LinearThenGelu(nn.Module):
+    """Takes the place of the wide half of a feed-forward layer, in BERT and its kin.
+
+    Without gradients, on a CPU, the activation is part of the product: encoding in bf16 spends 9 %
+    of its time in it otherwise.
+
+    Args:
+        dense: the layer's product; it keeps its name, so that weights are saved as before.
+    """
+
+    def __init__(self, dense: nn.Linear) -> None:
+        super().__init__()
+        self.dense = dense
+
+    @staticmethod
+    def fits(module: nn.Module) -> bool:
+        """Whether a module is such a half, with the exact GELU."""
+        children = dict(module.named_children())
+        activation = children.get("intermediate_act_fn")
+        exact = (isinstance(activation, nn.GELU) and activation.approximate == "none") or (
+            isinstance(activation, GELUActivation) and activation.act is functional.gelu
+        )
+        dense = children.get("dense")
+        return exact and isinstance(dense, nn.Linear) and dense.bias is not None
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Multiply and activate [..., I]: [..., O]."""
+        kind = _compute_type(hidden)
+        if torch.is_grad_enabled() or not _fuses(hidden, kind):
+            return functional.gelu(self.dense(hidden))
+        rows_TI = hidden.reshape(-1, self.dense.in_features).to(kind)
+        weight_OI, bias_O = self.dense.weight.to(kind), self.dense.bias.to(kind)
+        rows_TO: Tensor = torch.ops.mkldnn._linear_pointwise(
+            rows_TI, weight_OI, bias_O, "gelu", [], "none"
+        )
+        return rows_TO.view(*hidden.shape[:-1], self.dense.out_features)
+
+
+def _compute_type(given: Tensor) -> torch.dtype:
+    if torch.is_autocast_enabled(given.device.type):
+        return torch.get_autocast_dtype(given.device.type)
+    return given.dtype
+
+
+def _fuses(given: Tensor, kind: torch.dtype) -> bool:
+    if given.device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    in_bf16 = kind == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return bool(in_bf16) or kind == torch.float32
 
 
 def _by_onednn(given: Tensor) -> bool:

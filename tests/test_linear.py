@@ -1,8 +1,11 @@
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+from transformers import BertConfig
+from transformers.models.bert.modeling_bert import BertLayer
 
-from hybridir.linear import Linear
+from hybridir.linear import Linear, LinearThenGelu
 
 
 def both(inputs: int, outputs: int, *, bias: bool = True) -> tuple[nn.Linear, Linear]:
@@ -76,3 +79,51 @@ def test_autocast_computes_in_bf16() -> None:
         found = linear(given)
         assert found.dtype == torch.bfloat16
         assert torch.equal(found, original(given))
+
+
+def halves(activation: nn.Module) -> nn.Module:
+    module = nn.Module()
+    module.dense, module.intermediate_act_fn = nn.Linear(24, 40), activation
+    return module
+
+
+@pytest.mark.parametrize(
+    ("kind", "autocast"),
+    [(torch.float32, False), (torch.bfloat16, False), (torch.bfloat16, True)],
+)
+def test_product_and_activation_together_are_those_apart(
+    kind: torch.dtype, autocast: bool
+) -> None:
+    torch.manual_seed(0)
+    layer = LinearThenGelu(nn.Linear(24, 40))
+    given = torch.randn(2, 70, 24)
+    if not autocast:
+        layer, given = layer.to(kind), given.to(kind)
+    dense = layer.dense
+    exact = functional.gelu(
+        given.to(kind).double() @ dense.weight.to(kind).double().T + dense.bias.to(kind).double()
+    )
+    with torch.no_grad(), torch.autocast("cpu", dtype=kind, enabled=autocast):
+        found = layer(given)
+    assert found.shape == (2, 70, 40)
+    assert found.dtype == kind
+    tolerance = 1e-5 if kind == torch.float32 else 2**-7
+    torch.testing.assert_close(found.double(), exact, atol=tolerance, rtol=tolerance)
+
+
+def test_with_gradients_the_activation_has_its_own() -> None:
+    torch.manual_seed(0)
+    layer = LinearThenGelu(nn.Linear(8, 12)).double()
+    given = torch.randn(5, 8, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(layer, given)
+
+
+def test_it_fits_the_halves_of_bert_and_its_kin_with_the_exact_gelu_alone() -> None:
+    layer = BertLayer(BertConfig(hidden_size=8, num_attention_heads=1, intermediate_size=16))
+    assert LinearThenGelu.fits(layer.intermediate)
+    assert not LinearThenGelu.fits(layer.output)
+    assert LinearThenGelu.fits(halves(nn.GELU()))
+    assert not LinearThenGelu.fits(halves(nn.GELU(approximate="tanh")))
+    assert not LinearThenGelu.fits(halves(nn.ReLU()))
+    names = LinearThenGelu(layer.intermediate.dense).state_dict().keys()
+    assert names == {"dense.weight", "dense.bias"}
