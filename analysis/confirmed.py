@@ -1,4 +1,4 @@
-"""The section of one benchmark: the confirmed curve, the language bias and the language pairs."""
+"""The sections of one benchmark: the confirmed curve, language bias and pairs; the literature."""
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ from analysis.contents import Figure, Headline, Section, Table
 from analysis.figures.language_bias import language_bias
 from analysis.figures.language_pairs import language_pairs
 from analysis.figures.ratio_curve import ratio_curve
+from analysis.literature import literature_section
 from analysis.load import Study
 from analysis.scores import Key, Scores, collect_scores
 from hybridir import names
@@ -17,9 +18,9 @@ _N = {"n_seeds": "seeds", "n_questions": "questions"}
 _INTERVAL = {"low": "95 % from", "high": "95 % to"}
 
 
-def benchmark_section(
+def benchmark_sections(
     study: Study, benchmark: str, generator: np.random.Generator
-) -> tuple[Headline, Section] | None:
+) -> tuple[Headline, list[Section]] | None:
     """Report what the confirmation found on a benchmark.
 
     Args:
@@ -28,7 +29,8 @@ def benchmark_section(
         generator: source of the bootstrap's draws.
 
     Returns:
-        The answer and the section; None if no trial recorded a per-query table.
+        The answer and the sections, that on the literature only where there is some; None if no
+        trial recorded a per-query table.
     """
     scores = collect_scores(frames.per_query_tables(study, benchmark))
     maps = [setting for setting in names.SETTINGS if (names.AP, setting) in scores]
@@ -58,7 +60,9 @@ def benchmark_section(
             ),
         ],
     )
-    return answer(benchmark, curve, gains, best), section
+    languages = {query for found in scores.values() for query, _ in found.cells}
+    beside = literature_section(study, benchmark, curve, len(languages))
+    return answer(benchmark, curve, gains, best), [section, *([beside] if beside else [])]
 
 
 def _figures(

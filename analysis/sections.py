@@ -6,7 +6,7 @@ from importlib.metadata import version
 import numpy as np
 
 from analysis import frames, inference
-from analysis.confirmed import benchmark_section
+from analysis.confirmed import benchmark_sections
 from analysis.contents import Figure, Headline, Section, Table
 from analysis.figures.cost import cost
 from analysis.figures.search_trials import search_trials
@@ -28,12 +28,13 @@ def headline_and_sections(
         One headline per reported benchmark (one that says what is missing if none was confirmed),
         and the sections.
     """
-    headlines, sections = [], []
+    headlines: list[Headline] = []
+    sections: list[Section] = []
     for benchmark in frames.reported_benchmarks(study):
-        found = benchmark_section(study, benchmark, generator)
+        found = benchmark_sections(study, benchmark, generator)
         if found is not None:
             headlines.append(found[0])
-            sections.append(found[1])
+            sections += found[1]
     if not headlines:
         headlines.append(_unanswered(study))
     sections += [_search(study), _trials(study), _cost(study)]

@@ -56,6 +56,14 @@ ANSWER_F1: Final = "answer_f1"
 ANSWER_F1_SQUAD: Final = "answer_f1_squad"
 MEASURES: Final = (*RANK_MEASURES, ANSWER_F1, ANSWER_F1_SQUAD)
 
+# Table of the answers that a reader found, see `hybridir.reader_f1`.
+ANSWER: Final = "answer"  # what it read
+READER_F1: Final = "reader_f1"
+READER_F1_SQUAD: Final = "reader_f1_squad"
+READER_EXACT: Final = "reader_exact"
+READER_EXACT_SQUAD: Final = "reader_exact_squad"
+READER_MEASURES: Final = (READER_F1, READER_F1_SQUAD, READER_EXACT, READER_EXACT_SQUAD)
+
 # Means over queries have names of their own.
 MEAN_NAMES: Final = {AP: "map", AP_AT_20: "map_at_20", RR: "mrr"}
 RANK_DISTANCE: Final = "rank_distance"
@@ -154,6 +162,10 @@ LABELS: Final = {
     SET_F1: "set F1",
     ANSWER_F1: "answer F1",
     ANSWER_F1_SQUAD: "answer F1, SQuAD's rules",
+    READER_F1: "reader's F1",
+    READER_F1_SQUAD: "reader's F1, SQuAD's rules",
+    READER_EXACT: "reader's exact match",
+    READER_EXACT_SQUAD: "reader's exact match, SQuAD's rules",
     RANK_DISTANCE: "rank distance",
     RANK_DISTANCE_SEEN: "rank distance, seen languages",
     TOP1_OWN_LANGUAGE: "top-1 in the question's language",

@@ -19,7 +19,7 @@ from hybridir.answer_f1 import words_of
 from hybridir.data.benchmark import Benchmark
 from hybridir.files import replacing
 from hybridir.metrics import RankedGroups, all_measures
-from hybridir.ranking import Observer, RelevantRanks, rank_relevant
+from hybridir.ranking import Observer, RelevantRanks, Scorer, rank_by, rank_relevant
 
 Ints = NDArray[np.int64]
 Column = Any  # an array of numpy, or one of pandas where values may be missing
@@ -81,6 +81,45 @@ def per_query_table(
         question_ids=benchmark.question_ids,
         observers=observers,
     )
+    return table_of_ranks(benchmark, ranks, seen_languages)
+
+
+def per_query_table_by(
+    benchmark: Benchmark,
+    score: Scorer,
+    seen_languages: Collection[str] = (),
+    observers: Sequence[Observer] = (),
+) -> pd.DataFrame:
+    """Score every query in every pool that holds something relevant to it, by any scores.
+
+    Args:
+        benchmark: queries, pools and relevance.
+        score: gives the scores, for example `hybridir.bm25.bm25_scorer`.
+        seen_languages: languages that the scorer was trained on.
+        observers: see the scores as well, all queries of a question at once.
+
+    Returns:
+        The table of `per_query_table`.
+
+    Raises:
+        TrialError: if a score is NaN.
+    """
+    ranks = rank_by(
+        score,
+        benchmark.pools,
+        benchmark.relevant_offsets,
+        benchmark.relevant,
+        benchmark.passage_ids,
+        question_ids=benchmark.question_ids,
+        observers=observers,
+    )
+    return table_of_ranks(benchmark, ranks, seen_languages)
+
+
+def table_of_ranks(
+    benchmark: Benchmark, ranks: RelevantRanks, seen_languages: Collection[str]
+) -> pd.DataFrame:
+    """Turn ranks that are already there into the table of `per_query_table`."""
     seen_L = np.array([language in seen_languages for language in benchmark.languages])
     several = _multilingual_rows(benchmark, ranks, seen_L)
     single = _single_language_rows(benchmark, ranks)

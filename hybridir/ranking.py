@@ -4,7 +4,7 @@ Q queries, N passages, D dimensions, L languages, R relevant occurrences, B quer
 
 A passage's rank is one more than the number of candidates above it. Counted per language, the same
 numbers give the ranks in each language's pool and, added up, in the pool of all languages. So one
-blocked product of the embeddings serves all settings.
+blocked product of the embeddings, or any other source of scores, serves all settings.
 """
 
 import warnings
@@ -20,6 +20,12 @@ from hybridir.counting import count_higher
 from hybridir.errors import TrialError
 
 Observer = Callable[[NDArray[np.int64], NDArray[np.float32]], None]
+Scorer = Callable[[NDArray[np.int64], NDArray[np.float32]], None]
+"""Writes the scores of the queries with these numbers, [B], over the second array, [B, N]."""
+
+
+class NotANumber(TrialError):
+    """A score is NaN, so that there is no order."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ def rank_relevant(
         Counts per relevant occurrence and language, and each query's first passage.
 
     Raises:
-        TrialError: if a score is NaN: no rank would mean anything.
+        NotANumber: if a score is NaN: no rank would mean anything.
         ValueError: if shapes or types do not fit each other.
 
     >>> queries = np.array([[1.0, 0.0]], dtype=np.float32)
@@ -92,8 +98,60 @@ def rank_relevant(
     >>> ranks.higher_RL.tolist(), ranks.top1_Q.tolist()
     ([[1, 1], [1, 0]], [0])
     """
-    _check(queries_QD, passages_ND, pools, relevant_offsets, relevant, passage_ids)
-    n_queries, n_passages = len(queries_QD), len(passages_ND)
+    _check_embeddings(queries_QD, passages_ND, relevant_offsets, passage_ids)
+    q_QD, p_DN = _as_tensor(queries_QD), _as_tensor(passages_ND).T
+
+    def multiply(queries_B: NDArray[np.int64], scores_BN: NDArray[np.float32]) -> None:
+        torch.mm(q_QD[torch.from_numpy(queries_B)], p_DN, out=torch.from_numpy(scores_BN))
+
+    try:
+        return rank_by(
+            multiply,
+            pools,
+            relevant_offsets,
+            relevant,
+            passage_ids,
+            block=block,
+            question_ids=question_ids,
+            observers=observers,
+        )
+    except NotANumber as error:
+        raise NotANumber(f"{error}: {_not_finite(queries_QD, passages_ND)}") from None
+
+
+def rank_by(
+    score: Scorer,
+    pools: NDArray[np.int64],
+    relevant_offsets: NDArray[np.int64],
+    relevant: NDArray[np.int64],
+    passage_ids: Sequence[str],
+    block: int = 256,
+    question_ids: Sequence[str] | None = None,
+    observers: Sequence[Observer] = (),
+) -> RelevantRanks:
+    """Rank every relevant passage among the candidates of every language, by any scores.
+
+    Order and memory are those of `rank_relevant`, which ranks by the product of embeddings.
+
+    Args:
+        score: called once for each block of queries; the array that it writes to is used again.
+        pools: [L + 1] boundaries; the pool of language l is ``pools[l]:pools[l + 1]``.
+        relevant_offsets: [Q + 1] boundaries of each query's entries in `relevant`.
+        relevant: [R] indices of relevant passages.
+        passage_ids: N ids, all different.
+        block: queries scored at once, about.
+        question_ids: see `rank_relevant`.
+        observers: see `rank_relevant`.
+
+    Returns:
+        Counts per relevant occurrence and language, and each query's first passage.
+
+    Raises:
+        NotANumber: if a score is NaN: no rank would mean anything.
+        ValueError: if shapes do not fit each other.
+    """
+    n_queries, n_passages = len(relevant_offsets) - 1, len(passage_ids)
+    _check_layout(n_passages, pools, relevant_offsets, relevant)
     by_id_N = np.array(sorted(range(n_passages), key=passage_ids.__getitem__), dtype=np.int32)
     id_order_N = np.empty_like(by_id_N)
     id_order_N[by_id_N] = np.arange(n_passages, dtype=np.int32)
@@ -101,18 +159,19 @@ def rank_relevant(
     higher_RL = np.empty((len(relevant), len(pools) - 1), dtype=np.int32)
     top1_QL = np.empty((n_queries, len(pools) - 1), dtype=np.int32)
     top1_Q = np.empty(n_queries, dtype=np.int32)
-    q_QD, p_DN = _as_tensor(queries_QD), _as_tensor(passages_ND).T
     blocks = _blocks(question_ids or range(n_queries), block)
-    buffer_BN = torch.empty(max(map(len, blocks), default=0), n_passages)
+    buffer_BN = torch.empty(max(map(len, blocks), default=0), n_passages).numpy()
     for queries_B in blocks:
-        block_BD = q_QD[torch.from_numpy(queries_B)]
-        scores_BN = torch.mm(block_BD, p_DN, out=buffer_BN[: len(queries_B)])
-        maxima_BL = _maxima(scores_BN, pools)
+        scores_BN = buffer_BN[: len(queries_B)]
+        score(queries_B, scores_BN)
+        maxima_BL = _maxima(torch.from_numpy(scores_BN), pools)
         if np.isnan(maxima_BL).any():
             row = int(np.isnan(maxima_BL).any(axis=1).argmax())
-            _raise_nan(int(queries_B[row]), queries_QD, passages_ND)
+            raise NotANumber(
+                f"the scores of query {queries_B[row]} contain NaN and cannot be ranked"
+            )
         count_higher(
-            scores_BN.numpy(),
+            scores_BN,
             maxima_BL,
             queries_B,
             pools.astype(np.int64, copy=False),
@@ -125,7 +184,7 @@ def rank_relevant(
         )
         top1_Q[queries_B] = _first_of_all(maxima_BL, top1_QL[queries_B], id_order_N)
         for observe in observers:
-            observe(queries_B, scores_BN.numpy())
+            observe(queries_B, scores_BN)
     return RelevantRanks(higher_RL, top1_QL, top1_Q)
 
 
@@ -168,37 +227,45 @@ def _as_tensor(array: NDArray[np.float32]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array))
 
 
-def _raise_nan(
-    query: int, queries_QD: NDArray[np.float32], passages_ND: NDArray[np.float32]
-) -> None:
+def _not_finite(queries_QD: NDArray[np.float32], passages_ND: NDArray[np.float32]) -> str:
     bad_queries = int((~np.isfinite(queries_QD).all(axis=1)).sum())
     bad_passages = int((~np.isfinite(passages_ND).all(axis=1)).sum())
-    raise TrialError(
-        f"the scores of query {query} contain NaN and cannot be ranked: {bad_queries} query and "
-        f"{bad_passages} passage embeddings are not finite; the encoder has probably diverged "
-        "(lower the learning rate or raise the temperature)"
+    return (
+        f"{bad_queries} query and {bad_passages} passage embeddings are not finite; the encoder "
+        "has probably diverged (lower the learning rate or raise the temperature)"
     )
 
 
-def _check(
+def _check_embeddings(
     queries_QD: NDArray[np.float32],
     passages_ND: NDArray[np.float32],
-    pools: NDArray[np.int64],
     relevant_offsets: NDArray[np.int64],
-    relevant: NDArray[np.int64],
     passage_ids: Sequence[str],
 ) -> None:
-    """Refuse what the compiled kernel would read past the end of."""
-    n_passages = len(passages_ND)
+    """Refuse embeddings that are not those of the queries and passages."""
     problems = []
     if queries_QD.dtype != np.float32 or passages_ND.dtype != np.float32:
         problems.append(f"embeddings are {queries_QD.dtype}, {passages_ND.dtype}, not float32")
     if queries_QD.ndim != 2 or queries_QD.shape[1:] != passages_ND.shape[1:]:
         problems.append(f"embeddings of shapes {queries_QD.shape} and {passages_ND.shape}")
-    if pools[0] != 0 or pools[-1] != n_passages or (np.diff(pools) < 0).any():
-        problems.append(f"pools {pools.tolist()} do not divide {n_passages} passages")
     if len(relevant_offsets) != len(queries_QD) + 1:
         problems.append(f"{len(relevant_offsets)} offsets for {len(queries_QD)} queries")
+    if len(passage_ids) != len(passages_ND):
+        problems.append(f"{len(passage_ids)} ids for {len(passages_ND)} passages")
+    if problems:
+        raise ValueError("cannot rank: " + "; ".join(problems))
+
+
+def _check_layout(
+    n_passages: int,
+    pools: NDArray[np.int64],
+    relevant_offsets: NDArray[np.int64],
+    relevant: NDArray[np.int64],
+) -> None:
+    """Refuse what the compiled kernel would read past the end of."""
+    problems = []
+    if pools[0] != 0 or pools[-1] != n_passages or (np.diff(pools) < 0).any():
+        problems.append(f"pools {pools.tolist()} do not divide {n_passages} passages")
     if (
         relevant_offsets[0] != 0
         or relevant_offsets[-1] != len(relevant)
@@ -207,7 +274,5 @@ def _check(
         problems.append(f"offsets do not divide {len(relevant)} relevant passages")
     if len(relevant) and not 0 <= relevant.min() <= relevant.max() < n_passages:
         problems.append(f"relevant passages outside 0..{n_passages - 1}")
-    if len(passage_ids) != n_passages:
-        problems.append(f"{len(passage_ids)} ids for {n_passages} passages")
     if problems:
         raise ValueError("cannot rank: " + "; ".join(problems))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from hybridir.errors import TrialError
-from hybridir.ranking import RelevantRanks, rank_relevant
+from hybridir.ranking import RelevantRanks, rank_by, rank_relevant
 
 
 def rank_scores(
@@ -162,3 +162,30 @@ def test_arguments_that_do_not_fit_each_other_are_refused(
     }
     with pytest.raises(ValueError, match=message):
         rank_relevant(**(arguments | change))
+
+
+def test_any_source_of_scores_is_ranked_as_their_product_would_be() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.integers(4, size=(7, 12)).astype(np.float32)
+    layout = (np.array([0, 5, 5, 12]), np.arange(8), rng.integers(12, size=7))
+    ids = [f"p{number}" for number in range(12)]
+    asked: list[int] = []
+
+    def score(queries_B: Any, scores_BN: Any) -> None:
+        asked.extend(queries_B)
+        scores_BN[:] = scores[queries_B]
+
+    found = rank_by(score, *layout, ids, block=3, question_ids=list("abacbdd"))
+    expected = rank_relevant(np.eye(7, dtype=np.float32), scores.T.copy(), *layout, ids)
+    for name in ("higher_RL", "top1_QL", "top1_Q"):
+        assert np.array_equal(getattr(found, name), getattr(expected, name))
+    assert sorted(asked) == list(range(7))
+    assert asked.index(2) == asked.index(0) + 1, "those of one question come together"
+
+
+def test_a_source_of_scores_that_are_not_numbers_is_refused() -> None:
+    def score(queries_B: Any, scores_BN: Any) -> None:
+        scores_BN[:] = np.where(queries_B[:, None] == 4, np.nan, 0.0)
+
+    with pytest.raises(TrialError, match=r"scores of query 4 contain NaN and cannot be ranked$"):
+        rank_by(score, np.array([0, 3]), np.arange(7), np.zeros(6, int), "abc", block=2)

@@ -30,7 +30,7 @@ _END: Final = "\0"
 _APART, _IN_WORD, _WORD, _TEXT_END = range(4)
 # First and last code points of scripts that put no spaces between words: Thai, Lao, Myanmar,
 # Khmer, kana, ideographs of the first three planes. https://www.unicode.org/Public/UNIDATA/Blocks.txt
-_UNSPACED = (
+UNSPACED = (
     (0x0E00, 0x0EFF),
     (0x1000, 0x109F),
     (0x1780, 0x17FF),
@@ -90,7 +90,7 @@ def _kinds() -> NDArray[np.uint8]:
     for point in range(0x40000):  # letters end there: the planes behind hold none
         if unicodedata.category(chr(point))[0] in "LMN":
             kinds[point] = _IN_WORD
-    for first, last in _UNSPACED:
+    for first, last in UNSPACED:
         for point in range(first, last + 1):
             if unicodedata.category(chr(point))[0] in "LN":  # a mark belongs to what it is on
                 kinds[point] = _WORD

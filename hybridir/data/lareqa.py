@@ -16,6 +16,7 @@ from typing import Any
 
 from hybridir.data.benchmark import Benchmark, build_benchmark
 from hybridir.data.pairs import Pairs
+from hybridir.data.reading import Reading
 from hybridir.errors import InputError
 from hybridir.languages import check_languages
 
@@ -30,12 +31,14 @@ class _Question:
     text: str
     gold: str  # text of the gold sentence
     relevant: tuple[str, ...]  # ids of the gold sentence and of its twins in the paragraph
+    answers: tuple[str, ...]
 
 
 @dataclass
 class _Contents:
     questions: list[_Question] = field(default_factory=list)
     passages: list[tuple[str, str, str]] = field(default_factory=list)  # id, language, text
+    paragraphs: dict[str, str] = field(default_factory=dict)  # passage id -> context
 
 
 def load_lareqa_pairs(folder: Path, languages: Sequence[str] | None = None) -> Pairs:
@@ -91,6 +94,24 @@ def load_lareqa_benchmark(
         relevant.setdefault(row.question_id, set()).update(row.relevant)
     queries = ((row.question_id, row.language, row.text) for row in contents.questions)
     return build_benchmark(name, queries, contents.passages, relevant)
+
+
+def load_lareqa_reading(folder: Path, languages: Sequence[str] | None = None) -> Reading:
+    """Load what a reader needs beside the benchmark of the same folder and languages.
+
+    Args:
+        folder: holds one ``<language>.json`` per language.
+        languages: codes to load; all that are there if None.
+
+    Returns:
+        The paragraph of every passage, and the answers of every question of the benchmark.
+
+    Raises:
+        InputError: if a folder, file or record cannot be used; says which and why.
+    """
+    contents = _load(folder, languages)
+    answers = {(row.question_id, row.language): row.answers for row in contents.questions}
+    return Reading(contents.paragraphs, answers)
 
 
 def _components(rows: Iterable[_Question]) -> dict[str, str]:
@@ -194,10 +215,13 @@ def _read_paragraph(
     contents.passages.extend(
         (passage_id, language, text) for passage_id, text in zip(ids, sentences, strict=True)
     )
+    contents.paragraphs.update(dict.fromkeys(ids, context))
     problems = []
     for number, record in enumerate(_get(paragraph, "qas", list, place)):
         try:
-            key, text, start = _read_question(record, f"{place}.qas[{number}]", context, seen)
+            key, text, start, answers = _read_question(
+                record, f"{place}.qas[{number}]", context, seen
+            )
         except InputError as error:
             problems.append(str(error))
             continue
@@ -207,14 +231,14 @@ def _read_paragraph(
         )
         if gold is not None:
             twins = tuple(i for i, s in zip(ids, sentences, strict=True) if s == gold)
-            contents.questions.append(_Question(key, language, text, gold, twins))
+            contents.questions.append(_Question(key, language, text, gold, twins, answers))
     return problems
 
 
 def _read_question(
     record: object, place: str, context: str, seen: set[str]
-) -> tuple[str, str, int]:
-    """Check one question; returns its id, its text and where its answer starts."""
+) -> tuple[str, str, int, tuple[str, ...]]:
+    """Check one question; returns its id, its text, where its answer starts, and its answers."""
     key = _get(record, "id", str, place)
     text = _get(record, "question", str, place)
     answers = _get(record, "answers", list, place)
@@ -224,13 +248,17 @@ def _read_question(
         raise InputError(f"{place}: question id {key!r} is already there in this file")
     seen.add(key)
     start = _get(answers[0], "answer_start", int, f"{place}.answers[0]")
-    answer = _get(answers[0], "text", str, f"{place}.answers[0]")
+    texts = tuple(
+        _get(answer, "text", str, f"{place}.answers[{number}]")
+        for number, answer in enumerate(answers)
+    )
+    answer = texts[0]
     if not 0 <= start <= start + len(answer) <= len(context):
         raise InputError(
             f"{place}.answers[0] (question {key!r}): answer_start={start} with an answer of "
             f"{len(answer)} characters lies outside the context of {len(context)} characters"
         )
-    return key, text, start
+    return key, text, start, texts
 
 
 def _parse(path: Path) -> object:

@@ -8,7 +8,11 @@ import pytest
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from hybridir.data.lareqa import load_lareqa_benchmark, load_lareqa_pairs
+from hybridir.data.lareqa import (
+    load_lareqa_benchmark,
+    load_lareqa_pairs,
+    load_lareqa_reading,
+)
 from hybridir.errors import InputError
 
 # Counts as published with the data sets: language -> (questions, candidates).
@@ -183,6 +187,40 @@ def test_questions_are_grouped_through_sentences_of_other_languages(tmp_path: Pa
     pairs = load_lareqa_pairs(tmp_path)
     groups = dict(zip(pairs.question_id, pairs.passage_group, strict=True))
     assert groups == {"q1": "q1", "q2": "q1", "q3": "q1", "q4": "q4"}
+
+
+def test_a_reader_is_given_the_paragraph_of_each_passage_and_all_answers(tmp_path: Path) -> None:
+    english = paragraph("ab cd.", "ef gh.", questions={"q": (7, "ef"), "none": (6, " ")})
+    english["qas"][0]["answers"].append({"answer_start": 7, "text": "ef gh"})
+    write(tmp_path, "en", english, paragraph("ij.", questions={}))
+    write(tmp_path, "de", paragraph("kl.", questions={"q": (0, "kl")}))
+    reading = load_lareqa_reading(tmp_path)
+    assert reading.paragraphs == {
+        "de-0000-0000-000": "kl.",
+        "en-0000-0000-000": "ab cd. ef gh.",
+        "en-0000-0000-001": "ab cd. ef gh.",
+        "en-0000-0001-000": "ij.",
+    }
+    # "none" has its answer in no sentence and is no question of the benchmark.
+    assert reading.answers == {("q", "en"): ("ef", "ef gh"), ("q", "de"): ("kl",)}
+
+
+def test_xquad_r_has_a_paragraph_and_an_answer_for_everything(data_root: Path) -> None:
+    benchmark = load_lareqa_benchmark("xquad-r", data_root / "xquad-r", ["en", "th"])
+    reading = load_lareqa_reading(data_root / "xquad-r", ["en", "th"])
+    for key, text in zip(benchmark.passage_ids, benchmark.passages, strict=True):
+        assert text in reading.paragraphs[key]
+    assert len(set(reading.paragraphs.values())) == 2 * 240  # as published with XQuAD
+    assert len(reading.answers) == 2 * 1190
+    assert all(len(answers) == 1 and answers[0] for answers in reading.answers.values())
+
+
+def test_a_further_answer_without_a_text_is_reported(tmp_path: Path) -> None:
+    broken = paragraph("ab.", questions={"q": (0, "ab")})
+    broken["qas"][0]["answers"].append({"answer_start": 0})
+    write(tmp_path, "en", broken)
+    with pytest.raises(InputError, match=r"qas\[0\]\.answers\[1\]: the key 'text' is missing"):
+        load_lareqa_reading(tmp_path)
 
 
 def test_truncated_json_is_reported_with_file_and_line(tmp_path: Path) -> None:

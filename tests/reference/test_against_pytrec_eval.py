@@ -1,5 +1,7 @@
 """Every measure in every setting, against pytrec_eval on the same fp32 scores."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,8 +9,9 @@ import pytrec_eval
 import torch
 
 from hybridir import names
+from hybridir.bm25 import bm25_scorer
 from hybridir.data.benchmark import Benchmark, build_benchmark
-from hybridir.per_query import per_query_table
+from hybridir.per_query import per_query_table, per_query_table_by
 
 TREC_NAMES = {
     names.AP: "map",
@@ -86,9 +89,12 @@ def expected(benchmark: Benchmark, scores_QN: np.ndarray) -> pd.DataFrame:
 def check(benchmark: Benchmark, queries: np.ndarray, passages: np.ndarray) -> None:
     # One block of the same shape: the same product, bit for bit.
     scores = torch.mm(torch.from_numpy(queries), torch.from_numpy(passages).T).numpy()
+    compare(benchmark, per_query_table(benchmark, queries, passages, set(POOLS)), scores)
+
+
+def compare(benchmark: Benchmark, table: pd.DataFrame, scores: np.ndarray) -> None:
     reference = expected(benchmark, scores)
     keys = ["setting", "query_language", "pool_language", "question_id", "n_relevant"]
-    table = per_query_table(benchmark, queries, passages, set(POOLS))
     table = table[[*keys, *TREC_NAMES]].astype(dict.fromkeys(keys[:4], "str"))
     assert set(table.setting) == set(names.SETTINGS)
     pd.testing.assert_frame_equal(
@@ -162,3 +168,19 @@ def test_scores_that_differ_in_the_last_bit_are_told_apart_as_in_pytrec_eval(
     steps = rng.integers(4, size=shape).astype(np.int32)
     scores = (near.view(np.int32) + steps).view(np.float32)
     check(benchmark, np.eye(shape[0], dtype=np.float32), np.ascontiguousarray(scores.T))
+
+
+def test_bm25_scores_as_in_pytrec_eval_though_most_passages_tie_at_zero(
+    rng: np.random.Generator,
+) -> None:
+    bare = partly_parallel(rng)
+    few, many = "oslo 1898 köln", "rom paris kiew wien bern 北京大学 กรุงเทพ"
+    texts = [
+        [" ".join(rng.choice(words.split(), rng.integers(4))) for _ in range(count)]
+        for words, count in ((few, len(bare.queries)), (f"{few} {many}", len(bare.passages)))
+    ]
+    benchmark = replace(bare, queries=texts[0], passages=texts[1])
+    scores = np.empty((len(texts[0]), len(texts[1])), dtype=np.float32)
+    bm25_scorer(benchmark)(np.arange(len(scores)), scores)
+    assert 0.5 < (scores == 0).mean() < 1
+    compare(benchmark, per_query_table_by(benchmark, bm25_scorer(benchmark)), scores)
