@@ -15,9 +15,11 @@ from itertools import pairwise
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hybridir.counting import count_higher
 from hybridir.errors import TrialError
+from hybridir.linear import product
 
 Observer = Callable[[NDArray[np.int64], NDArray[np.float32]], None]
 Scorer = Callable[[NDArray[np.int64], NDArray[np.float32]], None]
@@ -99,10 +101,10 @@ def rank_relevant(
     ([[1, 1], [1, 0]], [0])
     """
     _check_embeddings(queries_QD, passages_ND, relevant_offsets, passage_ids)
-    q_QD, p_DN = _as_tensor(queries_QD), _as_tensor(passages_ND).T
+    q_QD, p_ND = _as_tensor(queries_QD), _as_tensor(passages_ND)
 
     def multiply(queries_B: NDArray[np.int64], scores_BN: NDArray[np.float32]) -> None:
-        torch.mm(q_QD[torch.from_numpy(queries_B)], p_DN, out=torch.from_numpy(scores_BN))
+        multiply_block(q_QD[torch.from_numpy(queries_B)], p_ND, torch.from_numpy(scores_BN))
 
     try:
         return rank_by(
@@ -186,6 +188,17 @@ def rank_by(
         for observe in observers:
             observe(queries_B, scores_BN)
     return RelevantRanks(higher_RL, top1_QL, top1_Q)
+
+
+def multiply_block(queries_BD: Tensor, passages_ND: Tensor, scores_BN: Tensor) -> None:
+    """Write the scores of a block of queries: dot products in fp32.
+
+    Passages with the same embedding get the same scores, wherever they stand.
+    """
+    if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        scores_BN.copy_(product(queries_BD, passages_ND))
+    else:
+        torch.mm(queries_BD, passages_ND.T, out=scores_BN)
 
 
 def _blocks(question_ids: Sequence[object], block: int) -> list[NDArray[np.int64]]:

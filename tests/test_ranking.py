@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from hybridir.errors import TrialError
-from hybridir.ranking import RelevantRanks, rank_by, rank_relevant
+from hybridir.ranking import RelevantRanks, multiply_block, rank_by, rank_relevant
 
 
 def rank_scores(
@@ -189,3 +190,22 @@ def test_a_source_of_scores_that_are_not_numbers_is_refused() -> None:
 
     with pytest.raises(TrialError, match=r"scores of query 4 contain NaN and cannot be ranked$"):
         rank_by(score, np.array([0, 3]), np.arange(7), np.zeros(6, int), "abc", block=2)
+
+
+@pytest.mark.parametrize("queries", [1, 7, 64, 253])
+@pytest.mark.parametrize("passages", [1, 9, 100, 1222])
+@pytest.mark.parametrize("dimensions", [3, 64, 384])
+def test_passages_with_one_embedding_have_one_score_wherever_they_stand(
+    queries: int, passages: int, dimensions: int
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    query_BD = torch.randn(queries, dimensions, generator=generator)
+    distinct = torch.randn(passages, dimensions, generator=generator)
+    copies = torch.cat([torch.randperm(passages, generator=generator) for _ in range(3)])
+    scores = torch.empty(queries, len(copies))
+    multiply_block(query_BD, distinct[copies], scores)
+    expected = query_BD.double() @ distinct[copies].double().T
+    torch.testing.assert_close(scores.double(), expected, atol=1e-4, rtol=1e-5)
+    for passage in range(passages):
+        same = scores[:, copies == passage]
+        assert bool((same == same[:, :1]).all())

@@ -12,6 +12,7 @@ from hybridir import names
 from hybridir.bm25 import bm25_scorer
 from hybridir.data.benchmark import Benchmark, build_benchmark
 from hybridir.per_query import per_query_table, per_query_table_by
+from hybridir.ranking import multiply_block
 
 TREC_NAMES = {
     names.AP: "map",
@@ -88,7 +89,9 @@ def expected(benchmark: Benchmark, scores_QN: np.ndarray) -> pd.DataFrame:
 
 def check(benchmark: Benchmark, queries: np.ndarray, passages: np.ndarray) -> None:
     # One block of the same shape: the same product, bit for bit.
-    scores = torch.mm(torch.from_numpy(queries), torch.from_numpy(passages).T).numpy()
+    scores = np.empty((len(queries), len(passages)), dtype=np.float32)
+    vectors = (torch.from_numpy(queries), torch.from_numpy(passages))
+    multiply_block(*vectors, torch.from_numpy(scores))
     compare(benchmark, per_query_table(benchmark, queries, passages, set(POOLS)), scores)
 
 
