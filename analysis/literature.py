@@ -14,8 +14,11 @@ _MEASURES = (
     *((names.AP, setting) for setting in names.SETTINGS),
     (names.RANK_DISTANCE, names.MULTILINGUAL),
 )
+_SOURCES = ("synthetic", "lareqa", "table", "hub")
 _BEST = "best ratio"
 _OWN = "this study"
+# What only the study's own rows have.
+_RESTS_ON = ("low", "high", "n_seeds", "n_questions")
 
 
 def literature_section(
@@ -83,35 +86,36 @@ def _table(benchmark: str, curve: pd.DataFrame) -> pd.DataFrame:
         for found in PUBLISHED
         if found.benchmark == benchmark
     ]
-    kept = ["measure", "setting", names.MIXING_RATIO, "mean", "low", "high"]
+    kept = ["measure", "setting", names.MIXING_RATIO, "mean", *_RESTS_ON]
     for (measure, _), points in curve.groupby(["measure", "setting"], sort=False):
-        best = (
-            points["mean"].idxmin() if measure == names.RANK_DISTANCE else points["mean"].idxmax()
-        )
+        sign = -1 if measure == names.RANK_DISTANCE else 1
+        best = (sign * points["mean"]).idxmax()
         chosen = {
             MONO: points[points[names.MIXING_RATIO] == RATIOS[MONO]],
             CROSS: points[points[names.MIXING_RATIO] == RATIOS[CROSS]],
             _BEST: points.loc[[best]],
         }
         for strategy, found in chosen.items():
-            for point in found[[*kept, "n_seeds", "n_questions"]].to_dict("records"):
+            for point in found[kept].to_dict("records"):
                 own = {"strategy": strategy, "encoder": _OWN, "source": _OWN}
                 rows.append({str(key): value for key, value in point.items()} | own)
     order = [(*key, strategy) for key in _MEASURES for strategy in (*STRATEGIES, _BEST)]
     rows = [row for row in rows if (row["measure"], row["setting"]) in _MEASURES]
     rows.sort(key=lambda row: order.index((row["measure"], row["setting"], row["strategy"])))
-    table = pd.DataFrame(rows, columns=[*rows[0], "low", "high", "n_seeds", "n_questions"])
+    table = pd.DataFrame(rows, columns=[*rows[0], *_RESTS_ON])
     return table.astype({"n_seeds": "Int64", "n_questions": "Int64"})
 
 
 def _trained(study: Study) -> str:
     """What the study says that it trained, as far as its file does."""
     settings = yaml.safe_load(study.text) or {}
-    encoder, train = settings.get("encoder") or {}, settings.get("train") or {}
-    hub, scratch = encoder.get("hub") or {}, encoder.get("from_scratch")
-    what = hub.get("id") or encoder.get("path") or ("a new encoder" if scratch else "its encoder")
-    source = next((key for key in ("lareqa", "table", "hub", "synthetic") if key in train), None)
-    given = (train.get(source) or {}) if source else {}
-    data = given.get("name") or given.get("path") or given.get("id") or source or "its data"
+    encoder = settings.get("encoder") or {}
+    hub, new = encoder.get("hub") or {}, encoder.get("from_scratch") is not None
+    what = hub.get("id") or encoder.get("path") or ("a new encoder" if new else "its encoder")
+    train = settings.get("train") or {}
+    given = {key: train[key] for key in _SOURCES if train.get(key) is not None}
+    data = "its data"
+    for key, source in given.items():
+        data = source.get("name") or source.get("path") or source.get("id") or key
     pairs = (settings.get("training") or {}).get("pairs")
     return f"{what} on {data}" + (f" with {pairs:,} pairs" if pairs else "")

@@ -4,9 +4,11 @@ B queries of a block, N passages.
 
 Each language's pool has an index and word statistics of its own. A query is scored in all pools:
 its words seldom occur in another language, and how little is then found there is what the
-baseline shows beside a multilingual encoder.
+baseline shows beside a multilingual encoder. In the pool of all languages the scores of all
+indexes are compared as they are.
 """
 
+import logging
 import re
 import unicodedata
 from functools import cache
@@ -106,6 +108,7 @@ def _library() -> Any:
             "BM25 needs the package bm25s, which is not installed; in the checkout: "
             "python -m pip install --constraint requirements.lock --editable '.[bm25]'"
         ) from None
+    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG
     return bm25s
 
 

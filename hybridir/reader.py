@@ -6,8 +6,8 @@ Question and paragraph go through the model together. A paragraph that is too lo
 windows that overlap; the answer is the span with the highest sum of its first token's start logit
 and its last token's end logit, over all windows.
 
-Source: Devlin et al. 2019, arXiv 1810.04805, section 4.2; the defaults are those of its
-run_squad.py, https://github.com/google-research/bert.
+Source: Devlin et al. 2019, arXiv 1810.04805, section 4.2. Lengths are those of its run_squad.py,
+https://github.com/google-research/bert; the overlap is that of transformers' run_qa.py.
 """
 
 import math
@@ -117,6 +117,8 @@ def read_answers(
     batch_tokens: int = 16384,
 ) -> list[str]:
     """Read an answer to each question out of the paragraph beside it.
+
+    There is always an answer, also of a reader that learned to give none (SQuAD 2.0).
 
     Args:
         reader: model and tokenizer.
