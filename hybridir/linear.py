@@ -101,7 +101,7 @@ class _Linear(torch.autograd.Function):
     def forward(ctx: Any, rows_TI: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
         ctx.save_for_backward(rows_TI, weight_OI)
         ctx.has_bias = bias_O is not None
-        return product(rows_TI, weight_OI, bias_O)
+        return _product(rows_TI, weight_OI, bias_O)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -109,7 +109,7 @@ class _Linear(torch.autograd.Function):
         (gradient_TO,) = gradients
         for_rows, for_weight, for_bias = ctx.needs_input_grad
         return (
-            product(gradient_TO, weight_OI.t()) if for_rows else None,
+            _product(gradient_TO, weight_OI.t()) if for_rows else None,
             _transposed_product(gradient_TO, rows_TI) if for_weight else None,
             gradient_TO.sum(0) if ctx.has_bias and for_bias else None,
         )
@@ -119,15 +119,12 @@ def _transposed_product(first_TM: Tensor, second_TN: Tensor) -> Tensor:
     """[M, N], the transposed first times the second."""
     # The operator copies its first argument into order: let that be the smaller one.
     if first_TM.shape[1] <= second_TN.shape[1]:
-        return product(first_TM.t(), second_TN.t())
-    return product(second_TN.t(), first_TM.t()).t()
+        return _product(first_TM.t(), second_TN.t())
+    return _product(second_TN.t(), first_TM.t()).t()
 
 
-def product(first_MK: Tensor, second_NK: Tensor, added_N: Tensor | None = None) -> Tensor:
-    """[M, N], the first times the transposed second; the operator that torch.compile uses.
-
-    The operator has no gradient of its own. oneDNN compiles it for each shape, and keeps that.
-    """
+def _product(first_MK: Tensor, second_NK: Tensor, added_N: Tensor | None = None) -> Tensor:
+    """[M, N], the first times the transposed second; the operator that torch.compile uses."""
     result: Tensor = torch.ops.mkldnn._linear_pointwise(
         first_MK, second_NK, added_N, "none", [], ""
     )

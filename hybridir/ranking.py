@@ -15,11 +15,9 @@ from itertools import pairwise
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from hybridir.counting import count_higher
 from hybridir.errors import TrialError
-from hybridir.linear import product
 
 Observer = Callable[[NDArray[np.int64], NDArray[np.float32]], None]
 Scorer = Callable[[NDArray[np.int64], NDArray[np.float32]], None]
@@ -101,10 +99,13 @@ def rank_relevant(
     ([[1, 1], [1, 0]], [0])
     """
     _check_embeddings(queries_QD, passages_ND, relevant_offsets, passage_ids)
-    q_QD, p_ND = _as_tensor(queries_QD), _as_tensor(passages_ND)
+    q_QD, p_DN = _as_tensor(queries_QD), _as_tensor(passages_ND).T
 
+    # Torch's own product, so that `torch.mm` of all queries at once gives the same scores to the
+    # last bit: who checks the ranks elsewhere finds the same ones. oneDNN would take half the
+    # time, and other last bits in 88 % of the scores (measured on XQuAD-R).
     def multiply(queries_B: NDArray[np.int64], scores_BN: NDArray[np.float32]) -> None:
-        multiply_block(q_QD[torch.from_numpy(queries_B)], p_ND, torch.from_numpy(scores_BN))
+        torch.mm(q_QD[torch.from_numpy(queries_B)], p_DN, out=torch.from_numpy(scores_BN))
 
     try:
         return rank_by(
@@ -190,17 +191,6 @@ def rank_by(
     return RelevantRanks(higher_RL, top1_QL, top1_Q)
 
 
-def multiply_block(queries_BD: Tensor, passages_ND: Tensor, scores_BN: Tensor) -> None:
-    """Write the scores of a block of queries: dot products in fp32.
-
-    Passages with the same embedding get the same scores, wherever they stand.
-    """
-    if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        scores_BN.copy_(product(queries_BD, passages_ND))
-    else:
-        torch.mm(queries_BD, passages_ND.T, out=scores_BN)
-
-
 def _blocks(question_ids: Sequence[object], block: int) -> list[NDArray[np.int64]]:
     """Deal out queries so that those of one question stay together."""
     members: dict[object, list[int]] = {}
@@ -211,6 +201,10 @@ def _blocks(question_ids: Sequence[object], block: int) -> list[NDArray[np.int64
         if not blocks or len(blocks[-1]) + len(queries) > block:
             blocks.append([])
         blocks[-1] += queries
+    # A single row would be multiplied by another kernel, which rounds otherwise.
+    if len(blocks) > 1 and len(blocks[-1]) == 1:
+        last = blocks.pop()
+        blocks[-1] += last
     return [np.array(queries, dtype=np.int64) for queries in blocks]
 
 

@@ -2,8 +2,7 @@
 
 B queries of a block, Q queries in all, N passages, L languages, J translations of one question.
 
-A score and the passage's place among all ids are packed into one integer, so that numpy's vector
-sort puts a ranking into trec_eval's order, ties included.
+The order is that of `hybridir.trec_order`.
 """
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from hybridir.compiled import compiled
 from hybridir.data.benchmark import Benchmark
+from hybridir.trec_order import PLACE, TrecOrder
 
 Floats = NDArray[np.float64]
 TOP = 10
@@ -28,12 +28,9 @@ class WholeRankings:
     """
 
     def __init__(self, benchmark: Benchmark) -> None:
-        n_languages, n_passages = len(benchmark.languages), len(benchmark.passages)
+        n_languages = len(benchmark.languages)
         self._benchmark = benchmark
-        by_id = sorted(range(n_passages), key=benchmark.passage_ids.__getitem__)
-        self._by_id_N = np.array(by_id[::-1], dtype=np.int32)  # the higher id comes first
-        self._place_N = np.empty(n_passages, dtype=np.uint64)
-        self._place_N[self._by_id_N] = np.arange(n_passages, dtype=np.uint64)
+        self._order = TrecOrder(benchmark.passage_ids)
         self._top_QL = np.zeros((len(benchmark.queries), n_languages), dtype=np.int32)
         self._correlation_LL = np.zeros((n_languages, n_languages))
         self._pairs_LL = np.zeros((n_languages, n_languages), dtype=np.int64)
@@ -46,13 +43,12 @@ class WholeRankings:
             self._add_question(queries_B[start:stop], scores_BN[start:stop])
 
     def _add_question(self, queries_J: NDArray[np.int64], scores_JN: NDArray[np.float32]) -> None:
-        keys_JN = np.empty(scores_JN.shape, dtype=np.uint64)
-        _pack(scores_JN.view(np.uint32), self._place_N, keys_JN)
+        keys_JN = self._order.keys(scores_JN)
         keys_JN.sort(axis=1)
         positions_JN = np.empty(scores_JN.shape)
         top_JL = np.zeros((len(queries_J), len(self._benchmark.languages)), dtype=np.int32)
         languages_N = self._benchmark.passage_languages
-        _read(keys_JN, self._by_id_N, languages_N, TOP, positions_JN, top_JL)
+        _read(keys_JN, self._order.by_place_N, languages_N, TOP, positions_JN, top_JL)
         self._top_QL[queries_J] = top_JL
         if len(queries_J) > 1 and len(languages_N) > 1:
             there_J = self._benchmark.query_languages[queries_J]
@@ -110,23 +106,6 @@ def _spearman(positions_JN: Floats) -> Floats:
 
 
 @compiled
-def _pack(
-    bits_JN: NDArray[np.uint32], place_N: NDArray[np.uint64], keys_JN: NDArray[np.uint64]
-) -> None:
-    """Make integers that sort as descending scores, then as ascending places.
-
-    The bits of a positive float grow with it, those of a negative one with its amount.
-    """
-    sign = np.uint32(0x80000000)
-    for row in range(bits_JN.shape[0]):
-        for passage in range(bits_JN.shape[1]):
-            bits = bits_JN[row, passage]
-            bits = np.uint32(0) if bits == sign else bits  # minus zero is zero
-            descending = bits if bits & sign else np.uint32(~bits & ~sign)
-            keys_JN[row, passage] = (np.uint64(descending) << np.uint64(32)) | place_N[passage]
-
-
-@compiled
 def _read(
     keys_JN: NDArray[np.uint64],
     by_place_N: NDArray[np.int32],
@@ -137,7 +116,7 @@ def _read(
 ) -> None:
     for row in range(keys_JN.shape[0]):
         for position in range(keys_JN.shape[1]):
-            passage = by_place_N[keys_JN[row, position] & np.uint64(0xFFFFFFFF)]
+            passage = by_place_N[keys_JN[row, position] & PLACE]
             positions_JN[row, passage] = position
             if position < top:
                 top_JL[row, languages_N[passage]] += 1
