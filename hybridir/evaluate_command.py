@@ -2,6 +2,7 @@
 
 hybridir evaluate ENCODER --benchmark xquad-r --data-root DIR --json figures.json
 hybridir evaluate ENCODER --benchmark mlqa-r --data-root DIR --languages de,en --out FOLDER
+hybridir evaluate bm25 --benchmark xquad-r --data-root DIR
 """
 
 import json
@@ -20,13 +21,15 @@ from hybridir.files import replacing
 from hybridir.quiet import quieten_dependencies
 
 console = Console()
+BM25 = "bm25"
 _SHOWN = (names.AP, names.RR, names.RECALL_AT_1, names.RECALL_AT_10, names.ANSWER_F1)
 _PRECISIONS = ("fp32", "bf16", "auto")
 
 
 def evaluate(
     encoder: Annotated[
-        str, typer.Argument(help="Folder of Hugging Face or sentence-transformers, or a hub id.")
+        str,
+        typer.Argument(help="Folder of Hugging Face or sentence-transformers, a hub id, or bm25."),
     ],
     benchmark: Annotated[str, typer.Option(help="xquad-r or mlqa-r.")],
     data_root: Annotated[Path, typer.Option(help="Folder that holds the benchmark's folder.")],
@@ -44,7 +47,19 @@ def evaluate(
     passage_length: Annotated[int | None, typer.Option(help="Of a passage at most.")] = None,
     precision: Annotated[str, typer.Option(help="fp32, bf16 or auto.")] = "fp32",
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the per-query table.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the per-query table and for the figures as CSV."),
+    ] = None,
+    trec: Annotated[
+        Path | None, typer.Option(help="Folder for runs and relevance as trec_eval reads them.")
+    ] = None,
+    mteb: Annotated[
+        Path | None, typer.Option(help="Folder for predictions as MTEB reads them.")
+    ] = None,
+    depth: Annotated[
+        int, typer.Option(min=1, help="Passages of a ranking in --trec and --mteb.")
+    ] = 100,
     cache: Annotated[Path, typer.Option(help="Folder of prepared data.")] = Path(
         ".hybridir-cache"
     ),
@@ -69,13 +84,18 @@ def evaluate(
     from hybridir.data.sources import load_benchmark
     from hybridir.third_party import encoder_settings, folder_digest, local_folder
 
-    folder = local_folder(encoder, revision)
-    own = {name: value for name, value in given.items() if value is not None}
-    config = _validated(EncoderConfig, encoder_settings(folder) | own)
+    about: dict[str, Any] = {"model": encoder, "precision": precision}
+    config = None
+    if encoder != BM25:
+        folder = local_folder(encoder, revision)
+        own = {name: value for name, value in given.items() if value is not None}
+        config = _validated(EncoderConfig, encoder_settings(folder) | own)
+        about["model_digest"] = folder_digest(folder)
+        about["encoder"] = config.model_dump(mode="json", exclude={"path"}, exclude_none=True)
     loaded = load_benchmark(report, data_root)
 
-    from hybridir.per_query import write_per_query  # torch and numba, only where they are needed
-    from hybridir.scorecard import macro_of, score_encoder, settings_of
+    from hybridir.interchange import Runs  # torch and numba, only where they are needed
+    from hybridir.scorecard import macro_of, score_bm25, score_encoder, settings_of
 
     console.print(
         f"{loaded.name}: {len(loaded.queries)} queries, {len(loaded.passages)} passages in "
@@ -83,39 +103,54 @@ def evaluate(
         highlight=False,
         soft_wrap=True,
     )
-    scored = score_encoder(
-        config,
-        loaded,
-        cache=cache,
-        batch_tokens=EvaluationConfig().batch_tokens,
-        precision=precision,
-        seen_languages=_codes(seen),
-    )
-    macro = macro_of(scored.table)
+    runs = Runs(loaded, depth) if trec or mteb else None
+    observers = [runs.add] if runs else []
+    if config is None:
+        scored = score_bm25(loaded, seen_languages=_codes(seen), observers=observers)
+    else:
+        scored = score_encoder(
+            config,
+            loaded,
+            cache=cache,
+            batch_tokens=EvaluationConfig().batch_tokens,
+            precision=precision,
+            seen_languages=_codes(seen),
+            observers=observers,
+        )
+    macro, settings = macro_of(scored.table), settings_of(scored.table)
     _print(macro, scored.summary)
     if out is not None:
-        write_per_query(scored.table, out / f"{loaded.name}.parquet")
-        console.print(f"per query: {out / loaded.name}.parquet", soft_wrap=True, highlight=False)
+        _write_tables(out / loaded.name, scored.table, settings)
+    if runs and trec is not None:
+        runs.write_trec(trec, tag=Path(encoder).name)
+        _say("runs", trec)
+    if runs and mteb is not None:
+        revision = revision or str(about.get("model_digest", "none"))
+        _say("predictions", runs.write_mteb(mteb, encoder, revision))
     if json_file is not None:
         content = {
             "benchmark": loaded.name,
             "benchmark_digest": loaded.digest,
-            "model": encoder,
-            "model_digest": folder_digest(folder),
-            "encoder": config.model_dump(mode="json", exclude={"path"}, exclude_none=True),
-            "precision": precision,
-            "settings": settings_of(scored.table),
+            **about,
+            "settings": settings,
             "macro": macro,
-            "bias": {
-                name.partition("/")[2]: value
-                for name, value in scored.summary.items()
-                if name.partition("/")[2] in names.BIAS_MEASURES
-            },
+            "bias": _bias(scored.summary),
         }
-        json_file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(json_file) as part:
             part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
-        console.print(f"figures: {json_file}", soft_wrap=True, highlight=False)
+        _say("figures", json_file)
+
+
+def _write_tables(folder: Path, table: Any, settings: list[dict[str, Any]]) -> None:
+    import pandas as pd
+
+    from hybridir.per_query import write_per_query
+
+    write_per_query(table, folder / "per_query.parquet")
+    for name, content in (("per_query.csv", table), ("settings.csv", pd.DataFrame(settings))):
+        with replacing(folder / name) as part:
+            content.to_csv(part, index=False)
+    _say("tables", folder)
 
 
 def _codes(given: str) -> tuple[str, ...]:
@@ -129,6 +164,11 @@ def _validated(model: Any, content: dict[str, Any]) -> Any:
         raise describe_problems("command line", error) from None
 
 
+def _bias(summary: dict[str, float]) -> dict[str, float]:
+    figures = ((name.partition("/")[2], value) for name, value in summary.items())
+    return {measure: value for measure, value in figures if measure in names.BIAS_MEASURES}
+
+
 def _print(macro: dict[str, dict[str, float]], summary: dict[str, float]) -> None:
     table = Table(title="means over languages, or over pairs of languages")
     table.add_column("setting")
@@ -138,6 +178,9 @@ def _print(macro: dict[str, dict[str, float]], summary: dict[str, float]) -> Non
         shown = [means[names.MEAN_NAMES.get(measure, measure)] for measure in _SHOWN]
         table.add_row(names.LABELS[setting], *(f"{value:.4f}" for value in shown))
     console.print(table)
-    for name, value in summary.items():
-        if (measure := name.partition("/")[2]) in names.BIAS_MEASURES:
-            console.print(f"{names.LABELS[measure]}: {value:.4g}", highlight=False)
+    for measure, value in _bias(summary).items():
+        console.print(f"{names.LABELS[measure]}: {value:.4g}", highlight=False)
+
+
+def _say(what: str, path: Path) -> None:
+    console.print(f"{what}: {path}", soft_wrap=True, highlight=False)

@@ -1,10 +1,10 @@
-"""One encoder on one benchmark, without training: its per-query table and a page of figures.
+"""One encoder, or BM25, on one benchmark, without training: per-query table and page of figures.
 
 Q queries, N passages, D dimensions.
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,14 @@ from typing import Any
 import pandas as pd
 
 from hybridir import names
+from hybridir.bm25 import bm25_scorer
 from hybridir.config import EncoderConfig
 from hybridir.data.benchmark import Benchmark
 from hybridir.evaluation import encode_benchmark
 from hybridir.loading import load_encoder, load_tokenizer
-from hybridir.per_query import per_query_table
+from hybridir.per_query import per_query_table, per_query_table_by
 from hybridir.precision import accelerator, choose_precision
+from hybridir.ranking import Observer
 from hybridir.summary import macro_mean, summarise
 from hybridir.whole_rankings import WholeRankings
 
@@ -43,6 +45,7 @@ def score_encoder(
     batch_tokens: int,
     precision: str,
     seen_languages: Collection[str],
+    observers: Sequence[Observer] = (),
 ) -> Scored:
     """Embed a benchmark's texts and score every setting.
 
@@ -53,6 +56,7 @@ def score_encoder(
         batch_tokens: tokens encoded at once.
         precision: ``fp32``, ``bf16`` or ``auto``.
         seen_languages: languages that the encoder was trained on.
+        observers: see the scores as well, all queries of a question at once.
 
     Raises:
         InputError: if the encoder cannot be loaded.
@@ -65,14 +69,34 @@ def score_encoder(
         queries_QD, passages_ND = encode_benchmark(
             encoder, benchmark, tokenizer, config, batch_tokens=batch_tokens, cache=cache
         )
-    rankings = WholeRankings(benchmark)
-    table = per_query_table(
-        benchmark, queries_QD, passages_ND, seen_languages, observers=[rankings.add]
-    )
+    whole = WholeRankings(benchmark)
+    seen_by = [whole.add, *observers]
+    table = per_query_table(benchmark, queries_QD, passages_ND, seen_languages, seen_by)
+    return _scored(table, whole, benchmark.name)
+
+
+def score_bm25(
+    benchmark: Benchmark,
+    *,
+    seen_languages: Collection[str],
+    observers: Sequence[Observer] = (),
+) -> Scored:
+    """Score every setting by BM25, see `hybridir.bm25.bm25_scorer`.
+
+    Raises:
+        InputError: if bm25s is not installed.
+    """
+    whole = WholeRankings(benchmark)
+    seen_by = [whole.add, *observers]
+    table = per_query_table_by(benchmark, bm25_scorer(benchmark), seen_languages, seen_by)
+    return _scored(table, whole, benchmark.name)
+
+
+def _scored(table: pd.DataFrame, whole: WholeRankings, benchmark: str) -> Scored:
     summary = summarise(table)
-    correlation = rankings.mean_rank_correlation()
+    correlation = whole.mean_rank_correlation()
     if not math.isnan(correlation):
-        summary[names.bias_metric(benchmark.name, names.RANK_CORRELATION)] = correlation
+        summary[names.bias_metric(benchmark, names.RANK_CORRELATION)] = correlation
     return Scored(table, summary)
 
 

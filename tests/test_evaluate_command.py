@@ -85,7 +85,10 @@ def test_every_setting_is_printed_and_written(
     ]
     # Two candidates, one relevant: the mean precision is 1 or 1/2.
     assert {row["map"] for row in content["settings"][:4]} <= {0.5, 0.75, 1.0}
-    table = pd.read_parquet(out / "xquad-r.parquet")
+    table = pd.read_parquet(out / "xquad-r" / "per_query.parquet")
+    assert len(pd.read_csv(out / "xquad-r" / "per_query.csv")) == len(table)
+    csv = pd.read_csv(out / "xquad-r" / "settings.csv", keep_default_na=False)
+    assert csv.to_dict("records") == content["settings"]
     both = [row["map"] for row in content["settings"][2:4]]
     means = table[table[names.SETTING] == names.CROSSLINGUAL]
     assert content["macro"]["crosslingual"]["map"] == pytest.approx(sum(both) / 2)
@@ -96,6 +99,36 @@ def test_every_setting_is_printed_and_written(
     before = figures.read_bytes()
     assert command(monkeypatch, *arguments) == 0
     assert figures.read_bytes() == before
+
+
+def test_rankings_are_written_as_other_tools_read_them(
+    encoder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for what in (encoder, "bm25"):
+        arguments: list[Any] = [what, "--benchmark", "xquad-r", "--data-root", data, "--depth", 1]
+        arguments += ["--trec", tmp_path / "trec", "--mteb", tmp_path / "mteb"]
+        assert command(monkeypatch, *arguments, "--cache", tmp_path / "cache") == 0
+        run = (tmp_path / "trec" / "run-all.txt").read_text().splitlines()
+        assert [line.split()[3] for line in run] == ["1"] * 4
+        assert {line.split()[5] for line in run} == {Path(str(what)).name}
+        predictions = json.loads((tmp_path / "mteb" / "xquad-r_predictions.json").read_text())
+        assert list(predictions) == ["mteb_model_meta", "de", "en", "all"]
+
+
+def test_bm25_finds_the_sentence_that_has_the_words(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = data / "xquad-r" / "en.json"
+    path.write_text(path.read_text().replace('"question": "en?"', '"question": "dog?"', 1))
+    path.write_text(path.read_text().replace('"question": "en?"', '"question": "cats?"', 1))
+    figures = tmp_path / "figures.json"
+    arguments = ["bm25", "--benchmark", "xquad-r", "--data-root", data, "--json", figures]
+    assert command(monkeypatch, *arguments) == 0
+    content = json.loads(figures.read_text())
+    english = [row for row in content["settings"] if row["pool_language"] == "en"]
+    assert english[0]["query_language"] == "en"
+    assert (english[0]["map"], english[0]["n"]) == (1.0, 2)
+    assert "model_digest" not in content
 
 
 @pytest.mark.parametrize(
