@@ -15,10 +15,12 @@ from scipy.special import chdtrc
 
 from hybridir import names
 from hybridir.answer_f1 import words_of
+from hybridir.block_ranking import rank_stored
 from hybridir.data.benchmark import Benchmark
 from hybridir.files import replacing
 from hybridir.metrics import RankedGroups, all_measures
 from hybridir.ranking import Observer, RelevantRanks, rank_relevant
+from hybridir.shards import StoredVectors
 
 Ints = NDArray[np.int64]
 COLUMNS = (
@@ -43,7 +45,7 @@ COLUMNS = (
 def per_query_table(
     benchmark: Benchmark,
     queries_QD: NDArray[np.float32],
-    passages_ND: NDArray[np.float32],
+    passages_ND: NDArray[np.float32] | StoredVectors,
     seen_languages: Collection[str],
     observers: Sequence[Observer] = (),
 ) -> pd.DataFrame:
@@ -52,9 +54,10 @@ def per_query_table(
     Args:
         benchmark: queries, pools and relevance.
         queries_QD: embeddings of `benchmark.queries`, numpy float32; scores are dot products.
-        passages_ND: embeddings of `benchmark.passages`, numpy float32.
+        passages_ND: embeddings of `benchmark.passages`, numpy float32, or where they lie.
         seen_languages: languages that the encoder was trained on.
-        observers: see the scores as well, all queries of a question at once.
+        observers: see the scores as well, all queries of a question at once. Scores of passages
+            that lie in a file are never all there; see `hybridir.block_ranking.observe_stored`.
 
     Returns:
         The columns `COLUMNS`, the rows of the settings one after the other. The pool language is
@@ -68,16 +71,23 @@ def per_query_table(
     Raises:
         TrialError: if a score is NaN.
     """
-    ranks = rank_relevant(
-        queries_QD,
-        passages_ND,
+    what = (
         benchmark.pools,
         benchmark.relevant_offsets,
         benchmark.relevant,
         benchmark.passage_ids,
-        question_ids=benchmark.question_ids,
-        observers=observers,
     )
+    if isinstance(passages_ND, StoredVectors):
+        assert not observers, "nothing shows them passages in a file"
+        ranks = rank_stored(queries_QD, passages_ND, *what)
+    else:
+        ranks = rank_relevant(
+            queries_QD,
+            passages_ND,
+            *what,
+            question_ids=benchmark.question_ids,
+            observers=observers,
+        )
     seen_L = np.array([language in seen_languages for language in benchmark.languages])
     table = pd.concat(
         [_single_language_rows(benchmark, ranks), _multilingual_rows(benchmark, ranks, seen_L)],
@@ -191,13 +201,14 @@ class _Groups:
     def table(self, benchmark: Benchmark, top1_G: NDArray[np.int32]) -> pd.DataFrame:
         """Measures and extreme ranks of groups of which each passage of the pool ranks first."""
         relevant_R = benchmark.relevant[self.order_R]
+        tables, found_G, expected_R = words_of(benchmark, top1_G, relevant_R)
         return pd.DataFrame(
             {
                 names.N_RELEVANT: self.ranks.sizes_G.astype(np.int32),
                 **all_measures(self.ranks),
                 **{
-                    name: words.best_f1(top1_G, relevant_R, self.ranks.offsets)
-                    for name, words in words_of(benchmark).items()
+                    name: words.best_f1(found_G, expected_R, self.ranks.offsets)
+                    for name, words in tables.items()
                 },
                 names.BEST_RANK: self.best_G,
                 names.WORST_RANK: self.worst_G,

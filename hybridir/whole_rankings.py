@@ -1,17 +1,19 @@
 """What only the whole ranking of the multilingual pool tells: who is on top, and what it hangs on.
 
 B queries of a block, Q queries in all, N passages, L languages, J translations of one question.
-
-A score and the passage's place among all ids are packed into one integer, so that numpy's vector
-sort puts a ranking into trec_eval's order, ties included.
 """
+
+from collections import Counter
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hybridir.block_ranking import observe_stored, top_k
 from hybridir.compiled import compiled
 from hybridir.data.benchmark import Benchmark
+from hybridir.order import pack
+from hybridir.shards import StoredVectors
 
 Floats = NDArray[np.float64]
 TOP = 10
@@ -45,9 +47,34 @@ class WholeRankings:
         for start, stop in zip(starts, np.append(starts[1:], len(questions)), strict=True):
             self._add_question(queries_B[start:stop], scores_BN[start:stop])
 
+    def add_stored(
+        self, queries_QD: NDArray[np.float32], passages: StoredVectors, memory_mb: float
+    ) -> None:
+        """Do the same for all queries, with passages that lie in a file.
+
+        Only for questions in several languages rankings are made as a whole.
+
+        Args:
+            queries_QD: embeddings of all queries.
+            passages: embeddings of the passages.
+            memory_mb: for scores that are held at once.
+        """
+        ids, languages_N = self._benchmark.question_ids, self._benchmark.passage_languages
+        top_QK, _ = top_k(queries_QD, passages, self._benchmark.passage_ids, TOP)
+        for language in range(self._top_QL.shape[1]):
+            self._top_QL[:, language] = (languages_N[top_QK] == language).sum(axis=1)
+        times = Counter(ids)
+        translated = np.array([n for n, key in enumerate(ids) if times[key] > 1], dtype=np.int64)
+        observe_stored(
+            queries_QD[translated],
+            passages,
+            [ids[query] for query in translated],
+            [lambda queries_B, scores_BN: self.add(translated[queries_B], scores_BN)],
+            memory_mb,
+        )
+
     def _add_question(self, queries_J: NDArray[np.int64], scores_JN: NDArray[np.float32]) -> None:
-        keys_JN = np.empty(scores_JN.shape, dtype=np.uint64)
-        _pack(scores_JN.view(np.uint32), self._place_N, keys_JN)
+        keys_JN = pack(scores_JN, self._place_N)
         keys_JN.sort(axis=1)
         positions_JN = np.empty(scores_JN.shape)
         top_JL = np.zeros((len(queries_J), len(self._benchmark.languages)), dtype=np.int32)
@@ -104,23 +131,6 @@ def _spearman(positions_JN: Floats) -> Floats:
     correlation_JJ: Floats = positions_JN @ positions_JN.T
     correlation_JJ *= 12 / (n_passages * (n_passages**2 - 1.0))
     return correlation_JJ
-
-
-@compiled
-def _pack(
-    bits_JN: NDArray[np.uint32], place_N: NDArray[np.uint64], keys_JN: NDArray[np.uint64]
-) -> None:
-    """Make integers that sort as descending scores, then as ascending places.
-
-    The bits of a positive float grow with it, those of a negative one with its amount.
-    """
-    sign = np.uint32(0x80000000)
-    for row in range(bits_JN.shape[0]):
-        for passage in range(bits_JN.shape[1]):
-            bits = bits_JN[row, passage]
-            bits = np.uint32(0) if bits == sign else bits  # minus zero is zero
-            descending = bits if bits & sign else np.uint32(~bits & ~sign)
-            keys_JN[row, passage] = (np.uint64(descending) << np.uint64(32)) | place_N[passage]
 
 
 @compiled

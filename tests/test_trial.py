@@ -59,6 +59,16 @@ def test_a_finished_trial_leaves_its_result_settings_scores_log_and_encoder(
     assert TrialConfig.model_validate_json(settings) == trial()
 
 
+def test_embeddings_that_do_not_fit_into_memory_give_the_same_figures_and_leave_nothing(
+    finished: TrialResult, cache: Path, tmp_path: Path
+) -> None:
+    found = run_trial(trial(evaluation={"memory_mb": 0.001}), tmp_path / "run", cache)
+    expected = repeatable(finished.metrics)
+    # Products of another shape may round differently and swap two neighbours.
+    assert repeatable(found.metrics) == pytest.approx(expected, rel=1e-3)
+    assert not (tmp_path / "run" / "embeddings").exists()
+
+
 def test_metrics_have_names_that_mlflow_takes_and_are_at_most_30(finished: TrialResult) -> None:
     assert 10 < len(finished.metrics) <= 30
     for name, value in finished.metrics.items():
