@@ -6,7 +6,8 @@
 Unit vectors are drawn and written shard by shard, then ranked by blocks, as a trial does with
 embeddings that it cannot hold: exact ranks of the relevant passages, and the first ones of every
 query. Beside them stands one pass of the bare products over the same file, the floor of both.
-Memory is the peak of the whole process, libraries and what is mapped of the file included. The exit code is 1 if it goes past the limit. Encoding texts is not covered.
+Memory is the peak of the whole process, libraries and what is mapped of the file included. The
+exit code is 1 if it goes past the limit. Encoding texts is not covered.
 """
 
 import json
@@ -56,7 +57,8 @@ def products(queries: NDArray[np.float32], stored: StoredVectors) -> None:
     q_QD, buffer = as_tensor(queries), torch.empty(QUERIES * PASSAGES)
     for start in range(0, len(stored), PASSAGES):
         p_DP = as_tensor(stored.rows(start, min(start + PASSAGES, len(stored)))).T
-        for q_BD in q_QD.split(QUERIES):
+        for query in range(0, len(q_QD), QUERIES):
+            q_BD = q_QD[query : query + QUERIES]
             shape = (len(q_BD), p_DP.shape[1])
             torch.mm(q_BD, p_DP, out=buffer[: shape[0] * shape[1]].view(shape))
 

@@ -12,9 +12,11 @@ from hybridir.encoder import BiEncoder, embed
 from hybridir.evaluation import encode, encode_benchmark, encode_to_file
 from hybridir.loading import load_encoder
 from hybridir.packing import Packed, pack
+from hybridir.processes import joined
 from hybridir.vocabulary import train_tokenizer
 from tests.encoders import backbone
 from tests.test_vocabulary import corpus
+from tests.together import together
 
 
 class Watched(BiEncoder):
@@ -106,6 +108,28 @@ def test_embeddings_in_a_file_are_those_in_memory_to_the_last_bit(
     )
     assert np.array_equal(stored.rows(0, 47), expected)
     assert encoder.sizes == sizes
+
+
+def stored_together(folder: str) -> list[list[float]]:
+    texts = token_table(random_texts(40) + random_texts(7))
+    with joined() as processes:
+        stored = encode_to_file(
+            Watched().eval(),
+            texts,
+            batch_tokens=128,
+            folder=Path(folder),
+            digest="d",
+            processes=processes,
+            shard_mb=0.001,
+        )
+        rows: list[list[float]] = processes.on_first(lambda: stored.rows(0, 47).tolist())
+        return rows
+
+
+def test_two_processes_fill_one_file_with_what_one_would_write(tmp_path: Path) -> None:
+    alone = stored_together(str(tmp_path / "alone"))
+    both = together(2, stored_together, str(tmp_path / "together"))
+    assert both == [alone, alone]
 
 
 def test_a_benchmark_that_takes_too_much_memory_goes_to_a_file_and_goes_on_there(
