@@ -6,7 +6,7 @@ and place, all of one file in one message, or left out and logged.
 
 import math
 import reprlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,12 +73,12 @@ def read_judged(files: Files, skip_bad: bool) -> Judged:
     """
     passages: dict[str, str] = {}
     for path in files.corpus:
-        for _ in _texts(path, passages, skip_bad):
+        for _ in _texts(path, passages, _passage, skip_bad):
             pass
     texts: dict[str, str] = {}
     places: dict[str, tuple[Path, int]] = {}
     for path in files.queries:
-        places |= {key: (path, place) for key, place in _texts(path, texts, skip_bad)}
+        places |= {key: (path, place) for key, place in _texts(path, texts, _query, skip_bad)}
     relevant, judged = _judgements(files, passages, texts, skip_bad)
     if files.one_split:
         _check_all_judged(places, judged, skip_bad)
@@ -91,7 +91,12 @@ def read_judged(files: Files, skip_bad: bool) -> Judged:
     return Judged(files.language, passages, queries, relevant)
 
 
-def _texts(path: Path, texts: dict[str, str], skip_bad: bool) -> Iterator[tuple[str, int]]:
+def _texts(
+    path: Path,
+    texts: dict[str, str],
+    text_of: Callable[[Mapping[str, object]], str],
+    skip_bad: bool,
+) -> Iterator[tuple[str, int]]:
     """Add the texts of one file; yields the id and place of each."""
     bad = BadRecords(path)
     for place, fields in read_records(path, needed=["text"], columns=_TOPIC_COLUMNS):
@@ -99,7 +104,7 @@ def _texts(path: Path, texts: dict[str, str], skip_bad: bool) -> Iterator[tuple[
             if isinstance(fields, str):
                 raise _BadRecord(fields)
             name = next((name for name in _IDS if fields.get(name) is not None), _IDS[0])
-            key, text = _id(fields, name), _text(fields)
+            key, text = _id(fields, name), text_of(fields)
             if key in texts:
                 raise _BadRecord(f"{name} {key!r} is already there")
         except _BadRecord as error:
@@ -173,15 +178,23 @@ def _id(fields: Mapping[str, object], name: str) -> str:
     return _string(name, value)
 
 
-def _text(fields: Mapping[str, object]) -> str:
-    """Title and text with a space between them, as BEIR's own evaluation does."""
+def _query(fields: Mapping[str, object]) -> str:
+    return _string("text", fields.get("text"))
+
+
+def _passage(fields: Mapping[str, object]) -> str:
+    """Title and text with a space between them, as BEIR's own evaluation joins them."""
     text, title = fields.get("text"), fields.get("title")
-    if not isinstance(text, str) or (title is not None and not isinstance(title, str)):
-        raise _BadRecord(f"text={reprlib.repr(text)}, title={reprlib.repr(title)}: expected texts")
-    return _string("text", f"{title or ''} {text}".strip())
+    if not isinstance(text, str) or not title:
+        return _string("text", text)
+    if not isinstance(title, str):
+        raise _BadRecord(f"title={reprlib.repr(title)} is no text")
+    return _string("text", f"{title} {text}".strip())
 
 
 def _string(name: str, value: object) -> str:
+    if value is None:
+        raise _BadRecord(f"no {name}")
     if not isinstance(value, str):
         raise _BadRecord(f"{name}={reprlib.repr(value)} is no text")
     if not value.strip():

@@ -7,7 +7,7 @@ from hybridir.errors import InputError
 from tests.data.layouts import write_text
 
 CORPUS = '{"_id": "a", "title": "T", "text": "x"}\n{"_id": 2, "text": "y"}\n'
-QUERIES = '{"_id": "q", "text": "?"}\n'
+QUERIES = '{"_id": "q", "text": "?", "title": "of no matter"}\n'
 QRELS = "query-id\tcorpus-id\tscore\nq\ta\t1\nq\t2\t0\n"
 
 
@@ -50,7 +50,7 @@ def test_every_bad_passage_is_named_with_its_line_and_reason(tmp_path: Path) -> 
         '{"_id": "d", "text": 5}',
         '{"_id": " ", "text": "x"}',
         '{"_id": true, "text": "x"}',
-        '{"_id": "e", "text": "x", "title": []}',
+        '{"_id": "e", "text": "x", "title": [0]}',
         '{"_id": "f", "text": "\\ud800"}',
         "[]",
         "{",
@@ -66,12 +66,12 @@ def test_every_bad_passage_is_named_with_its_line_and_reason(tmp_path: Path) -> 
     expected = [
         "empty text",
         "_id 'a' is already there",
-        "_id=None is no text",
-        "text=None, title=None: expected texts",
-        "text=5, title=None: expected texts",
+        "no _id",
+        "no text",
+        "text=5 is no text",
         "empty _id",
         "_id=True is no text",
-        "text='x', title=[]: expected texts",
+        "title=[0] is no text",
         "text holds half of a surrogate pair",
         "expected an object, found list",
         "invalid JSON (Expecting property name enclosed in double quotes)",
