@@ -27,6 +27,8 @@ from hybridir import names
 from hybridir.compiled import compiled
 from hybridir.data.benchmark import Benchmark
 
+# Passages of a benchmark up to which the words of all are kept: some 100 MB.
+_KEPT = 100_000
 _ARTICLES = {
     # MLQA's lists, https://github.com/facebookresearch/MLQA (mlqa_evaluation_v1.py).
     "en": r"\b(?:a|an|the)\b",
@@ -119,14 +121,42 @@ class WordTable:
         return best_G
 
 
+def words_of(
+    benchmark: Benchmark, found_G: NDArray[np.int32], relevant_R: NDArray[np.int64]
+) -> tuple[dict[str, WordTable], NDArray[np.int32], NDArray[np.int64]]:
+    """The words of passages by the rules of each measure of `hybridir.names`.
+
+    Args:
+        benchmark: with the passages. Those of a small one are split into words once; of a large
+            one only those that are asked for, each time.
+        found_G: passages whose words are needed.
+        relevant_R: the others.
+
+    Returns:
+        The tables, and both arguments as numbers of their rows.
+    """
+    if len(benchmark.passages) <= _KEPT:
+        return _all_words(benchmark), found_G, relevant_R
+    asked = np.unique(np.concatenate([found_G, relevant_R]))
+    return (
+        _words(benchmark, asked.tolist()),
+        np.searchsorted(asked, found_G).astype(np.int32),
+        np.searchsorted(asked, relevant_R),
+    )
+
+
 @lru_cache(maxsize=4)  # a trial evaluates some benchmarks, and the next one the same
-def words_of(benchmark: Benchmark) -> dict[str, WordTable]:
-    """The words of a benchmark's passages by the rules of each measure of `hybridir.names`."""
-    languages = [benchmark.languages[code] for code in benchmark.passage_languages]
-    both = zip(benchmark.passages, languages, strict=True)
+def _all_words(benchmark: Benchmark) -> dict[str, WordTable]:
+    return _words(benchmark, range(len(benchmark.passages)))
+
+
+def _words(benchmark: Benchmark, rows: Sequence[int]) -> dict[str, WordTable]:
+    texts = [benchmark.passages[row] for row in rows]
+    languages = (benchmark.languages[benchmark.passage_languages[row]] for row in rows)
+    both = zip(texts, languages, strict=True)
     return {
         names.ANSWER_F1: word_table(mlqa_words(text, language) for text, language in both),
-        names.ANSWER_F1_SQUAD: word_table(map(squad_words, benchmark.passages)),
+        names.ANSWER_F1_SQUAD: word_table(map(squad_words, texts)),
     }
 
 

@@ -5,7 +5,7 @@ from typing import TypeVar, cast
 
 from numba import njit
 
-Function = TypeVar("Function", bound=Callable[..., None])
+Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def compiled(function: Function) -> Function:

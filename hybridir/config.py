@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -18,20 +16,10 @@ from pydantic import (
 )
 
 from hybridir.errors import InputError
-from hybridir.languages import LANGUAGES
-
-
-class Model(BaseModel):
-    """Immutable settings that refuse unknown fields, so that no misspelt one goes unnoticed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _known(codes: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    unknown = sorted(set(codes or ()) - LANGUAGES.keys())
-    if unknown:
-        raise ValueError(f"unknown language {', '.join(unknown)}; known: {' '.join(LANGUAGES)}")
-    return codes
+from hybridir.model import Model as Model
+from hybridir.model import known_languages
+from hybridir.report_config import SHIPPED
+from hybridir.report_config import ReportConfig as ReportConfig
 
 
 class SyntheticConfig(Model):
@@ -53,7 +41,7 @@ class LareqaConfig(Model):
     languages: tuple[str, ...] | None = None
     """Languages to train on; all that are there if left out."""
 
-    _languages = field_validator("languages")(_known)
+    _languages = field_validator("languages")(known_languages)
 
 
 class TableConfig(Model):
@@ -66,7 +54,7 @@ class TableConfig(Model):
     skip_bad: bool = False
     """Drop and count unusable rows instead of stopping at them."""
 
-    _languages = field_validator("languages")(_known)
+    _languages = field_validator("languages")(known_languages)
 
 
 class HubTableConfig(Model):
@@ -79,12 +67,12 @@ class HubTableConfig(Model):
     subset: str | None = None
     """Name of the configuration, where there are several."""
     split: str = "train"
-    columns: dict[str, str] = {}
+    columns: dict[str, str] = Field(default_factory=dict)
     """From names of `hybridir.data.pairs.COLUMNS` to names there, where they differ."""
     languages: tuple[str, ...] | None = None
     skip_bad: bool = False
 
-    _languages = field_validator("languages")(_known)
+    _languages = field_validator("languages")(known_languages)
 
 
 class TrainConfig(Model):
@@ -107,16 +95,6 @@ class TrainConfig(Model):
                 "synthetic, lareqa, table, hub"
             )
         return self
-
-
-class ReportConfig(Model):
-    """A benchmark that is reported on and never tuned on."""
-
-    name: Literal["synthetic-test", "xquad-r", "mlqa-r"]
-    languages: tuple[str, ...] | None = None
-    """Languages of queries and pools; all that are there if left out."""
-
-    _languages = field_validator("languages")(_known)
 
 
 class DataConfig(Model):
@@ -151,13 +129,13 @@ class DataConfig(Model):
     def _reports_fit(
         cls, value: tuple[ReportConfig, ...], info: ValidationInfo
     ) -> tuple[ReportConfig, ...]:
-        names = [benchmark.name for benchmark in value]
+        chosen = [benchmark.name for benchmark in value]
         train: TrainConfig | None = info.data.get("train")
-        if len(set(names)) < len(names):
+        if len({name.lower() for name in chosen}) < len(chosen):  # they name files, too
             raise ValueError("a benchmark is named twice")
-        if train and train.synthetic is None and "synthetic-test" in names:
+        if train and train.synthetic is None and "synthetic-test" in chosen:
             raise ValueError("synthetic-test needs train.synthetic")
-        if train and train.lareqa and train.lareqa.name in names:
+        if train and train.lareqa and train.lareqa.name in chosen:
             raise ValueError(
                 f"{train.lareqa.name} is both trained and reported on: "
                 "the figures would not be zero-shot; report on another benchmark"
@@ -169,7 +147,7 @@ class DataConfig(Model):
     def _root_given(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         train: TrainConfig | None = info.data.get("train")
         reports: tuple[ReportConfig, ...] = info.data.get("report_on", ())
-        folders = {report.name for report in reports if report.name.endswith("-r")}
+        folders = {report.name for report in reports if report.name in SHIPPED[1:]}
         if train and train.lareqa:
             folders.add(train.lareqa.name)
         if folders and value is None:
@@ -298,6 +276,9 @@ class EvaluationConfig(Model):
 
     batch_tokens: Annotated[int, Field(ge=512)] = 8192
     """Tokens encoded at once."""
+    memory_mb: Annotated[float, Field(gt=0)] = 2048
+    """Embeddings of a benchmark's passages that take more are kept in a file of the trial's
+    folder, and ranked by blocks."""
 
 
 class TrialConfig(Model):

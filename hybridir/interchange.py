@@ -22,7 +22,7 @@ from hybridir import names
 from hybridir.data.benchmark import Benchmark
 from hybridir.errors import InputError
 from hybridir.files import replacing
-from hybridir.trec_order import TrecOrder
+from hybridir.order import ascending_ids, pack, unpack
 
 SPLIT = "test"  # MTEB's name for what is reported on
 
@@ -38,7 +38,9 @@ class Runs:
     def __init__(self, benchmark: Benchmark, depth: int) -> None:
         self._benchmark = benchmark
         self._depth = depth
-        self._order = TrecOrder(benchmark.passage_ids)
+        id_order_N, by_id_N = ascending_ids(benchmark.passage_ids)
+        self._by_place_N = by_id_N[::-1]
+        self._place_N = (len(by_id_N) - 1 - id_order_N).astype(np.uint64)
         bounds = list(pairwise(benchmark.pools.tolist()))
         self._pools = dict(zip(benchmark.languages, bounds, strict=True))
         self._pools[names.ALL_LANGUAGES] = (0, len(benchmark.passages))
@@ -49,12 +51,12 @@ class Runs:
 
     def add(self, queries_B: NDArray[np.int64], scores_BN: NDArray[np.float32]) -> None:
         """Rank the passages for some queries."""
-        keys_BN = self._order.keys(scores_BN)
+        keys_BN = pack(scores_BN, self._place_N)
         for pool, (start, stop) in self._pools.items():
-            first_BK = np.sort(keys_BN[:, start:stop], axis=1)[:, : self._depth]
+            _, place_BK = unpack(np.sort(keys_BN[:, start:stop], axis=1)[:, : self._depth])
             for row, query in enumerate(queries_B.tolist()):
                 if self._relevant(query, start, stop):
-                    passages = self._order.passages(first_BK[row])
+                    passages = self._by_place_N[place_BK[row]]
                     self._found[pool][query] = (passages, scores_BN[row, passages])
 
     def write_trec(self, folder: Path, tag: str) -> list[Path]:

@@ -16,10 +16,12 @@ from scipy.special import chdtrc
 
 from hybridir import names
 from hybridir.answer_f1 import words_of
+from hybridir.block_ranking import rank_stored
 from hybridir.data.benchmark import Benchmark
 from hybridir.files import replacing
 from hybridir.metrics import RankedGroups, all_measures
 from hybridir.ranking import Observer, RelevantRanks, Scorer, rank_by, rank_relevant
+from hybridir.shards import StoredVectors
 
 Ints = NDArray[np.int64]
 Column = Any  # an array of numpy, or one of pandas where values may be missing
@@ -46,7 +48,7 @@ COLUMNS = (
 def per_query_table(
     benchmark: Benchmark,
     queries_QD: NDArray[np.float32],
-    passages_ND: NDArray[np.float32],
+    passages_ND: NDArray[np.float32] | StoredVectors,
     seen_languages: Collection[str],
     observers: Sequence[Observer] = (),
 ) -> pd.DataFrame:
@@ -55,9 +57,10 @@ def per_query_table(
     Args:
         benchmark: queries, pools and relevance.
         queries_QD: embeddings of `benchmark.queries`, numpy float32; scores are dot products.
-        passages_ND: embeddings of `benchmark.passages`, numpy float32.
+        passages_ND: embeddings of `benchmark.passages`, numpy float32, or where they lie.
         seen_languages: languages that the encoder was trained on.
-        observers: see the scores as well, all queries of a question at once.
+        observers: see the scores as well, all queries of a question at once. Scores of passages
+            that lie in a file are never all there; see `hybridir.block_ranking.observe_stored`.
 
     Returns:
         The columns `COLUMNS`, the rows of the settings one after the other. The pool language is
@@ -71,16 +74,23 @@ def per_query_table(
     Raises:
         TrialError: if a score is NaN.
     """
-    ranks = rank_relevant(
-        queries_QD,
-        passages_ND,
+    what = (
         benchmark.pools,
         benchmark.relevant_offsets,
         benchmark.relevant,
         benchmark.passage_ids,
-        question_ids=benchmark.question_ids,
-        observers=observers,
     )
+    if isinstance(passages_ND, StoredVectors):
+        assert not observers, "nothing shows them passages in a file"
+        ranks = rank_stored(queries_QD, passages_ND, *what)
+    else:
+        ranks = rank_relevant(
+            queries_QD,
+            passages_ND,
+            *what,
+            question_ids=benchmark.question_ids,
+            observers=observers,
+        )
     return table_of_ranks(benchmark, ranks, seen_languages)
 
 
@@ -248,12 +258,13 @@ class _Groups:
     def columns(self, benchmark: Benchmark, top1_G: NDArray[np.int32]) -> Columns:
         """Measures and extreme ranks of groups of which each passage of the pool ranks first."""
         relevant_R = benchmark.relevant[self.order_R]
+        tables, found_G, expected_R = words_of(benchmark, top1_G, relevant_R)
         return {
             names.N_RELEVANT: self.ranks.sizes_G.astype(np.int32),
             **all_measures(self.ranks),
             **{
-                name: words.best_f1(top1_G, relevant_R, self.ranks.offsets)
-                for name, words in words_of(benchmark).items()
+                name: words.best_f1(found_G, expected_R, self.ranks.offsets)
+                for name, words in tables.items()
             },
             names.BEST_RANK: self.best_G,
             names.WORST_RANK: self.worst_G,

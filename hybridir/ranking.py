@@ -8,7 +8,7 @@ blocked product of the embeddings, or any other source of scores, serves all set
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from hybridir.counting import count_higher
 from hybridir.errors import TrialError
+from hybridir.order import ascending_ids
+from hybridir.shards import StoredVectors
 
 Observer = Callable[[NDArray[np.int64], NDArray[np.float32]], None]
 Scorer = Callable[[NDArray[np.int64], NDArray[np.float32]], None]
@@ -25,7 +27,15 @@ Scorer = Callable[[NDArray[np.int64], NDArray[np.float32]], None]
 
 
 class NotANumber(TrialError):
-    """A score is NaN, so that there is no order."""
+    """A score is NaN, so that there is no order.
+
+    Attributes:
+        query: number of the first query with such a score.
+    """
+
+    def __init__(self, query: int, why: str = "") -> None:
+        super().__init__(f"the scores of query {query} contain NaN and cannot be ranked{why}")
+        self.query = query
 
 
 @dataclass(frozen=True)
@@ -98,8 +108,8 @@ def rank_relevant(
     >>> ranks.higher_RL.tolist(), ranks.top1_Q.tolist()
     ([[1, 1], [1, 0]], [0])
     """
-    _check_embeddings(queries_QD, passages_ND, relevant_offsets, passage_ids)
-    q_QD, p_DN = _as_tensor(queries_QD), _as_tensor(passages_ND).T
+    check_shapes(queries_QD, passages_ND, pools, relevant_offsets, relevant, passage_ids)
+    q_QD, p_DN = as_tensor(queries_QD), as_tensor(passages_ND).T
 
     # Torch's own product, so that `torch.mm` of all queries at once gives the same scores to the
     # last bit: who checks the ranks elsewhere finds the same ones. oneDNN would take half the
@@ -119,7 +129,7 @@ def rank_relevant(
             observers=observers,
         )
     except NotANumber as error:
-        raise NotANumber(f"{error}: {_not_finite(queries_QD, passages_ND)}") from None
+        raise not_finite(error.query, queries_QD, [passages_ND]) from None
 
 
 def rank_by(
@@ -155,24 +165,20 @@ def rank_by(
     """
     n_queries, n_passages = len(relevant_offsets) - 1, len(passage_ids)
     _check_layout(n_passages, pools, relevant_offsets, relevant)
-    by_id_N = np.array(sorted(range(n_passages), key=passage_ids.__getitem__), dtype=np.int32)
-    id_order_N = np.empty_like(by_id_N)
-    id_order_N[by_id_N] = np.arange(n_passages, dtype=np.int32)
+    id_order_N, by_id_N = ascending_ids(passage_ids)
 
     higher_RL = np.empty((len(relevant), len(pools) - 1), dtype=np.int32)
     top1_QL = np.empty((n_queries, len(pools) - 1), dtype=np.int32)
     top1_Q = np.empty(n_queries, dtype=np.int32)
-    blocks = _blocks(question_ids or range(n_queries), block)
+    blocks = blocks_of_questions(question_ids or range(n_queries), block)
     buffer_BN = torch.empty(max(map(len, blocks), default=0), n_passages).numpy()
     for queries_B in blocks:
         scores_BN = buffer_BN[: len(queries_B)]
         score(queries_B, scores_BN)
-        maxima_BL = _maxima(torch.from_numpy(scores_BN), pools)
+        maxima_BL = pool_maxima(torch.from_numpy(scores_BN), pools)
         if np.isnan(maxima_BL).any():
             row = int(np.isnan(maxima_BL).any(axis=1).argmax())
-            raise NotANumber(
-                f"the scores of query {queries_B[row]} contain NaN and cannot be ranked"
-            )
+            raise NotANumber(int(queries_B[row]))
         count_higher(
             scores_BN,
             maxima_BL,
@@ -185,13 +191,13 @@ def rank_by(
             higher_RL,
             top1_QL,
         )
-        top1_Q[queries_B] = _first_of_all(maxima_BL, top1_QL[queries_B], id_order_N)
+        top1_Q[queries_B] = first_of_all(maxima_BL, top1_QL[queries_B], id_order_N)
         for observe in observers:
             observe(queries_B, scores_BN)
     return RelevantRanks(higher_RL, top1_QL, top1_Q)
 
 
-def _blocks(question_ids: Sequence[object], block: int) -> list[NDArray[np.int64]]:
+def blocks_of_questions(question_ids: Sequence[object], block: int) -> list[NDArray[np.int64]]:
     """Deal out queries so that those of one question stay together."""
     members: dict[object, list[int]] = {}
     for query, question in enumerate(question_ids):
@@ -208,7 +214,7 @@ def _blocks(question_ids: Sequence[object], block: int) -> list[NDArray[np.int64
     return [np.array(queries, dtype=np.int64) for queries in blocks]
 
 
-def _maxima(scores_BN: torch.Tensor, pools: NDArray[np.int64]) -> NDArray[np.float32]:
+def pool_maxima(scores_BN: torch.Tensor, pools: NDArray[np.int64]) -> NDArray[np.float32]:
     """[B, L] largest scores of each pool; NaN where one is there, -inf in an empty pool."""
     maxima_BL = torch.full((len(scores_BN), len(pools) - 1), -torch.inf)
     for language, (start, stop) in enumerate(pairwise(pools.tolist())):
@@ -217,7 +223,7 @@ def _maxima(scores_BN: torch.Tensor, pools: NDArray[np.int64]) -> NDArray[np.flo
     return maxima_BL.numpy()
 
 
-def _first_of_all(
+def first_of_all(
     maxima_BL: NDArray[np.float32], top1_BL: NDArray[np.int32], id_order_N: NDArray[np.int32]
 ) -> NDArray[np.int32]:
     """[B] of the first passages of all pools the one with the highest score, then highest id."""
@@ -227,29 +233,43 @@ def _first_of_all(
     return first_B
 
 
-def _as_tensor(array: NDArray[np.float32]) -> torch.Tensor:
+def as_tensor(array: NDArray[np.float32]) -> torch.Tensor:
     """Share the array's memory; it is never written to, so a read-only array is as good."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(np.ascontiguousarray(array))
 
 
-def _not_finite(queries_QD: NDArray[np.float32], passages_ND: NDArray[np.float32]) -> str:
-    bad_queries = int((~np.isfinite(queries_QD).all(axis=1)).sum())
-    bad_passages = int((~np.isfinite(passages_ND).all(axis=1)).sum())
-    return (
-        f"{bad_queries} query and {bad_passages} passage embeddings are not finite; the encoder "
-        "has probably diverged (lower the learning rate or raise the temperature)"
+def not_finite(
+    query: int, queries_QD: NDArray[np.float32], passages: Iterable[NDArray[np.float32]]
+) -> NotANumber:
+    """Say which embeddings cannot be ranked.
+
+    Args:
+        query: number of the first query with such a score.
+        queries_QD: embeddings of the queries.
+        passages: embeddings of the passages, block by block.
+    """
+    bad_queries, bad_passages = (
+        sum(int((~np.isfinite(block).all(axis=1)).sum()) for block in blocks)
+        for blocks in ([queries_QD], passages)
+    )
+    return NotANumber(
+        query,
+        f": {bad_queries} query and {bad_passages} passage embeddings are not finite; the encoder "
+        "has probably diverged (lower the learning rate or raise the temperature)",
     )
 
 
-def _check_embeddings(
+def check_shapes(
     queries_QD: NDArray[np.float32],
-    passages_ND: NDArray[np.float32],
+    passages_ND: NDArray[np.float32] | StoredVectors,
+    pools: NDArray[np.int64],
     relevant_offsets: NDArray[np.int64],
+    relevant: NDArray[np.int64],
     passage_ids: Sequence[str],
 ) -> None:
-    """Refuse embeddings that are not those of the queries and passages."""
+    """Refuse embeddings that are not those of the queries and passages, and a wrong layout."""
     problems = []
     if queries_QD.dtype != np.float32 or passages_ND.dtype != np.float32:
         problems.append(f"embeddings are {queries_QD.dtype}, {passages_ND.dtype}, not float32")
@@ -261,6 +281,7 @@ def _check_embeddings(
         problems.append(f"{len(passage_ids)} ids for {len(passages_ND)} passages")
     if problems:
         raise ValueError("cannot rank: " + "; ".join(problems))
+    _check_layout(len(passages_ND), pools, relevant_offsets, relevant)
 
 
 def _check_layout(

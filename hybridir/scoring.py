@@ -4,6 +4,7 @@ Notation: Q queries, N passages, D dimensions.
 """
 
 import math
+import shutil
 import time
 from pathlib import Path
 
@@ -21,9 +22,12 @@ from hybridir.evaluation import encode_benchmark
 from hybridir.files import replacing
 from hybridir.per_query import per_query_table, write_per_query
 from hybridir.processes import Processes
+from hybridir.shards import StoredVectors
 from hybridir.summary import language_matrix, summarise
 from hybridir.trial_metrics import headline, training_metrics
 from hybridir.whole_rankings import WholeRankings
+
+_EMBEDDINGS = "embeddings"
 
 
 class Scores:
@@ -64,6 +68,8 @@ class Scores:
     def on(self, benchmark: Benchmark) -> dict[str, float]:
         """Score a benchmark, write its per-query table and return its summary."""
         start = time.perf_counter()
+        memory_mb = self._config.evaluation.memory_mb
+        folder = self._workspace / _EMBEDDINGS / benchmark.name
         queries_QD, passages_ND = encode_benchmark(
             self._encoder,
             benchmark,
@@ -72,19 +78,24 @@ class Scores:
             batch_tokens=self._config.evaluation.batch_tokens,
             cache=self._cache,
             processes=self._processes,
+            memory_mb=memory_mb,
+            folder=folder,
         )
 
         def keep() -> dict[str, float]:
             rankings = WholeRankings(benchmark)
+            stored = passages_ND if isinstance(passages_ND, StoredVectors) else None
             table = per_query_table(
                 benchmark,
                 queries_QD,
                 passages_ND,
                 self._data.seen_languages,
-                observers=[rankings.add],
+                observers=[rankings.add] if stored is None else [],
             )
-            folder = self._workspace / names.ARTIFACT_PER_QUERY
-            write_per_query(table, folder / f"{benchmark.name}.parquet")
+            if stored is not None:
+                rankings.add_stored(queries_QD, stored, memory_mb)
+            tables = self._workspace / names.ARTIFACT_PER_QUERY
+            write_per_query(table, tables / f"{benchmark.name}.parquet")
             for artifact, matrix in (
                 (names.ARTIFACT_LANGUAGE_PAIRS, language_matrix(table, names.AP)),
                 (names.ARTIFACT_TOP1_LANGUAGES, top1_languages(table)),
@@ -95,6 +106,8 @@ class Scores:
                     matrix.to_csv(part)
             correlation = names.bias_metric(benchmark.name, names.RANK_CORRELATION)
             found = {correlation: rankings.mean_rank_correlation()}
+            # Gigabytes that only an interrupted trial needs again.
+            shutil.rmtree(folder.parent, ignore_errors=True)
             return summarise(table) | {name: v for name, v in found.items() if not math.isnan(v)}
 
         summary = self._processes.on_first(keep)

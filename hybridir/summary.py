@@ -52,7 +52,8 @@ def summarise(table: pd.DataFrame) -> dict[str, float]:
     """Compute the headline metrics of every benchmark in a table.
 
     A figure that the table has no row for is left out, so a benchmark without language pairs has
-    no cross-lingual mean, and its ``map_mean`` is over the settings that it has. The rank distance
+    no cross-lingual mean, and its ``map_mean`` is over the settings that it has; in its place such
+    a benchmark has nDCG@10 in the monolingual setting, as MIRACL is reported. The rank distance
     over seen languages is there only where it can differ from the one over all languages.
 
     Args:
@@ -78,6 +79,9 @@ def _summarise_one(benchmark: str, table: pd.DataFrame) -> dict[str, float]:
         metrics[names.mean_metric(benchmark, measure, names.MULTILINGUAL)] = macro_mean(
             table, measure, names.MULTILINGUAL
         )
+    if math.isnan(maps[names.mean_metric(benchmark, names.AP, names.CROSSLINGUAL)]):
+        ndcg = names.mean_metric(benchmark, names.NDCG_AT_10, names.MONOLINGUAL)
+        metrics[ndcg] = macro_mean(table, names.NDCG_AT_10, names.MONOLINGUAL)
     metrics[names.bias_metric(benchmark, names.RANK_DISTANCE)] = bias.rank_distance(table)
     if _some_unseen(table):
         metrics[names.bias_metric(benchmark, names.RANK_DISTANCE_SEEN)] = bias.rank_distance(

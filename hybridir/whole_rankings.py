@@ -2,16 +2,20 @@
 
 B queries of a block, Q queries in all, N passages, L languages, J translations of one question.
 
-The order is that of `hybridir.trec_order`.
+The order is that of `hybridir.order`.
 """
+
+from collections import Counter
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hybridir.block_ranking import observe_stored, top_k
 from hybridir.compiled import compiled
 from hybridir.data.benchmark import Benchmark
-from hybridir.trec_order import PLACE, TrecOrder
+from hybridir.order import ascending_ids, pack
+from hybridir.shards import StoredVectors
 
 Floats = NDArray[np.float64]
 TOP = 10
@@ -30,7 +34,9 @@ class WholeRankings:
     def __init__(self, benchmark: Benchmark) -> None:
         n_languages = len(benchmark.languages)
         self._benchmark = benchmark
-        self._order = TrecOrder(benchmark.passage_ids)
+        id_order_N, by_id_N = ascending_ids(benchmark.passage_ids)
+        self._by_place_N = by_id_N[::-1].copy()  # the higher id comes first
+        self._place_N = (len(by_id_N) - 1 - id_order_N).astype(np.uint64)
         self._top_QL = np.zeros((len(benchmark.queries), n_languages), dtype=np.int32)
         self._correlation_LL = np.zeros((n_languages, n_languages))
         self._pairs_LL = np.zeros((n_languages, n_languages), dtype=np.int64)
@@ -42,13 +48,39 @@ class WholeRankings:
         for start, stop in zip(starts, np.append(starts[1:], len(questions)), strict=True):
             self._add_question(queries_B[start:stop], scores_BN[start:stop])
 
+    def add_stored(
+        self, queries_QD: NDArray[np.float32], passages: StoredVectors, memory_mb: float
+    ) -> None:
+        """Do the same for all queries, with passages that lie in a file.
+
+        Only for questions in several languages rankings are made as a whole.
+
+        Args:
+            queries_QD: embeddings of all queries.
+            passages: embeddings of the passages.
+            memory_mb: for scores that are held at once.
+        """
+        ids, languages_N = self._benchmark.question_ids, self._benchmark.passage_languages
+        top_QK, _ = top_k(queries_QD, passages, self._benchmark.passage_ids, TOP)
+        for language in range(self._top_QL.shape[1]):
+            self._top_QL[:, language] = (languages_N[top_QK] == language).sum(axis=1)
+        times = Counter(ids)
+        translated = np.array([n for n, key in enumerate(ids) if times[key] > 1], dtype=np.int64)
+        observe_stored(
+            queries_QD[translated],
+            passages,
+            [ids[query] for query in translated],
+            [lambda queries_B, scores_BN: self.add(translated[queries_B], scores_BN)],
+            memory_mb,
+        )
+
     def _add_question(self, queries_J: NDArray[np.int64], scores_JN: NDArray[np.float32]) -> None:
-        keys_JN = self._order.keys(scores_JN)
+        keys_JN = pack(scores_JN, self._place_N)
         keys_JN.sort(axis=1)
         positions_JN = np.empty(scores_JN.shape)
         top_JL = np.zeros((len(queries_J), len(self._benchmark.languages)), dtype=np.int32)
         languages_N = self._benchmark.passage_languages
-        _read(keys_JN, self._order.by_place_N, languages_N, TOP, positions_JN, top_JL)
+        _read(keys_JN, self._by_place_N, languages_N, TOP, positions_JN, top_JL)
         self._top_QL[queries_J] = top_JL
         if len(queries_J) > 1 and len(languages_N) > 1:
             there_J = self._benchmark.query_languages[queries_J]
@@ -116,7 +148,7 @@ def _read(
 ) -> None:
     for row in range(keys_JN.shape[0]):
         for position in range(keys_JN.shape[1]):
-            passage = by_place_N[keys_JN[row, position] & PLACE]
+            passage = by_place_N[keys_JN[row, position] & np.uint64(0xFFFFFFFF)]
             positions_JN[row, passage] = position
             if position < top:
                 top_JL[row, languages_N[passage]] += 1

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridir.answer_f1 import mlqa_words, squad_words, token_f1, word_table
+from hybridir import answer_f1, names
+from hybridir.answer_f1 import mlqa_words, squad_words, token_f1, word_table, words_of
+from hybridir.data.benchmark import build_benchmark
 
 WORDS = st.lists(st.sampled_from("abcde"), max_size=8)
 
@@ -74,3 +76,23 @@ def test_the_table_finds_the_best_of_several(texts: list[list[str]], data: st.Da
         for found, others in groups
     ]
     assert best.tolist() == pytest.approx(expected)
+
+
+def test_of_a_large_benchmark_only_the_passages_that_are_asked_for_are_split(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    passages = [("a", "de", "Der Hund"), ("b", "en", "the dog"), ("c", "en", "a cat, the dog")]
+    benchmark = build_benchmark("b", [("q", "en", "?")], passages, {"q": {"c"}})
+    found, expected, offsets = np.array([1], np.int32), np.array([2]), np.array([0, 1])
+
+    def f1() -> tuple[int, dict[str, list[float]]]:
+        tables, left, right = words_of(benchmark, found, expected)
+        values = {name: each.best_f1(left, right, offsets) for name, each in tables.items()}
+        return len(tables[names.ANSWER_F1].offsets) - 1, {k: v.tolist() for k, v in values.items()}
+
+    all_split, same = f1()
+    monkeypatch.setattr(answer_f1, "_KEPT", 2)
+    some_split, value = f1()
+    assert (all_split, some_split) == (3, 2)
+    # "dog" of one and "cat dog" of two words: 2 * 1 / (1 + 2)
+    assert value == same == {names.ANSWER_F1: [2 / 3], names.ANSWER_F1_SQUAD: [2 / 3]}

@@ -9,12 +9,14 @@ from hybridir.config import EncoderConfig
 from hybridir.data.prepare import TokenTable
 from hybridir.data.synthetic import synthetic_corpus
 from hybridir.encoder import BiEncoder, embed
-from hybridir.evaluation import encode, encode_benchmark
+from hybridir.evaluation import encode, encode_benchmark, encode_to_file
 from hybridir.loading import load_encoder
 from hybridir.packing import Packed, pack
+from hybridir.processes import joined
 from hybridir.vocabulary import train_tokenizer
 from tests.encoders import backbone
 from tests.test_vocabulary import corpus
+from tests.together import together
 
 
 class Watched(BiEncoder):
@@ -89,4 +91,77 @@ def test_a_benchmark_is_embedded_as_its_texts_are_one_by_one(tmp_path: Path) -> 
 
     # Batches of several texts move vectors in their last bits.
     np.testing.assert_allclose(queries_QD, embedded(list(benchmark.queries), "q: "), atol=1e-5)
+    assert isinstance(passages_ND, np.ndarray)
     np.testing.assert_allclose(passages_ND, embedded(list(benchmark.passages), ""), atol=1e-5)
+
+
+@pytest.mark.parametrize("shard_mb", [0.0001, 0.001, 1])
+def test_embeddings_in_a_file_are_those_in_memory_to_the_last_bit(
+    tmp_path: Path, shard_mb: float
+) -> None:
+    texts = token_table(random_texts(40) + random_texts(7))  # 7 occur twice
+    encoder = Watched().eval()
+    expected = encode(encoder, texts, batch_tokens=128)
+    sizes, encoder.sizes = encoder.sizes, []
+    stored = encode_to_file(
+        encoder, texts, batch_tokens=128, folder=tmp_path, digest="d", shard_mb=shard_mb
+    )
+    assert np.array_equal(stored.rows(0, 47), expected)
+    assert encoder.sizes == sizes
+
+
+def stored_together(folder: str) -> list[list[float]]:
+    texts = token_table(random_texts(40) + random_texts(7))
+    with joined() as processes:
+        stored = encode_to_file(
+            Watched().eval(),
+            texts,
+            batch_tokens=128,
+            folder=Path(folder),
+            digest="d",
+            processes=processes,
+            shard_mb=0.001,
+        )
+        rows: list[list[float]] = processes.on_first(lambda: stored.rows(0, 47).tolist())
+        return rows
+
+
+def test_two_processes_fill_one_file_with_what_one_would_write(tmp_path: Path) -> None:
+    alone = stored_together(str(tmp_path / "alone"))
+    both = together(2, stored_together, str(tmp_path / "together"))
+    assert both == [alone, alone]
+
+
+def test_a_benchmark_that_takes_too_much_memory_goes_to_a_file_and_goes_on_there(
+    tmp_path: Path,
+) -> None:
+    benchmark = synthetic_corpus(3, 20, 30).test
+    tokenizer = train_tokenizer(corpus(), 400)
+    config = EncoderConfig.model_validate(
+        {"from_scratch": {"layers": 1, "hidden_size": 32, "intermediate_size": 64}}
+    )
+
+    def encoded(seed: int, memory_mb: float) -> NDArray[np.float32]:
+        encoder = load_encoder(config, tokenizer, seed=seed)
+        _, passages = encode_benchmark(
+            encoder,
+            benchmark,
+            tokenizer,
+            config,
+            batch_tokens=2048,
+            cache=tmp_path,
+            memory_mb=memory_mb,
+            folder=tmp_path / "embeddings",
+        )
+        assert isinstance(passages, np.ndarray) == (memory_mb == size_mb)
+        return passages if isinstance(passages, np.ndarray) else passages.rows(0, len(passages))
+
+    size_mb = len(benchmark.passages) * 32 * 4 / 1e6
+    in_memory = encoded(0, size_mb)
+    assert not (tmp_path / "embeddings").exists()
+    assert np.array_equal(encoded(0, 0.99 * size_mb), in_memory)
+    file = tmp_path / "embeddings" / "vectors.f32"
+    written = file.stat().st_mtime_ns
+    assert np.array_equal(encoded(0, 0.99 * size_mb), in_memory)
+    assert file.stat().st_mtime_ns == written  # nothing was encoded again
+    assert not np.array_equal(encoded(1, 0.99 * size_mb), in_memory)  # other weights

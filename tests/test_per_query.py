@@ -9,6 +9,7 @@ from hybridir import bias, names
 from hybridir.data.benchmark import Benchmark, build_benchmark
 from hybridir.errors import TrialError
 from hybridir.per_query import COLUMNS, per_query_table, write_per_query
+from hybridir.shards import StoredVectors
 
 # Two languages, five passages; question q2 has no translation and nothing relevant in English.
 BENCHMARK = build_benchmark(
@@ -51,6 +52,13 @@ def test_each_query_has_a_row_for_each_pool_with_something_relevant() -> None:
         ("multilingual", "q1", "en", "all", 5, 2, 3, 5),  # e2 d2 d1 d3 e1
     ]
     assert (table.benchmark == "five").all()
+
+
+def test_passages_in_a_file_give_the_same_table(tmp_path: Path) -> None:
+    np.ascontiguousarray(SCORES.T).tofile(tmp_path / "vectors.f32")
+    stored = StoredVectors(tmp_path / "vectors.f32", count=5, dimension=3)
+    found = per_query_table(BENCHMARK, np.eye(3, dtype=np.float32), stored, {"de"})
+    pd.testing.assert_frame_equal(found, table_of(SCORES, {"de"}))
 
 
 def test_measures_follow_from_the_ranks() -> None:

@@ -13,6 +13,7 @@ from hybridir.config import TrialConfig
 from hybridir.data.sources import load_training
 from hybridir.errors import InputError, TrialError
 from hybridir.trial import CHECKPOINT, ENCODER, RESULT, TrialResult, run_trial
+from tests.data.layouts import hub
 from tests.tiny import repeatable, trial
 
 # What MLflow accepts in a metric's name.
@@ -57,6 +58,36 @@ def test_a_finished_trial_leaves_its_result_settings_scores_log_and_encoder(
     assert json.loads((finished.workspace / RESULT).read_text()) == finished.metrics
     settings = (finished.workspace / names.ARTIFACT_CONFIG).read_text()
     assert TrialConfig.model_validate_json(settings) == trial()
+
+
+def test_embeddings_that_do_not_fit_into_memory_give_the_same_figures_and_leave_nothing(
+    finished: TrialResult, cache: Path, tmp_path: Path
+) -> None:
+    found = run_trial(trial(evaluation={"memory_mb": 0.001}), tmp_path / "run", cache)
+    expected = repeatable(finished.metrics)
+    # Products of another shape may round differently and swap two neighbours.
+    assert repeatable(found.metrics) == pytest.approx(expected, rel=1e-3)
+    assert not (tmp_path / "run" / "embeddings").exists()
+
+
+def test_a_benchmark_in_a_folder_without_translations_has_the_figures_that_it_can_have(
+    cache: Path, tmp_path: Path
+) -> None:
+    report = [{"name": "miracl", "folder": hub(tmp_path / "hub", ["sw", "yo"]), "split": "dev"}]
+    found = run_trial(trial(data={"report_on": report}), tmp_path / "run", cache).metrics
+    own = {name for name in found if name.startswith("miracl/")}
+    assert own >= {
+        "miracl/map_monolingual",
+        "miracl/map_multilingual",
+        "miracl/ndcg_at_10_monolingual",
+        "miracl/ndcg_at_10_multilingual",
+    }
+    assert not any("crosslingual" in name for name in own)
+    assert all(np.isfinite(value) for value in found.values())
+    table = pd.read_parquet(tmp_path / "run" / "per_query" / "miracl.parquet")
+    rows = table[table[names.SETTING] == names.MONOLINGUAL]
+    assert sorted(rows[names.QUESTION_ID]) == ["sw-q1", "sw-q2", "yo-q1", "yo-q2"]
+    assert found["miracl/ndcg_at_10_monolingual"] == pytest.approx(rows[names.NDCG_AT_10].mean())
 
 
 def test_metrics_have_names_that_mlflow_takes_and_are_at_most_30(finished: TrialResult) -> None:

@@ -1,15 +1,18 @@
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import spearmanr
 
 from hybridir.data.benchmark import Benchmark, build_benchmark
 from hybridir.per_query import per_query_table
+from hybridir.shards import StoredVectors
 from hybridir.whole_rankings import WholeRankings
 
 
@@ -32,6 +35,15 @@ def observed(benchmark: Benchmark, scores_QN: np.ndarray) -> WholeRankings:
         set(),
         observers=[rankings.add],
     )
+    return rankings
+
+
+def from_a_file(benchmark: Benchmark, scores_QN: np.ndarray, folder: Path) -> WholeRankings:
+    path = folder / "vectors.f32"
+    np.ascontiguousarray(scores_QN.T).tofile(path)
+    stored = StoredVectors(path, scores_QN.shape[1], scores_QN.shape[0])
+    rankings = WholeRankings(benchmark)
+    rankings.add_stored(np.eye(len(scores_QN), dtype=np.float32), stored, memory_mb=0.001)
     return rankings
 
 
@@ -108,3 +120,13 @@ def test_without_translations_there_is_no_correlation() -> None:
     benchmark = benchmark_of([("q", "de"), ("r", "en")], ["a", "b"], ["de", "en"])
     rankings = observed(benchmark, np.eye(2, dtype=np.float32))
     assert np.isnan(rankings.mean_rank_correlation())
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cases())
+def test_passages_in_a_file_give_the_same_as_those_in_memory(
+    tmp_path: Path, case: tuple[Benchmark, np.ndarray]
+) -> None:
+    expected, found = observed(*case), from_a_file(*case, tmp_path)
+    pd.testing.assert_frame_equal(found.top_languages(), expected.top_languages())
+    pd.testing.assert_frame_equal(found.rank_correlation(), expected.rank_correlation())

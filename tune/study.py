@@ -238,6 +238,12 @@ def load_study(path: Path, overrides: list[str]) -> StudyConfig:
         _override(content, override)
     for where in _PATHS:
         _make_absolute(content, where)
+    reports = content.get("report_on")
+    if isinstance(reports, list):
+        content["report_on"] = [dict(each) if isinstance(each, dict) else each for each in reports]
+        for report in content["report_on"]:
+            if isinstance(report, dict):
+                _make_absolute(report, ("folder",))
     try:
         return StudyConfig.model_validate(content)
     except ValidationError as error:

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from hybridir.config import DataConfig, ReportConfig, TrainConfig
+from hybridir.data.beir import load_beir_benchmark
 from hybridir.data.benchmark import Benchmark, benchmark_from_pairs, build_benchmark
 from hybridir.data.contamination import Overlap, find_overlaps
 from hybridir.data.hub import load_hub_table
@@ -111,9 +112,10 @@ def _benchmarks(settings: str, unchanged: tuple[Stamp, ...]) -> tuple[Benchmark,
 
 def _paths(config: DataConfig) -> list[Path]:
     """Files and folders that the data are read from; a hub's revision cannot change."""
-    folders = [report.name for report in config.report_on]
-    folders += [config.train.lareqa.name] if config.train.lareqa else []
-    paths = [config.data_root / name for name in folders] if config.data_root else []
+    reported = (report.path(config.data_root) for report in config.report_on)
+    paths = [path for path in reported if path]
+    if config.train.lareqa and config.data_root:
+        paths.append(config.data_root / config.train.lareqa.name)
     paths += [config.train.table.path] if config.train.table else []
     return paths + ([Path(config.train.hub.id)] if config.train.hub else [])
 
@@ -133,30 +135,36 @@ def _table(config: DataConfig) -> Pairs:
     return load_hub_table(**config.train.hub.model_dump())
 
 
-def load_benchmark(report: ReportConfig, data_root: Path) -> Benchmark:
+def load_benchmark(report: ReportConfig, data_root: Path | None) -> Benchmark:
     """Load a benchmark that needs no training data.
 
     Args:
         report: which one, in which languages.
-        data_root: folder that holds its folder.
+        data_root: folder that holds the folders of xquad-r and mlqa-r.
 
     Raises:
         InputError: if it cannot be loaded.
     """
+    if report.folder is not None:
+        split = report.split or "test"
+        where = (report.language, report.languages)
+        return load_beir_benchmark(report.name, report.folder, split, *where, report.skip_bad)
     if report.name == "synthetic-test":
         raise InputError("synthetic-test belongs to a training on the synthetic corpus")
-    return load_lareqa_benchmark(report.name, data_root / report.name, report.languages)
+    folder = report.path(data_root)
+    if folder is None:
+        raise InputError(f"{report.name}: needs data_root, the folder that holds it")
+    return load_lareqa_benchmark(report.name, folder, report.languages)
 
 
 def _reported(config: DataConfig, report: ReportConfig) -> Benchmark:
-    if report.name == "synthetic-test":
-        corpus = _synthetic(config.train)
-        assert corpus is not None, "DataConfig asks for the corpus where its test is reported"
-        if report.languages is None:
-            return corpus.test
-        return _in_languages(corpus.test, report.languages)
-    assert config.data_root is not None, "DataConfig asks for the root where a folder is reported"
-    return load_benchmark(report, config.data_root)
+    if report.name != "synthetic-test":
+        return load_benchmark(report, config.data_root)
+    corpus = _synthetic(config.train)
+    assert corpus is not None, "DataConfig asks for the corpus where its test is reported"
+    if report.languages is None:
+        return corpus.test
+    return _in_languages(corpus.test, report.languages)
 
 
 def _in_languages(benchmark: Benchmark, codes: Sequence[str]) -> Benchmark:

@@ -60,6 +60,20 @@ def test_short_texts_count_if_they_are_equal_and_wordless_ones_never() -> None:
     assert str(overlaps[0]) == "small: 1 of 1 questions (same words), e.g. 'who'"
 
 
+def test_of_a_large_collection_the_relevant_passages_alone_are_compared() -> None:
+    others = [(f"p{number}", "en", f"text {number}") for number in range(10)]
+    known = pairs_of(["unlike"] * 2, ["text 0", "answer"])
+    for extra, expected in (
+        (others[:9], [("passages", "same words", 2)]),
+        (others, [("relevant passages", "same words", 1)]),
+    ):
+        benchmark = build_benchmark(
+            "small", [("q", "en", "who?")], [("p", "en", "answer"), *extra], {"q": {"p"}}
+        )
+        # 1 relevant of 10 is a tenth, 1 of 11 is less.
+        assert found(find_overlaps(known, [benchmark])) == expected
+
+
 def test_each_benchmark_is_told_apart() -> None:
     trained = pairs_of(["who?"], ["unlike"])
     first, second = benchmark_of("what?", "a"), benchmark_of("who?", "b")

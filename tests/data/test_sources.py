@@ -8,6 +8,7 @@ from hybridir.config import DataConfig
 from hybridir.data.pairs import Pairs
 from hybridir.data.sources import load_reported, load_training
 from hybridir.errors import InputError
+from tests.data.layouts import beir, hub
 
 
 def write_table(
@@ -203,4 +204,32 @@ def test_mlqa_r_is_trained_on_and_xquad_r_reported_on(data_root: Path) -> None:
 def test_missing_data_root_folder_is_reported(tmp_path: Path) -> None:
     given = config({"lareqa": {"name": "mlqa-r"}}, data_root=tmp_path / "nowhere")
     with pytest.raises(InputError, match="nowhere/mlqa-r: there is no such folder"):
+        load_training(given)
+
+
+def test_benchmarks_in_folders_are_reported_on_beside_the_others(tmp_path: Path) -> None:
+    report = [
+        {"name": "scifact", "folder": beir(tmp_path / "beir"), "language": "en"},
+        {"name": "synthetic-test"},
+        {"name": "miracl", "folder": hub(tmp_path / "hub", ["sw", "yo"]), "split": "dev"},
+    ]
+    given = config({"synthetic": {"languages": 2, "entities": 30}}, report_on=report)
+    scifact, _, miracl = load_reported(given)
+    assert (scifact.name, scifact.languages) == ("scifact", ("en",))
+    assert (miracl.name, miracl.languages) == ("miracl", ("sw", "yo"))
+    assert load_training(given).overlaps == ()
+    kept = load_reported(given)
+    path = tmp_path / "beir" / "queries.jsonl"
+    path.write_text(path.read_text().replace("Which river?", "Which stream?"))
+    assert "Which stream?" not in kept[0].queries
+    assert "Which stream?" in load_reported(given)[0].queries
+
+
+def test_a_folder_that_shares_questions_with_training_is_refused(tmp_path: Path) -> None:
+    row = {"language": "en", "question": "which RIVER", "passage": "Another."}
+    table = tmp_path / "table.jsonl"
+    table.write_text(json.dumps({"question_id": "t", **row}) + "\n")
+    report = [{"name": "scifact", "folder": beir(tmp_path / "beir"), "language": "en"}]
+    given = config({"table": {"path": table}}, tune_on=None, report_on=report)
+    with pytest.raises(InputError, match=r"scifact: 1 of 2 questions \(same words\)"):
         load_training(given)

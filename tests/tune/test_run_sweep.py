@@ -195,8 +195,14 @@ def test_a_relative_path_starts_at_the_working_directory(
     from tune.study import load_study
 
     monkeypatch.chdir(tmp_path)
-    table = {"train": {"table": {"path": "pairs.jsonl"}}, "report_on": [], "data_root": "data"}
+    reports = ["xquad-r", {"name": "miracl", "folder": "hub"}]
+    table = {
+        "train": {"table": {"path": "pairs.jsonl"}},
+        "report_on": reports,
+        "data_root": "data",
+    }
     study = load_study(Path(write(tmp_path, **table)), [])
+    assert [report.folder for report in study.report_on] == [None, tmp_path / "hub"]
     assert study.train.table is not None
     assert study.train.table.path == tmp_path / "pairs.jsonl"
     assert study.data_root == tmp_path / "data"

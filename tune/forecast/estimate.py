@@ -214,8 +214,9 @@ def _disk(study: StudyConfig, inputs: Inputs, at_a_time: int) -> tuple[float, fl
     cache = inputs.characters * _BYTES_PER_CHARACTER / 1e6
     # A checkpoint holds the weights and AdamW's two moments, and is written beside the last one.
     checkpoints = at_a_time * 2 * 3 * weights
+    embeddings = at_a_time * inputs.stored_mb
     return (
-        checkpoints + encoders * weights + tables + cache,
+        checkpoints + embeddings + encoders * weights + tables + cache,
         bool(encoders) * weights + tables,
         cache,
     )

@@ -30,6 +30,7 @@ class Inputs:
         characters: of all texts, training and benchmarks.
         rows: of a trial's per-query tables at most, by phase.
         contamination: what is reported on and was trained or tuned on as well, as allowed.
+        stored_mb: embeddings that a trial keeps in a file at most, one benchmark at a time.
     """
 
     data: list[tuple[str, str, str]]
@@ -37,6 +38,7 @@ class Inputs:
     characters: int
     rows: dict[str, int]
     contamination: str
+    stored_mb: float = 0.0
 
     @property
     def training_digest(self) -> str:
@@ -67,9 +69,13 @@ def check_study(study: StudyConfig) -> Inputs:
     data = [("train", pairs.digest, "training")]
     data += [(names.DEV, benchmark.digest, "tuning") for benchmark in dev]
     data += [(benchmark.name, benchmark.digest, "reporting") for benchmark in reported]
+    weights, dimension = _encoder(study.trial({}, seed=0, report=False), texts, pairs.digest)
+    embeddings_mb = max(
+        (len(each.passages) * dimension * 4 / 1e6 for each in benchmarks), default=0
+    )
     return Inputs(
         data=data,
-        parameters=_parameters(study.trial({}, seed=0, report=False), texts, pairs.digest),
+        parameters=weights,
         characters=sum(map(len, texts))
         + sum(len(text) for each in benchmarks for text in (*each.queries, *each.passages)),
         rows={
@@ -77,6 +83,7 @@ def check_study(study: StudyConfig) -> Inputs:
             names.PHASE_CONFIRM: sum(map(_rows, benchmarks)),
         },
         contamination="; ".join(map(str, training.overlaps)) or names.NO_CONTAMINATION,
+        stored_mb=embeddings_mb if embeddings_mb > study.evaluation.memory_mb else 0.0,
     )
 
 
@@ -106,11 +113,12 @@ def _extremes(study: StudyConfig) -> Iterator[dict[str, Value]]:
                 yield {**point, names.MIXING_RATIO: ratio}
 
 
-def _parameters(config: TrialConfig, texts: list[str], digest: str) -> int:
+def _encoder(config: TrialConfig, texts: list[str], digest: str) -> tuple[int, int]:
+    """Numbers in the encoder, and in an embedding."""
     with tempfile.TemporaryDirectory() as folder:
         tokenizer = load_tokenizer(config.encoder, texts, digest, Path(folder))
         encoder = load_encoder(config.encoder, tokenizer, seed=0)
-    return sum(weight.numel() for weight in encoder.parameters())
+    return sum(weight.numel() for weight in encoder.parameters()), encoder.dimension
 
 
 def _rows(benchmark: Benchmark) -> int:

@@ -215,9 +215,8 @@ def _folders(study: StudyConfig) -> tuple[Path, Path]:
 def _paths(data: DataConfig, encoder: EncoderConfig) -> list[str]:
     """The files and folders that trials read, as they are written in the study."""
     train = data.train
-    folders: list[str] = [train.lareqa.name] if train.lareqa else []
-    folders += [report.name for report in data.report_on if report.name.endswith("-r")]
-    found = [data.data_root / name for name in folders if data.data_root]
+    found = [data.data_root / train.lareqa.name] if train.lareqa and data.data_root else []
+    found += [path for report in data.report_on if (path := report.path(data.data_root))]
     found += [train.table.path] if train.table else []
     found += [Path(train.hub.id)] if train.hub and Path(train.hub.id).is_dir() else []
     found += [encoder.path] if encoder.path else []

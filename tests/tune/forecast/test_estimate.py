@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,14 @@ def test_disk_is_checkpoints_encoders_tables_and_prepared_data() -> None:
     assert plan.disk_mb == pytest.approx(4 * 2 * 3 * 4 + 2 * 4 + 1.16 + 4.0)
     assert plan.kept_mb == pytest.approx(4 + 1.16)
     assert plan.needs.process_mb == 900.0
+
+
+def test_embeddings_in_a_file_take_disk_in_every_place_and_are_not_kept() -> None:
+    without = add_up(study(), INPUTS, MEASURED, startup=10.0, at_a_time=4)
+    inputs = replace(INPUTS, stored_mb=3000.0)
+    plan = add_up(study(), inputs, MEASURED, startup=10.0, at_a_time=4)
+    assert plan.disk_mb == pytest.approx(without.disk_mb + 4 * 3000)
+    assert plan.kept_mb == without.kept_mb
 
 
 def test_a_confirmation_at_a_batch_size_of_its_own_takes_that_one() -> None:

@@ -56,6 +56,14 @@ def test_the_study_is_counted_out_for_the_plan(study: Any) -> None:
     # One layer of width 16: vocabulary x 16 weights and more, far fewer than 100,000.
     assert 1_000 < found.parameters < 100_000
     assert found.rows["confirm"] > found.rows["search"] > 0
+    assert found.stored_mb == 0.0
+
+
+def test_embeddings_that_go_to_a_file_are_counted_out(study: Any) -> None:
+    expected = 480 * 16 * 4 / 1e6  # 480 test passages, 16 numbers of 4 bytes each
+    for memory_mb, stored_mb in ((0.99 * expected, expected), (expected, 0.0)):
+        found = check_study(study(evaluation={"memory_mb": memory_mb}))
+        assert found.stored_mb == pytest.approx(stored_mb)
 
 
 def test_each_phase_has_its_batch_sizes(study: Any) -> None:
