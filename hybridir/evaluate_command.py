@@ -3,6 +3,7 @@
 hybridir evaluate ENCODER --benchmark xquad-r --data-root DIR --json figures.json
 hybridir evaluate ENCODER --benchmark mlqa-r --data-root DIR --languages de,en --out FOLDER
 hybridir evaluate bm25 --benchmark xquad-r --data-root DIR
+hybridir evaluate ENCODER --benchmark scifact --folder DIR --language en
 """
 
 import json
@@ -31,8 +32,19 @@ def evaluate(
         str,
         typer.Argument(help="Folder of Hugging Face or sentence-transformers, a hub id, or bm25."),
     ],
-    benchmark: Annotated[str, typer.Option(help="xquad-r or mlqa-r.")],
-    data_root: Annotated[Path, typer.Option(help="Folder that holds the benchmark's folder.")],
+    benchmark: Annotated[
+        str, typer.Option(help="xquad-r, mlqa-r, or any name for what is in --folder.")
+    ],
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder that holds xquad-r/ or mlqa-r/.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Folder of a benchmark in BEIR's or MIRACL's layout.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Split of --folder; test if left out.")] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Language of --folder, where its files do not say it.")
+    ] = None,
     revision: Annotated[str | None, typer.Option(help="Commit of a hub id.")] = None,
     languages: Annotated[
         str | None, typer.Option(help="Codes, separated by commas; all if left out.")
@@ -78,7 +90,14 @@ def evaluate(
         "passage_length": passage_length,
     }
     report = _validated(
-        ReportConfig, {"name": benchmark, "languages": _codes(languages) if languages else None}
+        ReportConfig,
+        {
+            "name": benchmark,
+            "languages": _codes(languages) if languages else None,
+            "folder": folder,
+            "split": split,
+            "language": language,
+        },
     )
     quieten_dependencies()
     from hybridir.data.sources import load_benchmark
@@ -87,10 +106,10 @@ def evaluate(
     about: dict[str, Any] = {"model": encoder, "precision": precision}
     config = None
     if encoder != BM25:
-        folder = local_folder(encoder, revision)
+        weights = local_folder(encoder, revision)
         own = {name: value for name, value in given.items() if value is not None}
-        config = _validated(EncoderConfig, encoder_settings(folder) | own)
-        about["model_digest"] = folder_digest(folder)
+        config = _validated(EncoderConfig, encoder_settings(weights) | own)
+        about["model_digest"] = folder_digest(weights)
         about["encoder"] = config.model_dump(mode="json", exclude={"path"}, exclude_none=True)
     loaded = load_benchmark(report, data_root)
 
@@ -112,7 +131,7 @@ def evaluate(
             config,
             loaded,
             cache=cache,
-            batch_tokens=EvaluationConfig().batch_tokens,
+            evaluation=EvaluationConfig(),
             precision=precision,
             seen_languages=_codes(seen),
             observers=observers,

@@ -7,19 +7,24 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from hybridir import names
 from hybridir.bm25 import bm25_scorer
-from hybridir.config import EncoderConfig
+from hybridir.config import EncoderConfig, EvaluationConfig
 from hybridir.data.benchmark import Benchmark
+from hybridir.errors import InputError
 from hybridir.evaluation import encode_benchmark
 from hybridir.loading import load_encoder, load_tokenizer
 from hybridir.per_query import per_query_table, per_query_table_by
 from hybridir.precision import accelerator, choose_precision
 from hybridir.ranking import Observer
+from hybridir.shards import StoredVectors
 from hybridir.summary import macro_mean, summarise
 from hybridir.whole_rankings import WholeRankings
 
@@ -30,11 +35,52 @@ class Scored:
 
     Attributes:
         table: see `hybridir.per_query.per_query_table`.
-        summary: headline figures under their full names, see `hybridir.summary.summarise`.
+        whole: what the whole rankings of the multilingual pool tell.
+        summary: headline figures under their full names: those of `hybridir.summary.summarise`,
+            and the mean rank correlation where there is one.
     """
 
     table: pd.DataFrame
+    whole: WholeRankings
     summary: dict[str, float]
+
+
+def score_embeddings(
+    benchmark: Benchmark,
+    queries_QD: NDArray[np.float32],
+    passages_ND: NDArray[np.float32] | StoredVectors,
+    seen_languages: Collection[str],
+    memory_mb: float,
+    observers: Sequence[Observer] = (),
+) -> Scored:
+    """Score every setting.
+
+    Args:
+        benchmark: queries and pools.
+        queries_QD: embeddings of its queries.
+        passages_ND: embeddings of its passages, in memory or in a file.
+        seen_languages: languages that the encoder was trained on.
+        memory_mb: for scores that are held at once, where passages are in a file.
+        observers: see the scores as well, all queries of a question at once; only of passages
+            in memory.
+
+    Raises:
+        InputError: if there are observers, but passages in a file, which are never scored at once.
+        TrialError: if the embeddings are not numbers.
+    """
+    whole = WholeRankings(benchmark)
+    if isinstance(passages_ND, StoredVectors):
+        if observers:
+            raise InputError(
+                f"{benchmark.name}: the rankings of {len(passages_ND)} passages are too many to "
+                "be written; leave out --trec and --mteb"
+            )
+        table = per_query_table(benchmark, queries_QD, passages_ND, seen_languages)
+        whole.add_stored(queries_QD, passages_ND, memory_mb)
+    else:
+        seen_by = [whole.add, *observers]
+        table = per_query_table(benchmark, queries_QD, passages_ND, seen_languages, seen_by)
+    return _scored(table, whole, benchmark.name)
 
 
 def score_encoder(
@@ -42,7 +88,7 @@ def score_encoder(
     benchmark: Benchmark,
     *,
     cache: Path,
-    batch_tokens: int,
+    evaluation: EvaluationConfig,
     precision: str,
     seen_languages: Collection[str],
     observers: Sequence[Observer] = (),
@@ -52,11 +98,11 @@ def score_encoder(
     Args:
         config: where the weights are and how texts become vectors.
         benchmark: queries and pools.
-        cache: folder of prepared data.
-        batch_tokens: tokens encoded at once.
+        cache: folder of prepared data; of embeddings, too, while they take too much memory.
+        evaluation: tokens at once, and how much memory is too much.
         precision: ``fp32``, ``bf16`` or ``auto``.
         seen_languages: languages that the encoder was trained on.
-        observers: see the scores as well, all queries of a question at once.
+        observers: see `score_embeddings`.
 
     Raises:
         InputError: if the encoder cannot be loaded.
@@ -64,15 +110,22 @@ def score_encoder(
     """
     tokenizer = load_tokenizer(config, [], "", cache)
     encoder = load_encoder(config, tokenizer, seed=0)
-    with accelerator(choose_precision(precision, encoder.dimension)) as accelerate:
-        accelerate.prepare_model(encoder, evaluation_mode=True)
-        queries_QD, passages_ND = encode_benchmark(
-            encoder, benchmark, tokenizer, config, batch_tokens=batch_tokens, cache=cache
+    with TemporaryDirectory(dir=_made(cache), prefix="embeddings-") as folder:
+        with accelerator(choose_precision(precision, encoder.dimension)) as accelerate:
+            accelerate.prepare_model(encoder, evaluation_mode=True)
+            embedded = encode_benchmark(
+                encoder,
+                benchmark,
+                tokenizer,
+                config,
+                batch_tokens=evaluation.batch_tokens,
+                cache=cache,
+                memory_mb=evaluation.memory_mb,
+                folder=Path(folder),
+            )
+        return score_embeddings(
+            benchmark, *embedded, seen_languages, evaluation.memory_mb, observers
         )
-    whole = WholeRankings(benchmark)
-    seen_by = [whole.add, *observers]
-    table = per_query_table(benchmark, queries_QD, passages_ND, seen_languages, seen_by)
-    return _scored(table, whole, benchmark.name)
 
 
 def score_bm25(
@@ -97,7 +150,12 @@ def _scored(table: pd.DataFrame, whole: WholeRankings, benchmark: str) -> Scored
     correlation = whole.mean_rank_correlation()
     if not math.isnan(correlation):
         summary[names.bias_metric(benchmark, names.RANK_CORRELATION)] = correlation
-    return Scored(table, summary)
+    return Scored(table, whole, summary)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def settings_of(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 Notation: Q queries, N passages, D dimensions.
 """
 
-import math
 import shutil
 import time
 from pathlib import Path
@@ -20,12 +19,11 @@ from hybridir.data.sources import TrainingData
 from hybridir.encoder import BiEncoder
 from hybridir.evaluation import encode_benchmark
 from hybridir.files import replacing
-from hybridir.per_query import per_query_table, write_per_query
+from hybridir.per_query import write_per_query
 from hybridir.processes import Processes
-from hybridir.shards import StoredVectors
-from hybridir.summary import language_matrix, summarise
+from hybridir.scorecard import score_embeddings
+from hybridir.summary import language_matrix
 from hybridir.trial_metrics import headline, training_metrics
-from hybridir.whole_rankings import WholeRankings
 
 _EMBEDDINGS = "embeddings"
 
@@ -83,32 +81,23 @@ class Scores:
         )
 
         def keep() -> dict[str, float]:
-            rankings = WholeRankings(benchmark)
-            stored = passages_ND if isinstance(passages_ND, StoredVectors) else None
-            table = per_query_table(
-                benchmark,
-                queries_QD,
-                passages_ND,
-                self._data.seen_languages,
-                observers=[rankings.add] if stored is None else [],
+            scored = score_embeddings(
+                benchmark, queries_QD, passages_ND, self._data.seen_languages, memory_mb
             )
-            if stored is not None:
-                rankings.add_stored(queries_QD, stored, memory_mb)
+            table, whole = scored.table, scored.whole
             tables = self._workspace / names.ARTIFACT_PER_QUERY
             write_per_query(table, tables / f"{benchmark.name}.parquet")
             for artifact, matrix in (
                 (names.ARTIFACT_LANGUAGE_PAIRS, language_matrix(table, names.AP)),
                 (names.ARTIFACT_TOP1_LANGUAGES, top1_languages(table)),
-                (names.ARTIFACT_TOP_LANGUAGES, rankings.top_languages()),
-                (names.ARTIFACT_RANK_CORRELATION, rankings.rank_correlation()),
+                (names.ARTIFACT_TOP_LANGUAGES, whole.top_languages()),
+                (names.ARTIFACT_RANK_CORRELATION, whole.rank_correlation()),
             ):
                 with replacing(self._workspace / artifact / f"{benchmark.name}.csv") as part:
                     matrix.to_csv(part)
-            correlation = names.bias_metric(benchmark.name, names.RANK_CORRELATION)
-            found = {correlation: rankings.mean_rank_correlation()}
             # Gigabytes that only an interrupted trial needs again.
             shutil.rmtree(folder.parent, ignore_errors=True)
-            return summarise(table) | {name: v for name, v in found.items() if not math.isnan(v)}
+            return scored.summary
 
         summary = self._processes.on_first(keep)
         self.seconds += time.perf_counter() - start

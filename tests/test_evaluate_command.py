@@ -115,6 +115,24 @@ def test_rankings_are_written_as_other_tools_read_them(
         assert list(predictions) == ["mteb_model_meta", "de", "en", "all"]
 
 
+def test_a_benchmark_in_a_folder_is_scored_as_well(
+    encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "scifact"
+    (folder / "qrels").mkdir(parents=True)
+    corpus = [{"_id": str(n), "title": "", "text": f"one dog and {n} cats"} for n in range(5)]
+    (folder / "corpus.jsonl").write_text("\n".join(map(json.dumps, corpus)))
+    (folder / "queries.jsonl").write_text('{"_id": "q", "text": "how many cats?"}')
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq\t3\t1\n")
+    figures = tmp_path / "figures.json"
+    arguments = [encoder, "--benchmark", "mine", "--folder", folder, "--language", "en"]
+    cache = tmp_path / "cache"
+    assert command(monkeypatch, *arguments, "--json", figures, "--cache", cache) == 0
+    settings = json.loads(figures.read_text())["settings"]
+    assert (settings[0]["setting"], settings[0]["n"]) == ("monolingual", 1)
+    assert list(cache.glob("embeddings-*")) == []
+
+
 def test_bm25_finds_the_sentence_that_has_the_words(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,6 +157,8 @@ def test_bm25_finds_the_sentence_that_has_the_words(
         ({"--precision": "fp16"}, "--precision fp16: choose one of fp32, bf16, auto"),
         ({"--languages": "en,xx"}, "unknown language xx"),
         ({"--data-root": "nowhere"}, "there is no such folder"),
+        ({"--folder": "nowhere", "--benchmark": "mine"}, "nowhere"),
+        ({"--split": "dev"}, "split belong to a folder"),
         ({"--pooling": "max"}, "pooling='max'"),
         ({"--query-length": "900"}, "query_length=900"),
     ],
