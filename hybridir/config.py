@@ -277,8 +277,8 @@ class EvaluationConfig(Model):
     batch_tokens: Annotated[int, Field(ge=512)] = 8192
     """Tokens encoded at once."""
     memory_mb: Annotated[float, Field(gt=0)] = 2048
-    """Embeddings of a benchmark's passages that take more are kept in a file of the trial's
-    folder, and ranked by blocks."""
+    """Where the embeddings of a benchmark's passages and the scores of one block of queries take
+    more, the embeddings are kept in a file of the trial's folder and ranked by blocks."""
 
 
 class TrialConfig(Model):

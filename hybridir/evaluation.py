@@ -20,6 +20,7 @@ from hybridir.encoder import BiEncoder, embed
 from hybridir.loading import tokenise
 from hybridir.packing import cut, pack
 from hybridir.processes import ALONE, Processes
+from hybridir.ranking import BLOCK
 from hybridir.shards import StoredVectors, store_vectors
 
 
@@ -141,6 +142,17 @@ def _embed(
     return embedded_MD
 
 
+def fits(passages: int, dimension: int, memory_mb: float) -> bool:
+    """Whether passages can be ranked in memory: their embeddings, and a block of scores.
+
+    Args:
+        passages: their number.
+        dimension: of an embedding.
+        memory_mb: what may be taken.
+    """
+    return passages * (dimension + BLOCK) * 4 <= memory_mb * 1e6
+
+
 def encode_benchmark(
     encoder: BiEncoder,
     benchmark: Benchmark,
@@ -163,7 +175,7 @@ def encode_benchmark(
         batch_tokens: tokens encoded at once.
         cache: folder of prepared data.
         processes: those that share the work.
-        memory_mb: embeddings of passages that take more go to a file.
+        memory_mb: embeddings of passages for which it is too little go to a file; see `fits`.
         folder: for that file.
 
     Returns:
@@ -178,7 +190,7 @@ def encode_benchmark(
         config, tokenizer, benchmark.queries, benchmark.passages, cache, benchmark.digest
     )
     queries_QD = encode(encoder, queries, batch_tokens=batch_tokens, processes=processes)
-    if folder is None or len(passages) * encoder.dimension * 4 <= memory_mb * 1e6:
+    if folder is None or fits(len(passages), encoder.dimension, memory_mb):
         return queries_QD, encode(
             encoder, passages, batch_tokens=batch_tokens, processes=processes
         )

@@ -21,6 +21,9 @@ from hybridir.errors import TrialError
 from hybridir.order import ascending_ids
 from hybridir.shards import StoredVectors
 
+# Queries that are scored at once, about.
+BLOCK = 256
+
 Observer = Callable[[NDArray[np.int64], NDArray[np.float32]], None]
 Scorer = Callable[[NDArray[np.int64], NDArray[np.float32]], None]
 """Writes the scores of the queries with these numbers, [B], over the second array, [B, N]."""
@@ -63,7 +66,7 @@ def rank_relevant(
     relevant_offsets: NDArray[np.int64],
     relevant: NDArray[np.int64],
     passage_ids: Sequence[str],
-    block: int = 256,
+    block: int = BLOCK,
     question_ids: Sequence[str] | None = None,
     observers: Sequence[Observer] = (),
 ) -> RelevantRanks:

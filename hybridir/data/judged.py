@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hybridir.data.pairs import is_unicode
 from hybridir.data.records import BadRecords, read_records
 from hybridir.errors import InputError
 
@@ -199,10 +200,8 @@ def _string(name: str, value: object) -> str:
         raise _BadRecord(f"{name}={reprlib.repr(value)} is no text")
     if not value.strip():
         raise _BadRecord(f"empty {name}")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise _BadRecord(f"{name} holds half of a surrogate pair") from None
+    if not is_unicode(value):
+        raise _BadRecord(f"half of a surrogate pair in {name}")
     return value
 
 

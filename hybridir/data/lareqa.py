@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hybridir.data.benchmark import Benchmark, build_benchmark
-from hybridir.data.pairs import Pairs
+from hybridir.data.pairs import Pairs, is_unicode
 from hybridir.data.reading import Reading
 from hybridir.errors import InputError
 from hybridir.languages import check_languages
@@ -277,6 +277,8 @@ def _parse(path: Path) -> object:
             f"{path}, line {error.lineno}, column {error.colno}: invalid JSON "
             f"({error.msg}); the file may be truncated, fetch it again"
         ) from None
+    except (ValueError, RecursionError) as error:  # too many digits, or brackets
+        raise InputError(f"{path}: invalid JSON ({error}); fetch it again") from None
 
 
 def _get(record: object, key: str, kind: type, place: str) -> Any:
@@ -290,4 +292,6 @@ def _get(record: object, key: str, kind: type, place: str) -> Any:
         raise InputError(
             f"{where}: {key!r} should be {kind.__name__}, found {type(record[key]).__name__}"
         )
+    if isinstance(record[key], str) and not is_unicode(record[key]):
+        raise InputError(f"{where}: half of a surrogate pair in {key!r}")
     return record[key]

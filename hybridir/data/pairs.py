@@ -65,8 +65,8 @@ def row_problems(pairs: Pairs) -> list[tuple[int, str]]:
     """Find the rows that cannot be trained on.
 
     Returns:
-        (row, reason) for each empty text, unknown language and repeated (question id, language),
-        at most one reason a row, in row order.
+        (row, reason) for each empty text, unknown language, repeated (question id, language) and
+        half of a surrogate pair, which no file can hold; at most one reason a row, in row order.
     """
     problems: list[tuple[int, str]] = []
     first: dict[tuple[str, str], int] = {}
@@ -79,11 +79,22 @@ def row_problems(pairs: Pairs) -> list[tuple[int, str]]:
         elif code not in LANGUAGES:
             known = " ".join(sorted(LANGUAGES))
             problems.append((row, f"unknown language {code!r}; known codes are {known}"))
+        elif broken := [c for c in COLUMNS if not is_unicode(getattr(pairs, c)[row])]:
+            problems.append((row, f"half of a surrogate pair in {' and '.join(broken)}"))
         elif key in first:
             problems.append((row, f"question {key[0]!r} is already there in {code!r}"))
         else:
             first[key] = row
     return problems
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written: JSON's escapes may name half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def split_by_group(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, Pairs]:

@@ -162,6 +162,9 @@ def _read_jsonl(path: Path) -> Iterator[Row]:
             except json.JSONDecodeError as error:
                 yield line, f"invalid JSON ({error.msg}, column {error.colno})"
                 continue
+            except (ValueError, RecursionError) as error:  # too many digits, or brackets
+                yield line, f"invalid JSON ({error})"
+                continue
             if isinstance(fields, dict):
                 found.update(fields)
                 yield line, fields
@@ -215,6 +218,10 @@ def _read_parquet(path: Path) -> Iterator[Row]:
         names = pq.read_schema(path).names
         _check_columns(path, names)
         table = pq.read_table(path, columns=[name for name in COLUMNS if name in names])
-    except pa.ArrowException as error:
+        rows = table.to_pylist()
+    # Arrow reports damage as any of these; texts that are not UTF-8 as ValueError.
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"{path}: no readable Parquet file ({error})") from None
-    yield from enumerate(table.to_pylist(), start=1)
+    yield from enumerate(rows, start=1)

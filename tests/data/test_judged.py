@@ -72,7 +72,7 @@ def test_every_bad_passage_is_named_with_its_line_and_reason(tmp_path: Path) -> 
         "empty _id",
         "_id=True is no text",
         "title=[0] is no text",
-        "text holds half of a surrogate pair",
+        "half of a surrogate pair in text",
         "expected an object, found list",
         "invalid JSON (Expecting property name enclosed in double quotes)",
         "invalid JSON (",

@@ -269,11 +269,12 @@ def test_all_unusable_records_of_a_file_are_named_in_one_message(tmp_path: Path)
     twice = paragraph("a.", questions={"q1": (0, "a")})
     empty = paragraph("a.", questions={"q4": (0, "a")})
     empty["qas"][0]["question"] = ""
-    write(tmp_path, "en", bad_offset, no_context, no_id, bad_break, twice, empty)
+    half = paragraph("\ud800.", questions={})
+    write(tmp_path, "en", bad_offset, no_context, no_id, bad_break, twice, empty, half)
     with pytest.raises(InputError) as caught:
         load_lareqa_pairs(tmp_path)
     lines = str(caught.value).split("\n")[1:]
-    assert len(lines) == 6
+    assert len(lines) == 7
     for line, (place, reason) in zip(
         lines,
         [
@@ -283,6 +284,7 @@ def test_all_unusable_records_of_a_file_are_named_in_one_message(tmp_path: Path)
             ("paragraphs[3].sentence_breaks[0]", "[0, 3]"),
             ("paragraphs[4].qas[0]", "'q1' is already there"),
             ("paragraphs[5].qas[0]", "must not be empty"),
+            ("paragraphs[6]", "half of a surrogate pair in 'context'"),
         ],
         strict=True,
     ):
@@ -304,6 +306,8 @@ def test_long_lists_of_problems_are_cut_and_say_how_many_more(tmp_path: Path) ->
         ("{}", "'data' is missing"),
         ('{"data": {}}', "'data' should be list, found dict"),
         ('{"data": []}', "no question"),
+        ("[" * 100_000, "invalid JSON"),
+        ("9" * 5000, "invalid JSON"),
     ],
 )
 def test_json_of_another_shape_is_reported(tmp_path: Path, text: str, reason: str) -> None:

@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import logging
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -283,4 +284,35 @@ def test_line_of_a_bad_csv_row_is_where_its_key_stands_in_the_file(
     lines = out.getvalue().split("\n")
     expected = next(n for n, line in enumerate(lines, 1) if line.startswith(f"key{bad},"))
     with pytest.raises(InputError, match=f" line {expected}: unknown language"):
+        load_table(path)
+
+
+@given(data=st.data())
+def test_a_damaged_parquet_file_gives_a_table_or_a_message(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = write(tmp_path_factory.mktemp("damaged") / "table.parquet", [row("q1"), row("q2")])
+    raw = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(raw[: data.draw(st.integers(1, len(raw)))])
+    try:
+        assert len(load_table(path).digest) == 64
+    except InputError as error:
+        assert "table.parquet" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"question_id": "q", "language": "en", "question": "\\ud800", "passage": "p"}',
+         "half of a surrogate pair in question"),
+        ("[" * 100_000, "invalid JSON ("),
+        (f'{{"question_id": {"9" * 5000}}}', "invalid JSON ("),
+    ],
+)  # fmt: skip
+def test_what_python_cannot_hold_is_a_bad_row(tmp_path: Path, line: str, reason: str) -> None:
+    path = tmp_path / "table.jsonl"
+    path.write_text(line + "\n")
+    with pytest.raises(InputError, match=f"line 1: {re.escape(reason)}"):
         load_table(path)

@@ -10,6 +10,7 @@ from hybridir.config import TrialConfig
 from hybridir.data.benchmark import Benchmark
 from hybridir.data.sources import load_reported, load_training
 from hybridir.errors import InputError
+from hybridir.evaluation import fits
 from hybridir.loading import load_encoder, load_tokenizer
 from hybridir.trial import make_plan
 from tune.space.parameters import Value
@@ -70,9 +71,8 @@ def check_study(study: StudyConfig) -> Inputs:
     data += [(names.DEV, benchmark.digest, "tuning") for benchmark in dev]
     data += [(benchmark.name, benchmark.digest, "reporting") for benchmark in reported]
     weights, dimension = _encoder(study.trial({}, seed=0, report=False), texts, pairs.digest)
-    embeddings_mb = max(
-        (len(each.passages) * dimension * 4 / 1e6 for each in benchmarks), default=0
-    )
+    most = max((len(each.passages) for each in benchmarks), default=0)
+    stored_mb = most * dimension * 4 / 1e6
     return Inputs(
         data=data,
         parameters=weights,
@@ -83,7 +83,7 @@ def check_study(study: StudyConfig) -> Inputs:
             names.PHASE_CONFIRM: sum(map(_rows, benchmarks)),
         },
         contamination="; ".join(map(str, training.overlaps)) or names.NO_CONTAMINATION,
-        stored_mb=embeddings_mb if embeddings_mb > study.evaluation.memory_mb else 0.0,
+        stored_mb=0.0 if fits(most, dimension, study.evaluation.memory_mb) else stored_mb,
     )
 
 
