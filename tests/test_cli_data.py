@@ -1,0 +1,99 @@
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hybridir import cli
+from hybridir.data.declared import DECLARED
+from hybridir.data.tabular import load_table
+from tests.data.miniatures import write
+from tests.tiny import settings
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """Run ``hybridir data`` as its entry point does and return the exit code."""
+    monkeypatch.setattr(sys, "argv", ["hybridir", "data", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+def test_show_counts_what_would_be_trained_and_evaluated_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "trial.yaml"
+    config.write_text(yaml.safe_dump(settings()))
+    assert command(monkeypatch, "show", config) == 0
+    printed = capsys.readouterr().out
+    # 30 entities with 4 facts in 2 languages; each question crosses the languages both ways.
+    assert "240 training pairs, 240 cross-lingual" in printed
+    cells = [[cell.strip() for cell in line.split("│")] for line in printed.splitlines()]
+    rows = [row[1:5] for row in cells if len(row) > 4]
+    assert ["training", "qa", "120", "120"] in rows
+    # 60 entities are held out for each benchmark, with 4 facts each.
+    assert ["dev", "qb", "240", "240"] in rows
+    assert ["synthetic-test", "qa", "240", "240"] in rows
+
+
+def test_list_names_all_data_with_licence_source_and_remarks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "500")
+    monkeypatch.setattr("hybridir.cli_data.console.width", 500)
+    assert command(monkeypatch, "list") == 0
+    printed = capsys.readouterr().out
+    rows = [line.split("│") for line in printed.splitlines() if line.startswith("│")]
+    cells = {row[1].strip(): [cell.strip() for cell in row] for row in rows if row[1].strip()}
+    assert cells.keys() == DECLARED.keys()
+    for name, declaration in DECLARED.items():
+        assert declaration.licence in cells[name]
+        assert " ".join(declaration.languages) in cells[name]
+        for part in declaration.parts:
+            assert f"{part.repository} {part.revision[:10]}" in printed
+    assert "swim-ir-cross-lingual: not offered: its passages are English" in printed
+    assert "mkqa: a question and the first of its short answers" in printed
+
+
+def test_prepare_makes_a_table_of_the_files_of_a_folder_and_says_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("swim-ir", tmp_path / "raw")
+    options = ("--out", tmp_path / "out", "--from", tmp_path / "raw", "--languages", "yo,de")
+    assert command(monkeypatch, "prepare", "swim-ir-monolingual", *options) == 0
+    manifest = tmp_path / "out" / "swim-ir-monolingual.manifest.json"
+    assert f"{manifest}: 6 rows" in capsys.readouterr().out
+    assert load_table(tmp_path / "out" / "swim-ir-monolingual.parquet").languages == ("de", "yo")
+
+    assert command(monkeypatch, "prepare", "swim-ir-monolingual", *options) == 0
+    assert capsys.readouterr().out.strip() == f"{manifest}: already there"
+
+    revised = (*options, "--revision", "main")
+    assert command(monkeypatch, "prepare", "swim-ir-monolingual", *revised) == 0
+    assert json.loads(manifest.read_text())["source"][0]["revision"] == "main"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["squad", "--out", "x"], "'squad': there are no such data; known are xquad-r, mlqa-r"),
+        (["mkqa", "--out", "x", "--languages", "tlh"], "mkqa: not in tlh"),
+        (["mkqa", "--out", "x", "--from", "nowhere"], "nowhere: there is no such folder"),
+        (["xquad-r", "--out", "x", "--revision", "main"], "leave --revision out"),
+        (["swim-ir-cross-lingual", "--out", "x"], "swim-ir-cross-lingual is not offered"),
+    ],
+)
+def test_a_mistake_is_one_message_with_code_2(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command(monkeypatch, "prepare", *arguments) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ")
+    assert message in printed
+    assert "Traceback" not in printed
