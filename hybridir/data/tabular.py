@@ -215,6 +215,11 @@ def _read_parquet(path: Path) -> Iterator[Row]:
         names = pq.read_schema(path).names
         _check_columns(path, names)
         table = pq.read_table(path, columns=[name for name in COLUMNS if name in names])
-    except pa.ArrowException as error:
-        raise InputError(f"{path}: no readable Parquet file ({error})") from None
-    yield from enumerate(table.to_pylist(), start=1)
+        rows = table.to_pylist()
+    except InputError:
+        raise
+    # What pyarrow raises for damaged files is not always its own kind of error.
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: no readable Parquet file ({reason})") from None
+    yield from enumerate(rows, start=1)
