@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -17,96 +15,10 @@ from pydantic import (
     model_validator,
 )
 
+from hybridir.config_sources import Model, TrainConfig, known_languages
 from hybridir.errors import InputError
-from hybridir.languages import LANGUAGES
 
-
-class Model(BaseModel):
-    """Immutable settings that refuse unknown fields, so that no misspelt one goes unnoticed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _known(codes: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    unknown = sorted(set(codes or ()) - LANGUAGES.keys())
-    if unknown:
-        raise ValueError(f"unknown language {', '.join(unknown)}; known: {' '.join(LANGUAGES)}")
-    return codes
-
-
-class SyntheticConfig(Model):
-    """The embedded corpus of pseudo-languages."""
-
-    languages: Annotated[int, Field(ge=2, le=5)] = 5
-    """Number of pseudo-languages."""
-    seed: Annotated[int, Field(ge=0)] = 20
-    """Decides words, grammar and facts."""
-    entities: Annotated[int, Field(ge=30)] = 500
-    """Training entities; each has four facts, one question each."""
-
-
-class LareqaConfig(Model):
-    """A data set in the LAReQA JSON format, under `DataConfig.data_root`."""
-
-    name: Literal["mlqa-r", "xquad-r"]
-    """Folder under the data root that holds one JSON file per language."""
-    languages: tuple[str, ...] | None = None
-    """Languages to train on; all that are there if left out."""
-
-    _languages = field_validator("languages")(_known)
-
-
-class TableConfig(Model):
-    """A table of the user's own."""
-
-    path: Path
-    """JSONL, Parquet or CSV file with the columns of `hybridir.data.pairs.COLUMNS`."""
-    languages: tuple[str, ...] | None = None
-    """Languages to train on; all that are there if left out."""
-    skip_bad: bool = False
-    """Drop and count unusable rows instead of stopping at them."""
-
-    _languages = field_validator("languages")(_known)
-
-
-class HubTableConfig(Model):
-    """A table on the Hugging Face hub, or a local folder of Parquet files laid out like one."""
-
-    id: str
-    """For example ``owner/name``."""
-    revision: str
-    """Commit that pins the data; a local folder takes any word."""
-    subset: str | None = None
-    """Name of the configuration, where there are several."""
-    split: str = "train"
-    columns: dict[str, str] = {}
-    """From names of `hybridir.data.pairs.COLUMNS` to names there, where they differ."""
-    languages: tuple[str, ...] | None = None
-    skip_bad: bool = False
-
-    _languages = field_validator("languages")(_known)
-
-
-class TrainConfig(Model):
-    """What is trained on: exactly one source."""
-
-    synthetic: SyntheticConfig | None = None
-    lareqa: LareqaConfig | None = None
-    table: TableConfig | None = None
-    hub: HubTableConfig | None = None
-    questions: Literal["all", "shared"] = "all"
-    """``shared`` keeps the questions that exist in two languages or more, so that monolingual and
-    cross-lingual batches draw from the same ones."""
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        given = [n for n in ("synthetic", "lareqa", "table", "hub") if getattr(self, n)]
-        if len(given) != 1:
-            raise ValueError(
-                f"{' and '.join(given) or 'no source'} given: name exactly one of "
-                "synthetic, lareqa, table, hub"
-            )
-        return self
+__all__ = ["Model", "TrainConfig"]  # as if they stood here
 
 
 class ReportConfig(Model):
@@ -116,7 +28,7 @@ class ReportConfig(Model):
     languages: tuple[str, ...] | None = None
     """Languages of queries and pools; all that are there if left out."""
 
-    _languages = field_validator("languages")(_known)
+    _languages = field_validator("languages")(known_languages)
 
 
 class DataConfig(Model):
@@ -157,9 +69,10 @@ class DataConfig(Model):
             raise ValueError("a benchmark is named twice")
         if train and train.synthetic is None and "synthetic-test" in names:
             raise ValueError("synthetic-test needs train.synthetic")
-        if train and train.lareqa and train.lareqa.name in names:
+        trained = train.folders if train else ()
+        if both := [name for name in names if name in trained]:
             raise ValueError(
-                f"{train.lareqa.name} is both trained and reported on: "
+                f"{' and '.join(both)} is both trained and reported on: "
                 "the figures would not be zero-shot; report on another benchmark"
             )
         return value
@@ -169,9 +82,8 @@ class DataConfig(Model):
     def _root_given(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         train: TrainConfig | None = info.data.get("train")
         reports: tuple[ReportConfig, ...] = info.data.get("report_on", ())
-        folders = {report.name for report in reports if report.name.endswith("-r")}
-        if train and train.lareqa:
-            folders.add(train.lareqa.name)
+        folders: set[str] = {report.name for report in reports if report.name.endswith("-r")}
+        folders.update(train.folders if train else ())
         if folders and value is None:
             raise ValueError(
                 f"is needed: the folder that holds {' and '.join(sorted(folders))} "

@@ -10,10 +10,11 @@ import torch
 
 from hybridir import names
 from hybridir.config import TrialConfig
+from hybridir.data.pairs import COLUMNS
 from hybridir.data.sources import load_training
 from hybridir.errors import InputError, TrialError
 from hybridir.trial import CHECKPOINT, ENCODER, RESULT, TrialResult, run_trial
-from tests.tiny import repeatable, trial
+from tests.tiny import parallel, repeatable, trial
 
 # What MLflow accepts in a metric's name.
 LEGAL = re.compile(r"[/\w.\- ]+")
@@ -57,6 +58,26 @@ def test_a_finished_trial_leaves_its_result_settings_scores_log_and_encoder(
     assert json.loads((finished.workspace / RESULT).read_text()) == finished.metrics
     settings = (finished.workspace / names.ARTIFACT_CONFIG).read_text()
     assert TrialConfig.model_validate_json(settings) == trial()
+
+
+def test_a_mixture_is_trained_on_and_tuned_on_all_its_data_sets(
+    cache: Path, tmp_path: Path
+) -> None:
+    mix = []
+    for name, languages in (("both", "de en"), ("english", "en")):
+        pairs = parallel(40, languages)  # the same ids in both
+        path = tmp_path / f"{name}.jsonl"
+        columns = {column: getattr(pairs, column) for column in COLUMNS}
+        pd.DataFrame(columns).to_json(path, orient="records", lines=True)
+        mix.append({"table": {"path": path}})
+    config = trial(data={"train": {"mix": mix}, "report_on": []}, batch={"batch_size": 16})
+    run_trial(config, tmp_path / "run", cache)
+    scores = pd.read_parquet(tmp_path / "run" / "per_query" / "dev.parquet")
+    # A tenth of 40 groups of each; the English one has no question in another language.
+    for prefix, expected in (("1/", {"de", "en"}), ("2/", {"en"})):
+        own = scores[scores[names.QUESTION_ID].str.startswith(prefix)]
+        assert own[names.QUESTION_ID].nunique() == 4
+        assert set(own[names.QUERY_LANGUAGE]) == expected
 
 
 def test_metrics_have_names_that_mlflow_takes_and_are_at_most_30(finished: TrialResult) -> None:
