@@ -18,6 +18,7 @@ class Site:
         files: path of a URL -> content; the hub's listings follow from ``/datasets/...`` ones.
         cuts: bytes of the body after which a connection is cut, one entry a request.
         ranges: whether parts of a file are served.
+        moved: path of a URL -> where it is to be asked for instead.
         starts: first byte of every request for a file, in order.
         url: where it listens.
     """
@@ -25,6 +26,7 @@ class Site:
     files: dict[str, bytes]
     cuts: list[int] = field(default_factory=list)
     ranges: bool = True
+    moved: dict[str, str] = field(default_factory=dict)
     starts: list[int] = field(default_factory=list)
     url: str = ""
 
@@ -60,6 +62,8 @@ def serving(files: dict[str, bytes]) -> Iterator[Site]:
             if path.startswith("/api/"):
                 listing = site.listing(self.path)
                 self._send(200 if listing else 404, json.dumps(listing).encode(), {})
+            elif path in site.moved:
+                self._send(302, b"", {"Location": site.moved[path]})
             elif path not in site.files:
                 self._send(404, b"not here", {})
             else:

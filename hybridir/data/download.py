@@ -7,12 +7,14 @@ import os
 import re
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from hybridir import __version__
 from hybridir.data.declaration import Part
 from hybridir.errors import InputError
 
@@ -60,7 +62,7 @@ def remote_files(part: Part, folder: str) -> list[Remote]:
     revision = quote(part.revision, safe="")
     url = f"{hub}/api/datasets/{part.repository}/tree/{revision}/{quote(folder)}"
     try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer:
+        with _open(url) as answer:
             entries = json.load(answer)
         return [
             Remote(
@@ -130,9 +132,8 @@ def sha256_of(path: Path) -> str:
 def _append(url: str, partial: Path) -> bool:
     """Fetch what is missing; returns whether it is whole, raises where the server fails."""
     start = _size(partial)
-    request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     try:
-        answer = urllib.request.urlopen(request, timeout=_TIMEOUT)
+        answer = _open(url, {"Range": f"bytes={start}-"} if start else {})
     except urllib.error.HTTPError as error:
         if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not start:
             raise
@@ -152,6 +153,12 @@ def _append(url: str, partial: Path) -> bool:
     if total is not None and size < total:
         raise http.client.IncompleteRead(b"", total - size)
     return True
+
+
+def _open(url: str, headers: Mapping[str, str] | None = None) -> Any:
+    agent = {"User-Agent": f"hybridir/{__version__}"}
+    request = urllib.request.Request(url, headers={**agent, **(headers or {})})
+    return urllib.request.urlopen(request, timeout=_TIMEOUT)
 
 
 def _extent(answer: Any, wanted: int) -> tuple[int, int | None]:

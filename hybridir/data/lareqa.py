@@ -97,8 +97,8 @@ def load_lareqa_benchmark(
 def _load(folder: Path, languages: Sequence[str] | None) -> _Contents:
     if not folder.is_dir():
         raise InputError(
-            f"{folder}: there is no such folder; "
-            "give the folder that holds one <language>.json per language"
+            f"{folder}: there is no such folder; give the one that holds one <language>.json "
+            "per language, or let `hybridir data prepare xquad-r` or `mlqa-r` make it"
         )
     there = sorted(path.stem for path in folder.glob("*.json"))
     if not there:

@@ -62,7 +62,8 @@ def prepare(
     except OSError as error:
         where = error.filename or out
         raise InputError(
-            f"{where}: {error.strerror or error}; make room or choose another --out"
+            f"{where}: {error.strerror or error}; files must be readable, and --out a folder that "
+            "can be written and has room"
         ) from None
     return manifest
 
@@ -159,8 +160,9 @@ def _without_bad_rows(
     ]
     if problems:
         say(f"{len(problems)} of {len(pairs)} rows dropped, e.g. {examples[0]}")
-    good = pairs.select(row for row in range(len(pairs)) if row not in problems)
-    return good, {"rows": len(problems), "examples": examples}
+    if problems:
+        pairs = pairs.select(row for row in range(len(pairs)) if row not in problems)
+    return pairs, {"rows": len(problems), "examples": examples}
 
 
 def _write_table(pairs: Pairs, path: Path) -> list[Path]:

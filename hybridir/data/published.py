@@ -101,7 +101,8 @@ class _Table:
     def __init__(self) -> None:
         self._rows: list[tuple[str, str, str, str]] = []
         self._seen: set[tuple[str, str]] = set()
-        self._answers: list[tuple[str, str]] = []
+        # An ordered set: translations repeat the answers of the first language.
+        self._answers: dict[tuple[str, str], None] = {}
         # Paragraphs have several questions: one text for all of them, and its number.
         self._passages: dict[str, tuple[str, str]] = {}
 
@@ -113,7 +114,7 @@ class _Table:
         Passages are told apart by `name`, or else by their texts.
         """
         text, number = self._passages.setdefault(passage, (passage, str(len(self._passages))))
-        self._answers.append((question_id, number if name is None else name))
+        self._answers[question_id, number if name is None else name] = None
         if (question_id, language) not in self._seen:
             self._seen.add((question_id, language))
             self._rows.append((question_id, language, question, text))

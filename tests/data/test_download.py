@@ -1,10 +1,11 @@
 import hashlib
+import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hybridir.data.declaration import Part
@@ -63,6 +64,14 @@ def test_a_server_that_brings_nothing_more_ends_with_what_is_there_kept_for_the_
     assert site.starts == [0, 100_000, 100_000]
     assert (tmp_path / "file").read_bytes() == CONTENT
     assert everything_in(tmp_path) == ["file"]
+
+
+def test_a_file_that_was_moved_is_taken_up_at_its_new_place(site: Site, tmp_path: Path) -> None:
+    site.moved = {"/old": "/file"}
+    site.cuts = [1000]
+    download(remote(site, path="/old"), tmp_path / "file")
+    assert site.starts == [0, 1000]
+    assert (tmp_path / "file").read_bytes() == CONTENT
 
 
 def test_a_server_without_ranges_is_asked_for_everything_again(site: Site, tmp_path: Path) -> None:
@@ -172,6 +181,31 @@ def test_an_answer_that_is_no_listing_is_one_message(
     monkeypatch.setenv("HF_ENDPOINT", f"{site.url}/wrong?")
     with pytest.raises(InputError, match="the answer is no list of files"):
         remote_files(HUB, "de")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["file", "de/a", "../x", ""]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["type", "path", "lfs", "oid"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(answer=JSON | st.lists(JSON))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_the_hub_answers_gives_files_of_the_folder_or_one_message(
+    answer: object, monkeypatch: pytest.MonkeyPatch, site: Site
+) -> None:
+    site.files["/listing"] = json.dumps(answer).encode()
+    monkeypatch.setenv("HF_ENDPOINT", f"{site.url}/listing?")
+    try:
+        found = remote_files(HUB, "de")
+    except InputError as error:
+        assert "the answer is no list of files" in str(error)
+    else:
+        assert {file.path for file in found} <= {"de/a"}
 
 
 def test_names_that_lead_out_of_the_folder_are_not_taken(

@@ -169,7 +169,7 @@ def test_what_cannot_be_asked_for_is_refused_and_writes_nothing(
 def test_an_output_folder_that_cannot_be_written_is_one_message(tmp_path: Path) -> None:
     write("swim-ir", tmp_path / "raw")
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"file.*choose another --out"):
+    with pytest.raises(InputError, match=r"file.*: .*--out a folder that can be written"):
         prepare(SWIM_IR, tmp_path / "file", languages=["de"], source=tmp_path / "raw")
 
 

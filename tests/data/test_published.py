@@ -8,7 +8,7 @@ from hybridir.data.gather import collect
 from hybridir.data.pairs import COLUMNS, Pairs, row_problems
 from hybridir.data.published import READERS, Judged, judged_pairs, squad_pairs, synthetic_pairs
 from hybridir.errors import InputError
-from tests.data.miniatures import MINIATURES, lines, parquet, write
+from tests.data.miniatures import MINIATURES, parquet, write
 
 
 def rows(pairs: Pairs) -> list[tuple[str, ...]]:
@@ -167,25 +167,3 @@ def test_ids_may_be_numbers_and_texts_null(tmp_path: Path) -> None:
     parquet(tmp_path / "de/train-00000-of-00001.parquet", records, _id=pa.int64())
     pairs = READERS[declaration.layout](collect(declaration, ["de"], tmp_path).files)
     assert rows(pairs) == [("de-7", "de-7", "de", "?", "."), ("de-8", "de-8", "de", "", "T .")]
-
-
-def test_every_bad_line_of_a_table_is_named(tmp_path: Path) -> None:
-    declaration, languages = write("mmarco", tmp_path)
-    file = "data/google/queries/train/german_queries.train.tsv"
-    lines(tmp_path / file, ("3", "three"), ("4",), ("5", "fi", "ve"))
-    with pytest.raises(InputError) as caught:
-        READERS[declaration.layout](collect(declaration, languages, tmp_path).files)
-    heading, *problems = str(caught.value).split("\n")
-    assert heading == f"{tmp_path / file} cannot be used:"
-    assert problems == [
-        "  - line 2: 1 fields, expected 2",
-        "  - line 3: 3 fields, expected 2",
-    ]
-
-
-def test_breaks_that_are_no_line_feeds_belong_to_a_text(tmp_path: Path) -> None:
-    declaration, _ = write("mmarco", tmp_path)
-    file = tmp_path / "data/google/collections/german_collection.tsv"
-    file.write_bytes("30\tone\u2028\x85\rtwo\r\n31\tb\n50\tc".encode())
-    pairs = READERS[declaration.layout](collect(declaration, ["de"], tmp_path).files)
-    assert list(pairs.passage) == ["one\u2028\x85\rtwo", "b", "c"]
