@@ -134,7 +134,7 @@ MMARCO = Declaration(
         ),
     ),
     row="a training question of MS MARCO and the first passage that the triples pair it with",
-    licence="not stated by its publisher; MS MARCO is for non-commercial research",
+    licence="Apache-2.0 (as others report); MS MARCO itself: non-commercial research",
     citation="Bonifacio et al. 2021, arXiv 2108.13897",
     relies_on="the repository's file listing at that commit and its loading script, for the form "
     "of the files; the script is not run",
@@ -209,7 +209,8 @@ MKQA = Declaration(
 )
 
 _SWIM_IR_NOTE = (
-    "the questions were written by a language model; _id is taken to name a question of a language"
+    "the questions were written by a language model; a row with an _id that was there already is "
+    "a question of its own"
 )
 
 SWIM_IR = Declaration(
@@ -230,7 +231,7 @@ SWIM_IR = Declaration(
     relies_on="the repository's card and file listing at that commit",
     notes=f"{_SWIM_IR_NOTE}. No question exists in two languages, so it fills monolingual "
     "batches alone",
-    rows="277,651 ar, 106,816 bn, 446,918 de, ...",
+    rows="277,651 ar, 106,816 bn, 446,918 de, 501,538 en, others unknown here",
 )
 
 SWIM_IR_CROSS = Declaration(

@@ -10,6 +10,7 @@ gets these rows from files. What the data leave open is decided here:
 - question ids that are not shared by translations get their language in front.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,13 +86,19 @@ def judged_pairs(judged: Mapping[str, Judged], *, parallel: bool) -> Pairs:
 def synthetic_pairs(rows: Mapping[str, Iterable[Record]]) -> Pairs:
     """Make pairs of generated questions and the passages that they were made of.
 
+    Whether an id names a question or a passage is not published: a row whose id was there already
+    is a further question.
+
     Args:
         rows: language -> (id, query, title, text).
     """
     table = _Table()
     for language, records in rows.items():
+        count: Counter[str] = Counter()
         for key, query, title, text in records:
-            table.add(f"{language}-{key}", language, query, _titled(title, text))
+            count[key] += 1
+            again = f"/{count[key]}" if count[key] > 1 else ""
+            table.add(f"{language}-{key}{again}", language, query, _titled(title, text))
     return table.pairs()
 
 

@@ -1,5 +1,7 @@
 """Small copies of the published data, with the columns, types and paths of the real ones."""
 
+import dataclasses
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hybridir.data.declaration import Declaration
-from hybridir.data.declared import MKQA, MMARCO, MR_TYDI, SQUAD, SWIM_IR
+from hybridir.data.declared import MKQA, MMARCO, MR_TYDI, SQUAD, SWIM_IR, XQUAD_R
 
 ANSWERS = pa.struct([("text", pa.list_(pa.string())), ("answer_start", pa.list_(pa.int32()))])
 
@@ -133,3 +135,28 @@ def write(name: str, root: Path) -> tuple[Declaration, tuple[str, ...]]:
     elif name == "swim-ir":
         swim_ir(root)
     return MINIATURES[name]
+
+
+def checked_xquad_r(root: Path) -> Declaration:
+    """Write the miniature of XQuAD-R; its declaration with the SHA-256 of these files."""
+    xquad_r(root)
+    names = ["xquad-r/de.json", "xquad-r/en.json"]
+    part = dataclasses.replace(
+        XQUAD_R.parts[0],
+        configs={"de": "de", "en": "en"},
+        sha256={name: sha256((root / name).read_bytes()) for name in names},
+    )
+    return dataclasses.replace(XQUAD_R, parts=(part,))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files but locks, which stay behind empty."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix != ".lock"
+    }
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -75,6 +75,14 @@ def test_generated_questions_on_one_passage_share_its_group_and_it_begins_with_i
     ]
 
 
+def test_an_id_that_comes_again_is_a_further_question() -> None:
+    records = [("7", "one?", "", "P"), ("7", "two?", "", "P"), ("8", "three?", "", "Q")]
+    pairs = synthetic_pairs({"de": records, "yo": records[:1]})
+    assert list(pairs.question_id) == ["de-7", "de-7/2", "de-8", "yo-7"]
+    assert list(pairs.question)[:2] == ["one?", "two?"]
+    assert pairs.passage_group[0] == pairs.passage_group[1]
+
+
 def test_a_title_without_a_text_is_no_passage() -> None:
     assert list(synthetic_pairs({"yo": [("0", "q", "T", " ")]}).passage) == [""]
 
