@@ -6,11 +6,19 @@ hybridir data prepare mr-tydi --out data          one of them as a training tabl
 hybridir data prepare xquad-r --out data          LAReQA's files, checked against their SHA-256
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 from hybridir.cli_config import ConfigFile, read_trial
@@ -86,16 +94,27 @@ def prepare(
 ) -> None:
     """Make a training table of published data; a second call goes on where the first stopped."""
     from hybridir.data.declared import DECLARED
+    from hybridir.data.download import download
     from hybridir.data.obtain import prepare as obtain
 
     if name not in DECLARED:
         raise InputError(f"{name!r}: there are no such data; known are {', '.join(DECLARED)}")
     declaration = DECLARED[name].at(revision) if revision else DECLARED[name]
     codes = None if languages is None else languages.replace(",", " ").split()
-    obtain(
-        declaration,
-        out,
-        languages=codes,
-        source=source,
-        say=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
-    )
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    silent = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=silent) as bar:
+        task = bar.add_task("", visible=False)
+        obtain(
+            declaration,
+            out,
+            languages=codes,
+            source=source,
+            say=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
+            get=partial(
+                download,
+                progress=lambda arrived, total: bar.update(
+                    task, completed=arrived, total=total, visible=True
+                ),
+            ),
+        )

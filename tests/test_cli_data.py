@@ -6,9 +6,10 @@ import pytest
 import yaml
 
 from hybridir import cli
-from hybridir.data.declared import DECLARED
+from hybridir.data.declared import DECLARED, SWIM_IR
 from hybridir.data.tabular import load_table
-from tests.data.miniatures import write
+from tests.data.miniatures import contents, write
+from tests.serving import serving
 from tests.tiny import settings
 
 
@@ -72,6 +73,25 @@ def test_prepare_makes_a_table_of_the_files_of_a_folder_and_says_where_it_is(
     revised = (*options, "--revision", "main")
     assert command(monkeypatch, "prepare", "swim-ir-monolingual", *revised) == 0
     assert json.loads(manifest.read_text())["source"][0]["revision"] == "main"
+
+
+def test_prepare_fetches_what_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+    write("swim-ir", tmp_path / "raw")
+    root = f"/datasets/{SWIM_IR.parts[0].repository}/resolve/{SWIM_IR.parts[0].revision}"
+    files = {f"{root}/{name}": body for name, body in contents(tmp_path / "raw").items()}
+    with serving(files) as site:
+        monkeypatch.setenv("HF_ENDPOINT", site.url)
+        options = ("swim-ir-monolingual", "--out", tmp_path / "out", "--languages", "de")
+        assert command(monkeypatch, "prepare", *options) == 0
+        url = f"{site.url}{root}/de/train-00000-of-00001.parquet"
+    assert capsys.readouterr().out.splitlines() == [
+        f"fetching {url}",
+        "reading 1 file",
+        f"{tmp_path / 'out' / 'swim-ir-monolingual.manifest.json'}: 3 rows",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import os
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -83,7 +83,10 @@ def remote_files(part: Part, folder: str) -> list[Remote]:
 _ADVICE = "run the command again later, or fetch the files by other means and give --from FOLDER"
 
 
-def download(remote: Remote, path: Path) -> str:
+Progress = Callable[[int, int | None], None]
+
+
+def download(remote: Remote, path: Path, progress: Progress = lambda arrived, total: None) -> str:
     """Fetch a file, going on where an earlier call was cut off.
 
     What has arrived lies beside `path`, with ``.partial`` appended, until it is whole. A transfer
@@ -92,6 +95,7 @@ def download(remote: Remote, path: Path) -> str:
     Args:
         remote: what to fetch.
         path: where it shall be; its parents are created.
+        progress: told how many bytes are here, and how many there are if the server says.
 
     Returns:
         SHA-256 of the content.
@@ -106,7 +110,7 @@ def download(remote: Remote, path: Path) -> str:
     while not done:
         before = _size(partial)
         try:
-            done = _append(remote.url, partial)
+            done = _append(remote.url, partial, progress)
         except _CUT as error:
             if _size(partial) <= before:
                 raise InputError(
@@ -129,7 +133,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _append(url: str, partial: Path) -> bool:
+def _append(url: str, partial: Path, progress: Progress) -> bool:
     """Fetch what is missing; returns whether it is whole, raises where the server fails."""
     start = _size(partial)
     try:
@@ -147,8 +151,10 @@ def _append(url: str, partial: Path) -> bool:
         with partial.open("r+b" if start else "wb") as file:
             file.seek(start)
             file.truncate()
+            progress(start, total)
             while chunk := answer.read(_CHUNK):
                 file.write(chunk)
+                progress(file.tell(), total)
     size = _size(partial)
     if total is not None and size < total:
         raise http.client.IncompleteRead(b"", total - size)

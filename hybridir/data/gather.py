@@ -10,6 +10,8 @@ from hybridir.data.declaration import Declaration, Part
 from hybridir.data.download import Remote, download, remote_files, sha256_of
 from hybridir.errors import InputError
 
+# How a file is fetched; returns its SHA-256.
+Get = Callable[[Remote, Path], str]
 # What a language's files hold -> these files, in order.
 Files = Mapping[str, Sequence[Path]]
 
@@ -32,6 +34,7 @@ def fetch(
     languages: Sequence[str],
     folder: Path,
     say: Callable[[str], None] = lambda line: None,
+    get: Get = download,
 ) -> Gathered:
     """Download what is not there yet.
 
@@ -42,6 +45,7 @@ def fetch(
         languages: codes of it.
         folder: where files go, in a folder for each repository and commit.
         say: told of every file before it is fetched.
+        get: fetches it.
 
     Raises:
         InputError: if a file cannot be had or is not what it should be.
@@ -63,7 +67,7 @@ def fetch(
                 "another --revision may hold it"
             )
         target = folder / part.repository / part.revision.replace("/", "-")
-        return [_fetched(file, target / file.path, sha256, say) for file in remote]
+        return [_fetched(file, target / file.path, sha256, say, get) for file in remote]
 
     return Gathered(_by_language(declaration, languages, find), sha256)
 
@@ -122,12 +126,12 @@ def _by_language(
 
 
 def _fetched(
-    remote: Remote, path: Path, sha256: dict[str, str], say: Callable[[str], None]
+    remote: Remote, path: Path, sha256: dict[str, str], say: Callable[[str], None], get: Get
 ) -> Path:
     if remote.path not in sha256:
         there = sha256_of(path) if path.is_file() else None
         if there is None or remote.sha256 not in (None, there):
             say(f"fetching {remote.url}")
-            there = download(remote, path)
+            there = get(remote, path)
         sha256[remote.path] = there
     return path

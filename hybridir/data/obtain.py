@@ -14,8 +14,8 @@ from typing import Any, Final
 from filelock import FileLock
 
 from hybridir.data.declaration import Declaration
-from hybridir.data.download import sha256_of
-from hybridir.data.gather import Gathered, collect, fetch
+from hybridir.data.download import download, sha256_of
+from hybridir.data.gather import Gathered, Get, collect, fetch
 from hybridir.data.pairs import COLUMNS, Pairs, row_problems
 from hybridir.data.published import READERS
 from hybridir.errors import InputError
@@ -33,6 +33,7 @@ def prepare(
     languages: Sequence[str] | None = None,
     source: Path | None = None,
     say: Callable[[str], None] = lambda line: None,
+    get: Get = download,
 ) -> Path:
     """Make the training table of published data, unless it is there already.
 
@@ -45,6 +46,7 @@ def prepare(
         source: folder that holds the files as their repository lays them out; they are
             downloaded if None.
         say: told what is being done, a line at a time.
+        get: fetches a file.
 
     Returns:
         The manifest.
@@ -58,7 +60,7 @@ def prepare(
     try:
         out.mkdir(parents=True, exist_ok=True)
         with FileLock(out / f".{declaration.name}.lock"):
-            _prepare(declaration, out, manifest, wanted, source, say)
+            _prepare(declaration, out, manifest, wanted, source, say, get)
     except OSError as error:
         where = error.filename or out
         raise InputError(
@@ -75,6 +77,7 @@ def _prepare(
     languages: Sequence[str],
     source: Path | None,
     say: Callable[[str], None],
+    get: Get,
 ) -> None:
     about = _about(declaration, languages)
     gathered = None if source is None else collect(declaration, languages, source)
@@ -82,8 +85,8 @@ def _prepare(
         say(f"{manifest}: already there")
         return
     if gathered is None:
-        gathered = fetch(declaration, languages, out / "downloads", say)
-    say(f"reading {len(gathered.sha256)} files")
+        gathered = fetch(declaration, languages, out / "downloads", say, get)
+    say(f"reading {len(gathered.sha256)} file{'s' * (len(gathered.sha256) > 1)}")
     pairs = READERS[declaration.layout](gathered.files)
     good, dropped = _without_bad_rows(declaration, pairs, say)
 

@@ -48,9 +48,13 @@ def test_a_connection_that_is_cut_is_taken_up_where_it_broke_off(
     site: Site, tmp_path: Path
 ) -> None:
     site.cuts = [100_000, 50_000, 1]
-    download(remote(site), tmp_path / "file")
+    told: list[tuple[int, int | None]] = []
+    download(remote(site), tmp_path / "file", lambda *here: told.append(here))
     assert (tmp_path / "file").read_bytes() == CONTENT
     assert site.starts == [0, 100_000, 150_000, 150_001]
+    assert told == sorted(told)
+    assert set(site.starts) <= {arrived for arrived, _ in told}
+    assert told[-1] == (300_000, 300_000)
 
 
 def test_a_server_that_brings_nothing_more_ends_with_what_is_there_kept_for_the_next_call(
