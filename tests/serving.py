@@ -19,6 +19,8 @@ class Site:
         cuts: bytes of the body after which a connection is cut, one entry a request.
         ranges: whether parts of a file are served.
         moved: path of a URL -> where it is to be asked for instead.
+        hang_after: bytes of the next file after which the server goes silent, until `go_on`.
+        silent: set when it has gone silent.
         starts: first byte of every request for a file, in order.
         url: where it listens.
     """
@@ -27,6 +29,9 @@ class Site:
     cuts: list[int] = field(default_factory=list)
     ranges: bool = True
     moved: dict[str, str] = field(default_factory=dict)
+    hang_after: int | None = None
+    silent: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
     starts: list[int] = field(default_factory=list)
     url: str = ""
 
@@ -79,7 +84,14 @@ def serving(files: dict[str, bytes]) -> Iterator[Site]:
             extent = f"bytes {start}-{len(content) - 1}/{len(content)}"
             headers = {"Content-Range": extent} if wanted else {}
             cut = site.cuts.pop(0) if site.cuts else None
-            self._send(206 if wanted else 200, content[start:], headers, cut)
+            hang, site.hang_after = site.hang_after, None
+            self._send(
+                206 if wanted else 200, content[start:], headers, hang if cut is None else cut
+            )
+            if hang is not None:
+                self.wfile.flush()
+                site.silent.set()
+                site.go_on.wait()
 
         def _send(
             self, status: int, body: bytes, headers: dict[str, str], cut: int | None = None
@@ -101,6 +113,7 @@ def serving(files: dict[str, bytes]) -> Iterator[Site]:
     try:
         yield site
     finally:
+        site.go_on.set()
         server.shutdown()
         server.server_close()
         thread.join()

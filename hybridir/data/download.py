@@ -152,8 +152,9 @@ def _append(url: str, partial: Path, progress: Progress) -> bool:
             file.seek(start)
             file.truncate()
             progress(start, total)
-            while chunk := answer.read(_CHUNK):
+            while chunk := answer.read1(_CHUNK):
                 file.write(chunk)
+                file.flush()  # a process that is killed keeps what it was told to have arrived
                 progress(file.tell(), total)
     size = _size(partial)
     if total is not None and size < total:

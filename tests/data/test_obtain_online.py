@@ -1,6 +1,10 @@
 """Preparing data from a server, as from the hub and from GitHub."""
 
 import json
+import os
+import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +14,11 @@ from hybridir.data import download
 from hybridir.data.declaration import Declaration
 from hybridir.data.declared import SQUAD, SWIM_IR
 from hybridir.data.obtain import prepare
+from hybridir.data.tabular import load_table
 from hybridir.errors import InputError
-from tests.data.miniatures import MINIATURES, checked_xquad_r, contents, write
+from tests.data.miniatures import MINIATURES, checked_xquad_r, contents, parquet, write
 from tests.serving import Site, serving
+from tests.tiny import ROOT
 
 
 @pytest.fixture
@@ -67,6 +73,38 @@ def test_an_interrupted_download_goes_on_and_a_finished_one_is_not_repeated(
     prepare(SQUAD, out, languages=["de", "zh"])
     prepare(SQUAD, out, languages=["de"])
     assert hub.starts == [0, 0, 500, 500]
+
+
+def test_a_process_that_is_killed_loses_nothing_that_had_arrived(
+    hub: Site, tmp_path: Path
+) -> None:
+    texts = [random.Random(number).randbytes(500).hex() for number in range(4000)]
+    rows = [
+        {"_id": str(number), "query": f"{number}?", "title": "", "text": text}
+        for number, text in enumerate(texts)
+    ]
+    parquet(tmp_path / "raw/de/train-00000-of-00001.parquet", rows)
+    publish(hub, SWIM_IR, tmp_path / "raw")
+    (size,) = map(len, hub.files.values())
+    hub.hang_after = size - 1000
+    out = tmp_path / "out"
+    options = ["--out", str(out), "--languages", "de"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hybridir", "data", "prepare", SWIM_IR.name, *options],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+    )
+    hub.silent.wait()
+    # What was sent is on its way, and reaches the disk.
+    while process.poll() is None and sum(map(len, contents(out).values())) < size - 1000:
+        os.sched_yield()
+    process.kill()
+    process.wait()
+    (partial,) = out.rglob("*.partial")
+    assert partial.stat().st_size == size - 1000
+    prepare(SWIM_IR, out, languages=["de"])
+    assert hub.starts == [0, size - 1000]
+    assert len(load_table(out / f"{SWIM_IR.name}.parquet")) == 4000
 
 
 def test_a_file_that_changed_on_disk_is_fetched_again(hub: Site, tmp_path: Path) -> None:
