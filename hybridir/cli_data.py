@@ -38,13 +38,16 @@ def show(config: ConfigFile) -> None:
     from hybridir.pools import build_pools
 
     loaded = load_training(settings.data)
-    pools = build_pools(loaded.pairs)
-    table = Table(title=f"{len(loaded.pairs)} training pairs, {len(pools.cross)} cross-lingual")
+    pools = [build_pools(pairs) for pairs in loaded.tables]
+    cross = sum(len(each.cross) for each in pools)
+    table = Table(title=f"{len(loaded.pairs)} training pairs, {cross} cross-lingual")
     table.add_column("data")
     for column in ("language", "questions", "passages"):
         table.add_column(column, justify="right")
-    for language, size in zip(pools.languages, pools.sizes, strict=True):
-        table.add_row("training", language, str(size), str(size))
+    for number, each in enumerate(pools, start=1):
+        name = f"training, set {number}" if len(pools) > 1 else "training"
+        for language, size in zip(each.languages, each.sizes, strict=True):
+            table.add_row(name, language, str(size), str(size))
     for benchmark in [*([loaded.dev] if loaded.dev else []), *load_reported(settings.data)]:
         for index, language in enumerate(benchmark.languages):
             queries = int((benchmark.query_languages == index).sum())

@@ -7,6 +7,7 @@ import yaml
 
 from hybridir import cli
 from hybridir.data.declared import DECLARED, SWIM_IR
+from hybridir.data.obtain import prepare
 from hybridir.data.tabular import load_table
 from tests.data.miniatures import contents, write
 from tests.serving import serving
@@ -36,6 +37,30 @@ def test_show_counts_what_would_be_trained_and_evaluated_on(
     # 60 entities are held out for each benchmark, with 4 facts each.
     assert ["dev", "qb", "240", "240"] in rows
     assert ["synthetic-test", "qa", "240", "240"] in rows
+
+
+def test_show_counts_each_data_set_of_a_mixture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mix = []
+    for name in ("squad", "swim-ir"):
+        declaration, languages = write(name, tmp_path / name)
+        prepare(declaration, tmp_path, languages=languages, source=tmp_path / name)
+        mix.append({"table": {"path": str(tmp_path / f"{declaration.name}.parquet")}})
+    config = settings(data={"train": {"mix": mix}, "report_on": [], "tune_on": None})
+    (tmp_path / "trial.yaml").write_text(yaml.safe_dump(config))
+    assert command(monkeypatch, "show", tmp_path / "trial.yaml") == 0
+    printed = capsys.readouterr().out
+    # Of SQuAD three questions are in three languages and one is in two; SWIM-IR's are in one.
+    assert f"{11 + 6} training pairs, {3 * 6 + 2} cross-lingual" in printed
+    cells = [[cell.strip() for cell in line.split("│")] for line in printed.splitlines()]
+    assert [row[1:4] for row in cells if len(row) > 4] == [
+        ["training, set 1", "de", "3"],
+        ["training, set 1", "en", "4"],
+        ["training, set 1", "zh", "4"],
+        ["training, set 2", "de", "3"],
+        ["training, set 2", "yo", "3"],
+    ]
 
 
 def test_list_names_all_data_with_licence_source_and_remarks(
