@@ -6,7 +6,8 @@ step is computed by itself from a counter-based generator, so that resuming cost
 process sees its part of the same global batch.
 
 Not published there, and chosen here: language pairs are drawn uniformly over the ordered pairs
-that exist; several data sets are drawn in proportion to their size.
+that exist; several data sets are drawn in proportion to their size, among those that can give a
+batch of the kind that the coin asks for, so that the ratio holds whatever each of them has.
 """
 
 import math
@@ -62,8 +63,9 @@ class BatchPlan:
     """A sequence of hybrid batches with random access: ``plan[step]``.
 
     Args:
-        tables: training tables; a batch comes from one of them, drawn in proportion to its rows.
-            Row numbers in a batch run through all tables in order.
+        tables: training tables; a batch comes from one of them, drawn in proportion to its rows
+            among those that have what its kind needs (cross-lingual pairs, or English). Row
+            numbers in a batch run through all tables in order.
         batch_size: B, pairs per batch over all processes.
         mixing_ratio: alpha, probability that a batch is monolingual.
         pairs: budget in training pairs; the plan has ``ceil(pairs / batch_size)`` steps.
@@ -76,8 +78,8 @@ class BatchPlan:
         language_exponent: exponent on the sizes for ``temperature`` sampling.
 
     Raises:
-        InputError: if a language is too small for a batch, or there are no cross-lingual pairs
-            although they are asked for.
+        InputError: if a language is too small for a batch, or no table has the cross-lingual
+            pairs that are asked for.
     """
 
     def __init__(
@@ -102,7 +104,13 @@ class BatchPlan:
         self._first_row = np.cumsum([0, *map(len, tables)])
         self._first_group = np.cumsum([0, *(pools.n_groups for pools in self._pools)])
         self._check()
-        self._table_share = np.array([len(table) for table in tables]) / self._first_row[-1]
+        sizes = np.diff(self._first_row).astype(float)
+        usable = {
+            BatchKind.MONOLINGUAL: [bool(self._eligible(pools).any()) for pools in self._pools],
+            BatchKind.CROSSLINGUAL: [len(pools.cross) > 0 for pools in self._pools],
+            BatchKind.MIXED: [True for _ in self._pools],
+        }
+        self._table_share = {kind: _normalised(sizes * can) for kind, can in usable.items()}
         exponent = {"uniform": 0.0, "proportional": 1.0, "temperature": language_exponent}
         self._language_share = [
             _normalised(self._eligible(pools) * pools.sizes ** exponent[language_sampling])
@@ -128,8 +136,8 @@ class BatchPlan:
         if not 0 <= step < self.steps:
             raise IndexError(f"step {step}: the plan has steps 0 to {self.steps - 1}")
         rng = _generator(self._draw_key, step)
-        table = rng.choice(len(self._pools), p=self._table_share)
         kind = self.kind_of(step)
+        table = rng.choice(len(self._pools), p=self._table_share[kind])
         pools = self._pools[table]
         if kind is BatchKind.CROSSLINGUAL:
             drawn = self._draw_cross_lingual(rng, pools)
@@ -198,38 +206,45 @@ class BatchPlan:
         return np.ones(len(pools.languages))
 
     def _check(self) -> None:
-        problems = []
         if not self._first_row[-1]:
             raise InputError("the batches cannot be made: there are no training pairs")
-        for pools in self._pools:
-            eligible = self._eligible(pools) > 0
-            if not eligible.any():
-                problems.append("kind=en-en, but no training pair is in English")
-            if self._kind == "en-en" or (self._kind == "hybrid" and self.mixing_ratio > 0):
-                problems += [
-                    f"batch_size={self.batch_size}, but {language!r} has only {size} training "
-                    f"pairs; choose {size} or less, or leave {language!r} out"
-                    for language, size, wanted in zip(
-                        pools.languages, pools.sizes, eligible, strict=True
-                    )
-                    if wanted and size < self.batch_size
-                ]
-            if self._kind == "x-x" and len(pools.rows) < self.batch_size:
-                problems.append(
-                    f"batch_size={self.batch_size}, but there are only {len(pools.rows)} "
-                    "training pairs"
-                )
-            if self._kind == "hybrid" and self.mixing_ratio < 1:
-                count = len(pools.cross)
-                if count < self.batch_size:
-                    problems.append(
-                        f"mixing_ratio={self.mixing_ratio} asks for cross-lingual batches of "
-                        f"{self.batch_size}, but the training data have {count} cross-lingual "
-                        "pairs (same question id in two languages); set mixing_ratio to 1, "
-                        "lower batch_size or add translations"
-                    )
+        problems = []
+        if not any(self._eligible(pools).any() for pools in self._pools):
+            problems.append("kind=en-en, but no training pair is in English")
+        # One that has no such pair at all is passed over, as long as another has some.
+        cross = [len(pools.cross) for pools in self._pools]
+        needed = [count for count in cross if count] or [0]
+        for number, pools in enumerate(self._pools, start=1):
+            where = f"data set {number}: " if len(self._pools) > 1 else ""
+            problems += [f"{where}{problem}" for problem in self._small(pools)]
+        if self._kind == "hybrid" and self.mixing_ratio < 1 and min(needed) < self.batch_size:
+            problems.append(
+                f"mixing_ratio={self.mixing_ratio} asks for cross-lingual batches of "
+                f"{self.batch_size}, but the training data have {min(needed)} cross-lingual "
+                "pairs (same question id in two languages); set mixing_ratio to 1, "
+                "lower batch_size or add translations"
+            )
         if problems:
             raise InputError.collect("the batches cannot be made", problems)
+
+    def _small(self, pools: Pools) -> list[str]:
+        """What of one table is smaller than a batch."""
+        problems = []
+        if self._kind == "en-en" or (self._kind == "hybrid" and self.mixing_ratio > 0):
+            problems += [
+                f"batch_size={self.batch_size}, but {language!r} has only {size} training "
+                f"pairs; choose {size} or less, or leave {language!r} out"
+                for language, size, wanted in zip(
+                    pools.languages, pools.sizes, self._eligible(pools), strict=True
+                )
+                if wanted and size < self.batch_size
+            ]
+        if self._kind == "x-x" and len(pools.rows) < self.batch_size:
+            problems.append(
+                f"batch_size={self.batch_size}, but there are only {len(pools.rows)} "
+                "training pairs"
+            )
+        return problems
 
 
 def check_parts(batch_size: int, processes: int) -> None:

@@ -15,86 +15,12 @@ from pydantic import (
     model_validator,
 )
 
+from hybridir.config_sources import TrainConfig
 from hybridir.errors import InputError
-from hybridir.model import Model as Model
-from hybridir.model import known_languages
-from hybridir.report_config import SHIPPED
-from hybridir.report_config import ReportConfig as ReportConfig
+from hybridir.model import Model
+from hybridir.report_config import SHIPPED, ReportConfig
 
-
-class SyntheticConfig(Model):
-    """The embedded corpus of pseudo-languages."""
-
-    languages: Annotated[int, Field(ge=2, le=5)] = 5
-    """Number of pseudo-languages."""
-    seed: Annotated[int, Field(ge=0)] = 20
-    """Decides words, grammar and facts."""
-    entities: Annotated[int, Field(ge=30)] = 500
-    """Training entities; each has four facts, one question each."""
-
-
-class LareqaConfig(Model):
-    """A data set in the LAReQA JSON format, under `DataConfig.data_root`."""
-
-    name: Literal["mlqa-r", "xquad-r"]
-    """Folder under the data root that holds one JSON file per language."""
-    languages: tuple[str, ...] | None = None
-    """Languages to train on; all that are there if left out."""
-
-    _languages = field_validator("languages")(known_languages)
-
-
-class TableConfig(Model):
-    """A table of the user's own."""
-
-    path: Path
-    """JSONL, Parquet or CSV file with the columns of `hybridir.data.pairs.COLUMNS`."""
-    languages: tuple[str, ...] | None = None
-    """Languages to train on; all that are there if left out."""
-    skip_bad: bool = False
-    """Drop and count unusable rows instead of stopping at them."""
-
-    _languages = field_validator("languages")(known_languages)
-
-
-class HubTableConfig(Model):
-    """A table on the Hugging Face hub, or a local folder of Parquet files laid out like one."""
-
-    id: str
-    """For example ``owner/name``."""
-    revision: str
-    """Commit that pins the data; a local folder takes any word."""
-    subset: str | None = None
-    """Name of the configuration, where there are several."""
-    split: str = "train"
-    columns: dict[str, str] = Field(default_factory=dict)
-    """From names of `hybridir.data.pairs.COLUMNS` to names there, where they differ."""
-    languages: tuple[str, ...] | None = None
-    skip_bad: bool = False
-
-    _languages = field_validator("languages")(known_languages)
-
-
-class TrainConfig(Model):
-    """What is trained on: exactly one source."""
-
-    synthetic: SyntheticConfig | None = None
-    lareqa: LareqaConfig | None = None
-    table: TableConfig | None = None
-    hub: HubTableConfig | None = None
-    questions: Literal["all", "shared"] = "all"
-    """``shared`` keeps the questions that exist in two languages or more, so that monolingual and
-    cross-lingual batches draw from the same ones."""
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        given = [n for n in ("synthetic", "lareqa", "table", "hub") if getattr(self, n)]
-        if len(given) != 1:
-            raise ValueError(
-                f"{' and '.join(given) or 'no source'} given: name exactly one of "
-                "synthetic, lareqa, table, hub"
-            )
-        return self
+__all__ = ["Model", "ReportConfig", "TrainConfig"]  # as if they stood here
 
 
 class DataConfig(Model):
@@ -135,9 +61,10 @@ class DataConfig(Model):
             raise ValueError("a benchmark is named twice")
         if train and train.synthetic is None and "synthetic-test" in chosen:
             raise ValueError("synthetic-test needs train.synthetic")
-        if train and train.lareqa and train.lareqa.name in chosen:
+        trained = train.folders if train else ()
+        if both := [name for name in chosen if name in trained]:
             raise ValueError(
-                f"{train.lareqa.name} is both trained and reported on: "
+                f"{' and '.join(both)} is both trained and reported on: "
                 "the figures would not be zero-shot; report on another benchmark"
             )
         return value
@@ -148,8 +75,7 @@ class DataConfig(Model):
         train: TrainConfig | None = info.data.get("train")
         reports: tuple[ReportConfig, ...] = info.data.get("report_on", ())
         folders = {report.name for report in reports if report.name in SHIPPED[1:]}
-        if train and train.lareqa:
-            folders.add(train.lareqa.name)
+        folders.update(train.folders if train else ())
         if folders and value is None:
             raise ValueError(
                 f"is needed: the folder that holds {' and '.join(sorted(folders))} "

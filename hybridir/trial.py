@@ -228,7 +228,7 @@ def make_plan(config: TrialConfig, data: TrainingData) -> BatchPlan:
         InputError: if the data cannot fill the batches.
     """
     return BatchPlan(
-        [data.pairs],
+        data.tables,
         batch_size=config.batch.batch_size,
         mixing_ratio=config.batch.mixing_ratio,
         pairs=config.training.pairs,

@@ -302,6 +302,53 @@ def test_a_batch_comes_from_one_table_and_tables_are_drawn_by_size() -> None:
     assert stats.binomtest(from_large, len(batches), 120 / 160).pvalue > 1e-3
 
 
+@pytest.mark.parametrize("alpha", [0.3, 0.7])
+def test_a_table_without_translations_gives_monolingual_batches_alone_and_the_ratio_holds(
+    alpha: float,
+) -> None:
+    # 40 rows in two languages, 60 in English alone, 100 in two languages.
+    tables = [parallel(20, "de en", "a"), parallel(60, "en", "b"), parallel(50, "de zh", "c")]
+    plan = BatchPlan(tables, batch_size=5, mixing_ratio=alpha, pairs=20_000, seed=4)
+    table_of = np.repeat([0, 1, 2], [40, 60, 100])
+    drawn = np.zeros((2, 3))
+    for step in range(len(plan)):
+        batch = plan[step]
+        (table,) = set(table_of[[*batch.questions, *batch.passages]].tolist())
+        drawn[int(batch.kind is BatchKind.MONOLINGUAL), table] += 1
+    crosslingual, monolingual = drawn
+    steps = 20_000 // 5
+    assert stats.binomtest(int(monolingual.sum()), steps, alpha).pvalue > 1e-3
+    shares = np.array([40, 60, 100]) / 200
+    assert stats.chisquare(monolingual, monolingual.sum() * shares).pvalue > 1e-3
+    assert crosslingual[1] == 0
+    shares = np.array([40, 100]) / 140
+    assert stats.chisquare(crosslingual[[0, 2]], crosslingual.sum() * shares).pvalue > 1e-3
+
+
+def test_english_batches_come_from_tables_with_english() -> None:
+    tables = [parallel(20, "de zh", "a"), parallel(20, "de en", "b")]
+    plan = BatchPlan(tables, batch_size=5, mixing_ratio=0.5, pairs=1000, seed=4, kind="en-en")
+    languages = [*tables[0].language, *tables[1].language]
+    assert {languages[row] for step in range(200) for row in plan[step].questions} == {"en"}
+
+
+def test_of_several_tables_the_one_that_is_too_small_is_named() -> None:
+    tables = [parallel(20, "de en", "a"), parallel(9, "de zh", "b")]
+    with pytest.raises(InputError) as caught:
+        BatchPlan(tables, batch_size=19, mixing_ratio=0.5, pairs=1000, seed=4)
+    message = str(caught.value)
+    assert "data set 2: batch_size=19, but 'de' has only 9 training pairs" in message
+    assert "data set 2: batch_size=19, but 'zh' has only 9 training pairs" in message
+    assert "have 18 cross-lingual pairs" in message
+    assert "data set 1" not in message
+
+
+def test_tables_without_any_translation_are_refused_together() -> None:
+    tables = [parallel(20, "de", "a"), parallel(20, "en", "b")]
+    with pytest.raises(InputError, match="have 0 cross-lingual pairs"):
+        BatchPlan(tables, batch_size=5, mixing_ratio=0.5, pairs=1000, seed=4)
+
+
 @given(st.integers(2, 500), st.integers(2, 16))
 def test_the_budget_is_counted_in_pairs(pairs: int, batch_size: int) -> None:
     plan = plan_of(parallel(16, "de en"), batch_size, 0.5, pairs=pairs)

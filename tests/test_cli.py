@@ -7,9 +7,8 @@ import pytest
 import yaml
 
 from hybridir import cli, names
-from hybridir.errors import InputError
 from hybridir.trial import ENCODER, RESULT
-from tests.tiny import settings, trial
+from tests.tiny import settings
 
 
 @pytest.fixture
@@ -63,48 +62,9 @@ def test_a_training_that_diverges_ends_with_a_message_and_code_1(
     assert not (tmp_path / "run" / RESULT).exists()
 
 
-def test_data_counts_what_would_be_trained_and_evaluated_on(
-    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert command(monkeypatch, "data", config) == 0
-    printed = capsys.readouterr().out
-    # 30 entities with 4 facts in 2 languages; each question crosses the languages both ways.
-    assert "240 training pairs, 240 cross-lingual" in printed
-    cells = [[cell.strip() for cell in line.split("│")] for line in printed.splitlines()]
-    rows = [row[1:5] for row in cells if len(row) > 4]
-    assert ["training", "qa", "120", "120"] in rows
-    # 60 entities are held out for each benchmark, with 4 facts each.
-    assert ["dev", "qb", "240", "240"] in rows
-    assert ["synthetic-test", "qa", "240", "240"] in rows
-
-
-def test_a_trial_file_becomes_a_configuration(config: Path) -> None:
-    assert cli.read_trial(config) == trial()
-
-
 @pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"data: [1, 2", "not YAML: .*line 1"),
-        (b"data: \xff", "not YAML"),
-        (b"", "valid dictionary"),
-        (b"data: !!python/object:os.system {}", "not YAML"),
-    ],
+    "arguments", [["train"], ["nothing"], ["data", "show", "a", "b"], ["data", "prepare", "mkqa"]]
 )
-def test_a_file_that_is_no_yaml_mapping_is_refused(
-    config: Path, content: bytes, message: str
-) -> None:
-    config.write_bytes(content)
-    with pytest.raises(InputError, match=f"trial.yaml: .*{message}"):
-        cli.read_trial(config)
-
-
-def test_a_missing_trial_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"cannot be read \(No such file or directory\)"):
-        cli.read_trial(tmp_path / "nowhere.yaml")
-
-
-@pytest.mark.parametrize("arguments", [["train"], ["nothing"], ["data", "a", "b"]])
 def test_a_wrong_command_line_ends_with_code_2(
     arguments: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -72,6 +72,14 @@ SYNTHETIC = {"languages": 2, "entities": 30}
         ("data.train.synthetic.languages", 6, "input should be less than or equal to 5"),
         ("data.train.synthetic.entities", 29, "input should be greater than or equal to 30"),
         ("data.train.questions", "some", "input should be 'all' or 'shared'"),
+        ("data.train", {"mix": [{"table": {"path": "a"}}]},
+         "data.train: mix has one data set: name two or more"),
+        ("data.train", {"mix": [{"table": {"path": "a"}}, {}]},
+         "data.train.mix.1: no source given: name exactly one of lareqa, table, hub"),
+        ("data.train", {"mix": [{"table": {"path": "a"}}] * 2, "synthetic": SYNTHETIC},
+         "synthetic and mix given: name exactly one of synthetic, lareqa, table, hub, mix"),
+        ("data.train", {"mix": [{"table": {"path": "a"}}, {"synthetic": SYNTHETIC}]},
+         "data.train.mix.1.synthetic: there is no such setting"),
         ("data.train", {"lareqa": {"name": "squad"}}, "input should be 'mlqa-r' or 'xquad-r'"),
         ("data.train", {"lareqa": {"name": "mlqa-r", "languages": ["en", "xx"]}},
          "data.train.lareqa.languages: unknown language xx; known: ar bn de"),
@@ -127,6 +135,15 @@ def test_mistakes_across_fields_are_named_beside_those_within_one() -> None:
     assert "data.dev_share=2" in found
     assert "data.data_root: is needed: the folder that holds xquad-r" in found
     assert "encoder: no weights given" in found
+
+
+def test_data_sets_of_a_mixture_need_the_root_and_are_not_reported_on() -> None:
+    mix = [{"lareqa": {"name": "mlqa-r"}}, {"lareqa": {"name": "xquad-r"}}]
+    content = changed("data.train", {"mix": mix})
+    content["data"]["report_on"] = ["xquad-r"]
+    found = message_for(content)
+    assert "xquad-r is both trained and reported on" in found
+    assert "data.data_root: is needed: the folder that holds mlqa-r and xquad-r" in found
 
 
 def test_synthetic_test_needs_the_synthetic_corpus() -> None:

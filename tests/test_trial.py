@@ -10,11 +10,12 @@ import torch
 
 from hybridir import names
 from hybridir.config import TrialConfig
+from hybridir.data.pairs import COLUMNS
 from hybridir.data.sources import load_training
 from hybridir.errors import InputError, TrialError
 from hybridir.trial import CHECKPOINT, ENCODER, RESULT, TrialResult, run_trial
 from tests.data.layouts import hub
-from tests.tiny import repeatable, trial
+from tests.tiny import parallel, repeatable, trial
 
 # What MLflow accepts in a metric's name.
 LEGAL = re.compile(r"[/\w.\- ]+")
@@ -88,6 +89,26 @@ def test_a_benchmark_in_a_folder_without_translations_has_the_figures_that_it_ca
     rows = table[table[names.SETTING] == names.MONOLINGUAL]
     assert sorted(rows[names.QUESTION_ID]) == ["sw-q1", "sw-q2", "yo-q1", "yo-q2"]
     assert found["miracl/ndcg_at_10_monolingual"] == pytest.approx(rows[names.NDCG_AT_10].mean())
+
+
+def test_a_mixture_is_trained_on_and_tuned_on_all_its_data_sets(
+    cache: Path, tmp_path: Path
+) -> None:
+    mix = []
+    for name, languages in (("both", "de en"), ("english", "en")):
+        pairs = parallel(40, languages)  # the same ids in both
+        path = tmp_path / f"{name}.jsonl"
+        columns = {column: getattr(pairs, column) for column in COLUMNS}
+        pd.DataFrame(columns).to_json(path, orient="records", lines=True)
+        mix.append({"table": {"path": path}})
+    config = trial(data={"train": {"mix": mix}, "report_on": []}, batch={"batch_size": 16})
+    run_trial(config, tmp_path / "run", cache)
+    scores = pd.read_parquet(tmp_path / "run" / "per_query" / "dev.parquet")
+    # A tenth of 40 groups of each; the English one has no question in another language.
+    for prefix, expected in (("1/", {"de", "en"}), ("2/", {"en"})):
+        own = scores[scores[names.QUESTION_ID].str.startswith(prefix)]
+        assert own[names.QUESTION_ID].nunique() == 4
+        assert set(own[names.QUERY_LANGUAGE]) == expected
 
 
 def test_metrics_have_names_that_mlflow_takes_and_are_at_most_30(finished: TrialResult) -> None:

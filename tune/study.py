@@ -23,7 +23,12 @@ from tune.space.ranges import Space, check_space, grid_points
 from tune.space.settings import SearchConfig
 
 # Settings that are paths; a relative one starts at the working directory.
-_PATHS = (("data_root",), ("encoder", "path"), ("train", "table", "path"))
+_PATHS = (
+    ("data_root",),
+    ("encoder", "path"),
+    ("train", "table", "path"),
+    ("train", "mix", "table", "path"),  # of each data set of the mixture
+)
 
 STUDIES = Path(__file__).parent / "studies"
 DEMO = STUDIES / "demo.yaml"
@@ -258,15 +263,18 @@ def as_yaml(study: StudyConfig) -> str:
 
 def _make_absolute(content: dict[str, Any], where: tuple[str, ...]) -> None:
     """Let a path mean the same on every node, and when the study is resumed from elsewhere."""
-    *sections, last = where
-    for section in sections:
-        inner = content.get(section)
-        if not isinstance(inner, dict):
-            return
-        content[section] = inner = dict(inner)
-        content = inner
-    if isinstance(content.get(last), str):
-        content[last] = str(Path(content[last]).absolute())
+    first, *rest = where
+    inner = content.get(first)
+    # Copies: an anchor of the file may stand elsewhere, too.
+    if isinstance(inner, list):
+        content[first] = inner = [dict(one) if isinstance(one, dict) else one for one in inner]
+    elif isinstance(inner, dict):
+        content[first] = inner = dict(inner)
+    elif isinstance(inner, str) and not rest:
+        content[first] = str(Path(inner).absolute())
+    for section in inner if isinstance(inner, list) else [inner]:
+        if isinstance(section, dict) and rest:
+            _make_absolute(section, tuple(rest))
 
 
 def _override(content: dict[str, Any], override: str) -> None:

@@ -9,12 +9,13 @@ arXiv 2004.05484, section 2.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hybridir.data.benchmark import Benchmark, build_benchmark
+from hybridir.data.groups import connected
 from hybridir.data.pairs import Pairs, is_unicode
 from hybridir.data.reading import Reading
 from hybridir.errors import InputError
@@ -58,7 +59,7 @@ def load_lareqa_pairs(folder: Path, languages: Sequence[str] | None = None) -> P
         InputError: if a folder, file or record cannot be used; says which and why.
     """
     rows = _load(folder, languages).questions
-    group = _components(rows)
+    group = connected((row.question_id, key) for row in rows for key in row.relevant)
     return Pairs(
         question_id=[row.question_id for row in rows],
         passage_group=[group[row.question_id] for row in rows],
@@ -114,31 +115,11 @@ def load_lareqa_reading(folder: Path, languages: Sequence[str] | None = None) ->
     return Reading(contents.paragraphs, answers)
 
 
-def _components(rows: Iterable[_Question]) -> dict[str, str]:
-    """Map question ids to the smallest question id of their connected component."""
-    parent: dict[str, str] = {}
-
-    def root(key: str) -> str:
-        while parent[key] != key:
-            parent[key] = parent[parent[key]]
-            key = parent[key]
-        return key
-
-    owner: dict[str, str] = {}  # passage id -> a question that it answers
-    for row in rows:
-        parent.setdefault(row.question_id, row.question_id)
-        for passage_id in row.relevant:
-            first = root(owner.setdefault(passage_id, row.question_id))
-            second = root(row.question_id)
-            parent[max(first, second)] = min(first, second)
-    return {key: root(key) for key in parent}
-
-
 def _load(folder: Path, languages: Sequence[str] | None) -> _Contents:
     if not folder.is_dir():
         raise InputError(
-            f"{folder}: there is no such folder; "
-            "give the folder that holds one <language>.json per language"
+            f"{folder}: there is no such folder; give the one that holds one <language>.json "
+            "per language, or let `hybridir data prepare xquad-r` or `mlqa-r` make it"
         )
     there = sorted(path.stem for path in folder.glob("*.json"))
     if not there:

@@ -61,6 +61,28 @@ class Pairs:
         return self.select(row for row, code in enumerate(self.language) if code in wanted)
 
 
+def joined(tables: Sequence[Pairs], *, apart: bool = True) -> Pairs:
+    """Put tables one after another.
+
+    Args:
+        tables: those of several data sets.
+        apart: put the number of its table in front of each question id and passage group, where
+            there are several tables, so that equal ones of two data sets stay different.
+    """
+    if len(tables) == 1:
+        return tables[0]
+    columns = {
+        column: [text for table in tables for text in getattr(table, column)] for column in COLUMNS
+    }
+    if apart:
+        number = [index for index, table in enumerate(tables, start=1) for _ in range(len(table))]
+        for column in ("question_id", "passage_group"):
+            columns[column] = [
+                f"{index}/{text}" for index, text in zip(number, columns[column], strict=True)
+            ]
+    return Pairs(**columns)
+
+
 def row_problems(pairs: Pairs) -> list[tuple[int, str]]:
     """Find the rows that cannot be trained on.
 

@@ -6,12 +6,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from hybridir.config import DataConfig, ReportConfig, TrainConfig
+from hybridir.config_sources import SourceConfig
 from hybridir.data.beir import load_beir_benchmark
 from hybridir.data.benchmark import Benchmark, benchmark_from_pairs, build_benchmark
 from hybridir.data.contamination import Overlap, find_overlaps
 from hybridir.data.hub import load_hub_table
 from hybridir.data.lareqa import load_lareqa_benchmark, load_lareqa_pairs
-from hybridir.data.pairs import Pairs, shared_questions, split_by_group
+from hybridir.data.pairs import Pairs, joined, shared_questions, split_by_group
 from hybridir.data.stamps import Stamp, stamps
 from hybridir.data.synthetic import SyntheticCorpus, synthetic_corpus
 from hybridir.data.tabular import load_table
@@ -27,13 +28,15 @@ class TrainingData:
     """What a trial learns from and is tuned on.
 
     Attributes:
-        pairs: the training table, without what is held out.
+        tables: the training table of each data set, without what is held out.
+        pairs: all of them, one after another; see `hybridir.data.pairs.joined`.
         dev: the benchmark for tuning, or None where nothing is tuned.
         seen_languages: languages of `pairs`, sorted.
         overlaps: what pairs and dev have in common with what is reported on; empty unless
             contamination is allowed.
     """
 
+    tables: tuple[Pairs, ...]
     pairs: Pairs
     dev: Benchmark | None
     seen_languages: tuple[str, ...]
@@ -44,7 +47,8 @@ def load_training(config: DataConfig, seed: int = SPLIT_SEED) -> TrainingData:
     """Load the training table and the development benchmark.
 
     The synthetic corpus brings its own development set, of entities that are not trained on.
-    Other sources are split by passage group. ``questions: shared`` is applied before the split.
+    Other sources are split by passage group, each data set of a mixture by itself. ``questions:
+    shared`` is applied before the split.
     What was loaded last stays in memory for the next trial, until a file of it changes.
 
     Args:
@@ -67,15 +71,16 @@ def load_training(config: DataConfig, seed: int = SPLIT_SEED) -> TrainingData:
 def _training(settings: str, unchanged: tuple[Stamp, ...], seed: int) -> TrainingData:
     config = DataConfig.model_validate_json(settings)
     corpus = _synthetic(config.train)
-    pairs = corpus.train if corpus else _table(config)
+    tables = [corpus.train] if corpus else [_table(config, one) for one in config.train.sources]
     if config.train.questions == "shared":
-        pairs = shared_questions(pairs)
-        if not len(pairs):
+        tables = [shared_questions(table) for table in tables]
+        if not all(map(len, tables)):
             raise InputError(
-                "questions=shared: no question of the training data exists in two languages; "
-                "train on more languages or set questions to all"
+                "questions=shared: no question of the training data exists in two languages"
+                f"{_of_several(tables)}; train on more languages or set questions to all"
             )
-    overlaps = find_overlaps(pairs, load_reported(config))
+    # With the ids that each data set has by itself: they may be the benchmark's.
+    overlaps = find_overlaps(joined(tables, apart=False), load_reported(config))
     if overlaps and not config.allow_contamination:
         raise InputError.collect(
             "the training data are reported on, so that no figure would be zero-shot; train on "
@@ -88,9 +93,16 @@ def _training(settings: str, unchanged: tuple[Stamp, ...], seed: int) -> Trainin
         if corpus:
             dev = corpus.dev
         else:
-            pairs, held_out = split_by_group(pairs, config.dev_share, seed)
-            dev = benchmark_from_pairs(DEV, held_out)
-    return TrainingData(pairs, dev, seen_languages=pairs.languages, overlaps=overlaps)
+            split = [split_by_group(table, config.dev_share, seed) for table in tables]
+            tables = [rest for rest, _ in split]
+            dev = benchmark_from_pairs(DEV, joined([held_out for _, held_out in split]))
+    pairs = joined(tables)
+    return TrainingData(tuple(tables), pairs, dev, pairs.languages, overlaps)
+
+
+def _of_several(tables: Sequence[Pairs]) -> str:
+    empty = [str(number) for number, table in enumerate(tables, start=1) if not len(table)]
+    return f" (data set {' and '.join(empty)} of the mixture)" if len(tables) > 1 else ""
 
 
 def load_reported(config: DataConfig) -> tuple[Benchmark, ...]:
@@ -114,10 +126,11 @@ def _paths(config: DataConfig) -> list[Path]:
     """Files and folders that the data are read from; a hub's revision cannot change."""
     reported = (report.path(config.data_root) for report in config.report_on)
     paths = [path for path in reported if path]
-    if config.train.lareqa and config.data_root:
-        paths.append(config.data_root / config.train.lareqa.name)
-    paths += [config.train.table.path] if config.train.table else []
-    return paths + ([Path(config.train.hub.id)] if config.train.hub else [])
+    paths += [config.data_root / name for name in config.train.folders if config.data_root]
+    for source in config.train.sources:
+        paths += [source.table.path] if source.table else []
+        paths += [Path(source.hub.id)] if source.hub else []
+    return paths
 
 
 def _synthetic(train: TrainConfig) -> SyntheticCorpus | None:
@@ -125,14 +138,14 @@ def _synthetic(train: TrainConfig) -> SyntheticCorpus | None:
     return synthetic_corpus(given.languages, given.seed, given.entities) if given else None
 
 
-def _table(config: DataConfig) -> Pairs:
-    lareqa, table = config.train.lareqa, config.train.table
+def _table(config: DataConfig, source: SourceConfig) -> Pairs:
+    lareqa, table = source.lareqa, source.table
     if lareqa and config.data_root:
         return load_lareqa_pairs(config.data_root / lareqa.name, lareqa.languages)
     if table:
         return load_table(table.path, table.languages, table.skip_bad)
-    assert config.train.hub is not None, "TrainConfig holds exactly one source"
-    return load_hub_table(**config.train.hub.model_dump())
+    assert source.hub is not None, "SourceConfig holds exactly one"
+    return load_hub_table(**source.hub.model_dump())
 
 
 def load_benchmark(report: ReportConfig, data_root: Path | None) -> Benchmark:

@@ -219,9 +219,10 @@ def _read_parquet(path: Path) -> Iterator[Row]:
         _check_columns(path, names)
         table = pq.read_table(path, columns=[name for name in COLUMNS if name in names])
         rows = table.to_pylist()
+    except InputError:
+        raise
     # Arrow reports damage as any of these; texts that are not UTF-8 as ValueError.
-    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: no readable Parquet file ({error})") from None
+    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: no readable Parquet file ({reason})") from None
     yield from enumerate(rows, start=1)

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from hybridir.data.pairs import COLUMNS, Pairs, row_problems, shared_questions, split_by_group
+from hybridir.data.pairs import (
+    COLUMNS,
+    Pairs,
+    joined,
+    row_problems,
+    shared_questions,
+    split_by_group,
+)
 from hybridir.errors import InputError
 
 
@@ -86,6 +93,21 @@ def test_languages_are_sorted_and_choose_rows() -> None:
 def test_selected_rows_come_in_the_order_given() -> None:
     pairs = table(("a", "a", "en"), ("b", "b", "en"), ("c", "c", "en"))
     assert list(pairs.select(np.array([2, 0])).question_id) == ["c", "a"]
+
+
+def test_joined_tables_follow_each_other_and_their_ids_and_groups_stay_apart() -> None:
+    first, second = table(("a", "g", "en"), ("b", "g", "de")), table(("a", "g", "en"))
+    both = joined([first, second])
+    assert list(both.question_id) == ["1/a", "1/b", "2/a"]
+    assert list(both.passage_group) == ["1/g", "1/g", "2/g"]
+    for column in ("language", "question", "passage"):
+        assert getattr(both, column) == [*getattr(first, column), *getattr(second, column)]
+    assert list(joined([first, second], apart=False).question_id) == ["a", "b", "a"]
+
+
+def test_a_single_table_joined_is_itself() -> None:
+    pairs = table(("a", "g", "en"))
+    assert joined([pairs]) is pairs
 
 
 def test_digest_is_sha_256_over_lengths_and_texts() -> None:

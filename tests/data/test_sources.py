@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from hybridir.batching import BatchKind, BatchPlan
 from hybridir.config import DataConfig
-from hybridir.data.pairs import Pairs
+from hybridir.data.pairs import Pairs, joined
 from hybridir.data.sources import load_reported, load_training
 from hybridir.errors import InputError
 from tests.data.layouts import beir, hub
@@ -29,6 +30,15 @@ def write_table(
     ]
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     return path
+
+
+def write_mixture(folder: Path) -> list[dict[str, Any]]:
+    """Two tables with the same ids: 60 rows in two languages, and 20 in English."""
+    sources = []
+    for name, questions, languages in (("large", 40, ("de", "en")), ("small", 20, ("en",))):
+        (folder / name).mkdir()
+        sources.append({"table": {"path": write_table(folder / name, questions, languages)}})
+    return sources
 
 
 def write_benchmark(root: Path, name: str, question_id: str) -> Path:
@@ -199,6 +209,64 @@ def test_mlqa_r_is_trained_on_and_xquad_r_reported_on(data_root: Path) -> None:
     assert data.seen_languages == ("de", "en")
     assert xquad.languages == ("de", "tr")
     assert len(xquad.passages) == 1276 + 1167
+
+
+def test_a_mixture_keeps_its_tables_apart_and_holds_out_groups_of_each(tmp_path: Path) -> None:
+    data = load_training(config({"mix": write_mixture(tmp_path)}, dev_share=0.2))
+    # A fifth of 20 and of 10 groups of two questions.
+    large, small = data.tables
+    assert len(set(large.passage_group)) == 20 - 4
+    assert len(set(small.passage_group)) == 10 - 2
+    assert len(small) == 20 - 2 * 2
+    assert data.pairs.digest == joined([large, small]).digest
+    assert data.seen_languages == ("de", "en")
+    assert data.dev is not None
+    held_out = set(data.dev.question_ids)
+    assert len([key for key in held_out if key.startswith("1/")]) == 4 * 2
+    assert len([key for key in held_out if key.startswith("2/")]) == 2 * 2
+    assert not held_out & set(data.pairs.question_id)
+    assert len(data.dev.queries) + len(data.pairs) == 60 + 20
+
+
+def test_batches_of_a_mixture_have_rows_of_the_joined_table(tmp_path: Path) -> None:
+    data = load_training(config({"mix": write_mixture(tmp_path)}, tune_on=None))
+    plan = BatchPlan(data.tables, batch_size=6, mixing_ratio=0.5, pairs=600, seed=1)
+    for step in range(len(plan)):
+        batch = plan[step]
+        for question, passage in zip(batch.questions, batch.passages, strict=True):
+            assert data.pairs.question_id[question] == data.pairs.question_id[passage]
+            crosses = data.pairs.language[question] != data.pairs.language[passage]
+            assert crosses == (batch.kind is BatchKind.CROSSLINGUAL)
+        assert len({data.pairs.question_id[row][0] for row in batch.questions}) == 1
+
+
+def test_a_changed_table_of_a_mixture_is_read_anew(tmp_path: Path) -> None:
+    given = config({"mix": write_mixture(tmp_path)}, tune_on=None)
+    first = load_training(given)
+    assert load_training(given) is first
+    write_table(tmp_path / "small", 10, ("en",))
+    assert len(load_training(given).tables[1]) == 10
+
+
+def test_shared_questions_name_the_data_set_of_a_mixture_that_has_none(tmp_path: Path) -> None:
+    given = config({"mix": write_mixture(tmp_path), "questions": "shared"})
+    with pytest.raises(InputError, match=r"in two languages \(data set 2 of the mixture\)"):
+        load_training(given)
+
+
+def test_a_benchmark_that_shares_ids_with_one_data_set_of_a_mixture_is_refused(
+    tmp_path: Path,
+) -> None:
+    write_benchmark(tmp_path, "xquad-r", "q7")
+    given = config({"mix": write_mixture(tmp_path)}, report_on=["xquad-r"], data_root=tmp_path)
+    with pytest.raises(InputError, match=r"xquad-r: 1 of 1 question ids \(same id\), e\.g\. 'q7'"):
+        load_training(given)
+
+
+def test_mlqa_r_can_be_mixed_with_a_table(data_root: Path, tmp_path: Path) -> None:
+    mix = [{"lareqa": {"name": "mlqa-r"}}, {"table": {"path": write_table(tmp_path)}}]
+    data = load_training(config({"mix": mix}, tune_on=None, data_root=data_root))
+    assert [len(table) for table in data.tables] == [4199, 60]
 
 
 def test_missing_data_root_folder_is_reported(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hybridir.data.pairs import COLUMNS, Pairs
 from hybridir.data.tabular import load_table
 from hybridir.errors import InputError
+from hybridir.languages import LANGUAGES
 
 Row = dict[str, object]
 
@@ -234,6 +235,22 @@ def test_broken_parquet_is_reported(tmp_path: Path) -> None:
     path.write_bytes(b"PAR1 but not really")
     with pytest.raises(InputError, match="no readable Parquet file"):
         load_table(path)
+
+
+@given(place=st.integers(0, 10_000), change=st.integers(1, 255))
+def test_damaged_parquet_is_a_table_or_one_message(
+    place: int, change: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = write(tmp_path_factory.mktemp("tables") / "table.parquet", [row("q1"), row("q2", "de")])
+    body = bytearray(path.read_bytes())
+    body[place % len(body)] ^= change
+    path.write_bytes(body)
+    try:
+        pairs = load_table(path)
+    except InputError as error:
+        assert str(error).startswith(str(path))
+    else:
+        assert set(pairs.languages) <= set(LANGUAGES)
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def test_a_real_process_prints_one_line_and_no_traceback(tmp_path: Path) -> None
     truncated(tmp_path / "data", config)
     (tmp_path / "trial.yaml").write_text(yaml.safe_dump(config))
     done = subprocess.run(
-        [sys.executable, "-m", "hybridir", "data", "trial.yaml"],
+        [sys.executable, "-m", "hybridir", "data", "show", "trial.yaml"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -195,7 +195,7 @@ def test_an_unusable_trial_file_ends_with_code_2(
     (tmp_path / "broken.yaml").write_text("data: [1,\nbatch: {")
     (tmp_path / "folder.yaml").mkdir()
     (tmp_path / "empty.yaml").write_text("")
-    monkeypatch.setattr(sys, "argv", ["hybridir", "data", str(tmp_path / name)])
+    monkeypatch.setattr(sys, "argv", ["hybridir", "data", "show", str(tmp_path / name)])
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 2

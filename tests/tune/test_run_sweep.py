@@ -208,6 +208,21 @@ def test_a_relative_path_starts_at_the_working_directory(
     assert study.data_root == tmp_path / "data"
 
 
+def test_relative_paths_of_a_mixture_start_there_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tune.study import load_study
+
+    monkeypatch.chdir(tmp_path)
+    mix = [{"table": {"path": "a.jsonl"}}, {"lareqa": {"name": "mlqa-r"}}]
+    train = {"train": {"mix": mix}, "report_on": [], "data_root": "data"}
+    study = load_study(Path(write(tmp_path, **train)), [])
+    first, second = study.train.sources
+    assert first.table is not None
+    assert first.table.path == tmp_path / "a.jsonl"
+    assert second.lareqa is not None
+
+
 def test_the_preflight_shows_what_was_checked_and_writes_nothing(
     command: Command, tmp_path: Path
 ) -> None:

@@ -165,7 +165,7 @@ def _prepare(
     """Prepare data where it is not shared with the driver, and try the GPUs."""
     asked = study.resources
     broken = {check.node for check in checks if check.problem and not check.is_warning}
-    from_hub = bool(study.encoder.hub or study.train.hub)
+    from_hub = bool(study.encoder.hub or any(source.hub for source in study.train.sources))
     where = [
         node
         for node in nodes
@@ -214,11 +214,11 @@ def _folders(study: StudyConfig) -> tuple[Path, Path]:
 
 def _paths(data: DataConfig, encoder: EncoderConfig) -> list[str]:
     """The files and folders that trials read, as they are written in the study."""
-    train = data.train
-    found = [data.data_root / train.lareqa.name] if train.lareqa and data.data_root else []
+    found = [data.data_root / name for name in data.train.folders if data.data_root]
     found += [path for report in data.report_on if (path := report.path(data.data_root))]
-    found += [train.table.path] if train.table else []
-    found += [Path(train.hub.id)] if train.hub and Path(train.hub.id).is_dir() else []
+    for source in data.train.sources:
+        found += [source.table.path] if source.table else []
+        found += [Path(source.hub.id)] if source.hub and Path(source.hub.id).is_dir() else []
     found += [encoder.path] if encoder.path else []
     return [str(path) for path in found]
 

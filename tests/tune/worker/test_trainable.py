@@ -13,7 +13,7 @@ from hybridir.config import (
     TrainingConfig,
     TrialConfig,
 )
-from hybridir.config import SyntheticConfig as Synthetic
+from hybridir.config_sources import SyntheticConfig as Synthetic
 from hybridir.errors import TrialError
 from hybridir.files import replacing
 from tests.tiny import python

@@ -1,0 +1,126 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hybridir.data.rows import Record, parquet_records, tsv_records
+from hybridir.errors import InputError
+from tests.data.miniatures import lines, parquet
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+LINE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\t\r\n"))
+
+
+@given(rows=st.lists(st.tuples(LINE, LINE), max_size=5))
+def test_fields_survive_tabs_and_line_feeds(
+    rows: list[tuple[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("records") / "table.tsv"
+    lines(path, *rows)
+    assert list(tsv_records(path, 2)) == rows
+
+
+@given(rows=st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=5))
+def test_texts_survive_parquet(
+    rows: list[tuple[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("records") / "table.parquet"
+    parquet(path, [{"a": first, "b": second} for first, second in rows])
+    assert list(parquet_records([path], ["b", "a"])) == [row[::-1] for row in rows]
+
+
+def test_breaks_that_are_no_line_feeds_belong_to_a_text(tmp_path: Path) -> None:
+    path = tmp_path / "table.tsv"
+    path.write_bytes("1\tone\u2028\x85\rtwo\r\n2\tb".encode())
+    assert list(tsv_records(path, 2)) == [("1", "one\u2028\x85\rtwo"), ("2", "b")]
+
+
+def test_every_bad_line_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "table.tsv"
+    lines(path, ("3", "three"), ("4",), ("5", "fi", "ve"))
+    with pytest.raises(InputError) as caught:
+        list(tsv_records(path, 2))
+    heading, *problems = str(caught.value).split("\n")
+    assert heading == f"{path} cannot be used:"
+    assert problems == [
+        "  - line 2: 1 fields, expected 2",
+        "  - line 3: 3 fields, expected 2",
+    ]
+
+
+def test_long_lists_of_bad_lines_are_cut_and_say_how_many_more(tmp_path: Path) -> None:
+    lines(tmp_path / "table.tsv", *[("x",)] * 23)
+    with pytest.raises(InputError, match=r"and 3 more$"):
+        list(tsv_records(tmp_path / "table.tsv", 2))
+
+
+def test_text_that_is_not_utf_8_is_one_message(tmp_path: Path) -> None:
+    (tmp_path / "table.tsv").write_bytes(b"1\t\xff\n")
+    with pytest.raises(InputError, match=r"table.tsv: not UTF-8 text"):
+        list(tsv_records(tmp_path / "table.tsv", 2))
+
+
+def test_wanted_rows_are_chosen_by_the_first_column_over_several_files(tmp_path: Path) -> None:
+    for number in range(3):
+        rows = [{"id": f"{number}{key}", "text": f"text {number}{key}"} for key in "ab"]
+        parquet(tmp_path / f"{number}.parquet", rows)
+    found = parquet_records(sorted(tmp_path.iterdir()), ["id", "text"], {"0b", "2a", "9z"})
+    assert list(found) == [("0b", "text 0b"), ("2a", "text 2a")]
+
+
+def test_the_first_of_several_names_of_a_column_is_taken(tmp_path: Path) -> None:
+    parquet(tmp_path / "a.parquet", [{"id": "1", "_id": "2"}])
+    parquet(tmp_path / "b.parquet", [{"id": "3"}])
+    paths = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    assert list(parquet_records(paths, ["_id|id"])) == [("2",), ("3",)]
+
+
+def test_numbers_become_texts_and_null_an_empty_one(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"a": 7, "b": 0.5, "c": "x"}, {"a": None, "b": None, "c": None}]
+    parquet(tmp_path / "a.parquet", rows, a=pa.int64(), b=pa.float32())
+    found = list(parquet_records([tmp_path / "a.parquet"], ["a", "b", "c"]))
+    assert found == [("7", "0.5", "x"), ("", "", "")]
+
+
+def test_a_column_of_another_kind_is_refused(tmp_path: Path) -> None:
+    parquet(tmp_path / "a.parquet", [{"a": ["x", "y"]}], a=pa.list_(pa.string()))
+    with pytest.raises(InputError, match=r"a column holds list<.*>, expected text or numbers"):
+        list(parquet_records([tmp_path / "a.parquet"], ["a"]))
+
+
+def read_parquet(path: Path) -> Iterator[Record]:
+    return parquet_records([path], ["a", "b"])
+
+
+def read_tsv(path: Path) -> Iterator[Record]:
+    return tsv_records(path, 2)
+
+
+@pytest.mark.parametrize("read", [read_parquet, read_tsv])
+@given(place=st.integers(0, 10_000), change=st.integers(1, 255), cut=st.booleans())
+def test_damage_gives_records_of_texts_or_one_message(
+    read: Callable[[Path], Iterator[Record]],
+    place: int,
+    change: int,
+    cut: bool,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    path = tmp_path_factory.mktemp("records") / "table"
+    if read is read_parquet:
+        parquet(path, [{"a": str(number), "b": "Ü" * number} for number in range(9)])
+    else:
+        lines(path, *((str(number), "Ü" * number) for number in range(9)))
+    body = bytearray(path.read_bytes())
+    body[place % len(body)] ^= change
+    path.write_bytes(body[: place % len(body)] if cut else body)
+    try:
+        found = list(read(path))
+    except InputError as error:
+        assert str(error).startswith(str(path))
+    else:
+        assert all(len(record) == 2 for record in found)
+        assert all(isinstance(text, str) for record in found for text in record)
