@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from hybridir.model import Model, known_languages
+from hybridir.model import SENTENCE, Model, PassageText, known_languages
 
 
 class SyntheticConfig(Model):
@@ -26,6 +26,8 @@ class LareqaConfig(Model):
     """Folder under the data root that holds one JSON file per language."""
     languages: tuple[str, ...] | None = None
     """Languages to train on; all that are there if left out."""
+    passage_text: PassageText = SENTENCE
+    """The sentence that holds the answer, or that and the whole paragraph behind it."""
 
     _languages = field_validator("languages")(known_languages)
 

@@ -38,6 +38,9 @@ def evaluate(
     data_root: Annotated[
         Path | None, typer.Option(help="Folder that holds xquad-r/ or mlqa-r/.")
     ] = None,
+    passage_text: Annotated[
+        str, typer.Option(help="Of xquad-r and mlqa-r: sentence, or sentence+paragraph.")
+    ] = "sentence",
     folder: Annotated[
         Path | None, typer.Option(help="Folder of a benchmark in BEIR's or MIRACL's layout.")
     ] = None,
@@ -94,6 +97,7 @@ def evaluate(
         {
             "name": benchmark,
             "languages": _codes(languages) if languages else None,
+            "passage_text": passage_text,
             "folder": folder,
             "split": split,
             "language": language,
@@ -150,6 +154,7 @@ def evaluate(
         content = {
             "benchmark": loaded.name,
             "benchmark_digest": loaded.digest,
+            "passage_text": passage_text,
             **about,
             "settings": settings,
             "macro": macro,

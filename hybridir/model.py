@@ -1,8 +1,14 @@
 """What all settings have in common: they cannot change, and no misspelt one goes unnoticed."""
 
+from typing import Final, Literal
+
 from pydantic import BaseModel, ConfigDict
 
 from hybridir.languages import LANGUAGES
+
+# What a passage of XQuAD-R and MLQA-R is.
+PassageText = Literal["sentence", "sentence+paragraph"]
+SENTENCE: Final = "sentence"
 
 
 class Model(BaseModel):

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field, field_validator, model_validator
 
 from hybridir import names
-from hybridir.model import Model, known_languages
+from hybridir.model import SENTENCE, Model, PassageText, known_languages
 
 # Benchmarks without a folder of their own: the first is made up, the others lie in the data root.
 SHIPPED = ("synthetic-test", "xquad-r", "mlqa-r")
@@ -21,6 +21,9 @@ class ReportConfig(Model):
     """``synthetic-test``, ``xquad-r`` or ``mlqa-r``; with a folder, any other name."""
     languages: tuple[str, ...] | None = None
     """Languages of queries and pools; all that are there if left out."""
+    passage_text: PassageText = SENTENCE
+    """Of xquad-r and mlqa-r: each sentence (as in LAReQA's pools), or each sentence and its whole
+    paragraph behind it (as XTREME-R feeds the encoder)."""
     folder: Path | None = None
     """Folder of a benchmark in a layout that `hybridir.data.beir` knows."""
     split: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] | None = None
@@ -40,6 +43,8 @@ class ReportConfig(Model):
 
     @model_validator(mode="after")
     def _either_known_or_a_folder(self) -> Self:
+        if self.passage_text != SENTENCE and self.name not in SHIPPED[1:]:
+            raise ValueError(f"{self.name}: passage_text belongs to xquad-r and mlqa-r")
         shipped = ", ".join(map(repr, SHIPPED[:-1])) + f" or {SHIPPED[-1]!r}"
         if self.folder is None:
             extra = [n for n in ("split", "language", "skip_bad") if getattr(self, n)]

@@ -159,6 +159,7 @@ def test_bm25_finds_the_sentence_that_has_the_words(
         ({"--data-root": "nowhere"}, "there is no such folder"),
         ({"--folder": "nowhere", "--benchmark": "mine"}, "nowhere"),
         ({"--split": "dev"}, "split belong to a folder"),
+        ({"--passage-text": "paragraph"}, "passage_text='paragraph'"),
         ({"--pooling": "max"}, "pooling='max'"),
         ({"--query-length": "900"}, "query_length=900"),
     ],

@@ -33,6 +33,8 @@ def test_benchmarks_that_ship_lie_in_the_data_root() -> None:
         ({"name": "a", "folder": "x", "language": ""}, "unknown language"),
         ({"name": "a", "folder": "x", "language": "en", "languages": ["en"]}, "not both"),
         ({"name": "mlqa-r", "split": "dev"}, "mlqa-r: split belong to a folder"),
+        ({"name": "a-r", "folder": "x", "passage_text": "sentence+paragraph"}, "belongs to"),
+        ({"name": "xquad-r", "passage_text": "paragraph"}, "sentence"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(given: dict[str, object], message: str) -> None:

@@ -42,7 +42,9 @@ class _Contents:
     paragraphs: dict[str, str] = field(default_factory=dict)  # passage id -> context
 
 
-def load_lareqa_pairs(folder: Path, languages: Sequence[str] | None = None) -> Pairs:
+def load_lareqa_pairs(
+    folder: Path, languages: Sequence[str] | None = None, with_paragraph: bool = False
+) -> Pairs:
     """Load questions with their gold sentences as a training table.
 
     Sentences are not aligned across languages, and questions share gold sentences. So a passage
@@ -51,6 +53,7 @@ def load_lareqa_pairs(folder: Path, languages: Sequence[str] | None = None) -> P
     Args:
         folder: holds one ``<language>.json`` per language.
         languages: codes to load; all that are there if None.
+        with_paragraph: append to each sentence the whole paragraph that it stands in.
 
     Returns:
         One row per question and language, sorted by language, in the order of the file within one.
@@ -58,19 +61,26 @@ def load_lareqa_pairs(folder: Path, languages: Sequence[str] | None = None) -> P
     Raises:
         InputError: if a folder, file or record cannot be used; says which and why.
     """
-    rows = _load(folder, languages).questions
+    contents = _load(folder, languages)
+    rows = contents.questions
     group = connected((row.question_id, key) for row in rows for key in row.relevant)
     return Pairs(
         question_id=[row.question_id for row in rows],
         passage_group=[group[row.question_id] for row in rows],
         language=[row.language for row in rows],
         question=[row.text for row in rows],
-        passage=[row.gold for row in rows],
+        passage=[
+            f"{row.gold} {contents.paragraphs[row.relevant[0]]}" if with_paragraph else row.gold
+            for row in rows
+        ],
     )
 
 
 def load_lareqa_benchmark(
-    name: str, folder: Path, languages: Sequence[str] | None = None
+    name: str,
+    folder: Path,
+    languages: Sequence[str] | None = None,
+    with_paragraph: bool = False,
 ) -> Benchmark:
     """Load questions with all sentences as their candidates.
 
@@ -81,6 +91,8 @@ def load_lareqa_benchmark(
         name: names the scores.
         folder: holds one ``<language>.json`` per language.
         languages: codes to load; all that are there if None.
+        with_paragraph: append to each sentence the whole paragraph that it stands in, as
+            XTREME-R feeds the encoder (Ruder et al. 2021, arXiv 2104.07412).
 
     Returns:
         The benchmark. Passage ids read language-article-paragraph-sentence, each counted from 0,
@@ -94,7 +106,11 @@ def load_lareqa_benchmark(
     for row in contents.questions:
         relevant.setdefault(row.question_id, set()).update(row.relevant)
     queries = ((row.question_id, row.language, row.text) for row in contents.questions)
-    return build_benchmark(name, queries, contents.passages, relevant)
+    passages = (
+        (key, language, f"{text} {contents.paragraphs[key]}" if with_paragraph else text)
+        for key, language, text in contents.passages
+    )
+    return build_benchmark(name, queries, passages, relevant)
 
 
 def load_lareqa_reading(folder: Path, languages: Sequence[str] | None = None) -> Reading:

@@ -17,6 +17,7 @@ from hybridir.data.stamps import Stamp, stamps
 from hybridir.data.synthetic import SyntheticCorpus, synthetic_corpus
 from hybridir.data.tabular import load_table
 from hybridir.errors import InputError
+from hybridir.model import SENTENCE
 from hybridir.names import DEV
 
 # The split belongs to the data, not to a trial: all trials of all studies tune on the same rows.
@@ -141,7 +142,8 @@ def _synthetic(train: TrainConfig) -> SyntheticCorpus | None:
 def _table(config: DataConfig, source: SourceConfig) -> Pairs:
     lareqa, table = source.lareqa, source.table
     if lareqa and config.data_root:
-        return load_lareqa_pairs(config.data_root / lareqa.name, lareqa.languages)
+        folder = config.data_root / lareqa.name
+        return load_lareqa_pairs(folder, lareqa.languages, lareqa.passage_text != SENTENCE)
     if table:
         return load_table(table.path, table.languages, table.skip_bad)
     assert source.hub is not None, "SourceConfig holds exactly one"
@@ -167,7 +169,8 @@ def load_benchmark(report: ReportConfig, data_root: Path | None) -> Benchmark:
     folder = report.path(data_root)
     if folder is None:
         raise InputError(f"{report.name}: needs data_root, the folder that holds it")
-    return load_lareqa_benchmark(report.name, folder, report.languages)
+    with_paragraph = report.passage_text != SENTENCE
+    return load_lareqa_benchmark(report.name, folder, report.languages, with_paragraph)
 
 
 def _reported(config: DataConfig, report: ReportConfig) -> Benchmark:

@@ -170,6 +170,18 @@ def test_identical_sentences_stay_candidates_and_are_relevant_within_their_parag
     ]
 
 
+def test_a_sentence_may_be_followed_by_its_paragraph(tmp_path: Path) -> None:
+    write(tmp_path, "en", paragraph("a b.", "c d.", questions={"q": (5, "c")}))
+    write(tmp_path, "de", paragraph("e f.", questions={"q": (0, "e")}))
+    pairs = load_lareqa_pairs(tmp_path, with_paragraph=True)
+    assert list(pairs.passage) == ["e f. e f.", "c d. a b. c d."]
+    benchmark = load_lareqa_benchmark("tiny", tmp_path, with_paragraph=True)
+    assert list(benchmark.passages) == ["e f. e f.", "a b. a b. c d.", "c d. a b. c d."]
+    plain = load_lareqa_benchmark("tiny", tmp_path)
+    assert list(benchmark.passage_ids) == list(plain.passage_ids)
+    assert benchmark.relevant.tolist() == plain.relevant.tolist() == [0, 2, 0, 2]
+
+
 def test_relevant_are_the_gold_sentences_of_all_languages_loaded(tmp_path: Path) -> None:
     for language in ("de", "en", "es"):
         write(tmp_path, language, paragraph("a.", "b.", questions={"q": (3, "b")}))
