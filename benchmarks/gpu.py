@@ -22,6 +22,7 @@ from benchmarks.parts.peers import train_peer
 from benchmarks.parts.texts import draw_texts, lengths_of
 from benchmarks.parts.turns import WARM_UPS, take_turns
 from benchmarks.training import Record, compare
+from hybridir.quiet import quieten_dependencies
 
 LAYERS, HIDDEN, WORDS = 12, 768, 119_547
 SQUARE = 8192  # large enough for a GPU to reach its peak
@@ -57,6 +58,7 @@ def main(
     ] = None,
 ) -> None:
     """Measure training on the GPU of this machine, or on its CPU if there is none."""
+    quieten_dependencies()
     where = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU: CPU seconds"
     typer.echo(f"torch {torch.__version__}, {where}; median [smallest .. largest]")
     records: list[Record] = []

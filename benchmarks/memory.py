@@ -19,6 +19,7 @@ from benchmarks.parts.ours import train_ours
 from benchmarks.parts.peers import train_peer
 from benchmarks.parts.texts import draw_texts
 from benchmarks.parts.turns import Work, take_turns
+from hybridir.quiet import quieten_dependencies
 
 # Whose, pairs of a batch, tokens of our chunks, texts of the peer's.
 ROWS: tuple[tuple[str, Work, int, int, int], ...] = (
@@ -35,6 +36,7 @@ def main(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write figures there.")] = None,
 ) -> None:
     """Print the peak memory of each."""
+    quieten_dependencies()
     records = []
     # The same for all: memory of the batch is asked for, not that of the data.
     texts = draw_texts(4 * max(4, max(pairs for _, _, pairs, _, _ in ROWS) // shrink), seed=0)

@@ -25,6 +25,7 @@ from benchmarks.parts.ours import encode_ours, matrix_rate, onednn_rate, train_o
 from benchmarks.parts.peers import encode_peer, train_peer
 from benchmarks.parts.texts import draw_texts, lengths_of
 from benchmarks.parts.turns import WARM_UPS, Taken, take_turns
+from hybridir.quiet import quieten_dependencies
 
 Record = dict[str, str | float | int | None]
 
@@ -148,6 +149,7 @@ def main(
     import torch
 
     torch.set_num_threads(threads)
+    quieten_dependencies()
     known = [*TRAINING, *ENCODING]
     if only is not None and only not in known:
         typer.echo(f"--only {only}: known are {', '.join(known)}", err=True)

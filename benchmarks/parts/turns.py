@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from hybridir.memory import peak_memory_mb, release_memory, reset_peak_memory
+from hybridir.quiet import quieten_dependencies
 
 # Repeats that are not counted: a training's heap grows for its first steps, and memory that a
 # virtual machine hands out for the first time costs seconds for each GB.
@@ -108,6 +109,7 @@ def take_turns(work: Sequence[Work], case: Any, repeats: int, threads: int) -> l
 
 def _serve(connection: Connection, work: Work, case: Any, threads: int) -> None:
     torch.set_num_threads(threads)
+    quieten_dependencies()
     try:
         work(case, Meter(connection))
     except _Enough:
