@@ -7,6 +7,7 @@ hybridir evaluate ENCODER --benchmark scifact --folder DIR --language en
 """
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,8 @@ from rich.table import Table
 
 from hybridir import names
 from hybridir.config import EncoderConfig, EvaluationConfig, ReportConfig, describe_problems
+from hybridir.data.benchmark import Benchmark
+from hybridir.data.reading import Reading
 from hybridir.errors import InputError
 from hybridir.files import replacing
 from hybridir.quiet import quieten_dependencies
@@ -61,6 +64,11 @@ def evaluate(
     query_length: Annotated[int | None, typer.Option(help="Tokens of a query at most.")] = None,
     passage_length: Annotated[int | None, typer.Option(help="Of a passage at most.")] = None,
     precision: Annotated[str, typer.Option(help="fp32, bf16 or auto.")] = "fp32",
+    reader: Annotated[
+        str | None,
+        typer.Option(help="Folder or hub id of a model that answers questions, for its F1."),
+    ] = None,
+    reader_revision: Annotated[str | None, typer.Option(help="Commit of its hub id.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures.")] = None,
     out: Annotated[
         Path | None,
@@ -104,7 +112,7 @@ def evaluate(
         },
     )
     quieten_dependencies()
-    from hybridir.data.sources import load_benchmark
+    from hybridir.data.sources import load_benchmark, load_reading
     from hybridir.third_party import encoder_settings, folder_digest, local_folder
 
     about: dict[str, Any] = {"model": encoder, "precision": precision}
@@ -116,6 +124,7 @@ def evaluate(
         about["model_digest"] = folder_digest(weights)
         about["encoder"] = config.model_dump(mode="json", exclude={"path"}, exclude_none=True)
     loaded = load_benchmark(report, data_root)
+    reading = load_reading(report, data_root) if reader else None
 
     from hybridir.interchange import Runs  # torch and numba, only where they are needed
     from hybridir.scorecard import macro_of, score_bm25, score_encoder, settings_of
@@ -142,6 +151,9 @@ def evaluate(
         )
     macro, settings = macro_of(scored.table), settings_of(scored.table)
     _print(macro, scored.summary)
+    if reading and reader:
+        about["reader"] = reader
+        about["reader_macro"] = _read(loaded, reading, scored.ranks, reader, reader_revision, out)
     if out is not None:
         _write_tables(out / loaded.name, scored.table, settings)
     if runs and trec is not None:
@@ -163,6 +175,33 @@ def evaluate(
         with replacing(json_file) as part:
             part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
         _say("figures", json_file)
+
+
+def _read(
+    benchmark: Benchmark,
+    reading: Reading,
+    ranks: Any,
+    reader: str,
+    revision: str | None,
+    out: Path | None,
+) -> dict[str, dict[str, float]]:
+    """Let a reader answer from the first passages; returns macro means of its measures."""
+    from hybridir.per_query import write_per_query
+    from hybridir.reader import load_reader, read_answers
+    from hybridir.reader_f1 import reader_table
+    from hybridir.scorecard import macro_of
+
+    local = Path(reader)
+    model = load_reader(local if local.is_dir() else reader, revision)
+    table = reader_table(benchmark, reading, ranks, partial(read_answers, model))
+    macro = macro_of(table, names.READER_MEASURES)
+    for setting, means in macro.items():
+        f1, exact = means[names.READER_F1], means[names.READER_EXACT]
+        shown = f"{names.LABELS[names.READER_F1]} {f1:.4f}, exact {exact:.4f}"
+        console.print(f"{names.LABELS[setting]}: {shown}", highlight=False)
+    if out is not None:
+        write_per_query(table, out / benchmark.name / "reader.parquet")
+    return macro
 
 
 def _write_tables(folder: Path, table: Any, settings: list[dict[str, Any]]) -> None:

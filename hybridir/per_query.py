@@ -74,6 +74,17 @@ def per_query_table(
     Raises:
         TrialError: if a score is NaN.
     """
+    ranks = ranks_of(benchmark, queries_QD, passages_ND, observers)
+    return table_of_ranks(benchmark, ranks, seen_languages)
+
+
+def ranks_of(
+    benchmark: Benchmark,
+    queries_QD: NDArray[np.float32],
+    passages_ND: NDArray[np.float32] | StoredVectors,
+    observers: Sequence[Observer] = (),
+) -> RelevantRanks:
+    """Rank by embeddings; arguments and errors are those of `per_query_table`."""
     what = (
         benchmark.pools,
         benchmark.relevant_offsets,
@@ -82,16 +93,14 @@ def per_query_table(
     )
     if isinstance(passages_ND, StoredVectors):
         assert not observers, "nothing shows them passages in a file"
-        ranks = rank_stored(queries_QD, passages_ND, *what)
-    else:
-        ranks = rank_relevant(
-            queries_QD,
-            passages_ND,
-            *what,
-            question_ids=benchmark.question_ids,
-            observers=observers,
-        )
-    return table_of_ranks(benchmark, ranks, seen_languages)
+        return rank_stored(queries_QD, passages_ND, *what)
+    return rank_relevant(
+        queries_QD,
+        passages_ND,
+        *what,
+        question_ids=benchmark.question_ids,
+        observers=observers,
+    )
 
 
 def per_query_table_by(
@@ -114,7 +123,15 @@ def per_query_table_by(
     Raises:
         TrialError: if a score is NaN.
     """
-    ranks = rank_by(
+    ranks = ranks_by(benchmark, score, observers)
+    return table_of_ranks(benchmark, ranks, seen_languages)
+
+
+def ranks_by(
+    benchmark: Benchmark, score: Scorer, observers: Sequence[Observer] = ()
+) -> RelevantRanks:
+    """Rank by any scores; arguments and errors are those of `per_query_table_by`."""
+    return rank_by(
         score,
         benchmark.pools,
         benchmark.relevant_offsets,
@@ -123,7 +140,6 @@ def per_query_table_by(
         question_ids=benchmark.question_ids,
         observers=observers,
     )
-    return table_of_ranks(benchmark, ranks, seen_languages)
 
 
 def table_of_ranks(

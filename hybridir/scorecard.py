@@ -21,9 +21,9 @@ from hybridir.data.benchmark import Benchmark
 from hybridir.errors import InputError
 from hybridir.evaluation import encode_benchmark
 from hybridir.loading import load_encoder, load_tokenizer
-from hybridir.per_query import per_query_table, per_query_table_by
+from hybridir.per_query import ranks_by, ranks_of, table_of_ranks
 from hybridir.precision import accelerator, choose_precision
-from hybridir.ranking import Observer
+from hybridir.ranking import Observer, RelevantRanks
 from hybridir.shards import StoredVectors
 from hybridir.summary import macro_mean, summarise
 from hybridir.whole_rankings import WholeRankings
@@ -38,11 +38,13 @@ class Scored:
         whole: what the whole rankings of the multilingual pool tell.
         summary: headline figures under their full names: those of `hybridir.summary.summarise`,
             and the mean rank correlation where there is one.
+        ranks: of the relevant passages, and what ranks first, for `hybridir.reader_f1`.
     """
 
     table: pd.DataFrame
     whole: WholeRankings
     summary: dict[str, float]
+    ranks: RelevantRanks
 
 
 def score_embeddings(
@@ -75,12 +77,11 @@ def score_embeddings(
                 f"{benchmark.name}: the rankings of {len(passages_ND)} passages are too many to "
                 "be written; leave out --trec and --mteb"
             )
-        table = per_query_table(benchmark, queries_QD, passages_ND, seen_languages)
+        ranks = ranks_of(benchmark, queries_QD, passages_ND)
         whole.add_stored(queries_QD, passages_ND, memory_mb)
     else:
-        seen_by = [whole.add, *observers]
-        table = per_query_table(benchmark, queries_QD, passages_ND, seen_languages, seen_by)
-    return _scored(table, whole, benchmark.name)
+        ranks = ranks_of(benchmark, queries_QD, passages_ND, [whole.add, *observers])
+    return _scored(benchmark, ranks, whole, seen_languages)
 
 
 def score_encoder(
@@ -140,17 +141,22 @@ def score_bm25(
         InputError: if bm25s is not installed.
     """
     whole = WholeRankings(benchmark)
-    seen_by = [whole.add, *observers]
-    table = per_query_table_by(benchmark, bm25_scorer(benchmark), seen_languages, seen_by)
-    return _scored(table, whole, benchmark.name)
+    ranks = ranks_by(benchmark, bm25_scorer(benchmark), [whole.add, *observers])
+    return _scored(benchmark, ranks, whole, seen_languages)
 
 
-def _scored(table: pd.DataFrame, whole: WholeRankings, benchmark: str) -> Scored:
+def _scored(
+    benchmark: Benchmark,
+    ranks: RelevantRanks,
+    whole: WholeRankings,
+    seen_languages: Collection[str],
+) -> Scored:
+    table = table_of_ranks(benchmark, ranks, seen_languages)
     summary = summarise(table)
     correlation = whole.mean_rank_correlation()
     if not math.isnan(correlation):
-        summary[names.bias_metric(benchmark, names.RANK_CORRELATION)] = correlation
-    return Scored(table, whole, summary)
+        summary[names.bias_metric(benchmark.name, names.RANK_CORRELATION)] = correlation
+    return Scored(table, whole, summary, ranks)
 
 
 def _made(folder: Path) -> Path:
@@ -180,12 +186,14 @@ def settings_of(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in ordered.to_dict("records")]
 
 
-def macro_of(table: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Macro means of every measure, for each kind of setting that the table has."""
+def macro_of(
+    table: pd.DataFrame, measures: Sequence[str] = names.MEASURES
+) -> dict[str, dict[str, float]]:
+    """Macro means of measures, for each kind of setting that the table has."""
     return {
         setting: {
             names.MEAN_NAMES.get(measure, measure): macro_mean(table, measure, setting)
-            for measure in names.MEASURES
+            for measure in measures
         }
         for setting in names.SETTINGS
         if (table[names.SETTING] == setting).any()

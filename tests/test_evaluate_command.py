@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from transformers import BertConfig, BertForQuestionAnswering
 
 from hybridir import cli, names
 from hybridir.config import EncoderConfig
@@ -101,6 +102,29 @@ def test_every_setting_is_printed_and_written(
     assert figures.read_bytes() == before
 
 
+def test_a_reader_answers_from_what_ranks_first(
+    encoder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer = train_tokenizer(corpus(), 400)
+    sizes: dict[str, Any] = {"hidden_size": 16, "num_attention_heads": 1, "intermediate_size": 32}
+    BertForQuestionAnswering(
+        BertConfig(vocab_size=len(tokenizer), num_hidden_layers=1, **sizes)
+    ).save_pretrained(tmp_path / "reader")
+    tokenizer.save_pretrained(tmp_path / "reader")
+    figures, out = tmp_path / "figures.json", tmp_path / "out"
+    arguments: list[Any] = [encoder, "--benchmark", "xquad-r", "--data-root", data]
+    arguments += ["--reader", tmp_path / "reader", "--json", figures, "--out", out]
+    assert command(monkeypatch, *arguments, "--cache", tmp_path / "cache") == 0
+    macro = json.loads(figures.read_text())["reader_macro"]
+    table = pd.read_parquet(out / "xquad-r" / "reader.parquet")
+    assert macro.keys() == {"monolingual", "crosslingual", "multilingual"}
+    rows = table[table[names.SETTING] == names.MULTILINGUAL]
+    means = rows.groupby(names.QUERY_LANGUAGE, observed=True)[names.READER_F1].mean()
+    assert macro["multilingual"][names.READER_F1] == pytest.approx(means.mean())
+    paragraphs = set(SENTENCES.values())
+    assert all(any(answer in text for text in paragraphs) for answer in table[names.ANSWER])
+
+
 def test_rankings_are_written_as_other_tools_read_them(
     encoder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,6 +183,7 @@ def test_bm25_finds_the_sentence_that_has_the_words(
         ({"--data-root": "nowhere"}, "there is no such folder"),
         ({"--folder": "nowhere", "--benchmark": "mine"}, "nowhere"),
         ({"--split": "dev"}, "split belong to a folder"),
+        ({"--reader": "owner/name"}, "needs the commit that pins its weights"),
         ({"--passage-text": "paragraph"}, "passage_text='paragraph'"),
         ({"--pooling": "max"}, "pooling='max'"),
         ({"--query-length": "900"}, "query_length=900"),

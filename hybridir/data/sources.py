@@ -11,8 +11,13 @@ from hybridir.data.beir import load_beir_benchmark
 from hybridir.data.benchmark import Benchmark, benchmark_from_pairs, build_benchmark
 from hybridir.data.contamination import Overlap, find_overlaps
 from hybridir.data.hub import load_hub_table
-from hybridir.data.lareqa import load_lareqa_benchmark, load_lareqa_pairs
+from hybridir.data.lareqa import (
+    load_lareqa_benchmark,
+    load_lareqa_pairs,
+    load_lareqa_reading,
+)
 from hybridir.data.pairs import Pairs, joined, shared_questions, split_by_group
+from hybridir.data.reading import Reading
 from hybridir.data.stamps import Stamp, stamps
 from hybridir.data.synthetic import SyntheticCorpus, synthetic_corpus
 from hybridir.data.tabular import load_table
@@ -171,6 +176,18 @@ def load_benchmark(report: ReportConfig, data_root: Path | None) -> Benchmark:
         raise InputError(f"{report.name}: needs data_root, the folder that holds it")
     with_paragraph = report.passage_text != SENTENCE
     return load_lareqa_benchmark(report.name, folder, report.languages, with_paragraph)
+
+
+def load_reading(report: ReportConfig, data_root: Path | None) -> Reading:
+    """Load the paragraphs and answers of a benchmark, for a reader.
+
+    Raises:
+        InputError: if it has none, or they cannot be loaded.
+    """
+    folder = None if report.folder else report.path(data_root)
+    if folder is None:
+        raise InputError(f"{report.name}: only xquad-r and mlqa-r have answers to be read")
+    return load_lareqa_reading(folder, report.languages)
 
 
 def _reported(config: DataConfig, report: ReportConfig) -> Benchmark:
