@@ -1,8 +1,14 @@
+from pathlib import Path
+
+import numpy as np
 import pandas as pd
 import pytest
 
 from hybridir import names
-from hybridir.scorecard import macro_of, settings_of
+from hybridir.data.benchmark import build_benchmark
+from hybridir.errors import InputError
+from hybridir.scorecard import macro_of, score_embeddings, settings_of
+from hybridir.shards import store_vectors
 
 
 def table(*rows: tuple[str, str, str, float]) -> pd.DataFrame:
@@ -47,3 +53,17 @@ def test_macro_means_weigh_every_setting_the_same() -> None:
     assert macro["crosslingual"]["map"] == pytest.approx((0.3 + 0.4) / 2)
     assert macro["crosslingual"]["mrr"] == pytest.approx((0.3 + 0.4) / 4)
     assert list(macro_of(TABLE[:1])) == ["multilingual"]
+
+
+def test_rankings_of_passages_in_a_file_are_refused_to_who_wants_to_see_them(
+    tmp_path: Path,
+) -> None:
+    benchmark = build_benchmark("one", [("q", "en", "")], [("p", "en", "")], {"q": {"p"}})
+    vectors = np.ones((1, 2), dtype=np.float32)
+    stored = store_vectors(
+        tmp_path, 1, 2, digest="", shards=1, make=lambda shard: (np.array([0]), vectors)
+    )
+    scored = score_embeddings(benchmark, vectors, stored, (), 1)
+    assert scored.table[names.AP].tolist() == [1.0, 1.0]
+    with pytest.raises(InputError, match="leave out --trec and --mteb"):
+        score_embeddings(benchmark, vectors, stored, (), 1, [lambda queries_B, scores_BN: None])
