@@ -98,7 +98,9 @@ def _kept(encoder: nn.Module, texts: Sequence[NDArray[np.int32]]) -> tuple[int, 
 
     def count(tensor: Tensor) -> Tensor:
         kept.update(entry for entry in _storages([tensor]) if entry[0] not in weights)
-        return tensor
+        # An output that its own node kept would hold that node, and with it encoder and
+        # activations, for as long as the process lives.
+        return tensor.detach()
 
     (packed,) = pack(texts)
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):

@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -90,6 +93,16 @@ def test_chunks_keep_to_the_memory_that_is_free() -> None:
     assert tokens_that_fit(encoder, batch, 0.0) >= 1
 
 
+def test_nothing_of_an_encoder_stays_in_memory_once_its_chunks_were_measured() -> None:
+    encoder = BiEncoder(backbone(), "mean", pad_token=0).train()
+    weights = [weakref.ref(weight) for weight in encoder.parameters()]
+    tokens_that_fit(encoder, pack(texts(60)), 1100)
+    assert all(weight() is not None for weight in weights)
+    del encoder
+    gc.collect()
+    assert all(weight() is None for weight in weights)
+
+
 @pytest.mark.parametrize("autocast", [False, True])
 def test_a_chunk_of_the_size_that_fits_keeps_what_was_planned(autocast: bool) -> None:
     # What the backward pass keeps is counted here as torch reports it, tensor by tensor.
@@ -98,7 +111,7 @@ def test_a_chunk_of_the_size_that_fits_keeps_what_was_planned(autocast: bool) ->
 
     def count(tensor: Tensor) -> Tensor:
         kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-        return tensor
+        return tensor.detach()
 
     same = [np.full(20, 7, dtype=np.int32)] * 800
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
