@@ -135,6 +135,8 @@ ARTIFACT_PLAN: Final = (
     "plan.json"  # what the study was expected to take; see tune/forecast/plan.py
 )
 ARTIFACT_CONFIG: Final = "config.json"
+ARTIFACT_RESULT: Final = "result.json"
+ARTIFACT_ENCODER: Final = "encoder"
 ARTIFACT_PER_QUERY: Final = "per_query"  # folder: one Parquet file per benchmark
 ARTIFACT_LANGUAGE_PAIRS: Final = "language_pairs"  # folder: mAP by question and pool language
 ARTIFACT_TOP1_LANGUAGES: Final = "top1_languages"  # folder: share by question and hit language

@@ -11,6 +11,7 @@ from hybridir import names
 from hybridir.config import TrialConfig
 from hybridir.data.sources import load_training
 from hybridir.errors import InputError
+from hybridir.exporting.winner import best_confirmed
 from hybridir.seeds import derive_seed
 from tune.callback import Silent, StudyCallback, settle, trial_name
 from tune.folders import RunFolder, TrialFolder, cache_folder, search_trial
@@ -236,16 +237,8 @@ def best_of_confirmation(folder: RunFolder) -> TrialFolder | None:
 
     The benchmarks that are reported on have no say in it. None without a development benchmark.
     """
-    key = f"{names.DEV}/map_mean"
-    scored = [
-        (outcome.metrics[key], trial.name, trial)
-        for trial in folder.trials()
-        if trial.phase == names.PHASE_CONFIRM
-        and (trial.path / "encoder").is_dir()
-        and (outcome := trial.outcome) is not None
-        and key in outcome.metrics
-    ]
-    return max(scored)[2] if scored else None
+    best = best_confirmed(folder.path / "trials")
+    return TrialFolder(best) if best else None
 
 
 def _others(parameters: dict[str, Value]) -> dict[str, Value]:
