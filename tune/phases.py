@@ -19,12 +19,12 @@ from tune.record.tracking import Tracker
 from tune.searching.searcher import TruthfulSearcher, best_trial, own_number, score, start_study
 from tune.searching.stopping import Stopping, fidelities
 from tune.searching.warm_start import ORIGIN, note_data, warm_start
-from tune.space.parameters import Value, settings_of
+from tune.space.parameters import Value, describe, settings_of
 from tune.space.ranges import existing
 from tune.space.samplers import make_sampler
 from tune.space.settings import SearchConfig
 from tune.study import StudyConfig
-from tune.view.narrator import Narrator, describe
+from tune.view.narrator import Narrator
 from tune.worker.processes import trial_resources
 from tune.worker.trainable import train_trial, trial_spec
 
@@ -91,6 +91,8 @@ class Phases:
                 searcher.remaining,
                 f"{search.sampler} over {', '.join(self._study.space)}, maximises "
                 f"{' and '.join(search.objectives)}",
+                search.objectives,
+                _standing_best(optuna_study),
             )
             scheduler = None
             if search.scheduler != "none":
@@ -239,6 +241,15 @@ def best_of_confirmation(folder: RunFolder) -> TrialFolder | None:
     """
     best = best_confirmed(folder.path / "trials")
     return TrialFolder(best) if best else None
+
+
+def _standing_best(study: optuna.Study) -> tuple[float, str] | None:
+    """Value and name of the best trial that an earlier driver left, or a warm start brought."""
+    best = best_trial(study)
+    if best is None:
+        return None
+    number = own_number(best)
+    return score(best), best.user_attrs[ORIGIN] if number is None else search_trial(number)
 
 
 def _others(parameters: dict[str, Value]) -> dict[str, Value]:
