@@ -1,4 +1,4 @@
-"""What makes a bare ``mlflow ui`` show a study's question: notes, and a view with its charts.
+"""What makes a bare ``mlflow ui`` show a study's question: names, notes, and a view of charts.
 
 A saved view of MLflow's runs page is a tag of the experiment; its content is what the page itself
 writes (mlflow 3.17, `server/js`: the state of columns, filter and charts, compressed). A later
@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from hybridir import names
+from hybridir.config import TrialConfig
+from tune.folders import TrialFolder
+from tune.space.parameters import describe
 
 # MLflow's own names.
 NOTE = "mlflow.note.content"
@@ -27,6 +30,20 @@ confirmed curve under *Model metrics*. Columns worth comparing: `{names.MIXING_R
 `{names.TEMPERATURE}`, `{names.BATCH_SIZE}`, and `BENCHMARK/map_SETTING`. Compare trials of one
 phase (tag `{names.TAG_PHASE}`) and of whole budget (`{names.FIDELITY}` is 1) only.
 """
+
+
+def run_name(trial: TrialFolder) -> str:
+    """What a trial is: ``search-003 alpha=0.42 tau=0.05 batch=64``, ``confirm alpha=0.5 seed 1``.
+
+    The trial's own name stays a tag.
+    """
+    config = TrialConfig.model_validate(trial.read(names.ARTIFACT_CONFIG))
+    ratio = {names.MIXING_RATIO: config.batch.mixing_ratio}
+    if trial.phase == names.PHASE_CONFIRM:
+        return f"{trial.phase} {describe(ratio)} seed {trial.name.rpartition('-s')[2]}"
+    training, batch = config.training.temperature, config.batch.batch_size
+    shown = describe(ratio | {names.TEMPERATURE: training, names.BATCH_SIZE: batch})
+    return f"{trial.name} {shown}"
 
 
 def run_note(study: str, run: str, folder: Path, benchmarks: Sequence[str]) -> str:

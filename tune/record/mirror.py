@@ -28,11 +28,11 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 from hybridir import names
 from hybridir.config import TrialConfig
 from tune.folders import Outcome, RunFolder, TrialFolder
-from tune.record.charts import EXPERIMENT_NOTE, KIND, NOTE, run_note, saved_view
+from tune.record.charts import EXPERIMENT_NOTE, KIND, NOTE, run_name, run_note, saved_view
 from tune.record.curve import curve_points
 from tune.record.environment import environment
 from tune.record.truth import measure_truth
-from tune.space.parameters import PARAMETERS, describe
+from tune.space.parameters import PARAMETERS
 
 # A new database's schema is announced step by step, by MLflow and by Alembic; an answer that did
 # not come is told by `tune.record.tracking`, not by the connection pool as well.
@@ -242,7 +242,7 @@ class Mirror:
         run = self._client.create_run(
             self._experiment_id(),
             start_time=_ms(trial.started),
-            run_name=_run_name(trial),
+            run_name=run_name(trial),
             tags={
                 names.TAG_PARENT: parent,
                 names.TAG_RUN: parent,
@@ -309,20 +309,6 @@ def _in_step(run: Run | None, outcome: Outcome | None) -> bool:
     # A trial that was cut off is closed as KILLED, as a stopped one is, but without a state.
     tagged = run.data.tags.get(names.TAG_STATE)
     return run.info.status == _STATUS[outcome.state] and tagged == outcome.state
-
-
-def _run_name(trial: TrialFolder) -> str:
-    """What a trial is: ``search-003 alpha=0.42 tau=0.05 batch=64``, ``confirm alpha=0.5 seed 1``.
-
-    The trial's own name stays a tag.
-    """
-    config = TrialConfig.model_validate(trial.read(names.ARTIFACT_CONFIG))
-    ratio = {names.MIXING_RATIO: config.batch.mixing_ratio}
-    if trial.phase == names.PHASE_CONFIRM:
-        return f"{trial.phase} {describe(ratio)} seed {trial.name.rpartition('-s')[2]}"
-    training, batch = config.training.temperature, config.batch.batch_size
-    shown = describe(ratio | {names.TEMPERATURE: training, names.BATCH_SIZE: batch})
-    return f"{trial.name} {shown}"
 
 
 def _parameters(trial: TrialFolder) -> list[Param]:
