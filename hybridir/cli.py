@@ -4,6 +4,8 @@ hybridir train trial.yaml runs/first       train and evaluate one configuration
 hybridir data ...                          see `hybridir.cli_data`
 hybridir evaluate ENCODER --benchmark xquad-r --data-root DIR
                                            any encoder, without training it
+hybridir export results/demo/run-001 --out FOLDER
+                                           a trained encoder, with its card
 """
 
 import sys
@@ -18,6 +20,7 @@ from hybridir import cli_data
 from hybridir.cli_config import ConfigFile, read_trial
 from hybridir.errors import InputError, TrialError
 from hybridir.evaluate_command import evaluate
+from hybridir.export_command import export
 from hybridir.quiet import quieten_dependencies
 
 console = Console()
@@ -30,6 +33,7 @@ app = typer.Typer(
 )
 
 app.command()(evaluate)
+app.command()(export)
 app.add_typer(cli_data.app, name="data")
 
 

@@ -91,9 +91,12 @@ PEAK_MEMORY_MB: Final = "memory/peak_mb"
 
 # Parameter of the parent run: what is reported on and was trained or tuned on as well.
 CONTAMINATION: Final = "contamination"
+REPORT_ON: Final = "report_on"  # names of the benchmarks, with spaces between them
 NO_CONTAMINATION: Final = "none"
 
-# Metrics of the parent run.
+# Metrics of the parent run; those of the confirmed curve have these before a trial's name.
+CURVE: Final = "curve"
+CURVE_OF_FIRST_SEED: Final = "first-seed-curve"
 STUDY_SECONDS: Final = "study/seconds"
 STUDY_DISK_MB: Final = "study/disk_mb"
 
@@ -118,6 +121,7 @@ TAG_COMMAND: Final = "hybridir.command"
 TAG_VERSIONS: Final = "hybridir.versions"
 TAG_MACHINE: Final = "hybridir.machine"
 TAG_BEST: Final = "hybridir.best"
+TAG_RUN: Final = "hybridir.run"  # id of the study's run, on it and on its trials
 TAG_PARENT: Final = "mlflow.parentRunId"
 KIND_STUDY: Final = "study"
 KIND_TRIAL: Final = "trial"
@@ -135,6 +139,8 @@ ARTIFACT_PLAN: Final = (
     "plan.json"  # what the study was expected to take; see tune/forecast/plan.py
 )
 ARTIFACT_CONFIG: Final = "config.json"
+ARTIFACT_RESULT: Final = "result.json"
+ARTIFACT_ENCODER: Final = "encoder"
 ARTIFACT_PER_QUERY: Final = "per_query"  # folder: one Parquet file per benchmark
 ARTIFACT_LANGUAGE_PAIRS: Final = "language_pairs"  # folder: mAP by question and pool language
 ARTIFACT_TOP1_LANGUAGES: Final = "top1_languages"  # folder: share by question and hit language
@@ -182,6 +188,15 @@ def mean_metric(benchmark: str, measure: str, setting: str) -> str:
     'xquad-r/map_multilingual'
     """
     return f"{benchmark}/{MEAN_NAMES.get(measure, measure)}_{setting}"
+
+
+def curve_metric(metric: str, first_seed: bool = False) -> str:
+    """Name the curve of a trial's metric over the mixing ratio, in the study's run.
+
+    >>> curve_metric("xquad-r/map_multilingual")
+    'curve/xquad-r/map_multilingual'
+    """
+    return f"{CURVE_OF_FIRST_SEED if first_seed else CURVE}/{metric}"
 
 
 def bias_metric(benchmark: str, measure: str) -> str:

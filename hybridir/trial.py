@@ -28,9 +28,9 @@ from hybridir.seeds import derive_seed
 from hybridir.training import train
 from hybridir.trial_metrics import headline, write_training_log
 
-RESULT = "result.json"
+RESULT = names.ARTIFACT_RESULT
 CHECKPOINT = "checkpoint.pt"
-ENCODER = "encoder"
+ENCODER = names.ARTIFACT_ENCODER
 
 Report = Callable[[dict[str, float]], None]
 

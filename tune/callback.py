@@ -15,8 +15,8 @@ from tune.driver_only import DriverOnly
 from tune.folders import FAILURE, Outcome, RunFolder, TrialFolder
 from tune.record.tracking import Tracker
 from tune.searching.searcher import failure_reason, final_state
-from tune.space.parameters import Value
-from tune.view.narrator import Narrator, describe
+from tune.space.parameters import Value, describe
+from tune.view.narrator import Narrator
 from tune.worker.trainable import BUDGET_PERCENT, has_failed
 
 

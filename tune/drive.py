@@ -27,9 +27,11 @@ from tune.record.tracking import Tracker, tracking_uri
 from tune.record.truth import note_start
 from tune.searching.searcher import best_trial, open_study, own_number, pareto_front
 from tune.searching.warm_start import ORIGIN
+from tune.space.parameters import describe
 from tune.study import StudyConfig, as_yaml
-from tune.view.narrator import Narrator, describe, duration
+from tune.view.narrator import Narrator, duration
 from tune.view.status import curve_table
+from tune.view.watching import watching
 
 
 def drive(study: StudyConfig, continued: RunFolder | None, console: Console) -> None:
@@ -105,6 +107,9 @@ def _run_phases(
     settings = {**_headline_settings(study), names.CONTAMINATION: inputs.contamination}
     tracker = Tracker(uri, study.name, folder, settings, inputs.data)
     status, tags = "FAILED", {}
+    search = study.search is not None
+    for line in watching(folder, study.name, tracker.uri, tracker.view, search=search):
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
     try:
         with Narrator(console) as narrator:
             phases = Phases(study, folder, tracker, narrator, concurrent)
@@ -140,7 +145,7 @@ def _headline_settings(study: StudyConfig) -> dict[str, object]:
         "scheduler": search.scheduler if search else "none",
         "search_trials": search.trials if search else 0,
         "confirm_seeds": study.confirm.seeds if study.confirm else 0,
-        "report_on": " ".join(report.name for report in study.report_on),
+        names.REPORT_ON: " ".join(report.name for report in study.report_on),
         names.SEED: study.seed,
     }
 
@@ -157,10 +162,11 @@ def _conclude(study: StudyConfig, folder: RunFolder, tracker: Tracker, console: 
     if study.confirm:
         console.print(curve_table(folder))
     report = write_report(study.name, tracker.uri, folder.report, run_id=tracker.run_id)
-    lines = [f"trials:   {folder.path / 'trials'}", f"tracking: {tracker.uri}"]
-    if tracker.uri.startswith("sqlite:///"):
-        lines.append(f"          mlflow ui --backend-store-uri {tracker.uri}")
-    lines += [f"optuna:   {folder.journal}"] if study.search else []
+    search = study.search is not None
+    shown = watching(folder, study.name, tracker.uri, tracker.view, search=search)
+    lines = [f"trials:   {folder.path / 'trials'}", *shown]
+    if best_of_confirmation(folder):
+        lines.append(f"encoder:  hybridir export {folder.path} --out FOLDER")
     lines.append(f"report:   {report}")
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True, markup=False)

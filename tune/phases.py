@@ -11,6 +11,7 @@ from hybridir import names
 from hybridir.config import TrialConfig
 from hybridir.data.sources import load_training
 from hybridir.errors import InputError
+from hybridir.exporting.winner import best_confirmed
 from hybridir.seeds import derive_seed
 from tune.callback import Silent, StudyCallback, settle, trial_name
 from tune.folders import RunFolder, TrialFolder, cache_folder, search_trial
@@ -18,12 +19,12 @@ from tune.record.tracking import Tracker
 from tune.searching.searcher import TruthfulSearcher, best_trial, own_number, score, start_study
 from tune.searching.stopping import Stopping, fidelities
 from tune.searching.warm_start import ORIGIN, note_data, warm_start
-from tune.space.parameters import Value, settings_of
+from tune.space.parameters import Value, describe, settings_of
 from tune.space.ranges import existing
 from tune.space.samplers import make_sampler
 from tune.space.settings import SearchConfig
 from tune.study import StudyConfig
-from tune.view.narrator import Narrator, describe
+from tune.view.narrator import Narrator
 from tune.worker.processes import trial_resources
 from tune.worker.trainable import train_trial, trial_spec
 
@@ -90,6 +91,8 @@ class Phases:
                 searcher.remaining,
                 f"{search.sampler} over {', '.join(self._study.space)}, maximises "
                 f"{' and '.join(search.objectives)}",
+                search.objectives,
+                _standing_best(optuna_study),
             )
             scheduler = None
             if search.scheduler != "none":
@@ -236,16 +239,17 @@ def best_of_confirmation(folder: RunFolder) -> TrialFolder | None:
 
     The benchmarks that are reported on have no say in it. None without a development benchmark.
     """
-    key = f"{names.DEV}/map_mean"
-    scored = [
-        (outcome.metrics[key], trial.name, trial)
-        for trial in folder.trials()
-        if trial.phase == names.PHASE_CONFIRM
-        and (trial.path / "encoder").is_dir()
-        and (outcome := trial.outcome) is not None
-        and key in outcome.metrics
-    ]
-    return max(scored)[2] if scored else None
+    best = best_confirmed(folder.path / "trials")
+    return TrialFolder(best) if best else None
+
+
+def _standing_best(study: optuna.Study) -> tuple[float, str] | None:
+    """Value and name of the best trial that an earlier driver left, or a warm start brought."""
+    best = best_trial(study)
+    if best is None:
+        return None
+    number = own_number(best)
+    return score(best), best.user_attrs[ORIGIN] if number is None else search_trial(number)
 
 
 def _others(parameters: dict[str, Value]) -> dict[str, Value]:

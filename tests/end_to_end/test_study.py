@@ -61,7 +61,9 @@ def test_the_output_ends_with_best_configuration_curve_database_and_report(
     lines = small_study.output.splitlines()
     best = next(index for index, line in enumerate(lines) if line.startswith("best configuration"))
     curve = next(index for index, line in enumerate(lines) if "Confirmed curve" in line)
-    database = next(index for index, line in enumerate(lines) if line.startswith("tracking:"))
+    told = [index for index, line in enumerate(lines) if line.startswith("tracking:")]
+    started, database = told  # how to look on is said before the first trial, and at the end
+    assert started < next(i for i, line in enumerate(lines) if line.startswith("search: 4"))
     assert best < curve < database < len(lines) - 1
     assert str(small_study.folder / "mlflow.db") in lines[database]
     label, report = lines[-1].split()
@@ -77,7 +79,7 @@ def test_nothing_but_lines_about_the_study_is_printed(small_study: Any) -> None:
     prose = {word for word in first_words if re.fullmatch(r"[a-zA-Z]\S*", word)}
     assert prose <= {
         *TRIALS, "preflight", "starting", "plan", "search", "confirm", "best", "Confirmed",
-        "trials", "tracking", "mlflow", "optuna", "report",
+        "trials", "tracking", "mlflow", "charts", "status", "encoder", "report",
     }  # fmt: skip
 
 

@@ -28,6 +28,8 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 from hybridir import names
 from hybridir.config import TrialConfig
 from tune.folders import Outcome, RunFolder, TrialFolder
+from tune.record.charts import EXPERIMENT_NOTE, KIND, NOTE, run_name, run_note, saved_view
+from tune.record.curve import curve_points
 from tune.record.environment import environment
 from tune.record.truth import measure_truth
 from tune.space.parameters import PARAMETERS
@@ -40,6 +42,8 @@ for noisy in ("mlflow.store.db.utils", "alembic", "urllib3.connectionpool"):
 _RUNNING = "RUNNING"
 _STATUS = {names.COMPLETE: "FINISHED", names.PRUNED: "KILLED", names.FAIL: "FAILED"}
 _TAG_LIMIT = 5000  # characters, of MLflow
+_AS_CHARTS = "&compareRunsMode=CHART"
+_BATCH = 1000  # metrics in a request, of MLflow
 
 
 class Mirror:
@@ -53,6 +57,10 @@ class Mirror:
         data: (name, digest, role) of each data set.
         run_id: the study's run, if it has one. Should the server not know it, since its database
             is a new one, another is made.
+
+    Attributes:
+        run_id: the study's run, once it is known.
+        view: path below the server's address to a page with the study's charts, once it is there.
     """
 
     def __init__(
@@ -70,6 +78,7 @@ class Mirror:
         self._parameters = parameters
         self._data = list(data)
         self.run_id = run_id
+        self.view = ""
         self._opened = False
         self._experiment: str | None = None
 
@@ -112,6 +121,8 @@ class Mirror:
         self._client.log_batch(run_id, params=_parameters(trial))
         self._tag(run_id, {names.TAG_STATE: _RUNNING})
         if outcome:
+            if trial.phase == names.PHASE_CONFIRM:
+                self._draw(parent)
             self._end(run_id, trial, outcome)
 
     def log_model(self, folder: Path) -> None:
@@ -125,6 +136,7 @@ class Mirror:
         for run in self._search(f"tags.`{names.TAG_PARENT}` = '{parent}'"):
             if run.info.status == _RUNNING and run.data.tags[names.TAG_TRIAL] not in ended:
                 self._client.set_terminated(run.info.run_id, status="KILLED")
+        self._draw(parent)
         self._tag(parent, tags)
         now = _ms(time.time())
         truth = [Metric(key, v, now, 0) for key, v in measure_truth(self._folder).items()]
@@ -150,6 +162,18 @@ class Mirror:
             self._describe(self.run_id)
             self._opened = True
         return self.run_id
+
+    def _draw(self, parent: str) -> None:
+        """Write the confirmed curve as far as it is known.
+
+        A point's time is that of its last trial, so that what is sent twice is there once.
+        """
+        points = [
+            Metric(point.metric, point.value, _ms(point.time), point.percent)
+            for point in curve_points(self._folder.trials())
+        ]
+        for begin in range(0, len(points), _BATCH):
+            self._client.log_batch(parent, metrics=points[begin : begin + _BATCH])
 
     def _create_parent(self, folder: str, started: int) -> str:
         versions = environment()
@@ -183,6 +207,23 @@ class Mirror:
             for name, digest, role in self._data
         ]
         self._client.log_inputs(parent, inputs)
+        self._explain(parent)
+
+    def _explain(self, parent: str) -> None:
+        """Leave notes, and a view of the runs page that draws the study's question."""
+        run, folder = self._folder.path.name, self._folder.path.resolve()
+        benchmarks = str(self._parameters.get(names.REPORT_ON, "")).split()
+        note = run_note(self._study, run, folder, benchmarks)
+        self._tag(parent, {names.TAG_RUN: parent, NOTE: note})
+        experiment = self._experiment_id()
+        started = _ms(self._folder.study_file.stat().st_mtime)
+        view_tag, view = saved_view(parent, self._study, run, benchmarks, started)
+        known = self._client.get_experiment(experiment).tags
+        for key, value in {NOTE: EXPERIMENT_NOTE, **KIND, view_tag: view}.items():
+            # A note that somebody has written is theirs.
+            if key not in known and len(value) <= _TAG_LIMIT:
+                self._client.set_experiment_tag(experiment, key, value)
+        self.view = f"/#/experiments/{experiment}/runs?viewStateShareKey={parent}{_AS_CHARTS}"
 
     def _experiment_id(self) -> str:
         if self._experiment is None:
@@ -201,9 +242,10 @@ class Mirror:
         run = self._client.create_run(
             self._experiment_id(),
             start_time=_ms(trial.started),
-            run_name=trial.name,
+            run_name=run_name(trial),
             tags={
                 names.TAG_PARENT: parent,
+                names.TAG_RUN: parent,
                 names.TAG_STUDY: self._study,
                 names.TAG_KIND: names.KIND_TRIAL,
                 names.TAG_TRIAL: trial.name,

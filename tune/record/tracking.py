@@ -86,6 +86,11 @@ class Tracker:
         return self._mirror.run_id
 
     @property
+    def view(self) -> str:
+        """Page below MLflow's address with the study's charts; empty until it is there."""
+        return self._mirror.view
+
+    @property
     def away(self) -> str:
         """Why the server cannot be reached; empty while it can."""
         return self._away
@@ -208,6 +213,7 @@ class Tracker:
             "uri": self.uri,
             "run_id": self.run_id,
             "sent": sorted(self._sent),
+            "view": self.view,
             "away": self._away,
         }
         # On a full disk `--status` may be behind; the thread must not end for that.

@@ -1,5 +1,6 @@
 """Which settings of a trial a search may vary, and what values they can have."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -8,6 +9,8 @@ from hybridir import names
 from hybridir.config import BatchConfig, EncoderConfig, Model, TrainingConfig, TrialConfig
 
 Value = bool | int | float | str
+
+_SHORT = {names.MIXING_RATIO: "alpha", names.TEMPERATURE: "tau", names.BATCH_SIZE: "batch"}
 
 # Where a searched parameter lives in a trial's configuration.
 PARAMETERS: dict[str, tuple[str, type[Model]]] = {
@@ -53,3 +56,13 @@ def check_value(name: str, value: Value) -> None:
 def settings_of(config: TrialConfig) -> dict[str, Value]:
     """All parameters of a trial that can be searched, whether they were or not."""
     return {name: getattr(getattr(config, where), name) for name, (where, _) in PARAMETERS.items()}
+
+
+def describe(parameters: Mapping[str, Value]) -> str:
+    """Parameters on a line: ``alpha=0.50 tau=0.05 batch=64``."""
+    return " ".join(
+        f"{_SHORT.get(name, name)}={value:.3g}"
+        if isinstance(value, float)
+        else f"{_SHORT.get(name, name)}={value}"
+        for name, value in parameters.items()
+    )

@@ -3,7 +3,7 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -15,8 +15,6 @@ from rich.text import Text
 from hybridir import names
 from tune.folders import Outcome, TrialFolder
 from tune.view.standing import running_trials
-
-_SHORT = {names.MIXING_RATIO: "alpha", names.TEMPERATURE: "tau", names.BATCH_SIZE: "batch"}
 
 
 class Narrator:
@@ -34,6 +32,8 @@ class Narrator:
         self._running: dict[str, TrialFolder] = {}
         self._states: Counter[str] = Counter()
         self._total = 0
+        self._objectives: tuple[str, ...] = ()
+        self._best: tuple[float, str] | None = None
         self._start = clock()
         self._live = Live(
             console=console, get_renderable=self.standing, refresh_per_second=1, transient=True
@@ -56,17 +56,27 @@ class Narrator:
         """Print a line, as it is."""
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def phase(self, name: str, trials: int, what: str) -> None:
+    def phase(
+        self,
+        name: str,
+        trials: int,
+        what: str,
+        objectives: Sequence[str] = (),
+        best: tuple[float, str] | None = None,
+    ) -> None:
         """Announce a phase of the study.
 
         Args:
             name: of the phase.
             trials: number of trials that it will run.
             what: what they are for.
+            objectives: metrics whose mean says which trial is best; without them none is.
+            best: value and name of the best trial of an earlier driver.
         """
         self.say(f"{name}: {trials} trials; {what}")
         self._phase, self._total, self._start = name, trials, self._clock()
         self._states.clear()
+        self._objectives, self._best = tuple(objectives), best
 
     def trial_started(self, trial: TrialFolder) -> None:
         """Show a trial among those that run."""
@@ -81,6 +91,7 @@ class Narrator:
         """Tell how a trial ended, and when the phase may end."""
         self._running.pop(trial.name, None)
         self._states[outcome.state] += 1
+        self._compare(trial.name, outcome)
         done = self._states.total()
         self.say(
             f"  {trial.name:<17} {outcome.state:<8} {parameters}  {headline(outcome)}"
@@ -102,7 +113,23 @@ class Narrator:
                 "" if math.isnan(rate) else f"{rate:.0f} pairs/s",
                 trial.host,
             )
-        return Group(Text(f"{title}{f' ({counts})' if counts else ''}{self._left()}"), table)
+        line = f"{title}{f' ({counts})' if counts else ''}{self._left()}{self._best_so_far()}"
+        return Group(Text(line), table)
+
+    def _compare(self, name: str, outcome: Outcome) -> None:
+        """Remember the best trial that had the whole budget, the earliest of equals."""
+        values = [outcome.metrics.get(objective, math.nan) for objective in self._objectives]
+        if not values or outcome.state != names.COMPLETE:
+            return
+        score = sum(values) / len(values)
+        if math.isfinite(score) and (self._best is None or score > self._best[0]):
+            self._best = (score, name)
+
+    def _best_so_far(self) -> str:
+        if self._best is None:
+            return ""
+        what = " and ".join(self._objectives)
+        return f"; best so far {self._best[1]}: {what} {self._best[0]:.3f}"
 
     def _left(self) -> str:
         done = self._states.total()
@@ -122,16 +149,6 @@ def headline(outcome: Outcome) -> str:
         if key.endswith("/map_mean")
     }
     return "mean mAP " + ", ".join(f"{name} {value:.3f}" for name, value in maps.items())
-
-
-def describe(parameters: dict[str, float | int | str]) -> str:
-    """Parameters on a line: ``alpha=0.50 tau=0.05 batch=64``."""
-    return " ".join(
-        f"{_SHORT.get(name, name)}={value:.3g}"
-        if isinstance(value, float)
-        else f"{_SHORT.get(name, name)}={value}"
-        for name, value in parameters.items()
-    )
 
 
 def duration(seconds: float) -> str:

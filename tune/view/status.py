@@ -26,6 +26,7 @@ from tune.view.standing import (
     totals,
     trials_per_hour,
 )
+from tune.view.watching import mlflow_lines
 
 # No step is counted while a trial is evaluated, which took minutes on large benchmarks
 # (assumption: never 10).
@@ -122,9 +123,8 @@ def _where(folder: RunFolder, study: StudyConfig | None, held: bool) -> list[str
     """Commands that show more, or go on."""
     lines = []
     if folder.tracking.is_file():
-        uri = json.loads(folder.tracking.read_text())["uri"]
-        if uri.startswith("sqlite:///"):
-            lines.append(f"          mlflow ui --backend-store-uri {uri}")
+        noted = json.loads(folder.tracking.read_text())
+        lines += mlflow_lines(noted["uri"], noted.get("view", ""))
     if folder.journal.is_file():
         lines.append(f"search:   optuna-dashboard {folder.journal}")
     if study and not folder.finished and not held:

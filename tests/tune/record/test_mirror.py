@@ -5,6 +5,7 @@ import pytest
 from mlflow import MlflowClient
 
 from hybridir import names
+from tests.tiny import trial as tiny_trial
 from tests.tracked import FAILED, OUTCOMES, check_whole, runs, start, statuses
 from tune.folders import Outcome, RunFolder
 from tune.record.mirror import Mirror
@@ -108,6 +109,63 @@ def test_the_parent_says_what_was_trained_on_where_and_with_what(
     assert (data.dataset.name, data.dataset.digest) == ("train", "0123")
     assert "torch 2" in parent.data.tags[names.TAG_VERSIONS]
     assert "CPU cores" in parent.data.tags[names.TAG_MACHINE]
+
+
+def test_a_run_is_named_by_what_it_is_and_its_tag_by_its_trial(
+    uri: str, folder: RunFolder
+) -> None:
+    writer = mirror(uri, folder)
+    for name in ("search-003", "confirm-a0.5-s1"):
+        writer.bring(start(folder, name))
+    parent, *children = runs(uri, folder)
+    assert {run.data.tags[names.TAG_TRIAL]: run.info.run_name for run in children} == {
+        "search-003": "search-003 alpha=0.5 tau=0.05 batch=64",
+        "confirm-a0.5-s1": "confirm alpha=0.5 seed 1",
+    }
+    # One filter finds the study with all its trials.
+    assert {run.data.tags[names.TAG_RUN] for run in (parent, *children)} == {parent.info.run_id}
+
+
+def test_the_confirmed_curve_is_a_metric_of_the_study_whose_step_is_the_ratio_in_percent(
+    uri: str, folder: RunFolder
+) -> None:
+    for ratio, seed, value in ((0, 0, 0.25), (0, 1, 0.75), (1, 0, 0.5), (1, 1, 0.25)):
+        trial = start(folder, f"confirm-a{ratio}-s{seed}")
+        config = tiny_trial(seed=seed, batch={"mixing_ratio": ratio})
+        trial.write("config.json", config.model_dump(mode="json"))
+        trial.settle(Outcome(names.COMPLETE, {"bench/map_multilingual": value}))
+    for _ in range(2):  # the second time as after a kill; nothing is there twice
+        writer = mirror(uri, folder)
+        for trial in folder.trials():
+            writer.bring(trial)
+        writer.close("FINISHED", {})
+    client = MlflowClient(uri)
+    parent = runs(uri, folder)[0].info.run_id
+    for metric, expected in (
+        ("curve/bench/map_multilingual", {0: 0.5, 100: 0.375}),
+        ("first-seed-curve/bench/map_multilingual", {0: 0.25, 100: 0.5}),
+    ):
+        history = client.get_metric_history(parent, metric)
+        assert len(history) == 2
+        assert {entry.step: entry.value for entry in history} == expected
+
+
+def test_notes_and_a_view_with_charts_are_left_and_a_readers_own_note_stays(
+    uri: str, folder: RunFolder
+) -> None:
+    writer = mirror(uri, folder)
+    writer.missing()
+    (parent,) = runs(uri, folder)
+    client = MlflowClient(uri)
+    experiment = parent.info.experiment_id
+    assert "Study **small**" in parent.data.tags["mlflow.note.content"]
+    tags = client.get_experiment(experiment).tags
+    assert f"mlflow.sharedViewState.{parent.info.run_id}" in tags
+    assert tags["mlflow.experimentKind"] == "custom_model_development"
+    assert writer.view.startswith(f"/#/experiments/{experiment}/runs?viewStateShareKey=")
+    client.set_experiment_tag(experiment, "mlflow.note.content", "mine")
+    mirror(uri, folder, parent.info.run_id).missing()
+    assert client.get_experiment(experiment).tags["mlflow.note.content"] == "mine"
 
 
 def test_artifacts_lie_beside_the_database(uri: str, folder: RunFolder) -> None:

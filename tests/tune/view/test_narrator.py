@@ -1,11 +1,18 @@
+import contextlib
 import io
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 from rich.console import Console
 
 from hybridir import names
+from tests.tiny import ROOT
 from tune.folders import Outcome, TrialFolder
-from tune.view.narrator import Narrator, describe, headline
+from tune.space.parameters import describe
+from tune.view.narrator import Narrator, headline
 
 
 def test_each_trial_is_a_line_with_its_parameters_figures_and_the_time_left() -> None:
@@ -76,3 +83,61 @@ def test_a_trial_that_was_cut_off_is_told_in_one_line_with_the_reason(tmp_path: 
         "  search-001        cut off: process 1 of 2 on node-1 died; "
         "it goes on from its checkpoint\n"
     )
+
+
+def test_the_best_so_far_had_the_whole_budget_and_may_be_of_an_earlier_driver() -> None:
+    narrator, plain = Narrator(Console(file=io.StringIO())), io.StringIO()
+    narrator.phase("search", 9, "why", ["dev/a", "dev/b"], (0.4, "search-000"))
+
+    def end(name: str, state: str, a: float, b: float) -> str:
+        outcome = Outcome(state, {"dev/a": a, "dev/b": b})
+        narrator.trial_ended(TrialFolder(Path(name)), "", outcome)
+        plain.truncate(plain.seek(0))
+        Console(file=plain, width=200).print(narrator.standing())
+        return plain.getvalue().partition("; best so far ")[2].strip()
+
+    assert end("search-001", names.COMPLETE, 0.1, 0.2) == "search-000: dev/a and dev/b 0.400"
+    assert end("search-002", names.PRUNED, 0.9, 0.9) == "search-000: dev/a and dev/b 0.400"
+    assert end("search-003", names.COMPLETE, 0.25, 0.75) == "search-003: dev/a and dev/b 0.500"
+    assert end("search-004", names.COMPLETE, 0.5, 0.5) == "search-003: dev/a and dev/b 0.500"
+
+
+_STORY = """
+import pathlib, sys
+from rich.console import Console
+from tune.folders import Outcome, TrialFolder
+from tune.view.narrator import Narrator
+trial = TrialFolder(pathlib.Path(sys.argv[1]) / "search-000")
+trial.begin()
+trial.write("progress.json", {"step": 30, "steps": 120, "host": "node-1"})
+with Narrator(Console()) as narrator:
+    narrator.phase("search", 2, "why")
+    narrator.trial_started(trial)
+    narrator.say("a line")
+"""
+
+
+def test_a_real_terminal_gets_a_live_table_that_leaves_no_trace_and_a_pipe_gets_lines_alone(
+    tmp_path: Path,
+) -> None:
+    command = [sys.executable, "-c", _STORY, str(tmp_path)]
+    environment = {"PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "100", "LINES": "30"}
+    piped = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert piped.stdout == "search: 2 trials; why\na line\n"
+
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(command, env=environment, stdout=follower, stdin=follower)
+    os.close(follower)
+    seen = b""
+    with contextlib.suppress(OSError):  # Linux's way of saying that the other end is closed
+        while part := os.read(leader, 4096):
+            seen += part
+    os.close(leader)
+    assert process.wait() == 0
+    text = seen.decode()
+    assert "step 30 of 120" in text
+    assert "0 of 2 trials" in text
+    # After the last table the cursor is shown again and its lines are erased, one by one.
+    end = text.rpartition("step 30 of 120")[2]
+    assert "\x1b[?25h" in end
+    assert end.count("\x1b[1A\x1b[2K") == 2

@@ -110,9 +110,12 @@ def test_tracking_is_in_step_or_behind_by_the_trials_that_it_lacks(folder: RunFo
     text = shown(folder)
     assert "sqlite:///a.db: behind by 2 trials; the server is away: refused" in text
     assert "mlflow ui --backend-store-uri sqlite:///a.db\n" in text
+    assert "charts:" not in text
+    noted["view"] = "/#/experiments/1"
     everything = [trial.name for trial in folder.trials()]
     folder.tracking.write_text(json.dumps({**noted, "sent": everything, "away": ""}))
     assert "sqlite:///a.db: in step\n" in shown(folder)
+    assert "charts:   http://127.0.0.1:5000/#/experiments/1\n" in shown(folder)
 
 
 def test_a_finished_study_says_so(folder: RunFolder) -> None:
