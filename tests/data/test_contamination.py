@@ -104,6 +104,7 @@ def test_mlqa_r_and_xquad_r_share_two_short_hindi_sentences_and_nothing_that_is_
     xquad = load_lareqa_benchmark("xquad-r", data_root / "xquad-r")
     assert find_overlaps(load_lareqa_pairs(data_root / "mlqa-r"), [xquad]) == ()
     mlqa = load_lareqa_benchmark("mlqa-r", data_root / "mlqa-r")
+    assert find_overlaps(load_lareqa_pairs(data_root / "xquad-r"), [mlqa]) == ()
     everything = pairs_of([""] * len(mlqa.passages), list(mlqa.passages))
     overlaps = find_overlaps(everything, [xquad])
     assert found(overlaps) == [("passages", "same words", 2)]
