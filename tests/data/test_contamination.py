@@ -53,6 +53,12 @@ def test_questions_are_compared_with_questions_and_passages_with_passages() -> N
     assert find_overlaps(crossed, [benchmark_of("who is it?", SENTENCE)]) == ()
 
 
+def test_english_passages_of_questions_in_another_language_are_compared_as_well() -> None:
+    trained = replace(pairs_of(["unlike"], [SENTENCE]), language=["yo"], passage_language=["en"])
+    overlaps = find_overlaps(trained, [benchmark_of("alone?", SENTENCE)])
+    assert found(overlaps) == [("passages", "same words", 1)]
+
+
 def test_short_texts_count_if_they_are_equal_and_wordless_ones_never() -> None:
     trained = pairs_of(["WHO?"], ["..."])
     overlaps = find_overlaps(trained, [benchmark_of("who", "!")])

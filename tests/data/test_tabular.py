@@ -301,3 +301,20 @@ def test_what_python_cannot_hold_is_a_bad_row(tmp_path: Path, line: str, reason:
     path.write_text(line + "\n")
     with pytest.raises(InputError, match=f"line 1: {re.escape(reason)}"):
         load_table(path)
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".csv", ".parquet"])
+def test_passages_may_be_in_another_language_than_their_questions(
+    tmp_path: Path, ending: str
+) -> None:
+    rows = [
+        row("q1", "yo", passage_language="en"),
+        row("q2", "en", passage_language=""),
+        row("q3", "yo", passage_language="de"),
+    ]
+    path = write(tmp_path / f"table{ending}", rows)
+    assert list(load_table(path).passage_languages) == ["en", "en", "de"]
+    assert list(load_table(path, ["en", "yo"]).question_id) == ["q1", "q2"]
+    path = write(tmp_path / f"bad{ending}", [row(passage_language="xx")])
+    with pytest.raises(InputError, match="unknown language 'xx'"):
+        load_table(path)

@@ -141,7 +141,7 @@ OUTSIDE: tuple[Loader, ...] = (
            partial(_load_beir, "dev", None), weight=6),
     *(
         Loader(f"prepare {name}", partial(miniatures.write, name), partial(_prepare, name), weight)
-        for name, weight in zip(miniatures.MINIATURES, (3, 3, 3, 2, 2, 2), strict=False)
+        for name, weight in zip(miniatures.MINIATURES, (3, 3, 3, 2, 2, 2), strict=True)
     ),
     Loader("prepare xquad-r", miniatures.xquad_r, partial(_prepare, "xquad-r"), weight=3),
     *(

@@ -6,7 +6,8 @@ import pytest
 
 from tests.fuzz.campaign import LOADERS, Case, run_case
 
-FILES = 309  # three rounds
+ROUNDS = 3
+FILES = ROUNDS * sum(loader.weight for loader in LOADERS)
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +24,7 @@ def test_damaged_files_are_loaded_or_refused_in_time_and_leave_nothing_behind(
 
 def test_every_loader_is_tried_as_often_as_its_weight_says(cases: list[Case]) -> None:
     found = Counter(case.loader for case in cases)
-    weights = {loader.name: loader.weight for loader in LOADERS}
-    assert sum(weights.values()) * 3 == FILES
-    assert found == {name: 3 * weight for name, weight in weights.items()}
+    assert found == {loader.name: ROUNDS * loader.weight for loader in LOADERS}
 
 
 def test_a_case_is_the_same_when_it_is_repeated_by_itself(cases: list[Case]) -> None:
