@@ -6,6 +6,7 @@ STUDY ?=
 ARGS ?=
 WORKERS ?= 3
 KILLS ?= 200
+FILES ?= 10000
 SEED ?= 1
 
 VENV := .venv
@@ -16,7 +17,7 @@ INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --constr
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install sweep report ui test chaos check format docs bench lock clean
+.PHONY: help install sweep report ui test chaos fuzz check format docs bench lock clean
 
 help:
 	@echo "make install                   install what studies need; every other target does it by itself"
@@ -25,6 +26,7 @@ help:
 	@echo "make ui                        show the studies of this folder in MLflow's browser interface"
 	@echo "make test [ARGS=...]           tests with coverage; ARGS go to pytest, e.g. 'tests/data --no-cov'"
 	@echo "make chaos [KILLS=200 SEED=1]  kill what studies run on, and compare what they end with"
+	@echo "make fuzz [FILES=10000 SEED=1]  load damaged files of every kind, and look at what is left"
 	@echo "make check                     ruff, ruff format, mypy --strict, import-linter"
 	@echo "make format                    mend what ruff can mend"
 	@echo "make bench                     speed against peers"
@@ -54,6 +56,9 @@ test: $(STAMP)-test
 
 chaos: $(STAMP)-test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED)
+
+fuzz: $(STAMP)-test
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --files $(FILES) --seed $(SEED)
 
 check: $(STAMP)-check
 	$(BIN)/python -m ruff check .

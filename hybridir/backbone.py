@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoModel, BertConfig, BertModel, PreTrainedModel
 
@@ -86,8 +85,9 @@ def load_backbone(
                 ignore_mismatched_sizes=True,  # they are refused below, by name
                 **options,
             )
-    except (OSError, ValueError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
+    # transformers passes on whatever a damaged file makes of its code.
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise InputError(
             f"encoder {str(source)!r} cannot be loaded: {reason}; give a Hugging Face folder with "
             "config.json, tokenizer.json and model.safetensors, or a hub id with its revision"

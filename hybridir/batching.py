@@ -108,7 +108,7 @@ class BatchPlan:
         usable = {
             BatchKind.MONOLINGUAL: [bool(self._eligible(pools).any()) for pools in self._pools],
             BatchKind.CROSSLINGUAL: [len(pools.cross) > 0 for pools in self._pools],
-            BatchKind.MIXED: [True for _ in self._pools],
+            BatchKind.MIXED: [len(pools.rows) > 0 for pools in self._pools],
         }
         self._table_share = {kind: _normalised(sizes * can) for kind, can in usable.items()}
         exponent = {"uniform": 0.0, "proportional": 1.0, "temperature": language_exponent}
@@ -209,8 +209,15 @@ class BatchPlan:
         if not self._first_row[-1]:
             raise InputError("the batches cannot be made: there are no training pairs")
         problems = []
-        if not any(self._eligible(pools).any() for pools in self._pools):
+        monolingual = any(self._eligible(pools).any() for pools in self._pools)
+        if self._kind == "en-en" and not monolingual:
             problems.append("kind=en-en, but no training pair is in English")
+        elif self._kind == "hybrid" and self.mixing_ratio > 0 and not monolingual:
+            problems.append(
+                f"mixing_ratio={self.mixing_ratio} asks for monolingual batches, but every "
+                "training pair has its passage in another language; set mixing_ratio to 0, or add "
+                "data with passages in the language of their questions"
+            )
         # One that has no such pair at all is passed over, as long as another has some.
         cross = [len(pools.cross) for pools in self._pools]
         needed = [count for count in cross if count] or [0]
@@ -220,9 +227,9 @@ class BatchPlan:
         if self._kind == "hybrid" and self.mixing_ratio < 1 and min(needed) < self.batch_size:
             problems.append(
                 f"mixing_ratio={self.mixing_ratio} asks for cross-lingual batches of "
-                f"{self.batch_size}, but the training data have {min(needed)} cross-lingual "
-                "pairs (same question id in two languages); set mixing_ratio to 1, "
-                "lower batch_size or add translations"
+                f"{self.batch_size}, but the training data have {min(needed)} cross-lingual pairs "
+                "(same question id in two languages, or a passage in another); set mixing_ratio "
+                "to 1, lower batch_size or add translations"
             )
         if problems:
             raise InputError.collect("the batches cannot be made", problems)
@@ -239,10 +246,11 @@ class BatchPlan:
                 )
                 if wanted and size < self.batch_size
             ]
-        if self._kind == "x-x" and len(pools.rows) < self.batch_size:
+        some = len(pools.rows) > 0 or not any(len(each.rows) for each in self._pools)
+        if self._kind == "x-x" and some and len(pools.rows) < self.batch_size:
             problems.append(
                 f"batch_size={self.batch_size}, but there are only {len(pools.rows)} "
-                "training pairs"
+                "training pairs in one language each"
             )
         return problems
 

@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from hybridir.errors import TrialError
 from hybridir.files import replacing
 from hybridir.processes import ALONE, Processes
 
@@ -69,6 +71,7 @@ class LoopState:
 
         Raises:
             RuntimeError: if the processes do not see the same file.
+            TrialError: if the file is damaged; the state is as it was.
         """
         found = self._load(path, fingerprint)
         steps = processes.collect(self.step)
@@ -82,9 +85,17 @@ class LoopState:
     def _load(self, path: Path, fingerprint: str) -> bool:
         if not path.is_file():
             return False
-        content = torch.load(path, weights_only=True, map_location="cpu")
-        if content["fingerprint"] != fingerprint:
-            return False
+        try:
+            content = _read(path)
+            if content["fingerprint"] != fingerprint:
+                return False
+            self._check(content)
+        except Exception as error:  # of a damaged file torch raises nearly anything
+            reason = " ".join(str(error).split())[:200]
+            raise TrialError(
+                f"{path}: the checkpoint is damaged ({type(error).__name__}: {reason}); "
+                "remove it, and the training starts again"
+            ) from None
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
         self.step = content["step"]
@@ -92,3 +103,47 @@ class LoopState:
         self.losses = content["losses"]
         self.chunk_tokens = content["chunk_tokens"]
         return True
+
+    def _check(self, content: dict[str, Any]) -> None:
+        """Compare a checkpoint with what it shall replace, before anything is replaced."""
+        own = self.optimizer.state_dict()
+        saved = content["optimizer"]
+        _check_same_form("model", content["model"], self.model.state_dict())
+        _check_same_form("groups of the optimizer", saved["param_groups"], own["param_groups"])
+        weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
+        known: set[str] | None = None
+        for number, moments in saved["state"].items():
+            shapes = {value.shape for value in moments.values()}
+            if shapes - {weights[number].shape, torch.Size()} or known not in (None, {*moments}):
+                raise ValueError(f"the optimizer's moments of weight {number} do not fit it")
+            known = {*moments}
+        for name in ("step", "seconds", "losses", "chunk_tokens"):
+            if type(content[name]) is not type(getattr(self, name)):
+                raise ValueError(f"{name} is {type(content[name]).__name__}")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read a checkpoint, which is a zip file, and compare it with its checksums."""
+    with ZipFile(path) as file:
+        damaged = file.testzip()
+    if damaged is not None:
+        raise ValueError(f"{damaged} differs from its checksum")
+    content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    return content
+
+
+def _check_same_form(what: str, saved: Any, own: Any) -> None:
+    """Raise unless two trees have the same keys, types and shapes."""
+    if isinstance(own, dict) and isinstance(saved, dict):
+        if saved.keys() != own.keys():
+            raise ValueError(f"{what}: other names")
+        for key in own:
+            _check_same_form(f"{what}, {key}", saved[key], own[key])
+    elif isinstance(own, list | tuple) and type(saved) is type(own):
+        for number, (first, second) in enumerate(zip(saved, own, strict=True)):
+            _check_same_form(f"{what}, {number}", first, second)
+    elif isinstance(own, torch.Tensor) and isinstance(saved, torch.Tensor):
+        if (saved.shape, saved.dtype) != (own.shape, own.dtype):
+            raise ValueError(f"{what}: another shape or type")
+    elif type(saved) is not type(own):
+        raise ValueError(f"{what} is {type(saved).__name__}")

@@ -6,6 +6,7 @@ hybridir data prepare mr-tydi --out data          one of them as a training tabl
 hybridir data prepare xquad-r --out data          LAReQA's files, checked against their SHA-256
 """
 
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -38,16 +39,16 @@ def show(config: ConfigFile) -> None:
     from hybridir.pools import build_pools
 
     loaded = load_training(settings.data)
-    pools = [build_pools(pairs) for pairs in loaded.tables]
-    cross = sum(len(each.cross) for each in pools)
+    cross = sum(len(build_pools(pairs).cross) for pairs in loaded.tables)
     table = Table(title=f"{len(loaded.pairs)} training pairs, {cross} cross-lingual")
     table.add_column("data")
     for column in ("language", "questions", "passages"):
         table.add_column(column, justify="right")
-    for number, each in enumerate(pools, start=1):
-        name = f"training, set {number}" if len(pools) > 1 else "training"
-        for language, size in zip(each.languages, each.sizes, strict=True):
-            table.add_row(name, language, str(size), str(size))
+    for number, each in enumerate(loaded.tables, start=1):
+        name = f"training, set {number}" if len(loaded.tables) > 1 else "training"
+        asked, answered = Counter(each.language), Counter(each.passage_languages)
+        for language in each.languages:
+            table.add_row(name, language, str(asked[language]), str(answered[language]))
     for benchmark in [*([loaded.dev] if loaded.dev else []), *load_reported(settings.data)]:
         for index, language in enumerate(benchmark.languages):
             queries = int((benchmark.query_languages == index).sum())
@@ -71,12 +72,12 @@ def list_declared() -> None:
             data.kind,
             " ".join(data.languages),
             data.licence,
-            "not offered" if data.refused else data.rows or "not stated",
+            data.rows or "not stated",
             source,
         )
     console.print(table)
     for data in DECLARED.values():
-        remark = f"not offered: {data.refused}" if data.refused else f"{data.row}; {data.notes}"
+        remark = f"{data.row}; {data.notes}"
         console.print(f"{data.name}: {remark}.", highlight=False, soft_wrap=True)
 
 

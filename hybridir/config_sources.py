@@ -36,7 +36,7 @@ class TableConfig(Model):
     """A table of the user's own."""
 
     path: Path
-    """JSONL, Parquet or CSV file with the columns of `hybridir.data.pairs.COLUMNS`."""
+    """JSONL, Parquet or CSV file with the columns of `hybridir.data.tabular.ALL_COLUMNS`."""
     languages: tuple[str, ...] | None = None
     """Languages to train on; all that are there if left out."""
     skip_bad: bool = False
@@ -56,7 +56,7 @@ class HubTableConfig(Model):
     """Name of the configuration, where there are several."""
     split: str = "train"
     columns: dict[str, str] = Field(default_factory=dict)
-    """From names of `hybridir.data.pairs.COLUMNS` to names there, where they differ."""
+    """From names of `hybridir.data.tabular.ALL_COLUMNS` to names there, where they differ."""
     languages: tuple[str, ...] | None = None
     skip_bad: bool = False
 

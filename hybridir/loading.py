@@ -33,8 +33,9 @@ def load_tokenizer(
     options = {} if revision is None else {"revision": revision}
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True, **options)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+    # transformers passes on whatever a damaged file makes of its code.
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise InputError(
             f"encoder {str(source)!r}: its tokenizer cannot be loaded: {reason}; "
             "the folder needs tokenizer.json"

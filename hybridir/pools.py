@@ -1,6 +1,10 @@
 """What batches are drawn from: the rows of each language, and the cross-lingual pairs of rows.
 
-Notation: R rows, L languages, P ordered language pairs, M ordered pairs of rows.
+A row whose passage is in another language than its question is a cross-lingual pair by itself, of
+this row with itself, and nothing else: it is in no monolingual batch, and pairs with no other row.
+
+Notation: R rows in one language each, L languages of theirs, P ordered language pairs, M
+cross-lingual pairs of rows.
 """
 
 from collections.abc import Callable
@@ -23,7 +27,7 @@ class Pools:
     """An index over a training table.
 
     Attributes:
-        languages: L codes, sorted.
+        languages: L codes, sorted: those that rows have for question and passage alike.
         rows: R row numbers, ordered by language.
         row_offsets: [L + 1]; rows of language l are ``rows[row_offsets[l]:row_offsets[l + 1]]``.
         cross: [M, 2] (row of the question, row of the passage), ordered by language pair.
@@ -55,24 +59,32 @@ class Pools:
 def build_pools(pairs: Pairs) -> Pools:
     """Index a training table once; drawing from it then never looks at the texts."""
     language_of = {code: index for index, code in enumerate(pairs.languages)}
-    language = np.array([language_of[code] for code in pairs.language], dtype=np.int64)
+    asked, answered = (
+        np.array([language_of[code] for code in column], dtype=np.int64)
+        for column in (pairs.language, pairs.passage_languages)
+    )
     _, question = np.unique(np.asarray(pairs.question_id, dtype=object), return_inverse=True)
     names, group = np.unique(np.asarray(pairs.passage_group, dtype=object), return_inverse=True)
-    n_languages = len(language_of)
 
-    rows = np.argsort(language, kind="stable")
-    row_offsets = np.searchsorted(language[rows], np.arange(n_languages + 1))
-    cross = _cross_lingual_pairs(question.ravel())
-    code = language[cross[:, 0]] * n_languages + language[cross[:, 1]]
+    own, crossing = np.flatnonzero(asked == answered), np.flatnonzero(asked != answered)
+    rows = own[np.argsort(asked[own], kind="stable")]
+    of_rows, starts = np.unique(asked[rows], return_index=True)
+    cross = np.concatenate(
+        [
+            own[_cross_lingual_pairs(question.ravel()[own])],
+            np.stack([crossing, crossing], axis=1),
+        ]
+    )
+    code = asked[cross[:, 0]] * len(language_of) + answered[cross[:, 1]]
     order = np.argsort(code, kind="stable")
-    _, starts = np.unique(code[order], return_index=True)
+    _, cross_starts = np.unique(code[order], return_index=True)
     cross = cross[order]
     return Pools(
-        languages=pairs.languages,
+        languages=tuple(pairs.languages[index] for index in of_rows),
         rows=rows,
-        row_offsets=row_offsets,
+        row_offsets=np.append(starts, len(rows)),
         cross=cross,
-        cross_offsets=np.append(starts, len(cross)),
+        cross_offsets=np.append(cross_starts, len(cross)),
         row_groups=group[rows],
         cross_groups=group[cross[:, 1]],
         n_groups=len(names),

@@ -104,7 +104,7 @@ def store_vectors(
         "dimensions": dimension,
         "shards": shards,
     }
-    done = processes.on_first(lambda: _done(folder, known))
+    done = processes.on_first(lambda: _done(vectors, known, shards))
     for shard in range(done, shards):
         rows, values = make(shard)
 
@@ -116,7 +116,8 @@ def store_vectors(
             try:
                 _write(vectors, rows, values)
                 with replacing(folder / _MANIFEST) as part:
-                    part.write_text(json.dumps({**known, "done": done}) + "\n")
+                    size = vectors.path.stat().st_size
+                    part.write_text(json.dumps({**known, "done": done, "bytes": size}) + "\n")
             except OSError as error:
                 raise TrialError(
                     f"{folder}: embeddings of {count} passages, {count * dimension * 4 / 1e9:.1f} "
@@ -128,14 +129,17 @@ def store_vectors(
     return vectors
 
 
-def _done(folder: Path, known: dict[str, object]) -> int:
-    """How many shards of the same vectors are there; those of others are removed."""
+def _done(vectors: StoredVectors, known: dict[str, object], shards: int) -> int:
+    """How many shards of the same vectors are there; others, and damaged ones, are removed."""
+    folder = vectors.path.parent
     try:
         manifest = json.loads((folder / _MANIFEST).read_text())
-        done = int(manifest.pop("done"))
-        if manifest == known and (folder / _VECTORS).is_file():
-            return done
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        done, size = manifest.pop("done"), manifest.pop("bytes")
+        there = vectors.path.stat().st_size
+        whole = there >= size if done < shards else there == vectors.count * vectors.dimension * 4
+        if manifest == known and done in range(shards + 1) and whole:
+            return int(done)
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
         pass  # no manifest, or not one of ours
     for name in (_MANIFEST, _VECTORS):  # in this order: no manifest may speak of other vectors
         with suppress(OSError):

@@ -103,7 +103,7 @@ def folder_digest(folder: Path) -> str:
 def _pooling(path: Path) -> dict[str, str]:
     content = _read(path, dict)
     asked = content.get("pooling_mode")
-    modes = [asked] if isinstance(asked, str) else list(asked or ())
+    modes = asked if isinstance(asked, list) else [asked] if asked else []
     modes = modes or [mode for key, mode in _LEGACY.items() if content.get(key)]
     if modes not in (["mean"], ["cls"]):
         raise InputError(
@@ -116,6 +116,8 @@ def _pooling(path: Path) -> dict[str, str]:
 def _prompts(folder: Path, pooling: Path) -> dict[str, str]:
     path = folder / "config_sentence_transformers.json"
     prompts = _read(path, dict).get("prompts") or {} if path.is_file() else {}
+    if not isinstance(prompts, dict):
+        raise InputError(f"{path}: prompts={prompts!r} is no object of texts")
     query = str(prompts.get("query", ""))
     passage = str(prompts.get("document", "") or prompts.get("passage", ""))
     if (query or passage) and not _read(pooling, dict).get("include_prompt", True):
@@ -139,7 +141,10 @@ def _longest(folder: Path) -> int:
 def _read(path: Path, kind: type[dict[str, Any]] | type[list[Any]]) -> Any:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        json.dumps(content, ensure_ascii=False).encode()  # no halves of surrogate pairs
+        if "\\u0000" in json.dumps(content):
+            raise ValueError("a character that no file name may have")
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read as JSON ({error})") from None
     if not isinstance(content, kind):
         raise InputError(f"{path}: expected {kind.__name__}, found {type(content).__name__}")

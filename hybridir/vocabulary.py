@@ -1,6 +1,7 @@
 """A WordPiece vocabulary of the training text, the same in every process."""
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,7 +10,10 @@ from filelock import FileLock
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
+from hybridir.data.pairs import is_unicode
 from hybridir.files import replacing
+
+_logger = logging.getLogger("hybridir")
 
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
@@ -57,14 +61,37 @@ def cached_tokenizer(
         key: digest of the texts.
     """
     path = cache / f"vocabulary-{key[:24]}-{size}.json"
-    if not path.is_file():
+    vocabulary = _learned(path)
+    if vocabulary is None:
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
-            if not path.is_file():
+            vocabulary = _learned(path)
+            if vocabulary is None:
                 vocabulary = train_tokenizer(texts, size).get_vocab()
                 with replacing(path) as part:
-                    part.write_text(json.dumps(vocabulary, ensure_ascii=False))
-    return _wrap(json.loads(path.read_text()))
+                    part.write_text(json.dumps(vocabulary, ensure_ascii=False), "utf-8")
+    return _wrap(vocabulary)
+
+
+def _learned(path: Path) -> dict[str, int] | None:
+    """The vocabulary of an earlier call, or None if it is not there or damaged."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        numbers = sorted(found.values())
+    except FileNotFoundError:
+        return None
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        found, numbers = {}, []
+    vocabulary: dict[str, int] = found
+    if (
+        numbers == list(range(len(vocabulary)))
+        and vocabulary.keys() >= set(_SPECIAL)
+        and all(map(is_unicode, vocabulary))
+        and {type(number) for number in numbers} == {int}
+    ):
+        return vocabulary
+    _logger.warning("%s: damaged, learned again", path)
+    return None
 
 
 def _pipeline(model: models.Model) -> Tokenizer:

@@ -1,5 +1,6 @@
 import json
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -8,9 +9,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from hybridir.batching import Batch, BatchKind, BatchPlan
-from hybridir.data.pairs import Pairs
+from hybridir.data.pairs import Pairs, joined
 from hybridir.errors import InputError
-from tests.tiny import pairs_of, parallel, python
+from tests.tiny import crossing, pairs_of, parallel, python
 
 CODES = ("ar", "de", "en", "zh")
 
@@ -393,3 +394,60 @@ def test_an_xx_batch_larger_than_the_data_is_refused() -> None:
 def test_an_empty_table_is_refused() -> None:
     with pytest.raises(InputError, match="there are no training pairs"):
         plan_of(pairs_of([]), 4, 0.5)
+
+
+def test_rows_that_cross_languages_are_in_cross_lingual_batches_alone() -> None:
+    # 20 questions in two languages: 40 rows, 20 pairs each of de-en and en-de. 30 crossing rows,
+    # of which 15 are de-en and 15 yo-en.
+    table = joined([parallel(20, "de en"), crossing(30, "de yo", "en")])
+    plan = plan_of(table, 5, 0.5)
+    counts: Counter[tuple[str, str, bool]] = Counter()
+    for step in range(1500):
+        batch = plan[step]
+        assert len(set(batch.groups.tolist())) == 5
+        for question, passage in zip(
+            batch.questions.tolist(), batch.passages.tolist(), strict=True
+        ):
+            if batch.kind is BatchKind.MONOLINGUAL:
+                assert question == passage < 40
+            else:
+                pair = table.language[question], table.passage_languages[passage]
+                assert question == passage >= 40 or max(question, passage) < 40
+                counts[*pair, question >= 40] += 1
+    # Each of three pairs of languages gets a third; de-en has 20 translations and 15 of its own.
+    shares = {
+        ("de", "en", False): 20 / 35,
+        ("de", "en", True): 15 / 35,
+        ("en", "de", False): 1.0,
+        ("yo", "en", True): 1.0,
+    }
+    assert counts.keys() == shares.keys()
+    found = [counts[key] for key in shares]
+    expected = [share * sum(found) / 3 for share in shares.values()]
+    assert stats.chisquare(found, expected).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("alpha", [0.3, 0.7])
+def test_a_table_of_rows_that_cross_languages_gives_no_monolingual_batch_and_the_ratio_holds(
+    alpha: float,
+) -> None:
+    tables = [parallel(60, "en", "a"), crossing(40, "de yo", "en", "b")]
+    plan = BatchPlan(tables, batch_size=5, mixing_ratio=alpha, pairs=5000, seed=4)
+    from_first = 0
+    for step in range(len(plan)):
+        batch = plan[step]
+        (first,) = {bool(row < 60) for row in [*batch.questions, *batch.passages]}
+        assert first is (batch.kind is BatchKind.MONOLINGUAL)
+        from_first += first
+    assert stats.binomtest(from_first, 1000, alpha).pvalue > 1e-3
+
+
+def test_rows_that_cross_languages_alone_cannot_fill_monolingual_batches() -> None:
+    table = crossing(30, "de yo", "en")
+    assert plan_of(table, 8, 0.0)[0].kind is BatchKind.CROSSLINGUAL
+    with pytest.raises(
+        InputError, match=r"mixing_ratio=0\.5 asks for monolingual batches, but eve"
+    ):
+        plan_of(table, 8, 0.5)
+    with pytest.raises(InputError, match="there are only 0 training pairs in one language each"):
+        plan_of(table, 8, 0.0, kind="x-x")

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from hybridir.checkpoint import LoopState
+from hybridir.errors import TrialError
 
 
 def state(seed: int) -> LoopState:
@@ -60,6 +61,34 @@ def test_a_checkpoint_replaces_the_last_one_and_leaves_nothing_beside_it(tmp_pat
     loaded = state(2)
     assert loaded.load(tmp_path / "c.pt", "print")
     assert loaded.step == 8
+
+
+@pytest.mark.parametrize("place", [40, 700, 3000, -30])
+def test_a_damaged_checkpoint_is_named_and_nothing_is_taken_from_it(
+    tmp_path: Path, place: int
+) -> None:
+    path = tmp_path / "c.pt"
+    state(1).save(path, "print")
+    body = bytearray(path.read_bytes())
+    body[place] ^= 1
+    path.write_bytes(body)
+    other = state(2)
+    other.step = 3
+    before = other.model.state_dict()["weight"].clone()
+    with pytest.raises(TrialError, match=r"c\.pt: the checkpoint is damaged .*remove it"):
+        other.load(path, "print")
+    assert other.step == 3
+    assert torch.equal(other.model.state_dict()["weight"], before)
+
+
+def test_a_checkpoint_of_another_optimizer_is_refused_before_anything_is_taken_from_it(
+    tmp_path: Path,
+) -> None:
+    kept = state(1)
+    kept.optimizer = torch.optim.SGD(kept.model.parameters(), lr=0.1)
+    kept.save(tmp_path / "c.pt", "print")
+    with pytest.raises(TrialError, match="groups of the optimizer, 0: other names"):
+        state(2).load(tmp_path / "c.pt", "print")
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(tmp_path: Path) -> None:

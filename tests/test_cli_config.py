@@ -24,6 +24,10 @@ def test_a_trial_file_becomes_a_configuration(config: Path) -> None:
     [
         (b"data: [1, 2", "not YAML: .*line 1"),
         (b"data: \xff", "not YAML"),
+        (b"data: 2020-02-30", "not YAML: a value cannot be read .day is out of range"),
+        (b"data: " + b"9" * 5000, "not YAML: a value cannot be read"),
+        (b"data: " + b"[" * 3000, "not YAML: maximum recursion depth"),
+        (b'encoder: {path: "\\ud800"}', "not YAML: .*surrogates not allowed"),
         (b"", "valid dictionary"),
         (b"data: !!python/object:os.system {}", "not YAML"),
     ],

@@ -78,7 +78,7 @@ def test_list_names_all_data_with_licence_source_and_remarks(
         assert " ".join(declaration.languages) in cells[name]
         for part in declaration.parts:
             assert f"{part.repository} {part.revision[:10]}" in printed
-    assert "swim-ir-cross-lingual: not offered: its passages are English" in printed
+    assert "Its passages are English whatever the language of the question" in printed
     assert "mkqa: a question and the first of its short answers" in printed
 
 
@@ -126,7 +126,6 @@ def test_prepare_fetches_what_is_not_there(
         (["mkqa", "--out", "x", "--languages", "tlh"], "mkqa: not in tlh"),
         (["mkqa", "--out", "x", "--from", "nowhere"], "nowhere: there is no such folder"),
         (["xquad-r", "--out", "x", "--revision", "main"], "leave --revision out"),
-        (["swim-ir-cross-lingual", "--out", "x"], "swim-ir-cross-lingual is not offered"),
     ],
 )
 def test_a_mistake_is_one_message_with_code_2(

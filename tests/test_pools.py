@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -85,3 +86,27 @@ def test_a_group_that_is_hardly_ever_drawn_is_found_all_the_same() -> None:
         np.random.default_rng(0), 3, lambda n: np.zeros(n, dtype=np.int64), group
     )
     assert sorted(group[items].tolist()) == [0, 1, 2]
+
+
+def test_a_row_that_crosses_languages_is_a_pair_by_itself_and_in_no_language() -> None:
+    table = replace(
+        pairs_of(
+            [
+                ("q0", "g0", "de"),
+                ("q0", "g0", "en"),
+                ("q1", "g1", "de"),  # with an English passage
+                ("q1", "g1", "yo"),  # with an English passage
+                ("q2", "g2", "en"),
+            ]
+        ),
+        passage_language=["de", "en", "en", "en", "en"],
+    )
+    pools = build_pools(table)
+    assert pools.languages == ("de", "en")
+    assert (pools.rows.tolist(), pools.row_offsets.tolist()) == ([0, 1, 4], [0, 1, 3])
+    assert pools.row_groups.tolist() == [0, 0, 2]
+    # German to English: q0 with its translation, q1 by itself; then English to German, and
+    # Yoruba to English.
+    assert pools.cross.tolist() == [[0, 1], [2, 2], [1, 0], [3, 3]]
+    assert pools.cross_offsets.tolist() == [0, 2, 3, 4]
+    assert pools.cross_groups.tolist() == [0, 1, 0, 1]

@@ -63,13 +63,24 @@ def test_without_a_readable_manifest_all_shards_are_made(
     assert make.asked == [0, 1, 2, 3]
 
 
+def test_a_file_that_is_shorter_than_the_manifest_says_is_made_again(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        store(tmp_path, Maker(fail_at=2))
+    path = tmp_path / "vectors.f32"
+    path.write_bytes(path.read_bytes()[:-1])
+    make = Maker()
+    assert np.array_equal(store(tmp_path, make).rows(0, 10), VECTORS)
+    assert make.asked == [0, 1, 2, 3]
+
+
 def test_vectors_of_something_else_are_replaced(tmp_path: Path) -> None:
     store(tmp_path, Maker(), digest="other")
     make = Maker()
     store(tmp_path, make)
     assert make.asked == [0, 1, 2, 3]
     manifest = json.loads((tmp_path / "manifest.json").read_text())
-    assert manifest == {"digest": "d", "vectors": 10, "dimensions": 3, "shards": 4, "done": 4}
+    known = {"digest": "d", "vectors": 10, "dimensions": 3, "shards": 4}
+    assert manifest == {**known, "done": 4, "bytes": 10 * 3 * 4}
 
 
 def test_a_folder_that_cannot_be_written_stops_the_trial_with_a_reason(tmp_path: Path) -> None:

@@ -84,6 +84,9 @@ DENSE = {"path": "2_Dense", "type": "sentence_transformers.models.Dense"}
             "include_prompt is off",
         ),
         ({"sentence_bert_config.json": {}}, "nothing in it says how long"),
+        ({"config_sentence_transformers.json": {"prompts": ["q"]}}, "is no object of texts"),
+        ({"modules.json": [{**MODULES[0], "path": "\ud800"}, MODULES[1]]}, "surrogates"),
+        ({"modules.json": [{**MODULES[0], "path": "\0"}, MODULES[1]]}, "no file name may have"),
     ],
 )
 def test_what_would_give_other_vectors_is_refused(

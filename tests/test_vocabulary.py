@@ -82,3 +82,12 @@ def test_the_cache_tells_sizes_and_texts_apart(tmp_path: Path, size: int, key: s
     cached_tokenizer(corpus(), 300, tmp_path, "key")
     cached_tokenizer(corpus(), size, tmp_path, key)
     assert len(list(tmp_path.glob("vocabulary-*.json"))) == 2
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"[PAD]": 0}', "not JSON", "[" * 5000])
+def test_a_damaged_cache_is_learned_again(tmp_path: Path, content: str) -> None:
+    learned = cached_tokenizer(corpus(), 300, tmp_path, "key").get_vocab()
+    (path,) = tmp_path.glob("vocabulary-*.json")
+    path.write_text(content)
+    assert cached_tokenizer(corpus(), 300, tmp_path, "key").get_vocab() == learned
+    assert path.read_text() != content

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from os import environ
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,13 @@ def pairs_of(rows: Sequence[tuple[str, str, str]]) -> Pairs:
         question=[f"what is {question} in {language}" for question, _, language in rows],
         passage=[f"{question} is here in {language}" for question, _, language in rows],
     )
+
+
+def crossing(questions: int, languages: str, passages: str, prefix: str = "") -> Pairs:
+    """Questions in one language each, in turn, with a passage of their own in another."""
+    codes = languages.split()
+    rows = [(f"{prefix}q{n}", f"{prefix}g{n}", codes[n % len(codes)]) for n in range(questions)]
+    return replace(pairs_of(rows), passage_language=[passages] * questions)
 
 
 def parallel(questions: int, languages: str, prefix: str = "") -> Pairs:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from hybridir import names
 from hybridir.config import (
@@ -15,9 +15,9 @@ from hybridir.config import (
     Model,
     TrainingConfig,
     TrialConfig,
-    describe_problems,
 )
 from hybridir.errors import InputError
+from hybridir.settings import checked, parsed
 from tune.space.parameters import PARAMETERS, Value, check_name, check_value
 from tune.space.ranges import Space, check_space, grid_points
 from tune.space.settings import SearchConfig
@@ -229,14 +229,13 @@ def load_study(path: Path, overrides: list[str]) -> StudyConfig:
         InputError: with all mistakes in one message.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_bytes()
     except OSError as error:
         shipped = ", ".join(sorted(str(file) for file in STUDIES.glob("*.yaml")))
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); studies that ship are {shipped}"
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    content = parsed(text, str(path))
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected settings, one 'name: value' a line; the file has none")
     for override in overrides:
@@ -249,10 +248,7 @@ def load_study(path: Path, overrides: list[str]) -> StudyConfig:
         for report in content["report_on"]:
             if isinstance(report, dict):
                 _make_absolute(report, ("folder",))
-    try:
-        return StudyConfig.model_validate(content)
-    except ValidationError as error:
-        raise describe_problems(str(path), error) from None
+    return checked(StudyConfig, content, str(path))
 
 
 def as_yaml(study: StudyConfig) -> str:
@@ -286,10 +282,7 @@ def _override(content: dict[str, Any], override: str) -> None:
         inner = content.get(section)
         content[section] = inner = dict(inner) if isinstance(inner, dict) else {}
         content = inner
-    try:
-        content[last] = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise InputError(f"--set {override}: {text!r} is not a YAML value") from None
+    content[last] = parsed(text, f"--set {override}")
 
 
 def _on_grid(search: SearchConfig, points: int) -> SearchConfig:

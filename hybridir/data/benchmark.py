@@ -83,6 +83,8 @@ def build_benchmark(
     queries: Iterable[tuple[str, str, str]],
     passages: Iterable[tuple[str, str, str]],
     relevant: dict[str, set[str]],
+    *,
+    empty_pools: bool = False,
 ) -> Benchmark:
     """Lay out a benchmark from plain tuples.
 
@@ -91,6 +93,8 @@ def build_benchmark(
         queries: (question id, language, text).
         passages: (passage id, language, text).
         relevant: question id -> ids of its relevant passages in all languages.
+        empty_pools: let a language have queries but no passages: they have relevant ones in
+            others.
 
     Returns:
         The benchmark, queries and passages sorted by language (given order within a language).
@@ -103,9 +107,10 @@ def build_benchmark(
     query_rows = sorted(queries, key=lambda row: row[1])
     passage_rows = sorted(passages, key=lambda row: row[1])
     position = {passage_id: index for index, (passage_id, _, _) in enumerate(passage_rows)}
-    languages = tuple(sorted({row[1] for row in passage_rows}))
+    asked = {row[1] for row in query_rows} if empty_pools else set()
+    languages = tuple(sorted({row[1] for row in passage_rows} | asked))
     code = {language: index for index, language in enumerate(languages)}
-    _check(name, query_rows, passage_rows, position, relevant)
+    _check(name, query_rows, passage_rows, position, relevant, empty_pools)
 
     found = [sorted(position[key] for key in relevant[row[0]]) for row in query_rows]
     return Benchmark(
@@ -128,6 +133,7 @@ def _check(
     passages: list[tuple[str, str, str]],
     position: dict[str, int],
     relevant: dict[str, set[str]],
+    empty_pools: bool,
 ) -> None:
     problems = []
     if not queries:
@@ -145,7 +151,7 @@ def _check(
     if missing:
         problems.append(f"{len(missing)} relevant passages are missing, e.g. {min(missing)!r}")
     without_pool = {row[1] for row in queries} - {row[1] for row in passages}
-    if without_pool:
+    if without_pool and not empty_pools:
         problems.append(f"no passages in {', '.join(sorted(without_pool))}")
     if problems:
         raise InputError.collect(f"benchmark {name!r} cannot be built", problems)
@@ -155,12 +161,13 @@ def benchmark_from_pairs(name: str, pairs: Pairs) -> Benchmark:
     """Make a benchmark of a training table's rows, as the development split does.
 
     The pool of a language holds its distinct passages. Relevant for a question are the passages of
-    the same question id in every language. This construction is the project's own; LAReQA's, with
-    every sentence of a paragraph as a candidate, is in `hybridir.data.lareqa`.
+    the same question id in every language. A language that has questions alone has no monolingual
+    setting. This construction is the project's own; LAReQA's, with every sentence of a paragraph
+    as a candidate, is in `hybridir.data.lareqa`.
     """
     passage_id: dict[tuple[str, str], str] = {}
     relevant: dict[str, set[str]] = {}
-    rows = zip(pairs.question_id, pairs.language, pairs.passage, strict=True)
+    rows = zip(pairs.question_id, pairs.passage_languages, pairs.passage, strict=True)
     for question_id, language, passage in rows:
         key = passage_id.setdefault((language, passage), f"{language}-{len(passage_id):08d}")
         relevant.setdefault(question_id, set()).add(key)
@@ -169,4 +176,5 @@ def benchmark_from_pairs(name: str, pairs: Pairs) -> Benchmark:
         zip(pairs.question_id, pairs.language, pairs.question, strict=True),
         ((key, language, passage) for (language, passage), key in passage_id.items()),
         relevant,
+        empty_pools=True,
     )

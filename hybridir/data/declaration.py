@@ -6,7 +6,7 @@ from typing import Literal
 
 from hybridir.errors import InputError
 
-Layout = Literal["lareqa", "squad", "judged", "parallel", "synthetic"]
+Layout = Literal["lareqa", "squad", "judged", "parallel", "synthetic", "synthetic-english"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,6 @@ class Declaration:
         relies_on: the public sources of schema, paths and commits.
         notes: what one has to know before training on it.
         rows: published number of rows, where one is stated.
-        refused: why it is not offered as training data, where it is not.
     """
 
     name: str
@@ -60,7 +59,6 @@ class Declaration:
     relies_on: str
     notes: str
     rows: str | None = None
-    refused: str | None = None
 
     @property
     def languages(self) -> tuple[str, ...]:

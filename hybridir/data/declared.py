@@ -237,7 +237,7 @@ SWIM_IR = Declaration(
 SWIM_IR_CROSS = Declaration(
     name="swim-ir-cross-lingual",
     kind="generated questions on English Wikipedia",
-    layout="synthetic",
+    layout="synthetic-english",
     parts=(
         Part(
             repository="nthakur/swim-ir-cross-lingual",
@@ -248,14 +248,13 @@ SWIM_IR_CROSS = Declaration(
             },
         ),
     ),
-    row="a generated question and a passage of English Wikipedia",
+    row="a generated question and the passage of English Wikipedia, with its title, that it was "
+    "made of",
     licence="CC BY-SA 4.0",
     citation="Thakur et al. 2023, arXiv 2311.05800",
     relies_on="the repository's file listing at that commit",
-    notes=_SWIM_IR_NOTE,
-    refused="its passages are English whatever the language of the question, and a row of the "
-    "training table has one language for both. Prepare swim-ir-monolingual, or train on "
-    "questions that exist in several languages",
+    notes=f"{_SWIM_IR_NOTE}. Its passages are English whatever the language of the question, so "
+    "it fills cross-lingual batches alone",
 )
 
 DECLARED = {

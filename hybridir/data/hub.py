@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from hybridir.data.pairs import COLUMNS, Pairs
-from hybridir.data.tabular import Row, usable_pairs
+from hybridir.data.pairs import Pairs
+from hybridir.data.tabular import ALL_COLUMNS, OPTIONAL, Row, usable_pairs
 from hybridir.errors import InputError
 
 
@@ -25,7 +25,8 @@ def load_hub_table(
         revision: commit that pins the data.
         subset: name of the configuration, where there are several.
         split: which split.
-        columns: from names of `hybridir.data.pairs.COLUMNS` to names there, where they differ.
+        columns: from names of `hybridir.data.tabular.ALL_COLUMNS` to names there, where they
+            differ.
         languages: codes to keep; all if None.
         skip_bad: drop bad rows and log how many, instead of stopping at them.
 
@@ -47,16 +48,17 @@ def load_hub_table(
         raise InputError(
             f"data set {id!r} at revision {revision!r} cannot be loaded: {reason}"
         ) from None
-    unknown = sorted(columns.keys() - set(COLUMNS))
+    unknown = sorted(columns.keys() - set(ALL_COLUMNS))
     if unknown:
         raise InputError(
-            f"data set {id!r}: columns names {', '.join(unknown)}; legal are {', '.join(COLUMNS)}"
+            f"data set {id!r}: columns names {', '.join(unknown)}; legal are "
+            f"{', '.join(ALL_COLUMNS)}"
         )
-    source = {column: columns.get(column, column) for column in COLUMNS}
+    source = {column: columns.get(column, column) for column in ALL_COLUMNS}
     missing = [
         name
         for column, name in source.items()
-        if name not in table.column_names and column != "passage_group"
+        if name not in table.column_names and column not in OPTIONAL
     ]
     if missing:
         raise InputError(

@@ -16,7 +16,7 @@ from filelock import FileLock
 from hybridir.data.declaration import Declaration
 from hybridir.data.download import download, sha256_of
 from hybridir.data.gather import Gathered, Get, collect, fetch
-from hybridir.data.pairs import COLUMNS, Pairs, row_problems
+from hybridir.data.pairs import Pairs, row_problems
 from hybridir.data.published import READERS
 from hybridir.errors import InputError
 from hybridir.files import replacing
@@ -109,8 +109,6 @@ def _prepare(
 
 
 def _wanted(declaration: Declaration, languages: Sequence[str] | None) -> tuple[str, ...]:
-    if declaration.refused:
-        raise InputError(f"{declaration.name} is not offered: {declaration.refused}")
     wanted = declaration.languages if languages is None else tuple(sorted(set(languages)))
     lacking = [code for code in wanted if code not in declaration.languages]
     if lacking or not wanted:
@@ -173,7 +171,7 @@ def _write_table(pairs: Pairs, path: Path) -> list[Path]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = {name: pa.array(getattr(pairs, name), pa.large_string()) for name in COLUMNS}
+    columns = {name: pa.array(getattr(pairs, name), pa.large_string()) for name in pairs.columns}
     with replacing(path) as part:
         pq.write_table(pa.table(columns), part, compression="zstd")
     return [path]

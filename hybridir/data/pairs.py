@@ -1,6 +1,7 @@
-"""The training table: one question and its passage per row, in one language."""
+"""The training table: one question and its passage per row, mostly in one language."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,8 @@ from hybridir.errors import InputError
 from hybridir.languages import LANGUAGES
 
 COLUMNS = ("question_id", "passage_group", "language", "question", "passage")
+# Only tables with passages in another language than their questions have it.
+PASSAGE_LANGUAGE = "passage_language"
 
 
 @dataclass(frozen=True)
@@ -21,9 +24,10 @@ class Pairs:
         question_id: shared by the translations of one question.
         passage_group: shared by passages that must never be negatives of each other:
             translations of one passage, and passages that answer the same question.
-        language: code of the row's language, of question and passage alike.
+        language: code of the question's language, and of the passage's unless that is given.
         question: text of the question.
         passage: text of the passage that answers it.
+        passage_language: codes of the passages' languages, if any differs from its question's.
     """
 
     question_id: Sequence[str]
@@ -31,20 +35,37 @@ class Pairs:
     language: Sequence[str]
     question: Sequence[str]
     passage: Sequence[str]
+    passage_language: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        """Make tables that say the same equal: a column that repeats another one is left out."""
+        given = self.passage_language
+        if given is not None and list(given) == list(self.language):
+            object.__setattr__(self, PASSAGE_LANGUAGE, None)
 
     def __len__(self) -> int:
         return len(self.question_id)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns that the table has."""
+        return COLUMNS if self.passage_language is None else (*COLUMNS, PASSAGE_LANGUAGE)
+
+    @property
+    def passage_languages(self) -> Sequence[str]:
+        """The language of each row's passage."""
+        return self.language if self.passage_language is None else self.passage_language
+
     @cached_property
     def languages(self) -> tuple[str, ...]:
-        """The languages of the table, sorted."""
-        return tuple(sorted(set(self.language)))
+        """The languages of questions and passages, sorted."""
+        return tuple(sorted({*self.language, *self.passage_languages}))
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 over all columns, row by row, as 64 hexadecimal digits."""
         sha = hashlib.sha256()
-        for row in zip(*(getattr(self, column) for column in COLUMNS), strict=True):
+        for row in zip(*(getattr(self, column) for column in self.columns), strict=True):
             for text in row:
                 encoded = text.encode()
                 sha.update(len(encoded).to_bytes(4, "big") + encoded)
@@ -53,12 +74,16 @@ class Pairs:
     def select(self, rows: Iterable[int]) -> "Pairs":
         """Take some rows, in the order given."""
         rows = list(rows)
-        return Pairs(*([getattr(self, column)[row] for row in rows] for column in COLUMNS))
+        return Pairs(*([getattr(self, column)[row] for row in rows] for column in self.columns))
 
     def in_languages(self, languages: Iterable[str]) -> "Pairs":
-        """Keep the rows of some languages."""
+        """Keep the rows whose question and passage are both in one of some languages."""
         wanted = set(languages)
-        return self.select(row for row, code in enumerate(self.language) if code in wanted)
+        return self.select(
+            row
+            for row, codes in enumerate(zip(self.language, self.passage_languages, strict=True))
+            if wanted.issuperset(codes)
+        )
 
 
 def joined(tables: Sequence[Pairs], *, apart: bool = True) -> Pairs:
@@ -74,6 +99,7 @@ def joined(tables: Sequence[Pairs], *, apart: bool = True) -> Pairs:
     columns = {
         column: [text for table in tables for text in getattr(table, column)] for column in COLUMNS
     }
+    columns[PASSAGE_LANGUAGE] = [code for table in tables for code in table.passage_languages]
     if apart:
         number = [index for index, table in enumerate(tables, start=1) for _ in range(len(table))]
         for column in ("question_id", "passage_group"):
@@ -93,15 +119,16 @@ def row_problems(pairs: Pairs) -> list[tuple[int, str]]:
     problems: list[tuple[int, str]] = []
     first: dict[tuple[str, str], int] = {}
     for row in range(len(pairs)):
-        empty = [column for column in COLUMNS if not getattr(pairs, column)[row].strip()]
+        empty = [column for column in pairs.columns if not getattr(pairs, column)[row].strip()]
         code = pairs.language[row]
+        unknown = [c for c in (code, pairs.passage_languages[row]) if c not in LANGUAGES]
         key = (pairs.question_id[row], code)
         if empty:
             problems.append((row, f"empty {' and '.join(empty)}"))
-        elif code not in LANGUAGES:
+        elif unknown:
             known = " ".join(sorted(LANGUAGES))
-            problems.append((row, f"unknown language {code!r}; known codes are {known}"))
-        elif broken := [c for c in COLUMNS if not is_unicode(getattr(pairs, c)[row])]:
+            problems.append((row, f"unknown language {unknown[0]!r}; known codes are {known}"))
+        elif broken := [c for c in pairs.columns if not is_unicode(getattr(pairs, c)[row])]:
             problems.append((row, f"half of a surrogate pair in {' and '.join(broken)}"))
         elif key in first:
             problems.append((row, f"question {key[0]!r} is already there in {code!r}"))
@@ -150,12 +177,18 @@ def split_by_group(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, Pairs]
 
 
 def shared_questions(pairs: Pairs) -> Pairs:
-    """Keep the questions that exist in at least two languages.
+    """Keep the questions that exist, with a passage in their language, in at least two languages.
 
     With these alone, monolingual and cross-lingual batches draw from the same questions, so that
-    the mixing ratio is not confounded with the data.
+    the mixing ratio is not confounded with the data. Rows that cross languages by themselves are
+    left out: no monolingual batch could have them.
     """
-    count: dict[str, int] = {}
-    for question_id in pairs.question_id:
-        count[question_id] = count.get(question_id, 0) + 1
-    return pairs.select(row for row, key in enumerate(pairs.question_id) if count[key] > 1)
+    own = [
+        row
+        for row, (question, passage) in enumerate(
+            zip(pairs.language, pairs.passage_languages, strict=True)
+        )
+        if question == passage
+    ]
+    count = Counter(pairs.question_id[row] for row in own)
+    return pairs.select(row for row in own if count[pairs.question_id[row]] > 1)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from hybridir.files import replacing
+
+_logger = logging.getLogger("hybridir")
 
 # Texts given to the tokenizer at once: enough to keep it busy, little enough to bound memory.
 _CHUNK = 10_000
@@ -53,7 +56,7 @@ def prepare_tokens(
     """Tokenise texts, or re-open the result of an earlier call with the same input.
 
     One process does the work while others wait at a lock; the manifest is written last, so that
-    its existence means that the preparation finished.
+    its existence means that the preparation finished. What a disk has damaged is made again.
 
     Args:
         texts: T texts.
@@ -71,15 +74,40 @@ def prepare_tokens(
     known = [digest or _texts_digest(texts), _tokenizer_digest(tokenizer), prefix, max_length]
     name = hashlib.sha256(json.dumps(known).encode()).hexdigest()
     folder = cache / f"tokens-{name[:24]}"
-    if not (folder / "manifest.json").is_file():
+    table = _opened(folder, len(texts))
+    if table is None:
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / f"tokens-{name[:24]}.lock"):
-            if not (folder / "manifest.json").is_file():
+            table = _opened(folder, len(texts))
+            if table is None:
                 _write(folder, texts, tokenizer, prefix, max_length, name)
-    return TokenTable(
-        tokens=np.load(folder / "tokens.npy", mmap_mode="r"),
-        offsets=np.load(folder / "offsets.npy"),
+                table = _opened(folder, len(texts))
+    assert table is not None, "what was written can be read"
+    return table
+
+
+def _opened(folder: Path, texts: int) -> TokenTable | None:
+    """What an earlier call has written, or None if it is not there or damaged."""
+    if not (folder / "manifest.json").is_file():
+        return None
+    try:
+        table = TokenTable(
+            tokens=np.load(folder / "tokens.npy", mmap_mode="r"),
+            offsets=np.load(folder / "offsets.npy"),
+        )
+    except Exception as error:  # of a damaged header numpy raises nearly anything
+        _logger.warning("%s: damaged (%s), prepared again", folder, type(error).__name__)
+        return None
+    tokens, offsets = table.tokens, table.offsets
+    whole = (
+        (tokens.dtype, tokens.ndim, offsets.dtype) == (np.dtype(np.int32), 1, np.dtype(np.int64))
+        and offsets.shape == (texts + 1,)
+        and (offsets[0], offsets[-1]) == (0, len(tokens))
+        and bool((np.diff(offsets) >= 0).all())
     )
+    if not whole:
+        _logger.warning("%s: damaged, prepared again", folder)
+    return table if whole else None
 
 
 def _texts_digest(texts: Sequence[str]) -> str:

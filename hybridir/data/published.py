@@ -13,6 +13,7 @@ gets these rows from files. What the data leave open is decided here:
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from hybridir.data.declaration import Layout
@@ -83,7 +84,9 @@ def judged_pairs(judged: Mapping[str, Judged], *, parallel: bool) -> Pairs:
     return table.pairs()
 
 
-def synthetic_pairs(rows: Mapping[str, Iterable[Record]]) -> Pairs:
+def synthetic_pairs(
+    rows: Mapping[str, Iterable[Record]], passage_language: str | None = None
+) -> Pairs:
     """Make pairs of generated questions and the passages that they were made of.
 
     Whether an id names a question or a passage is not published: a row whose id was there already
@@ -91,6 +94,7 @@ def synthetic_pairs(rows: Mapping[str, Iterable[Record]]) -> Pairs:
 
     Args:
         rows: language -> (id, query, title, text).
+        passage_language: of all passages; that of each question if None.
     """
     table = _Table()
     for language, records in rows.items():
@@ -98,7 +102,13 @@ def synthetic_pairs(rows: Mapping[str, Iterable[Record]]) -> Pairs:
         for key, query, title, text in records:
             count[key] += 1
             again = f"/{count[key]}" if count[key] > 1 else ""
-            table.add(f"{language}-{key}{again}", language, query, _titled(title, text))
+            table.add(
+                f"{language}-{key}{again}",
+                language,
+                query,
+                _titled(title, text),
+                passage_language=passage_language,
+            )
     return table.pairs()
 
 
@@ -106,7 +116,7 @@ class _Table:
     """Rows as they come; at the end each gets its passage group."""
 
     def __init__(self) -> None:
-        self._rows: list[tuple[str, str, str, str]] = []
+        self._rows: list[tuple[str, str, str, str, str]] = []
         self._seen: set[tuple[str, str]] = set()
         # An ordered set: translations repeat the answers of the first language.
         self._answers: dict[tuple[str, str], None] = {}
@@ -114,17 +124,25 @@ class _Table:
         self._passages: dict[str, tuple[str, str]] = {}
 
     def add(
-        self, question_id: str, language: str, question: str, passage: str, name: str | None = None
+        self,
+        question_id: str,
+        language: str,
+        question: str,
+        passage: str,
+        name: str | None = None,
+        passage_language: str | None = None,
     ) -> None:
         """Add a row, or a further passage of one that is there.
 
-        Passages are told apart by `name`, or else by their texts.
+        Passages are told apart by `name`, or else by their texts; they are in the language of
+        their question unless another one is given.
         """
         text, number = self._passages.setdefault(passage, (passage, str(len(self._passages))))
         self._answers[question_id, number if name is None else name] = None
         if (question_id, language) not in self._seen:
             self._seen.add((question_id, language))
-            self._rows.append((question_id, language, question, text))
+            row = (question_id, language, question, text, passage_language or language)
+            self._rows.append(row)
 
     def pairs(self) -> Pairs:
         group = connected(self._answers)
@@ -134,6 +152,7 @@ class _Table:
             language=[row[1] for row in self._rows],
             question=[row[2] for row in self._rows],
             passage=[row[3] for row in self._rows],
+            passage_language=[row[4] for row in self._rows],
         )
 
 
@@ -170,13 +189,14 @@ def read_squad(files: Mapping[str, Files]) -> Pairs:
     )
 
 
-def read_synthetic(files: Mapping[str, Files]) -> Pairs:
+def read_synthetic(files: Mapping[str, Files], passage_language: str | None = None) -> Pairs:
     """Read Parquet files with the columns of SWIM-IR."""
     return synthetic_pairs(
         {
             code: parquet_records(of["rows"], ["_id", "query", "title", "text"])
             for code, of in files.items()
-        }
+        },
+        passage_language,
     )
 
 
@@ -249,4 +269,5 @@ READERS: dict[Layout, Callable[[Mapping[str, Files]], Pairs]] = {
     "judged": read_judged,
     "parallel": read_parallel,
     "synthetic": read_synthetic,
+    "synthetic-english": partial(read_synthetic, passage_language="en"),
 }

@@ -165,6 +165,6 @@ def _rows(path: Path, needed: Sequence[str]) -> Iterator[Record]:
                     row += 1
                     yield row, fields
     # Arrow reports damage as any of these; texts that are not UTF-8 as ValueError.
-    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
         reason = " ".join(str(error).split())
         yield row + 1, Broken(f"the Parquet file breaks off or is damaged ({reason})")

@@ -50,7 +50,7 @@ def parquet_records(
         except InputError:
             raise
         # What pyarrow raises for damaged files is not always its own kind of error.
-        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
             reason = " ".join(str(error).split())
             raise InputError(
                 f"{path}: no readable Parquet file ({reason}); fetch it again"
@@ -94,6 +94,8 @@ def tsv_records(path: Path, fields: int) -> Iterator[Record]:
 def _column(path: Path, column: str, schema: Any) -> str:
     for name in column.split("|"):
         if name in schema.names:
+            if schema.names.count(name) > 1:
+                raise InputError(f"{path}: column {name} is there more than once")
             return name
     raise InputError(
         f"{path}: no column {column.replace('|', ' or ')}; found {', '.join(schema.names)}"

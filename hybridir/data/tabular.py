@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from hybridir.data.pairs import COLUMNS, Pairs, row_problems
+from hybridir.data.pairs import COLUMNS, PASSAGE_LANGUAGE, Pairs, row_problems
 from hybridir.errors import InputError
 from hybridir.languages import check_languages
 
@@ -14,8 +14,10 @@ _logger = logging.getLogger("hybridir")
 
 # A broken export repeats one mistake many times; this many are enough to see which.
 _SHOWN_PROBLEMS = 20
-_OPTIONAL = "passage_group"
-_NEEDED = tuple(column for column in COLUMNS if column != _OPTIONAL)
+_GROUP = "passage_group"
+ALL_COLUMNS = (*COLUMNS, PASSAGE_LANGUAGE)
+OPTIONAL = {_GROUP: "question_id", PASSAGE_LANGUAGE: "language"}  # what stands for them
+_NEEDED = tuple(column for column in COLUMNS if column not in OPTIONAL)
 
 # Where a row stands (a line or a row number, from 1), and its fields or what is wrong with it.
 Row = tuple[int, dict[str, object] | str]
@@ -26,13 +28,15 @@ def load_table(
 ) -> Pairs:
     """Load a training table from a file.
 
-    The columns are those of `hybridir.data.pairs.COLUMNS`; ``passage_group`` may be left out or
-    null and is then the question id. Further columns are ignored.
+    The columns are those of `hybridir.data.pairs.COLUMNS`, and ``passage_language``.
+    ``passage_group`` may be left out or null and is then the question id, and so may
+    ``passage_language``, which then is the language. Further columns are ignored.
 
     Args:
         path: a ``.jsonl`` (UTF-8, one object a line), ``.csv`` (UTF-8, with a header) or
             ``.parquet`` file.
-        languages: codes to keep; all if None. Bad rows are reported whatever their language.
+        languages: codes to keep; all if None. A row whose question or passage is in another one
+            is left out. Bad rows are reported whatever their language.
         skip_bad: drop bad rows and log how many, instead of stopping at them.
 
     Returns:
@@ -102,7 +106,7 @@ def _good_rows(source: str, unit: str, rows: Sequence[Row], skip_bad: bool) -> P
         else:
             places.append(place)
             records.append(record)
-    pairs = Pairs(*([record[column] for record in records] for column in COLUMNS))
+    pairs = Pairs(*([record[column] for record in records] for column in ALL_COLUMNS))
     bad = row_problems(pairs)
     problems.extend((places[row], reason) for row, reason in bad)
     problems.sort()
@@ -125,12 +129,12 @@ def _record(fields: dict[str, object]) -> dict[str, str] | str:
     missing = [column for column in _NEEDED if fields.get(column) is None]
     if missing:
         return f"no {' and no '.join(missing)}"
-    group = fields.get(_OPTIONAL)
-    columns = {**fields, _OPTIONAL: fields["question_id"] if group in (None, "") else group}
     record = {}
-    for column in COLUMNS:
-        value = columns[column]
-        if column in ("question_id", _OPTIONAL) and type(value) is int:
+    for column in ALL_COLUMNS:
+        value = fields.get(column)
+        if column in OPTIONAL and value in (None, ""):
+            value = fields[OPTIONAL[column]]
+        if column in ("question_id", _GROUP) and type(value) is int:
             value = str(value)
         if not isinstance(value, str):
             return f"{column}={value!r} is no text"
@@ -143,9 +147,9 @@ def _check_columns(path: Path, found: list[str]) -> None:
     if missing:
         raise InputError(
             f"{path}: no column {', '.join(missing)}; needed are {', '.join(_NEEDED)}, "
-            f"optional is {_OPTIONAL}; found {', '.join(map(repr, found)) or 'none'}"
+            f"optional are {' and '.join(OPTIONAL)}; found {', '.join(map(repr, found)) or 'none'}"
         )
-    twice = sorted({column for column in COLUMNS if found.count(column) > 1})
+    twice = sorted({column for column in ALL_COLUMNS if found.count(column) > 1})
     if twice:
         raise InputError(f"{path}: column {', '.join(twice)} is there more than once")
 
@@ -217,7 +221,7 @@ def _read_parquet(path: Path) -> Iterator[Row]:
     try:
         names = pq.read_schema(path).names
         _check_columns(path, names)
-        table = pq.read_table(path, columns=[name for name in COLUMNS if name in names])
+        table = pq.read_table(path, columns=[name for name in ALL_COLUMNS if name in names])
         rows = table.to_pylist()
     except InputError:
         raise

@@ -10,7 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hybridir.data.declaration import Declaration
-from hybridir.data.declared import MKQA, MMARCO, MR_TYDI, SQUAD, SWIM_IR, XQUAD_R
+from hybridir.data.declared import (
+    MKQA,
+    MMARCO,
+    MR_TYDI,
+    SQUAD,
+    SWIM_IR,
+    SWIM_IR_CROSS,
+    XQUAD_R,
+)
 
 ANSWERS = pa.struct([("text", pa.list_(pa.string())), ("answer_start", pa.list_(pa.int32()))])
 
@@ -81,8 +89,8 @@ def judged(root: Path, names: tuple[str, ...], key: str) -> None:
             )
 
 
-def swim_ir(root: Path) -> None:
-    """Two questions on one passage, one on another."""
+def swim_ir(root: Path, passages: str | None = None) -> None:
+    """Two questions on one passage, one on another, in their language unless one is given."""
     for code in ("de", "yo"):
         parquet(
             root / f"{code}/train-00000-of-00001.parquet",
@@ -93,7 +101,7 @@ def swim_ir(root: Path) -> None:
                     "code": code,
                     "query": f"{code} query {number}",
                     "title": f"Title {number // 2}",
-                    "text": f"{code} text {number // 2}",
+                    "text": f"{passages or code} text {number // 2}",
                 }
                 for number in range(3)
             ],
@@ -119,6 +127,7 @@ MINIATURES: dict[str, tuple[Declaration, tuple[str, ...]]] = {
     "mr-tydi": (MR_TYDI, ("ar", "te")),
     "mkqa": (MKQA, ("ko", "zh")),
     "swim-ir": (SWIM_IR, ("de", "yo")),
+    "swim-ir-cross": (SWIM_IR_CROSS, ("de", "yo")),
 }
 
 
@@ -134,6 +143,8 @@ def write(name: str, root: Path) -> tuple[Declaration, tuple[str, ...]]:
         judged(root, ("ko", "zh_cn"), "id")
     elif name == "swim-ir":
         swim_ir(root)
+    elif name == "swim-ir-cross":
+        swim_ir(root, "en")
     return MINIATURES[name]
 
 

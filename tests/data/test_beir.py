@@ -6,13 +6,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from hybridir.data.beir import load_beir_benchmark
 from hybridir.data.benchmark import Benchmark
 from hybridir.errors import InputError
-from tests.data.layouts import CORPUS, QRELS, beir, hub, miracl, write_text
+from tests.data.layouts import beir, hub, miracl, write_text
 
 EXPECTED = {
     "q1": ("Which river?", {"p1": "Nile A river."}),
@@ -177,57 +175,3 @@ def test_a_parquet_file_without_its_columns_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"query-id": ["q1"]}), path)
     said = message(lambda: load_beir_benchmark("b", folder, "dev"))
     assert "there is no column corpus-id and no score" in said
-
-
-LAYOUTS: dict[str, Callable[[Path], Path]] = {
-    "beir": lambda folder: beir(folder, split="dev"),
-    "gzipped": lambda folder: beir(folder, ".gz", "dev"),
-    "hub": lambda folder: hub(folder, ["sw", "yo"]),
-    "miracl": lambda folder: miracl(folder, ["sw", "yo"], ending=""),
-}
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-@settings(
-    max_examples=150,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(data=st.data())
-def test_damaged_files_give_a_benchmark_or_a_message(
-    tmp_path: Path, data: st.DataObject, layout: str
-) -> None:
-    folder = tmp_path / layout
-    if not folder.exists():
-        LAYOUTS[layout](folder)
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    path = data.draw(st.sampled_from(files))
-    intact = path.read_bytes()
-    how = data.draw(st.sampled_from(["cut", "flip", "lines"]))
-    if how == "cut":
-        damaged = intact[: data.draw(st.integers(0, len(intact) - 1))]
-    elif how == "flip":
-        changed = bytearray(intact)
-        for _ in range(data.draw(st.integers(1, 4))):
-            changed[data.draw(st.integers(0, len(intact) - 1))] = data.draw(st.integers(0, 255))
-        damaged = bytes(changed)
-    else:
-        lines = intact.splitlines(keepends=True)
-        kept = data.draw(st.lists(st.booleans(), min_size=len(lines), max_size=len(lines)))
-        damaged = b"".join(line for line, keep in zip(lines, kept, strict=True) if keep)
-    code = "en" if (folder / "qrels").exists() else None
-    assert load_beir_benchmark("b", folder, "dev", code).passages
-    try:
-        path.write_bytes(damaged)
-        benchmark = load_beir_benchmark(
-            "b", folder, "dev", code, skip_bad=data.draw(st.booleans())
-        )
-    except InputError as error:
-        assert str(error)
-    else:
-        # Whatever is left is whole: it has a digest, and every query something relevant.
-        assert len(benchmark.digest) == 64
-        assert all(low < high for low, high in pairwise(benchmark.relevant_offsets))
-        assert len(benchmark.passages) <= len(CORPUS) * len(benchmark.languages)
-        assert len(benchmark.relevant) <= len(QRELS) * len(benchmark.languages)
-    finally:
-        path.write_bytes(intact)

@@ -1,5 +1,6 @@
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +8,8 @@ from hypothesis import strategies as st
 from hybridir.data.benchmark import Benchmark, benchmark_from_pairs, build_benchmark
 from hybridir.data.pairs import Pairs
 from hybridir.errors import InputError
+from hybridir.per_query import per_query_table
+from hybridir.summary import summarise
 
 QUERIES = [("q2", "en", "Two?"), ("q1", "en", "One?"), ("q1", "de", "Eins?")]
 PASSAGES = [("p3", "en", "a"), ("p1", "de", "b"), ("p2", "en", "c"), ("p4", "de", "b")]
@@ -103,3 +106,36 @@ def test_pairs_become_a_pool_of_distinct_passages_with_translations_relevant(
             (code, text) for own, code, text in zip(ids, codes, texts, strict=True) if own == key
         }
         assert found == expected
+
+
+def test_questions_whose_passages_are_in_another_language_have_an_empty_pool_of_their_own() -> (
+    None
+):
+    # German q0 and Yoruba q1 share an English passage; English q2 has one of its own.
+    ids = ["q0", "q1", "q2"]
+    pairs = Pairs(
+        ids, ids, ["de", "yo", "en"], ["0?", "1?", "2?"], ["a.", "a.", "b."], ["en", "en", "en"]
+    )
+    benchmark = benchmark_from_pairs("dev", pairs)
+    assert benchmark.languages == ("de", "en", "yo")
+    assert benchmark.pools.tolist() == [0, 0, 2, 2]
+    assert list(benchmark.passages) == ["a.", "b."]
+    assert (list(benchmark.question_ids), benchmark.relevant.tolist()) == (
+        ["q0", "q2", "q1"],
+        [0, 1, 0],
+    )
+    # Scores of a and b: q0 ranks a second, q2 b first, q1 a first.
+    vectors = np.array([[0.1, 0.2], [0.3, 0.9], [0.5, 0.4]], dtype=np.float32).T.copy()
+    table = per_query_table(benchmark, np.eye(3, dtype=np.float32), vectors, {"en"})
+    rows = table[["setting", "query_language", "pool_language", "ap"]]
+    assert list(rows.itertuples(index=False, name=None)) == [
+        ("monolingual", "en", "en", 1.0),
+        ("crosslingual", "de", "en", 0.5),
+        ("crosslingual", "yo", "en", 1.0),
+        ("multilingual", "de", "all", 0.5),
+        ("multilingual", "en", "all", 1.0),
+        ("multilingual", "yo", "all", 1.0),
+    ]
+    found = summarise(table)
+    assert found["dev/map_crosslingual"] == (0.5 + 1) / 2
+    assert found["dev/map_multilingual"] == pytest.approx((0.5 + 1 + 1) / 3)

@@ -53,6 +53,12 @@ def test_questions_are_compared_with_questions_and_passages_with_passages() -> N
     assert find_overlaps(crossed, [benchmark_of("who is it?", SENTENCE)]) == ()
 
 
+def test_english_passages_of_questions_in_another_language_are_compared_as_well() -> None:
+    trained = replace(pairs_of(["unlike"], [SENTENCE]), language=["yo"], passage_language=["en"])
+    overlaps = find_overlaps(trained, [benchmark_of("alone?", SENTENCE)])
+    assert found(overlaps) == [("passages", "same words", 1)]
+
+
 def test_short_texts_count_if_they_are_equal_and_wordless_ones_never() -> None:
     trained = pairs_of(["WHO?"], ["..."])
     overlaps = find_overlaps(trained, [benchmark_of("who", "!")])
@@ -104,6 +110,7 @@ def test_mlqa_r_and_xquad_r_share_two_short_hindi_sentences_and_nothing_that_is_
     xquad = load_lareqa_benchmark("xquad-r", data_root / "xquad-r")
     assert find_overlaps(load_lareqa_pairs(data_root / "mlqa-r"), [xquad]) == ()
     mlqa = load_lareqa_benchmark("mlqa-r", data_root / "mlqa-r")
+    assert find_overlaps(load_lareqa_pairs(data_root / "xquad-r"), [mlqa]) == ()
     everything = pairs_of([""] * len(mlqa.passages), list(mlqa.passages))
     overlaps = find_overlaps(everything, [xquad])
     assert found(overlaps) == [("passages", "same words", 2)]

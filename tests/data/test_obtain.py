@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hybridir.data.obtain import prepare
 from hybridir.data.published import READERS
 from hybridir.data.tabular import load_table
 from hybridir.errors import InputError
+from hybridir.pools import build_pools
 from tests.data.miniatures import MINIATURES, checked_xquad_r, contents, parquet, sha256, write
 
 
@@ -41,7 +43,7 @@ def test_what_is_written_is_what_training_reads_and_the_manifest_says_of_what_it
     said = json.loads(manifest.read_text("utf-8"))
     assert manifest == out / f"{declaration.name}.manifest.json"
     assert said["digest"] == table.digest
-    assert said["rows"] == {code: list(table.language).count(code) for code in table.languages}
+    assert said["rows"] == dict(Counter(table.language))
     assert said["inputs"] == {key: sha256(body) for key, body in contents(raw).items()}
     assert said["outputs"] == {
         f"{declaration.name}.parquet": sha256((out / f"{declaration.name}.parquet").read_bytes())
@@ -145,9 +147,20 @@ def test_an_output_folder_that_cannot_be_written_is_one_message(tmp_path: Path) 
         prepare(SWIM_IR, tmp_path / "file", languages=["de"], source=tmp_path / "raw")
 
 
-def test_the_cross_lingual_section_of_swim_ir_is_refused_with_the_reason(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is not offered: its passages are English"):
-        prepare(DECLARED["swim-ir-cross-lingual"], tmp_path)
+def test_the_cross_lingual_section_of_swim_ir_has_english_passages_in_groups_of_their_own(
+    tmp_path: Path,
+) -> None:
+    declaration, languages = write("swim-ir-cross", tmp_path / "raw")
+    prepare(declaration, tmp_path, languages=languages, source=tmp_path / "raw")
+    table = load_table(tmp_path / "swim-ir-cross-lingual.parquet")
+    # Two questions on passage 0, one on passage 1, the same passages for both languages.
+    assert list(table.language) == ["de"] * 3 + ["yo"] * 3
+    assert list(table.passage_languages) == ["en"] * 6
+    assert list(table.passage) == [f"Title {n} en text {n}" for n in (0, 0, 1, 0, 0, 1)]
+    assert list(table.passage_group) == ["de-0", "de-0", "de-2", "de-0", "de-0", "de-2"]
+    pools = build_pools(table)
+    assert (len(pools.rows), pools.languages) == (0, ())
+    assert pools.cross.tolist() == [[row, row] for row in range(6)]
 
 
 def test_lareqas_own_files_are_copied_and_can_be_loaded(

@@ -1,4 +1,5 @@
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -138,3 +139,52 @@ def test_each_bad_row_has_its_reason() -> None:
     assert reason2 == "empty question"
     assert reason4 == "question 'a' is already there in 'en'"
     assert reason5 == "empty question_id and question"
+
+
+def crossing(*rows: tuple[str, str, str]) -> Pairs:
+    """Rows of (question id, language, language of the passage), each with a group of its own."""
+    ids, codes, passages = ([row[column] for row in rows] for column in range(3))
+    return Pairs(ids, ids, codes, ["?"] * len(ids), ["."] * len(ids), passages)
+
+
+def test_a_column_of_passage_languages_that_says_nothing_new_is_no_difference() -> None:
+    plain = table(("a", "g", "en"), ("b", "h", "de"))
+    repeated = replace(plain, passage_language=["en", "de"])
+    assert repeated == plain
+    assert repeated.digest == plain.digest
+    assert repeated.columns == COLUMNS
+
+
+def test_the_language_of_passages_is_the_last_text_of_each_row_of_the_digest() -> None:
+    pairs = crossing(("a", "de", "en"), ("b", "en", "en"))
+    texts = [["a", "a", "de", "?", ".", "en"], ["b", "b", "en", "?", ".", "en"]]
+    expected = b"".join(
+        len(text).to_bytes(4, "big") + text.encode() for row in texts for text in row
+    )
+    assert pairs.digest == hashlib.sha256(expected).hexdigest()
+
+
+def test_languages_are_those_of_questions_and_passages_and_both_choose_rows() -> None:
+    pairs = crossing(("a", "yo", "en"), ("b", "en", "en"), ("c", "yo", "de"))
+    assert pairs.languages == ("de", "en", "yo")
+    assert list(pairs.in_languages(["yo", "en"]).question_id) == ["a", "b"]
+    chosen = pairs.in_languages(["en"])
+    assert (list(chosen.question_id), chosen.columns) == (["b"], COLUMNS)
+
+
+def test_tables_with_and_without_passage_languages_can_be_joined() -> None:
+    both = joined([table(("a", "g", "de")), crossing(("a", "yo", "en"))])
+    assert list(both.language) == ["de", "yo"]
+    assert list(both.passage_languages) == ["de", "en"]
+
+
+def test_rows_that_cross_languages_are_no_translations_of_each_other() -> None:
+    pairs = crossing(("a", "de", "en"), ("a", "yo", "en"), ("b", "de", "de"), ("b", "en", "en"))
+    assert list(shared_questions(pairs).question_id) == ["b", "b"]
+
+
+def test_an_unknown_or_empty_language_of_a_passage_is_a_bad_row() -> None:
+    pairs = crossing(("a", "de", "en"), ("b", "de", "xx"), ("c", "de", " "))
+    (row1, reason1), (row2, reason2) = row_problems(pairs)
+    assert (row1, row2, reason2) == (1, 2, "empty passage_language")
+    assert "unknown language 'xx'" in reason1

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,27 @@ def test_a_digest_that_is_given_names_the_texts(tmp_path: Path) -> None:
     assert len(folders(tmp_path)) == 2
     assert np.array_equal(first.tokens, again.tokens)
     assert np.array_equal(first.tokens, other.tokens)
+
+
+@pytest.mark.parametrize(
+    ("name", "damaged"),
+    [
+        ("tokens.npy", lambda body: body[:-4]),  # one token less
+        ("tokens.npy", lambda body: b""),
+        ("tokens.npy", lambda body: body.replace(b"<i4", b"<f4")),
+        ("offsets.npy", lambda body: body[:60]),
+        ("offsets.npy", lambda body: body[:-8] + bytes(8)),  # ends at 0
+    ],
+)
+def test_a_damaged_preparation_is_done_again(
+    tmp_path: Path, name: str, damaged: Callable[[bytes], bytes]
+) -> None:
+    expected = prepare(tmp_path)
+    tokens, offsets = expected.tokens.tolist(), expected.offsets.tolist()
+    (folder,) = folders(tmp_path)
+    (folder / name).write_bytes(damaged((folder / name).read_bytes()))
+    again = prepare(tmp_path)
+    assert (again.tokens.tolist(), again.offsets.tolist()) == (tokens, offsets)
 
 
 def test_a_preparation_without_a_manifest_is_done_again(tmp_path: Path) -> None:

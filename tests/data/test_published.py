@@ -92,7 +92,7 @@ def test_every_miniature_becomes_rows_that_can_be_trained_on(name: str, tmp_path
     pairs = read(name, tmp_path)
     assert len(pairs)
     assert row_problems(pairs) == []
-    assert pairs.languages == MINIATURES[name][1]
+    assert tuple(sorted(set(pairs.language))) == MINIATURES[name][1]
 
 
 def test_squad_files_share_ids_over_languages_and_repositories(tmp_path: Path) -> None:

@@ -1,13 +1,13 @@
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridir.data.rows import Record, parquet_records, tsv_records
+from hybridir.data.rows import parquet_records, tsv_records
 from hybridir.errors import InputError
 from tests.data.miniatures import lines, parquet
 
@@ -86,41 +86,14 @@ def test_numbers_become_texts_and_null_an_empty_one(tmp_path: Path) -> None:
     assert found == [("7", "0.5", "x"), ("", "", "")]
 
 
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    table = pa.table([pa.array(["x"]), pa.array(["y"])], names=["a", "a"])
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="column a is there more than once"):
+        list(parquet_records([tmp_path / "a.parquet"], ["a"]))
+
+
 def test_a_column_of_another_kind_is_refused(tmp_path: Path) -> None:
     parquet(tmp_path / "a.parquet", [{"a": ["x", "y"]}], a=pa.list_(pa.string()))
     with pytest.raises(InputError, match=r"a column holds list<.*>, expected text or numbers"):
         list(parquet_records([tmp_path / "a.parquet"], ["a"]))
-
-
-def read_parquet(path: Path) -> Iterator[Record]:
-    return parquet_records([path], ["a", "b"])
-
-
-def read_tsv(path: Path) -> Iterator[Record]:
-    return tsv_records(path, 2)
-
-
-@pytest.mark.parametrize("read", [read_parquet, read_tsv])
-@given(place=st.integers(0, 10_000), change=st.integers(1, 255), cut=st.booleans())
-def test_damage_gives_records_of_texts_or_one_message(
-    read: Callable[[Path], Iterator[Record]],
-    place: int,
-    change: int,
-    cut: bool,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    path = tmp_path_factory.mktemp("records") / "table"
-    if read is read_parquet:
-        parquet(path, [{"a": str(number), "b": "Ü" * number} for number in range(9)])
-    else:
-        lines(path, *((str(number), "Ü" * number) for number in range(9)))
-    body = bytearray(path.read_bytes())
-    body[place % len(body)] ^= change
-    path.write_bytes(body[: place % len(body)] if cut else body)
-    try:
-        found = list(read(path))
-    except InputError as error:
-        assert str(error).startswith(str(path))
-    else:
-        assert all(len(record) == 2 for record in found)
-        assert all(isinstance(text, str) for record in found for text in record)

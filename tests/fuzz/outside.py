@@ -1,0 +1,151 @@
+"""Readers of what people bring: data sets, tables, benchmarks, study files."""
+
+import dataclasses
+import json
+import shutil
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from hybridir.data.beir import load_beir_benchmark
+from hybridir.data.benchmark import Benchmark
+from hybridir.data.declared import XQUAD_R
+from hybridir.data.hub import load_hub_table
+from hybridir.data.lareqa import load_lareqa_benchmark, load_lareqa_pairs, load_lareqa_reading
+from hybridir.data.obtain import prepare
+from hybridir.data.pairs import Pairs, row_problems
+from hybridir.data.tabular import load_table
+from tests.data import layouts, miniatures
+from tests.fuzz.loader import Loader, Unfinished
+from tune.study import STUDIES, load_study
+
+ROWS = [
+    {
+        "question_id": f"q{number}",
+        "passage_group": f"g{number}",
+        "language": code,
+        "question": f"Who is {number} in {code}? é",
+        "passage": f"It is {number}, said\n{code}.",
+    }
+    for number in range(3)
+    for code in ("de", "en")
+]
+
+
+def _table_jsonl(folder: Path) -> None:
+    layouts.write_text(folder / "table.jsonl", layouts.jsonl([dict(row) for row in ROWS]))
+
+
+def _table_csv(folder: Path) -> None:
+    lines = [",".join(ROWS[0])]
+    lines += [",".join(f'"{value}"' for value in row.values()) for row in ROWS]
+    layouts.write_text(folder / "table.csv", "\n".join(lines) + "\n")
+
+
+def _table_parquet(folder: Path) -> None:
+    pq.write_table(pa.Table.from_pylist(ROWS), folder / "table.parquet")
+
+
+def _load_table(folder: Path, out: Path) -> None:
+    (path,) = folder.iterdir()
+    _check_pairs(load_table(path))
+
+
+def _check_pairs(pairs: Pairs) -> None:
+    if not len(pairs) or row_problems(pairs) or len(pairs.digest) != 64:
+        raise Unfinished("a table with bad rows")
+
+
+def _load_hub(folder: Path, out: Path) -> None:
+    import datasets
+
+    datasets.config.HF_DATASETS_CACHE = out / "datasets"
+    try:
+        _check_pairs(load_hub_table(str(folder), "main", None, "train", {}, None, False))
+    finally:
+        shutil.rmtree(out / "datasets", ignore_errors=True)  # the cache of `datasets`, not ours
+
+
+def _lareqa(folder: Path) -> None:
+    miniatures.xquad_r(folder)
+
+
+def _load_lareqa(folder: Path, out: Path) -> None:
+    inner = folder / "xquad-r"
+    benchmark = load_lareqa_benchmark("small", inner)
+    _check_benchmark(benchmark)
+    _check_pairs(load_lareqa_pairs(inner))
+    reading = load_lareqa_reading(inner)
+    if set(reading.paragraphs) != set(benchmark.passage_ids):
+        raise Unfinished("paragraphs of other passages")
+
+
+def _check_benchmark(benchmark: Benchmark) -> None:
+    relevant = all(low < high for low, high in pairwise(benchmark.relevant_offsets.tolist()))
+    if not relevant or not benchmark.queries or len(benchmark.digest) != 64:
+        raise Unfinished("a query without a relevant passage")
+
+
+def _load_beir(split: str, language: str | None, folder: Path, out: Path) -> None:
+    _check_benchmark(load_beir_benchmark("small", folder, split, language))
+
+
+def _prepare(name: str, folder: Path, out: Path) -> None:
+    if name == "xquad-r":
+        # Without checksums, so that the reader itself sees the damage.
+        part = dataclasses.replace(XQUAD_R.parts[0], sha256={}, host="hub")
+        declaration = dataclasses.replace(XQUAD_R, parts=(part,))
+        languages: tuple[str, ...] = ("de", "en")
+    else:
+        declaration, languages = miniatures.MINIATURES[name]
+    manifest = prepare(declaration, out, languages=languages, source=folder)
+    said = json.loads(manifest.read_text("utf-8"))
+    written = miniatures.contents(out)
+    del written[manifest.name]
+    if {key: miniatures.sha256(body) for key, body in written.items()} != said["outputs"]:
+        raise Unfinished("an output that its manifest does not describe")
+    table = out / f"{declaration.name}.parquet"
+    if table.exists() and load_table(table).digest != said["digest"]:
+        raise Unfinished("a table that its manifest does not describe")
+
+
+def _study(folder: Path, name: str) -> None:
+    """A study that ships, with what its user has to give."""
+    content = yaml.safe_load((STUDIES / name).read_text("utf-8"))
+    content.setdefault("data_root", "data")
+    if not content["encoder"].keys() & {"path", "hub", "from_scratch"}:
+        content["encoder"]["path"] = "model"
+    (folder / "study.yaml").write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+
+
+def _load_study(folder: Path, out: Path) -> None:
+    load_study(folder / "study.yaml", [])
+
+
+OUTSIDE: tuple[Loader, ...] = (
+    Loader("LAReQA", _lareqa, _load_lareqa, weight=12),
+    Loader("table, JSONL", _table_jsonl, _load_table, weight=8),
+    Loader("table, CSV", _table_csv, _load_table, weight=8),
+    Loader("table, Parquet", _table_parquet, _load_table, weight=8),
+    Loader("table on the hub", _table_parquet, _load_hub),
+    Loader("BEIR", layouts.beir, partial(_load_beir, "test", "en"), weight=8),
+    Loader("BEIR, gzipped", partial(layouts.beir, ending=".gz"),
+           partial(_load_beir, "test", "en"), weight=3),
+    Loader("MIRACL", partial(layouts.miracl, languages=["sw"], ending=""),
+           partial(_load_beir, "dev", None), weight=5),
+    Loader("MIRACL on the hub", partial(layouts.hub, languages=["sw"]),
+           partial(_load_beir, "dev", None), weight=6),
+    *(
+        Loader(f"prepare {name}", partial(miniatures.write, name), partial(_prepare, name), weight)
+        for name, weight in zip(miniatures.MINIATURES, (3, 3, 3, 2, 2, 2), strict=True)
+    ),
+    Loader("prepare xquad-r", miniatures.xquad_r, partial(_prepare, "xquad-r"), weight=3),
+    *(
+        Loader(f"study {path.stem}", partial(_study, name=path.name), _load_study, weight=2)
+        for path in sorted(STUDIES.glob("*.yaml"))
+    ),
+)  # fmt: skip

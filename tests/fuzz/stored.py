@@ -1,0 +1,99 @@
+"""Readers of what is kept between runs: caches, checkpoints, embeddings, encoders."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from hybridir.checkpoint import LoopState
+from hybridir.config import EncoderConfig
+from hybridir.data.prepare import prepare_tokens
+from hybridir.encoder import BiEncoder
+from hybridir.errors import InputError, TrialError
+from hybridir.loading import load_encoder, load_tokenizer
+from hybridir.saving import save_encoder
+from hybridir.shards import Shard, StoredVectors, store_vectors
+from hybridir.third_party import encoder_settings
+from hybridir.vocabulary import cached_tokenizer, train_tokenizer
+from tests.fuzz.loader import Loader, Unfinished
+
+TEXTS = ["a stone is a stone", "the river is cold and wide", "é"]
+_VECTORS = np.arange(30, dtype=np.float32).reshape(10, 3)
+
+_tokenizer = cache(lambda: train_tokenizer(TEXTS, 80))
+
+
+def _tokens(folder: Path) -> None:
+    expected = [_tokenizer()(text)["input_ids"] for text in TEXTS]
+    table = prepare_tokens(TEXTS, _tokenizer(), prefix="", max_length=16, cache=folder)
+    found = [row.tolist() for row in table.take(np.arange(len(table)))]
+    if list(map(len, found)) != list(map(len, expected)):
+        raise Unfinished("tokens of other texts")
+
+
+def _vocabulary(folder: Path) -> None:
+    words = cached_tokenizer(TEXTS, 80, folder, "0" * 64).get_vocab()
+    if sorted(words.values()) != list(range(len(words))) or "[PAD]" not in words:
+        raise Unfinished("a vocabulary with gaps")
+
+
+def _state(seed: int) -> LoopState:
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+    model(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    return LoopState(model, optimizer, step=2, seconds=1.5, losses=[0.5, 0.25], chunk_tokens=4096)
+
+
+def _checkpoint(folder: Path) -> None:
+    _state(0).save(folder / "checkpoint.pt", "print")
+
+
+def _continue(folder: Path, out: Path) -> None:
+    state = _state(1)
+    if not state.load(folder / "checkpoint.pt", "print"):
+        return
+    state.model(torch.ones(1, 3)).sum().backward()
+    state.optimizer.step()
+
+
+def _encoder(folder: Path) -> None:
+    given = {"from_scratch": {"layers": 1, "hidden_size": 16, "intermediate_size": 16, "heads": 2}}
+    config = EncoderConfig.model_validate({**given, "query_length": 16, "passage_length": 16})
+    encoder: BiEncoder = load_encoder(config, _tokenizer(), seed=0)
+    save_encoder(encoder, _tokenizer(), config, folder / "encoder")
+
+
+def _load_encoder(folder: Path, out: Path) -> None:
+    config = EncoderConfig.model_validate(encoder_settings(folder / "encoder"))
+    tokenizer = load_tokenizer(config, [], "unused", out)
+    encoder = load_encoder(config, tokenizer, seed=0)
+    if not encoder.dimension > 0:
+        raise Unfinished("an encoder without dimensions")
+
+
+def _make(shard: int) -> Shard:
+    rows = np.arange(5 * shard, 5 * shard + 5)
+    return rows, _VECTORS[rows]
+
+
+def _vectors(folder: Path, shards: int = 2) -> StoredVectors:
+    return store_vectors(folder, 10, 3, digest="d", shards=shards, make=_make)
+
+
+def _read_vectors(folder: Path, out: Path) -> None:
+    if _vectors(folder).rows(0, 10).shape != (10, 3):
+        raise Unfinished("vectors are missing")
+
+
+STORED: tuple[Loader, ...] = (
+    Loader("prepared tokens", _tokens, lambda folder, out: _tokens(folder), 4, keeps=False),
+    Loader("vocabulary", _vocabulary, lambda folder, out: _vocabulary(folder), 2, keeps=False),
+    Loader("checkpoint", _checkpoint, _continue, 4, refuses=(TrialError,)),
+    Loader("encoder", _encoder, _load_encoder, 4),
+    Loader("embeddings", _vectors, _read_vectors, 2, refuses=(InputError, TrialError),
+           keeps=False),
+)  # fmt: skip
