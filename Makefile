@@ -50,9 +50,12 @@ ui: $(STAMP)-runtime
 
 # ---- targets for development
 
-# One thread a worker, since the workers share the cores.
+# One thread a worker, since the workers share the cores; in the order of tests/conftest.py. Tests
+# start a hundred processes, which would compile this repository's modules each anew if the
+# environment kept Python from storing them.
 test: $(STAMP)-test
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS) --cov
+	@OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup \
+		--no-loadscope-reorder $(ARGS) --cov
 
 chaos: $(STAMP)-test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED)

@@ -21,6 +21,7 @@ from hybridir.cli_config import ConfigFile, read_trial
 from hybridir.errors import InputError, TrialError
 from hybridir.evaluate_command import evaluate
 from hybridir.export_command import export
+from hybridir.imports import long_lived
 from hybridir.quiet import quieten_dependencies
 
 console = Console()
@@ -47,8 +48,9 @@ def train(
 ) -> None:
     """Train and evaluate one configuration; a second call goes on where the first one stopped."""
     settings = read_trial(config)
-    quieten_dependencies()
-    from hybridir.trial import run_trial  # torch, only where it is needed
+    with long_lived():
+        quieten_dependencies()
+        from hybridir.trial import run_trial  # torch, only where it is needed
 
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("training")

@@ -1,5 +1,6 @@
 """What tests of several modules share."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -9,6 +10,39 @@ from hypothesis import settings
 # Machines differ in speed, and no test here is about time.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# What the tests import, some two million objects, the garbage collector need not walk through: it
+# would for a second, whenever a trial that is tested gives its memory back.
+gc.disable()
+
+# What takes longest is begun first, in this order, so that all workers end at about one time.
+_LONGEST = [
+    *("study", "cluster", "hosts", "ray", "real text", "analysis", "tracking"),
+    *("test_training", "test_two_processes", "test_continuation", "test_replay", "test_trial"),
+    *("test_aws", "test_run_sweep", "test_cli"),
+]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file in one worker, where they share what they set up."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            shared = item.nodeid.startswith(("analysis/", "tests/analysis/"))
+            item.add_marker(pytest.mark.xdist_group("analysis" if shared else item.path.stem))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    marker = item.get_closest_marker("xdist_group")
+    assert marker is not None, "every test has one"
+    group = marker.args[0]
+    return _LONGEST.index(group) if group in _LONGEST else len(_LONGEST)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from hybridir.errors import InputError
+from hybridir.imports import long_lived
 from hybridir.quiet import quieten_dependencies
 from tune.folders import RunFolder, latest_run
 from tune.study import DEMO, StudyConfig, load_study
@@ -94,9 +95,10 @@ def _refuse_mixtures(new: dict[str, object], alone: dict[str, object]) -> None:
 
 
 def _look_ahead(study: StudyConfig, plan: bool, preflight: bool) -> None:
-    quieten_dependencies()
-    from tune.forecast.plan import make_plan, render
-    from tune.ready import inspect, ready
+    with long_lived():
+        quieten_dependencies()
+        from tune.forecast.plan import make_plan, render
+        from tune.ready import inspect, ready
 
     with ready(study, console.print) as there:
         if preflight:
@@ -111,8 +113,9 @@ def _look_ahead(study: StudyConfig, plan: bool, preflight: bool) -> None:
 
 
 def _replay(storage: Path, given: str) -> None:
-    quieten_dependencies()
-    from tune.replay import replay
+    with long_lived():
+        quieten_dependencies()
+        from tune.replay import replay
 
     name, slash, trial = given.partition("/")
     if not slash:
@@ -125,8 +128,9 @@ def _replay(storage: Path, given: str) -> None:
 
 
 def _run(study: StudyConfig, continued: RunFolder | None) -> None:
-    quieten_dependencies()
-    from tune.drive import drive
+    with long_lived():
+        quieten_dependencies()
+        from tune.drive import drive
 
     drive(study, continued, console)
 

@@ -223,21 +223,13 @@ def test_relative_paths_of_a_mixture_start_there_as_well(
     assert second.lareqa is not None
 
 
-def test_the_preflight_shows_what_was_checked_and_writes_nothing(
-    command: Command, tmp_path: Path
-) -> None:
-    code, out, _ = command(write(tmp_path), "--preflight")
-    assert code == 0
-    assert "preflight: 1 node; storage, tracking, disk, memory: fine" in out
-    assert {path.name for path in tmp_path.rglob("*")} == {"study.yaml"}
-
-
-def test_the_plan_prints_trials_and_time_and_writes_nothing(
+def test_preflight_and_plan_show_what_was_checked_trials_and_time_and_write_nothing(
     command: Command, tmp_path: Path
 ) -> None:
     study = write(tmp_path)
-    code, out, _ = command(study, "--plan", "--set", "confirm.seeds=3")
+    code, out, _ = command(study, "--preflight", "--plan", "--set", "confirm.seeds=3")
     assert code == 0
+    assert "preflight: 1 node; storage, tracking, disk, memory: fine" in out
     # Two ratios with three seeds each.
     (row,) = [line for line in out.splitlines() if line.startswith("│ confirm")]
     assert row.split("│")[2].strip() == "6"

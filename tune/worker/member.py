@@ -1,6 +1,5 @@
 """One process's part in a trial, with whatever ends it turned into a plain answer."""
 
-import gc
 import os
 import socket
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hybridir.errors import InputError, TrialError
+from hybridir.imports import long_lived
 from hybridir.quiet import quieten_dependencies
 from tune.folders import PROGRESS, TrialFolder
 from tune.readiness.node_probe import gpu_problem
@@ -50,13 +50,13 @@ def run_here(trial: dict[str, Any], report: Callable[[dict[str, float]], None]) 
     Returns:
         What went wrong; None if nothing did.
     """
-    quieten_dependencies()
-    import torch
+    with long_lived():
+        quieten_dependencies()
+        import torch
 
-    from hybridir.config import TrialConfig
-    from hybridir.trial import run_trial
+        from hybridir.config import TrialConfig
+        from hybridir.trial import run_trial
 
-    _spare_imports()
     folder = TrialFolder(Path(trial["folder"]))
     # Training on the CPU would take days without a word. Another node may have a GPU that works.
     if trial.get("gpu") and (problem := gpu_problem()):
@@ -95,16 +95,6 @@ def threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _spare_imports() -> None:
-    """Keep the garbage collector from what imports have made, which lives as long as the process.
-
-    To walk through it took .3 s, and memory is released several times a trial.
-    """
-    if not gc.get_freeze_count():
-        gc.collect()
-        gc.freeze()
 
 
 def _progress_writer(folder: TrialFolder) -> Callable[[int, int], None]:

@@ -21,7 +21,7 @@ from tune.readiness.nodes import alive_nodes, wait_for_nodes
 from tune.readiness.preflight import preflight
 from tune.study import ResourcesConfig, StudyConfig
 
-pytestmark = pytest.mark.xdist_group("study")
+pytestmark = pytest.mark.xdist_group("ray")
 
 ENOUGH = Needs(disk_mb=1.0, cache_mb=1.0, process_mb=1.0, origin="for a test")
 

@@ -23,7 +23,7 @@ from tune.folders import TrialFolder
 from tune.worker.processes import trial_resources
 from tune.worker.trainable import BUDGET_PERCENT, has_failed, train_trial, trial_spec
 
-pytestmark = pytest.mark.xdist_group("study")
+pytestmark = pytest.mark.xdist_group("ray")
 
 _DROPOUT = {**trial().encoder.model_dump(), "dropout": 0.1}
 _DIVERGING = {**trial().training.model_dump(), "temperature": 1e-45}
