@@ -58,7 +58,7 @@ def _draw_baselines(info: _BaselinesInfo) -> alt.TopLevelMixin:
         )
         x = alt.X("low:Q", title=None).scale(zero=False, nice=True).axis(tickCount=4)
         lines = base.mark_rule(strokeWidth=1.6).encode(x=x, x2="high:Q")
-        dots = base.mark_point(filled=True, size=60, opacity=1).encode(
+        dots = base.mark_point(filled=True, size=34, opacity=1).encode(
             x=alt.X("mean:Q"),
             tooltip=[
                 alt.Tooltip("label:N", title="baseline"),
