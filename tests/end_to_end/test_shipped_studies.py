@@ -106,7 +106,7 @@ def finished(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Finis
         f"train.table.path={table(folder / 'squad.jsonl', 120)}",
         f"data_root={data_root}",
         f"encoder={{from_scratch: {TINY}, query_length: 16, passage_length: 16}}",
-        "training.pairs=128",
+        "training.pairs=64",
         # One trial at a time, so that one worker alone loads torch.
         f"resources={{cpu: {len(os.sched_getaffinity(0))}, gpu: 0}}",
     ]
@@ -123,7 +123,7 @@ def finished(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Finis
         "xlmr_paper": paper,
         "labse_paper": paper,
         "lareqa_baselines": [
-            f"report_on=[{two}]",
+            f"report_on=[{one}]",
             "batch.batch_size=8",
             "baseline_seeds=1",
         ],
@@ -143,6 +143,7 @@ def finished(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Finis
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,  # Ray's processes are to hear of no signal that is not theirs
     )
     assert done.returncode == 0, done.stdout
     return Finished(folder, done.stdout)
@@ -182,6 +183,7 @@ def test_its_plan_names_every_phase_with_its_trials(finished: Finished, study: s
 def test_miracl_whose_questions_have_no_translations_is_reported_on(finished: Finished) -> None:
     metrics = finished.outcomes("mbert_ratio")["confirm-a0-s0"].metrics
     assert 0 < metrics["miracl/map_monolingual"] <= 1
+    assert 0 < metrics["mlqa-r/map_monolingual"] <= 1
     assert "miracl/map_crosslingual" not in metrics
 
 
@@ -209,10 +211,7 @@ def test_baselines_have_a_status_and_can_be_replayed(finished: Finished) -> None
 
 def test_the_report_shows_all_baselines_together(finished: Finished) -> None:
     report = finished.run("lareqa_baselines").report
-    for benchmark in ("xquad-r", "mlqa-r"):
-        rows = (report / "tables" / f"baselines-{benchmark}.csv").read_text().splitlines()
-        shown = [row.split(",")[0] for row in rows[1:]]
-        assert shown == ["untrained", "bm25", "en-en", "x-x", "x-x-mono", "x-y", "hybrid"]
-    page = (report / "report.html").read_text()
-    assert "Baselines on xquad-r" in page
-    assert "Baselines on mlqa-r" in page
+    rows = (report / "tables" / "baselines-xquad-r.csv").read_text().splitlines()
+    shown = [row.split(",")[0] for row in rows[1:]]
+    assert shown == ["untrained", "bm25", "en-en", "x-x", "x-x-mono", "x-y", "hybrid"]
+    assert "Baselines on xquad-r" in (report / "report.html").read_text()
