@@ -1,5 +1,6 @@
 """The studies that ship, on miniatures of what they name."""
 
+import io
 import json
 import os
 import subprocess
@@ -173,7 +174,7 @@ def test_its_plan_names_every_phase_with_its_trials(finished: Finished, study: s
     run = finished.run(study)
     plan = read_plan(run)
     assert plan is not None
-    console = Console(width=120, record=True, quiet=True)
+    console = Console(width=120, record=True, file=io.StringIO())
     for part in render(load_study(run.study_file, []), plan):
         console.print(part)
     counted = Counter(name.partition("-")[0] for name in TRIALS[study])
