@@ -23,26 +23,32 @@ def objective_of(study: Study) -> str:
     return str(objective[0] if isinstance(objective, list) else objective)
 
 
+def complete_trials(study: Study, phase: str) -> pd.DataFrame:
+    """Rows of a phase's trials that ended well, at the highest fidelity among them."""
+    trials = study.trials
+    rows = trials[(trials["phase"] == phase) & (trials["state"] == names.COMPLETE)]
+    if names.FIDELITY in rows and rows[names.FIDELITY].notna().any():
+        rows = rows[rows[names.FIDELITY] == rows[names.FIDELITY].max()]
+    return rows
+
+
 def confirmed_trials(study: Study) -> pd.DataFrame:
     """Rows of the confirmation trials that ended well, at the highest fidelity among them.
 
     Where a ratio was confirmed twice with one seed, the later trial by name counts.
     """
-    trials = study.trials
-    rows = trials[(trials["phase"] == names.PHASE_CONFIRM) & (trials["state"] == names.COMPLETE)]
-    if names.FIDELITY in rows and rows[names.FIDELITY].notna().any():
-        rows = rows[rows[names.FIDELITY] == rows[names.FIDELITY].max()]
+    rows = complete_trials(study, names.PHASE_CONFIRM)
     if rows.empty:
         return rows
     return rows.drop_duplicates([names.MIXING_RATIO, names.SEED], keep="last")
 
 
 def reported_benchmarks(study: Study) -> list[str]:
-    """Names of the benchmarks that confirmation trials were scored on.
+    """Names of the benchmarks that confirmation and baseline trials were scored on.
 
     The development split is among them only where a study reports on nothing else.
     """
-    rows = confirmed_trials(study)
+    rows = pd.concat([confirmed_trials(study), complete_trials(study, names.PHASE_BASELINE)])
     scored = [
         metric.removesuffix(_POOL_MAP)
         for metric in study.metrics

@@ -82,6 +82,8 @@ def _get_planned_info(study: Study, plan: dict[str, Any]) -> _PlannedInfo:
     for phase in plan["phases"]:
         complete = _of_phase(study.trials, phase["phase"])
         complete = complete[complete["state"] == names.COMPLETE]
+        if names.BATCH_SIZE not in complete:  # nothing was trained at all
+            continue
         for key, group in complete.groupby(names.BATCH_SIZE):
             size = float(str(key))
             expected = {

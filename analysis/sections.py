@@ -6,6 +6,7 @@ from importlib.metadata import version
 import numpy as np
 
 from analysis import frames, inference
+from analysis.baselines import baseline_section
 from analysis.confirmed import benchmark_sections
 from analysis.contents import Figure, Headline, Section, Table
 from analysis.figures.cost import cost
@@ -35,6 +36,8 @@ def headline_and_sections(
         if found is not None:
             headlines.append(found[0])
             sections += found[1]
+        beside = baseline_section(study, benchmark, generator)
+        sections += [beside] if beside else []
     if not headlines:
         headlines.append(_unanswered(study))
     sections += [_search(study), _trials(study), _cost(study)]

@@ -100,6 +100,15 @@ def bm25_scorer(benchmark: Benchmark, k1: float = 1.5, b: float = 0.75) -> Score
     return score
 
 
+def check_installed() -> None:
+    """Find out early whether BM25 can be computed.
+
+    Raises:
+        InputError: if bm25s is not installed.
+    """
+    _library()
+
+
 def _library() -> Any:
     try:
         import bm25s  # an extra of its own, which only this baseline needs

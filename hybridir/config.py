@@ -208,13 +208,16 @@ class EvaluationConfig(Model):
 
 
 class TrialConfig(Model):
-    """One configuration, trained and evaluated once from one seed."""
+    """One configuration, trained and evaluated once from one seed; baselines may train nothing."""
 
     data: DataConfig
     encoder: EncoderConfig
     batch: BatchConfig = BatchConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    retriever: Literal["trained", "untrained", "bm25"] = "trained"
+    """What is evaluated: the encoder once it is trained, the encoder as it comes, or BM25, which
+    needs none. The last two are baselines, and take no training step."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Decides initial weights, batches and dropout."""
 

@@ -128,6 +128,20 @@ KIND_TRIAL: Final = "trial"
 PHASE_SEARCH: Final = "search"
 PHASE_CONFIRM: Final = "confirm"
 
+PHASE_BASELINE: Final = "baseline"
+
+# What a study may hold its hybrid batches against; a parameter of baseline trials.
+BASELINE: Final = "baseline"
+UNTRAINED: Final = "untrained"
+BM25: Final = "bm25"
+EN_EN: Final = "en-en"
+X_X: Final = "x-x"
+X_X_MONO: Final = "x-x-mono"
+X_Y: Final = "x-y"
+HYBRID: Final = "hybrid"
+# Those that are points on the curve over the mixing ratio. Hybrid: the published ratio.
+BASELINE_RATIOS: Final = {X_X_MONO: 1.0, X_Y: 0.0, HYBRID: 0.5}
+
 # How a trial ended; the words are Optuna's.
 COMPLETE: Final = "COMPLETE"
 PRUNED: Final = "PRUNED"
@@ -156,6 +170,13 @@ LABELS: Final = {
     MIXING_RATIO: "mixing ratio α",
     TEMPERATURE: "temperature",
     BATCH_SIZE: "batch size",
+    UNTRAINED: "untrained encoder",
+    BM25: "BM25",
+    EN_EN: "En-En",
+    X_X: "X-X",
+    X_X_MONO: "X-X-mono",
+    X_Y: "X-Y",
+    HYBRID: "hybrid",
     AP: "mAP",
     AP_AT_20: "mAP@20",
     RR: "MRR",

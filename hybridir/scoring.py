@@ -21,7 +21,7 @@ from hybridir.evaluation import encode_benchmark
 from hybridir.files import replacing
 from hybridir.per_query import write_per_query
 from hybridir.processes import Processes
-from hybridir.scorecard import score_embeddings
+from hybridir.scorecard import Scored, score_embeddings
 from hybridir.summary import language_matrix
 from hybridir.trial_metrics import headline, training_metrics
 
@@ -84,17 +84,7 @@ class Scores:
             scored = score_embeddings(
                 benchmark, queries_QD, passages_ND, self._data.seen_languages, memory_mb
             )
-            table, whole = scored.table, scored.whole
-            tables = self._workspace / names.ARTIFACT_PER_QUERY
-            write_per_query(table, tables / f"{benchmark.name}.parquet")
-            for artifact, matrix in (
-                (names.ARTIFACT_LANGUAGE_PAIRS, language_matrix(table, names.AP)),
-                (names.ARTIFACT_TOP1_LANGUAGES, top1_languages(table)),
-                (names.ARTIFACT_TOP_LANGUAGES, whole.top_languages()),
-                (names.ARTIFACT_RANK_CORRELATION, whole.rank_correlation()),
-            ):
-                with replacing(self._workspace / artifact / f"{benchmark.name}.csv") as part:
-                    matrix.to_csv(part)
+            keep_scored(scored, benchmark, self._workspace)
             # Gigabytes that only an interrupted trial needs again.
             shutil.rmtree(folder.parent, ignore_errors=True)
             return scored.summary
@@ -109,3 +99,17 @@ class Scores:
         if self._data.dev is not None:
             metrics |= headline(self.on(self._data.dev), names.DEV, 0)
         return metrics
+
+
+def keep_scored(scored: Scored, benchmark: Benchmark, workspace: Path) -> None:
+    """Write a benchmark's per-query table and its matrices by language into a trial's folder."""
+    table, whole = scored.table, scored.whole
+    write_per_query(table, workspace / names.ARTIFACT_PER_QUERY / f"{benchmark.name}.parquet")
+    for artifact, matrix in (
+        (names.ARTIFACT_LANGUAGE_PAIRS, language_matrix(table, names.AP)),
+        (names.ARTIFACT_TOP1_LANGUAGES, top1_languages(table)),
+        (names.ARTIFACT_TOP_LANGUAGES, whole.top_languages()),
+        (names.ARTIFACT_RANK_CORRELATION, whole.rank_correlation()),
+    ):
+        with replacing(workspace / artifact / f"{benchmark.name}.csv") as part:
+            matrix.to_csv(part)

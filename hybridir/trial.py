@@ -15,6 +15,7 @@ from hybridir import names
 from hybridir.batching import BatchPlan, check_parts
 from hybridir.checkpoint import LoopState
 from hybridir.config import TrialConfig
+from hybridir.data.benchmark import Benchmark
 from hybridir.data.sources import TrainingData, load_reported, load_training
 from hybridir.errors import InputError
 from hybridir.files import replacing
@@ -27,6 +28,7 @@ from hybridir.scoring import Scores
 from hybridir.seeds import derive_seed
 from hybridir.training import train
 from hybridir.trial_metrics import headline, write_training_log
+from hybridir.untrained import score_untrained
 
 RESULT = names.ARTIFACT_RESULT
 CHECKPOINT = "checkpoint.pt"
@@ -127,8 +129,10 @@ def _run(
     release_memory()
     reset_peak_memory()
     data = load_training(config.data)
-    plan = make_plan(config, data)
     benchmarks = load_reported(config.data)
+    if config.retriever != "trained":
+        return _run_untrained(config, processes, data, benchmarks, workspace, cache)
+    plan = make_plan(config, data)
     tokenizer = load_tokenizer(
         config.encoder, [*data.pairs.question, *data.pairs.passage], data.pairs.digest, cache
     )
@@ -190,6 +194,24 @@ def _run(
             save_encoder(encoder, tokenizer, config.encoder, workspace / ENCODER)
         _write(workspace / RESULT, json.dumps(metrics, indent=1))
         (workspace / CHECKPOINT).unlink(missing_ok=True)
+        return metrics
+
+    return processes.on_first(keep)
+
+
+def _run_untrained(
+    config: TrialConfig,
+    processes: Processes,
+    data: TrainingData,
+    benchmarks: Sequence[Benchmark],
+    workspace: Path,
+    cache: Path,
+) -> dict[str, float]:
+    metrics = score_untrained(config, processes, data, benchmarks, workspace, cache)
+
+    def keep() -> dict[str, float]:
+        _write(workspace / names.ARTIFACT_CONFIG, config.model_dump_json(indent=1))
+        _write(workspace / RESULT, json.dumps(metrics, indent=1))
         return metrics
 
     return processes.on_first(keep)

@@ -102,7 +102,7 @@ def _introduce(study: StudyConfig, folder: RunFolder, console: Console) -> None:
 def _run_phases(
     study: StudyConfig, folder: RunFolder, inputs: Inputs, concurrent: int, console: Console
 ) -> Tracker:
-    """Run what is left of search and confirmation; return what tracked it."""
+    """Run what is left of the phases; return what tracked it."""
     uri = tracking_uri(study.tracking_uri)
     settings = {**_headline_settings(study), names.CONTAMINATION: inputs.contamination}
     tracker = Tracker(uri, study.name, folder, settings, inputs.data)
@@ -113,9 +113,12 @@ def _run_phases(
     try:
         with Narrator(console) as narrator:
             phases = Phases(study, folder, tracker, narrator, concurrent)
-            at = phases.search() if study.search else {}
+            point = at = phases.search() if study.search else {}
             if study.confirm:
-                phases.confirm(at if study.confirm.at == "best" else dict(study.confirm.at))
+                point = at if study.confirm.at == "best" else dict(study.confirm.at)
+                phases.confirm(point)
+            if study.baselines:
+                phases.baselines(point)
         best = best_of_confirmation(folder)
         if best:
             tracker.log_model(best.path / "encoder")
@@ -145,6 +148,7 @@ def _headline_settings(study: StudyConfig) -> dict[str, object]:
         "scheduler": search.scheduler if search else "none",
         "search_trials": search.trials if search else 0,
         "confirm_seeds": study.confirm.seeds if study.confirm else 0,
+        "baselines": " ".join(study.baselines) or "none",
         names.REPORT_ON: " ".join(report.name for report in study.report_on),
         names.SEED: study.seed,
     }

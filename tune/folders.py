@@ -68,8 +68,15 @@ class TrialFolder:
 
     @property
     def phase(self) -> str:
-        """`names.PHASE_SEARCH` or `names.PHASE_CONFIRM`."""
+        """`names.PHASE_SEARCH`, `names.PHASE_CONFIRM` or `names.PHASE_BASELINE`."""
         return self.name.split("-")[0]
+
+    @property
+    def baseline(self) -> str | None:
+        """The baseline that it belongs to, such as ``x-x``; None in other phases."""
+        if self.phase != names.PHASE_BASELINE:
+            return None
+        return self.name.removeprefix(f"{names.PHASE_BASELINE}-").rpartition("-s")[0]
 
     def read(self, file: str) -> dict[str, Any] | None:
         """One of the trial's JSON files, or None if it is not there."""

@@ -1,4 +1,4 @@
-"""The two phases of a study: the search, then the confirmation over the mixing ratio."""
+"""The three phases of a study: the search, the confirmation over the mixing ratio, baselines."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,6 +13,7 @@ from hybridir.data.sources import load_training
 from hybridir.errors import InputError
 from hybridir.exporting.winner import best_confirmed
 from hybridir.seeds import derive_seed
+from tune.baselines import baselines_to_run
 from tune.callback import Silent, StudyCallback, settle, trial_name
 from tune.folders import RunFolder, TrialFolder, cache_folder, search_trial
 from tune.record.tracking import Tracker
@@ -30,7 +31,6 @@ from tune.worker.trainable import train_trial, trial_spec
 
 # The trial itself counts, and knows whether it got further; see `tune.worker.attempts`.
 _ALWAYS = -1
-_TRIAL_SEEDS = 2**31
 
 
 class Phases:
@@ -150,7 +150,7 @@ class Phases:
                 search_trial(number),
                 self._study.trial(
                     parameters,
-                    seed=derive_seed(self._study.seed, f"search/{number}") % _TRIAL_SEEDS,
+                    seed=self._study.search_seed(number),
                     report=False,
                 ),
                 shares,
@@ -165,8 +165,7 @@ class Phases:
         assert confirm is not None, "asked for only where there is a confirmation"
         specs = []
         # Seed by seed, so that an interrupted confirmation has whole curves.
-        for index in range(confirm.seeds):
-            seed = derive_seed(self._study.seed, f"confirm/{index}") % _TRIAL_SEEDS
+        for index, seed in enumerate(self._study.seeds):
             for ratio in confirm.mixing_ratio:
                 name = f"{names.PHASE_CONFIRM}-a{ratio:g}-s{index}"
                 if self._folder.trial(name).outcome is None:
@@ -174,19 +173,45 @@ class Phases:
                         {**at, names.MIXING_RATIO: ratio}, seed=seed, report=True
                     )
                     specs.append(self._spec(name, config, [1.0], keep_encoder=index == 0))
+        self._measure(
+            names.PHASE_CONFIRM,
+            specs,
+            f"mixing ratio {', '.join(f'{r:g}' for r in confirm.mixing_ratio)} with "
+            f"{confirm.seeds} seeds each, at {describe(_others(at)) or 'the study defaults'}",
+            lambda config: {names.MIXING_RATIO: config.batch.mixing_ratio},
+        )
+
+    def baselines(self, at: dict[str, Value]) -> None:
+        """Measure what hybrid batches are held against, but for what is confirmed already."""
+        specs = [
+            self._spec(baseline.trial, baseline.config(self._study, at), [1.0])
+            for baseline in baselines_to_run(self._study)
+            if self._folder.trial(baseline.trial).outcome is None
+        ]
+        self._measure(
+            names.PHASE_BASELINE,
+            specs,
+            f"{', '.join(self._study.baselines)}, trained at "
+            f"{describe(_others(at)) or 'the study defaults'}",
+            lambda config: (
+                {"retriever": config.retriever}
+                if config.retriever != "trained"
+                else {"kind": config.batch.kind, names.MIXING_RATIO: config.batch.mixing_ratio}
+            ),
+        )
+
+    def _measure(
+        self,
+        phase: str,
+        specs: list[dict[str, Any]],
+        what: str,
+        shown: Callable[[TrialConfig], dict[str, Value]],
+    ) -> None:
+        """Run trials that are all known beforehand."""
         if specs:
-            self._narrator.phase(
-                names.PHASE_CONFIRM,
-                len(specs),
-                f"mixing ratio {', '.join(f'{r:g}' for r in confirm.mixing_ratio)} with "
-                f"{confirm.seeds} seeds each, at {describe(_others(at)) or 'the study defaults'}",
-            )
-            self._fit(
-                names.PHASE_CONFIRM,
-                lambda config: {names.MIXING_RATIO: config.batch.mixing_ratio},
-                ray_tune.TuneConfig(),
-                {"trial": ray_tune.grid_search([spec["trial"] for spec in specs])},
-            )
+            self._narrator.phase(phase, len(specs), what)
+            trials = ray_tune.grid_search([spec["trial"] for spec in specs])
+            self._fit(phase, shown, ray_tune.TuneConfig(), {"trial": trials})
 
     def _spec(
         self, name: str, config: TrialConfig, fidelities: list[float], keep_encoder: bool = False

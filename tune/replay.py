@@ -15,7 +15,8 @@ from hybridir import names
 from hybridir.errors import InputError
 from tune.folders import Outcome, RunFolder, TrialFolder, cache_folder
 from tune.record.environment import environment, environment_at
-from tune.study import ResourcesConfig, load_study
+from tune.resources import ResourcesConfig
+from tune.study import load_study
 from tune.worker.once import run_once
 
 _ROOT = Path(__file__).resolve().parent.parent

@@ -1,4 +1,4 @@
-"""What a study file may say: data, encoder, search space, budget, confirmation, resources."""
+"""What a study file may say: data, encoder, space, budget, confirmation, baselines, resources."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,7 +17,9 @@ from hybridir.config import (
     TrialConfig,
 )
 from hybridir.errors import InputError
+from hybridir.seeds import derive_seed
 from hybridir.settings import checked, parsed
+from tune.resources import ResourcesConfig
 from tune.space.parameters import PARAMETERS, Value, check_name, check_value
 from tune.space.ranges import Space, check_space, grid_points
 from tune.space.settings import SearchConfig
@@ -34,13 +36,19 @@ STUDIES = Path(__file__).parent / "studies"
 DEMO = STUDIES / "demo.yaml"
 
 
+BaselineName = Literal["untrained", "bm25", "en-en", "x-x", "x-x-mono", "x-y", "hybrid"]
+# Seeds of what is measured repeatedly, unless the study says otherwise.
+_SEEDS = 5
+_TRIAL_SEEDS = 2**31
+
+
 class ConfirmConfig(Model):
     """The curve over the mixing ratio, at fixed other parameters, with several seeds each."""
 
     mixing_ratio: Annotated[tuple[float, ...], Field(min_length=1)]
     at: Literal["best"] | dict[str, Value] = "best"
     """The other parameters: those of the best search trial, or given here."""
-    seeds: Annotated[int, Field(ge=1)] = 5
+    seeds: Annotated[int, Field(ge=1)] = _SEEDS
 
     @field_validator("mixing_ratio")
     @classmethod
@@ -61,35 +69,6 @@ class ConfirmConfig(Model):
         return value
 
 
-class ResourcesConfig(Model):
-    """What each trial gets from Ray, and what the study expects of the cluster."""
-
-    cpu: Annotated[int, Field(ge=1)] = 1
-    """CPUs, and threads, of each process of a trial."""
-    gpu: Annotated[float, Field(ge=0)] = 0
-    """GPUs of each process of a trial; a share such as 0.5 lets two trials use one."""
-    processes: Annotated[int, Field(ge=1)] = 1
-    """Processes of a trial, which share each batch and see each other's passages as negatives."""
-    nodes: Annotated[int, Field(ge=1)] = 1
-    """Nodes that must have joined before the first trial; only those count that offer what a
-    process of a trial takes, so a head without CPUs does not."""
-    wait_minutes: Annotated[float, Field(ge=0)] = 15
-    """How long they are waited for. 15: a cloud's GPU node took 5 to 10 minutes (assumption)."""
-    max_failures: Annotated[int, Field(ge=0)] = 3
-    """Times in a row that a trial may be cut off without getting further, before it is given
-    up."""
-    hourly_price: Annotated[float, Field(ge=0)] | None = None
-    """Price of one trial's resources per hour, for ``--plan``; any currency."""
-
-    @field_validator("processes")
-    @classmethod
-    def _whole_gpus(cls, value: int, info: ValidationInfo) -> int:
-        gpu = info.data.get("gpu", 0)
-        if value > 1 and gpu != int(gpu):
-            raise ValueError(f"processes that share a GPU (gpu={gpu:g}) only wait for each other")
-        return value
-
-
 class StudyConfig(DataConfig):
     """A study, as in ``tune/studies/*.yaml``."""
 
@@ -100,6 +79,11 @@ class StudyConfig(DataConfig):
     evaluation: EvaluationConfig = EvaluationConfig()
     space: Annotated[Space, Field(default_factory=dict)]
     search: SearchConfig | None = None
+    baselines: tuple[BaselineName, ...] = ()
+    """What the report shows beside hybrid batches, see `tune.baselines`: the encoder as it comes,
+    BM25, and the batches of LAReQA (arXiv 2004.05484)."""
+    baseline_seeds: Annotated[int, Field(ge=1)] | None = None
+    """Seeds of each trained baseline; with a confirmation its seeds, without one 5."""
     confirm: Annotated[ConfirmConfig | None, Field(validate_default=True)] = None
     resources: ResourcesConfig = ResourcesConfig()
     seed: Annotated[int, Field(ge=0)] = 0
@@ -136,13 +120,32 @@ class StudyConfig(DataConfig):
         cls, value: ConfirmConfig | None, info: ValidationInfo
     ) -> ConfirmConfig | None:
         if "search" in info.data and info.data["search"] is None:
-            if value is None:
-                raise ValueError("nothing to do: give a search, a confirm, or both")
-            if value.at == "best":
+            if value is None and info.data.get("baselines") == ():
+                raise ValueError("nothing to do: give a search, a confirm, baselines, or several")
+            if value and value.at == "best":
                 raise ValueError(
                     "at: best needs a search; without one give the parameters, "
                     "for example at: {temperature: 0.05, batch_size: 32}"
                 )
+        return value
+
+    @field_validator("baselines")
+    @classmethod
+    def _each_once(cls, value: tuple[BaselineName, ...]) -> tuple[BaselineName, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("a baseline is named twice")
+        return value
+
+    @field_validator("confirm")
+    @classmethod
+    def _seeds_once(
+        cls, value: ConfirmConfig | None, info: ValidationInfo
+    ) -> ConfirmConfig | None:
+        if value and info.data.get("baseline_seeds") is not None:
+            raise ValueError(
+                "gives the seeds of the baselines, too, so that they are compared seed by seed; "
+                "leave baseline_seeds out"
+            )
         return value
 
     @field_validator("resources")
@@ -195,13 +198,37 @@ class StudyConfig(DataConfig):
         """The part that says what is trained, tuned and reported on."""
         return DataConfig(**{name: getattr(self, name) for name in DataConfig.model_fields})
 
-    def trial(self, parameters: dict[str, Value], *, seed: int, report: bool) -> TrialConfig:
+    @property
+    def reports(self) -> bool:
+        """Whether there are trials that are evaluated on what is reported on."""
+        return self.confirm is not None or bool(self.baselines)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds of the confirmation and of the baselines."""
+        count = self.confirm.seeds if self.confirm else self.baseline_seeds or _SEEDS
+        derived = (derive_seed(self.seed, f"confirm/{index}") for index in range(count))
+        return tuple(seed % _TRIAL_SEEDS for seed in derived)
+
+    def search_seed(self, number: int) -> int:
+        """Seed of a search trial."""
+        return derive_seed(self.seed, f"search/{number}") % _TRIAL_SEEDS
+
+    def trial(
+        self,
+        parameters: dict[str, Value],
+        *,
+        seed: int,
+        report: bool,
+        retriever: str = "trained",
+    ) -> TrialConfig:
         """The configuration of one trial.
 
         Args:
             parameters: values of searched or confirmed parameters.
             seed: the trial's.
             report: whether the reported benchmarks are evaluated; search trials never do.
+            retriever: see `TrialConfig.retriever`.
         """
         sections: dict[str, dict[str, Any]] = {
             "batch": self.batch.model_dump(),
@@ -214,7 +241,13 @@ class StudyConfig(DataConfig):
         if not report:
             data["report_on"] = ()
         return TrialConfig.model_validate(
-            {"data": data, "evaluation": self.evaluation, "seed": seed, **sections}
+            {
+                "data": data,
+                "evaluation": self.evaluation,
+                "retriever": retriever,
+                "seed": seed,
+                **sections,
+            }
         )
 
 

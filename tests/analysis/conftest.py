@@ -43,6 +43,13 @@ confirm: {mixing_ratio: [0.0, 0.5, 1.0], seeds: 3}
 note: "</script><script>throw new Error('a study file must not end the script')</script>"
 """
 
+# Baselines that were trained for themselves, and the ratio whose figures each borrows.
+BORROWED = {"untrained": 1.0, "bm25": 0.0, "x-x": 0.5}
+HELD_TEXT = """name: held
+baselines: [untrained, bm25, x-x, x-x-mono, x-y, hybrid]
+confirm: {mixing_ratio: [0.0, 0.5, 1.0], seeds: 3}
+"""
+
 Trial = dict[str, Any]
 
 
@@ -128,6 +135,19 @@ def confirm_trials(
     return trials
 
 
+def baseline_trials() -> list[Trial]:
+    """One trial of what has no seeds, a trial a seed of what is trained."""
+    trials = []
+    for name, ratio in BORROWED.items():
+        for index, seed in enumerate(SEEDS if name == "x-x" else SEEDS[:1]):
+            (trial,) = confirm_trials([ratio], [seed])
+            trial["name"] = f"baseline-{name}-s{index}"
+            trial["phase"] = names.PHASE_BASELINE
+            trial["params"] = {names.SEED: seed, names.BASELINE: name}
+            trials.append(trial)
+    return trials
+
+
 def _params(ratio: float, seed: int, batch_size: int = 64) -> dict[str, Any]:
     return {
         names.MIXING_RATIO: ratio,
@@ -137,7 +157,7 @@ def _params(ratio: float, seed: int, batch_size: int = 64) -> dict[str, Any]:
     }
 
 
-def record(folder: Path, study: str, trials: list[Trial]) -> str:
+def record(folder: Path, study: str, trials: list[Trial], text: str = STUDY_TEXT) -> str:
     """Write a study to `folder/mlflow.db` and return its tracking URI."""
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     client = MlflowClient(uri)
@@ -149,7 +169,7 @@ def record(folder: Path, study: str, trials: list[Trial]) -> str:
     )
     tags = {names.TAG_STUDY: study, names.TAG_KIND: names.KIND_STUDY}
     parent = client.create_run(experiment, tags=tags).info.run_id
-    client.log_text(parent, STUDY_TEXT, names.ARTIFACT_STUDY)
+    client.log_text(parent, text, names.ARTIFACT_STUDY)
     for trial in trials:
         tags = {
             names.TAG_PARENT: parent,
@@ -178,9 +198,12 @@ def record(folder: Path, study: str, trials: list[Trial]) -> str:
 
 @pytest.fixture(scope="session")
 def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A database with ``unconfirmed``, search alone, and ``small``, confirmed, in this order."""
+    """A database with ``unconfirmed``, search alone, ``alone``, baselines alone, ``held``,
+    confirmed with baselines, and ``small``, confirmed, in this order."""
     folder = tmp_path_factory.mktemp("mlflow")
     record(folder, "unconfirmed", search_trials())
+    record(folder, "alone", baseline_trials(), HELD_TEXT)
+    record(folder, "held", [*confirm_trials(), *baseline_trials()], HELD_TEXT)
     return record(folder, "small", [*search_trials(), *confirm_trials()])
 
 

@@ -1,29 +1,65 @@
 """The studies that ship, on miniatures of what they name."""
 
+import io
 import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from rich.console import Console
 
+from hybridir import names
 from tests.data.layouts import hub
-from tune.folders import RunFolder
+from tune.folders import Outcome, RunFolder
+from tune.forecast.plan import read_plan, render
 from tune.study import STUDIES, load_study
 
-pytestmark = pytest.mark.xdist_group("real text")
+pytestmark = pytest.mark.xdist_group("study")
 
+ROOT = Path(__file__).parents[2]
 TINY = "{layers: 1, hidden_size: 16, intermediate_size: 16, heads: 2, vocabulary: 1000}"
+# Their user names a folder of weights, and one of data.
+WITHOUT_WEIGHTS = ("mlqa_to_xquad", "minilm_ratio")
 # In the hub's terms a commit is 40 hexadecimal digits.
 COMMIT = 40
+PHASES = ("search", "confirm", "baseline")
+SEARCHED = ["search-000", "search-001"]
+CONFIRMED = ["confirm-a0-s0", "confirm-a1-s0"]
+TRIALS = {
+    "mbert_ratio": [*CONFIRMED, *SEARCHED],
+    "xlmr_paper": CONFIRMED,
+    "labse_paper": CONFIRMED,
+    "lareqa_baselines": [
+        "baseline-bm25-s0", "baseline-en-en-s0", "baseline-hybrid-s0", "baseline-untrained-s0",
+        "baseline-x-x-mono-s0", "baseline-x-x-s0", "baseline-x-y-s0",
+    ],
+}  # fmt: skip
+# One process after the other would load torch and Ray four times.
+RUN_ALL = """
+import json, sys
+from tune import run_sweep
+for arguments in json.loads(sys.argv[1]):
+    sys.argv = ["run_sweep.py", *arguments]
+    try:
+        run_sweep.run()
+    except SystemExit as ended:
+        if ended.code:
+            raise
+"""
 
 
 @pytest.mark.parametrize("path", sorted(STUDIES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_study_that_ships_is_legal_and_pins_what_it_fetches(path: Path) -> None:
-    local = ["data_root=.", "encoder.path=."] if path.stem == "mlqa_to_xquad" else []
+    local = ["data_root=.", "encoder.path=."] if path.stem in WITHOUT_WEIGHTS else []
     study = load_study(path, local)
     assert study.name == path.stem
-    assert study.confirm is not None
-    assert {0.0, 0.5, 1.0} <= set(study.confirm.mixing_ratio)
+    ratios = {names.BASELINE_RATIOS.get(name) for name in study.baselines}
+    ratios |= set(study.confirm.mixing_ratio) if study.confirm else set()
+    assert {0.0, 0.5, 1.0} <= ratios
     if study.encoder.hub:
         assert len(study.encoder.hub.revision) == COMMIT
         int(study.encoder.hub.revision, 16)
@@ -46,35 +82,137 @@ def table(path: Path, questions: int) -> Path:
     return path
 
 
-def test_the_study_with_mbert_runs_at_miniature_size(
-    data_root: Path, start_study: Any, tmp_path: Path
-) -> None:
-    miracl = hub(tmp_path / "miracl", ["sw", "yo"])
-    settings = [
-        f"train.table.path={table(tmp_path / 'squad.jsonl', 120)}",
-        "dev_share=0.2",
-        "report_on=[{name: xquad-r, languages: [en, th]}, {name: mlqa-r, languages: [de, en]}, "
-        f"{{name: miracl, folder: {miracl}, split: dev}}]",
+@dataclass
+class Finished:
+    """The studies, each run to its end in one working directory, and what all of them said."""
+
+    folder: Path
+    said: str
+
+    def run(self, study: str) -> RunFolder:
+        return RunFolder(self.folder / "results" / study / "run-001")
+
+    def outcomes(self, study: str) -> dict[str, Outcome]:
+        trials = {trial.name: trial.outcome for trial in self.run(study).trials()}
+        return {name: outcome for name, outcome in trials.items() if outcome}
+
+
+@pytest.fixture(scope="module")
+def finished(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    folder = tmp_path_factory.mktemp("shipped")
+    miracl = hub(folder / "miracl", ["sw", "yo"])
+    one = "{name: xquad-r, languages: [en, th]}"
+    two = f"{one}, {{name: mlqa-r, languages: [de, en]}}"
+    everywhere = [
+        f"train.table.path={table(folder / 'squad.jsonl', 120)}",
         f"data_root={data_root}",
         f"encoder={{from_scratch: {TINY}, query_length: 16, passage_length: 16}}",
-        "training.pairs=256",
-        "space.batch_size={choice: [8, 16]}",
-        "search.trials=2",
-        "confirm.mixing_ratio=[0.0, 1.0]",
-        "confirm.seeds=1",
-        "resources={cpu: 1, gpu: 0}",
+        "training.pairs=64",
+        # One trial at a time, so that one worker alone loads torch.
+        f"resources={{cpu: {len(os.sched_getaffinity(0))}, gpu: 0}}",
     ]
-    overrides = [part for setting in settings for part in ("--set", setting)]
-    running = start_study(tmp_path, str(STUDIES / "mbert_ratio.yaml"), *overrides)
-    assert running.finish() == 0, running.output
-    assert running.output.splitlines()[-1].startswith("report: ")
-    trials = RunFolder(tmp_path / "results" / "mbert_ratio" / "run-001").trials()
-    assert len(trials) == 4
-    for trial in trials[:2]:
-        outcome = json.loads((trial.path / "outcome.json").read_text())
-        assert outcome["state"] == "COMPLETE"
-        for benchmark in ("xquad-r", "mlqa-r", "miracl"):
-            assert 0 < outcome["metrics"][f"{benchmark}/map_monolingual"] <= 1
-        # MIRACL's questions have no translations.
-        assert "miracl/map_crosslingual" not in outcome["metrics"]
-        assert len(outcome["metrics"]) <= 30
+    curve = ["confirm.mixing_ratio=[0.0, 1.0]", "confirm.seeds=1"]
+    paper = [*curve, f"report_on=[{one}]", "confirm.at={temperature: 0.05, batch_size: 8}"]
+    own = {
+        "mbert_ratio": [
+            *curve,
+            f"report_on=[{two}, {{name: miracl, folder: {miracl}, split: dev}}]",
+            "dev_share=0.2",
+            "space.batch_size={choice: [8, 16]}",
+            "search.trials=2",
+        ],
+        "xlmr_paper": paper,
+        "labse_paper": paper,
+        "lareqa_baselines": [
+            f"report_on=[{one}]",
+            "batch.batch_size=8",
+            "baseline_seeds=1",
+        ],
+    }
+    commands: list[list[str]] = []
+    for study, changes in own.items():
+        settings = [part for change in (*everywhere, *changes) for part in ("--set", change)]
+        commands.append([str(STUDIES / f"{study}.yaml"), *settings])
+    commands.append([*commands[-1], "--plan"])
+    commands.append(["--status", "lareqa_baselines"])
+    commands.append(["--replay", "lareqa_baselines/baseline-bm25-s0"])
+    kept = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
+    done = subprocess.run(
+        [sys.executable, "-c", RUN_ALL, json.dumps(commands)],
+        cwd=folder,
+        env={**kept, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,  # Ray's processes are to hear of no signal that is not theirs
+    )
+    assert done.returncode == 0, done.stdout
+    return Finished(folder, done.stdout)
+
+
+@pytest.mark.parametrize("study", TRIALS)
+def test_it_runs_to_its_report_at_miniature_size(finished: Finished, study: str) -> None:
+    outcomes = finished.outcomes(study)
+    assert sorted(outcomes) == TRIALS[study]
+    for name, outcome in outcomes.items():
+        if name in SEARCHED:
+            continue
+        assert outcome.state == "COMPLETE", outcome.reason
+        assert 0 < outcome.metrics["xquad-r/map_monolingual"] <= 1
+        assert len(outcome.metrics) <= 30
+    assert (finished.run(study).report / "report.html").is_file()
+
+
+def phases(plan: str) -> dict[str, str]:
+    """The phases of a plan as it is printed, with their number of trials."""
+    rows = [line.strip("│ ").split() for line in plan.splitlines() if line.startswith("│")]
+    return {row[0]: row[2] for row in rows if len(row) > 2 and row[0] in PHASES}
+
+
+@pytest.mark.parametrize("study", TRIALS)
+def test_its_plan_names_every_phase_with_its_trials(finished: Finished, study: str) -> None:
+    run = finished.run(study)
+    plan = read_plan(run)
+    assert plan is not None
+    console = Console(width=120, record=True, file=io.StringIO())
+    for part in render(load_study(run.study_file, []), plan):
+        console.print(part)
+    counted = Counter(name.partition("-")[0] for name in TRIALS[study])
+    assert phases(console.export_text()) == {name: str(n) for name, n in counted.items()}
+
+
+def test_miracl_whose_questions_have_no_translations_is_reported_on(finished: Finished) -> None:
+    metrics = finished.outcomes("mbert_ratio")["confirm-a0-s0"].metrics
+    assert 0 < metrics["miracl/map_monolingual"] <= 1
+    assert 0 < metrics["mlqa-r/map_monolingual"] <= 1
+    assert "miracl/map_crosslingual" not in metrics
+
+
+def test_the_plan_of_the_baselines_is_printed_by_the_command(finished: Finished) -> None:
+    last = finished.said.split("lareqa_baselines: what it will take")[-1].partition("disk:")[0]
+    assert phases(last) == {"baseline": "7"}
+    assert "time: " in last
+
+
+def test_baselines_that_learn_nothing_are_not_trained(finished: Finished) -> None:
+    outcomes = finished.outcomes("lareqa_baselines")
+    trained = {name for name, found in outcomes.items() if "train/loss" in found.metrics}
+    assert set(outcomes) - trained == {"baseline-bm25-s0", "baseline-untrained-s0"}
+    shares = {name: outcomes[name].metrics["train/monolingual_share"] for name in trained}
+    assert shares["baseline-x-y-s0"] == 0
+    assert shares["baseline-x-x-mono-s0"] == 1
+
+
+def test_baselines_have_a_status_and_can_be_replayed(finished: Finished) -> None:
+    status = finished.said.rpartition("run-001: finished; 7 COMPLETE")[2]
+    assert ["baseline", "7", "0", "0", "0", "0", "7"] in map(str.split, status.splitlines())
+    assert "baseline-bm25-s0: all" in status
+    assert "metrics are the same to the last digit" in status
+
+
+def test_the_report_shows_all_baselines_together(finished: Finished) -> None:
+    report = finished.run("lareqa_baselines").report
+    rows = (report / "tables" / "baselines-xquad-r.csv").read_text().splitlines()
+    shown = [row.split(",")[0] for row in rows[1:]]
+    assert shown == ["untrained", "bm25", "en-en", "x-x", "x-x-mono", "x-y", "hybrid"]
+    assert "Baselines on xquad-r" in (report / "report.html").read_text()

@@ -2,7 +2,8 @@
 
 Assumptions, which the report compares with what came: the batch sizes of a search are proposed
 equally often; of trials that are compared, all but one in ``reduction`` stop at each rung; trials
-that run side by side do not slow each other; a worker loads data and weights once a phase.
+that run side by side do not slow each other; a worker loads data and weights once a phase; BM25
+takes as long as the encoder's evaluation.
 """
 
 import math
@@ -13,11 +14,13 @@ import numpy as np
 
 from hybridir import names
 from hybridir.errors import InputError
+from tune.baselines import baselines_to_run
 from tune.forecast.probe import Measured, Point
 from tune.readiness.inputs import Inputs, batch_sizes
 from tune.readiness.judgement import Needs, estimated_memory_mb
 from tune.searching.stopping import fidelities
 from tune.study import StudyConfig
+from tune.view.standing import totals
 
 # Of a row of a per-query table as Parquet: 12 for XQuAD-R with random ranks (measured), and a
 # reserve.
@@ -31,7 +34,7 @@ class Phase:
     """What one phase of a study is expected to take.
 
     Attributes:
-        phase: `names.PHASE_SEARCH` or `names.PHASE_CONFIRM`.
+        phase: `names.PHASE_SEARCH`, `names.PHASE_CONFIRM` or `names.PHASE_BASELINE`.
         trials: how many.
         batch_sizes: those that it may use.
         evaluation_seconds: of one trial with the whole budget.
@@ -156,25 +159,28 @@ def _phase(
         shares = fidelities(search.scheduler, search.first_rung, search.reduction)
         trained, evaluations = _until_stopped(shares, search.scheduler, search.reduction)
         once = measured.evaluation_seconds.get(names.DEV, 0.0)
-        trials, typical = search.trials, float(np.mean(times))
+        trials, trains, typical = search.trials, search.trials, float(np.mean(times))
     else:
-        assert study.confirm is not None, "a phase that there is"
-        shares, trained, evaluations = [1.0], 1.0, 1.0
+        trials = totals(study)[phase]
+        trains = trials
+        if phase == names.PHASE_BASELINE:
+            trains = sum(each.retriever == "trained" for each in baselines_to_run(study))
+        shares, trained, evaluations = [1.0], trains / trials, 1.0
         once = sum(measured.evaluation_seconds.values())
-        trials = len(study.confirm.mixing_ratio) * study.confirm.seeds
         typical = min(times)  # "at: best" is one of these, and nobody knows which
     low = trained * typical + evaluations * once
-    high = max(times) + len(shares) * once
+    evaluated = len(shares) * once
+    high = (max(times) if trains else 0.0) + evaluated
     return Phase(
         phase=phase,
         trials=trials,
         batch_sizes=sizes,
-        evaluation_seconds=len(shares) * once,
+        evaluation_seconds=evaluated,
         seconds=(
             startup + trials * low / min(at_a_time, trials),
             startup + math.ceil(trials / at_a_time) * high,
         ),
-        trial_seconds=(trials * low, trials * high),
+        trial_seconds=(trials * low, trains * max(times) + trials * evaluated),
     )
 
 
@@ -205,12 +211,9 @@ def _until_stopped(shares: Sequence[float], scheduler: str, reduction: int) -> t
 def _disk(study: StudyConfig, inputs: Inputs, at_a_time: int) -> tuple[float, float, float]:
     """Disk in MB: at most, what is kept in the study's folder, and prepared data."""
     weights = inputs.parameters * 4 / 1e6
-    counts = {names.PHASE_SEARCH: study.search.trials if study.search else 0}
-    encoders = 0
-    if study.confirm:
-        encoders = len(study.confirm.mixing_ratio)
-        counts[names.PHASE_CONFIRM] = encoders * study.confirm.seeds
-    tables = sum(count * inputs.rows[phase] for phase, count in counts.items()) * _ROW_BYTES / 1e6
+    encoders = len(study.confirm.mixing_ratio) if study.confirm else 0
+    rows = sum(count * inputs.rows[phase] for phase, count in totals(study).items())
+    tables = rows * _ROW_BYTES / 1e6
     cache = inputs.characters * _BYTES_PER_CHARACTER / 1e6
     # A checkpoint holds the weights and AdamW's two moments, and is written beside the last one.
     checkpoints = at_a_time * 2 * 3 * weights

@@ -17,7 +17,8 @@ from tune.forecast.probe import Measured, measure
 from tune.readiness.cluster import on_cluster
 from tune.readiness.inputs import Inputs, batch_sizes
 from tune.readiness.nodes import Node, trials_at_a_time
-from tune.study import ResourcesConfig, StudyConfig
+from tune.resources import ResourcesConfig
+from tune.study import StudyConfig
 from tune.view.narrator import duration
 
 _PROBE_SECONDS = 900.0
@@ -48,7 +49,7 @@ def make_plan(study: StudyConfig, inputs: Inputs, nodes: Sequence[Node]) -> Plan
         InputError: if it cannot be run, or no batch size fits into memory.
     """
     sizes = tuple(sorted({size for found in batch_sizes(study).values() for size in found}))
-    config = study.trial({}, seed=0, report=study.confirm is not None).model_dump_json()
+    config = study.trial({}, seed=0, report=study.reports).model_dump_json()
     asked = study.resources
     arguments = (
         config,

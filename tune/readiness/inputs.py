@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hybridir import names
+from hybridir.bm25 import check_installed
 from hybridir.config import TrialConfig
 from hybridir.data.benchmark import Benchmark
 from hybridir.data.sources import load_reported, load_training
@@ -13,6 +14,7 @@ from hybridir.errors import InputError
 from hybridir.evaluation import fits
 from hybridir.loading import load_encoder, load_tokenizer
 from hybridir.trial import make_plan
+from tune.baselines import baselines_to_run
 from tune.space.parameters import Value
 from tune.space.ranges import corners
 from tune.study import StudyConfig
@@ -53,6 +55,8 @@ def check_study(study: StudyConfig) -> Inputs:
     Raises:
         InputError: if the data or weights cannot be used, or a batch cannot be filled.
     """
+    if names.BM25 in study.baselines:
+        check_installed()
     training = load_training(study.data)
     reported = load_reported(study.data)
     problems: dict[str, None] = {}
@@ -81,6 +85,7 @@ def check_study(study: StudyConfig) -> Inputs:
         rows={
             names.PHASE_SEARCH: sum(map(_rows, dev)),
             names.PHASE_CONFIRM: sum(map(_rows, benchmarks)),
+            names.PHASE_BASELINE: sum(map(_rows, benchmarks)),
         },
         contamination="; ".join(map(str, training.overlaps)) or names.NO_CONTAMINATION,
         stored_mb=0.0 if fits(most, dimension, study.evaluation.memory_mb) else stored_mb,
@@ -94,10 +99,13 @@ def batch_sizes(study: StudyConfig) -> dict[str, tuple[int, ...]]:
     if study.search and (given := study.space.get(names.BATCH_SIZE)):
         searched = given.extremes + ((own,) if given.when else ())
     found = {names.PHASE_SEARCH: searched} if study.search else {}
+    later = searched
     if study.confirm:
-        at = study.confirm.at
-        fixed = at.get(names.BATCH_SIZE, own) if isinstance(at, dict) else None
-        found[names.PHASE_CONFIRM] = searched if fixed is None else (fixed,)
+        if isinstance(study.confirm.at, dict):
+            later = (study.confirm.at.get(names.BATCH_SIZE, own),)
+        found[names.PHASE_CONFIRM] = later
+    if baselines_to_run(study):
+        found[names.PHASE_BASELINE] = later
     return {phase: tuple(sorted({int(size) for size in sizes})) for phase, sizes in found.items()}
 
 
@@ -106,11 +114,16 @@ def _extremes(study: StudyConfig) -> Iterator[dict[str, Value]]:
     searched = list(corners(study.space, [n for n in _BATCHES if n in study.space]))
     if study.search:
         yield from searched
+    points = searched if study.search else [{}]
     if study.confirm:
-        at = study.confirm.at
+        points = [study.confirm.at] if isinstance(study.confirm.at, dict) else points
         for ratio in sorted(set(study.confirm.mixing_ratio)):
-            for point in [at] if isinstance(at, dict) else searched:
+            for point in points:
                 yield {**point, names.MIXING_RATIO: ratio}
+    distinct = {str(found.batches): found.batches for found in baselines_to_run(study)}
+    for batches in distinct.values():
+        for point in points if batches else ():
+            yield {**point, **batches}
 
 
 def _encoder(config: TrialConfig, texts: list[str], digest: str) -> tuple[int, int]:

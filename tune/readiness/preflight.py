@@ -173,7 +173,7 @@ def _prepare(
         and str(node) not in broken
         and (asked.gpu or (node.id != driver and (from_hub or found[node.id]["cache"][1])))
     ]
-    config = study.trial({}, seed=0, report=study.confirm is not None).model_dump_json()
+    config = study.trial({}, seed=0, report=study.reports).model_dump_json()
     arguments = (config, str(_folders(study)[1]), asked.gpu > 0)
     answers = run_on_each(
         node_probe.prepare, where, lambda node: arguments, _PREPARE_SECONDS, asked.gpu

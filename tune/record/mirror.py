@@ -314,8 +314,12 @@ def _in_step(run: Run | None, outcome: Outcome | None) -> bool:
 def _parameters(trial: TrialFolder) -> list[Param]:
     config = TrialConfig.model_validate(trial.read(names.ARTIFACT_CONFIG))
     settings = config.model_dump()
-    values = {name: settings[where][name] for name, (where, _) in PARAMETERS.items()}
-    values |= {names.SEED: config.seed, "pairs": config.training.pairs}
+    values: dict[str, object] = {names.SEED: config.seed}
+    if config.retriever == "trained":
+        values |= {name: settings[where][name] for name, (where, _) in PARAMETERS.items()}
+        values["pairs"] = config.training.pairs
+    if trial.baseline:
+        values[names.BASELINE] = trial.baseline
     return [Param(name, str(value)) for name, value in values.items()]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hybridir import names
+from tune.baselines import baselines_to_run
 from tune.folders import ATTEMPTS, PROGRESS, STARTED, RunFolder, TrialFolder
 from tune.study import StudyConfig
 
@@ -96,6 +97,8 @@ def totals(study: StudyConfig) -> dict[str, int]:
         found[names.PHASE_SEARCH] = study.search.trials
     if study.confirm:
         found[names.PHASE_CONFIRM] = len(study.confirm.mixing_ratio) * study.confirm.seeds
+    if baselines := baselines_to_run(study):
+        found[names.PHASE_BASELINE] = len(baselines)
     return found
 
 

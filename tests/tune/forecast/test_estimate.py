@@ -114,3 +114,18 @@ def test_a_probe_tells_each_batch_size_and_benchmark_and_leaves_tokens_behind(
     assert found.evaluation_seconds.keys() == {"dev", "synthetic-test"}
     assert all(seconds > 0 for seconds in found.evaluation_seconds.values())
     assert len(list(tmp_path.glob("tokens-*/manifest.json"))) == 6, "training and two benchmarks"
+
+
+def test_of_the_baselines_those_are_trained_that_learn_something() -> None:
+    named = study(
+        search=None,
+        confirm={"mixing_ratio": [0.0, 0.5], "at": {"batch_size": 16}, "seeds": 2},
+        baselines=["untrained", "bm25", "x-x", "x-y"],
+    )
+    inputs = replace(INPUTS, rows={"confirm": 5000, "baseline": 5000})
+    confirm, baseline = add_up(named, inputs, MEASURED, startup=10.0, at_a_time=4).phases
+    # Two untrained ones, since weights are random, one BM25 and two of X-X; X-Y is confirmed.
+    assert (confirm.trials, baseline.trials) == (4, 5)
+    assert baseline.batch_sizes == (16,)
+    assert baseline.trial_seconds == pytest.approx((2 * 40 + 5 * 8, 2 * 40 + 5 * 8))
+    assert baseline.seconds == pytest.approx((10 + (2 * 40 + 5 * 8) / 4, 10 + 2 * (40 + 8)))

@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +81,25 @@ def test_each_phase_has_its_batch_sizes(study: Any) -> None:
         "search": (16, 64),
         "confirm": (8,),
     }
+
+
+def test_baselines_have_the_batch_sizes_of_the_confirmation_or_the_studys_own(study: Any) -> None:
+    fixed = {"mixing_ratio": [0.5], "at": {"batch_size": 8}}
+    assert batch_sizes(study(confirm=fixed, baselines=["x-x"]))["baseline"] == (8,)
+    assert "baseline" not in batch_sizes(study(confirm=fixed, baselines=["hybrid"]))
+    alone = study(confirm=None, baselines=["x-x"], batch={"batch_size": 24})
+    assert batch_sizes(alone) == {"baseline": (24,)}
+
+
+def test_batches_of_a_baseline_that_cannot_be_filled_are_refused(study: Any) -> None:
+    # The synthetic languages are none of the world's.
+    with pytest.raises(InputError, match="en-en"):
+        check_study(study(baselines=["en-en"]))
+
+
+def test_bm25_that_is_not_installed_is_told_before_anything_is_loaded(
+    study: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "bm25s", None)  # as Python marks what cannot be imported
+    with pytest.raises(InputError, match="needs the package bm25s"):
+        check_study(study(baselines=["bm25"]))

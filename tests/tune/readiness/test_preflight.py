@@ -19,7 +19,8 @@ from tune.readiness.inputs import check_study
 from tune.readiness.judgement import Needs
 from tune.readiness.nodes import alive_nodes, wait_for_nodes
 from tune.readiness.preflight import preflight
-from tune.study import ResourcesConfig, StudyConfig
+from tune.resources import ResourcesConfig
+from tune.study import StudyConfig
 
 pytestmark = pytest.mark.xdist_group("ray")
 

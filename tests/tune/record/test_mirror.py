@@ -174,3 +174,19 @@ def test_artifacts_lie_beside_the_database(uri: str, folder: RunFolder) -> None:
     database = Path(uri.removeprefix("sqlite:///"))
     assert parent.info.artifact_uri.startswith((database.parent / "mlartifacts").as_uri())
     assert not (database.parent / "mlruns").exists()
+
+
+def test_a_baseline_has_its_name_and_only_the_parameters_that_matter_to_it(
+    uri: str, folder: RunFolder
+) -> None:
+    writer = mirror(uri, folder)
+    trained = start(folder, "baseline-x-x-mono-s0")
+    lexical = start(folder, "baseline-bm25-s0")
+    lexical.write("config.json", {**(lexical.read("config.json") or {}), "retriever": "bm25"})
+    for trial in (trained, lexical):
+        writer.bring(trial)
+    _, second, first = runs(uri, folder)
+    assert first.data.params[names.BASELINE] == "x-x-mono"
+    assert first.data.params[names.BATCH_SIZE] == "64"
+    assert first.data.tags[names.TAG_PHASE] == names.PHASE_BASELINE
+    assert second.data.params == {names.BASELINE: "bm25", names.SEED: "3"}

@@ -108,3 +108,8 @@ def test_the_time_left_is_that_of_mean_trials_shared_by_those_that_run(
     start(folder, "confirm-a0-s0")
     end(folder, "confirm-a0-s0", 400, train_seconds=1000.0)
     assert seconds_left(folder, study, BEGIN) == (150 * 1.5 + 1000 * 3) / 2
+
+
+def test_baselines_are_counted_without_those_that_are_confirmed(study: StudyConfig) -> None:
+    named = study.model_copy(update={"baselines": ("bm25", "x-x", "x-y")})
+    assert totals(named)["baseline"] == 1 + 2

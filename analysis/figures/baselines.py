@@ -1,0 +1,74 @@
+"""Baselines under each other: a dot with its interval in each setting, and rank distance."""
+
+from typing import NamedTuple
+
+import altair as alt
+import pandas as pd
+
+from analysis.figures.style import BLUE, GREY, styled
+from hybridir import names
+
+_WIDTH, _STEP = 165, 24  # pixels of a panel, and of a baseline
+
+
+class _BaselinesInfo(NamedTuple):
+    """What the figure shows.
+
+    Attributes:
+        means: ``label, panel, mean, low, high, n_seeds, n_questions, hybrid``.
+        labels: baselines from top to bottom.
+        panels: from left to right.
+    """
+
+    means: pd.DataFrame
+    labels: list[str]
+    panels: list[str]
+
+
+def baselines(table: pd.DataFrame) -> alt.TopLevelMixin:
+    """Draw the means of `analysis.baselines.baseline_table` with their intervals."""
+    return _draw_baselines(_get_baselines_info(table))
+
+
+def _get_baselines_info(table: pd.DataFrame) -> _BaselinesInfo:
+    label = table["baseline"].map(lambda name: names.LABELS.get(name, name))
+    ratio = table[names.MIXING_RATIO]
+    # X-Y and X-X-mono say by their names what their ratio is.
+    hybrid = ratio.between(0, 1, inclusive="neither")
+    label = label.where(~hybrid, label + " α = " + ratio.map("{:g}".format))
+    is_map = table["measure"] == names.AP
+    panel = (
+        table["measure"]
+        .map(names.LABELS)
+        .where(~is_map, names.LABELS[names.AP] + ", " + table["setting"].map(names.LABELS))
+    )
+    means = table.assign(label=label, panel=panel, hybrid=hybrid)
+    columns = ["label", "panel", "mean", "low", "high", "n_seeds", "n_questions", "hybrid"]
+    return _BaselinesInfo(means[columns], [*dict.fromkeys(label)], [*dict.fromkeys(panel)])
+
+
+def _draw_baselines(info: _BaselinesInfo) -> alt.TopLevelMixin:
+    panels = []
+    for place, panel in enumerate(info.panels):
+        axis = alt.Axis(title=None, labels=place == 0, ticks=False, domain=False, grid=True)
+        axis.labelLimit = 200
+        base = alt.Chart(info.means[info.means["panel"] == panel]).encode(
+            y=alt.Y("label:N", sort=info.labels, axis=axis).scale(domain=info.labels),
+            color=alt.condition("datum.hybrid", alt.value(BLUE), alt.value(GREY)),
+        )
+        x = alt.X("low:Q", title=None).scale(zero=False, nice=True).axis(tickCount=4)
+        lines = base.mark_rule(strokeWidth=1.6).encode(x=x, x2="high:Q")
+        dots = base.mark_point(filled=True, size=34, opacity=1).encode(
+            x=alt.X("mean:Q"),
+            tooltip=[
+                alt.Tooltip("label:N", title="baseline"),
+                alt.Tooltip("mean:Q", format=".4f"),
+                alt.Tooltip("low:Q", title="95 % from", format=".4f"),
+                alt.Tooltip("high:Q", title="95 % to", format=".4f"),
+                alt.Tooltip("n_seeds:Q", title="seeds"),
+                alt.Tooltip("n_questions:Q", title="questions"),
+            ],
+        )
+        height = _STEP * len(info.labels)
+        panels.append(alt.layer(lines, dots).properties(title=panel, width=_WIDTH, height=height))
+    return styled(alt.hconcat(*panels, spacing=18, bounds="flush"))
