@@ -32,7 +32,7 @@ def benchmark_sections(
         The answer and the sections, that on the literature only where there is some; None if no
         trial recorded a per-query table.
     """
-    scores = collect_scores(frames.per_query_tables(study, benchmark))
+    scores = collect_scores(frames.laid_out_tables(study, benchmark))
     maps = [setting for setting in names.SETTINGS if (names.AP, setting) in scores]
     if not maps:
         return None

@@ -8,6 +8,8 @@ import yaml
 
 from analysis import inference
 from analysis.inference import Replicates
+from analysis.kept import laid_out
+from analysis.layout import LaidOut
 from analysis.load import Study
 from analysis.scores import Key, Scores
 from hybridir import names
@@ -60,6 +62,19 @@ def per_query_tables(study: Study, benchmark: str) -> Iterator[tuple[float, int,
         table = study.per_query(str(row["run_id"]), benchmark)
         if table is not None:
             yield float(row[names.MIXING_RATIO]), int(row[names.SEED]), table
+
+
+def laid_out_tables(
+    study: Study, benchmark: str
+) -> Iterator[tuple[float, int, Mapping[Key, LaidOut]]]:
+    """Yield what `collect_scores` takes of the confirmation, from what was kept where it can.
+
+    Trials without a table for that benchmark are passed over.
+    """
+    for row in confirmed_trials(study).to_dict("records"):
+        found = laid_out(study, str(row["run_id"]), benchmark)
+        if found is not None:
+            yield float(row[names.MIXING_RATIO]), int(row[names.SEED]), found
 
 
 def curve_table(

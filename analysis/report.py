@@ -8,6 +8,7 @@ NOT covered: reports over several studies, and tests beyond bootstrap intervals.
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,7 @@ from hybridir import names
 from hybridir.errors import InputError
 
 _BOOTSTRAP_SEED = 20240819  # any number would do; fixed, so that a report can be repeated
+_KEPT = ".scores"  # in the report's folder: what the next report need not read again
 
 
 def write_report(
@@ -53,6 +55,7 @@ def write_report(
     """
     study = load_study(study_name, tracking_uri, run_id)
     folder = out or _own_folder(study)
+    study = replace(study, kept=folder / _KEPT)
     generator = np.random.default_rng(_BOOTSTRAP_SEED)
     headlines, sections = headline_and_sections(study, generator)
     page = render_page(study, headlines, sections, _notes(study))

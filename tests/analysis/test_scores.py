@@ -35,6 +35,39 @@ def test_bias_measures_equal_those_of_the_library(
         assert mean == pytest.approx(value)
 
 
+def test_cells_with_the_same_questions_are_one_group() -> None:
+    rows = [("en", "a", 1.0), ("de", "a", 0.5), ("es", "b", 0.25), ("fr", "a", 0.0)]
+    table = pd.DataFrame(rows, columns=[names.QUERY_LANGUAGE, names.QUESTION_ID, names.AP]).assign(
+        pool_language=names.ALL_LANGUAGES,
+        setting=names.MULTILINGUAL,
+        best_rank=1,
+        worst_rank=1,
+        best_rank_seen=None,
+        worst_rank_seen=None,
+        top1_language=None,
+    )
+    found = collect_scores([(0.5, 1, table)])[names.AP, names.MULTILINGUAL]
+    groups = found.groups()  # cells in the order de, en, es, fr
+    assert sorted(cells.tolist() for cells in groups) == [[0, 1, 3], [2]]
+    group_means = found.group_means(0, 0, groups)
+    means = {len(cells): mean for cells, mean in zip(groups, group_means, strict=True)}
+    np.testing.assert_array_equal(means[3], [0.5, np.nan])  # (0.5 + 1 + 0) / 3
+    np.testing.assert_array_equal(means[1], [np.nan, 0.25])
+
+
+def test_very_many_values_are_held_in_single_precision(
+    table_of: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = [(0.0, 1), (0.5, 1), (1.0, 1)]
+    exact = collect_scores((ratio, seed, table_of(ratio, seed)) for ratio, seed in trials)
+    monkeypatch.setattr("analysis.scores._LARGE", 5000)  # bytes; three trials have 6,048
+    single = collect_scores((ratio, seed, table_of(ratio, seed)) for ratio, seed in trials)
+    for key, found in exact.items():
+        assert found.values.itemsize == 8
+        assert single[key].values.itemsize == 4
+        np.testing.assert_allclose(single[key].macro_means(), found.macro_means(), rtol=1e-7)
+
+
 def test_cells_weigh_the_same_however_many_questions_they_have() -> None:
     # en has questions of AP 1, 1, 1; de has one of AP 0: the macro mean is (1 + 0) / 2
     rows = [("en", "a", 1.0), ("en", "b", 1.0), ("en", "c", 1.0), ("de", "a", 0.0)]
