@@ -60,7 +60,7 @@ def write_report(
     headlines, sections = headline_and_sections(study, generator)
     page = render_page(study, headlines, sections, _notes(study))
     try:
-        files = export(sections, folder)
+        files = export(study.name, sections, folder)
         path = write(folder / "report.html", page.encode())
     except OSError as error:
         raise InputError(
