@@ -11,7 +11,7 @@ from analysis.figures.language_pairs import language_pairs
 from analysis.figures.ratio_curve import ratio_curve
 from analysis.literature import literature_section
 from analysis.load import Study
-from analysis.scores import Key, Scores, collect_scores
+from analysis.scores import Key, Scores
 from hybridir import names
 
 _N = {"n_seeds": "seeds", "n_questions": "questions"}
@@ -32,7 +32,7 @@ def benchmark_sections(
         The answer and the sections, that on the literature only where there is some; None if no
         trial recorded a per-query table.
     """
-    scores = collect_scores(frames.laid_out_tables(study, benchmark))
+    scores = frames.confirmed_scores(study, benchmark)
     maps = [setting for setting in names.SETTINGS if (names.AP, setting) in scores]
     if not maps:
         return None

@@ -9,9 +9,8 @@ import yaml
 from analysis import inference
 from analysis.inference import Replicates
 from analysis.kept import laid_out
-from analysis.layout import LaidOut
 from analysis.load import Study
-from analysis.scores import Key, Scores
+from analysis.scores import Key, Scores, collect_scores
 from hybridir import names
 
 _POOL_MAP = names.mean_metric("", names.AP, names.MULTILINGUAL)
@@ -64,17 +63,24 @@ def per_query_tables(study: Study, benchmark: str) -> Iterator[tuple[float, int,
             yield float(row[names.MIXING_RATIO]), int(row[names.SEED]), table
 
 
-def laid_out_tables(
-    study: Study, benchmark: str
-) -> Iterator[tuple[float, int, Mapping[Key, LaidOut]]]:
-    """Yield what `collect_scores` takes of the confirmation, from what was kept where it can.
+def confirmed_scores(study: Study, benchmark: str) -> dict[Key, Scores]:
+    """Align what the confirmation trials scored, from what was kept of them where it can.
 
     Trials without a table for that benchmark are passed over.
     """
-    for row in confirmed_trials(study).to_dict("records"):
-        found = laid_out(study, str(row["run_id"]), benchmark)
-        if found is not None:
-            yield float(row[names.MIXING_RATIO]), int(row[names.SEED]), found
+    rows = confirmed_trials(study)
+    if rows.empty:
+        return {}
+    trials = [
+        (float(ratio), int(seed))
+        for ratio, seed in zip(rows[names.MIXING_RATIO], rows[names.SEED], strict=True)
+    ]
+    tables = (
+        (*trial, found)
+        for trial, run_id in zip(trials, rows["run_id"], strict=True)
+        if (found := laid_out(study, run_id, benchmark)) is not None
+    )
+    return collect_scores(tables, trials)
 
 
 def curve_table(

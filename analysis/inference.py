@@ -83,17 +83,13 @@ def replicate(scores: Scores, generator: np.random.Generator, draws: int = DRAWS
     seed_counts_SR = generator.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=draws).T
     values_ASR = np.full((n_ratios, n_seeds, draws), np.nan)
     trained = np.argwhere(scores.trained)
-    groups = scores.groups()
-    size_G1 = np.array([[len(cells)] for cells in groups])
+    present_CQ = ~np.isnan(scores.values[tuple(trained[0])])
+    weight_CR = present_CQ @ counts_QR
+    drawn_CR = weight_CR > 0
     for ratio, seed in trained:
-        mean_GQ = scores.group_means(ratio, seed, groups)
-        present_GQ = ~np.isnan(mean_GQ)
-        weight_GR = present_GQ @ counts_QR
-        drawn_GR = weight_GR > 0
-        total_GR = np.where(present_GQ, mean_GQ, 0.0) @ counts_QR
-        mean_GR = np.divide(total_GR, weight_GR, out=np.zeros_like(total_GR), where=drawn_GR)
-        cells_R = (size_G1 * drawn_GR).sum(axis=0)
-        values_ASR[ratio, seed] = (size_G1 * mean_GR).sum(axis=0) / cells_R
+        total_CR = np.where(present_CQ, scores.values[ratio, seed], 0.0) @ counts_QR
+        mean_CR = np.divide(total_CR, weight_CR, out=np.zeros_like(total_CR), where=drawn_CR)
+        values_ASR[ratio, seed] = mean_CR.sum(axis=0) / drawn_CR.sum(axis=0)
     return Replicates(values_ASR, seed_counts_SR)
 
 

@@ -62,7 +62,7 @@ class LaidOut(NamedTuple):
 
     cells: tuple[tuple[str, str], ...]
     questions: tuple[str, ...]
-    values: NDArray[np.float64] | NDArray[np.float32]
+    values: NDArray[np.float64]
 
 
 def lay_out(table: pd.DataFrame) -> dict[Key, LaidOut]:

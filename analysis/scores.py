@@ -6,6 +6,8 @@ macro mean over cells is the figure that is reported (`hybridir.summary`).
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -46,7 +48,7 @@ class Scores:
     questions: tuple[str, ...]
     values: Floats
 
-    @property
+    @cached_property
     def trained(self) -> Bools:
         """[A, S]: whether there is a trial of this ratio and seed."""
         return np.array(
@@ -60,6 +62,10 @@ class Scores:
 
     def cell_means(self) -> Floats:
         """[A, S, C] means over questions; NaN where a ratio and seed were not trained."""
+        return self._cell_means.copy()
+
+    @cached_property
+    def _cell_means(self) -> Floats:
         means = np.full(self.values.shape[:3], np.nan)
         for ratio, seed in np.argwhere(self.trained):
             values_CQ = self.values[ratio, seed]
@@ -69,37 +75,21 @@ class Scores:
             np.divide(total_C, count_C, out=means[ratio, seed], where=count_C > 0)
         return means
 
-    def groups(self) -> list[NDArray[np.int64]]:
-        """Cells that have the same questions, as the indices of each group.
-
-        A resample of the questions weighs the cells of a group alike, so it is enough to resample
-        `group_means`: where all texts are translated, that is one row in the place of C.
-        """
-        trained = np.argwhere(self.trained)
-        if not len(trained):
-            return []
-        there_CQ = ~np.isnan(self.values[tuple(trained[0])])
-        _, group_C = np.unique(np.packbits(there_CQ, axis=1), axis=0, return_inverse=True)
-        return [np.flatnonzero(group_C == group) for group in range(group_C.max() + 1)]
-
-    def group_means(self, ratio: int, seed: int, groups: Sequence[NDArray[np.int64]]) -> Floats:
-        """[G, Q] means over the cells of each of G groups, of the trial at these indices."""
-        values_CQ = self.values[ratio, seed]
-        return np.stack([values_CQ[cells].mean(axis=0, dtype=np.float64) for cells in groups])
-
     def macro_means(self) -> Floats:
         """[A, S] means over cells of the means over questions."""
-        return np.asarray(self.cell_means().mean(axis=2))
+        return np.asarray(self._cell_means.mean(axis=2))
 
 
 def collect_scores(
     tables: Iterable[tuple[float, int, pd.DataFrame | Mapping[Key, LaidOut]]],
+    trials: Sequence[tuple[float, int]] | None = None,
 ) -> dict[Key, Scores]:
     """Align the per-query tables of the trials of one benchmark.
 
     Args:
-        tables: (mixing ratio, seed, per-query table, or what `lay_out` made of it); a generator
-            keeps only one table in memory.
+        tables: (mixing ratio, seed, per-query table, or what `lay_out` made of it).
+        trials: (mixing ratio, seed) of all tables, and maybe of others, so that a generator keeps
+            only one table in memory; None reads all tables first.
 
     Returns:
         The scores of every key of `KEYS` for which there are values. Two are left out where they
@@ -109,18 +99,23 @@ def collect_scores(
     Raises:
         InputError: if two trials were scored on different questions, which cannot be compared.
     """
-    found: dict[Key, dict[tuple[float, int], LaidOut]] = {}
-    size = 0
+    if trials is None:
+        tables = list(tables)
+        trials = [(ratio, seed) for ratio, seed, _ in tables]
+    ratios = tuple(sorted({ratio for ratio, _ in trials}))
+    seeds = tuple(sorted({seed for _, seed in trials}))
+    found: dict[Key, _Aligned] = {}
     for ratio, seed, table in tables:
         laid_out = lay_out(table) if isinstance(table, pd.DataFrame) else table
+        size = 8.0 * len(ratios) * len(seeds) * sum(one.values.size for one in laid_out.values())
         for key, values in laid_out.items():
-            found.setdefault(key, {})[ratio, seed] = values
-            size += values.values.size
-        if 8 * size > _LARGE:
-            for by_trial in found.values():
-                by_trial |= {trial: _single(values) for trial, values in by_trial.items()}
-    # Each key's tables are let go of as soon as they are aligned.
-    scores = {key: _align(key, found.pop(key)) for key in KEYS if key in found}
+            if key not in found:
+                kind = np.float32 if size > _LARGE else np.float64
+                room = np.full((len(ratios), len(seeds), *values.values.shape), np.nan, kind)
+                found[key] = _Aligned((ratio, seed), values, room)
+            place = ratios.index(ratio), seeds.index(seed)
+            found[key].values[place] = _same_questions(found[key], (ratio, seed), values)
+    scores = {key: _scores(key, ratios, seeds, found[key]) for key in KEYS if key in found}
     everything = scores.get((names.RANK_DISTANCE, names.MULTILINGUAL))
     seen = scores.get((names.RANK_DISTANCE_SEEN, names.MULTILINGUAL))
     if everything and seen and np.array_equal(everything.values, seen.values, equal_nan=True):
@@ -131,33 +126,35 @@ def collect_scores(
     return scores
 
 
-def _single(laid_out: LaidOut) -> LaidOut:
-    return laid_out._replace(values=laid_out.values.astype(np.float32, copy=False))
+class _Aligned(NamedTuple):
+    """Room for all trials, the first one (ratio, seed) and how it was laid out."""
+
+    trial: tuple[float, int]
+    first: LaidOut
+    values: Floats
 
 
-def _align(key: Key, by_trial: dict[tuple[float, int], LaidOut]) -> Scores:
-    ratios = sorted({ratio for ratio, _ in by_trial})
-    seeds = sorted({seed for _, seed in by_trial})
-    first_trial, first = next(iter(by_trial.items()))
-    present = ~np.isnan(first.values)
-    shape = (len(ratios), len(seeds), *first.values.shape)
-    values = np.full(shape, np.nan, dtype=first.values.dtype)
-    for ratio, seed in list(by_trial):
-        trial = by_trial.pop((ratio, seed))
-        same = trial.cells == first.cells and trial.questions == first.questions
-        if not same or not np.array_equal(~np.isnan(trial.values), present):
-            raise InputError(
-                f"the trials at mixing ratio {first_trial[0]:g}, seed {first_trial[1]} and at "
-                f"{ratio:g}, seed {seed} were scored on different questions and cannot be "
-                "compared: confirm them again under one study name"
-            )
-        values[ratios.index(ratio), seeds.index(seed)] = trial.values
-    return Scores(
-        measure=key[0],
-        setting=key[1],
-        ratios=tuple(ratios),
-        seeds=tuple(seeds),
-        cells=first.cells,
-        questions=first.questions,
-        values=values,
-    )
+def _same_questions(aligned: _Aligned, trial: tuple[float, int], laid_out: LaidOut) -> Floats:
+    """Give a trial's values if they are of the questions and cells of the first one."""
+    first = aligned.first
+    same = laid_out.cells == first.cells and laid_out.questions == first.questions
+    if not same or not np.array_equal(np.isnan(laid_out.values), np.isnan(first.values)):
+        raise InputError(
+            f"the trials at mixing ratio {aligned.trial[0]:g}, seed {aligned.trial[1]} and at "
+            f"{trial[0]:g}, seed {trial[1]} were scored on different questions and cannot be "
+            "compared: confirm them again under one study name"
+        )
+    return laid_out.values
+
+
+def _scores(
+    key: Key, ratios: tuple[float, ...], seeds: tuple[int, ...], aligned: _Aligned
+) -> Scores:
+    """Name what was aligned; ratios and seeds of which no table came are left out."""
+    values, first = aligned.values, aligned.first
+    trained = np.array([[not np.isnan(trial).all() for trial in trials] for trials in values])
+    if not trained.any(axis=0).all() or not trained.any(axis=1).all():
+        values = values[np.ix_(trained.any(axis=1), trained.any(axis=0))]
+        ratios = tuple(np.compress(trained.any(axis=1), ratios).tolist())
+        seeds = tuple(np.compress(trained.any(axis=0), seeds).tolist())
+    return Scores(key[0], key[1], ratios, seeds, first.cells, first.questions, values)

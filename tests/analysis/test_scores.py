@@ -35,24 +35,13 @@ def test_bias_measures_equal_those_of_the_library(
         assert mean == pytest.approx(value)
 
 
-def test_cells_with_the_same_questions_are_one_group() -> None:
-    rows = [("en", "a", 1.0), ("de", "a", 0.5), ("es", "b", 0.25), ("fr", "a", 0.0)]
-    table = pd.DataFrame(rows, columns=[names.QUERY_LANGUAGE, names.QUESTION_ID, names.AP]).assign(
-        pool_language=names.ALL_LANGUAGES,
-        setting=names.MULTILINGUAL,
-        best_rank=1,
-        worst_rank=1,
-        best_rank_seen=None,
-        worst_rank_seen=None,
-        top1_language=None,
-    )
-    found = collect_scores([(0.5, 1, table)])[names.AP, names.MULTILINGUAL]
-    groups = found.groups()  # cells in the order de, en, es, fr
-    assert sorted(cells.tolist() for cells in groups) == [[0, 1, 3], [2]]
-    group_means = found.group_means(0, 0, groups)
-    means = {len(cells): mean for cells, mean in zip(groups, group_means, strict=True)}
-    np.testing.assert_array_equal(means[3], [0.5, np.nan])  # (0.5 + 1 + 0) / 3
-    np.testing.assert_array_equal(means[1], [np.nan, 0.25])
+def test_trials_that_were_announced_and_did_not_come_are_left_out(table_of: Table) -> None:
+    announced = [(0.0, 1), (0.0, 3), (0.5, 2), (1.0, 1)]
+    tables = ((ratio, seed, table_of(ratio, seed)) for ratio, seed in [(0.0, 1), (1.0, 1)])
+    found = collect_scores(tables, announced)[names.AP, names.MULTILINGUAL]
+    assert (found.ratios, found.seeds) == ((0.0, 1.0), (1,))
+    assert found.trained.tolist() == [[True], [True]]
+    assert found.macro_means().tolist() == [[pytest.approx(0.39)], [pytest.approx(0.29)]]
 
 
 def test_very_many_values_are_held_in_single_precision(
