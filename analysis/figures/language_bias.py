@@ -91,7 +91,7 @@ def _draw_panel(panel: _Panel) -> alt.LayerChart | alt.FacetChart:
         domain=list(panel.measures), range=list(panel.colours)
     )
     title = "ranks, log scale" if panel.logarithmic else None
-    y = alt.Y("mean:Q", title=title).axis(tickCount=5, format="~g").scale(zero=False, nice=5)
+    y = alt.Y("mean:Q", title=title).axis(tickCount=5, format=",~r").scale(zero=False, nice=5)
     if panel.logarithmic:
         ticks = log_ticks(float(panel.means["low"].min()), float(panel.means["high"].max()))
         y = alt.Y("mean:Q", title=title).axis(values=ticks, format="~s")

@@ -6,6 +6,7 @@ Nothing is fetched when the page is opened: Vega, style and script stand in the 
 import base64
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,12 +18,37 @@ from markupsafe import Markup
 from analysis import drawing
 from analysis.cells import is_number, written
 from analysis.contents import Figure, Headline, Section, Table
-from analysis.load import Study
-from analysis.sections import method
 from hybridir import names
 
 _FOLDER = Path(__file__).parent
 _WIDE = 40  # characters; a longer text cell may wrap
+
+
+@dataclass(frozen=True)
+class Page:
+    """What stands on a page, from top to bottom.
+
+    Attributes:
+        kicker: what kind of report it is.
+        title: what is reported.
+        byline: when, and how much of it.
+        headlines: the answer.
+        notes: what a reader must know before reading on, such as failed trials.
+        sections: figures and tables.
+        links: (text, address) of other reports.
+        method: (what, value): how the figures came about.
+        text: the study file, "" for none.
+    """
+
+    kicker: str
+    title: str
+    byline: str
+    headlines: list[Headline]
+    notes: list[str]
+    sections: list[Section]
+    links: list[tuple[str, str]]
+    method: list[tuple[str, str]]
+    text: str
 
 
 class _Cell(NamedTuple):
@@ -31,30 +57,15 @@ class _Cell(NamedTuple):
     kind: str  # class of the style sheet
 
 
-def render_page(
-    study: Study, headlines: list[Headline], sections: list[Section], notes: list[str]
-) -> str:
-    """Render the report as one HTML text.
-
-    Args:
-        study: the study that is reported.
-        headlines: the answer, first thing on the page.
-        sections: figures and tables, in order.
-        notes: what a reader must know before reading on, such as failed trials.
-
-    Returns:
-        The page, with everything that it needs.
-    """
+def render_page(page: Page) -> str:
+    """Render a report as one HTML text, with everything that it needs."""
     environment = Environment(
         loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined
     )
-    figures = [figure for section in sections for figure in section.figures]
+    figures = [figure for section in page.sections for figure in section.figures]
     specifications = {figure.name: figure.specification for figure in figures}
     return environment.get_template("page.html.j2").render(
-        study=study.name,
-        byline=f"Begun {study.started:%d %B %Y}, trials: {len(study.trials)}",
-        headlines=headlines,
-        notes=notes,
+        page=page,
         sections=[
             {
                 "heading": section.heading,
@@ -62,10 +73,8 @@ def render_page(
                 "figures": [_figure(figure) for figure in section.figures],
                 "tables": [_table(table) for table in section.tables if table.columns],
             }
-            for section in sections
+            for section in page.sections
         ],
-        method=method(study),
-        study_text=study.text,
         css=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
         script=Markup((_FOLDER / "page.js").read_text(encoding="utf-8")),
         vega=Markup(_inside_script(_vega())),
