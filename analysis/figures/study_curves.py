@@ -62,7 +62,7 @@ def _draw_panel(
     info: _StudyCurvesInfo, setting: str, means: pd.DataFrame
 ) -> alt.LayerChart | alt.FacetChart:
     x = ratio_axis(("cross", "mono")).title(names.LABELS[names.MIXING_RATIO])
-    legend = alt.Legend(orient="bottom", title=None, columns=2, labelLimit=300)
+    legend = alt.Legend(orient="bottom", title=None, columns=2, labelLimit=300, symbolOpacity=1)
     colour = alt.Color("study:N", legend=legend).scale(
         domain=info.studies, range=list(COLOURS[: len(info.studies)])
     )
@@ -88,6 +88,5 @@ def _draw_panel(
             alt.Tooltip("n_questions:Q", title="questions"),
         ],
     )
-    return alt.layer(band, line, dots, title=names.LABELS[setting]).properties(
-        width=_WIDTH, height=_HEIGHT
-    )
+    title = alt.Title(names.LABELS[setting], frame="group")
+    return alt.layer(band, line, dots, title=title).properties(width=_WIDTH, height=_HEIGHT)
