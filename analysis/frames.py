@@ -1,6 +1,6 @@
 """Tidy tables: one row an observation, ready for a figure, a CSV file or a page."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -50,17 +50,6 @@ def reported_benchmarks(study: Study) -> list[str]:
         if metric.endswith(_POOL_MAP) and rows[metric].notna().any()
     ]
     return [name for name in scored if name != names.DEV] or scored
-
-
-def per_query_tables(study: Study, benchmark: str) -> Iterator[tuple[float, int, pd.DataFrame]]:
-    """Yield (mixing ratio, seed, per-query table) of the confirmation, one in memory at a time.
-
-    Trials without a table for that benchmark are passed over.
-    """
-    for row in confirmed_trials(study).to_dict("records"):
-        table = study.per_query(str(row["run_id"]), benchmark)
-        if table is not None:
-            yield float(row[names.MIXING_RATIO]), int(row[names.SEED]), table
 
 
 def confirmed_scores(study: Study, benchmark: str) -> dict[Key, Scores]:

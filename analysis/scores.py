@@ -100,13 +100,13 @@ def collect_scores(
         InputError: if two trials were scored on different questions, which cannot be compared.
     """
     if trials is None:
-        tables = list(tables)
+        tables = [(ratio, seed, _laid_out(table)) for ratio, seed, table in tables]
         trials = [(ratio, seed) for ratio, seed, _ in tables]
     ratios = tuple(sorted({ratio for ratio, _ in trials}))
     seeds = tuple(sorted({seed for _, seed in trials}))
     found: dict[Key, _Aligned] = {}
     for ratio, seed, table in tables:
-        laid_out = lay_out(table) if isinstance(table, pd.DataFrame) else table
+        laid_out = _laid_out(table)
         size = 8.0 * len(ratios) * len(seeds) * sum(one.values.size for one in laid_out.values())
         for key, values in laid_out.items():
             if key not in found:
@@ -124,6 +124,10 @@ def collect_scores(
     if peer and np.ptp(peer.values[~np.isnan(peer.values)]) == 0:
         del scores[peer.measure, peer.setting]
     return scores
+
+
+def _laid_out(table: pd.DataFrame | Mapping[Key, LaidOut]) -> Mapping[Key, LaidOut]:
+    return lay_out(table) if isinstance(table, pd.DataFrame) else table
 
 
 class _Aligned(NamedTuple):
