@@ -87,7 +87,8 @@ def _figures(
             "Language bias in the pool of all languages. Rank distance: worst minus best rank "
             "among a question's relevant passages, 0 at best; a model that is merely worse also "
             "has a higher one, so read it beside mAP (left). Right: share of questions whose "
-            f"first hit is in their own language. Bands: 95 % bootstrap intervals. {n}"
+            "first hit, and whose first relevant passage, is in their own language. "
+            f"Bands: 95 % bootstrap intervals. {n}"
         )
         chart = language_bias(curve, seeds).to_dict()
         figures.append(Figure(f"language_bias-{benchmark}", chart, caption))
