@@ -11,7 +11,7 @@ from analysis.figures.language_pairs import language_pairs
 from analysis.figures.ratio_curve import ratio_curve
 from analysis.literature import literature_section
 from analysis.load import Study
-from analysis.scores import Key, Scores, collect_scores
+from analysis.scores import Key, Scores
 from hybridir import names
 
 _N = {"n_seeds": "seeds", "n_questions": "questions"}
@@ -32,7 +32,7 @@ def benchmark_sections(
         The answer and the sections, that on the literature only where there is some; None if no
         trial recorded a per-query table.
     """
-    scores = collect_scores(frames.per_query_tables(study, benchmark))
+    scores = frames.confirmed_scores(study, benchmark)
     maps = [setting for setting in names.SETTINGS if (names.AP, setting) in scores]
     if not maps:
         return None
@@ -87,7 +87,8 @@ def _figures(
             "Language bias in the pool of all languages. Rank distance: worst minus best rank "
             "among a question's relevant passages, 0 at best; a model that is merely worse also "
             "has a higher one, so read it beside mAP (left). Right: share of questions whose "
-            f"first hit is in their own language. Bands: 95 % bootstrap intervals. {n}"
+            "first hit, and whose first relevant passage, is in their own language. "
+            f"Bands: 95 % bootstrap intervals. {n}"
         )
         chart = language_bias(curve, seeds).to_dict()
         figures.append(Figure(f"language_bias-{benchmark}", chart, caption))

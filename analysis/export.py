@@ -1,4 +1,4 @@
-"""Figures as SVG, PNG and PDF, tables as CSV and Markdown, beside the page."""
+"""Figures as SVG, PNG and PDF, tables as CSV, Markdown and LaTeX, beside the page."""
 
 from pathlib import Path
 
@@ -6,15 +6,17 @@ import pandas as pd
 
 from analysis import drawing
 from analysis.contents import Section
+from analysis.latex import document, to_latex
 from hybridir.files import replacing
 
 _FORMATS = {"svg": drawing.svg, "png": drawing.png, "pdf": drawing.pdf}
 
 
-def export(sections: list[Section], folder: Path) -> list[Path]:
+def export(title: str, sections: list[Section], folder: Path) -> list[Path]:
     """Write every figure and table of the sections.
 
     Args:
+        title: of the document that shows all tables.
         sections: what to write.
         folder: gets ``figures/`` and ``tables/``; files of the same names are replaced.
 
@@ -33,6 +35,10 @@ def export(sections: list[Section], folder: Path) -> list[Path]:
             shown = table.data[list(table.columns)] if table.columns else table.data
             markdown = to_markdown(shown.rename(columns=table.columns))
             files.append(write(folder / "tables" / f"{table.name}.md", markdown.encode()))
+            path = folder / "tables" / f"{table.name}.tex"
+            files.append(write(path, to_latex(table).encode()))
+    tables = [table.name for section in sections for table in section.tables]
+    files.append(write(folder / "tables" / "all.tex", document(title, tables).encode()))
     return files
 
 

@@ -1,6 +1,6 @@
 """Tidy tables: one row an observation, ready for a figure, a CSV file or a page."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -8,8 +8,9 @@ import yaml
 
 from analysis import inference
 from analysis.inference import Replicates
+from analysis.kept import laid_out
 from analysis.load import Study
-from analysis.scores import Key, Scores
+from analysis.scores import Key, Scores, collect_scores
 from hybridir import names
 
 _POOL_MAP = names.mean_metric("", names.AP, names.MULTILINGUAL)
@@ -57,15 +58,24 @@ def reported_benchmarks(study: Study) -> list[str]:
     return [name for name in scored if name != names.DEV] or scored
 
 
-def per_query_tables(study: Study, benchmark: str) -> Iterator[tuple[float, int, pd.DataFrame]]:
-    """Yield (mixing ratio, seed, per-query table) of the confirmation, one in memory at a time.
+def confirmed_scores(study: Study, benchmark: str) -> dict[Key, Scores]:
+    """Align what the confirmation trials scored, from what was kept of them where it can.
 
     Trials without a table for that benchmark are passed over.
     """
-    for row in confirmed_trials(study).to_dict("records"):
-        table = study.per_query(str(row["run_id"]), benchmark)
-        if table is not None:
-            yield float(row[names.MIXING_RATIO]), int(row[names.SEED]), table
+    rows = confirmed_trials(study)
+    if rows.empty:
+        return {}
+    trials = [
+        (float(ratio), int(seed))
+        for ratio, seed in zip(rows[names.MIXING_RATIO], rows[names.SEED], strict=True)
+    ]
+    tables = (
+        (*trial, found)
+        for trial, run_id in zip(trials, rows["run_id"], strict=True)
+        if (found := laid_out(study, run_id, benchmark)) is not None
+    )
+    return collect_scores(tables, trials)
 
 
 def curve_table(

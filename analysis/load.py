@@ -7,13 +7,16 @@ import json
 import logging
 import os
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import unquote, urlparse
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar per small file
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # MLflow warns where git is not installed
@@ -49,6 +52,8 @@ class Study:
         metrics: columns of `trials` that were measured.
         plan: what the study was expected to take, as ``plan.json`` says it; None without one.
         totals: metrics of the parent run.
+        artifacts: run id -> where its artifacts lie, as MLflow says it.
+        kept: folder for what was read once and need not be read again; None keeps nothing.
     """
 
     name: str
@@ -62,13 +67,66 @@ class Study:
     metrics: tuple[str, ...]
     plan: dict[str, Any] | None
     totals: dict[str, float]
+    artifacts: dict[str, str] = field(default_factory=dict)
+    kept: Path | None = None
 
-    def per_query(self, run_id: str, benchmark: str) -> pd.DataFrame | None:
-        """Read the per-query table of one trial, or None if it recorded none."""
+    def per_query(
+        self, run_id: str, benchmark: str, columns: Sequence[str] | None = None
+    ) -> pd.DataFrame | None:
+        """Read the per-query table of one trial.
+
+        Args:
+            run_id: the trial's run.
+            benchmark: what it was scored on.
+            columns: those that are wanted; None takes all, and one that is not there is left out.
+
+        Returns:
+            The table, None if the trial recorded none.
+        """
+        path = _per_query_path(benchmark)
         with TemporaryDirectory(prefix="hybridir-") as folder:
-            path = f"{names.ARTIFACT_PER_QUERY}/{benchmark}.parquet"
-            found = _artifact(self.tracking_uri, run_id, path, folder)
-            return None if found is None else pd.read_parquet(found)
+            found = self.local_artifact(run_id, path)
+            found = found or _artifact(self.tracking_uri, run_id, path, folder)
+            if found is None:
+                return None
+            with pq.ParquetFile(found) as file:
+                there = set(file.schema_arrow.names)
+                wanted = None if columns is None else [name for name in columns if name in there]
+                # The threads cost more than they save on tables of this size (measured).
+                read: pd.DataFrame = file.read(wanted, use_threads=False).to_pandas()
+            return read
+
+    def stamp(self, run_id: str, benchmark: str) -> str | None:
+        """Say something of a trial's per-query table that changes whenever the table does.
+
+        Returns:
+            Its size, and the time of the last change where it lies here; None if there is none.
+        """
+        path = _per_query_path(benchmark)
+        local = self.local_artifact(run_id, path)
+        if local is not None:
+            status = local.stat()
+            return f"{status.st_size} bytes, {status.st_mtime_ns}"
+        try:
+            listed = MlflowClient(self.tracking_uri).list_artifacts(run_id, str(Path(path).parent))
+        except (MlflowException, OSError):
+            return None
+        ended = self.trials.set_index("run_id")["seconds"].get(run_id)
+        sizes = {file.path: file.file_size for file in listed}
+        return f"{sizes[path]} bytes, {ended} s" if path in sizes else None
+
+    def local_artifact(self, run_id: str, path: str) -> Path | None:
+        """Find an artifact that lies in a folder of this machine; None elsewhere."""
+        root = self.artifacts.get(run_id, "")
+        parsed = urlparse(root)
+        if parsed.scheme not in ("", "file") or not root:
+            return None
+        found = Path(unquote(parsed.path)) / path
+        return found if found.is_file() else None
+
+
+def _per_query_path(benchmark: str) -> str:
+    return f"{names.ARTIFACT_PER_QUERY}/{benchmark}.parquet"
 
 
 def tracking_uri_in_use(given: str | None) -> str:
@@ -126,6 +184,7 @@ def load_study(
         metrics=metrics,
         plan=plan,
         totals=dict(parent.data.metrics),
+        artifacts={run.info.run_id: run.info.artifact_uri for run in [parent, *children]},
     )
 
 

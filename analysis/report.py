@@ -1,13 +1,16 @@
-"""Makes the report of a study: one HTML file, its figures and its tables.
+"""Makes the report of a study, or of several that it compares: a page, figures and tables.
 
     python analysis/report.py                 # the study in mlflow.db that began last
     python analysis/report.py demo            # a study by name
     python analysis/report.py demo --tracking-uri http://HOST:5000 --out FOLDER
+    python analysis/report.py mbert xlmr      # each study's report, and one that compares them
 
-NOT covered: reports over several studies, and tests beyond bootstrap intervals.
+The page is one file that fetches nothing. The last line that is printed is its path.
 """
 
+import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,15 +19,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import typer
 
+from analysis.comparison import Reported, check_comparable, compare
 from analysis.export import export, write
 from analysis.load import Study, load_study
-from analysis.page import render_page
+from analysis.page import Page, render_page
 from analysis.publish import log_report
-from analysis.sections import headline_and_sections
+from analysis.sections import headline_and_sections, method
+from analysis.setup import setup
 from hybridir import names
 from hybridir.errors import InputError
 
 _BOOTSTRAP_SEED = 20240819  # any number would do; fixed, so that a report can be repeated
+_KEPT = ".scores"  # in the report's folder: what the next report need not read again
 
 
 def write_report(
@@ -51,21 +57,94 @@ def write_report(
     Raises:
         InputError: if there is no such study, or the report cannot be written or logged.
     """
-    study = load_study(study_name, tracking_uri, run_id)
+    return _write_own(load_study(study_name, tracking_uri, run_id), out, log)[1]
+
+
+def write_reports(
+    study_names: list[str],
+    tracking_uri: str | None = None,
+    out: Path | None = None,
+    log: bool = True,
+) -> Path:
+    """Write the reports of several studies, and one that compares them.
+
+    Args:
+        study_names: two or more studies.
+        tracking_uri: as for `write_report`.
+        out: folder for the comparison, in which every study gets a folder; None takes
+            ``results/<studies>/report`` and each study's own place.
+        log: whether to log each study's own report to its run in MLflow.
+
+    Returns:
+        The page that compares them.
+
+    Raises:
+        InputError: if there is no such study, nothing that can be compared, or a report cannot be
+            written or logged.
+    """
+    studies = [load_study(name, tracking_uri) for name in dict.fromkeys(study_names)]
+    check_comparable(studies)
+    written = [_write_own(study, out / study.name if out else None, log) for study in studies]
+    folder = out or Path("results") / " and ".join(study.name for study in studies) / "report"
+    headlines, sections = compare([reported for reported, _ in written])
+    page = Page(
+        "comparison of studies",
+        ", ".join(study.name for study in studies),
+        f"Studies: {len(studies)}, trials: {sum(len(study.trials) for study in studies)}",
+        headlines,
+        [f"{study.name}: {note}" for study in studies for note in _notes(study)],
+        sections,
+        [
+            (f"{reported.study.name}: the whole report", os.path.relpath(path, folder))
+            for reported, path in written
+        ],
+        [(what, f"{study.name}: {value}") for study in studies for what, value in _short(study)],
+        "",
+    )
+    return _write(page, folder)[-1]
+
+
+def _write_own(study: Study, out: Path | None, log: bool) -> tuple[Reported, Path]:
     folder = out or _own_folder(study)
+    study = replace(study, kept=folder / _KEPT)
     generator = np.random.default_rng(_BOOTSTRAP_SEED)
-    headlines, sections = headline_and_sections(study, generator)
-    page = render_page(study, headlines, sections, _notes(study))
+    reported = Reported(study, *headline_and_sections(study, generator))
+    page = Page(
+        "study report",
+        study.name,
+        f"Begun {study.started:%d %B %Y}, trials: {len(study.trials)}",
+        reported.headlines,
+        _notes(study),
+        reported.sections,
+        [],
+        [*method(study), *setup(study)],
+        study.text,
+    )
+    files = _write(page, folder)
+    if log:
+        log_report(study, folder, files)
+    return reported, files[-1]
+
+
+def _write(page: Page, folder: Path) -> list[Path]:
+    """Write a page and its files, the page last."""
+    rendered = render_page(page)
     try:
-        files = export(sections, folder)
-        path = write(folder / "report.html", page.encode())
+        files = export(page.title, page.sections, folder)
+        return [*files, write(folder / "report.html", rendered.encode())]
     except OSError as error:
         raise InputError(
             f"the report cannot be written to {folder} ({error}): name another folder with --out"
         ) from error
-    if log:
-        log_report(study, folder, [*files, path])
-    return path
+
+
+def _short(study: Study) -> list[tuple[str, str]]:
+    """What tells one study's method from another's."""
+    return [
+        ("MLflow run", f"{study.run_id} in {study.tracking_uri}"),
+        *((what, value) for what, value in study.provenance.items() if "data set" in what),
+        *setup(study),
+    ]
 
 
 def _own_folder(study: Study) -> Path:
@@ -100,7 +179,11 @@ def _notes(study: Study) -> list[str]:
         seeds = complete.groupby(names.MIXING_RATIO)[names.SEED].nunique()
         lacking = seeds[seeds < confirmed[names.SEED].nunique()]
         if len(lacking):
-            which = ", ".join(f"α = {ratio:g} has {count}" for ratio, count in lacking.items())
+            ratios = lacking.index.to_series().map("{:g}".format).groupby(lacking)
+            which = "; ".join(
+                f"α = {', '.join(of_count)} {'have' if len(of_count) > 1 else 'has'} {count}"
+                for count, of_count in ratios
+            )
             notes.append(
                 f"Seeds are missing: {which} of {confirmed[names.SEED].nunique()}. Means are over "
                 "the seeds that are there, differences over those that both ratios have."
@@ -109,8 +192,11 @@ def _notes(study: Study) -> list[str]:
 
 
 def main(
-    study: Annotated[
-        str | None, typer.Argument(help="Name of the study; the one that began last if left out.")
+    studies: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Names of studies; several are compared as well, none is the one begun last."
+        ),
     ] = None,
     tracking_uri: Annotated[
         str | None,
@@ -126,9 +212,13 @@ def main(
         bool, typer.Option("--log/--no-log", help="Log the report to the study's run in MLflow.")
     ] = True,
 ) -> None:
-    """Write the report of a study and print where it is."""
+    """Write the report of a study, or of several and their comparison; print where it is."""
     try:
-        path = write_report(study, tracking_uri, out, log)
+        several = studies or []
+        if len(several) > 1:
+            path = write_reports(several, tracking_uri, out, log)
+        else:
+            path = write_report(next(iter(several), None), tracking_uri, out, log)
     except InputError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None

@@ -4,28 +4,24 @@ A ratios, S seeds, C cells, Q question ids. A cell is a question language with a
 macro mean over cells is the figure that is reported (`hybridir.summary`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.layout import KEYS, Key, LaidOut, lay_out
 from hybridir import names
 from hybridir.errors import InputError
 
+__all__ = ["KEYS", "Bools", "Floats", "Key", "Scores", "collect_scores"]
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-Key = tuple[str, str]
-"""(measure, setting)."""
-
-KEYS: tuple[Key, ...] = (
-    *((names.AP, setting) for setting in names.SETTINGS),
-    (names.RANK_DISTANCE, names.MULTILINGUAL),
-    (names.RANK_DISTANCE_SEEN, names.MULTILINGUAL),
-    (names.TOP1_OWN_LANGUAGE, names.MULTILINGUAL),
-)
-_CELL = [names.QUERY_LANGUAGE, names.POOL_LANGUAGE]
+_LARGE = 400e6  # bytes of all values from which single precision has to do
 
 
 @dataclass(frozen=True)
@@ -40,7 +36,8 @@ class Scores:
         cells: C pairs (question language, pool language).
         questions: Q question ids.
         values: [A, S, C, Q]; NaN where a cell has no such question, and throughout for a
-            (ratio, seed) that was not trained.
+            (ratio, seed) that was not trained. In single precision where there are very many;
+            means are computed in double precision all the same.
     """
 
     measure: str
@@ -51,10 +48,12 @@ class Scores:
     questions: tuple[str, ...]
     values: Floats
 
-    @property
+    @cached_property
     def trained(self) -> Bools:
         """[A, S]: whether there is a trial of this ratio and seed."""
-        return np.asarray(~np.isnan(self.values).all(axis=(2, 3)))
+        return np.array(
+            [[not bool(np.isnan(trial).all()) for trial in seeds] for seeds in self.values]
+        )
 
     @property
     def lower_is_better(self) -> bool:
@@ -63,92 +62,103 @@ class Scores:
 
     def cell_means(self) -> Floats:
         """[A, S, C] means over questions; NaN where a ratio and seed were not trained."""
-        there = ~np.isnan(self.values)
-        count = there.sum(axis=3)
-        total = np.where(there, self.values, 0.0).sum(axis=3)
-        means: Floats = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+        return self._cell_means.copy()
+
+    @cached_property
+    def _cell_means(self) -> Floats:
+        means = np.full(self.values.shape[:3], np.nan)
+        for ratio, seed in np.argwhere(self.trained):
+            values_CQ = self.values[ratio, seed]
+            there_CQ = ~np.isnan(values_CQ)
+            total_C = np.sum(values_CQ, axis=1, where=there_CQ, dtype=np.float64)
+            count_C = there_CQ.sum(axis=1)
+            np.divide(total_C, count_C, out=means[ratio, seed], where=count_C > 0)
         return means
 
     def macro_means(self) -> Floats:
         """[A, S] means over cells of the means over questions."""
-        return np.asarray(self.cell_means().mean(axis=2))
+        return np.asarray(self._cell_means.mean(axis=2))
 
 
 def collect_scores(
-    tables: Iterable[tuple[float, int, pd.DataFrame]],
+    tables: Iterable[tuple[float, int, pd.DataFrame | Mapping[Key, LaidOut]]],
+    trials: Sequence[tuple[float, int]] | None = None,
 ) -> dict[Key, Scores]:
     """Align the per-query tables of the trials of one benchmark.
 
     Args:
-        tables: (mixing ratio, seed, per-query table); read one at a time, so that a generator
-            keeps only one table in memory.
+        tables: (mixing ratio, seed, per-query table, or what `lay_out` made of it).
+        trials: (mixing ratio, seed) of all tables, and maybe of others, so that a generator keeps
+            only one table in memory; None reads all tables first.
 
     Returns:
-        The scores of every key of `KEYS` for which there are values. The rank distance over seen
-        languages is left out where it is the one over all languages.
+        The scores of every key of `KEYS` for which there are values. Two are left out where they
+        say nothing: the rank distance over seen languages where it is the one over all languages,
+        and PEER where it is the same for every question, as with one passage a language.
 
     Raises:
         InputError: if two trials were scored on different questions, which cannot be compared.
     """
-    found: dict[Key, dict[tuple[float, int], pd.DataFrame]] = {}
+    if trials is None:
+        tables = [(ratio, seed, _laid_out(table)) for ratio, seed, table in tables]
+        trials = [(ratio, seed) for ratio, seed, _ in tables]
+    ratios = tuple(sorted({ratio for ratio, _ in trials}))
+    seeds = tuple(sorted({seed for _, seed in trials}))
+    found: dict[Key, _Aligned] = {}
     for ratio, seed, table in tables:
-        for key in KEYS:
-            values = _pivot(table, key)
-            if not values.empty:
-                found.setdefault(key, {})[ratio, seed] = values
-    scores = {key: _align(key, by_trial) for key, by_trial in found.items()}
+        laid_out = _laid_out(table)
+        size = 8.0 * len(ratios) * len(seeds) * sum(one.values.size for one in laid_out.values())
+        for key, values in laid_out.items():
+            if key not in found:
+                kind = np.float32 if size > _LARGE else np.float64
+                room = np.full((len(ratios), len(seeds), *values.values.shape), np.nan, kind)
+                found[key] = _Aligned((ratio, seed), values, room)
+            place = ratios.index(ratio), seeds.index(seed)
+            found[key].values[place] = _same_questions(found[key], (ratio, seed), values)
+    scores = {key: _scores(key, ratios, seeds, found[key]) for key in KEYS if key in found}
     everything = scores.get((names.RANK_DISTANCE, names.MULTILINGUAL))
     seen = scores.get((names.RANK_DISTANCE_SEEN, names.MULTILINGUAL))
     if everything and seen and np.array_equal(everything.values, seen.values, equal_nan=True):
         del scores[seen.measure, seen.setting]
+    peer = scores.get((names.PEER, names.MULTILINGUAL))
+    if peer and np.ptp(peer.values[~np.isnan(peer.values)]) == 0:
+        del scores[peer.measure, peer.setting]
     return scores
 
 
-def _pivot(table: pd.DataFrame, key: Key) -> pd.DataFrame:
-    """Lay one measure out as [C, Q], cells and questions sorted."""
-    measure, setting = key
-    rows = table[table[names.SETTING] == setting]
-    laid_out = pd.DataFrame(
-        {
-            **{column: rows[column].astype("str") for column in [*_CELL, names.QUESTION_ID]},
-            "value": _measure(rows, measure),
-        }
-    ).dropna(subset="value")
-    return laid_out.pivot(index=_CELL, columns=names.QUESTION_ID, values="value")
+def _laid_out(table: pd.DataFrame | Mapping[Key, LaidOut]) -> Mapping[Key, LaidOut]:
+    return lay_out(table) if isinstance(table, pd.DataFrame) else table
 
 
-def _measure(rows: pd.DataFrame, measure: str) -> "pd.Series[float]":
-    if measure == names.RANK_DISTANCE:
-        return (rows[names.WORST_RANK] - rows[names.BEST_RANK]).astype("float64")
-    if measure == names.RANK_DISTANCE_SEEN:
-        return (rows[names.WORST_RANK_SEEN] - rows[names.BEST_RANK_SEEN]).astype("Float64")
-    if measure == names.TOP1_OWN_LANGUAGE:
-        own = rows[names.TOP1_LANGUAGE].astype("str") == rows[names.QUERY_LANGUAGE].astype("str")
-        return own.astype("float64")
-    return rows[measure].astype("float64")
+class _Aligned(NamedTuple):
+    """Room for all trials, the first one (ratio, seed) and how it was laid out."""
+
+    trial: tuple[float, int]
+    first: LaidOut
+    values: Floats
 
 
-def _align(key: Key, by_trial: dict[tuple[float, int], pd.DataFrame]) -> Scores:
-    ratios = sorted({ratio for ratio, _ in by_trial})
-    seeds = sorted({seed for _, seed in by_trial})
-    first_trial, first = next(iter(by_trial.items()))
-    present = first.notna().to_numpy()
-    values = np.full((len(ratios), len(seeds), *first.shape), np.nan)
-    for (ratio, seed), table in by_trial.items():
-        same = table.index.equals(first.index) and table.columns.equals(first.columns)
-        if not same or not np.array_equal(table.notna().to_numpy(), present):
-            raise InputError(
-                f"the trials at mixing ratio {first_trial[0]:g}, seed {first_trial[1]} and at "
-                f"{ratio:g}, seed {seed} were scored on different questions and cannot be "
-                "compared: confirm them again under one study name"
-            )
-        values[ratios.index(ratio), seeds.index(seed)] = table.to_numpy(dtype=np.float64)
-    return Scores(
-        measure=key[0],
-        setting=key[1],
-        ratios=tuple(ratios),
-        seeds=tuple(seeds),
-        cells=tuple((str(query), str(pool)) for query, pool in first.index),
-        questions=tuple(map(str, first.columns)),
-        values=values,
-    )
+def _same_questions(aligned: _Aligned, trial: tuple[float, int], laid_out: LaidOut) -> Floats:
+    """Give a trial's values if they are of the questions and cells of the first one."""
+    first = aligned.first
+    same = laid_out.cells == first.cells and laid_out.questions == first.questions
+    if not same or not np.array_equal(np.isnan(laid_out.values), np.isnan(first.values)):
+        raise InputError(
+            f"the trials at mixing ratio {aligned.trial[0]:g}, seed {aligned.trial[1]} and at "
+            f"{trial[0]:g}, seed {trial[1]} were scored on different questions and cannot be "
+            "compared: confirm them again under one study name"
+        )
+    return laid_out.values
+
+
+def _scores(
+    key: Key, ratios: tuple[float, ...], seeds: tuple[int, ...], aligned: _Aligned
+) -> Scores:
+    """Name what was aligned; ratios and seeds of which no table came are left out."""
+    values, first = aligned.values, aligned.first
+    trained = np.array([[not np.isnan(trial).all() for trial in trials] for trials in values])
+    if not trained.any(axis=0).all() or not trained.any(axis=1).all():
+        values = values[np.ix_(trained.any(axis=1), trained.any(axis=0))]
+        ratios = tuple(np.compress(trained.any(axis=1), ratios).tolist())
+        seeds = tuple(np.compress(trained.any(axis=0), seeds).tolist())
+    return Scores(key[0], key[1], ratios, seeds, first.cells, first.questions, values)

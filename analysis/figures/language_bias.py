@@ -1,5 +1,6 @@
 """Language bias over the mixing ratio: rank distance and own-language first hits, beside mAP."""
 
+import json
 from typing import NamedTuple
 
 import altair as alt
@@ -7,6 +8,7 @@ import pandas as pd
 
 from analysis.figures.style import (
     BAND_OPACITY,
+    BLUE,
     GREEN,
     ORANGE,
     PURPLE,
@@ -23,7 +25,11 @@ _LOG_FROM = 10.0  # highest over lowest rank distance from which a linear axis h
 _PANELS = (
     ("mAP of the multilingual pool", (names.AP,), (GREEN,)),
     ("rank distance", (names.RANK_DISTANCE, names.RANK_DISTANCE_SEEN), (PURPLE, ORANGE)),
-    ("top-1 in the question's language", (names.TOP1_OWN_LANGUAGE,), (PURPLE,)),
+    (
+        "in the question's language",
+        (names.TOP1_OWN_LANGUAGE, names.LANGUAGE_PREFERENCE),
+        (PURPLE, BLUE),
+    ),
 )
 
 
@@ -85,13 +91,18 @@ def _draw_panel(panel: _Panel) -> alt.LayerChart | alt.FacetChart:
     x = ratio_axis(("cross", "mono")).title(names.LABELS[names.MIXING_RATIO])
     several = len(panel.measures) > 1
     legend = alt.Legend(
-        orient="top-left", title=None, labelExpr=_SHORT, offset=4, fillColor="#ffffffcc"
+        orient="top-left",
+        title=None,
+        labelExpr=_SHORT,
+        offset=4,
+        fillColor="#ffffffcc",
+        symbolOpacity=1,
     )
     colour = alt.Color("measure:N", legend=legend if several else None).scale(
         domain=list(panel.measures), range=list(panel.colours)
     )
     title = "ranks, log scale" if panel.logarithmic else None
-    y = alt.Y("mean:Q", title=title).axis(tickCount=5, format="~g").scale(zero=False, nice=5)
+    y = alt.Y("mean:Q", title=title).axis(tickCount=5, format=",~r").scale(zero=False, nice=5)
     if panel.logarithmic:
         ticks = log_ticks(float(panel.means["low"].min()), float(panel.means["high"].max()))
         y = alt.Y("mean:Q", title=title).axis(values=ticks, format="~s")
@@ -122,4 +133,10 @@ def _draw_panel(panel: _Panel) -> alt.LayerChart | alt.FacetChart:
     )
 
 
-_SHORT = f"datum.value == '{names.RANK_DISTANCE}' ? 'all languages' : 'seen languages'"
+_LEGEND = {
+    names.RANK_DISTANCE: "all languages",
+    names.RANK_DISTANCE_SEEN: "seen languages",
+    names.TOP1_OWN_LANGUAGE: "first hit",
+    names.LANGUAGE_PREFERENCE: "first relevant one",
+}
+_SHORT = f"{json.dumps(_LEGEND)}[datum.value]"

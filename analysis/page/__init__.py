@@ -6,26 +6,49 @@ Nothing is fetched when the page is opened: Vega, style and script stand in the 
 import base64
 import json
 import re
-from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from pandas.api.types import is_numeric_dtype
 
 from analysis import drawing
+from analysis.cells import is_number, written
 from analysis.contents import Figure, Headline, Section, Table
-from analysis.load import Study
-from analysis.sections import method
 from hybridir import names
 
 _FOLDER = Path(__file__).parent
 _WIDE = 40  # characters; a longer text cell may wrap
+
+
+@dataclass(frozen=True)
+class Page:
+    """What stands on a page, from top to bottom.
+
+    Attributes:
+        kicker: what kind of report it is.
+        title: what is reported.
+        byline: when, and how much of it.
+        headlines: the answer.
+        notes: what a reader must know before reading on, such as failed trials.
+        sections: figures and tables.
+        links: (text, address) of other reports.
+        method: (what, value): how the figures came about.
+        text: the study file, "" for none.
+    """
+
+    kicker: str
+    title: str
+    byline: str
+    headlines: list[Headline]
+    notes: list[str]
+    sections: list[Section]
+    links: list[tuple[str, str]]
+    method: list[tuple[str, str]]
+    text: str
 
 
 class _Cell(NamedTuple):
@@ -34,30 +57,15 @@ class _Cell(NamedTuple):
     kind: str  # class of the style sheet
 
 
-def render_page(
-    study: Study, headlines: list[Headline], sections: list[Section], notes: list[str]
-) -> str:
-    """Render the report as one HTML text.
-
-    Args:
-        study: the study that is reported.
-        headlines: the answer, first thing on the page.
-        sections: figures and tables, in order.
-        notes: what a reader must know before reading on, such as failed trials.
-
-    Returns:
-        The page, with everything that it needs.
-    """
+def render_page(page: Page) -> str:
+    """Render a report as one HTML text, with everything that it needs."""
     environment = Environment(
         loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined
     )
-    figures = [figure for section in sections for figure in section.figures]
+    figures = [figure for section in page.sections for figure in section.figures]
     specifications = {figure.name: figure.specification for figure in figures}
     return environment.get_template("page.html.j2").render(
-        study=study.name,
-        byline=f"Begun {study.started:%d %B %Y}, trials: {len(study.trials)}",
-        headlines=headlines,
-        notes=notes,
+        page=page,
         sections=[
             {
                 "heading": section.heading,
@@ -65,10 +73,8 @@ def render_page(
                 "figures": [_figure(figure) for figure in section.figures],
                 "tables": [_table(table) for table in section.tables if table.columns],
             }
-            for section in sections
+            for section in page.sections
         ],
-        method=method(study),
-        study_text=study.text,
         css=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
         script=Markup((_FOLDER / "page.js").read_text(encoding="utf-8")),
         vega=Markup(_inside_script(_vega())),
@@ -100,7 +106,7 @@ def _table(table: Table) -> dict[str, object]:
         "name": table.name,
         "caption": table.caption,
         "headings": [
-            _Cell(_breakable(heading), "", "number" if is_numeric_dtype(shown[name]) else "")
+            _Cell(_breakable(heading), "", "number" if is_number(shown[name]) else "")
             for name, heading in table.columns.items()
         ],
         "rows": list(zip(*columns, strict=True)),
@@ -114,43 +120,14 @@ def _breakable(heading: str) -> Markup:
 
 
 def _cells(column: pd.Series) -> list[_Cell]:
-    if not is_numeric_dtype(column):
-        return [_text_cell("" if pd.isna(value) else str(value)) for value in column]
-    write = number_format(column)
+    values = ["" if pd.isna(value) else str(value) for value in column.tolist()]
+    number = is_number(column)
     return [
-        _Cell("", "", "number") if pd.isna(value) else _Cell(write(value), repr(value), "number")
-        for value in column.tolist()
+        _Cell(text, value, "number" if number else _kind(value))
+        for text, value in zip(written(column), values, strict=True)
     ]
 
 
-def _text_cell(text: str) -> _Cell:
+def _kind(text: str) -> str:
     kind = {names.PRUNED: "pruned", names.FAIL: "fail"}.get(text, "")
-    return _Cell(names.LABELS.get(text, text), text, kind or ("wide" if len(text) > _WIDE else ""))
-
-
-def number_format(column: pd.Series) -> Callable[[float], str]:
-    """Choose how a column's numbers are written.
-
-    Up to three decimals where that is exact for all of them; else four decimals below 1 and four
-    significant digits from there.
-
-    >>> [number_format(pd.Series([0.25, 1.0]))(value) for value in (0.25, 1.0)]
-    ['0.25', '1.00']
-    >>> [number_format(pd.Series([0.12345, 891.362]))(value) for value in (0.1234, 891.362)]
-    ['0.1234', '891.4']
-    """
-    values = column.dropna()
-    for decimals in range(4):
-        if np.allclose(values, values.round(decimals), rtol=0, atol=1e-9):
-            return partial(_write, decimals)
-    return partial(_write, None)
-
-
-def _write(decimals: int | None, value: float) -> str:
-    if decimals is not None:
-        specification = f".{decimals}f"
-    elif value and abs(value) < 0.0001:
-        specification = ".1e"
-    else:
-        specification = "#.4g" if abs(value) >= 1 else ".4f"
-    return format(value, specification).rstrip(".").replace("-", "\N{MINUS SIGN}")
+    return kind or ("wide" if len(text) > _WIDE else "")

@@ -251,3 +251,9 @@ def write_study() -> Callable[..., str]:
 def make_trials() -> Callable[..., list[Trial]]:
     """Make confirmation trials from (ratios, seeds, benchmark)."""
     return confirm_trials
+
+
+@pytest.fixture(scope="session")
+def known() -> tuple[Callable[..., str], Callable[..., list[Trial]]]:
+    """`write_study` and `make_trials`, for fixtures of a wider scope."""
+    return record, confirm_trials

@@ -1,3 +1,4 @@
+import dataclasses
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +39,37 @@ def test_per_query_table_comes_back_as_it_was_written(
     found = study.per_query(str(run_id), "known")
     assert found is not None
     pd.testing.assert_frame_equal(found, table_of(0.0, 2))
+
+
+def test_columns_that_are_there_are_read_alone(study: Study) -> None:
+    run_id = str(study.trials["run_id"].iloc[-1])
+    found = study.per_query(run_id, "known", [names.AP, names.PEER, names.SETTING])
+    assert found is not None
+    assert set(found) == {names.AP, names.SETTING}
+
+
+def test_artifacts_in_a_folder_are_read_where_they_lie(study: Study) -> None:
+    run_id = str(study.trials["run_id"].iloc[-1])
+    path = study.local_artifact(run_id, "per_query/known.parquet")
+    assert path is not None
+    assert path.is_file()
+    assert study.local_artifact(run_id, "per_query/absent.parquet") is None
+
+
+def test_artifacts_of_a_server_are_fetched_and_stamped_by_size(
+    study: Study, table_of: Callable[..., pd.DataFrame]
+) -> None:
+    # A root that is no folder of this machine sends everything through MLflow.
+    run_id = str(study.trials.set_index("trial").loc["confirm-a0-s2", "run_id"])
+    elsewhere = dataclasses.replace(study, artifacts={run_id: "mlflow-artifacts:/somewhere"})
+    assert elsewhere.local_artifact(run_id, "per_query/known.parquet") is None
+    found = elsewhere.per_query(run_id, "known")
+    assert found is not None
+    pd.testing.assert_frame_equal(found, table_of(0.0, 2))
+    local = study.local_artifact(run_id, "per_query/known.parquet")
+    assert local is not None
+    assert (elsewhere.stamp(run_id, "known") or "").startswith(f"{local.stat().st_size} bytes, ")
+    assert elsewhere.stamp(run_id, "absent") is None
 
 
 def test_trial_without_a_table_gives_none(study: Study) -> None:

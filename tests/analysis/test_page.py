@@ -1,5 +1,6 @@
 """The page in a real browser that cannot reach any network."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,13 +28,22 @@ def browser(report: Path) -> Iterator[webdriver.Chrome]:
         options.add_argument(argument)
     options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND")
     options.add_argument("--window-size=1100,900")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     with webdriver.Chrome(options=options, service=Service(driver)) as opened:
         opened.get(report.as_uri())
         WebDriverWait(opened, WAIT).until(
             lambda found: found.execute_script("return document.body.dataset.ready") == "true"
         )
         yield opened
+
+
+@pytest.fixture(params=[1440, 390], ids=["wide", "phone"])
+def sized(browser: webdriver.Chrome, request: pytest.FixtureRequest) -> Iterator[webdriver.Chrome]:
+    """The page as wide as a desk's screen and as a phone's."""
+    size = {"width": request.param, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    yield browser
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_console_is_silent(browser: webdriver.Chrome) -> None:
@@ -45,22 +55,59 @@ def test_nothing_is_fetched(browser: webdriver.Chrome) -> None:
         "return performance.getEntriesByType('resource').map((entry) => entry.name)"
     )
     assert [name for name in fetched if not name.startswith("data:")] == []
+    # What the browser itself saw on its network: the page, and what stands in it.
+    asked = [
+        json.loads(entry["message"])["message"]
+        for entry in browser.get_log("performance")  # type: ignore[no-untyped-call]
+    ]
+    addresses = [
+        message["params"]["request"]["url"]
+        for message in asked
+        if message["method"] == "Network.requestWillBeSent"
+    ]
+    assert addresses
+    assert {address.partition(":")[0] for address in addresses} <= {"file", "data"}
+    assert sum(address.startswith("file:") for address in addresses) == 1
 
 
-def test_every_figure_is_drawn_and_fits_the_page(browser: webdriver.Chrome) -> None:
-    drawings = browser.find_elements(By.CSS_SELECTOR, ".chart.vega-embed svg")
+def test_every_figure_is_drawn_and_lies_in_a_box_that_fits_the_page(
+    sized: webdriver.Chrome,
+) -> None:
+    drawings = sized.find_elements(By.CSS_SELECTOR, ".chart.vega-embed svg")
     assert len(drawings) == 5
-    width = browser.find_element(By.TAG_NAME, "main").size["width"]
+    width = sized.execute_script("return document.documentElement.clientWidth")
     for drawing in drawings:
-        assert 200 < drawing.size["width"] <= width
+        box = sized.execute_script("return arguments[0].closest('.scroll')", drawing)
+        # A figure that is wider than a phone scrolls in its box and stays readable.
+        assert box.rect["x"] >= 0
+        assert box.rect["x"] + box.rect["width"] <= width
+        assert drawing.size["width"] >= 250
         assert drawing.size["height"] > 100
 
 
-def test_page_does_not_scroll_sideways(browser: webdriver.Chrome) -> None:
-    overhang = browser.execute_script(
+def test_letters_of_figures_can_be_read(sized: webdriver.Chrome) -> None:
+    smallest = sized.execute_script(
+        "return Math.min(...[...document.querySelectorAll('.chart svg')].map((svg) =>"
+        " Math.min(...[...svg.querySelectorAll('text')].filter((text) => text.textContent)"
+        " .map((text) => parseFloat(getComputedStyle(text).fontSize)))"
+        " * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width))"
+    )
+    assert smallest >= 8, "pixels"
+
+
+def test_page_does_not_scroll_sideways(sized: webdriver.Chrome) -> None:
+    overhang = sized.execute_script(
         "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
     assert overhang <= 0
+
+
+def test_no_text_of_a_table_is_cut_off(sized: webdriver.Chrome) -> None:
+    cut = sized.execute_script(
+        "return [...document.querySelectorAll('td, th')].filter("
+        "(cell) => cell.scrollWidth > cell.clientWidth + 1).map((cell) => cell.textContent)"
+    )
+    assert cut == []
 
 
 def test_points_of_the_curve_carry_their_numbers_as_tooltips(browser: webdriver.Chrome) -> None:

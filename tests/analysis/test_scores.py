@@ -35,6 +35,28 @@ def test_bias_measures_equal_those_of_the_library(
         assert mean == pytest.approx(value)
 
 
+def test_trials_that_were_announced_and_did_not_come_are_left_out(table_of: Table) -> None:
+    announced = [(0.0, 1), (0.0, 3), (0.5, 2), (1.0, 1)]
+    tables = ((ratio, seed, table_of(ratio, seed)) for ratio, seed in [(0.0, 1), (1.0, 1)])
+    found = collect_scores(tables, announced)[names.AP, names.MULTILINGUAL]
+    assert (found.ratios, found.seeds) == ((0.0, 1.0), (1,))
+    assert found.trained.tolist() == [[True], [True]]
+    assert found.macro_means().tolist() == [[pytest.approx(0.39)], [pytest.approx(0.29)]]
+
+
+def test_very_many_values_are_held_in_single_precision(
+    table_of: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = [(0.0, 1), (0.5, 1), (1.0, 1)]
+    exact = collect_scores((ratio, seed, table_of(ratio, seed)) for ratio, seed in trials)
+    monkeypatch.setattr("analysis.scores._LARGE", 5000)  # bytes; three trials have 6,048
+    single = collect_scores((ratio, seed, table_of(ratio, seed)) for ratio, seed in trials)
+    for key, found in exact.items():
+        assert found.values.itemsize == 8
+        assert single[key].values.itemsize == 4
+        np.testing.assert_allclose(single[key].macro_means(), found.macro_means(), rtol=1e-7)
+
+
 def test_cells_weigh_the_same_however_many_questions_they_have() -> None:
     # en has questions of AP 1, 1, 1; de has one of AP 0: the macro mean is (1 + 0) / 2
     rows = [("en", "a", 1.0), ("en", "b", 1.0), ("en", "c", 1.0), ("de", "a", 0.0)]

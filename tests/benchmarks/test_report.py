@@ -1,0 +1,40 @@
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from analysis.load import load_study
+from analysis.scores import KEYS, collect_scores
+from hybridir import names
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "report.py"
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("report_benchmark", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_study_that_is_measured_has_a_full_table_in_every_trial(
+    script: ModuleType, tmp_path: Path
+) -> None:
+    uri = script.record_study(tmp_path, trials=10, questions=12)
+    study = load_study(script.STUDY, uri)
+    assert len(study.trials) == 10
+    tables = {}
+    for run_id, ratio in zip(
+        study.trials["run_id"], study.trials[names.MIXING_RATIO], strict=True
+    ):
+        table = study.per_query(run_id, "random")
+        assert table is not None
+        assert len(table) == 12 * (11 + 110 + 11)
+        tables[ratio] = table
+    scores = collect_scores((ratio, 0, table) for ratio, table in tables.items())
+    # One passage a language, so that PEER cannot tell anything and is left out.
+    assert set(scores) == set(KEYS) - {(names.PEER, names.MULTILINGUAL)}
