@@ -1,0 +1,26 @@
+"""What a benchmark's report says beyond the confirmed curve."""
+
+import numpy as np
+
+from analysis.contents import Section
+from analysis.gains import gains_section
+from analysis.load import Study
+from analysis.scores import Key, Scores
+
+
+def more_sections(
+    study: Study, benchmark: str, scores: dict[Key, Scores], generator: np.random.Generator
+) -> list[Section]:
+    """Report who gains.
+
+    Args:
+        study: the study.
+        benchmark: its name.
+        scores: `scores.collect_scores`, with mAP in one setting at least.
+        generator: source of the draws.
+
+    Returns:
+        The sections for which there are enough trials.
+    """
+    sections = [gains_section(study, benchmark, scores)]
+    return [section for section in sections if section is not None]
