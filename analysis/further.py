@@ -6,12 +6,13 @@ from analysis.contents import Section
 from analysis.gains import gains_section
 from analysis.load import Study
 from analysis.scores import Key, Scores
+from analysis.variance import variance_section
 
 
 def more_sections(
     study: Study, benchmark: str, scores: dict[Key, Scores], generator: np.random.Generator
 ) -> list[Section]:
-    """Report who gains.
+    """Report who gains, and what the figures vary with.
 
     Args:
         study: the study.
@@ -22,5 +23,8 @@ def more_sections(
     Returns:
         The sections for which there are enough trials.
     """
-    sections = [gains_section(study, benchmark, scores)]
+    sections = [
+        gains_section(study, benchmark, scores),
+        variance_section(benchmark, scores, generator),
+    ]
     return [section for section in sections if section is not None]
