@@ -132,6 +132,6 @@ def _power(difference: float, variance: float, degrees: float) -> float:
     if shift > _CERTAIN and degrees >= 2:
         return 1.0
     bound = float(stats.t.ppf((1 + LEVEL) / 2, degrees))
-    # scipy gives NaN for the tail on the wrong side where that is below 1e-6.
+    # scipy gives NaN for the tail on the wrong side where that is below 1e-15.
     wrong_side = np.nan_to_num(stats.nct.cdf(-bound, degrees, shift))
     return float(stats.nct.sf(bound, degrees, shift) + wrong_side)

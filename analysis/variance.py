@@ -67,8 +67,9 @@ def variance_section(
 _SPLIT = (
     "A question's score is split into effects of training seed, question, their ties to the "
     "ratio, and a rest, by the mean squares of the crossed layout. The mean over languages "
-    "or pairs is taken first. Ratios are fixed, all other effects random, independent and, for the "
-    "intervals, normal. Estimates are unbiased, so that one of a small variance may be negative."
+    "or pairs is taken first. Ratios are fixed, all other effects random, independent and, for "
+    "the intervals, normal. Estimates are unbiased, so that one of a small variance "
+    "may be negative."
 )
 _DATA_SEED = (
     "A study has one set of training data, so that what other data would change cannot be seen "
@@ -80,9 +81,9 @@ _POWER = (
     "Power is the chance that a paired t test at level .05 finds a true difference between the "
     "hybrid ratio and a pure strategy, at the variances of this study. \u201cThese "
     "questions\u201d asks whether the encoders differ on this very benchmark: a test over seeds. "
-    "\u201cAll such questions\u201d takes the questions as a sample as well. The interval of a number of seeds "
-    "follows from that of the seeds' variance, which few seeds tell badly: with 4 it reaches from "
-    "a third to fourteen times the estimate."
+    "\u201cAll such questions\u201d takes the questions as a sample as well. The interval of a "
+    "number of seeds follows from that of the seeds' variance, which few seeds tell badly: "
+    "with 4 it reaches from a third to fourteen times the estimate."
 )
 
 
