@@ -6,6 +6,7 @@ from analysis.contents import Section
 from analysis.gains import gains_section
 from analysis.load import Study
 from analysis.scores import Key, Scores
+from analysis.tradeoff import tradeoff_section
 from analysis.variance import variance_section
 
 
@@ -24,6 +25,7 @@ def more_sections(
         The sections for which there are enough trials.
     """
     sections = [
+        tradeoff_section(benchmark, scores),
         gains_section(study, benchmark, scores),
         variance_section(benchmark, scores, generator),
     ]
