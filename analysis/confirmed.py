@@ -9,6 +9,7 @@ from analysis.contents import Figure, Headline, Section, Table
 from analysis.figures.language_bias import language_bias
 from analysis.figures.language_pairs import language_pairs
 from analysis.figures.ratio_curve import ratio_curve
+from analysis.further import more_sections
 from analysis.literature import literature_section
 from analysis.load import Study
 from analysis.scores import Key, Scores
@@ -62,7 +63,8 @@ def benchmark_sections(
     )
     languages = {query for found in scores.values() for query, _ in found.cells}
     beside = literature_section(study, benchmark, curve, len(languages))
-    return answer(benchmark, curve, gains, best), [section, *([beside] if beside else [])]
+    more = more_sections(study, benchmark, scores, generator)
+    return answer(benchmark, curve, gains, best), [section, *more, *([beside] if beside else [])]
 
 
 def _figures(

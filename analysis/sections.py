@@ -9,6 +9,7 @@ from analysis import frames, inference
 from analysis.baselines import baseline_section
 from analysis.confirmed import benchmark_sections
 from analysis.contents import Figure, Headline, Section, Table
+from analysis.effects import effects_section
 from analysis.figures.cost import cost
 from analysis.figures.search_trials import search_trials
 from analysis.load import Study
@@ -40,7 +41,8 @@ def headline_and_sections(
         sections += [beside] if beside else []
     if not headlines:
         headlines.append(_unanswered(study))
-    sections += [_search(study), _trials(study), _cost(study)]
+    acting = effects_section(study, generator)
+    sections += [_search(study), *([acting] if acting else []), _trials(study), _cost(study)]
     planned = planned_section(study)
     if planned is not None:
         sections.append(planned)

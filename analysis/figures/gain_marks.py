@@ -1,0 +1,63 @@
+"""Dots with intervals for gains over the two pure strategies, as several figures draw them."""
+
+from typing import Final
+
+import altair as alt
+import pandas as pd
+
+from analysis.figures.style import BLUE, GREY, VERMILION
+
+PURE_LABELS: Final = {
+    0.0: "minus cross-lingual batches alone (α = 0)",
+    1.0: "minus monolingual batches alone (α = 1)",
+}
+_COLOURS: Final = (VERMILION, BLUE)  # those of the settings that the pure strategies train
+
+
+def gain_layers(
+    rows: pd.DataFrame, y: alt.Y, reach: list[float], named_by: list[str], margin: int = 0
+) -> alt.LayerChart | alt.FacetChart:
+    """Draw a dot and an interval per row and pure strategy.
+
+    Args:
+        rows: ``strategy, difference, low, high, p_holm`` times 100, and what y needs; an
+            optional column ``contrast`` draws hollow dots.
+        y: channel of the rows.
+        reach: lowest and highest value of the x axis.
+        named_by: fields that the tooltip begins with.
+        margin: pixels left of the panel, at least, so that panels below each other line up.
+
+    Returns:
+        The layers, with a rule at 0.
+    """
+    present = [label for label in PURE_LABELS.values() if label in set(rows["strategy"])]
+    colour = alt.Color(
+        "strategy:N",
+        title=None,
+        legend=alt.Legend(orient="top", direction="horizontal", labelLimit=0),
+    ).scale(domain=list(PURE_LABELS.values()), range=list(_COLOURS))
+    title = "gain in mAP × 100"
+    x = alt.X("difference:Q", title=title, axis=alt.Axis(tickCount=5))
+    base = alt.Chart(rows.assign(contrast=rows.get("contrast", False))).encode(
+        y=y.axis(alt.Axis(grid=True, ticks=False, domain=False, labelLimit=0, minExtent=margin)),
+        yOffset=alt.YOffset("strategy:N", sort=present).scale(paddingInner=0.1, paddingOuter=0.3),
+        color=colour,
+    )
+    domain = alt.Scale(domain=[min(reach[0], 0.0), max(reach[1], 0.0)], nice=True)
+    intervals = base.mark_rule(strokeWidth=1.6).encode(
+        alt.X("low:Q", scale=domain, title=title), alt.X2("high:Q")
+    )
+    dots = base.mark_point(filled=False, size=36, opacity=1, strokeWidth=1.6).encode(
+        x=x,
+        fill=alt.condition("datum.contrast", alt.value("white"), colour.legend(None)),
+        tooltip=[
+            *named_by,
+            "strategy:N",
+            alt.Tooltip("difference:Q", title="gain × 100", format="+.2f"),
+            alt.Tooltip("low:Q", title="95 % from", format="+.2f"),
+            alt.Tooltip("high:Q", title="95 % to", format="+.2f"),
+            alt.Tooltip("p_holm:Q", title="p, Holm", format=".3g"),
+        ],
+    )
+    zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=GREY, strokeDash=[3, 3])
+    return alt.layer(zero.encode(x="zero:Q"), intervals, dots)

@@ -1,0 +1,43 @@
+import pytest
+
+from analysis.cell_gains import gains_by_cell, gains_by_group
+from analysis.crossed import side_by_side
+from analysis.figures.group_gains import _get_group_gains_info
+from analysis.figures.pair_gains import _get_pair_gains_info
+from analysis.scores import Key, Scores
+from hybridir import names
+
+
+@pytest.fixture
+def together(scores: dict[Key, Scores]) -> Scores:
+    return side_by_side([scores[names.AP, setting] for setting in names.SETTINGS])
+
+
+def test_a_panel_begins_with_its_own_language_and_ends_with_the_common_pool(
+    together: Scores,
+) -> None:
+    info = _get_pair_gains_info(gains_by_cell(together, 0.5))
+    assert info.questions == ["German", "English", "Spanish"]
+    assert info.pools["English"] == ["en", "de", "es", names.ALL_LANGUAGES]
+
+
+def test_gains_are_shown_times_100_under_the_strategy_that_they_are_over(
+    together: Scores,
+) -> None:
+    info = _get_pair_gains_info(gains_by_cell(together, 0.5))
+    rows = info.gains[(info.gains["question"] == "English") & (info.gains["pool"] == "de")]
+    found = dict(zip(rows["strategy"], rows["difference"], strict=True))
+    assert found == {
+        "minus cross-lingual batches alone (α = 0)": pytest.approx(-2),
+        "minus monolingual batches alone (α = 1)": pytest.approx(28),
+    }
+
+
+def test_kinds_keep_their_order_with_the_contrast_below_them(together: Scores) -> None:
+    info = _get_group_gains_info(gains_by_group(together, 0.5, None))
+    contrast = "same language minus other language"
+    assert info.order == {"question and pool": ["same language", "other language", contrast]}
+    rows = info.gains[info.gains["group"] == contrast]
+    # gains of .10 and -.05 in one language, of -.02 and .28 in pairs
+    assert rows["difference"].tolist() == pytest.approx([12, -33])
+    assert rows["contrast"].all()
