@@ -102,11 +102,11 @@ def _pairs(ratios: tuple[float, ...], replicates: Replicates) -> tuple[Floats, F
     n_ratios = len(ratios)
     differences = np.full((n_ratios, n_ratios), np.nan)
     halves = np.full((n_ratios, n_ratios), np.nan)
+    contrast = np.array([[1.0, -1.0]])
     for row in range(n_ratios):
         for column in range(row):
             shared = replicates.shared([row, column])
             if shared is not None:
-                contrast = np.array([[1.0, -1.0]])
                 difference = shared.estimates(contrast)[0]
                 differences[row, column], differences[column, row] = difference, -difference
                 half = shared.half_widths(contrast, level=2 * LEVEL - 1)[0]

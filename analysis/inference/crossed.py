@@ -27,11 +27,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 from scipy.optimize import elementwise
 
 from analysis.scores import Floats
 
+Counts = NDArray[np.int64] | NDArray[np.float64] | int
 LEVEL = 0.95
 _TINY_P = 1e-100  # below it a p-value is 0
 
@@ -117,7 +118,7 @@ class Crossed:
     def variances(self, contrasts: Floats) -> tuple[Floats, Floats]:
         """Return the contrasts' variances by seeds and by questions, [K] each."""
         seeds, questions = (
-            np.einsum("ka,ab,kb->k", contrasts, matrix, contrasts, optimize=True)
+            ((contrasts @ matrix) * contrasts).sum(axis=1)
             for matrix in (self.seeds, self.questions)
         )
         return np.maximum(seeds, 0.0), np.maximum(questions, 0.0)
@@ -127,8 +128,8 @@ def p_values(
     estimates: Floats,
     seeds: Floats,
     questions: Floats,
-    n_seeds: int,
-    n_questions: NDArray[np.int64] | int,
+    n_seeds: Counts,
+    n_questions: Counts,
 ) -> Floats:
     """Find at which level each interval ends at 0.
 
@@ -136,30 +137,34 @@ def p_values(
         estimates: [K] of the contrasts.
         seeds: [K] their variances by seeds.
         questions: [K] by questions.
-        n_seeds: S.
+        n_seeds: S, or [K].
         n_questions: Q, or [K].
 
     Returns:
         [K] two-sided p-values; 0 below 1e-100.
     """
-    sizes, counts = np.abs(estimates), np.broadcast_to(n_questions, estimates.shape)
-    certain = seeds + questions <= (1e-12 * sizes) ** 2
+    sizes = np.abs(estimates)
+    counts = np.broadcast_arrays(n_seeds, n_questions, estimates)[:2]
 
-    def beyond(log_p: Floats, size: Floats, seed: Floats, question: Floats, n: Floats) -> Floats:
-        return _half_widths(np.exp(log_p) / 2, seed, question, n_seeds, n) - size
+    def beyond(log_p: Floats, size: Floats, *rest: Floats) -> Floats:
+        return _half_widths(np.exp(log_p) / 2, *rest) - size
 
-    given = (sizes, seeds, questions, counts.astype(np.float64))
+    given = (sizes, seeds, questions, *(count.astype(np.float64) for count in counts))
     ends = np.full(sizes.shape, np.log(_TINY_P)), np.zeros(sizes.shape)
     found = elementwise.find_root(beyond, ends, args=given)
+    certain = seeds + questions <= (1e-12 * sizes) ** 2
     certain |= beyond(ends[0], *given) < 0
     values: Floats = np.where(certain, 0.0, np.exp(found.x))
     return np.where(sizes == 0, 1.0, values)
 
 
 def _half_widths(
-    tail: Floats | float, seeds: Floats, questions: Floats, n_seeds: int, n_questions: Floats | int
+    tail: Floats | float, seeds: Floats, questions: Floats, n_seeds: Counts, n_questions: Counts
 ) -> Floats:
-    of_seeds = stats.t.isf(tail, n_seeds - 1) if n_seeds > 1 else 0.0
-    of_questions = stats.t.isf(tail, np.maximum(np.asarray(n_questions) - 1, 1))
+    # The quantile for one degree of freedom stands in where there is none; the variance is 0 then.
+    of_seeds, of_questions = (
+        -special.stdtrit(np.maximum(np.asarray(count) - 1.0, 1.0), tail)
+        for count in (n_seeds, n_questions)
+    )
     widths: Floats = np.sqrt(of_seeds**2 * seeds + of_questions**2 * questions)
     return widths

@@ -1,6 +1,6 @@
 """Hybrid against pure batches: are they different, and by how much?
 
-S seeds, Q questions, K cells, F swaps.
+S seeds, Q questions, K comparisons, F swaps.
 
 Three p-values of a paired difference, for three questions:
 
@@ -18,6 +18,7 @@ questions are swapped, what a seed adds to all of them averages out.
 """
 
 from collections.abc import Iterator
+from itertools import cycle
 from typing import NamedTuple
 
 import numpy as np
@@ -84,23 +85,19 @@ def compare_hybrid(
     Returns:
         Up to two tests; none without a mixed ratio.
     """
-    return [
-        test
-        for pure, pair in _pairs(scores, replicates.by_question)
-        for test in _compare(scores, pure, [pair], generator)
-    ]
+    return _compare(scores, list(_pairs(scores, replicates.by_question)), generator)
 
 
 def compare_hybrid_by_cell(
     scores: Scores, generator: np.random.Generator
 ) -> list[tuple[tuple[str, str], HybridTest]]:
     """Do the same for every cell, that is for every language or pair of languages, by itself."""
-    found = []
-    for pure, pair in _pairs(scores, scores.values):
-        cells = list(pair.transpose(2, 0, 1, 3))
-        tests = _compare(scores, pure, cells, generator)
-        found += list(zip(scores.cells, tests, strict=True))
-    return found
+    pairs = [
+        (pure, pair[:, :, index])
+        for pure, pair in _pairs(scores, scores.values)
+        for index in range(len(scores.cells))
+    ]
+    return list(zip(cycle(scores.cells), _compare(scores, pairs, generator), strict=False))
 
 
 def holm(found: Floats) -> Floats:
@@ -122,28 +119,30 @@ def _pairs(scores: Scores, values: Floats) -> Iterator[tuple[float, Floats]]:
 
 
 def _compare(
-    scores: Scores, pure: float, cells: list[Floats], generator: np.random.Generator
+    scores: Scores, pairs: list[tuple[float, Floats]], generator: np.random.Generator
 ) -> list[HybridTest]:
-    """Test the values [2, S, Q] of each cell; NaN for a question that a cell has not."""
+    """Test each (pure ratio, values [2, S, Q]); NaN is for questions that a cell has not."""
     hybrid = hybrid_ratio(scores.ratios)
-    assert hybrid is not None
-    apart_KQ = np.stack([(cell[0] - cell[1]).mean(axis=0) for cell in cells])
-    kept = [cell[:, :, ~np.isnan(cell[0, 0])] for cell in cells]
-    crossed = [Crossed.of(cell) for cell in kept]
-    contrast = np.array([1.0, -1.0])
-    parts = [found.variances(contrast[None]) for found in crossed]
+    if hybrid is None or not pairs:
+        return []
+    p_questions = _p_of_swaps(
+        np.stack([(values[0] - values[1]).mean(axis=0) for _, values in pairs]), generator
+    )
+    kept = [values[:, :, ~np.isnan(values[0, 0])] for _, values in pairs]
+    crossed = [Crossed.of(values) for values in kept]
+    contrast = np.array([[1.0, -1.0]])
+    parts = [found.variances(contrast) for found in crossed]
     p_crossed = p_values(
         np.array([found.means[0] - found.means[1] for found in crossed]),
         np.array([seeds[0] for seeds, _ in parts]),
         np.array([questions[0] for _, questions in parts]),
-        kept[0].shape[1],
+        np.array([found.n_seeds for found in crossed]),
         np.array([found.n_questions for found in crossed]),
     )
-    p_questions = _p_of_swaps(apart_KQ, generator)
     return [
-        _result((hybrid, pure), found, cell[0] - cell[1], float(by_model), float(by_swaps))
-        for found, cell, by_model, by_swaps in zip(
-            crossed, kept, p_crossed, p_questions, strict=True
+        _result((hybrid, pure), found, values[0] - values[1], float(by_model), float(by_swaps))
+        for (pure, _), found, values, by_model, by_swaps in zip(
+            pairs, crossed, kept, p_crossed, p_questions, strict=True
         )
     ]
 
@@ -175,9 +174,9 @@ def _result(
 
 
 def _p_of_swaps(apart_KQ: Floats, generator: np.random.Generator) -> Floats:
-    """Two-sided p-values [K] of random swaps, the same for all cells.
+    """Two-sided p-values [K] of random swaps, the same for all comparisons.
 
-    It is `scipy.stats.permutation_test` with ``permutation_type="samples"`` for all cells in one
+    It is `scipy.stats.permutation_test` with ``permutation_type="samples"`` for all in one
     product, which takes a hundredth of the time.
     """
     apart_QK = np.nan_to_num(apart_KQ).T

@@ -21,7 +21,7 @@ hold the curve's joint distribution, which that has not.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from analysis.inference.by_question import score_by_question
 from analysis.inference.crossed import Crossed
@@ -90,7 +90,7 @@ def _seed_parts(
         if count > 1:
             of_seeds = seeds_AS[ratio, there]
             normal_R = (of_seeds - of_seeds.mean()) @ weights_SR[there]
-            spread_R = stats.chi2.ppf(ranks_R, count - 1) / (count - 1)
+            spread_R = special.chdtri(count - 1, ranks_R) / (count - 1)
             parts[ratio] = normal_R / np.sqrt(count * (count - 1) * spread_R)
     return parts
 
