@@ -109,8 +109,9 @@ def false_gains(n_seeds: int, spread: Spread, generator: np.random.Generator) ->
         scores = simulate(flat(), n_seeds, generator, (0.0, 0.5, 1.0), 200, spread=spread)
         replicates = inference.replicate(scores, generator, draws=1)
         found += inference.compare_hybrid(scores, replicates, generator)
-    adjusted = inference.holm(np.array([test.p for test in found]))
-    return {"any false gain": float((adjusted < 1 - inference.LEVEL).any())}
+    # Holm's first step; his method as the report calls it takes longer than the studies.
+    smallest = min(test.p for test in found) * len(found)
+    return {"any false gain": float(smallest < 1 - inference.LEVEL)}
 
 
 def repeat(
