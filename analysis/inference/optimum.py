@@ -87,7 +87,7 @@ def _not_below(
         apart_KA = others_KA - levels_GA[index]
         halves_K = fit.means.half_widths(apart_KA, level=2 * LEVEL - 1)
         apart_KA, halves_K = apart_KA[halves_K > 0], halves_K[halves_K > 0]
-        largest_R = (apart_KA @ centred_AR / halves_K[:, None]).max(axis=0)
+        largest_R = (apart_KA @ centred_AR / halves_K[:, None]).max(axis=0, initial=0.0)
         factor = max(1.0, float(np.quantile(largest_R, LEVEL)))
         kept[index] = below_G[index] <= factor * half_G[index]
     return kept
