@@ -170,12 +170,12 @@ def _claim(curve: pd.DataFrame) -> list[str]:
         which = ", ".join(f"{ratio:g}" for ratio in rows[names.MIXING_RATIO])
         most = f"at most {rows['loss_at_most'].max():.3f} mAP below the best (95 %)"
         if len(worse):
-            found = f"α = {', '.join(f'{ratio:g}' for ratio in worse)} is significantly worse"
-            sentences.append(f"{names.LABELS[str(setting)]}: not stable, {found}; {most}")
+            found = f"significantly worse at α = {', '.join(f'{ratio:g}' for ratio in worse)}"
+            sentences.append(f"{names.LABELS[str(setting)]}: not stable, {found} and {most}")
         else:
             found = "not significantly worse than the best"
             sentences.append(f"{names.LABELS[str(setting)]}: α = {which} {found}, {most}")
-    return [f"Are ratios from {low:g} to {high:g} stable? {'. '.join(sentences).capitalize()}."]
+    return [f"Are ratios from {low:g} to {high:g} stable? {'; '.join(sentences)}."]
 
 
 def _row(best: Row, curve: pd.DataFrame, gains: pd.DataFrame) -> dict[str, str]:

@@ -4,7 +4,7 @@
     python analysis/report.py demo            # a study by name
     python analysis/report.py demo --tracking-uri http://HOST:5000 --out FOLDER
 
-NOT covered: reports over several studies, and tests beyond bootstrap intervals.
+NOT covered: reports over several studies.
 """
 
 import sys

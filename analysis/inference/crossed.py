@@ -14,8 +14,8 @@ less the rest's). Both come from the two-way analysis of variance.
 
 So it is the ordinary t interval over the seeds' means, widened by the questions. Each source has
 the quantile of its own degrees of freedom, which is what keeps intervals of two to five seeds wide
-enough; Satterthwaite's common degrees of freedom cover 88 % instead of 95 % with two seeds
-(`benchmarks/coverage.py`). The combination is this project's own. A p-value is the level at which
+enough; with common degrees of freedom (Satterthwaite) intervals of two seeds covered 88 % instead of 95 %.
+The combination is this project's own. A p-value is the level at which
 the interval's end meets 0, so that p < .05 and an interval without 0 say the same.
 
 Assumed: seeds and questions are random samples, seed effects are about normal, languages are
