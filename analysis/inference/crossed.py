@@ -14,9 +14,9 @@ less the rest's). Both come from the two-way analysis of variance.
 
 So it is the ordinary t interval over the seeds' means, widened by the questions. Each source has
 the quantile of its own degrees of freedom, which is what keeps intervals of two to five seeds wide
-enough; with common degrees of freedom (Satterthwaite) intervals of two seeds covered 88 % instead of 95 %.
-The combination is this project's own. A p-value is the level at which
-the interval's end meets 0, so that p < .05 and an interval without 0 say the same.
+enough; with common degrees of freedom (Satterthwaite) those of two seeds covered 88 % instead of
+95 %. The combination is this project's own. A p-value is the level at which the interval's end
+meets 0, so that p < .05 and an interval without 0 say the same.
 
 Assumed: seeds and questions are random samples, seed effects are about normal, languages are
 fixed. With one seed nothing is known of seeds: the interval is over questions alone.
