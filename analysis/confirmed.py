@@ -1,9 +1,11 @@
 """The sections of one benchmark: the confirmed curve, language bias and pairs; the literature."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
-from analysis import frames, inference
+from analysis import findings, frames, inference
 from analysis.answer import answer
 from analysis.contents import Figure, Headline, Section, Table
 from analysis.figures.language_bias import language_bias
@@ -12,79 +14,126 @@ from analysis.figures.ratio_curve import ratio_curve
 from analysis.further import more_sections
 from analysis.literature import literature_section
 from analysis.load import Study
-from analysis.scores import Key, Scores
 from hybridir import names
 
 _N = {"n_seeds": "seeds", "n_questions": "questions"}
+_CURVE = (
+    "The confirmed curve. Intervals: hierarchical bootstrap over seeds and questions. How far a "
+    "ratio lies below the best has a 95 % bound that holds for all ratios together."
+)
 _INTERVAL = {"low": "95 % from", "high": "95 % to"}
 
 
-def benchmark_sections(
-    study: Study, benchmark: str, generator: np.random.Generator
-) -> tuple[Headline, list[Section]] | None:
+class Measured(NamedTuple):
+    """What the confirmation found on a benchmark, as tables of `frames` and `findings`.
+
+    Attributes:
+        benchmark: its name.
+        curve: `frames.curve_table`.
+        seeds: `frames.seed_table`.
+        languages: `frames.language_table`.
+        optima: `findings.optimum_table`.
+        fits: `findings.fit_table`.
+        gains: `findings.gain_table`; with ``p_holm`` once all benchmarks are there.
+        more: the sections of `further.more_sections`.
+        n_languages: of the questions.
+    """
+
+    benchmark: str
+    curve: pd.DataFrame
+    seeds: pd.DataFrame
+    languages: pd.DataFrame
+    optima: pd.DataFrame
+    fits: pd.DataFrame
+    gains: pd.DataFrame
+    more: list[Section]
+    n_languages: int
+
+
+def measure_benchmarks(study: Study, generator: np.random.Generator) -> list[Measured]:
+    """Analyse what the confirmation scored, one benchmark in memory at a time.
+
+    Args:
+        study: the study.
+        generator: source of all draws.
+
+    Returns:
+        Those of `frames.reported_benchmarks` for which a trial recorded a per-query table.
+    """
+    found = []
+    for benchmark in frames.reported_benchmarks(study):
+        measured = _measure(study, benchmark, generator)
+        if measured is not None:
+            found.append(measured)
+    corrected = findings.corrected([measured.gains for measured in found])
+    return [
+        measured._replace(gains=gains) for measured, gains in zip(found, corrected, strict=True)
+    ]
+
+
+def _measure(study: Study, benchmark: str, generator: np.random.Generator) -> Measured | None:
+    scores = frames.confirmed_scores(study, benchmark)
+    if not any(measure == names.AP for measure, _ in scores):
+        return None
+    replicates = {key: inference.replicate(found, generator) for key, found in scores.items()}
+    return Measured(
+        benchmark,
+        frames.curve_table(scores, replicates),
+        frames.seed_table(scores),
+        frames.language_table(scores),
+        findings.optimum_table(scores, replicates),
+        findings.fit_table(scores, replicates),
+        findings.gain_table(scores, replicates, generator),
+        more_sections(study, benchmark, scores, generator),
+        len({query for found in scores.values() for query, _ in found.cells}),
+    )
+
+
+def benchmark_sections(study: Study, measured: Measured) -> tuple[Headline, list[Section]]:
     """Report what the confirmation found on a benchmark.
 
     Args:
         study: the study.
-        benchmark: one of `frames.reported_benchmarks`.
-        generator: source of the bootstrap's draws.
+        measured: one of `measure_benchmarks`.
 
     Returns:
-        The answer and the sections, that on the literature only where there is some; None if no
-        trial recorded a per-query table.
+        The answer and the sections, that on the literature only where there is some.
     """
-    scores = frames.confirmed_scores(study, benchmark)
-    maps = [setting for setting in names.SETTINGS if (names.AP, setting) in scores]
-    if not maps:
-        return None
-    replicates = {key: inference.replicate(found, generator) for key, found in scores.items()}
-    curve = frames.curve_table(scores, replicates)
-    seeds = frames.seed_table(scores)
-    gains = frames.difference_table(scores, replicates)
-    best: dict[str, inference.BestRatio] = {
-        setting: inference.best_ratio(scores[names.AP, setting], replicates[names.AP, setting])
-        for setting in maps
-    }
-    main = best[names.MULTILINGUAL if names.MULTILINGUAL in best else maps[0]].ratio
-    section = Section(
-        f"Confirmed on {benchmark}",
-        figures=_figures(benchmark, scores, curve, seeds, main),
-        tables=[
-            _curve(benchmark, curve),
-            *([] if gains.empty else [_gains(benchmark, gains)]),
-            Table(f"seeds-{benchmark}", seeds, {}, "Every seed's value."),
-            Table(
-                f"language_pairs-{benchmark}",
-                frames.language_table(scores),
-                {},
-                "mAP by language pair and ratio.",
-            ),
-        ],
-    )
-    languages = {query for found in scores.values() for query, _ in found.cells}
-    beside = literature_section(study, benchmark, curve, len(languages))
-    more = more_sections(study, benchmark, scores, generator)
-    return answer(benchmark, curve, gains, best), [section, *more, *([beside] if beside else [])]
+    benchmark, curve = measured.benchmark, measured.curve
+    tables = [
+        _curve(benchmark, curve),
+        _optima(benchmark, measured.optima),
+        *([] if measured.gains.empty else [_gains(benchmark, measured.gains)]),
+        Table(f"fits-{benchmark}", measured.fits, {}, "The smooth curves with their bands."),
+        Table(f"seeds-{benchmark}", measured.seeds, {}, "Every seed's value."),
+        Table(
+            f"language_pairs-{benchmark}",
+            measured.languages,
+            {},
+            "mAP by language pair and ratio.",
+        ),
+    ]
+    section = Section(f"Confirmed on {benchmark}", figures=_figures(measured), tables=tables)
+    beside = literature_section(study, benchmark, curve, measured.n_languages)
+    headline = answer(benchmark, curve, measured.gains, measured.optima)
+    return headline, [section, *measured.more, *([beside] if beside else [])]
 
 
-def _figures(
-    benchmark: str,
-    scores: dict[Key, Scores],
-    curve: pd.DataFrame,
-    seeds: pd.DataFrame,
-    main: float,
-) -> list[Figure]:
+def _figures(measured: Measured) -> list[Figure]:
+    benchmark, curve, seeds = measured.benchmark, measured.curve, measured.seeds
     n = _sample(curve)
     figures = [
         Figure(
             f"ratio_curve-{benchmark}",
-            ratio_curve(curve, seeds).to_dict(),
-            f"mAP on {benchmark} over the mixing ratio. Lines are means over seeds, bands their "
-            "95 % bootstrap intervals over seeds and questions; small dots to the right of a mean "
-            f"are single seeds, the large dot is a setting's best ratio. {n}",
+            ratio_curve(curve, seeds, measured.fits, measured.optima).to_dict(),
+            f"mAP on {benchmark} over the mixing ratio. Points are means over seeds with their 95 "
+            "% intervals for other seeds and questions; small dots to the right of a mean are "
+            "single seeds, the large dot is a setting's best ratio. Where a smooth curve fits it "
+            "is drawn with its pointwise 95 % band, elsewhere means are joined. The bar above a "
+            f"curve is the 95 % interval of its best ratio. {n}",
         )
     ]
-    if (names.RANK_DISTANCE, names.MULTILINGUAL) in scores:
+    if (curve["measure"] == names.RANK_DISTANCE).any():
         caption = (
             "Language bias in the pool of all languages. Rank distance: worst minus best rank "
             "among a question's relevant passages, 0 at best; a model that is merely worse also "
@@ -94,18 +143,24 @@ def _figures(
         )
         chart = language_bias(curve, seeds).to_dict()
         figures.append(Figure(f"language_bias-{benchmark}", chart, caption))
-    languages = frames.language_table(scores)
-    if not languages.empty:
-        hybrid = inference.hybrid_ratio(tuple(sorted(set(languages[names.MIXING_RATIO]))))
+    if not measured.languages.empty:
+        hybrid = inference.hybrid_ratio(tuple(sorted(set(measured.languages[names.MIXING_RATIO]))))
         caption = (
             "mAP by language of question and pool, means over seeds; the diagonal is the "
             "monolingual setting, the rest the cross-lingual one. The right map takes, per cell, "
             "the higher of the two pure strategies, which flatters them a little; blue is a gain, "
-            f"orange a loss. {n} No intervals are drawn for single pairs."
+            f"orange a loss. {n} Intervals of single pairs stand in their table."
         )
-        chart = language_pairs(languages, main, hybrid).to_dict()
+        main = _main(measured.optima)
+        chart = language_pairs(measured.languages, main, hybrid).to_dict()
         figures.append(Figure(f"language_pairs-{benchmark}", chart, caption))
     return figures
+
+
+def _main(optima: pd.DataFrame) -> float:
+    """Choose the ratio whose languages are drawn: the best of the multilingual setting, if any."""
+    best = optima[optima["measure"] == names.AP].set_index("setting")["best"]
+    return float(best.get(names.MULTILINGUAL, best.iloc[0]))
 
 
 def _curve(benchmark: str, curve: pd.DataFrame) -> Table:
@@ -116,24 +171,67 @@ def _curve(benchmark: str, curve: pd.DataFrame) -> Table:
         "mean": "mean",
         **_INTERVAL,
         "sd_seeds": "sd of seeds",
+        "loss": "below the best",
+        "loss_at_most": "at most",
         **_N,
     }
-    return Table(f"curve-{benchmark}", curve, columns, "The confirmed curve.")
+    return Table(f"curve-{benchmark}", curve, columns, _CURVE)
+
+
+def _optima(benchmark: str, optima: pd.DataFrame) -> Table:
+    columns = {
+        "measure": "measure",
+        "setting": "setting",
+        "optimum": "best α",
+        **_INTERVAL,
+        "rests_on": "rests on",
+        "degree": "degree of fit",
+        "lack_of_fit": "lack of fit, p",
+        "best": "best of grid",
+        "best_low": "may be best from",
+        "best_high": "may be best to",
+        "share": "share of draws",
+        **_N,
+    }
+    caption = (
+        "Where each measure is best. A polynomial whose degree follows from the number of ratios "
+        "gives the optimum and its interval (every ratio at which its slope may be 0 and it is "
+        "not significantly below its best), unless the means contradict it (lack of fit, p below "
+        "0.2); then the ratios do that no other one beats (multiple comparisons with the best)."
+    )
+    return Table(f"optimum-{benchmark}", optima, columns, caption)
+
+
+_TESTED = {
+    "hybrid": "hybrid α",
+    "pure": "pure α",
+    "difference": "difference",
+    **_INTERVAL,
+    "relative": "relative",
+    "d_questions": "d, questions",
+    "d_seeds": "d, seeds",
+    "p": "p",
+    "p_holm": "p, Holm",
+}
 
 
 def _gains(benchmark: str, gains: pd.DataFrame) -> Table:
     columns = {
         "measure": "measure",
         "setting": "setting",
-        "hybrid": "hybrid α",
-        "pure": "pure α",
-        "difference": "difference",
-        **_INTERVAL,
+        **_TESTED,
+        "p_crossed": "p, seeds and questions",
+        "p_questions": "p, swaps of questions",
+        "p_seeds": "p, swaps of seeds",
         **_N,
     }
     caption = (
         "Hybrid minus pure, paired by seed and question. The hybrid ratio is the one nearest to "
-        "0.5, chosen without looking at scores. Not corrected for several comparisons."
+        "0.5, chosen without looking at scores. p is the larger of that for other seeds and "
+        "questions (seed effects taken to be normal) and that of a permutation test over "
+        f"questions ({inference.SWAPS:,} swaps); swaps of whole seeds cannot give less than "
+        "2 / 2^seeds and are shown only. Holm: corrected over benchmarks, settings and pure "
+        "strategies, measures of language bias apart. d is the difference in standard deviations."
     )
     return Table(f"hybrid_gain-{benchmark}", gains, columns, caption)
 

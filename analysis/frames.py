@@ -84,14 +84,16 @@ def curve_table(
     """Tabulate the confirmed curve: a row per measure, setting and mixing ratio.
 
     Returns:
-        Columns ``measure, setting, mixing_ratio, mean, low, high, sd_seeds, n_seeds,
-        n_questions``; low and high bound the 95 % interval, ``sd_seeds`` is NaN for one seed.
+        Columns ``measure, setting, mixing_ratio, mean, low, high, sd_seeds, loss, loss_at_most,
+        may_be_best, n_seeds, n_questions``; low and high bound the 95 % interval, ``sd_seeds`` is
+        NaN for one seed; losses against the best are those of `inference.Compared`.
     """
     rows = []
     for key, measured in scores.items():
         means = measured.macro_means()
         curve = inference.mean_curve(measured, replicates[key])
-        for index, entry in enumerate(curve):
+        compared = inference.compare_with_best(measured, replicates[key])
+        for index, (entry, against) in enumerate(zip(curve, compared, strict=True)):
             of_seeds = means[index][measured.trained[index]]
             rows.append(
                 {
@@ -102,6 +104,9 @@ def curve_table(
                     "low": entry.low,
                     "high": entry.high,
                     "sd_seeds": of_seeds.std(ddof=1) if len(of_seeds) > 1 else np.nan,
+                    "loss": against.loss,
+                    "loss_at_most": against.loss_at_most,
+                    "may_be_best": against.may_be_best,
                     "n_seeds": entry.n_seeds,
                     "n_questions": entry.n_questions,
                 }
@@ -124,27 +129,6 @@ def seed_table(scores: Mapping[Key, Scores]) -> pd.DataFrame:
         if measured.trained[index, seed]
     ]
     return pd.DataFrame(rows)
-
-
-def difference_table(
-    scores: Mapping[Key, Scores], replicates: Mapping[Key, Replicates]
-) -> pd.DataFrame:
-    """Tabulate hybrid minus pure: a row per measure, setting and pure strategy that was trained.
-
-    Returns:
-        Columns ``measure, setting, hybrid, pure, difference, low, high, n_seeds, n_questions``.
-    """
-    rows = []
-    for key, measured in scores.items():
-        hybrid = inference.hybrid_ratio(measured.ratios)
-        for pure in (0.0, 1.0):
-            if hybrid is None or pure not in measured.ratios:
-                continue
-            gain = inference.difference(measured, replicates[key], hybrid, pure)
-            if gain is not None:
-                rows.append((*key, hybrid, pure, *gain))
-    columns = ["measure", "setting", "hybrid", "pure", "difference", "low", "high"]
-    return pd.DataFrame(rows, columns=[*columns, "n_seeds", "n_questions"])
 
 
 def language_table(scores: Mapping[Key, Scores]) -> pd.DataFrame:

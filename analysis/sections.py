@@ -7,7 +7,7 @@ import numpy as np
 
 from analysis import frames, inference
 from analysis.baselines import baseline_section
-from analysis.confirmed import benchmark_sections
+from analysis.confirmed import benchmark_sections, measure_benchmarks
 from analysis.contents import Figure, Headline, Section, Table
 from analysis.effects import effects_section
 from analysis.figures.cost import cost
@@ -32,11 +32,11 @@ def headline_and_sections(
     """
     headlines: list[Headline] = []
     sections: list[Section] = []
+    for measured in measure_benchmarks(study, generator):
+        headline, found = benchmark_sections(study, measured)
+        headlines.append(headline)
+        sections += found
     for benchmark in frames.reported_benchmarks(study):
-        found = benchmark_sections(study, benchmark, generator)
-        if found is not None:
-            headlines.append(found[0])
-            sections += found[1]
         beside = baseline_section(study, benchmark, generator)
         sections += [beside] if beside else []
     if not headlines:
@@ -148,8 +148,8 @@ def method(study: Study) -> list[tuple[str, str]]:
         *([("hosts", ", ".join(hosts))] if hosts else []),
         (
             "intervals",
-            f"percentile bootstrap, {inference.DRAWS:,} resamples of seeds and question ids, "
-            "macro mean over languages or language pairs in each",
+            f"95 %, for other seeds and questions (crossed random effects); of the curve by "
+            f"hierarchical bootstrap ({inference.DRAWS:,} draws); docs/statistics.md",
         ),
         (
             "report made with",

@@ -14,6 +14,7 @@ from analysis.figures.style import (
 )
 from hybridir import names
 
+_UNSEEN = ["sd_seeds", "loss", "loss_at_most", "may_be_best"]
 _WIDTH, _HEIGHT = 700, 380  # pixels
 _ASIDE = 10  # pixels by which single seeds stand to the right of their mean
 _LABEL_GAP = 0.055  # share of the y range between two labels: a line of 13 px on 380 px, and air
@@ -26,20 +27,38 @@ class _RatioCurveInfo(NamedTuple):
         means: ``setting, mixing_ratio, mean, low, high, n_seeds, n_questions, best``.
         seeds: ``setting, mixing_ratio, seed, value``.
         labels: ``setting, label, mixing_ratio, position``: where a curve's name is written.
+        fits: ``setting, mixing_ratio, fit, fit_low, fit_high``: smooth curves.
+        joined: `means` of the settings that have none.
+        optima: ``setting, optimum, low, high, rests_on, position``: intervals of the best ratio,
+            and how high they are drawn.
     """
 
     means: pd.DataFrame
     seeds: pd.DataFrame
     labels: pd.DataFrame
+    fits: pd.DataFrame
+    joined: pd.DataFrame
+    optima: pd.DataFrame
 
 
-def ratio_curve(curve: pd.DataFrame, seeds: pd.DataFrame) -> alt.TopLevelMixin:
-    """Draw the curves of `frames.curve_table` with their intervals and every seed's value."""
-    return _draw_ratio_curve(_get_ratio_curve_info(curve, seeds))
+def ratio_curve(
+    curve: pd.DataFrame, seeds: pd.DataFrame, fits: pd.DataFrame, optima: pd.DataFrame
+) -> alt.TopLevelMixin:
+    """Draw the curves of `frames.curve_table` with their intervals and every seed's value.
+
+    Args:
+        curve: the means.
+        seeds: `frames.seed_table`.
+        fits: `findings.fit_table`.
+        optima: `findings.optimum_table`.
+    """
+    return _draw_ratio_curve(_get_ratio_curve_info(curve, seeds, fits, optima))
 
 
-def _get_ratio_curve_info(curve: pd.DataFrame, seeds: pd.DataFrame) -> _RatioCurveInfo:
-    means = curve[curve["measure"] == names.AP].drop(columns=["measure", "sd_seeds"])
+def _get_ratio_curve_info(
+    curve: pd.DataFrame, seeds: pd.DataFrame, fits: pd.DataFrame, optima: pd.DataFrame
+) -> _RatioCurveInfo:
+    means = curve[curve["measure"] == names.AP].drop(columns=["measure", *_UNSEEN])
     means = means.assign(best=means["mean"] == means.groupby("setting")["mean"].transform("max"))
     points = seeds[seeds["measure"] == names.AP].drop(columns="measure")
     last = means[means[names.MIXING_RATIO] == means[names.MIXING_RATIO].max()]
@@ -53,8 +72,14 @@ def _get_ratio_curve_info(curve: pd.DataFrame, seeds: pd.DataFrame) -> _RatioCur
             "position": _spread(last["mean"].tolist(), gap),
         }
     )
+    smooth = fits[fits["measure"] == names.AP].drop(columns="measure")
+    found = optima[(optima["measure"] == names.AP) & optima["bounded"]]
+    tops = means.groupby("setting")["high"].max()
+    found = found.assign(position=found["setting"].map(tops).astype(float) + gap / 3)
+    tables = (means, points, labels, smooth, means[~means["setting"].isin(smooth["setting"])])
+    shown_of_optima = ["setting", "optimum", "low", "high", "rests_on", "position"]
     return _RatioCurveInfo(
-        means.reset_index(drop=True), points.reset_index(drop=True), labels.reset_index(drop=True)
+        *(table.reset_index(drop=True) for table in (*tables, found[shown_of_optima]))
     )
 
 
@@ -89,11 +114,36 @@ def _draw_ratio_curve(info: _RatioCurveInfo) -> alt.TopLevelMixin:
     )
     y = alt.Y("mean:Q", title="mean average precision (mAP)").scale(zero=False)
     means = alt.Chart(info.means).encode(x=x, color=colour)
-    band = means.mark_area(opacity=BAND_OPACITY).encode(alt.Y("low:Q"), alt.Y2("high:Q"))
+    joined = alt.Chart(info.joined).encode(x=x, color=colour)
+    fits = alt.Chart(info.fits).encode(x=x, color=colour)
+    bands = (
+        joined.mark_area(opacity=BAND_OPACITY).encode(alt.Y("low:Q"), alt.Y2("high:Q")),
+        fits.mark_area(opacity=BAND_OPACITY).encode(alt.Y("fit_low:Q"), alt.Y2("fit_high:Q")),
+    )
     ends = means.mark_rule(strokeWidth=1.2, opacity=SEED_OPACITY).encode(
         alt.Y("low:Q"), alt.Y2("high:Q")
     )
-    line = means.mark_line(strokeWidth=2.2).encode(y)
+    lines = (
+        joined.mark_line(strokeWidth=2.2).encode(y),
+        fits.mark_line(strokeWidth=2.2).encode(alt.Y("fit:Q")),
+    )
+    optima = (
+        alt.Chart(info.optima)
+        .mark_rule(strokeWidth=4, strokeCap="round", opacity=0.8)
+        .encode(
+            x=alt.X("low:Q"),
+            x2=alt.X2("high:Q"),
+            y=alt.Y("position:Q"),
+            color=colour,
+            tooltip=[
+                alt.Tooltip("setting:N"),
+                alt.Tooltip("optimum:Q", title="best α", format=".2f"),
+                alt.Tooltip("low:Q", title="95 % from", format=".2f"),
+                alt.Tooltip("high:Q", title="95 % to", format=".2f"),
+                alt.Tooltip("rests_on:N", title="rests on"),
+            ],
+        )
+    )
     dots = means.mark_point(filled=True, opacity=1, stroke="white", strokeWidth=1).encode(
         y,
         size=alt.condition("datum.best", alt.value(130), alt.value(50)),
@@ -127,5 +177,5 @@ def _draw_ratio_curve(info: _RatioCurveInfo) -> alt.TopLevelMixin:
         .mark_text(align="left", dx=20, fontSize=13, fontWeight="bold")
         .encode(x=x, y=alt.Y("position:Q"), text="label:N", color=colour)
     )
-    layers = alt.layer(band, ends, line, seeds, dots, labels)
+    layers = alt.layer(*bands, ends, *lines, optima, seeds, dots, labels)
     return styled(layers.properties(width=_WIDTH, height=_HEIGHT))

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from analysis import frames
-from analysis.inference import Replicates
 from analysis.load import Study
 from analysis.scores import Key, Scores
 from hybridir import names
@@ -30,14 +29,11 @@ def test_seed_table_holds_every_trial_once(scores: dict[Key, Scores]) -> None:
     assert values[0.0, 1] == pytest.approx(0.60 - 0.01)
 
 
-def test_differences_are_hybrid_minus_each_pure_strategy(
-    scores: dict[Key, Scores], replicates: dict[Key, Replicates]
-) -> None:
-    gains = frames.difference_table(scores, replicates)
-    rows = gains.set_index(["measure", "setting", "pure"])["difference"]
-    assert rows[names.AP, names.MULTILINGUAL, 0.0] == pytest.approx(0.45 - 0.40)
-    assert rows[names.AP, names.MONOLINGUAL, 1.0] == pytest.approx(0.70 - 0.75)
-    assert set(gains["hybrid"]) == {0.5}
+def test_curve_says_how_far_each_ratio_lies_below_the_best(curve: pd.DataFrame) -> None:
+    one = curve[(curve["measure"] == names.AP) & (curve["setting"] == names.MULTILINGUAL)]
+    assert one["loss"].tolist() == pytest.approx([0.05, 0, 0.15])
+    assert one["may_be_best"].tolist() == [False, True, False]
+    assert (one["loss_at_most"] >= one["loss"] - 1e-12).all()
 
 
 def test_language_pairs_of_one_language_are_monolingual(scores: dict[Key, Scores]) -> None:

@@ -1,16 +1,30 @@
 import pandas as pd
 import pytest
 
-from analysis import frames
-from analysis.figures.ratio_curve import _get_ratio_curve_info, _spread
+from analysis import findings, frames
+from analysis.figures.ratio_curve import (
+    _get_ratio_curve_info,
+    _RatioCurveInfo,
+    _spread,
+    ratio_curve,
+)
+from analysis.inference import Replicates
 from analysis.scores import Key, Scores
 from hybridir import names
 
 
+def info_of(
+    curve: pd.DataFrame, scores: dict[Key, Scores], replicates: dict[Key, Replicates]
+) -> _RatioCurveInfo:
+    fits = findings.fit_table(scores, replicates)
+    optima = findings.optimum_table(scores, replicates)
+    return _get_ratio_curve_info(curve, frames.seed_table(scores), fits, optima)
+
+
 def test_shows_map_alone_and_marks_the_best_ratio_of_each_setting(
-    curve: pd.DataFrame, scores: dict[Key, Scores]
+    curve: pd.DataFrame, scores: dict[Key, Scores], replicates: dict[Key, Replicates]
 ) -> None:
-    info = _get_ratio_curve_info(curve, frames.seed_table(scores))
+    info = info_of(curve, scores, replicates)
     assert len(info.means) == 9
     assert len(info.seeds) == 27
     best = info.means[info.means["best"]].set_index("setting")[names.MIXING_RATIO]
@@ -22,13 +36,38 @@ def test_shows_map_alone_and_marks_the_best_ratio_of_each_setting(
 
 
 def test_names_stand_at_the_right_end_of_their_curves(
-    curve: pd.DataFrame, scores: dict[Key, Scores]
+    curve: pd.DataFrame, scores: dict[Key, Scores], replicates: dict[Key, Replicates]
 ) -> None:
-    labels = _get_ratio_curve_info(curve, frames.seed_table(scores)).labels.set_index("label")
+    labels = info_of(curve, scores, replicates).labels.set_index("label")
     # at ratio 1 the means are .75, .20 and .30, further apart than a line of text
     assert labels["position"].to_dict() == pytest.approx(
         {"monolingual": 0.75, "cross-lingual": 0.20, "multilingual": 0.30}
     )
+
+
+def test_smooth_curves_stand_in_for_joined_means_where_they_fit(
+    curve: pd.DataFrame, scores: dict[Key, Scores], replicates: dict[Key, Replicates]
+) -> None:
+    info = info_of(curve, scores, replicates)
+    assert info.fits.groupby("setting").size().to_dict() == dict.fromkeys(names.SETTINGS, 101)
+    assert info.joined.empty
+    alone = findings.optimum_table(scores, replicates)
+    seeds, none = frames.seed_table(scores), info.fits.assign(measure=names.AP).iloc[:0]
+    assert len(_get_ratio_curve_info(curve, seeds, none, alone).joined) == 9
+    ratio_curve(curve, seeds, none, alone).to_dict()  # Altair validates what is drawn
+
+
+def test_intervals_of_the_best_ratio_stand_above_their_curves(
+    curve: pd.DataFrame, scores: dict[Key, Scores], replicates: dict[Key, Replicates]
+) -> None:
+    info = info_of(curve, scores, replicates)
+    tops = info.means.groupby("setting")["high"].max()
+    assert len(info.optima) == 3
+    assert (info.optima["position"].to_numpy() > tops[info.optima["setting"]].to_numpy()).all()
+    unbounded = findings.optimum_table(scores, replicates).assign(bounded=False)
+    fits = info.fits.assign(measure=names.AP)
+    seeds = frames.seed_table(scores)
+    assert _get_ratio_curve_info(curve, seeds, fits, unbounded).optima.empty
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,74 @@
+"""The optimum's interval, against Fieller's closed form for a parabola, and at the ends."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from analysis import inference
+from analysis.scores import Scores
+from hybridir import names
+
+Make = Callable[..., Scores]
+RATIOS = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+def optimum(scores: Scores) -> inference.Optimum:
+    replicates = inference.replicate(scores, np.random.default_rng(0), 1000)
+    fit = inference.fit_curve(scores, replicates)
+    assert fit is not None
+    return inference.find_optimum(scores, replicates, fit)
+
+
+def noisy(curve: np.ndarray, deviation: float) -> np.ndarray:
+    noise = np.random.default_rng(0).normal(0, deviation, size=(len(curve), 4, 1, 60))
+    noise -= noise.mean(axis=(1, 2, 3), keepdims=True)
+    return np.asarray(noise + curve[:, None, None, None])
+
+
+def test_interval_of_a_parabola_is_fiellers(make_scores: Make) -> None:
+    ratios = (0.0, 0.5, 1.0)
+    values = noisy(np.array([0.1, 0.2, 0.15]), 0.2)
+    scores = make_scores(values, ratios)
+    fit = inference.fit_curve(scores, inference.replicate(scores, np.random.default_rng(0), 10))
+    assert fit is not None
+    # Through (0, y0), (.5, y1), (1, y2): slope -3 y0 + 4 y1 - y2 at 0, 4 (y0 - 2 y1 + y2) more at
+    # 1. Its square less the squared half width is a quadratic, known from three points.
+    at = np.linspace(0, 1, 3)
+    slopes = np.array([-3.0, 4.0, -1.0]) + 4 * at[:, None] * np.array([1.0, -2.0, 1.0])
+    excess = fit.means.estimates(slopes) ** 2 - fit.means.half_widths(slopes) ** 2
+    low, high = sorted(np.roots(np.polyfit(at, excess, 2)).real)
+    found = optimum(scores)
+    assert found.ratio == pytest.approx(0.5833, abs=0.0026)  # slope .35 - .6 x
+    assert 0 < low < high < 1
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.0051)
+    assert found.bounded
+
+
+def test_a_flat_curve_is_unbounded(make_scores: Make) -> None:
+    found = optimum(make_scores(noisy(np.zeros(5), 0.2), RATIOS))
+    assert (found.low, found.high, found.bounded) == (0.0, 1.0, False)
+
+
+@pytest.mark.parametrize(("direction", "end"), [(1.0, 1.0), (-1.0, 0.0)])
+def test_a_slope_that_leads_to_an_end_has_its_optimum_there(
+    make_scores: Make, direction: float, end: float
+) -> None:
+    found = optimum(make_scores(noisy(direction * np.array(RATIOS), 0.01), RATIOS))
+    assert (found.ratio, found.low, found.high) == (end, end, end)
+    assert found.bounded
+
+
+def test_rank_distance_has_its_optimum_where_it_is_lowest(make_scores: Make) -> None:
+    curve = 10 + 20 * (np.array(RATIOS) - 0.5) ** 2
+    found = optimum(make_scores(noisy(curve, 0.1), RATIOS, names.RANK_DISTANCE))
+    assert found.ratio == pytest.approx(0.5, abs=0.02)
+    assert found.low > 0.4
+    assert found.high < 0.6
+
+
+def test_a_lower_hump_does_not_belong_to_it(make_scores: Make) -> None:
+    x = np.array(RATIOS)
+    values = noisy(-((x - 0.1) ** 2) * (x - 1.1) ** 2 * 10 - 0.5 * x, 0.01)
+    found = optimum(make_scores(values, RATIOS))
+    assert found.high < 0.5
