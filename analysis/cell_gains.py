@@ -1,7 +1,7 @@
 """What hybrid batches gain over each pure strategy: by language and pair, and by kind of pair.
 
 The kinds compare what transfer may depend on: the same or another language, the same or another
-script, languages that were trained on or not. C cells; see `analysis.crossed`.
+script, languages that were trained on or not. C cells; see `analysis.contributions`.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
-from analysis.crossed import contributions, crossed_mean, paired_gain, setting_of
+from analysis.contributions import contributions, paired_gain, setting_of
+from analysis.inference import Crossed
 from analysis.scores import Floats, Scores
 from hybridir import names
 from hybridir.languages import LANGUAGES
@@ -26,7 +27,7 @@ def gains_by_cell(scores: Scores, hybrid: float) -> pd.DataFrame:
     """Tabulate the gain of every cell: language, pair of languages, language in the common pool.
 
     Args:
-        scores: all settings side by side, see `analysis.crossed.side_by_side`.
+        scores: all settings side by side, see `analysis.contributions.side_by_side`.
         hybrid: the ratio that stands for hybrid batches.
 
     Returns:
@@ -82,9 +83,10 @@ def _gains(scores: Scores, hybrid: float, weights_C: Floats) -> Iterator[tuple[f
         if pure in scores.ratios:
             gain = paired_gain(spread, scores, hybrid, pure)
             if len(gain):
-                found = crossed_mean(gain)
-                result = (found.estimate, found.low, found.high, found.p)
-                yield (pure, *result, found.n_seeds, found.n_questions)
+                crossed, itself = Crossed.of(gain[None]), np.ones(1)
+                estimate, low, high, *counts = crossed.interval(itself)
+                p = float(crossed.p_values(itself[None])[0])
+                yield (pure, estimate, low, high, p, *counts)
 
 
 def _groupings(

@@ -109,27 +109,6 @@ def gain_table(
     return pd.DataFrame(rows, columns=["measure", "setting", *inference.HybridTest._fields])
 
 
-def language_gain_table(
-    scores: Mapping[Key, Scores], generator: np.random.Generator
-) -> pd.DataFrame:
-    """Tabulate hybrid minus pure in mAP by language and language pair.
-
-    Returns:
-        Columns ``setting, query_language, pool_language``, the fields of `inference.HybridTest`,
-        and ``p_holm``, corrected over the languages or pairs of a setting and a pure strategy.
-    """
-    rows = [
-        (setting, *cell, *test)
-        for (measure, setting), measured in scores.items()
-        if measure == names.AP
-        for cell, test in inference.compare_hybrid_by_cell(measured, generator)
-    ]
-    columns = ["setting", names.QUERY_LANGUAGE, names.POOL_LANGUAGE]
-    table = pd.DataFrame(rows, columns=[*columns, *inference.HybridTest._fields])
-    families = table.groupby(["setting", "pure"])["p"]
-    return table.assign(p_holm=families.transform(lambda p: inference.holm(p.to_numpy())))
-
-
 def corrected(gains: list[pd.DataFrame]) -> list[pd.DataFrame]:
     """Correct the p-values of all benchmarks of a study together, by Holm's method.
 

@@ -5,7 +5,7 @@ import pandas as pd
 from analysis import inference
 from analysis.cell_gains import PURE, gains_by_cell, gains_by_group
 from analysis.contents import Figure, Section, Table
-from analysis.crossed import side_by_side
+from analysis.contributions import side_by_side
 from analysis.figures.group_gains import group_gains
 from analysis.figures.pair_gains import pair_gains
 from analysis.load import Study

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from analysis.crossed import LEVEL
+from analysis.inference import LEVEL
 from analysis.surface import PARAMETERS, transformed
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """How many seeds or questions a study needs to tell two ratios apart.
 
-The power is that of the t test of `analysis.crossed` at the variances that a study measured.
+The power is that of the t test of `analysis.contributions` at the variances that a study measured.
 
 Source: noncentral t distribution, Johnson, Kotz and Balakrishnan, Continuous Univariate
 Distributions 2, 2nd edition 1995, chapter 31.
@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy import stats
 
-from analysis.crossed import LEVEL, MeanSquares, variance_of_mean
+from analysis.contributions import MeanSquares, variance_of_mean
+from analysis.inference import LEVEL
 
 MOST: Final = 10_000
 _CERTAIN = 30.0  # standard errors from which power is 1, and scipy's noncentral t inexact
@@ -69,7 +70,11 @@ def power_fixed(difference: float, squares: MeanSquares, n_seeds: int) -> float:
 
 
 def power_random(difference: float, squares: MeanSquares, n_seeds: int, n_questions: int) -> float:
-    """Power of `crossed.crossed_mean`, which speaks of all questions of the kind.
+    """Power of a test that speaks of all questions of the kind.
+
+    It is that of t with Satterthwaite's degrees of freedom. The report's own intervals
+    (`inference.Crossed`) add seeds and questions with a quantile each, which costs a little more
+    where there are two or three seeds.
 
     Args:
         difference: true difference of the means.

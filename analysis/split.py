@@ -1,6 +1,6 @@
 """Where the variance of scores comes from: training seed, question, and their ties to the ratio.
 
-A ratios, S seeds, Q questions, R draws; see `analysis.crossed`.
+A ratios, S seeds, Q questions, R draws; see `analysis.contributions`.
 
 A score is what its ratio gives, plus effects of seed, of question, of ratio with seed, ratio with
 question and seed with question, plus a rest. Ratios are fixed; all other effects are random and
@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from analysis.crossed import LEVEL
+from analysis.inference import LEVEL
 from analysis.scores import Bools, Floats
 
 RATIO, SEED, QUESTION = "ratio", "seed", "question"

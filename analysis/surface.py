@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.crossed import LEVEL
+from analysis.inference import LEVEL
 from analysis.scores import Floats
 from hybridir import names
 

@@ -1,10 +1,12 @@
 """The section on monolingual against cross-lingual mAP: ratios that no other beats in both."""
 
+import numpy as np
 import pandas as pd
 
 from analysis.contents import Figure, Section, Table
-from analysis.crossed import contributions, crossed_mean
+from analysis.contributions import contributions
 from analysis.figures.tradeoff import tradeoff
+from analysis.inference import Crossed
 from analysis.scores import Key, Scores
 from hybridir import names
 
@@ -50,7 +52,8 @@ def pareto_table(found: dict[str, Scores]) -> pd.DataFrame:
     for index, ratio in enumerate(found["mono"].ratios):
         row: dict[str, float | int] = {names.MIXING_RATIO: ratio}
         for axis, one in found.items():
-            mean = crossed_mean(spread[axis][index, one.trained[index]])
+            values_SQ = spread[axis][index, one.trained[index]]
+            mean = Crossed.of(values_SQ[None]).interval(np.ones(1))
             row |= {axis: mean.estimate, f"{axis}_low": mean.low, f"{axis}_high": mean.high}
             row |= {"n_seeds": mean.n_seeds, "n_questions": mean.n_questions}
         rows.append(row)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis import inference
 from analysis.contents import Figure, Section, Table
-from analysis.crossed import MeanSquares, contributions, mean_squares, paired_gain
+from analysis.contributions import MeanSquares, contributions, mean_squares, paired_gain
 from analysis.figures.power_curves import power_curves
 from analysis.figures.variance_split import variance_split
 from analysis.power import (

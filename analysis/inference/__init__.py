@@ -15,7 +15,6 @@ from analysis.inference.hybrid import (
     SWAPS,
     HybridTest,
     compare_hybrid,
-    compare_hybrid_by_cell,
     holm,
 )
 from analysis.inference.optimum import Optimum, find_optimum
@@ -37,7 +36,6 @@ __all__ = [
     "Replicates",
     "best_ratio",
     "compare_hybrid",
-    "compare_hybrid_by_cell",
     "compare_with_best",
     "difference",
     "find_optimum",

@@ -18,7 +18,6 @@ questions are swapped, what a seed adds to all of them averages out.
 """
 
 from collections.abc import Iterator
-from itertools import cycle
 from typing import NamedTuple
 
 import numpy as np
@@ -86,18 +85,6 @@ def compare_hybrid(
         Up to two tests; none without a mixed ratio.
     """
     return _compare(scores, list(_pairs(scores, replicates.by_question)), generator)
-
-
-def compare_hybrid_by_cell(
-    scores: Scores, generator: np.random.Generator
-) -> list[tuple[tuple[str, str], HybridTest]]:
-    """Do the same for every cell, that is for every language or pair of languages, by itself."""
-    pairs = [
-        (pure, pair[:, :, index])
-        for pure, pair in _pairs(scores, scores.values)
-        for index in range(len(scores.cells))
-    ]
-    return list(zip(cycle(scores.cells), _compare(scores, pairs, generator), strict=False))
 
 
 def holm(found: Floats) -> Floats:

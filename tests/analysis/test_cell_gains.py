@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.cell_gains import gains_by_cell, gains_by_group
-from analysis.crossed import side_by_side
+from analysis.contributions import side_by_side
 from analysis.scores import Key, Scores
 from hybridir import names
 

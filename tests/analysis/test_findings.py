@@ -43,21 +43,6 @@ def test_fit_goes_through_three_means(
     assert (one["fit_low"] <= one["fit_high"]).all()
 
 
-def test_each_language_and_pair_is_tested_and_corrected_within_its_setting(
-    scores: dict[Key, Scores],
-) -> None:
-    table = findings.language_gain_table(scores, np.random.default_rng(0))
-    # three languages, six pairs, three languages with the pool of all; two pure strategies
-    assert table.groupby("setting").size().to_dict() == {
-        names.MONOLINGUAL: 6,
-        names.CROSSLINGUAL: 12,
-        names.MULTILINGUAL: 6,
-    }
-    pairs = table[(table["setting"] == names.CROSSLINGUAL) & (table["pure"] == 1.0)]
-    assert pairs["difference"].to_numpy() == pytest.approx(np.full(6, 0.48 - 0.20))
-    assert pairs["p_holm"].min() == pytest.approx(min(1, 6 * pairs["p"].min()))
-
-
 def test_p_values_are_corrected_over_benchmarks_with_bias_apart(gains: pd.DataFrame) -> None:
     alone, again = findings.corrected([gains, gains])
     assert len(alone) == len(again) == len(gains)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from statsmodels.stats.power import TTestPower
 
-from analysis.crossed import MeanSquares, crossed_mean, mean_squares
+from analysis.contributions import MeanSquares, mean_squares
+from analysis.inference import Crossed
 from analysis.power import (
     power_fixed,
     power_random,
@@ -48,7 +49,7 @@ def test_a_study_with_the_seeds_that_are_needed_finds_the_difference_as_often() 
         values = difference + generator.normal(0, 0.006, (n_seeds, 1))
         values = values + generator.normal(0, 0.1, (1, 200))
         values += generator.normal(0, 0.08, (n_seeds, 200))
-        found += crossed_mean(values).p < 0.05
+        found += Crossed.of(values[None]).p_values(np.ones((1, 1)))[0] < 0.05
     # three standard errors of a share of .8 over 1500 are .031
     assert found / 1500 == pytest.approx(
         power_random(difference, SQUARES, n_seeds, 200), abs=0.031

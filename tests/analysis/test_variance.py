@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.contents import Section
-from analysis.crossed import contributions, mean_squares, paired_gain
+from analysis.contributions import contributions, mean_squares, paired_gain
 from analysis.figures.power_curves import _get_power_curves_info
 from analysis.figures.variance_split import _get_variance_split_info
 from analysis.power import power_fixed, seeds_needed

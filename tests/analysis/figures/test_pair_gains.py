@@ -1,7 +1,7 @@
 import pytest
 
 from analysis.cell_gains import gains_by_cell, gains_by_group
-from analysis.crossed import side_by_side
+from analysis.contributions import side_by_side
 from analysis.figures.group_gains import _get_group_gains_info
 from analysis.figures.pair_gains import _get_pair_gains_info
 from analysis.scores import Key, Scores

@@ -70,19 +70,6 @@ def test_one_seed_has_no_test_over_seeds(make_scores: Make) -> None:
     assert found.p_crossed == pytest.approx(expected.pvalue)
 
 
-def test_each_cell_is_tested_over_its_own_questions(make_scores: Make) -> None:
-    values = np.random.default_rng(6).normal(size=(2, 3, 2, 12))
-    values[:, :, 1, 8:] = np.nan
-    scores = make_scores(values, (0.0, 0.5))
-    found = inference.compare_hybrid_by_cell(scores, np.random.default_rng(0))
-    assert [cell for cell, _ in found] == list(scores.cells)
-    alone = make_scores(values[:, :, 1:, :8], (0.0, 0.5))
-    (expected,) = compare(alone)
-    assert found[1][1].n_questions == 8
-    assert found[1][1].p_crossed == pytest.approx(expected.p_crossed)
-    assert found[1][1].p_questions == pytest.approx(expected.p_questions, abs=0.02)
-
-
 def test_seeds_without_a_partner_are_left_out(make_scores: Make) -> None:
     values = np.random.default_rng(7).normal(size=(3, 3, 1, 12))
     values[0, 1], values[2, [0, 2]] = np.nan, np.nan

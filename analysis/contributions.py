@@ -1,4 +1,4 @@
-"""Means over random training seeds and random questions: their variance, interval and test.
+"""What each question adds to a mean over cells, and how a mean varies with seeds and questions.
 
 A ratios, S seeds, C cells, Q question ids; see `analysis.scores`.
 
@@ -16,12 +16,9 @@ Biometrics Bulletin 2, 1946 (degrees of freedom).
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from analysis.scores import Bools, Floats, Scores
 from hybridir import names
-
-LEVEL = 0.95
 
 
 class MeanSquares(NamedTuple):
@@ -36,18 +33,6 @@ class MeanSquares(NamedTuple):
     seed: float
     question: float
     residual: float
-    n_seeds: int
-    n_questions: int
-
-
-class Mean(NamedTuple):
-    """A mean with its interval at `LEVEL`, the p of its being 0, and what it rests on."""
-
-    estimate: float
-    low: float
-    high: float
-    p: float
-    degrees: float
     n_seeds: int
     n_questions: int
 
@@ -184,23 +169,3 @@ def variance_of_mean(squares: MeanSquares) -> tuple[float, float]:
         + rest**2 / (free_seeds * free_questions)
     )
     return total / n, total**2 / spread if spread else float(free_seeds)
-
-
-def crossed_mean(values_SQ: Floats) -> Mean:
-    """Estimate the mean over random seeds and random questions, with its t interval and test.
-
-    Args:
-        values_SQ: scores, or paired differences of scores, without gaps.
-
-    Returns:
-        The mean; p is two-sided. The interval is NaN for a single score.
-    """
-    estimate = float(values_SQ.mean())
-    variance, degrees = variance_of_mean(mean_squares(values_SQ))
-    error = float(np.sqrt(variance))
-    half = float(stats.t.ppf((1 + LEVEL) / 2, degrees)) * error if degrees else np.nan
-    if error > 0:
-        p = float(2 * stats.t.sf(abs(estimate) / error, degrees))
-    else:
-        p = float(estimate == 0) if error == 0 else np.nan
-    return Mean(estimate, estimate - half, estimate + half, p, degrees, *values_SQ.shape)

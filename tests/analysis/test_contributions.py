@@ -3,14 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-from analysis.crossed import (
-    Mean,
+from analysis.contributions import (
     contributions,
-    crossed_mean,
     mean_squares,
     paired_gain,
     setting_of,
@@ -51,35 +48,6 @@ def test_mean_squares_are_those_of_an_analysis_of_variance() -> None:
     assert (found.n_seeds, found.n_questions) == (3, 7)
 
 
-def test_questions_that_do_not_vary_leave_the_t_test_over_seeds() -> None:
-    per_seed = np.array([0.1, 0.4, 0.3, 0.2])
-    found = crossed_mean(np.repeat(per_seed[:, None], 50, axis=1))
-    expected = stats.ttest_1samp(per_seed, 0.0)
-    assert found.p == pytest.approx(expected.pvalue)
-    assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
-    assert found.degrees == pytest.approx(3)
-
-
-def test_one_seed_leaves_the_t_test_over_questions() -> None:
-    per_question = np.random.default_rng(1).normal(0.1, 1, 30)
-    found = crossed_mean(per_question[None])
-    expected = stats.ttest_1samp(per_question, 0.0)
-    assert found.p == pytest.approx(expected.pvalue)
-    assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
-
-
-def test_scores_that_are_all_equal_have_an_interval_without_width() -> None:
-    found = crossed_mean(np.full((3, 5), 0.25))
-    assert (found.estimate, found.low, found.high, found.p) == (0.25, 0.25, 0.25, 0.0)
-    assert crossed_mean(np.zeros((3, 5))).p == 1.0
-
-
-def test_a_single_score_has_no_interval() -> None:
-    found: Mean = crossed_mean(np.array([[0.5]]))
-    assert found.estimate == 0.5
-    assert np.isnan([found.low, found.high, found.p]).all()
-
-
 def test_variance_of_the_mean_is_unbiased_with_three_seeds() -> None:
     # 0.2² / 3 + 1² / 40 + 0.5² / 120
     truth = 0.2**2 / 3 + 1.0**2 / 40 + 0.5**2 / 120
@@ -89,20 +57,6 @@ def test_variance_of_the_mean_is_unbiased_with_three_seeds() -> None:
         for _ in range(2000)
     ]
     assert np.mean(drawn) == pytest.approx(truth, abs=4 * np.std(drawn) / np.sqrt(len(drawn)))
-
-
-@pytest.mark.parametrize(
-    "sds", [(0.3, 1.0, 1.0), (0.05, 1.0, 1.0), (1.0, 0.5, 1.0)], ids=["both", "questions", "seeds"]
-)
-@pytest.mark.parametrize("n_seeds", [3, 5])
-def test_intervals_cover_at_their_nominal_rate(
-    sds: tuple[float, float, float], n_seeds: int
-) -> None:
-    generator = np.random.default_rng(3)
-    found = [crossed_mean(layout(generator, (n_seeds, 60), sds)) for _ in range(1500)]
-    covered = np.mean([mean.low <= 0 <= mean.high for mean in found])
-    # three standard errors of a share of 1500 are .017; the approximation costs up to .01
-    assert 0.925 <= covered <= 0.98
 
 
 def test_contributions_average_to_the_macro_mean_where_cells_have_unlike_questions() -> None:
