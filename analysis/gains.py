@@ -64,11 +64,10 @@ def _words(cells: pd.DataFrame, hybrid: float) -> str:
 
 def _assumptions(seen: frozenset[str] | None) -> str:
     text = (
-        "Differences are paired by seed and question. Intervals and p are those of t for the mean "
-        "over random training seeds and random questions, with Satterthwaite's degrees of "
-        "freedom; the effect of seeds is taken as normal, the languages are fixed. Intervals hold "
-        "for one row at a time, Holm's p for all rows of a table at once. With one seed they say "
-        "nothing about other seeds."
+        "Differences are paired by seed and question. Intervals and p are for other seeds and "
+        "other questions, each with its own quantile of t; the effect of seeds is taken as "
+        "normal, the languages are fixed. Intervals hold for one row at a time, Holm's p for all "
+        "rows of a table at once. With one seed they say nothing about other seeds."
     )
     if seen is None:
         return f"{text} Which languages were trained on is not recorded."

@@ -12,6 +12,7 @@ PURE_LABELS: Final = {
     1.0: "minus monolingual batches alone (α = 1)",
 }
 _COLOURS: Final = (VERMILION, BLUE)  # those of the settings that the pure strategies train
+_DOT = 60  # square pixels; a hollow one is white in its middle
 
 
 def gain_layers(
@@ -47,9 +48,8 @@ def gain_layers(
     intervals = base.mark_rule(strokeWidth=1.6).encode(
         alt.X("low:Q", scale=domain, title=title), alt.X2("high:Q")
     )
-    dots = base.mark_point(filled=False, size=36, opacity=1, strokeWidth=1.6).encode(
+    dots = base.mark_point(filled=True, size=_DOT, opacity=1).encode(
         x=x,
-        fill=alt.condition("datum.contrast", alt.value("white"), colour.legend(None)),
         tooltip=[
             *named_by,
             "strategy:N",
@@ -60,4 +60,8 @@ def gain_layers(
         ],
     )
     zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=GREY, strokeDash=[3, 3])
-    return alt.layer(zero.encode(x="zero:Q"), intervals, dots)
+    hollow = base.transform_filter("datum.contrast")
+    centres = hollow.mark_point(filled=True, size=_DOT / 4, opacity=1).encode(
+        x=x, color=alt.value("white")
+    )
+    return alt.layer(zero.encode(x="zero:Q"), intervals, dots, centres)

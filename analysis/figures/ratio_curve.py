@@ -177,5 +177,7 @@ def _draw_ratio_curve(info: _RatioCurveInfo) -> alt.TopLevelMixin:
         .mark_text(align="left", dx=20, fontSize=13, fontWeight="bold")
         .encode(x=x, y=alt.Y("position:Q"), text="label:N", color=colour)
     )
-    layers = alt.layer(*bands, ends, *lines, optima, seeds, dots, labels)
-    return styled(layers.properties(width=_WIDTH, height=_HEIGHT))
+    layers = (*bands, ends, *lines, optima, seeds, dots, labels)
+    # Vega warns of an axis without a value.
+    drawn = [layer for layer in layers if len(layer.data)]
+    return styled(alt.layer(*drawn).properties(width=_WIDTH, height=_HEIGHT))

@@ -10,6 +10,7 @@ from hybridir import names
 
 _WIDTH = 500  # pixels
 _STEP = 34  # pixels of a row, which holds a dot for each setting
+_DOT = 60  # square pixels; a hollow one is white in its middle
 
 
 class _VarianceSplitInfo(NamedTuple):
@@ -54,9 +55,8 @@ def _draw_variance_split(info: _VarianceSplitInfo) -> alt.TopLevelMixin:
     lines = base.mark_rule(strokeWidth=1.6).encode(
         alt.X("in_mean_low:Q", title=title), alt.X2("in_mean_high:Q")
     )
-    dots = base.mark_point(filled=False, size=42, opacity=1, strokeWidth=1.6).encode(
+    dots = base.mark_point(filled=True, size=_DOT, opacity=1).encode(
         x=alt.X("in_mean:Q", title=title),
-        fill=alt.condition("datum.cancels", alt.value("white"), colour.legend(None)),
         tooltip=[
             "label:N",
             "source:N",
@@ -66,4 +66,8 @@ def _draw_variance_split(info: _VarianceSplitInfo) -> alt.TopLevelMixin:
         ],
     )
     height = _STEP * len(info.order)
-    return styled(alt.layer(lines, dots).properties(width=_WIDTH, height=height))
+    hollow = base.transform_filter("datum.cancels")
+    centres = hollow.mark_point(filled=True, size=_DOT / 4, opacity=1).encode(
+        x=alt.X("in_mean:Q", title=title), color=alt.value("white")
+    )
+    return styled(alt.layer(lines, dots, centres).properties(width=_WIDTH, height=height))

@@ -74,7 +74,7 @@ def test_every_figure_is_drawn_and_lies_in_a_box_that_fits_the_page(
     sized: webdriver.Chrome,
 ) -> None:
     drawings = sized.find_elements(By.CSS_SELECTOR, ".chart.vega-embed svg")
-    assert len(drawings) == 5
+    assert len(drawings) == 10
     width = sized.execute_script("return document.documentElement.clientWidth")
     for drawing in drawings:
         box = sized.execute_script("return arguments[0].closest('.scroll')", drawing)
@@ -115,7 +115,7 @@ def test_points_of_the_curve_carry_their_numbers_as_tooltips(browser: webdriver.
         "return [...document.querySelectorAll('#figure-ratio_curve-known svg [aria-label]')]"
         ".map((mark) => mark.getAttribute('aria-label'))"
     )
-    points = [text for text in described if "95 % from" in text]
+    points = [text for text in described if "mixing ratio α" in text and "95 % from" in text]
     assert len(points) == 9
     pool = next(
         text for text in points if "multilingual" in text and "mixing ratio α: 0.5" in text
