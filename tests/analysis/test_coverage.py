@@ -19,8 +19,10 @@ RATIOS = (0.0, 0.25, 0.5, 0.75, 1.0)
 def test_intervals_of_a_smooth_curve_hold_the_truth_as_often_as_they_say(n_seeds: int) -> None:
     case = Case("", saturating(0.45, 0.02), 0.45, n_seeds, RATIOS, n_questions=60)
     kept = repeat(partial(keeps_promises, case, draws=400), 100, seed=2)
-    for name in ("level", "difference", "optimum", "leading", "may be best", "loss", "fit holds"):
+    for name in ("level", "difference", "optimum", "leading", "may be best", "loss"):
         assert np.sum(kept[name]) >= 88, name
+    # A true curve is contradicted in a fifth of studies (`lack of fit` below .2).
+    assert 68 <= np.sum(kept["fit holds"]) <= 91
     assert 0.9 <= np.mean(kept["fit"]) <= 0.99
     # they say something all the same
     assert np.mean(kept["width"]) < 0.9
