@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from analysis.contributions import contributions, paired_gain, setting_of
-from analysis.inference import Crossed
+from analysis.inference import Crossed, holm
 from analysis.scores import Floats, Scores
 from hybridir import names
 from hybridir.languages import LANGUAGES
@@ -32,7 +31,7 @@ def gains_by_cell(scores: Scores, hybrid: float) -> pd.DataFrame:
 
     Returns:
         Columns ``setting, query_language, pool_language, pure, difference, low, high, p, p_holm,
-        n_seeds, n_questions``; `p_holm` is adjusted over all rows.
+        n_seeds, n_questions``; `p_holm` is adjusted over the rows of a setting and pure strategy.
     """
     rows = []
     for index, cell in enumerate(scores.cells):
@@ -40,7 +39,7 @@ def gains_by_cell(scores: Scores, hybrid: float) -> pd.DataFrame:
         weights[index] = 1.0
         rows += [(setting_of(cell), *cell, *row) for row in _gains(scores, hybrid, weights)]
     columns = ["setting", names.QUERY_LANGUAGE, names.POOL_LANGUAGE, "pure", *_RESULT]
-    return _adjusted(pd.DataFrame(rows, columns=columns))
+    return _adjusted(pd.DataFrame(rows, columns=columns), ["setting", "pure"])
 
 
 def gains_by_group(scores: Scores, hybrid: float, seen: frozenset[str] | None) -> pd.DataFrame:
@@ -54,7 +53,7 @@ def gains_by_group(scores: Scores, hybrid: float, seen: frozenset[str] | None) -
     Returns:
         Columns ``grouping, group, contrast, pure, n_cells, difference, low, high, p, p_holm,
         n_seeds, n_questions``. A contrast is one group's gain minus another's; `p_holm` is
-        adjusted over all rows. Groupings of which only one group occurs are left out.
+        adjusted over the rows of a pure strategy. Groupings of which only one group occurs are left out.
     """
     rows = []
     for grouping, groups in _groupings(scores.cells, seen):
@@ -74,7 +73,7 @@ def gains_by_group(scores: Scores, hybrid: float, seen: frozenset[str] | None) -
             for pure, *result in _gains(scores, hybrid, weights):
                 rows.append((grouping, group, contrast, pure, n_cells, *result))
     columns = ["grouping", "group", "contrast", "pure", "n_cells", *_RESULT]
-    return _adjusted(pd.DataFrame(rows, columns=columns))
+    return _adjusted(pd.DataFrame(rows, columns=columns), ["pure"])
 
 
 def _gains(scores: Scores, hybrid: float, weights_C: Floats) -> Iterator[tuple[float, ...]]:
@@ -141,11 +140,8 @@ def _seen_kind(cell: Cell, seen: frozenset[str]) -> str:
     return ("both unseen", "one unseen", "both seen")[sum(code in seen for code in cell)]
 
 
-def _adjusted(table: pd.DataFrame) -> pd.DataFrame:
-    """Insert Holm's adjusted p behind p; a p that is missing takes no part."""
-    adjusted = np.full(len(table), np.nan)
-    tested = table["p"].notna().to_numpy()
-    if tested.any():
-        adjusted[tested] = multipletests(table["p"].to_numpy()[tested], method="holm")[1]
+def _adjusted(table: pd.DataFrame, family: list[str]) -> pd.DataFrame:
+    """Insert Holm's adjusted p behind p, over rows of the same values in the columns `family`."""
+    adjusted = table.groupby(family)["p"].transform(lambda p: holm(p.to_numpy()))
     table.insert(list(table.columns).index("p") + 1, "p_holm", adjusted)
     return table

@@ -66,8 +66,8 @@ def _assumptions(seen: frozenset[str] | None) -> str:
     text = (
         "Differences are paired by seed and question. Intervals and p are for other seeds and "
         "other questions, each with its own quantile of t; the effect of seeds is taken as "
-        "normal, the languages are fixed. Intervals hold for one row at a time, Holm's p for all "
-        "rows of a table at once. With one seed they say nothing about other seeds."
+        "normal, the languages are fixed. Intervals hold for one row at a time, Holm's p for a "
+        "family of rows at once. With one seed they say nothing about other seeds."
     )
     if seen is None:
         return f"{text} Which languages were trained on is not recorded."
@@ -106,8 +106,8 @@ def _tables(
             f"group_gains-{benchmark}",
             groups.drop(columns="contrast"),
             {**kinds, "difference": f"α = {hybrid:g} minus pure", **_INTERVAL, **_TEST},
-            f"Gain of α = {hybrid:g} by kind of language and pair; Holm over all "
-            f"{len(groups)} rows.",
+            f"Gain of α = {hybrid:g} by kind of language and pair; Holm over the rows of "
+            "a pure strategy.",
         )
     ]
     languages = {"setting": "setting", names.QUERY_LANGUAGE: "question"}
@@ -117,7 +117,8 @@ def _tables(
             f"pair_gains-{benchmark}",
             cells,
             {**languages, "difference": f"α = {hybrid:g} minus pure", **_INTERVAL, **_TEST},
-            f"Gain of α = {hybrid:g} in every language and pair; Holm over all {len(cells)} rows.",
+            f"Gain of α = {hybrid:g} in every language and pair; Holm over the rows of a setting "
+            "and pure strategy.",
         )
     )
     return tables[1:] if groups.empty else tables

@@ -40,10 +40,13 @@ def test_every_language_pair_and_pool_has_its_gain_over_each_pure_strategy(
     assert set(found["n_questions"]) == {12}
 
 
-def test_p_is_adjusted_by_holms_rule_over_all_rows() -> None:
-    cells = [("en", "en"), ("en", "de"), ("de", "en")]
-    found = gains_by_cell(made(dict(zip(cells, [0.0, 0.05, 0.02], strict=True))), 0.5)
-    order = found["p"].argsort()
+def test_p_is_adjusted_by_holms_rule_over_a_setting_and_pure_strategy() -> None:
+    cells = [("en", "ru"), ("en", "de"), ("de", "en"), ("en", "en")]
+    every = gains_by_cell(made(dict(zip(cells, [0.0, 0.05, 0.02, 0.03], strict=True))), 0.5)
+    alone = every[every["setting"] == names.MONOLINGUAL]
+    assert alone["p_holm"].tolist() == alone["p"].tolist()
+    found = every[every["setting"] == names.CROSSLINGUAL]
+    order = found["p"].to_numpy().argsort()
     # the smallest of three times 3, the next times 2, the largest as it is, never falling
     steps = found["p"].to_numpy()[order] * [3, 2, 1]
     expected = np.minimum(np.maximum.accumulate(steps), 1)
