@@ -31,7 +31,7 @@ def gains_by_cell(scores: Scores, hybrid: float) -> pd.DataFrame:
 
     Returns:
         Columns ``setting, query_language, pool_language, pure, difference, low, high, p, p_holm,
-        n_seeds, n_questions``; `p_holm` is adjusted over the rows of a setting and pure strategy.
+        n_seeds, n_questions``; `p_holm` is adjusted over a setting and pure strategy.
     """
     rows = []
     for index, cell in enumerate(scores.cells):
