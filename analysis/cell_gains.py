@@ -53,7 +53,8 @@ def gains_by_group(scores: Scores, hybrid: float, seen: frozenset[str] | None) -
     Returns:
         Columns ``grouping, group, contrast, pure, n_cells, difference, low, high, p, p_holm,
         n_seeds, n_questions``. A contrast is one group's gain minus another's; `p_holm` is
-        adjusted over the rows of a pure strategy. Groupings of which only one group occurs are left out.
+        adjusted over the rows of a pure strategy. Groupings of which only one group occurs are
+        left out.
     """
     rows = []
     for grouping, groups in _groupings(scores.cells, seen):
