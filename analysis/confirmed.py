@@ -231,7 +231,8 @@ def _gains(benchmark: str, gains: pd.DataFrame) -> Table:
         "questions (seed effects taken to be normal) and that of a permutation test over "
         f"questions ({inference.SWAPS:,} swaps); swaps of whole seeds cannot give less than "
         "2 / 2^seeds and are shown only. Holm: corrected over benchmarks, settings and pure "
-        "strategies, measures of language bias apart. d is the difference in standard deviations."
+        "strategies, within mAP, the measures of language bias, and each further measure. d is "
+        "the difference in standard deviations."
     )
     return Table(f"hybrid_gain-{benchmark}", gains, columns, caption)
 

@@ -12,7 +12,6 @@ from hybridir import names
 
 FIT, GRID = "fit", "grid"
 """What the interval of an optimum rests on."""
-_BIAS = (names.RANK_DISTANCE, names.RANK_DISTANCE_SEEN, names.TOP1_OWN_LANGUAGE)
 _POINTS = 101  # of a fitted curve
 
 
@@ -112,8 +111,8 @@ def gain_table(
 def corrected(gains: list[pd.DataFrame]) -> list[pd.DataFrame]:
     """Correct the p-values of all benchmarks of a study together, by Holm's method.
 
-    mAP over benchmarks, settings and pure strategies is one family of tests, measures of language
-    bias over benchmarks and pure strategies another.
+    mAP over benchmarks, settings and pure strategies is one family of tests, all measures of
+    language bias over benchmarks and pure strategies another, and so is each further measure.
 
     Args:
         gains: `gain_table` of each benchmark.
@@ -124,6 +123,8 @@ def corrected(gains: list[pd.DataFrame]) -> list[pd.DataFrame]:
     if not gains:
         return []
     together = pd.concat(gains, keys=range(len(gains)))
-    families = together.groupby(together["measure"].isin(_BIAS))["p"]
+    bias = together["measure"].isin(names.BIAS_MEASURES)
+    families = together.groupby(together["measure"].mask(bias, "bias"))["p"]
     together["p_holm"] = families.transform(lambda p: inference.holm(p.to_numpy()))
-    return [together.loc[[index]].droplevel(0) for index in range(len(gains))]
+    places = together.index.get_level_values(0)
+    return [together[places == index].droplevel(0) for index in range(len(gains))]

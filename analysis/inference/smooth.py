@@ -11,8 +11,8 @@ Fit and means are told apart by the orthogonal polynomials of the degrees that t
 each is a contrast with a p-value, the smallest of which is corrected for their number
 (Bonferroni). Where it is below .2 the curve has something that the fit has not, such as a kink at
 an end, and what is read off the fit does not count. At .05 more kinks would pass unseen, and the
-optimum's interval would miss (`benchmarks/coverage.py`); a fit that is given up without need only
-costs width.
+optimum's interval would miss (`benchmarks/interval_coverage.py`); a fit that is given up without
+need only costs width.
 """
 
 from dataclasses import dataclass

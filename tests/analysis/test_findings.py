@@ -52,3 +52,11 @@ def test_p_values_are_corrected_over_benchmarks_with_bias_apart(gains: pd.DataFr
         expected = min(1.0, size * alone.loc[family, "p"].min())
         assert alone.loc[family, "p_holm"].min() == pytest.approx(expected)
     assert findings.corrected([]) == []
+
+
+def test_a_benchmark_without_a_mixed_ratio_has_no_gains_and_spoils_no_others(
+    gains: pd.DataFrame,
+) -> None:
+    nothing, alone = findings.corrected([gains.iloc[:0], gains])
+    assert nothing.empty
+    assert len(alone) == len(gains)

@@ -71,10 +71,19 @@ def send(process: psutil.Process, number: signal.Signals) -> None:
 
 
 def free_port() -> int:
-    """A port on which nothing listens at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port on which nothing listens, of those that the system gives to no one by itself.
+
+    Clusters that other tests bring up take hundreds of the others, at any moment.
+    """
+    first = 20_000 + os.getpid() % 10_000
+    for port in range(first, first + 2_000):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError(f"ports {first} to {first + 1_999} are all in use")
 
 
 def listens(port: int) -> bool:

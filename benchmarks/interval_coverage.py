@@ -1,6 +1,6 @@
 """How often the report's intervals hold the truth, and its tests find what is not there.
 
-    python benchmarks/coverage.py --replications 1000 --seed 1
+    python benchmarks/interval_coverage.py --replications 1000 --seed 1
 
 Simulated studies with a known curve (`analysis.simulation`), analysed as the report does. For
 every promise the share of studies in which it was kept, with its 95 % interval (Clopper and
@@ -18,7 +18,7 @@ import numpy as np
 import typer
 from statsmodels.stats.proportion import proportion_confint
 
-from analysis.coverage import Case, false_gains, keeps_promises, repeat
+from analysis.interval_coverage import Case, false_gains, keeps_promises, repeat
 from analysis.simulation import Spread, flat, kinked, saturating
 
 FIVE = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -1,4 +1,4 @@
-"""Intervals and tests on simulated studies: `benchmarks/coverage.py` at a tenth of its size.
+"""Intervals and tests on simulated studies, a tenth of `benchmarks/interval_coverage.py`.
 
 Of 100 studies a promise that holds in 95 % of all is kept in 88 to 100, but for one try in a
 hundred; a test of 5 % errs in 0 to 11.
@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from analysis.coverage import Case, false_gains, keeps_promises, repeat
+from analysis.interval_coverage import Case, false_gains, keeps_promises, repeat
 from analysis.simulation import Spread, flat, saturating
 
 RATIOS = (0.0, 0.25, 0.5, 0.75, 1.0)
