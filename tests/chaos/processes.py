@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parents[2]
+_PORTS = iter(range(20_000 + os.getpid() % 10_000, 32_000))
 
 
 def launch(command: list[str], log: Path, folder: Path, environment: dict[str, str]) -> "Tree":
@@ -75,15 +76,14 @@ def free_port() -> int:
 
     Clusters that other tests bring up take hundreds of the others, at any moment.
     """
-    first = 20_000 + os.getpid() % 10_000
-    for port in range(first, first + 2_000):
+    for port in _PORTS:  # each is given once, for its user may listen later
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
             return port
-    raise RuntimeError(f"ports {first} to {first + 1_999} are all in use")
+    raise RuntimeError("all ports were given or are in use")
 
 
 def listens(port: int) -> bool:
