@@ -65,8 +65,14 @@ def load_hub_table(
             f"data set {id!r}: no column {', '.join(missing)}; found "
             f"{', '.join(table.column_names)}; train.hub.columns maps names"
         )
-    rows: list[Row] = [
-        (number, {column: record.get(name) for column, name in source.items()})
-        for number, record in enumerate(table, start=1)
-    ]
+    try:
+        rows: list[Row] = [
+            (number, {column: record.get(name) for column, name in source.items()})
+            for number, record in enumerate(table, start=1)
+        ]
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"data set {id!r} at revision {revision!r}: a text is not UTF-8 ({error}); "
+            "load the data set again, or take another revision"
+        ) from None
     return usable_pairs(f"data set {id!r}", "row", rows, languages, skip_bad)

@@ -57,3 +57,13 @@ def test_a_mapping_of_an_unknown_column_is_refused(repository: Path) -> None:
 def test_data_that_are_not_there_are_one_message(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be loaded"):
         load(tmp_path / "nothing", {})
+
+
+def test_a_text_that_is_not_utf_8_is_one_message(tmp_path: Path) -> None:
+    columns = {name: ["a"] for name in ("question_id", "language", "question")}
+    broken = pa.StringArray.from_buffers(
+        1, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff")
+    )
+    pq.write_table(pa.table({**columns, "passage": broken}), tmp_path / "train.parquet")
+    with pytest.raises(InputError, match="not UTF-8"):
+        load(tmp_path, {})
