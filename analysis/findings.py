@@ -20,7 +20,8 @@ def optimum_table(
 ) -> pd.DataFrame:
     """Tabulate where each measure is best: a row per measure and setting.
 
-    The fit gives the interval where it holds, else the ratios that may be the best do.
+    The fit gives the interval where it holds and the interval comes as far as a neighbour of the
+    best confirmed ratio, else the ratios that may be the best do.
 
     Returns:
         Columns ``measure, setting, optimum, low, high, bounded, rests_on`` (`FIT` or `GRID`);
@@ -50,7 +51,7 @@ def optimum_table(
         }
         fit = inference.fit_curve(measured, replicates[key])
         if fit is not None:
-            found = inference.find_optimum(measured, replicates[key], fit)
+            found = inference.find_optimum(measured, fit)
             row |= {
                 "fit_optimum": found.ratio,
                 "fit_low": found.low,
@@ -58,7 +59,7 @@ def optimum_table(
                 "degree": fit.degree,
                 "lack_of_fit": np.nan if fit.lack_of_fit is None else fit.lack_of_fit,
             }
-            if fit.holds:
+            if fit.holds and inference.agrees(found, best.ratio, ratios):
                 row |= {"optimum": found.ratio, "low": found.low, "high": found.high}
                 row |= {"bounded": found.bounded, "rests_on": FIT}
         rows.append(row)

@@ -26,7 +26,10 @@ CASES = (
     Case("smooth, best .5", saturating(0.5, 0.02), 0.5, 5),
     Case("smooth, best .5", saturating(0.5, 0.02), 0.5, 3),
     Case("smooth, best .5", saturating(0.5, 0.02), 0.5, 2),
+    Case("smooth, best .5", saturating(0.5, 0.02), 0.5, 5, n_questions=1000),
     Case("smooth, best .35", saturating(0.35, 0.01), 0.35, 5),
+    Case("shallow, best .35", saturating(0.35, 0.004), 0.35, 5),
+    Case("shallow, best .15", saturating(0.15, 0.004), 0.15, 5),
     Case("smooth, best .45, 5 ratios", saturating(0.45, 0.02), 0.45, 5, FIVE),
     Case("kink at .9, best .5", kinked(0.5, 0.02, 0.03), 0.5, 5),
     Case("flat", flat(), None, 5),
@@ -50,7 +53,9 @@ def main(
         study = partial(keeps_promises, case, draws=draws)
         print(f"{case.name}; {case.n_seeds} seeds, {case.n_questions} questions", flush=True)
         for name, kept in repeat(study, replications, seed).items():
-            record = _record(f"{case.name}, {case.n_seeds} seeds", name, kept)
+            record = _record(
+                f"{case.name}, {case.n_seeds} seeds, {case.n_questions} questions", name, kept
+            )
             records.append(record)
             print(f"  {name}: {_text(record)}", flush=True)
     for name, spread in SPREADS.items():

@@ -17,7 +17,7 @@ from analysis.inference.hybrid import (
     compare_hybrid,
     holm,
 )
-from analysis.inference.optimum import Optimum, find_optimum
+from analysis.inference.optimum import Optimum, agrees, find_optimum
 from analysis.inference.resampling import DRAWS, Replicates, replicate
 from analysis.inference.smooth import Fit, fit_curve
 
@@ -34,6 +34,7 @@ __all__ = [
     "Interval",
     "Optimum",
     "Replicates",
+    "agrees",
     "best_ratio",
     "compare_hybrid",
     "compare_with_best",

@@ -8,8 +8,9 @@ Three p-values of a paired difference, for three questions:
 - `p_questions`: would other questions show it, of these very encoders? A permutation test: the
   labels hybrid and pure are swapped question by question, in all seeds and languages at once. It
   assumes no distribution, and says nothing about other seeds.
-- `p_seeds`: the same by seed, over all 2^S swaps. It assumes no distribution either, but cannot
-  fall below 2 / 2^S, which is .0625 with five seeds: it is shown, and decides nothing.
+- `p_seeds`: the same by seed, over all 2^S swaps up to 13 seeds, then over random ones. It assumes
+  no distribution either, but cannot fall below 2 / 2^S, which is .0625 with five seeds: it is
+  shown, and decides nothing.
 
 What counts is the larger of the first two, so that a difference must stand for these encoders
 without an assumption and for others under that of normal seed effects; its level is at most that
@@ -126,10 +127,13 @@ def _compare(
         np.array([found.n_seeds for found in crossed]),
         np.array([found.n_questions for found in crossed]),
     )
+    p_seeds = [
+        _p_of_seed_swaps((values[0] - values[1]).mean(axis=1), generator) for values in kept
+    ]
     return [
-        _result((hybrid, pure), found, values[0] - values[1], float(by_model), float(by_swaps))
-        for (pure, _), found, values, by_model, by_swaps in zip(
-            pairs, crossed, kept, p_crossed, p_questions, strict=True
+        _result((hybrid, pure), found, values[0] - values[1], *map(float, p))
+        for (pure, _), found, values, *p in zip(
+            pairs, crossed, kept, p_crossed, p_questions, p_seeds, strict=True
         )
     ]
 
@@ -140,6 +144,7 @@ def _result(
     apart_SQ: Floats,
     p_crossed: float,
     p_questions: float,
+    p_seeds: float,
 ) -> HybridTest:
     difference, low, high, n_seeds, n_questions = crossed.interval(np.array([1.0, -1.0]))
     pure = float(crossed.means[1])
@@ -153,7 +158,7 @@ def _result(
         d_seeds=_in_deviations(apart_SQ.mean(axis=1)),
         p_crossed=p_crossed,
         p_questions=p_questions,
-        p_seeds=_p_of_all_swaps(apart_SQ.mean(axis=1)),
+        p_seeds=p_seeds,
         p=max(p_crossed, p_questions),
         n_seeds=n_seeds,
         n_questions=n_questions,
@@ -161,7 +166,7 @@ def _result(
 
 
 def _p_of_swaps(apart_KQ: Floats, generator: np.random.Generator) -> Floats:
-    """Two-sided p-values [K] of random swaps, the same for all comparisons.
+    """Two-sided p-values [K] of random swaps of questions or seeds, the same for all comparisons.
 
     It is `scipy.stats.permutation_test` with ``permutation_type="samples"`` for all in one
     product, which takes a hundredth of the time.
@@ -178,9 +183,11 @@ def _p_of_swaps(apart_KQ: Floats, generator: np.random.Generator) -> Floats:
     return found
 
 
-def _p_of_all_swaps(seeds_S: Floats) -> float:
+def _p_of_seed_swaps(seeds_S: Floats, generator: np.random.Generator) -> float:
     if len(seeds_S) < 2:
         return float("nan")
+    if 2 ** len(seeds_S) > SWAPS:
+        return float(_p_of_swaps(seeds_S[None], generator)[0])
     found = stats.permutation_test(
         (seeds_S,), np.mean, permutation_type="samples", n_resamples=np.inf, vectorized=True
     )

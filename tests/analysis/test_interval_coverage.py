@@ -37,5 +37,5 @@ def test_a_flat_curve_keeps_every_ratio_in_question() -> None:
     case = Case("", flat(), None, 4, RATIOS, n_questions=60)
     kept = repeat(partial(keeps_promises, case, draws=400), 50, seed=4)
     assert np.sum(kept["may be best"]) >= 43
-    assert np.mean(kept["width"]) > 0.95
+    assert np.mean(kept["width"]) > 0.9
     assert "optimum" not in kept

@@ -281,9 +281,8 @@ class Mirror:
         self._client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
     def _search(self, condition: str) -> list[Run]:
-        runs: list[Run] = []
         page = self._client.search_runs([self._experiment_id()], condition)
-        runs += page
+        runs: list[Run] = list(page)
         while page.token:
             page = self._client.search_runs(
                 [self._experiment_id()], condition, page_token=page.token

@@ -61,6 +61,19 @@ def test_five_seeds_that_agree_cannot_say_more_than_one_in_sixteen(make_scores: 
     assert found.p == found.p_questions
 
 
+def test_swaps_of_forty_seeds_are_drawn_since_all_of_them_would_not_fit(make_scores: Make) -> None:
+    values = np.random.default_rng(8).normal(0, 0.05, size=(2, 40, 1, 6))
+    values[1] += 0.006
+    (found,) = compare(make_scores(values, (0.0, 0.5)))
+    apart = (values[1] - values[0]).mean(axis=(1, 2))
+    expected = stats.permutation_test(
+        (apart,), np.mean, permutation_type="samples", n_resamples=20_000, rng=9
+    )
+    assert 0.01 < expected.pvalue < 0.5
+    # Of 10,000 and of 20,000 swaps: four standard errors of a share of .25 are .02.
+    assert found.p_seeds == pytest.approx(expected.pvalue, abs=0.02)
+
+
 def test_one_seed_has_no_test_over_seeds(make_scores: Make) -> None:
     values = np.random.default_rng(5).normal(size=(2, 1, 1, 40))
     (found,) = compare(make_scores(values, (0.0, 0.5)))

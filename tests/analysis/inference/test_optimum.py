@@ -17,7 +17,7 @@ def optimum(scores: Scores) -> inference.Optimum:
     replicates = inference.replicate(scores, np.random.default_rng(0), 1000)
     fit = inference.fit_curve(scores, replicates)
     assert fit is not None
-    return inference.find_optimum(scores, replicates, fit)
+    return inference.find_optimum(scores, fit)
 
 
 def noisy(curve: np.ndarray, deviation: float) -> np.ndarray:
