@@ -1,7 +1,7 @@
 """What hybrid batches gain over each pure strategy: by language and pair, and by kind of pair.
 
 The kinds compare what transfer may depend on: the same or another language, the same or another
-script, languages that were trained on or not. C cells; see `analysis.contributions`.
+script, languages that were trained on or not. C cells; see `analysis.inference.by_question`.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
-from analysis.contributions import contributions, paired_gain, setting_of
-from analysis.inference import Crossed, holm
+from analysis.contributions import paired_gain, setting_of
+from analysis.inference import PURE, Crossed, holm, score_by_question
 from analysis.scores import Floats, Scores
 from hybridir import names
 from hybridir.languages import LANGUAGES
 
-PURE = (0.0, 1.0)
 _SAME_LANGUAGE, _OTHER_LANGUAGE = "same language", "other language"
 _SAME_SCRIPT, _OTHER_SCRIPT = "same script", "other script"
 Cell = tuple[str, str]
@@ -78,7 +77,7 @@ def gains_by_group(scores: Scores, hybrid: float, seen: frozenset[str] | None) -
 
 
 def _gains(scores: Scores, hybrid: float, weights_C: Floats) -> Iterator[tuple[float, ...]]:
-    spread = contributions(scores, weights_C)
+    spread = score_by_question(scores, weights_C)
     for pure in PURE:
         if pure in scores.ratios:
             gain = paired_gain(spread, scores, hybrid, pure)

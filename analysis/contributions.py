@@ -1,4 +1,4 @@
-"""What each question adds to a mean over cells, and how a mean varies with seeds and questions.
+"""Settings side by side, and how a mean over cells varies with seeds and questions.
 
 A ratios, S seeds, C cells, Q question ids; see `analysis.scores`.
 
@@ -13,11 +13,12 @@ crossed layouts); Satterthwaite, An Approximate Distribution of Estimates of Var
 Biometrics Bulletin 2, 1946 (degrees of freedom).
 """
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
 
-from analysis.scores import Bools, Floats, Scores
+from analysis.scores import Floats, Scores
 from hybridir import names
 
 
@@ -37,11 +38,12 @@ class MeanSquares(NamedTuple):
     n_questions: int
 
 
-def side_by_side(found: list[Scores]) -> Scores:
+def side_by_side(found: list[Scores], ratios: Collection[float]) -> Scores:
     """Put the cells of several settings of one measure into one array.
 
     Args:
         found: scores of the same trials; their question ids may differ.
+        ratios: those that are wanted; what was not confirmed is passed over.
 
     Returns:
         The scores with all cells over the union of question ids. A cell still tells its setting:
@@ -50,17 +52,22 @@ def side_by_side(found: list[Scores]) -> Scores:
     questions = tuple(sorted({question for one in found for question in one.questions}))
     column = {question: index for index, question in enumerate(questions)}
     first = found[0]
+    kept = [index for index, ratio in enumerate(first.ratios) if ratio in ratios]
     n_cells = sum(len(one.cells) for one in found)
-    values = np.full((*first.trained.shape, n_cells, len(questions)), np.nan)
+    shape = (len(kept), len(first.seeds), n_cells, len(questions))
+    values = np.full(shape, np.nan, first.values.dtype)
     begin = 0
     for one in found:
         if (one.ratios, one.seeds, one.measure) != (first.ratios, first.seeds, first.measure):
             raise ValueError("the settings are not of the same trials and measure")
         end = begin + len(one.cells)
-        values[:, :, begin:end, [column[question] for question in one.questions]] = one.values
+        columns = [column[question] for question in one.questions]
+        for place, ratio in enumerate(kept):
+            values[place, :, begin:end, columns] = np.moveaxis(one.values[ratio], 2, 0)
         begin = end
     cells = tuple(cell for one in found for cell in one.cells)
-    return Scores(first.measure, "", first.ratios, first.seeds, cells, questions, values)
+    wanted = tuple(first.ratios[index] for index in kept)
+    return Scores(first.measure, "", wanted, first.seeds, cells, questions, values)
 
 
 def setting_of(cell: tuple[str, str]) -> str:
@@ -75,45 +82,14 @@ def setting_of(cell: tuple[str, str]) -> str:
     return names.MONOLINGUAL if query == pool else names.CROSSLINGUAL
 
 
-def contributions(scores: Scores, weights_C: Floats | None = None) -> Floats:
-    """Write a weighted sum of cell means as a plain mean over questions.
-
-    A question adds to each of its cells by its distance from the cell's mean, in proportion to
-    how few questions the cell has; where all cells have all questions that is the question's
-    weighted score. It is the linearised form of a ratio estimator, so that the spread of the
-    contributions is that of the sum.
+def paired_gain(values_ASQ: Floats, scores: Scores, ratio: float, baseline: float) -> Floats:
+    """Subtract one ratio's scores by question from another's, over the seeds that both have.
 
     Args:
-        scores: the trials' scores.
-        weights_C: weight of each cell, the macro mean's if left out; 0 leaves a cell out.
-
-    Returns:
-        [A, S, Q'] with the questions that occur in a cell of any weight; NaN where a ratio and
-        seed were not trained. Their mean over questions is the weighted sum of cell means.
-
-    Source: Cochran, Sampling Techniques, 3rd edition 1977, section 6.3.
-    """
-    weights = np.full(len(scores.cells), 1 / len(scores.cells)) if weights_C is None else weights_C
-    used = weights != 0
-    values_ASCQ = scores.values[:, :, used]
-    ratio, seed = np.argwhere(scores.trained)[0]
-    present_CQ: Bools = ~np.isnan(values_ASCQ[ratio, seed])
-    there_Q = present_CQ.any(axis=0)
-    present_CQ, values_ASCQ = present_CQ[:, there_Q], values_ASCQ[..., there_Q]
-    count_C = present_CQ.sum(axis=1)
-    n_questions = int(there_Q.sum())
-    total_ASC = np.where(present_CQ, values_ASCQ, 0.0).sum(axis=3)
-    mean_ASC = total_ASC / count_C
-    scale_CQ = present_CQ * (weights[used] * n_questions / count_C)[:, None]
-    sums_ASQ = np.einsum("ascq,cq->asq", np.where(present_CQ, values_ASCQ, 0.0), scale_CQ)
-    means_ASQ = np.einsum("asc,cq->asq", mean_ASC, weights[used][:, None] - scale_CQ)
-    spread: Floats = sums_ASQ + means_ASQ
-    spread[~scores.trained] = np.nan
-    return spread
-
-
-def paired_gain(values_ASQ: Floats, scores: Scores, ratio: float, baseline: float) -> Floats:
-    """Subtract one ratio's contributions from another's, over the seeds that both have.
+        values_ASQ: `inference.score_by_question`.
+        scores: of which they were made.
+        ratio: one of its ratios.
+        baseline: another one.
 
     Returns:
         [S', Q]; S' may be 0.

@@ -1,6 +1,8 @@
 """Vega-Lite as SVG, PNG and PDF without a browser, in the version that Altair writes."""
 
+import json
 import re
+from functools import lru_cache
 from typing import Any
 
 import altair as alt
@@ -17,6 +19,21 @@ def vega_lite_version() -> str:
 
 def svg(specification: Specification) -> bytes:
     """Draw as SVG; the same specification gives the same bytes."""
+    return _svg(json.dumps(specification)).encode()
+
+
+def png(specification: Specification) -> bytes:
+    """Draw as PNG."""
+    return bytes(vl_convert.svg_to_png(_svg(json.dumps(specification)), scale=_PNG_SCALE))
+
+
+def pdf(specification: Specification) -> bytes:
+    """Draw as PDF."""
+    return bytes(vl_convert.svg_to_pdf(_svg(json.dumps(specification))))
+
+
+@lru_cache(maxsize=128)  # a figure is in the page and in three files, and Vega is what takes time
+def _svg(specification: str) -> str:
     drawn = str(vl_convert.vegalite_to_svg(specification, vega_lite_version()))
     # Vega numbers gradients and clips over all drawings of a process.
     order: dict[str, int] = {}
@@ -24,15 +41,4 @@ def svg(specification: Specification) -> bytes:
         r"\b(gradient_|clip)(\d+)\b",
         lambda found: f"{found[1]}{order.setdefault(found[0], len(order))}",
         drawn,
-    ).encode()
-
-
-def png(specification: Specification) -> bytes:
-    """Draw as PNG."""
-    version = vega_lite_version()
-    return bytes(vl_convert.vegalite_to_png(specification, version, scale=_PNG_SCALE))
-
-
-def pdf(specification: Specification) -> bytes:
-    """Draw as PDF."""
-    return bytes(vl_convert.vegalite_to_pdf(specification, vega_lite_version()))
+    )

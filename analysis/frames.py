@@ -1,6 +1,9 @@
 """Tidy tables: one row an observation, ready for a figure, a CSV file or a page."""
 
-from collections.abc import Mapping
+import os
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -9,10 +12,12 @@ import yaml
 from analysis import inference
 from analysis.inference import Replicates
 from analysis.kept import laid_out
+from analysis.layout import LaidOut
 from analysis.load import Study
 from analysis.scores import Key, Scores, collect_scores
 from hybridir import names
 
+_READERS = min(4, os.cpu_count() or 1)
 _POOL_MAP = names.mean_metric("", names.AP, names.MULTILINGUAL)
 _DEFAULT_OBJECTIVE = names.mean_metric(names.DEV, names.AP, "mean")
 
@@ -70,12 +75,27 @@ def confirmed_scores(study: Study, benchmark: str) -> dict[Key, Scores]:
         (float(ratio), int(seed))
         for ratio, seed in zip(rows[names.MIXING_RATIO], rows[names.SEED], strict=True)
     ]
+    run_ids = [str(run_id) for run_id in rows["run_id"]]
     tables = (
         (*trial, found)
-        for trial, run_id in zip(trials, rows["run_id"], strict=True)
-        if (found := laid_out(study, run_id, benchmark)) is not None
+        for trial, found in zip(trials, _read_ahead(study, run_ids, benchmark), strict=True)
+        if found is not None
     )
     return collect_scores(tables, trials)
+
+
+def _read_ahead(
+    study: Study, run_ids: list[str], benchmark: str
+) -> Iterator[Mapping[Key, LaidOut] | None]:
+    """Lay out the trials' tables in order, a few at a time, so that few are in memory."""
+    with ThreadPoolExecutor(_READERS) as readers:
+        waiting: deque[Future[Mapping[Key, LaidOut] | None]] = deque()
+        for run_id in run_ids:
+            waiting.append(readers.submit(laid_out, study, run_id, benchmark))
+            if len(waiting) > _READERS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def curve_table(

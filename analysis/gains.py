@@ -3,7 +3,7 @@
 import pandas as pd
 
 from analysis import inference
-from analysis.cell_gains import PURE, gains_by_cell, gains_by_group
+from analysis.cell_gains import gains_by_cell, gains_by_group
 from analysis.contents import Figure, Section, Table
 from analysis.contributions import side_by_side
 from analysis.figures.group_gains import group_gains
@@ -29,10 +29,11 @@ def gains_section(study: Study, benchmark: str, scores: dict[Key, Scores]) -> Se
         The section; None without a hybrid ratio and a pure one that share a seed.
     """
     settings = [scores[names.AP, one] for one in names.SETTINGS if (names.AP, one) in scores]
-    together = side_by_side(settings)
-    hybrid = inference.hybrid_ratio(together.ratios)
-    if hybrid is None or not set(PURE) & set(together.ratios):
+    ratios = settings[0].ratios if settings else ()
+    hybrid = inference.hybrid_ratio(ratios)
+    if hybrid is None or not set(inference.PURE) & set(ratios):
         return None
+    together = side_by_side(settings, {hybrid, *inference.PURE})
     cells = gains_by_cell(together, hybrid)
     if cells.empty:
         return None

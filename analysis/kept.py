@@ -16,7 +16,7 @@ from analysis.load import Study
 from hybridir.files import replacing
 
 _FIELD = b"hybridir"
-_VERSION = 1  # raise it when `lay_out` gives other values for the same table
+_VERSION = 2  # raise it when `lay_out` gives other values for the same table
 
 
 def laid_out(study: Study, run_id: str, benchmark: str) -> Mapping[Key, LaidOut] | None:
@@ -62,7 +62,7 @@ def read_kept(path: Path, stamp: str) -> dict[Key, LaidOut] | None:
         described = json.loads(table.schema.metadata[_FIELD])
         if described["stamp"] != _versioned(stamp):
             return None
-        columns = table.to_pydict() | {"values": table["values"]}
+        columns = table.drop_columns("values").to_pydict() | {"values": table["values"]}
         return {
             (measure, setting): LaidOut(
                 tuple((query, pool) for query, pool in described["cells"][index]),
@@ -96,11 +96,14 @@ def write_kept(path: Path, stamp: str, found: Mapping[Key, LaidOut]) -> None:
             "measure": [measure for measure, _ in found],
             "setting": [setting for _, setting in found],
             "questions": [questions.index(entry.questions) for entry in found.values()],
-            "values": pa.array([entry.values.ravel() for entry in found.values()]),
+            "values": pa.LargeListArray.from_arrays(
+                np.cumsum([0, *(entry.values.size for entry in found.values())]),
+                np.concatenate([entry.values.ravel() for entry in found.values()]),
+            ),
         }
     ).replace_schema_metadata({_FIELD: json.dumps(described)})
     with replacing(path) as part, pa.OSFile(str(part), "wb") as file:
-        options = pa.ipc.IpcWriteOptions(compression="zstd")
+        options = pa.ipc.IpcWriteOptions(compression="lz4")
         with pa.ipc.new_file(file, table.schema, options=options) as writer:
             writer.write_table(table)
 

@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.contents import Figure, Section, Table
-from analysis.contributions import contributions
 from analysis.figures.tradeoff import tradeoff
-from analysis.inference import Crossed
+from analysis.inference import Crossed, score_by_question
 from analysis.scores import Key, Scores
 from hybridir import names
 
@@ -47,7 +46,7 @@ def pareto_table(found: dict[str, Scores]) -> pd.DataFrame:
         Columns ``mixing_ratio, mono, mono_low, mono_high, cross, cross_low, cross_high, front,
         n_seeds, n_questions``.
     """
-    spread = {axis: contributions(one) for axis, one in found.items()}
+    spread = {axis: score_by_question(one) for axis, one in found.items()}
     rows = []
     for index, ratio in enumerate(found["mono"].ratios):
         row: dict[str, float | int] = {names.MIXING_RATIO: ratio}

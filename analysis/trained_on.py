@@ -26,8 +26,10 @@ def training_languages(study: Study) -> frozenset[str] | None:
     stated = _stated(train)
     if stated is not None:
         return stated
-    for run_id in study.trials[study.trials["state"] == names.COMPLETE]["run_id"]:
-        table = study.per_query(str(run_id), names.DEV)
+    of_dev = [metric for metric in study.metrics if metric.startswith(f"{names.DEV}/")]
+    scored = study.trials[of_dev].notna().any(axis=1) & (study.trials["state"] == names.COMPLETE)
+    for run_id in study.trials["run_id"][scored]:
+        table = study.per_query(str(run_id), names.DEV, [names.QUERY_LANGUAGE])
         if table is not None:
             return frozenset(table[names.QUERY_LANGUAGE].astype("str"))
     return None

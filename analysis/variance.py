@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis import inference
 from analysis.contents import Figure, Section, Table
-from analysis.contributions import MeanSquares, contributions, mean_squares, paired_gain
+from analysis.contributions import MeanSquares, mean_squares, paired_gain
 from analysis.figures.power_curves import power_curves
 from analysis.figures.variance_split import variance_split
 from analysis.power import (
@@ -25,7 +25,6 @@ from hybridir import names
 DIFFERENCES = (0.001, 0.002, 0.005, 0.01)
 RESOLVED = 0.005  # mAP; about what separates the published strategies (analysis/published.py)
 _POWERS = (0.8, 0.9)
-_PURE = (0.0, 1.0)
 _DRAWN_SEEDS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50)
 _CURVE = ("speaks_of", "seeds", "power", "low", "high")
 _FIXED, _RANDOM = "these questions", "all such questions"
@@ -92,7 +91,7 @@ def _split_table(found: dict[str, Scores], generator: np.random.Generator) -> pd
     rows = []
     for setting, measured in found.items():
         ratios, seeds = complete_block(measured.trained)
-        values = contributions(measured)[np.ix_(ratios, seeds)]
+        values = inference.score_by_question(measured)[np.ix_(ratios, seeds)]
         if min(values.shape) < 2:
             continue
         components = split_variance(values, generator)
@@ -121,11 +120,14 @@ def _split_table(found: dict[str, Scores], generator: np.random.Generator) -> pd
 def _power_tables(found: dict[str, Scores]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Seeds and questions needed, and the power to resolve `RESOLVED` over seeds."""
     needed, power = [], []
-    for (setting, measured), pure in product(found.items(), _PURE):
+    by_question = {
+        setting: inference.score_by_question(measured) for setting, measured in found.items()
+    }
+    for (setting, measured), pure in product(found.items(), inference.PURE):
         hybrid = inference.hybrid_ratio(measured.ratios)
         if hybrid is None or pure not in measured.ratios:
             continue
-        gain = paired_gain(contributions(measured), measured, hybrid, pure)
+        gain = paired_gain(by_question[setting], measured, hybrid, pure)
         if min(gain.shape) < 2:
             continue
         squares = mean_squares(gain)

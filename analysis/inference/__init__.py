@@ -8,6 +8,7 @@ hybrid against pure batches in `hybrid`.
 """
 
 from analysis.inference.best import BestRatio, Compared, best_ratio, compare_with_best
+from analysis.inference.by_question import score_by_question
 from analysis.inference.crossed import LEVEL, Crossed, Interval
 from analysis.inference.curve import difference, hybrid_ratio, mean_curve
 from analysis.inference.hybrid import (
@@ -45,4 +46,5 @@ __all__ = [
     "hybrid_ratio",
     "mean_curve",
     "replicate",
+    "score_by_question",
 ]

@@ -73,7 +73,7 @@ def replicate(scores: Scores, generator: np.random.Generator, draws: int = DRAWS
     values = means_A1 + _seed_parts(by_question.mean(axis=2), trained, draws, generator)
     counts_RQ = generator.multinomial(n_questions, np.full(n_questions, 1 / n_questions), draws)
     apart_AQ = _rescaled(questions_AQ - means_A1, by_question[:, trained.all(axis=0)])
-    values += apart_AQ @ counts_RQ.T / n_questions
+    values += apart_AQ @ counts_RQ.T.astype(np.float64) / n_questions  # BLAS takes no integers
     return Replicates(values, by_question)
 
 

@@ -48,8 +48,9 @@ def test_means_are_those_of_the_tables_over_the_seeds_that_there_are(table: pd.D
     assert means.loc[("bm25", "multilingual"), "n_seeds"] == 1
     assert means.loc[("x-x", "multilingual"), "n_seeds"] == 3
     assert set(table["n_questions"]) == {12}
-    assert (table["low"] <= table["mean"]).all()
-    assert (table["mean"] <= table["high"]).all()
+    # Where there is no spread, the last digits of three equal figures may differ.
+    assert (table["low"] <= table["mean"] + 1e-12 * table["mean"]).all()
+    assert (table["mean"] <= table["high"] + 1e-12 * table["mean"]).all()
     distances = table[table["measure"] == names.RANK_DISTANCE].set_index("baseline")["mean"]
     assert distances.to_dict() == {
         "untrained": 200, "bm25": 10, "x-x": 20, "x-x-mono": 200, "x-y": 10, "hybrid": 20,

@@ -13,7 +13,8 @@ CELL = [names.QUERY_LANGUAGE, names.POOL_LANGUAGE, "pure"]
 
 @pytest.fixture
 def together(scores: dict[Key, Scores]) -> Scores:
-    return side_by_side([scores[names.AP, setting] for setting in names.SETTINGS])
+    settings = [scores[names.AP, setting] for setting in names.SETTINGS]
+    return side_by_side(settings, settings[0].ratios)
 
 
 def made(gain: dict[tuple[str, str], float]) -> Scores:

@@ -7,13 +7,13 @@ from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
 from analysis.contributions import (
-    contributions,
     mean_squares,
     paired_gain,
     setting_of,
     side_by_side,
     variance_of_mean,
 )
+from analysis.inference import score_by_question
 from analysis.scores import Floats, Scores
 from hybridir import names
 
@@ -65,17 +65,17 @@ def test_contributions_average_to_the_macro_mean_where_cells_have_unlike_questio
     values[:, :, 1, 0] = np.nan
     cells = (("en", "en"), ("de", "de"))
     scores = make_scores(values, cells, tuple("abcdef"))
-    np.testing.assert_allclose(contributions(scores).mean(axis=2), scores.macro_means())
+    np.testing.assert_allclose(score_by_question(scores).mean(axis=2), scores.macro_means())
 
 
 def test_contributions_of_complete_cells_are_the_questions_means() -> None:
     values = np.random.default_rng(5).random((2, 3, 4, 6))
     cells = tuple(("en", pool) for pool in ("de", "es", "ru", "vi"))
     scores = make_scores(values, cells, tuple("abcdef"))
-    np.testing.assert_allclose(contributions(scores), values.mean(axis=2))
+    np.testing.assert_allclose(score_by_question(scores), values.mean(axis=2))
     contrast = np.array([1.0, 0.0, -1.0, 0.0])
     np.testing.assert_allclose(
-        contributions(scores, contrast), values[:, :, 0] - values[:, :, 2], atol=1e-12
+        score_by_question(scores, contrast), values[:, :, 0] - values[:, :, 2], atol=1e-12
     )
 
 
@@ -83,7 +83,7 @@ def test_a_cell_without_some_questions_has_the_variance_of_those_that_it_has() -
     values = np.random.default_rng(6).random((1, 1, 2, 9))
     values[:, :, 0, 6:] = np.nan
     scores = make_scores(values, (("en", "en"), ("de", "de")), tuple("abcdefghi"))
-    alone = contributions(scores, np.array([1.0, 0.0]))
+    alone = score_by_question(scores, np.array([1.0, 0.0]))
     np.testing.assert_allclose(alone[0, 0], values[0, 0, 0, :6])
 
 
@@ -91,7 +91,7 @@ def test_trials_that_are_missing_stay_so_and_pairs_are_over_shared_seeds() -> No
     values = np.random.default_rng(7).random((2, 3, 1, 4))
     values[1, 0] = np.nan
     scores = make_scores(values, (("en", "en"),), tuple("abcd"))
-    found = contributions(scores)
+    found = score_by_question(scores)
     assert np.isnan(found[1, 0]).all()
     gain = paired_gain(found, scores, 1.0, 0.0)
     np.testing.assert_allclose(gain, values[1, 1:, 0] - values[0, 1:, 0])
@@ -100,7 +100,7 @@ def test_trials_that_are_missing_stay_so_and_pairs_are_over_shared_seeds() -> No
 def test_settings_side_by_side_keep_their_cells_and_line_up_questions() -> None:
     mono = make_scores(np.full((1, 1, 1, 2), 0.5), (("en", "en"),), ("b", "c"))
     cross = make_scores(np.full((1, 1, 2, 2), 0.25), (("en", "de"), ("de", "en")), ("a", "b"))
-    both = side_by_side([mono, cross])
+    both = side_by_side([mono, cross], {0.0, 0.5})
     assert both.questions == ("a", "b", "c")
     assert [setting_of(cell) for cell in both.cells] == [
         names.MONOLINGUAL,

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from analysis.contents import Section
-from analysis.contributions import contributions, mean_squares, paired_gain
+from analysis.contributions import mean_squares, paired_gain
 from analysis.figures.power_curves import _get_power_curves_info
 from analysis.figures.variance_split import _get_variance_split_info
+from analysis.inference import score_by_question
 from analysis.power import power_fixed, seeds_needed
 from analysis.scores import Key, Scores
 from analysis.variance import _power_tables, _split_table, variance_section
@@ -76,7 +77,7 @@ def test_power_rises_with_seeds_within_its_band(varied: dict[Key, Scores]) -> No
 
 
 def test_the_count_is_where_the_curve_crosses(varied: dict[Key, Scores]) -> None:
-    spread = contributions(varied[KEY])
+    spread = score_by_question(varied[KEY])
     squares = mean_squares(paired_gain(spread, varied[KEY], 0.5, 0.0))
     count = seeds_needed(0.005, squares, 0.8, random_questions=False)
     assert count is not None

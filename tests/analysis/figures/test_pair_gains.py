@@ -10,7 +10,8 @@ from hybridir import names
 
 @pytest.fixture
 def together(scores: dict[Key, Scores]) -> Scores:
-    return side_by_side([scores[names.AP, setting] for setting in names.SETTINGS])
+    settings = [scores[names.AP, setting] for setting in names.SETTINGS]
+    return side_by_side(settings, settings[0].ratios)
 
 
 def test_a_panel_begins_with_its_own_language_and_ends_with_the_common_pool(
