@@ -16,7 +16,7 @@ from analysis.load import Study
 from hybridir.files import replacing
 
 _FIELD = b"hybridir"
-_VERSION = 2  # raise it when `lay_out` gives other values for the same table
+_VERSION = 2  # raise it when `lay_out` gives other values, or the file another form
 
 
 def laid_out(study: Study, run_id: str, benchmark: str) -> Mapping[Key, LaidOut] | None:

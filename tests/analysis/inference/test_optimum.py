@@ -72,3 +72,14 @@ def test_a_lower_hump_does_not_belong_to_it(make_scores: Make) -> None:
     values = noisy(-((x - 0.1) ** 2) * (x - 1.1) ** 2 * 10 - 0.5 * x, 0.01)
     found = optimum(make_scores(values, RATIOS))
     assert found.high < 0.5
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0.3, 0.4, True), (0.75, 0.9, True), (0.8, 0.9, False), (0.0, 0.2, False)],
+)
+def test_an_interval_agrees_if_it_comes_as_far_as_a_neighbour_of_the_best_ratio(
+    low: float, high: float, expected: bool
+) -> None:
+    found = inference.Optimum((low + high) / 2, low, high, True)
+    assert inference.agrees(found, 0.5, RATIOS) is expected  # neighbours: .25 and .75
