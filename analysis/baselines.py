@@ -11,6 +11,7 @@ from analysis.answer import interval_text
 from analysis.contents import Figure, Section, Table
 from analysis.figures.baselines import baselines
 from analysis.load import Study
+from analysis.parts import over_parts, parts_of
 from analysis.scores import Key, collect_scores
 from hybridir import names
 
@@ -124,7 +125,8 @@ def baseline_table(
                     # Scores are aligned by any number; here it is the baseline's place.
                     yield float(place), int(row[names.SEED]), table
 
-    scores = collect_scores(tables())
+    parts = {seed: part for rows in trials.values() for seed, part in parts_of(rows).items()}
+    scores = {key: over_parts(one, parts) for key, one in collect_scores(tables()).items()}
     found = []
     for measure, setting in SHOWN:
         measured = scores.get((measure, setting))

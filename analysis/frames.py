@@ -14,6 +14,7 @@ from analysis.inference import Replicates
 from analysis.kept import laid_out
 from analysis.layout import LaidOut
 from analysis.load import Study
+from analysis.parts import over_parts, parts_of
 from analysis.scores import Key, Scores, collect_scores
 from hybridir import names
 
@@ -63,10 +64,13 @@ def reported_benchmarks(study: Study) -> list[str]:
     return [name for name in scored if name != names.DEV] or scored
 
 
-def confirmed_scores(study: Study, benchmark: str) -> dict[Key, Scores]:
+def confirmed_scores(
+    study: Study, benchmark: str, *, each_seed: bool = False
+) -> dict[Key, Scores]:
     """Align what the confirmation trials scored, from what was kept of them where it can.
 
-    Trials without a table for that benchmark are passed over.
+    Trials without a table for that benchmark are passed over. Seeds that were trained on one part
+    of the data are averaged, unless each is wanted; see `analysis.parts`.
     """
     rows = confirmed_trials(study)
     if rows.empty:
@@ -81,7 +85,9 @@ def confirmed_scores(study: Study, benchmark: str) -> dict[Key, Scores]:
         for trial, found in zip(trials, _read_ahead(study, run_ids, benchmark), strict=True)
         if found is not None
     )
-    return collect_scores(tables, trials)
+    found = collect_scores(tables, trials)
+    parts = {} if each_seed else parts_of(rows)
+    return {key: over_parts(measured, parts) for key, measured in found.items()}
 
 
 def _read_ahead(

@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from analysis import frames
 from analysis.contents import Section
 from analysis.gains import gains_section
 from analysis.load import Study
+from analysis.parts import parts_of
 from analysis.scores import Key, Scores
 from analysis.tradeoff import tradeoff_section
 from analysis.variance import variance_section
@@ -24,9 +26,11 @@ def more_sections(
     Returns:
         The sections for which there are enough trials.
     """
+    parts = parts_of(frames.confirmed_trials(study))
+    each = frames.confirmed_scores(study, benchmark, each_seed=True) if parts else scores
     sections = [
         tradeoff_section(benchmark, scores),
         gains_section(study, benchmark, scores),
-        variance_section(benchmark, scores, generator),
+        variance_section(benchmark, scores, each, parts, generator),
     ]
     return [section for section in sections if section is not None]

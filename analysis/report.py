@@ -23,6 +23,7 @@ from analysis.comparison import Reported, check_comparable, compare
 from analysis.export import export, write
 from analysis.load import Study, load_study
 from analysis.page import Page, render_page
+from analysis.parts import parts_of
 from analysis.publish import log_report
 from analysis.sections import headline_and_sections, method
 from analysis.setup import setup
@@ -174,6 +175,15 @@ def _notes(study: Study) -> list[str]:
     if len(running):
         notes.append(f"{len(running)} trials had not ended when this report was made.")
     confirmed = trials[(trials["phase"] == names.PHASE_CONFIRM)]
+    parts = parts_of(confirmed)
+    if parts:
+        n_parts = len(set(parts.values()))
+        notes.append(
+            f"The training data were dealt into {n_parts} parts without a passage in common, and "
+            f"each part trained {len(parts) // n_parts} encoders of every ratio. A seed stands "
+            "here for one part, over whose encoders the mean is taken first: intervals and tests "
+            "speak of other data of the size of a part, other training seeds and other questions."
+        )
     if len(confirmed):
         complete = confirmed[confirmed["state"] == names.COMPLETE]
         seeds = complete.groupby(names.MIXING_RATIO)[names.SEED].nunique()

@@ -1,12 +1,14 @@
-"""Where the variance of scores comes from: training seed, question, and their ties to the ratio.
+"""Where the variance of scores comes from: data, training seed, question, and their ties.
 
-A ratios, S seeds, Q questions, R draws; see `analysis.contributions`.
+A ratios, S seeds, Q questions, or A ratios, P parts of the data, T seeds of each, Q questions;
+see `analysis.contributions` and `analysis.parts`.
 
 A score is what its ratio gives, plus effects of seed, of question, of ratio with seed, ratio with
-question and seed with question, plus a rest. Ratios are fixed; all other effects are random and
-independent. The variances follow from the mean squares without bias, so that one which is small
-may come out below 0. Their intervals draw what the mean squares may have expected, which assumes
-normal effects.
+question and seed with question, plus a rest; with parts of the data, seeds lie within them, and
+there are effects of part, of ratio with part, part with question, and all three. Ratios are fixed;
+all other effects are random and independent. The variances follow from the mean squares without
+bias, so that one which is small may come out below 0. Their intervals draw what the mean squares
+may have expected, which assumes normal effects.
 
 Source: Searle, Casella and McCulloch, Variance Components, 1992, chapter 4 (mean squares, in the
 form without restrictions on interactions); Weerahandi, Generalized Confidence Intervals, Journal
@@ -21,17 +23,24 @@ import numpy as np
 from analysis.inference import LEVEL
 from analysis.scores import Bools, Floats
 
-RATIO, SEED, QUESTION = "ratio", "seed", "question"
-_AXES: Final = {RATIO: 0, SEED: 1, QUESTION: 2}
+RATIO, DATA, SEED, QUESTION = "ratio", "data", "seed", "question"
+_LAYOUTS: Final = {3: (RATIO, SEED, QUESTION), 4: (RATIO, DATA, SEED, QUESTION)}
 _DRAWS: Final = 4000
 Source = frozenset[str]
 
-SOURCES: Final[tuple[Source, ...]] = (
-    *(frozenset({one}) for one in (SEED, QUESTION)),
-    *(frozenset(two) for two in ((RATIO, SEED), (RATIO, QUESTION), (SEED, QUESTION))),
-    frozenset(_AXES),
-)
-"""The random effects; the last is the rest."""
+REST: Final = frozenset({RATIO, SEED, QUESTION})
+
+
+def sources(n_axes: int) -> list[Source]:
+    """List the random effects of a layout, the rest last; a seed stands for one of its part.
+
+    >>> [" ".join(sorted(source)) for source in sources(3)]
+    ['seed', 'question', 'ratio seed', 'question ratio', 'question seed', 'question ratio seed']
+    """
+    axes = _LAYOUTS[n_axes]
+    several = [set(one) for size in (1, 2, 3) for one in combinations(axes, size)]
+    told = [frozenset(one) for one in several if not {DATA, SEED} <= one]
+    return [source for source in told if source != {RATIO}]
 
 
 class Component(NamedTuple):
@@ -74,56 +83,67 @@ def complete_block(trained: Bools) -> tuple[list[int], list[int]]:
     return max(blocks, key=lambda block: (len(block[0]) * len(block[1]), len(block[1])))
 
 
-def split_variance(values_ASQ: Floats, generator: np.random.Generator) -> list[Component]:
+def split_variance(values: Floats, generator: np.random.Generator) -> list[Component]:
     """Estimate the variance of every random effect.
 
     Args:
-        values_ASQ: scores without gaps, two levels or more of each.
+        values: [A, S, Q] or [A, P, T, Q] scores without gaps, two levels or more of each.
         generator: source of the intervals' draws.
 
     Returns:
-        A component per entry of `SOURCES`.
+        A component per entry of `sources`.
     """
-    shape = values_ASQ.shape
-    squares, degrees = _mean_squares(values_ASQ)
+    sizes = dict(zip(_LAYOUTS[values.ndim], values.shape, strict=True))
+    squares, degrees = _mean_squares(values, sizes)
     # What the mean squares would have expected, had they come out as they did (Weerahandi).
     drawn = {
-        source: square * degrees[source] / generator.chisquare(degrees[source], _DRAWS)
-        for source, square in squares.items()
+        inside: square * degrees[inside] / generator.chisquare(degrees[inside], _DRAWS)
+        for inside, square in squares.items()
     }
     tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
     components = []
-    for source in SOURCES:
-        variance = float(_component(source, squares, shape)[0])
-        low, high = np.maximum(np.quantile(_component(source, drawn, shape), tails), 0.0)
-        n = shape[2] if QUESTION in source else 1
+    for source in sources(values.ndim):
+        variance = float(_component(source, squares, sizes)[0])
+        low, high = np.maximum(np.quantile(_component(source, drawn, sizes), tails), 0.0)
+        n = sizes[QUESTION] if QUESTION in source else 1
         in_mean = [float(np.sqrt(max(value, 0.0) / n)) for value in (variance, low, high)]
         components.append(Component(source, variance, float(low), float(high), *in_mean))
     return components
 
 
-def _mean_squares(values_ASQ: Floats) -> tuple[dict[Source, Floats], dict[Source, int]]:
+def _inside(source: Source, sizes: dict[str, int]) -> Source:
+    """All that tells one level of an effect from another: a seed only with its part."""
+    return source | {DATA} if SEED in source and DATA in sizes else source
+
+
+def _mean_squares(
+    values: Floats, sizes: dict[str, int]
+) -> tuple[dict[Source, Floats], dict[Source, int]]:
     """Mean square (an array of one) and degrees of freedom of every effect of the layout."""
-    effects: dict[Source, Floats] = {frozenset(): np.asarray(values_ASQ.mean(keepdims=True))}
+    effects: dict[Source, Floats] = {frozenset(): np.asarray(values.mean(keepdims=True))}
     squares, degrees = {}, {}
-    for size in (1, 2, 3):
-        for members in combinations(_AXES, size):
-            source = frozenset(members)
-            others = tuple(axis for name, axis in _AXES.items() if name not in source)
-            mean = values_ASQ.mean(axis=others, keepdims=True)
-            effect = mean - sum(effects[inner] for inner in effects if inner < source)
-            effects[source] = np.asarray(effect)
-            degrees[source] = int(np.prod([values_ASQ.shape[_AXES[one]] - 1 for one in source]))
-            repeats = values_ASQ.size / effect.size
-            squares[source] = np.array([repeats * (effect**2).sum() / degrees[source]])
+    # Data before seeds and single effects before those with several: the former lie inside.
+    for source in [frozenset({RATIO}), *sources(values.ndim)]:
+        inside = _inside(source, sizes)
+        others = tuple(axis for axis, name in enumerate(sizes) if name not in inside)
+        mean = values.mean(axis=others, keepdims=True)
+        effect = np.asarray(mean - sum(effects[inner] for inner in effects if inner < inside))
+        effects[inside] = effect
+        free = [sizes[name] - (name in source) for name in inside]
+        degrees[inside] = int(np.prod(free))
+        repeats = values.size / effect.size
+        squares[inside] = np.array([repeats * (effect**2).sum() / degrees[inside]])
     return squares, degrees
 
 
-def _component(source: Source, squares: dict[Source, Floats], shape: tuple[int, ...]) -> Floats:
+def _component(source: Source, squares: dict[Source, Floats], sizes: dict[str, int]) -> Floats:
     """Solve the expected mean squares for one variance: signs alternate with what is added."""
-    outside = [name for name in _AXES if name not in source]
-    total = squares[source].copy()
-    for size in range(1, len(outside) + 1):
-        for added in combinations(outside, size):
-            total += (-1) ** size * squares[source | set(added)]
-    return np.asarray(total / np.prod([shape[_AXES[name]] for name in outside]))
+    inside = _inside(source, sizes)
+    outside = [name for name in sizes if name not in inside]
+    # A seed cannot be added without its part.
+    addable = [name for name in outside if name != SEED or {DATA} & inside or DATA not in sizes]
+    total = squares[inside].copy()
+    for size in range(1, len(addable) + 1):
+        for added in combinations(addable, size):
+            total += (-1) ** size * squares[inside | set(added)]
+    return np.asarray(total / np.prod([sizes[name] for name in outside]))

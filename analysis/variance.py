@@ -1,5 +1,6 @@
 """The section on what the figures vary with, and how large the next study must be."""
 
+from collections.abc import Mapping
 from itertools import product
 
 import numpy as np
@@ -10,6 +11,7 @@ from analysis.contents import Figure, Section, Table
 from analysis.contributions import MeanSquares, mean_squares, paired_gain
 from analysis.figures.power_curves import power_curves
 from analysis.figures.variance_split import variance_split
+from analysis.parts import within_parts
 from analysis.power import (
     MOST,
     power_fixed,
@@ -19,42 +21,47 @@ from analysis.power import (
     seeds_needed,
 )
 from analysis.scores import Key, Scores
-from analysis.split import QUESTION, RATIO, SEED, complete_block, split_variance
+from analysis.split import DATA, QUESTION, RATIO, REST, SEED, complete_block, split_variance
 from hybridir import names
 
 DIFFERENCES = (0.001, 0.002, 0.005, 0.01)
 RESOLVED = 0.005  # mAP; about what separates the published strategies (analysis/published.py)
 _POWERS = (0.8, 0.9)
 _DRAWN_SEEDS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50)
+_N = ("n_ratios", "n_seeds", "n_questions")
+_N_PARTS = ("n_ratios", "n_parts", "n_seeds", "n_questions")
 _CURVE = ("speaks_of", "seeds", "power", "low", "high")
 _FIXED, _RANDOM = "these questions", "all such questions"
 
 
 def variance_section(
-    benchmark: str, scores: dict[Key, Scores], generator: np.random.Generator
+    benchmark: str,
+    scores: dict[Key, Scores],
+    each_seed: dict[Key, Scores],
+    parts: Mapping[int, int],
+    generator: np.random.Generator,
 ) -> Section | None:
     """Split the variance of mAP, and count the seeds that resolve a difference.
 
     Args:
         benchmark: its name.
-        scores: `scores.collect_scores`.
+        scores: `frames.confirmed_scores`.
+        each_seed: the same of every seed, where there are parts of the data.
+        parts: `parts.parts_of` the trials.
         generator: source of the intervals' draws.
 
     Returns:
         The section; None without two seeds and two questions.
     """
-    found: dict[str, Scores] = {
-        setting: scores[names.AP, setting]
-        for setting in names.SETTINGS
-        if (names.AP, setting) in scores
-    }
-    split = _split_table(found, generator)
-    needed, power = _power_tables(found)
+    keys = [(names.AP, setting) for setting in names.SETTINGS if (names.AP, setting) in scores]
+    split = _split_table({key[1]: each_seed[key] for key in keys}, parts, generator)
+    needed, power = _power_tables({key[1]: scores[key] for key in keys})
     if split.empty and needed.empty:
         return None
+    of_data = _OF_PARTS if parts else _ALL_DATA
     return Section(
         f"Variance and power on {benchmark}",
-        [_SPLIT, _DATA_SEED, _POWER] if len(needed) else [_SPLIT, _DATA_SEED],
+        [_SPLIT, of_data, _POWER] if len(needed) else [_SPLIT, of_data],
         figures=_figures(benchmark, split, power),
         tables=[
             *([] if split.empty else [_split_shown(benchmark, split)]),
@@ -70,11 +77,15 @@ _SPLIT = (
     "the intervals, normal. Estimates are unbiased, so that one of a small variance "
     "may be negative."
 )
-_DATA_SEED = (
+_ALL_DATA = (
     "A study has one set of training data, so that what other data would change cannot be seen "
-    "here. Repeat the study with other data (for the synthetic corpus: another seed) and compare "
-    "the reports: the variance of a ratio's mean between them, less that of this table, is that "
-    "of the data."
+    "here. With confirm.data_parts a study trains on several parts of the data that have no "
+    "passage in common, and this section splits off the variance of the data."
+)
+_OF_PARTS = (
+    "Data is which part of the training data is learnt from; no two parts have a passage in "
+    "common, and a seed lies within its part. In all that follows, a seed is one part with the "
+    "mean over its training seeds."
 )
 _POWER = (
     "Power is the chance that a paired t test at level .05 finds a true difference between the "
@@ -86,23 +97,27 @@ _POWER = (
 )
 
 
-def _split_table(found: dict[str, Scores], generator: np.random.Generator) -> pd.DataFrame:
+def _split_table(
+    found: dict[str, Scores], parts: Mapping[int, int], generator: np.random.Generator
+) -> pd.DataFrame:
     """A row per setting and source; empty unless ratios, seeds and questions are several."""
     rows = []
     for setting, measured in found.items():
-        ratios, seeds = complete_block(measured.trained)
-        values = inference.score_by_question(measured)[np.ix_(ratios, seeds)]
+        values, trained = inference.score_by_question(measured), measured.trained
+        if parts:
+            values, trained = within_parts(values, measured, parts)
+        values = values[np.ix_(*complete_block(trained))]
         if min(values.shape) < 2:
             continue
         components = split_variance(values, generator)
         total = sum(max(component.variance, 0.0) for component in components)
+        sizes = dict(zip(_N_PARTS if parts else _N, values.shape, strict=True))
         for component in components:
-            size = dict(zip((RATIO, SEED, QUESTION), values.shape, strict=True))
+            told = [one for one in (RATIO, DATA, SEED, QUESTION) if one in component.source]
             rows.append(
                 {
                     "setting": setting,
-                    "source": " × ".join(one for one in size if one in component.source)
-                    + (" and rest" if len(component.source) == len(size) else ""),
+                    "source": " × ".join(told) + (" and rest" if component.source == REST else ""),
                     "variance": component.variance,
                     "low": component.low,
                     "high": component.high,
@@ -111,7 +126,7 @@ def _split_table(found: dict[str, Scores], generator: np.random.Generator) -> pd
                     "in_mean_low": component.in_mean_low,
                     "in_mean_high": component.in_mean_high,
                     "in_difference": "yes" if RATIO in component.source else "no",
-                    **{f"n_{name}s": length for name, length in size.items()},
+                    **sizes,
                 }
             )
     return pd.DataFrame(rows)
@@ -203,6 +218,7 @@ def _split_shown(benchmark: str, split: pd.DataFrame) -> Table:
         "in_mean": "sd in a trial's mAP",
         "in_difference": "in a difference of ratios",
         "n_ratios": "ratios",
+        **({"n_parts": "parts of the data"} if "n_parts" in split else {}),
         "n_seeds": "seeds",
         "n_questions": "questions",
     }
@@ -236,4 +252,6 @@ def _needed_shown(benchmark: str, needed: pd.DataFrame) -> Table:
 def _sample(table: pd.DataFrame, spread: bool = False) -> str:
     n_seeds, n_questions = int(table["n_seeds"].max()), int(table["n_questions"].max())
     sample = f"{n_seeds} seeds × {n_questions:,} questions"
+    if "n_parts" in table:
+        sample = f"{int(table['n_parts'].max())} parts of the data × {sample}"
     return f"Variances from n = {sample}." if spread else f"n = {sample}."

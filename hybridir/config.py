@@ -23,6 +23,23 @@ from hybridir.report_config import SHIPPED, ReportConfig
 __all__ = ["Model", "ReportConfig", "TrainConfig"]  # as if they stood here
 
 
+class DataPart(Model):
+    """One of several parts of the training data, which have no passage group in common."""
+
+    number: Annotated[int, Field(ge=0)]
+    """Which of them, from 0."""
+    of: Annotated[int, Field(ge=2)]
+    """How many there are."""
+
+    @field_validator("of")
+    @classmethod
+    def _is_one_of_them(cls, value: int, info: ValidationInfo) -> int:
+        number = info.data.get("number")
+        if number is not None and number >= value:
+            raise ValueError(f"of {value} parts the last is number {value - 1}, not {number}")
+        return value
+
+
 class DataConfig(Model):
     """Data for training, tuning and reporting."""
 
@@ -38,6 +55,8 @@ class DataConfig(Model):
     on; the report says so. Without it such a configuration is refused."""
     data_root: Annotated[Path | None, Field(validate_default=True)] = None
     """Folder that holds ``xquad-r/`` and ``mlqa-r/``."""
+    data_part: DataPart | None = None
+    """Train on a part of the data; null trains on all."""
 
     @field_validator("report_on", mode="before")
     @classmethod

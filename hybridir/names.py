@@ -19,6 +19,7 @@ MIXING_RATIO: Final = "mixing_ratio"
 TEMPERATURE: Final = "temperature"
 BATCH_SIZE: Final = "batch_size"
 SEED: Final = "seed"
+DATA_PART: Final = "data_part"
 
 # Per-query table, one row per (setting, query, pool); see `hybridir.evaluation`.
 BENCHMARK: Final = "benchmark"

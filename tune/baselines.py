@@ -18,7 +18,7 @@ the curve over the mixing ratio: what the confirmation trains is not trained aga
 from typing import NamedTuple
 
 from hybridir import names
-from hybridir.config import TrialConfig
+from hybridir.config import DataPart, TrialConfig
 from tune.space.parameters import Value
 from tune.study import StudyConfig
 
@@ -31,17 +31,25 @@ class Baseline(NamedTuple):
         retriever: see `TrialConfig.retriever`.
         batches: parameters in which it differs from other trained trials.
         seed: of the trial.
+        data_part: of the trial, see `tune.confirmation.Repeat`.
     """
 
     trial: str
     retriever: str
     batches: dict[str, Value]
     seed: int
+    data_part: DataPart | None = None
 
     def config(self, study: StudyConfig, at: dict[str, Value]) -> TrialConfig:
         """Its configuration, at the other parameters of the confirmation."""
         parameters = at | self.batches
-        return study.trial(parameters, seed=self.seed, report=True, retriever=self.retriever)
+        return study.trial(
+            parameters,
+            seed=self.seed,
+            report=True,
+            retriever=self.retriever,
+            data_part=self.data_part,
+        )
 
 
 def baselines_to_run(study: StudyConfig) -> list[Baseline]:
@@ -51,7 +59,7 @@ def baselines_to_run(study: StudyConfig) -> list[Baseline]:
     one trial. Of the others each has as many as there are seeds, seed by seed.
     """
     found = []
-    for index, seed in enumerate(study.seeds):
+    for index, repeat in enumerate(study.repeats):
         for name in study.baselines:
             if (index and _is_fixed(study, name)) or _is_confirmed(study, name):
                 continue
@@ -61,7 +69,7 @@ def baselines_to_run(study: StudyConfig) -> list[Baseline]:
                     f"{names.PHASE_BASELINE}-{name}-s{index}",
                     name if alone else "trained",
                     {} if alone else _batches(name),
-                    seed,
+                    *repeat,
                 )
             )
     return found

@@ -148,6 +148,7 @@ def _headline_settings(study: StudyConfig) -> dict[str, object]:
         "scheduler": search.scheduler if search else "none",
         "search_trials": search.trials if search else 0,
         "confirm_seeds": study.confirm.seeds if study.confirm else 0,
+        "confirm_data_parts": (study.confirm and study.confirm.data_parts) or 1,
         "baselines": " ".join(study.baselines) or "none",
         names.REPORT_ON: " ".join(report.name for report in study.report_on),
         names.SEED: study.seed,

@@ -15,6 +15,7 @@ from hybridir.exporting.winner import best_confirmed
 from hybridir.seeds import derive_seed
 from tune.baselines import baselines_to_run
 from tune.callback import Silent, StudyCallback, settle, trial_name
+from tune.confirmation import ConfirmConfig
 from tune.folders import RunFolder, TrialFolder, cache_folder, search_trial
 from tune.record.tracking import Tracker
 from tune.searching.searcher import TruthfulSearcher, best_trial, own_number, score, start_study
@@ -165,19 +166,22 @@ class Phases:
         assert confirm is not None, "asked for only where there is a confirmation"
         specs = []
         # Seed by seed, so that an interrupted confirmation has whole curves.
-        for index, seed in enumerate(self._study.seeds):
+        for index, repeat in enumerate(self._study.repeats):
             for ratio in confirm.mixing_ratio:
                 name = f"{names.PHASE_CONFIRM}-a{ratio:g}-s{index}"
                 if self._folder.trial(name).outcome is None:
                     config = self._study.trial(
-                        {**at, names.MIXING_RATIO: ratio}, seed=seed, report=True
+                        {**at, names.MIXING_RATIO: ratio},
+                        seed=repeat.seed,
+                        report=True,
+                        data_part=repeat.data_part,
                     )
                     specs.append(self._spec(name, config, [1.0], keep_encoder=index == 0))
         self._measure(
             names.PHASE_CONFIRM,
             specs,
             f"mixing ratio {', '.join(f'{r:g}' for r in confirm.mixing_ratio)} with "
-            f"{confirm.seeds} seeds each, at {describe(_others(at)) or 'the study defaults'}",
+            f"{_often(confirm)}, at {describe(_others(at)) or 'the study defaults'}",
             lambda config: {names.MIXING_RATIO: config.batch.mixing_ratio},
         )
 
@@ -275,6 +279,13 @@ def _standing_best(study: optuna.Study) -> tuple[float, str] | None:
         return None
     number = own_number(best)
     return score(best), best.user_attrs[ORIGIN] if number is None else search_trial(number)
+
+
+def _often(confirm: ConfirmConfig) -> str:
+    seeds = f"{confirm.seeds} seed{'s' if confirm.seeds > 1 else ''} each"
+    if confirm.data_parts is None:
+        return seeds
+    return f"{seeds} on each of {confirm.data_parts} parts of the data"
 
 
 def _others(parameters: dict[str, Value]) -> dict[str, Value]:

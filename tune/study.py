@@ -10,17 +10,18 @@ from hybridir import names
 from hybridir.config import (
     BatchConfig,
     DataConfig,
+    DataPart,
     EncoderConfig,
     EvaluationConfig,
-    Model,
     TrainingConfig,
     TrialConfig,
 )
 from hybridir.errors import InputError
 from hybridir.seeds import derive_seed
 from hybridir.settings import checked, parsed
+from tune.confirmation import SEEDS, TRIAL_SEEDS, ConfirmConfig, Repeat, repeats
 from tune.resources import ResourcesConfig
-from tune.space.parameters import PARAMETERS, Value, check_name, check_value
+from tune.space.parameters import PARAMETERS, Value
 from tune.space.ranges import Space, check_space, grid_points
 from tune.space.settings import SearchConfig
 
@@ -37,36 +38,6 @@ DEMO = STUDIES / "demo.yaml"
 
 
 BaselineName = Literal["untrained", "bm25", "en-en", "x-x", "x-x-mono", "x-y", "hybrid"]
-# Seeds of what is measured repeatedly, unless the study says otherwise.
-_SEEDS = 5
-_TRIAL_SEEDS = 2**31
-
-
-class ConfirmConfig(Model):
-    """The curve over the mixing ratio, at fixed other parameters, with several seeds each."""
-
-    mixing_ratio: Annotated[tuple[float, ...], Field(min_length=1)]
-    at: Literal["best"] | dict[str, Value] = "best"
-    """The other parameters: those of the best search trial, or given here."""
-    seeds: Annotated[int, Field(ge=1)] = _SEEDS
-
-    @field_validator("mixing_ratio")
-    @classmethod
-    def _legal_ratios(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        for ratio in value:
-            check_value(names.MIXING_RATIO, ratio)
-        if len(set(value)) < len(value):
-            raise ValueError("a mixing ratio is named twice")
-        return value
-
-    @field_validator("at")
-    @classmethod
-    def _legal_point(cls, value: str | dict[str, Value]) -> str | dict[str, Value]:
-        if isinstance(value, dict):
-            for name, item in value.items():
-                check_name(name)
-                check_value(name, item)
-        return value
 
 
 class StudyConfig(DataConfig):
@@ -148,6 +119,15 @@ class StudyConfig(DataConfig):
             )
         return value
 
+    @field_validator("confirm")
+    @classmethod
+    def _parts_of_all_data(
+        cls, value: ConfirmConfig | None, info: ValidationInfo
+    ) -> ConfirmConfig | None:
+        if value and value.data_parts and info.data.get(names.DATA_PART) is not None:
+            raise ValueError("data_parts deals out all data; leave the study's own data_part out")
+        return value
+
     @field_validator("resources")
     @classmethod
     def _batches_can_be_shared(
@@ -204,15 +184,15 @@ class StudyConfig(DataConfig):
         return self.confirm is not None or bool(self.baselines)
 
     @property
-    def seeds(self) -> tuple[int, ...]:
-        """Seeds of the confirmation and of the baselines."""
-        count = self.confirm.seeds if self.confirm else self.baseline_seeds or _SEEDS
-        derived = (derive_seed(self.seed, f"confirm/{index}") for index in range(count))
-        return tuple(seed % _TRIAL_SEEDS for seed in derived)
+    def repeats(self) -> tuple[Repeat, ...]:
+        """How often, and with which seeds, the confirmation and the baselines measure."""
+        if self.confirm is None:
+            return repeats(self.seed, self.baseline_seeds or SEEDS, None)
+        return repeats(self.seed, self.confirm.seeds, self.confirm.data_parts)
 
     def search_seed(self, number: int) -> int:
         """Seed of a search trial."""
-        return derive_seed(self.seed, f"search/{number}") % _TRIAL_SEEDS
+        return derive_seed(self.seed, f"search/{number}") % TRIAL_SEEDS
 
     def trial(
         self,
@@ -221,6 +201,7 @@ class StudyConfig(DataConfig):
         seed: int,
         report: bool,
         retriever: str = "trained",
+        data_part: DataPart | None = None,
     ) -> TrialConfig:
         """The configuration of one trial.
 
@@ -229,6 +210,7 @@ class StudyConfig(DataConfig):
             seed: the trial's.
             report: whether the reported benchmarks are evaluated; search trials never do.
             retriever: see `TrialConfig.retriever`.
+            data_part: see `DataConfig.data_part`; None leaves the study's.
         """
         sections: dict[str, dict[str, Any]] = {
             "batch": self.batch.model_dump(),
@@ -240,6 +222,8 @@ class StudyConfig(DataConfig):
         data = self.data.model_dump()
         if not report:
             data["report_on"] = ()
+        if data_part is not None:
+            data[names.DATA_PART] = data_part.model_dump()
         return TrialConfig.model_validate(
             {
                 "data": data,

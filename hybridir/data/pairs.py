@@ -176,6 +176,36 @@ def split_by_group(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, Pairs]
     )
 
 
+def part_of_groups(pairs: Pairs, number: int, of: int, seed: int) -> Pairs:
+    """Deal the passage groups into parts at random, and keep the rows of one.
+
+    Parts have no passage in common, so that they are independent samples wherever the groups are.
+    Random subsets overlap, and a variance between them is too small (Nadeau and Bengio, Inference
+    for the Generalization Error, Machine Learning 52, 2003).
+
+    Args:
+        pairs: the table.
+        number: which part, from 0.
+        of: how many there are; their numbers of groups differ by one at most.
+        seed: decides which groups go where.
+
+    Returns:
+        The rows of that part, in their old order.
+
+    Raises:
+        InputError: if there are fewer groups than parts.
+    """
+    groups = sorted(set(pairs.passage_group))
+    if len(groups) < of:
+        raise InputError(
+            f"{of} parts of the training data: there are {len(groups)} passage groups; "
+            f"choose at most {len(groups)} parts"
+        )
+    order = np.random.default_rng(seed).permutation(len(groups))
+    dealt = {groups[index] for index in order[number::of]}
+    return pairs.select(row for row, group in enumerate(pairs.passage_group) if group in dealt)
+
+
 def shared_questions(pairs: Pairs) -> Pairs:
     """Keep the questions that exist, with a passage in their language, in at least two languages.
 

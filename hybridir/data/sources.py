@@ -1,7 +1,7 @@
 """From a data configuration to data: what is trained, tuned and reported on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,14 +16,20 @@ from hybridir.data.lareqa import (
     load_lareqa_pairs,
     load_lareqa_reading,
 )
-from hybridir.data.pairs import Pairs, joined, shared_questions, split_by_group
+from hybridir.data.pairs import (
+    Pairs,
+    joined,
+    part_of_groups,
+    shared_questions,
+    split_by_group,
+)
 from hybridir.data.reading import Reading
 from hybridir.data.stamps import Stamp, stamps
 from hybridir.data.synthetic import SyntheticCorpus, synthetic_corpus
 from hybridir.data.tabular import load_table
 from hybridir.errors import InputError
 from hybridir.model import SENTENCE
-from hybridir.names import DEV
+from hybridir.names import DATA_PART, DEV
 
 # The split belongs to the data, not to a trial: all trials of all studies tune on the same rows.
 SPLIT_SEED = 0
@@ -54,7 +60,7 @@ def load_training(config: DataConfig, seed: int = SPLIT_SEED) -> TrainingData:
 
     The synthetic corpus brings its own development set, of entities that are not trained on.
     Other sources are split by passage group, each data set of a mixture by itself. ``questions:
-    shared`` is applied before the split.
+    shared`` is applied before the split, ``data_part`` after it, so that dev is always the same.
     What was loaded last stays in memory for the next trial, until a file of it changes.
 
     Args:
@@ -69,7 +75,25 @@ def load_training(config: DataConfig, seed: int = SPLIT_SEED) -> TrainingData:
         InputError: if a source cannot be used, nothing is left of it, or it shares questions or
             passages with a benchmark that is reported on and that is not allowed.
     """
-    return _training(config.model_dump_json(), stamps(_paths(config)), seed)
+    whole = _whole(config)
+    if config.data_part is None:
+        return _training(whole, stamps(_paths(config)), seed)
+    return _part(whole, stamps(_paths(config)), seed, config.data_part.number, config.data_part.of)
+
+
+def _whole(config: DataConfig) -> str:
+    """The settings without what chooses a part, so that all parts share what was loaded."""
+    return config.model_copy(update={DATA_PART: None}).model_dump_json()
+
+
+@lru_cache(maxsize=1)
+def _part(
+    settings: str, unchanged: tuple[Stamp, ...], seed: int, number: int, of: int
+) -> TrainingData:
+    whole = _training(settings, unchanged, seed)
+    tables = tuple(part_of_groups(table, number, of, seed) for table in whole.tables)
+    pairs = joined(tables)
+    return replace(whole, tables=tables, pairs=pairs, seen_languages=pairs.languages)
 
 
 # One entry, since a process works on one study; with the stamps an edited file is read anew.
@@ -119,7 +143,7 @@ def load_reported(config: DataConfig) -> tuple[Benchmark, ...]:
     Raises:
         InputError: if a benchmark cannot be loaded.
     """
-    return _benchmarks(config.model_dump_json(), stamps(_paths(config)))
+    return _benchmarks(_whole(config), stamps(_paths(config)))
 
 
 @lru_cache(maxsize=1)

@@ -3,7 +3,7 @@
 import math
 
 from hybridir import __version__, names
-from hybridir.config import EncoderConfig
+from hybridir.config import DataPart, EncoderConfig
 from hybridir.config_sources import SourceConfig, TrainConfig
 from hybridir.exporting.facts import Facts
 from hybridir.exporting.winner import CRITERION
@@ -67,6 +67,7 @@ def trained_with(facts: Facts) -> list[tuple[str, str]]:
         ("loss", "InfoNCE, in-batch negatives" + (", symmetric" if training.symmetric else "")),
         ("data", _data(config.data.train)),
         ("questions", config.data.train.questions),
+        *([] if config.data.data_part is None else [("trained on", _part(config.data.data_part))]),
         ("seed", str(config.seed)),
     ]
     if CRITERION in facts.metrics:
@@ -148,6 +149,10 @@ def _origin(encoder: EncoderConfig, digest: str) -> str:
         f"none: BERT with {scratch.layers} layers of {scratch.hidden_size}, drawn from the seed; "
         f"WordPiece vocabulary of at most {scratch.vocabulary} from the training text"
     )
+
+
+def _part(part: DataPart) -> str:
+    return f"part {part.number + 1} of {part.of} of the data"
 
 
 def _data(train: TrainConfig) -> str:

@@ -122,6 +122,33 @@ def test_missing_seeds_are_named(
     assert "Seeds are missing: α = 0 has 1 of 2." in page
 
 
+def test_parts_of_the_data_take_the_place_of_seeds(
+    tmp_path: Path, write_study: Callable[..., str], make_trials: Callable[..., list[Any]]
+) -> None:
+    trials = []
+    for part, seeds in enumerate([(1, 2), (2, 3)]):
+        for trial in make_trials([0.0, 0.5, 1.0], seeds):
+            trial["params"] |= {names.DATA_PART: part}
+            trial["params"][names.SEED] += 10 * part  # no two trials of a ratio share a seed
+            trials.append(trial | {"name": f"{trial['name']}-{part}"})
+    uri = write_study(tmp_path, "dealt", trials)
+    report = write_report("dealt", uri, tmp_path, log=False)
+    page = report.read_text()
+    assert "dealt into 2 parts without a passage in common" in page
+    assert "each part trained 2 encoders of every ratio" in page
+    curve = pd.read_csv(report.parent / "tables" / "curve-known.csv")
+    pool = curve[(curve["measure"] == names.AP) & (curve["setting"] == names.MULTILINGUAL)]
+    assert set(pool["n_seeds"]) == {2}, "one for each part"
+    # Seeds 1 and 2 are at -.01 and 0, seeds 2 and 3 at 0 and .01: parts at -.005 and .005.
+    assert pool["mean"].tolist() == pytest.approx([0.40, 0.45, 0.30])
+    split = pd.read_csv(report.parent / "tables" / "variance_split-known.csv")
+    found = split[split["setting"] == names.MULTILINGUAL].set_index("source")["variance"]
+    # MS of parts = 3 ratios * 2 seeds * 12 questions * 2 * .005^2 = .0036, MS of seeds in parts
+    # 3 * 12 * 4 * .005^2 / 2 = .0018; all others are 0: (.0036 - .0018) / 72 and .0018 / 36.
+    assert found["data"] == pytest.approx(2.5e-5)
+    assert found["seed"] == pytest.approx(5e-5)
+
+
 def test_contamination_that_was_allowed_is_said_first(
     tmp_path: Path, write_study: Callable[..., str], make_trials: Callable[..., list[Any]]
 ) -> None:

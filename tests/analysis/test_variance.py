@@ -8,6 +8,7 @@ from analysis.contributions import mean_squares, paired_gain
 from analysis.figures.power_curves import _get_power_curves_info
 from analysis.figures.variance_split import _get_variance_split_info
 from analysis.inference import score_by_question
+from analysis.parts import over_parts
 from analysis.power import power_fixed, seeds_needed
 from analysis.scores import Key, Scores
 from analysis.variance import _power_tables, _split_table, variance_section
@@ -27,7 +28,7 @@ def varied() -> dict[Key, Scores]:
 
 @pytest.fixture(scope="module")
 def section(varied: dict[Key, Scores]) -> Section:
-    found = variance_section("known", varied, np.random.default_rng(1))
+    found = variance_section("known", varied, varied, {}, np.random.default_rng(1))
     assert found is not None
     return found
 
@@ -40,7 +41,7 @@ def test_shares_are_of_the_whole(section: Section) -> None:
 
 
 def test_what_cancels_in_a_difference_is_hollow(varied: dict[Key, Scores]) -> None:
-    split = _split_table({names.MULTILINGUAL: varied[KEY]}, np.random.default_rng(2))
+    split = _split_table({names.MULTILINGUAL: varied[KEY]}, {}, np.random.default_rng(2))
     info = _get_variance_split_info(split)
     cancels = dict(zip(info.parts["source"], info.parts["cancels"], strict=True))
     assert cancels == {
@@ -87,9 +88,25 @@ def test_the_count_is_where_the_curve_crosses(varied: dict[Key, Scores]) -> None
 def test_one_seed_has_no_such_section(varied: dict[Key, Scores]) -> None:
     found = varied[KEY]
     one = Scores(*KEY, found.ratios, (1,), found.cells, found.questions, found.values[:, :1])
-    assert variance_section("known", {KEY: one}, np.random.default_rng(3)) is None
+    assert variance_section("known", {KEY: one}, {KEY: one}, {}, np.random.default_rng(3)) is None
 
 
 def test_the_section_says_what_one_study_cannot_see(section: Section) -> None:
     assert any("what other data would change cannot be seen" in one for one in section.paragraphs)
     assert section.figures[0].caption.endswith("n = 4 seeds × 30 questions.")
+
+
+def test_with_parts_the_variance_of_the_data_is_split_off(varied: dict[Key, Scores]) -> None:
+    parts = {1: 0, 2: 0, 3: 1, 4: 1}
+    over = {KEY: over_parts(varied[KEY], parts)}
+    found = variance_section("known", over, varied, parts, np.random.default_rng(4))
+    assert found is not None
+    split = found.tables[0].data
+    assert split["source"].tolist()[:4] == ["data", "seed", "question", "ratio × data"]
+    assert split["source"].tolist()[-1] == "ratio × seed × question and rest"
+    assert split["share"].sum() == pytest.approx(1.0)
+    assert split[["n_parts", "n_seeds"]].drop_duplicates().to_numpy().tolist() == [[2, 2]]
+    assert found.figures[0].caption.endswith("n = 2 parts of the data × 2 seeds × 30 questions.")
+    # What the next study needs is counted in parts, of which this one had two.
+    assert set(found.tables[1].data["n_seeds"]) == {2}
+    assert any("no two parts have a passage in common" in one for one in found.paragraphs)

@@ -10,6 +10,7 @@ from hybridir.data.pairs import (
     COLUMNS,
     Pairs,
     joined,
+    part_of_groups,
     row_problems,
     shared_questions,
     split_by_group,
@@ -54,6 +55,32 @@ def test_split_has_no_group_on_both_sides_and_loses_no_row(
     for part in (train, dev):
         positions = [order[row] for row in as_rows(part)]
         assert positions == sorted(positions)
+
+
+@given(pairs=tables, of=st.integers(2, 5), seed=st.integers(0, 2**32))
+def test_parts_have_no_group_in_common_are_of_a_size_and_lose_no_row(
+    pairs: Pairs, of: int, seed: int
+) -> None:
+    groups = set(pairs.passage_group)
+    assume(len(groups) >= of)
+    parts = [part_of_groups(pairs, number, of, seed) for number in range(of)]
+    dealt = [group for part in parts for group in set(part.passage_group)]
+    assert sorted(dealt) == sorted(groups)
+    sizes = [len(set(part.passage_group)) for part in parts]
+    assert max(sizes) - min(sizes) <= 1
+    assert sorted(row for part in parts for row in as_rows(part)) == sorted(as_rows(pairs))
+
+
+def test_another_seed_deals_groups_into_other_parts() -> None:
+    pairs = table(*((f"q{number}", f"g{number}", "en") for number in range(20)))
+    found = {tuple(part_of_groups(pairs, 0, 2, seed).passage_group) for seed in range(5)}
+    assert len(found) == 5
+
+
+def test_more_parts_than_groups_are_refused() -> None:
+    pairs = table(("q1", "g1", "en"), ("q2", "g2", "en"))
+    with pytest.raises(InputError, match="there are 2 passage groups; choose at most 2 parts"):
+        part_of_groups(pairs, 0, 3, seed=0)
 
 
 @given(pairs=tables, seed=st.integers(0, 2**32), data=st.data())

@@ -129,6 +129,30 @@ def test_another_split_seed_holds_out_other_groups(tmp_path: Path) -> None:
     assert load_training(given, 0).pairs.digest != load_training(given, 1).pairs.digest
 
 
+def test_parts_are_of_what_is_trained_on_and_share_one_development_set(tmp_path: Path) -> None:
+    train = {"table": {"path": write_table(tmp_path)}}
+    whole = load_training(config(train, dev_share=0.25))
+    given = [
+        config(train, dev_share=0.25, data_part={"number": number, "of": 3}) for number in range(3)
+    ]
+    parts = [load_training(one) for one in given]
+    assert set().union(*(rows(part.pairs) for part in parts)) == rows(whole.pairs)
+    assert sum(len(part.pairs) for part in parts) == len(whole.pairs)
+    assert all(part.dev is whole.dev for part in parts), "loaded once for all"
+    groups = [set(part.pairs.passage_group) for part in parts]
+    assert sum(map(len, groups)) == len(set().union(*groups))
+    assert load_training(given[2]) is parts[2]
+    assert load_training(given[0]).pairs.digest == parts[0].pairs.digest
+
+
+def test_each_data_set_of_a_mixture_is_dealt_out_by_itself(tmp_path: Path) -> None:
+    train = {"mix": [{**source} for source in write_mixture(tmp_path)]}
+    half = load_training(config(train, tune_on=None, data_part={"number": 1, "of": 2}))
+    # 20 groups of the large table and 10 of the small one, two questions each.
+    assert [len(set(table.passage_group)) for table in half.tables] == [10, 5]
+    assert len(half.pairs) == sum(map(len, half.tables))
+
+
 def test_without_tuning_everything_is_trained_on(tmp_path: Path) -> None:
     data = load_training(config({"table": {"path": write_table(tmp_path)}}, tune_on=None))
     assert data.dev is None

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.xdist_group("study")
 ROOT = Path(__file__).parents[2]
 TINY = "{layers: 1, hidden_size: 16, intermediate_size: 16, heads: 2, vocabulary: 1000}"
 # Their user names a folder of weights, and one of data.
-WITHOUT_WEIGHTS = ("mlqa_to_xquad", "minilm_ratio", "minilm_temperature")
+WITHOUT_WEIGHTS = ("mlqa_to_xquad", "minilm_ratio", "minilm_temperature", "minilm_data")
 # In the hub's terms a commit is 40 hexadecimal digits.
 COMMIT = 40
 PHASES = ("search", "confirm", "baseline")
@@ -33,6 +33,10 @@ TRIALS = {
     "mbert_ratio": [*CONFIRMED, *SEARCHED],
     "xlmr_paper": CONFIRMED,
     "labse_paper": CONFIRMED,
+    "minilm_data": [
+        "confirm-a0-s0", "confirm-a0-s1", "confirm-a0-s2",
+        "confirm-a1-s0", "confirm-a1-s1", "confirm-a1-s2",
+    ],
     "lareqa_baselines": [
         "baseline-bm25-s0", "baseline-en-en-s0", "baseline-hybrid-s0", "baseline-untrained-s0",
         "baseline-x-x-mono-s0", "baseline-x-x-s0", "baseline-x-y-s0",
@@ -124,6 +128,12 @@ def finished(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Finis
         ],
         "xlmr_paper": paper,
         "labse_paper": paper,
+        # Without pooling, which an encoder that is made here brings itself.
+        "minilm_data": [
+            *paper,
+            "train={lareqa: {name: mlqa-r, languages: [en, de]}, questions: shared}",
+            "confirm.data_parts=3",
+        ],
         "lareqa_baselines": [
             f"report_on=[{one}]",
             "batch.batch_size=8",

@@ -58,7 +58,7 @@ def test_baselines_have_the_seeds_and_parameters_of_the_confirmation() -> None:
     at = {"temperature": 0.2, "batch_size": 16}
     both = study(confirm={"mixing_ratio": [0.25], "at": at, "seeds": 2}, baselines=["x-x"])
     first, second = baselines_to_run(both)
-    assert (first.seed, second.seed) == both.seeds
+    assert [first.seed, second.seed] == [repeat.seed for repeat in both.repeats]
     config = second.config(both, dict(at))
     assert (config.training.temperature, config.batch.batch_size) == (0.2, 16)
     assert config.batch.kind == "x-x"
@@ -103,3 +103,12 @@ def test_every_baseline_has_a_label() -> None:
 def test_what_cannot_be_done_is_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         study(**changes)
+
+
+def test_baselines_learn_from_the_parts_that_the_confirmation_learns_from() -> None:
+    at = {"temperature": 0.05}
+    curve = {"mixing_ratio": [0.25], "at": at, "seeds": 2, "data_parts": 2}
+    dealt = study(confirm=curve, baselines=["x-x"])
+    found = [each.config(dealt, dict(at)) for each in baselines_to_run(dealt)]
+    assert [(one.seed, one.data.data_part) for one in found] == list(dealt.repeats)
+    assert [one.data.data_part.number for one in found if one.data.data_part] == [0, 0, 1, 1]

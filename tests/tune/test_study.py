@@ -125,6 +125,15 @@ def test_mistakes_across_sections_are_named_beside_the_others(tmp_path: Path) ->
             "which en-en batches do not have",
         ),
         ({"name": "../escape"}, "name="),
+        ({"confirm": {"mixing_ratio": [0.5], "data_parts": 1}}, "data_parts=1"),
+        ({"data_part": {"number": 2, "of": 2}}, "of 2 parts the last is number 1, not 2"),
+        (
+            {
+                "data_part": {"number": 0, "of": 2},
+                "confirm": {"mixing_ratio": [0.5], "data_parts": 2},
+            },
+            "leave the study's own data_part out",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_what_can(

@@ -60,12 +60,15 @@ def check_study(study: StudyConfig) -> Inputs:
     training = load_training(study.data)
     reported = load_reported(study.data)
     problems: dict[str, None] = {}
-    for parameters in _extremes(study):
-        config = study.trial(parameters, seed=0, report=False)
-        try:
-            make_plan(config, training)
-        except InputError as error:
-            problems[str(error)] = None
+    parts = [each.data_part for each in study.repeats if each.data_part is not None]
+    for part in (study.data_part, *dict.fromkeys(parts)):
+        learnt = load_training(study.data.model_copy(update={names.DATA_PART: part}))
+        for parameters in _extremes(study):
+            config = study.trial(parameters, seed=0, report=False)
+            try:
+                make_plan(config, learnt)
+            except InputError as error:
+                problems[str(error)] = None
     if problems:
         raise InputError.collect(f"study {study.name}", problems)
     pairs, dev = training.pairs, [training.dev] if training.dev else []

@@ -317,6 +317,8 @@ def _parameters(trial: TrialFolder) -> list[Param]:
     if config.retriever == "trained":
         values |= {name: settings[where][name] for name, (where, _) in PARAMETERS.items()}
         values["pairs"] = config.training.pairs
+    if config.data.data_part is not None:
+        values[names.DATA_PART] = config.data.data_part.number
     if trial.baseline:
         values[names.BASELINE] = trial.baseline
     return [Param(name, str(value)) for name, value in values.items()]

@@ -96,7 +96,7 @@ def totals(study: StudyConfig) -> dict[str, int]:
     if study.search:
         found[names.PHASE_SEARCH] = study.search.trials
     if study.confirm:
-        found[names.PHASE_CONFIRM] = len(study.confirm.mixing_ratio) * study.confirm.seeds
+        found[names.PHASE_CONFIRM] = len(study.confirm.mixing_ratio) * len(study.repeats)
     if baselines := baselines_to_run(study):
         found[names.PHASE_BASELINE] = len(baselines)
     return found

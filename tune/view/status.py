@@ -137,32 +137,40 @@ def _where(folder: RunFolder, study: StudyConfig | None, held: bool) -> list[str
 def curve_table(folder: RunFolder) -> Table:
     """The confirmed curve: means over seeds with 95 % t intervals, one row per ratio.
 
-    These intervals speak of training seeds only; the report's speak of questions as well.
+    These intervals speak of training seeds only; the report's speak of questions as well. Where
+    the training data are dealt into parts, seeds of one part are averaged first.
     """
     measures = [*(f"map_{setting}" for setting in names.SETTINGS), names.RANK_DISTANCE]
-    values: dict[tuple[str, float], dict[str, list[float]]] = defaultdict(
-        lambda: defaultdict(list)
+    values: dict[tuple[str, float], dict[str, dict[int | str, list[float]]]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(list))
     )
+    unit = "seeds"
     for trial in folder.trials():
         outcome = trial.outcome
         if trial.phase != names.PHASE_CONFIRM or not outcome or outcome.state != names.COMPLETE:
             continue
         ratio = float(trial.name.split("-")[1].removeprefix("a"))
+        config = trial.read(names.ARTIFACT_CONFIG) or {}
+        part = config.get("data", {}).get(names.DATA_PART)
+        unit = unit if part is None else "parts of the data"
+        sample = trial.name if part is None else part["number"]
         for metric, value in outcome.metrics.items():
             benchmark, _, measure = metric.partition("/")
             if measure in measures and benchmark != names.DEV:
-                values[benchmark, ratio][measure].append(value)
+                values[benchmark, ratio][measure][sample].append(value)
     table = Table(
-        title="Confirmed curve: mean over seeds, 95 % t interval over seeds", title_justify="left"
+        title=f"Confirmed curve: mean over {unit}, 95 % t interval over {unit}",
+        title_justify="left",
     )
     table.add_column("benchmark")
     table.add_column("alpha", justify="right")
     for setting in names.SETTINGS:
         table.add_column(f"{names.LABELS[setting]} mAP", justify="right")
     table.add_column(names.LABELS[names.RANK_DISTANCE], justify="right")
-    table.add_column("n seeds", justify="right")
+    table.add_column(f"n {unit}", justify="right")
     for (benchmark, ratio), found in sorted(values.items()):
-        cells = [_mean_interval(found.get(measure, [])) for measure in measures]
+        means = {name: [float(np.mean(one)) for one in of.values()] for name, of in found.items()}
+        cells = [_mean_interval(means.get(measure, [])) for measure in measures]
         count = max(map(len, found.values()))
         table.add_row(benchmark, f"{ratio:g}", *cells, str(count))
     return table

@@ -137,6 +137,20 @@ def test_the_status_loads_neither_ray_nor_mlflow_nor_torch(folder: RunFolder) ->
     subprocess.run([sys.executable, "-c", code, str(folder.path)], cwd=ROOT, check=True)
 
 
+def test_seeds_of_one_part_of_the_data_are_averaged_first(folder: RunFolder) -> None:
+    values = {0: [0.40, 0.50], 1: [0.60, 0.70]}
+    for part, of_seeds in values.items():
+        for seed, value in enumerate(of_seeds):
+            trial = folder.trial(f"confirm-a0.5-s{2 * part + seed}")
+            trial.write(names.ARTIFACT_CONFIG, {"data": {"data_part": {"number": part, "of": 2}}})
+            trial.settle(Outcome(names.COMPLETE, {"xquad-r/map_monolingual": value}))
+    # Means .45 and .65: t(1 degree) * standard deviation .1414 / sqrt(2) = 12.706 * .1.
+    text = shown(folder)
+    assert "mean over parts of the data" in text
+    assert "0.550 ± 1.271" in text
+    assert "n parts of the data" in text
+
+
 def test_the_curve_holds_mean_and_t_interval_over_seeds(folder: RunFolder) -> None:
     values = [0.40, 0.50, 0.60]
     for seed, value in enumerate(values):
