@@ -57,7 +57,7 @@ def optimum_table(
                 "fit_low": found.low,
                 "fit_high": found.high,
                 "degree": fit.degree,
-                "lack_of_fit": np.nan if fit.lack_of_fit is None else fit.lack_of_fit,
+                "lack_of_fit": fit.lack_of_fit,
             }
             if fit.holds and inference.agrees(found, best.ratio, ratios):
                 row |= {"optimum": found.ratio, "low": found.low, "high": found.high}

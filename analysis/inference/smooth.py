@@ -3,9 +3,10 @@
 A ratios, G ratios at which the curve is looked at, P coefficients.
 
 Its degree follows from the number of ratios alone, never from the scores: two less than there are
-ratios, so that something is left to test the fit by, and four at most; three ratios have a
-parabola and no test. A value, slope or curvature of the fit is a fixed weighting of the means, so
-its interval is that of any contrast (`analysis.inference.crossed`), pointwise.
+ratios, so that something is left to test the fit by, and four at most. Three ratios have no fit:
+whatever the curve is, a parabola goes through them. A value, slope or curvature of the fit is a
+fixed weighting of the means, so its interval is that of any contrast
+(`analysis.inference.crossed`), pointwise.
 
 Fit and means are told apart by the orthogonal polynomials of the degrees that the fit leaves out:
 each is a contrast with a p-value, the smallest of which is corrected for their number
@@ -37,19 +38,18 @@ class Fit:
         ratios: A, ascending.
         degree: of the polynomial.
         means: the means that it was fitted to, with their covariances.
-        lack_of_fit: p-value of the means lying on such a polynomial; None where it goes through
-            all of them.
+        lack_of_fit: p-value of the means lying on such a polynomial.
     """
 
     ratios: tuple[float, ...]
     degree: int
     means: Crossed
-    lack_of_fit: float | None
+    lack_of_fit: float
 
     @property
     def holds(self) -> bool:
         """Whether the means do not contradict the fit."""
-        return self.lack_of_fit is None or self.lack_of_fit >= _HOLDS_FROM
+        return self.lack_of_fit >= _HOLDS_FROM
 
     def weights(self, at: Floats, derivative: int = 0) -> Floats:
         """Return how the means are weighted to get the fit's value at some ratios.
@@ -73,16 +73,16 @@ def fit_curve(scores: Scores, replicates: Replicates) -> Fit | None:
     """Fit a polynomial to the means.
 
     Returns:
-        The fit; None with fewer than three ratios, or where no seed has all of them.
+        The fit; None with fewer than four ratios, or where no seed has all of them.
     """
     n_ratios = len(scores.ratios)
     means = replicates.shared(list(range(n_ratios)))
-    if n_ratios <= _LOWEST_DEGREE or means is None:
+    degree = min(n_ratios - 2, HIGHEST_DEGREE)
+    if degree < _LOWEST_DEGREE or means is None:
         return None
-    degree = min(max(n_ratios - 2, _LOWEST_DEGREE), HIGHEST_DEGREE)
     left_out = _orthogonal(scores.ratios)[degree + 1 :]
-    p_values = means.p_values(left_out) if len(left_out) else None
-    lack = None if p_values is None else min(1.0, float(p_values.min()) * len(p_values))
+    p_values = means.p_values(left_out)
+    lack = min(1.0, float(p_values.min()) * len(p_values))
     return Fit(scores.ratios, degree, means, lack)
 
 

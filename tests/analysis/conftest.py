@@ -7,6 +7,7 @@ last two sum to zero, so a ratio's mean is its base and a trial's mean base plus
 import itertools
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +223,21 @@ def report(tracking_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def scores() -> dict[Key, Scores]:
     trials = itertools.product(RATIOS, SEEDS)
     return collect_scores((ratio, seed, per_query_table(ratio, seed)) for ratio, seed in trials)
+
+
+@pytest.fixture(scope="session")
+def smooth(scores: dict[Key, Scores]) -> dict[Key, Scores]:
+    """mAP at five ratios, about the parabolas through the three of `scores`: a fit holds."""
+    at = np.linspace(0, 1, 5)
+    parabolas = np.vander(at, 3) @ np.linalg.inv(np.vander(RATIOS, 3))
+    noise = np.random.default_rng(6)
+    found = {}
+    for key, measured in scores.items():
+        if key[0] == names.AP:
+            values = np.tensordot(parabolas, measured.values, axes=1)
+            values = values + noise.normal(0, 0.01, values.shape)
+            found[key] = replace(measured, ratios=tuple(at), values=values)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.polynomial import Polynomial
 
 from analysis import findings
-from analysis.inference import Replicates
+from analysis.inference import Replicates, replicate
 from analysis.scores import Key, Scores
 from hybridir import names
 
@@ -20,26 +21,46 @@ def test_gains_are_hybrid_minus_each_pure_strategy(gains: pd.DataFrame) -> None:
     assert set(gains["hybrid"]) == {0.5}
 
 
-def test_optimum_of_three_ratios_rests_on_their_parabola(
+@pytest.fixture(scope="module")
+def smoothed(smooth: dict[Key, Scores]) -> dict[Key, Replicates]:
+    generator = np.random.default_rng(1)
+    return {key: replicate(found, generator, 200) for key, found in smooth.items()}
+
+
+def test_optimum_of_three_ratios_rests_on_them_alone(
     scores: dict[Key, Scores], replicates: dict[Key, Replicates]
 ) -> None:
     table = findings.optimum_table(scores, replicates)
     pool = table[table["setting"] == names.MULTILINGUAL].set_index("measure")
     row = pool.to_dict("index")[names.AP]
-    # through .40, .45, .30 the slope is .3 - .8 x
-    assert row["optimum"] == pytest.approx(0.375)
-    assert (row["best"], row["rests_on"], row["degree"]) == (0.5, findings.FIT, 2)
-    assert np.isnan(row["lack_of_fit"])
+    assert (row["optimum"], row["low"], row["high"]) == (0.5, 0.5, 0.5)
+    assert (row["best"], row["rests_on"]) == (0.5, findings.GRID)
+    assert np.isnan([row["lack_of_fit"], row["degree"], row["fit_optimum"]]).all()
+    assert findings.fit_table(scores, replicates).empty
     assert pool["best"][names.RANK_DISTANCE] == 0.0
 
 
-def test_fit_goes_through_three_means(
-    scores: dict[Key, Scores], replicates: dict[Key, Replicates]
+def test_optimum_of_a_smooth_curve_rests_on_its_fit(
+    smooth: dict[Key, Scores], smoothed: dict[Key, Replicates]
 ) -> None:
-    table = findings.fit_table(scores, replicates)
-    one = table[(table["measure"] == names.AP) & (table["setting"] == names.MULTILINGUAL)]
-    values = one.set_index(names.MIXING_RATIO)["fit"]
-    assert [values[0.0], values[0.5], values[1.0]] == pytest.approx([0.40, 0.45, 0.30])
+    table = findings.optimum_table(smooth, smoothed).set_index("setting")
+    row = table.to_dict("index")[names.MULTILINGUAL]
+    # through .40, .45, .30 the slope is .3 - .8 x, so that the curve is highest at .375
+    assert row["low"] <= 0.375 <= row["high"]
+    assert row["optimum"] == pytest.approx(0.375, abs=0.05)
+    assert (row["rests_on"], row["degree"]) == (findings.FIT, 3)
+    assert row["lack_of_fit"] >= 0.2
+
+
+def test_fit_is_the_least_squares_polynomial_of_the_means(
+    smooth: dict[Key, Scores], smoothed: dict[Key, Replicates]
+) -> None:
+    table = findings.fit_table(smooth, smoothed)
+    one = table[table["setting"] == names.MULTILINGUAL]
+    measured = smooth[names.AP, names.MULTILINGUAL]
+    means = measured.values.mean(axis=(1, 2, 3))
+    expected = Polynomial.fit(measured.ratios, means, 3)
+    assert one["fit"].to_numpy() == pytest.approx(expected(one[names.MIXING_RATIO].to_numpy()))
     assert (one["fit_low"] <= one["fit_high"]).all()
 
 

@@ -1,7 +1,8 @@
+import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import findings, frames
+from analysis import findings, frames, inference
 from analysis.figures.ratio_curve import (
     _get_ratio_curve_info,
     _RatioCurveInfo,
@@ -45,16 +46,24 @@ def test_names_stand_at_the_right_end_of_their_curves(
     )
 
 
-def test_smooth_curves_stand_in_for_joined_means_where_they_fit(
+def test_smooth_curves_stand_in_for_joined_means_where_they_fit(smooth: dict[Key, Scores]) -> None:
+    generator = np.random.default_rng(2)
+    draws = {key: inference.replicate(found, generator, 200) for key, found in smooth.items()}
+    info = info_of(frames.curve_table(smooth, draws), smooth, draws)
+    assert info.fits.groupby("setting").size().to_dict() == dict.fromkeys(names.SETTINGS, 101)
+    assert info.joined.empty
+
+
+def test_means_without_a_fit_are_joined(
     curve: pd.DataFrame, scores: dict[Key, Scores], replicates: dict[Key, Replicates]
 ) -> None:
     info = info_of(curve, scores, replicates)
-    assert info.fits.groupby("setting").size().to_dict() == dict.fromkeys(names.SETTINGS, 101)
-    assert info.joined.empty
-    alone = findings.optimum_table(scores, replicates)
-    seeds, none = frames.seed_table(scores), info.fits.assign(measure=names.AP).iloc[:0]
-    assert len(_get_ratio_curve_info(curve, seeds, none, alone).joined) == 9
-    ratio_curve(curve, seeds, none, alone).to_dict()  # Altair validates what is drawn
+    assert info.fits.empty
+    assert len(info.joined) == 9
+    alone, fits = (
+        make(scores, replicates) for make in (findings.optimum_table, findings.fit_table)
+    )
+    ratio_curve(curve, frames.seed_table(scores), fits, alone).to_dict()  # Altair validates it
 
 
 def test_intervals_of_the_best_ratio_stand_above_their_curves(

@@ -27,15 +27,15 @@ def noisy(curve: np.ndarray, deviation: float) -> np.ndarray:
 
 
 def test_interval_of_a_parabola_is_fiellers(make_scores: Make) -> None:
-    ratios = (0.0, 0.5, 1.0)
-    values = noisy(np.array([0.1, 0.2, 0.15]), 0.2)
-    scores = make_scores(values, ratios)
+    ratios = np.linspace(0, 1, 4)
+    scores = make_scores(noisy(0.1 + 0.35 * ratios - 0.3 * ratios**2, 0.2), tuple(ratios))
     fit = inference.fit_curve(scores, inference.replicate(scores, np.random.default_rng(0), 10))
     assert fit is not None
-    # Through (0, y0), (.5, y1), (1, y2): slope -3 y0 + 4 y1 - y2 at 0, 4 (y0 - 2 y1 + y2) more at
-    # 1. Its square less the squared half width is a quadratic, known from three points.
+    # With coefficients c2, c1 by least squares the slope is 2 c2 x + c1. Its square less the
+    # squared half width is a quadratic in x, known from three points.
     at = np.linspace(0, 1, 3)
-    slopes = np.array([-3.0, 4.0, -1.0]) + 4 * at[:, None] * np.array([1.0, -2.0, 1.0])
+    c2, c1, _ = np.linalg.pinv(np.vander(ratios, 3))
+    slopes = 2 * at[:, None] * c2 + c1
     excess = fit.means.estimates(slopes) ** 2 - fit.means.half_widths(slopes) ** 2
     low, high = sorted(np.roots(np.polyfit(at, excess, 2)).real)
     found = optimum(scores)

@@ -36,16 +36,14 @@ def test_levels_slopes_and_curvatures_are_those_of_the_least_squares_polynomial(
         np.testing.assert_allclose(found, expected.deriv(derivative)(at), atol=1e-10)
 
 
-@pytest.mark.parametrize(
-    ("n_ratios", "degree", "tested"), [(3, 2, False), (4, 2, True), (5, 3, True), (9, 4, True)]
-)
+@pytest.mark.parametrize(("n_ratios", "degree"), [(4, 2), (5, 3), (6, 4), (9, 4)])
 def test_degree_follows_from_the_number_of_ratios(
-    make_scores: Make, n_ratios: int, degree: int, tested: bool
+    make_scores: Make, n_ratios: int, degree: int
 ) -> None:
     ratios = tuple(np.linspace(0, 1, n_ratios))
     fit = fitted(make_scores(noisy(np.zeros(n_ratios)), ratios))
     assert fit.degree == degree
-    assert (fit.lack_of_fit is not None) == tested
+    assert 0 <= fit.lack_of_fit <= 1
 
 
 def test_a_kink_at_the_end_contradicts_the_fit_and_a_polynomial_does_not(
@@ -64,10 +62,10 @@ def test_the_fit_rests_on_seeds_that_have_all_ratios(make_scores: Make) -> None:
     assert fitted(scores).means.n_seeds == 3
 
 
-def test_two_ratios_or_no_complete_seed_have_no_fit(make_scores: Make) -> None:
+def test_three_ratios_or_no_complete_seed_have_no_fit(make_scores: Make) -> None:
     generator = np.random.default_rng(0)
-    two = make_scores(noisy(np.zeros(2)), (0.0, 1.0))
-    assert inference.fit_curve(two, inference.replicate(two, generator, 10)) is None
+    three = make_scores(noisy(np.zeros(3)), (0.0, 0.5, 1.0))
+    assert inference.fit_curve(three, inference.replicate(three, generator, 10)) is None
     values = noisy(np.zeros(4))
     values[range(4), range(4)] = np.nan
     none = make_scores(values, (0.0, 0.3, 0.6, 1.0))
