@@ -27,13 +27,13 @@ STAND_INS = {
 }
 STUDY = """
 import os, signal, sys
-print("study", *sys.argv[1:], os.environ["RAY_ADDRESS"], flush=True)
-if "wait" in sys.argv[1]:
-    try:
+try:
+    print("study", *sys.argv[1:], os.environ["RAY_ADDRESS"], flush=True)
+    if "wait" in sys.argv[1]:
         signal.pause()
-    except KeyboardInterrupt:
-        print("closed", flush=True)
-        sys.exit(130)
+except KeyboardInterrupt:
+    print("closed", flush=True)
+    sys.exit(130)
 """
 
 
