@@ -121,7 +121,7 @@ def _run_phases(
                 phases.baselines(point)
         best = best_of_confirmation(folder)
         if best:
-            tracker.log_model(best.path / "encoder")
+            tracker.log_encoder(best)
         _drop_encoders(folder, keep=best.path if best else None)
         status, tags = "FINISHED", {names.TAG_BEST: describe(at) or "no search"}
     except KeyboardInterrupt:

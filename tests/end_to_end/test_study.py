@@ -209,6 +209,19 @@ def test_complete_trials_have_their_per_query_tables_in_mlflow(
     assert [Path(table.path).name for table in tables] == ["dev.parquet", "synthetic-test.parquet"]
 
 
+def test_the_kept_encoder_is_a_model_in_mlflow(
+    folder: RunFolder, client: MlflowClient, children: dict[str, Run]
+) -> None:
+    (kept,) = folder.path.glob("trials/*/encoder")
+    run = children[kept.parent.name]
+    (model,) = client.search_logged_models([run.info.experiment_id])
+    assert (model.name, model.status, model.source_run_id) == ("small", "READY", run.info.run_id)
+    files = {path.name for path in kept.iterdir()}
+    assert {
+        Path(file.path).name for file in client.list_logged_model_artifacts(model.model_id)
+    } == files
+
+
 def test_a_study_leaves_results_and_the_database_and_no_mlruns(small_study: Any) -> None:
     found = {path.name for path in small_study.folder.iterdir()}
     assert found == {"small.yaml", "log-0", "results", "mlflow.db", "mlartifacts"}

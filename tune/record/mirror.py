@@ -5,7 +5,6 @@ So a server that was away, a driver that was killed and a database that was lost
 the same calls. All of them wait for the server; `tune.record.tracking` makes them from a thread.
 """
 
-import json
 import logging
 import os
 import sys
@@ -26,13 +25,13 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 
 from hybridir import names
-from hybridir.config import TrialConfig
 from tune.folders import Outcome, RunFolder, TrialFolder
 from tune.record.charts import EXPERIMENT_NOTE, KIND, NOTE, run_name, run_note, saved_view
 from tune.record.curve import curve_points
 from tune.record.environment import environment
+from tune.record.logged_model import log_encoder
+from tune.record.trial_entries import headline_metrics, trial_metrics, trial_params
 from tune.record.truth import measure_truth
-from tune.space.parameters import PARAMETERS
 
 # A new database's schema is announced step by step, by MLflow and by Alembic; an answer that did
 # not come is told by `tune.record.tracking`, not by the connection pool as well.
@@ -106,28 +105,29 @@ class Mirror:
     def bring(self, trial: TrialFolder) -> None:
         """Bring a trial's run to the state that its folder tells; make it if there is none."""
         parent = self._parent()
-        run = self._only(
-            self._search(
-                f"tags.`{names.TAG_PARENT}` = '{parent}' "
-                f"and tags.`{names.TAG_TRIAL}` = '{trial.name}'"
-            )
-        )
+        run = self._find(trial)
         outcome = trial.outcome
         if _in_step(run, outcome):
             return
         run_id = run.info.run_id if run else self._create(trial, parent)
         # Also if it has ended: what was cut off was closed, and is being gone on with.
         self._client.update_run(run_id, status=_RUNNING)
-        self._client.log_batch(run_id, params=_parameters(trial))
+        self._client.log_batch(run_id, params=trial_params(trial))
         self._tag(run_id, {names.TAG_STATE: _RUNNING})
         if outcome:
             if trial.phase == names.PHASE_CONFIRM:
                 self._draw(parent)
             self._end(run_id, trial, outcome)
 
-    def log_model(self, folder: Path) -> None:
-        """Keep an encoder with the study."""
-        self._client.log_artifacts(self._parent(), str(folder), "encoder")
+    def log_encoder(self, trial: TrialFolder) -> None:
+        """Keep the encoder of a trial that is complete."""
+        self.bring(trial)
+        run, outcome = self._find(trial), trial.outcome
+        if run is None or outcome is None:
+            raise LookupError(f"{trial.name} has no run that has ended")
+        metrics = headline_metrics(outcome, _ms(trial.ended))
+        encoder = trial.path / names.ARTIFACT_ENCODER
+        log_encoder(self._client, self._study, encoder, run, trial_params(trial), metrics)
 
     def close(self, status: str, tags: dict[str, str]) -> None:
         """Close the parent run, and the runs of trials that were cut off."""
@@ -237,6 +237,14 @@ class Mirror:
             )
         return self._experiment
 
+    def _find(self, trial: TrialFolder) -> Run | None:
+        return self._only(
+            self._search(
+                f"tags.`{names.TAG_PARENT}` = '{self._parent()}' "
+                f"and tags.`{names.TAG_TRIAL}` = '{trial.name}'"
+            )
+        )
+
     def _create(self, trial: TrialFolder, parent: str) -> str:
         # The tags come with the run, so that there is never one that cannot be found again.
         run = self._client.create_run(
@@ -258,7 +266,7 @@ class Mirror:
     def _end(self, run_id: str, trial: TrialFolder, outcome: Outcome) -> None:
         # The time is the trial's, so that sending something twice leaves no second value.
         ended = _ms(trial.ended)
-        self._client.log_batch(run_id, metrics=_metrics(trial, outcome, ended))
+        self._client.log_batch(run_id, metrics=trial_metrics(trial, outcome, ended))
         for file in (names.ARTIFACT_CONFIG, names.ARTIFACT_TRAINING_LOG):
             if (trial.path / file).is_file():
                 self._client.log_artifact(run_id, str(trial.path / file))
@@ -308,33 +316,6 @@ def _in_step(run: Run | None, outcome: Outcome | None) -> bool:
     # A trial that was cut off is closed as KILLED, as a stopped one is, but without a state.
     tagged = run.data.tags.get(names.TAG_STATE)
     return run.info.status == _STATUS[outcome.state] and tagged == outcome.state
-
-
-def _parameters(trial: TrialFolder) -> list[Param]:
-    config = TrialConfig.model_validate(trial.read(names.ARTIFACT_CONFIG))
-    settings = config.model_dump()
-    values: dict[str, object] = {names.SEED: config.seed}
-    if config.retriever == "trained":
-        values |= {name: settings[where][name] for name, (where, _) in PARAMETERS.items()}
-        values["pairs"] = config.training.pairs
-    if config.data.data_part is not None:
-        values[names.DATA_PART] = config.data.data_part.number
-    if trial.baseline:
-        values[names.BASELINE] = trial.baseline
-    return [Param(name, str(value)) for name, value in values.items()]
-
-
-def _metrics(trial: TrialFolder, outcome: Outcome, ended: int) -> list[Metric]:
-    """The headline figures, and the loss as a curve over the steps."""
-    metrics = {key: value for key, value in outcome.metrics.items() if key != names.TRAIN_LOSS}
-    found = [Metric(key, value, ended, 0) for key, value in metrics.items()]
-    log = trial.path / names.ARTIFACT_TRAINING_LOG
-    if log.is_file():
-        entries = [json.loads(line) for line in log.read_text().splitlines()]
-        found += [Metric(names.TRAIN_LOSS, e["loss"], ended, e["step"]) for e in entries]
-    elif names.TRAIN_LOSS in outcome.metrics:
-        found.append(Metric(names.TRAIN_LOSS, outcome.metrics[names.TRAIN_LOSS], ended, 0))
-    return found
 
 
 def _artifacts_beside(uri: str) -> str | None:

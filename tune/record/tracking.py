@@ -103,9 +103,9 @@ class Tracker:
         """A trial has ended in its folder: its run is brought to that."""
         self._mark(trial.name, partial(self._bring, trial))
 
-    def log_model(self, folder: Path) -> None:
-        """Keep an encoder with the study."""
-        self._mark(_ENCODER, partial(self._mirror.log_model, folder))
+    def log_encoder(self, trial: TrialFolder) -> None:
+        """Keep the encoder of a trial that is complete."""
+        self._mark(_ENCODER, partial(self._mirror.log_encoder, trial))
 
     def finish(
         self, status: str, tags: dict[str, str], patience: float | None = None

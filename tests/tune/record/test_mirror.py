@@ -190,3 +190,44 @@ def test_a_baseline_has_its_name_and_only_the_parameters_that_matter_to_it(
     assert first.data.params[names.BATCH_SIZE] == "64"
     assert first.data.tags[names.TAG_PHASE] == names.PHASE_BASELINE
     assert second.data.params == {names.BASELINE: "bm25", names.SEED: "3"}
+
+
+def test_an_encoder_is_a_model_with_the_settings_and_figures_of_the_run_that_trained_it(
+    uri: str, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = start(folder, "confirm-a0.5-s0")
+    (trial.path / "encoder" / "1_Pooling").mkdir(parents=True)
+    (trial.path / "encoder" / "config.json").write_text("{}")
+    (trial.path / "encoder" / "1_Pooling" / "config.json").write_text("{}")
+    trial.settle(Outcome(names.COMPLETE, {"dev/map_mean": 0.5, "train/loss": 0.8}))
+    # The driver is killed when all but the last is done, comes again, and again.
+    with monkeypatch.context() as cut:
+        cut.setattr(MlflowClient, "finalize_logged_model", _killed)
+        with pytest.raises(_Killed):
+            mirror(uri, folder).log_encoder(trial)
+    for _ in range(2):
+        mirror(uri, folder).log_encoder(trial)
+    client = MlflowClient(uri)
+    parent, child = runs(uri, folder)
+    (model,) = client.search_logged_models(
+        [parent.info.experiment_id], f"source_run_id = '{child.info.run_id}'"
+    )
+    assert (model.name, model.status, model.model_type) == ("small", "READY", "bi-encoder")
+    assert model.params is not None
+    assert model.params == child.data.params
+    assert model.metrics is not None
+    assert [(metric.key, metric.value) for metric in model.metrics] == [("dev/map_mean", 0.5)]
+    assert child.outputs is not None
+    assert [output.model_id for output in child.outputs.model_outputs] == [model.model_id]
+    kept = Path(model.artifact_location.removeprefix("file://"))
+    assert (kept / "config.json").is_file()
+    assert (kept / "1_Pooling" / "config.json").is_file()
+    assert statuses(uri, folder) == ["RUNNING", "FINISHED"]
+
+
+class _Killed(Exception):
+    pass
+
+
+def _killed(*_: object) -> None:
+    raise _Killed
