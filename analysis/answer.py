@@ -88,7 +88,8 @@ def _at(best: Row) -> str:
     """Write where an optimum is: α with its interval, and what that rests on."""
     where = f"{best['low']:.2g} to {best['high']:.2g}"
     if best["rests_on"] == GRID:
-        return f"α = {best['optimum']:.2g} of the ratios confirmed (95 %: one of {where})"
+        which = "no other" if best["low"] == best["high"] else f"one of {where}"
+        return f"α = {best['optimum']:.2g} of the ratios confirmed (95 %: {which})"
     return f"α = {best['optimum']:.2g} (95 % interval {where})"
 
 

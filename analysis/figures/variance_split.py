@@ -45,7 +45,8 @@ def _draw_variance_split(info: _VarianceSplitInfo) -> alt.TopLevelMixin:
     colour = alt.Color("label:N", title=None, legend=alt.Legend(orient="top")).scale(
         domain=labels, range=list(SETTING_COLOURS.values())
     )
-    axis = alt.Axis(grid=True, ticks=False, domain=False, labelLimit=0)
+    # Padding keeps dots at 0 off the names.
+    axis = alt.Axis(grid=True, ticks=False, domain=False, labelLimit=0, labelPadding=10)
     base = alt.Chart(info.parts).encode(
         y=alt.Y("source:N", sort=info.order, title=None, axis=axis),
         yOffset=alt.YOffset("label:N", sort=labels).scale(paddingOuter=0.4),

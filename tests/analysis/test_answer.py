@@ -100,6 +100,10 @@ def test_only_a_corrected_p_value_makes_a_gain_or_a_loss(
     [
         ({}, "mAP is highest at α = 0.45 (95 % interval 0.3 to 0.62)."),
         ({"rests_on": GRID}, "at α = 0.45 of the ratios confirmed (95 %: one of 0.3 to 0.62)."),
+        (
+            {"rests_on": GRID, "low": 0.45, "high": 0.45},
+            "at α = 0.45 of the ratios confirmed (95 %: no other).",
+        ),
         ({"bounded": False}, "these data do not say which mixing ratio α is best."),
     ],
 )
