@@ -19,10 +19,13 @@ class _SearchTrialsInfo(NamedTuple):
         trials: ``trial, mixing_ratio, temperature, batch_size, objective, best``, complete search
             trials alone: a pruned trial's value was taken at another fidelity.
         objective: the metric's name.
+        over_batches: the batch size is on the horizontal axis, since every trial has one mixing
+            ratio and the batch sizes differ.
     """
 
     trials: pd.DataFrame
     objective: str
+    over_batches: bool = False
 
 
 def search_trials(trials: pd.DataFrame, objective: str) -> alt.TopLevelMixin | None:
@@ -40,7 +43,12 @@ def _get_search_trials_info(trials: pd.DataFrame, objective: str) -> _SearchTria
     ].dropna(subset=[*columns, objective])
     shown = searched[["trial", *columns]].assign(objective=searched[objective])
     best = shown["objective"] == shown["objective"].max()
-    return _SearchTrialsInfo(shown.assign(best=best).reset_index(drop=True), objective)
+    one_ratio = shown[names.MIXING_RATIO].nunique() == 1
+    return _SearchTrialsInfo(
+        shown.assign(best=best).reset_index(drop=True),
+        objective,
+        over_batches=bool(one_ratio and shown[names.BATCH_SIZE].nunique() > 1),
+    )
 
 
 def _draw_search_trials(info: _SearchTrialsInfo) -> alt.TopLevelMixin:
@@ -48,20 +56,14 @@ def _draw_search_trials(info: _SearchTrialsInfo) -> alt.TopLevelMixin:
     temperatures = info.trials[names.TEMPERATURE]
     ticks = log_ticks(float(temperatures.min()), float(temperatures.max()))
     base = alt.Chart(info.trials).encode(
-        x=ratio_axis(),
+        x=_batch_axis(sizes) if info.over_batches else ratio_axis(),
         y=alt.Y(f"{names.TEMPERATURE}:Q", title="temperature (log scale)")
         .axis(values=ticks, format="~g")
         .scale(type="log", nice=False, padding=24),
     )
     points = base.mark_point(filled=True, opacity=0.95, stroke="white", strokeWidth=1).encode(
         color=alt.Color("objective:Q", title=info.objective).scale(scheme=SEQUENTIAL),
-        size=alt.Size(
-            f"{names.BATCH_SIZE}:Q",
-            title="batch size",
-            legend=alt.Legend(
-                values=sizes, symbolFillColor="#999999", symbolStrokeColor="#999999"
-            ),
-        ).scale(type="log", base=2, domain=(sizes[0], max(sizes[-1], 2 * sizes[0])), range=_SIZES),
+        size=alt.value(_SIZES[1]) if info.over_batches else _batch_area(sizes),
         tooltip=[
             alt.Tooltip("trial:N"),
             alt.Tooltip("objective:Q", title=info.objective, format=".4f"),
@@ -74,3 +76,23 @@ def _draw_search_trials(info: _SearchTrialsInfo) -> alt.TopLevelMixin:
     ring = best.mark_point(size=620, stroke=INK, strokeWidth=1.5)
     label = best.mark_text(dy=-22, fontWeight="bold", color=INK).encode(text=alt.value("best"))
     return styled((points + ring + label).properties(width=_WIDTH, height=_HEIGHT))
+
+
+def _batch_axis(sizes: list[int]) -> alt.X:
+    return alt.X(
+        f"{names.BATCH_SIZE}:Q",
+        title="batch size",
+        axis=alt.Axis(values=sizes, format="d", grid=False),
+        scale=alt.Scale(type="log", base=2, nice=False, padding=40),
+    )
+
+
+def _batch_area(sizes: list[int]) -> alt.Size:
+    return alt.Size(
+        f"{names.BATCH_SIZE}:Q",
+        title="batch size",
+        legend=alt.Legend(values=sizes, symbolFillColor="#999999", symbolStrokeColor="#999999"),
+        scale=alt.Scale(
+            type="log", base=2, domain=(sizes[0], max(sizes[-1], 2 * sizes[0])), range=_SIZES
+        ),
+    )
