@@ -110,6 +110,17 @@ def test_no_text_of_a_table_is_cut_off(sized: webdriver.Chrome) -> None:
     assert cut == []
 
 
+def test_on_a_desk_the_answer_is_seen_without_scrolling_it(sized: webdriver.Chrome) -> None:
+    if sized.execute_script("return document.documentElement.clientWidth") < 1000:
+        pytest.skip("a phone scrolls the table in its box")
+    box = sized.find_element(By.CSS_SELECTOR, ".answer .scroll")
+    assert len(box.find_elements(By.TAG_NAME, "td")) == 18
+    hidden = sized.execute_script(
+        "return arguments[0].scrollWidth - arguments[0].clientWidth", box
+    )
+    assert hidden == 0
+
+
 def test_points_of_the_curve_carry_their_numbers_as_tooltips(browser: webdriver.Chrome) -> None:
     described = browser.execute_script(
         "return [...document.querySelectorAll('#figure-ratio_curve-known svg [aria-label]')]"
