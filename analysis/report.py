@@ -19,14 +19,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import typer
 
-from analysis.comparison import Reported, check_comparable, compare
-from analysis.export import export, write
-from analysis.load import Study, load_study
 from analysis.page import Page, render_page
-from analysis.parts import parts_of
-from analysis.publish import log_report
-from analysis.sections import headline_and_sections, method
-from analysis.setup import setup
+from analysis.page.files import export, write
+from analysis.sections.all import headline_and_sections, method
+from analysis.sections.comparison import Reported, check_comparable, compare
+from analysis.sections.method import setup
+from analysis.study.data_parts import parts_of
+from analysis.study.mlflow import Study, load_study, log_report
 from hybridir import names
 from hybridir.errors import InputError
 
@@ -86,7 +85,8 @@ def write_reports(
     studies = [load_study(name, tracking_uri) for name in dict.fromkeys(study_names)]
     check_comparable(studies)
     written = [_write_own(study, out / study.name if out else None, log) for study in studies]
-    folder = out or Path("results") / " and ".join(study.name for study in studies) / "report"
+    together = " and ".join(study.name for study in studies)
+    folder = out or Path("results") / together / names.ARTIFACT_REPORT
     headlines, sections = compare([reported for reported, _ in written])
     page = Page(
         "comparison of studies",
@@ -151,7 +151,7 @@ def _short(study: Study) -> list[tuple[str, str]]:
 def _own_folder(study: Study) -> Path:
     recorded = Path(study.provenance.get(names.TAG_FOLDER, ""))
     there = names.TAG_FOLDER in study.provenance and recorded.is_dir()
-    return (recorded if there else Path("results") / study.name) / "report"
+    return (recorded if there else Path("results") / study.name) / names.ARTIFACT_REPORT
 
 
 def _notes(study: Study) -> list[str]:

@@ -25,9 +25,10 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks.parts.scorers import PEERS
-from hybridir.data.benchmark import Benchmark, build_benchmark
-from hybridir.per_query import per_query_table
-from hybridir.whole_rankings import WholeRankings
+from hybridir.data import Benchmark
+from hybridir.data.benchmark import build_benchmark
+from hybridir.evaluation.per_query import per_query_table
+from hybridir.evaluation.rank_correlation import WholeRankings
 
 # Candidates per language of XQuAD-R; Roy et al. 2020, arXiv 2004.05484, table 1.
 POOLS = {"ar": 1222, "de": 1276, "el": 1234, "en": 1180, "es": 1215, "hi": 1244, "ru": 1219} | {

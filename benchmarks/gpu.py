@@ -22,7 +22,7 @@ from benchmarks.parts.peers import train_peer
 from benchmarks.parts.texts import draw_texts, lengths_of
 from benchmarks.parts.turns import WARM_UPS, take_turns
 from benchmarks.training import Record, compare
-from hybridir.quiet import quieten_dependencies
+from hybridir.runtime.startup import quieten_dependencies
 
 LAYERS, HIDDEN, WORDS = 12, 768, 119_547
 SQUARE = 8192  # large enough for a GPU to reach its peak

@@ -2,7 +2,7 @@
 
     python benchmarks/interval_coverage.py --replications 1000 --seed 1
 
-Simulated studies with a known curve (`analysis.simulation`), analysed as the report does. For
+Simulated studies with a known curve (`parts.simulation`), analysed as the report does. For
 every promise the share of studies in which it was kept, with its 95 % interval (Clopper and
 Pearson), nominal 95 %; for tests the share of studies with any false gain, nominal 5 % at most.
 
@@ -18,8 +18,8 @@ import numpy as np
 import typer
 from statsmodels.stats.proportion import proportion_confint
 
-from analysis.interval_coverage import Case, false_gains, keeps_promises, repeat
-from analysis.simulation import Spread, flat, kinked, saturating
+from benchmarks.parts.coverage_of_intervals import Case, false_gains, keeps_promises, repeat
+from benchmarks.parts.simulation import Spread, flat, kinked, saturating
 
 FIVE = (0.0, 0.25, 0.5, 0.75, 1.0)
 CASES = (

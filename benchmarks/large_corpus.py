@@ -22,10 +22,11 @@ import torch
 import typer
 from numpy.typing import NDArray
 
-from hybridir.block_ranking import PASSAGES, QUERIES, rank_stored, top_k
-from hybridir.memory import peak_memory_mb, release_memory, reset_peak_memory
-from hybridir.ranking import as_tensor
-from hybridir.shards import StoredVectors, store_vectors
+from hybridir.retrieval import rank_stored
+from hybridir.retrieval.ranks import as_tensor
+from hybridir.retrieval.ranks_from_store import PASSAGES, QUERIES, top_k
+from hybridir.retrieval.vector_store import StoredVectors, store_vectors
+from hybridir.runtime.memory import peak_memory_mb, release_memory, reset_peak_memory
 
 SHARD = 20_000  # vectors drawn at once: 61 MB at 768 dimensions
 LANGUAGES = 18  # as many pools of equal size; MIRACL has 18

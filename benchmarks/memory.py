@@ -19,7 +19,7 @@ from benchmarks.parts.ours import train_ours
 from benchmarks.parts.peers import train_peer
 from benchmarks.parts.texts import draw_texts
 from benchmarks.parts.turns import Work, take_turns
-from hybridir.quiet import quieten_dependencies
+from hybridir.runtime.startup import quieten_dependencies
 
 # Whose, pairs of a batch, tokens of our chunks, texts of the peer's.
 ROWS: tuple[tuple[str, Work, int, int, int], ...] = (

@@ -27,9 +27,9 @@ from mlflow.entities import Metric, Param
 
 from benchmarks.evaluation import QUESTIONS, random_embeddings, synthetic_benchmark
 from hybridir import names
-from hybridir.data.benchmark import Benchmark
-from hybridir.per_query import per_query_table, write_per_query
-from hybridir.summary import summarise
+from hybridir.data import Benchmark
+from hybridir.evaluation.per_query import per_query_table, write_per_query
+from hybridir.evaluation.summary import summarise
 
 REPOSITORY = Path(__file__).parents[1]
 STUDY = "large"

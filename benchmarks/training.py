@@ -25,7 +25,7 @@ from benchmarks.parts.ours import encode_ours, matrix_rate, onednn_rate, train_o
 from benchmarks.parts.peers import encode_peer, train_peer
 from benchmarks.parts.texts import draw_texts, lengths_of
 from benchmarks.parts.turns import WARM_UPS, Taken, take_turns
-from hybridir.quiet import quieten_dependencies
+from hybridir.runtime.startup import quieten_dependencies
 
 Record = dict[str, str | float | int | None]
 

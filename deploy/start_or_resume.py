@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tune.folders import runs
-from tune.study import load_study
+from tune.study.file import load_study
 
 SCRIPT = Path(__file__).resolve().parent.parent / "tune" / "run_sweep.py"
 

@@ -1,6 +1,6 @@
 """``python -m hybridir``."""
 
-from hybridir.cli import main
+from hybridir.cli.main import main
 
 if __name__ == "__main__":
     main()

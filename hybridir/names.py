@@ -21,7 +21,7 @@ BATCH_SIZE: Final = "batch_size"
 SEED: Final = "seed"
 DATA_PART: Final = "data_part"
 
-# Per-query table, one row per (setting, query, pool); see `hybridir.evaluation`.
+# Per-query table, one row per (setting, query, pool); see `hybridir.retrieval.encode`.
 BENCHMARK: Final = "benchmark"
 SETTING: Final = "setting"
 QUERY_LANGUAGE: Final = "query_language"
@@ -57,7 +57,7 @@ ANSWER_F1: Final = "answer_f1"
 ANSWER_F1_SQUAD: Final = "answer_f1_squad"
 MEASURES: Final = (*RANK_MEASURES, ANSWER_F1, ANSWER_F1_SQUAD)
 
-# Table of the answers that a reader found, see `hybridir.reader_f1`.
+# Table of the answers that a reader found, see `hybridir.evaluation.reader.f1`.
 ANSWER: Final = "answer"  # what it read
 READER_F1: Final = "reader_f1"
 READER_F1_SQUAD: Final = "reader_f1_squad"
@@ -164,6 +164,12 @@ ARTIFACT_RANK_CORRELATION: Final = "rank_correlation"  # folder: by pair of ques
 ARTIFACT_TRAINING_LOG: Final = "training_log.jsonl"
 ARTIFACT_REPORT: Final = "report"
 
+# Files and folders of a run on disk, beside its artifacts; `tune.folders` shows the whole tree.
+RUN_TRIALS: Final = "trials"  # folder: one folder a trial
+RUN_ENVIRONMENT: Final = "environment.json"
+TRIAL_CHECKPOINT: Final = "checkpoint.pt"
+REPORT_TABLES: Final = "tables"  # folder of the report: its tables in CSV, Markdown and LaTeX
+
 LABELS: Final = {
     MONOLINGUAL: "monolingual",
     CROSSLINGUAL: "cross-lingual",
@@ -219,6 +225,33 @@ def curve_metric(metric: str, first_seed: bool = False) -> str:
     'curve/xquad-r/map_multilingual'
     """
     return f"{CURVE_OF_FIRST_SEED if first_seed else CURVE}/{metric}"
+
+
+def curve_table(benchmark: str) -> str:
+    """Name the report's table of the confirmed curve; its file has the ending ``.csv``.
+
+    >>> curve_table("xquad-r")
+    'curve-xquad-r'
+    """
+    return f"curve-{benchmark}"
+
+
+def trial_name(phase: str, rest: str) -> str:
+    """Name a trial and its folder: the phase comes first.
+
+    >>> trial_name(PHASE_CONFIRM, "a0.5-s0")
+    'confirm-a0.5-s0'
+    """
+    return f"{phase}-{rest}"
+
+
+def phase_of(trial: str) -> str:
+    """The phase of a trial, from its name.
+
+    >>> phase_of("confirm-a0.5-s0")
+    'confirm'
+    """
+    return trial.split("-")[0]
 
 
 def bias_metric(benchmark: str, measure: str) -> str:

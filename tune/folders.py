@@ -29,7 +29,7 @@ from filelock import FileLock, Timeout
 
 from hybridir import names
 from hybridir.errors import InputError
-from hybridir.files import replacing
+from hybridir.runtime.files import replacing
 
 OUTCOME = "outcome.json"
 STARTED = "started.json"
@@ -69,14 +69,15 @@ class TrialFolder:
     @property
     def phase(self) -> str:
         """`names.PHASE_SEARCH`, `names.PHASE_CONFIRM` or `names.PHASE_BASELINE`."""
-        return self.name.split("-")[0]
+        return names.phase_of(self.name)
 
     @property
     def baseline(self) -> str | None:
         """The baseline that it belongs to, such as ``x-x``; None in other phases."""
         if self.phase != names.PHASE_BASELINE:
             return None
-        return self.name.removeprefix(f"{names.PHASE_BASELINE}-").rpartition("-s")[0]
+        start = names.trial_name(names.PHASE_BASELINE, "")
+        return self.name.removeprefix(start).rpartition("-s")[0]
 
     def read(self, file: str) -> dict[str, Any] | None:
         """One of the trial's JSON files, or None if it is not there."""
@@ -119,7 +120,7 @@ class TrialFolder:
     def settle(self, outcome: Outcome) -> None:
         """Write down how the trial ended, and drop the checkpoint that nobody will continue."""
         self.write(OUTCOME, asdict(outcome))
-        (self.path / "checkpoint.pt").unlink(missing_ok=True)
+        (self.path / names.TRIAL_CHECKPOINT).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class RunFolder:
     @property
     def report(self) -> Path:
         """Folder of the report."""
-        return self.path / "report"
+        return self.path / names.ARTIFACT_REPORT
 
     @property
     def ray(self) -> Path:
@@ -161,7 +162,7 @@ class RunFolder:
     @property
     def environment(self) -> Path:
         """Versions and machine of each driver."""
-        return self.path / "environment.json"
+        return self.path / names.RUN_ENVIRONMENT
 
     @property
     def finished(self) -> bool:
@@ -207,16 +208,16 @@ class RunFolder:
 
     def trial(self, name: str) -> TrialFolder:
         """The folder of a trial, which need not exist yet."""
-        return TrialFolder(self.path / "trials" / name)
+        return TrialFolder(self.path / names.RUN_TRIALS / name)
 
     def trials(self) -> list[TrialFolder]:
         """The folders of all trials that have started, by name."""
-        return [TrialFolder(path) for path in sorted((self.path / "trials").glob("*-*"))]
+        return [TrialFolder(path) for path in sorted((self.path / names.RUN_TRIALS).glob("*-*"))]
 
 
 def search_trial(number: int) -> str:
     """The name of a search trial, from its number."""
-    return f"{names.PHASE_SEARCH}-{number:03d}"
+    return names.trial_name(names.PHASE_SEARCH, f"{number:03d}")
 
 
 def cache_folder(storage: Path) -> Path:

@@ -24,10 +24,9 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from hybridir.errors import InputError
-from hybridir.imports import long_lived
-from hybridir.quiet import quieten_dependencies
+from hybridir.runtime.startup import long_lived, quieten_dependencies
 from tune.folders import RunFolder, latest_run
-from tune.study import DEMO, StudyConfig, load_study
+from tune.study.file import DEMO, StudyConfig, load_study
 
 console = Console() if sys.stdout.isatty() else Console(width=120)
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -97,8 +96,8 @@ def _refuse_mixtures(new: dict[str, object], alone: dict[str, object]) -> None:
 def _look_ahead(study: StudyConfig, plan: bool, preflight: bool) -> None:
     with long_lived():
         quieten_dependencies()
+        from tune.driver.launch import inspect, ready
         from tune.forecast.plan import make_plan, render
-        from tune.ready import inspect, ready
 
     with ready(study, console.print) as there:
         if preflight:
@@ -115,7 +114,7 @@ def _look_ahead(study: StudyConfig, plan: bool, preflight: bool) -> None:
 def _replay(storage: Path, given: str) -> None:
     with long_lived():
         quieten_dependencies()
-        from tune.replay import replay
+        from tune.driver.replay import replay
 
     name, slash, trial = given.partition("/")
     if not slash:
@@ -130,7 +129,7 @@ def _replay(storage: Path, given: str) -> None:
 def _run(study: StudyConfig, continued: RunFolder | None) -> None:
     with long_lived():
         quieten_dependencies()
-        from tune.drive import drive
+        from tune.driver.drive import drive
 
     drive(study, continued, console)
 

@@ -26,7 +26,7 @@ class _BaselinesInfo(NamedTuple):
 
 
 def baselines(table: pd.DataFrame) -> alt.TopLevelMixin:
-    """Draw the means of `analysis.baselines.baseline_table` with their intervals."""
+    """Draw the means of `analysis.sections.baselines.baseline_table` with their intervals."""
     return _draw_baselines(_get_baselines_info(table))
 
 

@@ -7,8 +7,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from analysis.effects.response_surface import PARAMETERS, Surface, decoded, predict
 from analysis.figures.style import BAND_OPACITY, BLUE, VERMILION, log_ticks, styled
-from analysis.surface import PARAMETERS, Surface, decoded, predict
 from hybridir import names
 
 _WIDTH, _HEIGHT = 185, 170  # pixels of a panel; three and their axes fill a page

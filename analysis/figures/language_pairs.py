@@ -35,7 +35,7 @@ class _LanguagePairsInfo(NamedTuple):
 def language_pairs(
     languages: pd.DataFrame, ratio: float, hybrid: float | None
 ) -> alt.TopLevelMixin:
-    """Draw `frames.language_table` at one ratio, and the gain of the hybrid ratio."""
+    """Draw `confirmed.language_table` at one ratio, and the gain of the hybrid ratio."""
     return _draw_language_pairs(_get_language_pairs_info(languages, ratio, hybrid))
 
 

@@ -44,13 +44,13 @@ class _RatioCurveInfo(NamedTuple):
 def ratio_curve(
     curve: pd.DataFrame, seeds: pd.DataFrame, fits: pd.DataFrame, optima: pd.DataFrame
 ) -> alt.TopLevelMixin:
-    """Draw the curves of `frames.curve_table` with their intervals and every seed's value.
+    """Draw the curves of `confirmed.curve_table` with their intervals and every seed's value.
 
     Args:
         curve: the means.
-        seeds: `frames.seed_table`.
-        fits: `findings.fit_table`.
-        optima: `findings.optimum_table`.
+        seeds: `confirmed.seed_table`.
+        fits: `tested.fit_table`.
+        optima: `tested.optimum_table`.
     """
     return _draw_ratio_curve(_get_ratio_curve_info(curve, seeds, fits, optima))
 

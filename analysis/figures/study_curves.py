@@ -39,7 +39,7 @@ class _StudyCurvesInfo(NamedTuple):
 
 
 def study_curves(curves: pd.DataFrame) -> alt.TopLevelMixin:
-    """Draw the curves of `frames.curve_table`, of several studies with a column ``study``."""
+    """Draw the curves of `confirmed.curve_table`, of several studies with a column ``study``."""
     return _draw_study_curves(_get_study_curves_info(curves))
 
 

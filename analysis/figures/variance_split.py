@@ -27,7 +27,7 @@ class _VarianceSplitInfo(NamedTuple):
 
 
 def variance_split(split: pd.DataFrame) -> alt.TopLevelMixin:
-    """Draw the variance split of `analysis.variance`."""
+    """Draw the variance split of `analysis.sections.variance`."""
     return _draw_variance_split(_get_variance_split_info(split))
 
 

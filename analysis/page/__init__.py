@@ -15,9 +15,9 @@ import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from analysis import drawing
-from analysis.cells import is_number, written
-from analysis.contents import Figure, Headline, Section, Table
+from analysis.page import draw
+from analysis.page.format import is_number, written
+from analysis.page.model import Figure, Headline, Section, Table
 from hybridir import names
 
 _FOLDER = Path(__file__).parent
@@ -85,7 +85,7 @@ def render_page(page: Page) -> str:
 def _vega() -> str:
     """Vega, Vega-Lite and vega-embed as one script."""
     return str(
-        vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", drawing.vega_lite_version())
+        vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", draw.vega_lite_version())
     )
 
 
@@ -95,7 +95,7 @@ def _inside_script(code: str) -> str:
 
 
 def _figure(figure: Figure) -> dict[str, str]:
-    encoded = base64.b64encode(drawing.svg(figure.specification)).decode()
+    encoded = base64.b64encode(draw.svg(figure.specification)).decode()
     return {"name": figure.name, "caption": figure.caption, "svg": encoded}
 
 

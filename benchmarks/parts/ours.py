@@ -13,16 +13,15 @@ from transformers import AutoTokenizer
 from benchmarks.parts.cases import Case
 from benchmarks.parts.texts import LONGEST
 from benchmarks.parts.turns import WARM_UPS, Meter
-from hybridir.backbone import load_backbone
-from hybridir.batching import Batch, BatchKind, BatchPlan
-from hybridir.checkpoint import LoopState
-from hybridir.data.pairs import Pairs
-from hybridir.data.prepare import TokenTable, prepare_tokens
+from hybridir.batches import Batch, BatchKind, BatchPlan
+from hybridir.data import Pairs
 from hybridir.encoder import BiEncoder
-from hybridir.evaluation import encode
-from hybridir.linear import Linear
-from hybridir.precision import accelerator
-from hybridir.training import train
+from hybridir.encoder.backbone import load_backbone
+from hybridir.encoder.packed.cpu import Linear
+from hybridir.encoder.token_table import TokenTable, prepare_tokens
+from hybridir.retrieval.encode import encode
+from hybridir.runtime.precision import accelerator
+from hybridir.training import LoopState, train
 
 # Side of the matrices whose product tells the machine's rate, and how often it is tried.
 _SIDE = 2048

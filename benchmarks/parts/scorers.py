@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hybridir.data.benchmark import Benchmark
+from hybridir.data import Benchmark
 
 Floats = NDArray[np.float32]
 Qrels = dict[str, dict[str, int]]

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from hybridir.memory import peak_memory_mb, release_memory, reset_peak_memory
-from hybridir.quiet import quieten_dependencies
+from hybridir.runtime.memory import peak_memory_mb, release_memory, reset_peak_memory
+from hybridir.runtime.startup import quieten_dependencies
 
 # Repeats that are not counted: a training's heap grows for its first steps, and memory that a
 # virtual machine hands out for the first time costs seconds for each GB.

@@ -1,7 +1,7 @@
 """A retrieval benchmark: queries, one pool of passages per language, and what is relevant."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -163,7 +163,7 @@ def benchmark_from_pairs(name: str, pairs: Pairs) -> Benchmark:
     The pool of a language holds its distinct passages. Relevant for a question are the passages of
     the same question id in every language. A language that has questions alone has no monolingual
     setting. This construction is the project's own; LAReQA's, with every sentence of a paragraph
-    as a candidate, is in `hybridir.data.lareqa`.
+    as a candidate, is in `hybridir.data.readers.lareqa`.
     """
     passage_id: dict[tuple[str, str], str] = {}
     relevant: dict[str, set[str]] = {}
@@ -178,3 +178,16 @@ def benchmark_from_pairs(name: str, pairs: Pairs) -> Benchmark:
         relevant,
         empty_pools=True,
     )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Texts to read an answer out of, and the answers that would be right.
+
+    Attributes:
+        paragraphs: passage id -> text of the paragraph that the passage stands in.
+        answers: (question id, language) -> gold answers, one or more.
+    """
+
+    paragraphs: Mapping[str, str]
+    answers: Mapping[tuple[str, str], tuple[str, ...]]

@@ -19,12 +19,14 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 from mlflow import MlflowClient
 
-from analysis.frames import curve_table
-from analysis.inference import Replicates, replicate
-from analysis.load import Study, load_study
 from analysis.report import write_report
-from analysis.scores import Key, Scores, collect_scores
+from analysis.study.arrays import Key
+from analysis.study.mlflow import Study, load_study
+from analysis.study.scores import collect_scores
+from analysis.tables.confirmed import curve_table
 from hybridir import names
+from hybridir.inference import Replicates, replicate
+from hybridir.inference.scores import Scores
 
 LANGUAGES = ("en", "de", "es")
 RATIOS = (0.0, 0.5, 1.0)

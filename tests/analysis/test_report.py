@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from analysis.load import load_study
 from analysis.report import write_report
+from analysis.study.mlflow import load_study
 from hybridir import names
 from hybridir.errors import InputError
 

@@ -4,8 +4,9 @@ from types import ModuleType
 
 import pytest
 
-from analysis.load import load_study
-from analysis.scores import KEYS, collect_scores
+from analysis.study.arrays import KEYS
+from analysis.study.mlflow import load_study
+from analysis.study.scores import collect_scores
 from hybridir import names
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "report.py"

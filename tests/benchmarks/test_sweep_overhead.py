@@ -5,8 +5,8 @@ from types import ModuleType
 
 import pytest
 
-from tests.tiny import trial
-from tune.study import load_study
+from tests.support.tiny import trial
+from tune.study.file import load_study
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "sweep_overhead.py"
 

@@ -13,7 +13,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from hybridir import names
-from tests.tiny import repeatable
+from tests.support.tiny import repeatable
 from tune.folders import OUTCOME, RunFolder
 from tune.searching.searcher import own_number
 

@@ -5,7 +5,7 @@ import pytest
 from deploy.start_or_resume import arguments
 from hybridir.errors import InputError
 from tune.folders import RunFolder, new_run
-from tune.study import DEMO
+from tune.study.file import DEMO
 
 
 @pytest.fixture

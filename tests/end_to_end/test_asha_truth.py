@@ -12,13 +12,13 @@ from ray.tune.experiment import Trial
 from rich.console import Console
 
 from hybridir import names
-from tests.tiny import settings
+from tests.support.tiny import settings
+from tune.driver.phases import Phases
 from tune.folders import Outcome, RunFolder, new_run
-from tune.phases import Phases
 from tune.readiness.cluster import start_ray
 from tune.record.tracking import Tracker
 from tune.searching.searcher import open_study, own_trials
-from tune.study import StudyConfig
+from tune.study.file import StudyConfig
 from tune.view.narrator import Narrator
 
 pytestmark = pytest.mark.xdist_group("ray")

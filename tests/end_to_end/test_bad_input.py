@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from hybridir import cli
-from tests.tiny import ROOT, settings
+from hybridir.cli.main import main
+from tests.support.tiny import ROOT, settings
 
 Change = Callable[[Path, dict[str, Any]], None]
 LANGUAGES = ("de", "en")
@@ -142,7 +142,7 @@ def test_a_mistake_ends_train_with_a_message_and_code_2_and_leaves_nothing(
     monkeypatch.setattr(sys, "argv", ["hybridir", "train", "trial.yaml", "run"])
     # Anything but a user's error would come through as itself.
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        main()
     assert ended.value.code == 2
     said = capsys.readouterr()
     assert not said.out
@@ -161,7 +161,7 @@ def test_the_same_input_without_a_mistake_is_trained_on(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["hybridir", "train", "trial.yaml", "run"])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        main()
     assert not ended.value.code
     assert (tmp_path / "run" / "result.json").is_file()
     assert "dev/map_mean" in capsys.readouterr().out
@@ -197,6 +197,6 @@ def test_an_unusable_trial_file_ends_with_code_2(
     (tmp_path / "empty.yaml").write_text("")
     monkeypatch.setattr(sys, "argv", ["hybridir", "data", "show", str(tmp_path / name)])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        main()
     assert ended.value.code == 2
     assert name in capsys.readouterr().err

@@ -15,15 +15,15 @@ import pytest
 import torch
 
 from hybridir import names
-from hybridir.trial import CHECKPOINT, ENCODER, RESULT, TrialResult, run_trial
-from tests.tiny import ROOT, repeatable, trial
+from hybridir.trial.run import ENCODER, RESULT, TrialResult, run_trial
+from tests.support.tiny import ROOT, repeatable, trial
 
 WORKER = """
 import sys
 from pathlib import Path
 import torch
-from hybridir.config import TrialConfig
-from hybridir.trial import run_trial
+from hybridir.config.trial import TrialConfig
+from hybridir.trial.run import run_trial
 
 def say(word):
     print(word, flush=True)
@@ -120,4 +120,4 @@ def test_a_killed_training_ends_with_the_weights_and_figures_of_one_that_was_not
         names.ARTIFACT_TRAINING_LOG,
     ):
         assert (killed / file).read_bytes() == (whole.workspace / file).read_bytes()
-    assert not (killed / CHECKPOINT).exists()
+    assert not (killed / names.TRIAL_CHECKPOINT).exists()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tune.folders import RunFolder
-from tune.study import STUDIES
+from tune.study.file import STUDIES
 
 pytestmark = pytest.mark.xdist_group("real text")
 

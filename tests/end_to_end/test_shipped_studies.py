@@ -13,10 +13,10 @@ import pytest
 from rich.console import Console
 
 from hybridir import names
-from tests.data.layouts import hub
+from tests.support.layouts import hub
 from tune.folders import Outcome, RunFolder
 from tune.forecast.plan import read_plan, render
-from tune.study import STUDIES, load_study
+from tune.study.file import STUDIES, load_study
 
 pytestmark = pytest.mark.xdist_group("study")
 

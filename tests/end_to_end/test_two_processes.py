@@ -11,17 +11,17 @@ import pandas as pd
 import pytest
 
 from hybridir import names
-from hybridir.config import TrialConfig
-from hybridir.data.synthetic import synthetic_corpus
+from hybridir.config.trial import TrialConfig
+from hybridir.data.synthetic.corpus import synthetic_corpus
+from hybridir.encoder.load import load_encoder
+from hybridir.encoder.vocabulary import train_tokenizer
 from hybridir.errors import InputError
-from hybridir.evaluation import encode_benchmark
-from hybridir.loading import load_encoder
-from hybridir.processes import joined
-from hybridir.trial import CHECKPOINT, ENCODER, RESULT, run_trial
-from hybridir.vocabulary import train_tokenizer
-from tests.test_vocabulary import corpus
-from tests.tiny import repeatable, trial
-from tests.together import held_port, start, together
+from hybridir.retrieval.encode import encode_benchmark
+from hybridir.runtime.distributed import joined
+from hybridir.trial.run import ENCODER, RESULT, run_trial
+from tests.hybridir.encoder.test_vocabulary import corpus
+from tests.support.tiny import repeatable, trial
+from tests.support.together import held_port, start, together
 
 STEPS = 10
 
@@ -95,7 +95,7 @@ def test_both_processes_know_the_result_and_the_first_alone_reports(
     assert first[2] == [0.5, 1.0]
     assert second[2] == []
     assert not list((folder / "whole").rglob("*.part"))
-    assert not (folder / "whole" / CHECKPOINT).exists()
+    assert not (folder / "whole" / names.TRIAL_CHECKPOINT).exists()
 
 
 def test_pain_12_a_second_trial_in_the_same_processes_gives_the_same_figures(
@@ -132,7 +132,7 @@ def test_after_a_kill_two_processes_go_on_bit_identically(
     codes = group.end()  # the one that is left does not wait for ever
     assert codes[1] == -signal.SIGKILL
     assert (codes[0] == -signal.SIGKILL) == (0 in killed)
-    assert (workspace / CHECKPOINT).is_file()
+    assert (workspace / names.TRIAL_CHECKPOINT).is_file()
     assert not (workspace / RESULT).exists()
 
     kept = workspace.with_name(f"{workspace.name}-copy")

@@ -11,17 +11,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from hybridir.data.beir import load_beir_benchmark
 from hybridir.data.benchmark import Benchmark
-from hybridir.data.declared import XQUAD_R
-from hybridir.data.hub import load_hub_table
-from hybridir.data.lareqa import load_lareqa_benchmark, load_lareqa_pairs, load_lareqa_reading
-from hybridir.data.obtain import prepare
 from hybridir.data.pairs import Pairs, row_problems
-from hybridir.data.tabular import load_table
-from tests.data import layouts, miniatures
+from hybridir.data.published.catalogue import XQUAD_R
+from hybridir.data.published.prepare import prepare
+from hybridir.data.readers.beir import load_beir_benchmark
+from hybridir.data.readers.hub import load_hub_table
+from hybridir.data.readers.lareqa import (
+    load_lareqa_benchmark,
+    load_lareqa_pairs,
+    load_lareqa_reading,
+)
+from hybridir.data.readers.table import load_table
 from tests.fuzz.loader import Loader, Unfinished
-from tune.study import STUDIES, load_study
+from tests.support import layouts, miniatures
+from tune.study.file import STUDIES, load_study
 
 ROWS = [
     {

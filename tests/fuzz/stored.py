@@ -7,16 +7,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from hybridir.checkpoint import LoopState
-from hybridir.config import EncoderConfig
-from hybridir.data.prepare import prepare_tokens
-from hybridir.encoder import BiEncoder
+from hybridir.config.trial import EncoderConfig
+from hybridir.encoder.bi_encoder import BiEncoder
+from hybridir.encoder.load import load_encoder, load_tokenizer
+from hybridir.encoder.save import save_encoder
+from hybridir.encoder.third_party import encoder_settings
+from hybridir.encoder.token_table import prepare_tokens
+from hybridir.encoder.vocabulary import cached_tokenizer, train_tokenizer
 from hybridir.errors import InputError, TrialError
-from hybridir.loading import load_encoder, load_tokenizer
-from hybridir.saving import save_encoder
-from hybridir.shards import Shard, StoredVectors, store_vectors
-from hybridir.third_party import encoder_settings
-from hybridir.vocabulary import cached_tokenizer, train_tokenizer
+from hybridir.retrieval.vector_store import Shard, StoredVectors, store_vectors
+from hybridir.training.checkpoint import LoopState
 from tests.fuzz.loader import Loader, Unfinished
 
 TEXTS = ["a stone is a stone", "the river is cold and wide", "é"]

@@ -9,9 +9,9 @@ import pytrec_eval
 import torch
 
 from hybridir import names
-from hybridir.bm25 import bm25_scorer
 from hybridir.data.benchmark import Benchmark, build_benchmark
-from hybridir.per_query import per_query_table, per_query_table_by
+from hybridir.evaluation.per_query import per_query_table, per_query_table_by
+from hybridir.retrieval.bm25 import bm25_scorer
 
 TREC_NAMES = {
     names.AP: "map",

@@ -12,9 +12,9 @@ import pytest
 import pytrec_eval
 from numpy.typing import NDArray
 
-from hybridir import cli
+from hybridir.cli.main import main
 from hybridir.data.benchmark import Benchmark
-from hybridir.data.lareqa import load_lareqa_benchmark
+from hybridir.data.readers.lareqa import load_lareqa_benchmark
 
 LANGUAGES = ("en", "th", "zh")  # an English vocabulary tells many Thai and Chinese texts not apart
 ARTICLES = 4  # of 48
@@ -89,7 +89,7 @@ def test_a_third_party_encoder_scores_as_with_sentence_transformers_and_pytrec_e
     arguments += ["--json", figures, "--cache", tmp_path / "cache"]
     monkeypatch.setattr(sys, "argv", ["hybridir", "evaluate", *map(str, arguments)])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        main()
     assert ended.value.code == 0
     content = json.loads(figures.read_text())
     keys = ["setting", "query_language", "pool_language"]

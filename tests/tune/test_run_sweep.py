@@ -10,7 +10,7 @@ import yaml
 from hybridir import names
 from tune import run_sweep
 from tune.folders import Outcome, new_run
-from tune.study import STUDIES
+from tune.study.file import STUDIES
 
 SCRIPT = Path(run_sweep.__file__)
 
@@ -181,7 +181,7 @@ def test_the_status_of_a_study_tells_its_trials(command: Command, tmp_path: Path
 
 
 def test_settings_are_kept_with_their_overrides_and_read_back(tmp_path: Path) -> None:
-    from tune.study import as_yaml, load_study
+    from tune.study.file import as_yaml, load_study
 
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(SMALL))
     study = load_study(tmp_path / "study.yaml", ["seed=3", "training.learning_rate=1.0e-5"])
@@ -192,7 +192,7 @@ def test_settings_are_kept_with_their_overrides_and_read_back(tmp_path: Path) ->
 def test_a_relative_path_starts_at_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tune.study import load_study
+    from tune.study.file import load_study
 
     monkeypatch.chdir(tmp_path)
     reports = ["xquad-r", {"name": "miracl", "folder": "hub"}]
@@ -211,7 +211,7 @@ def test_a_relative_path_starts_at_the_working_directory(
 def test_relative_paths_of_a_mixture_start_there_as_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tune.study import load_study
+    from tune.study.file import load_study
 
     monkeypatch.chdir(tmp_path)
     mix = [{"table": {"path": "a.jsonl"}}, {"lareqa": {"name": "mlqa-r"}}]

@@ -14,13 +14,13 @@ import numpy as np
 
 from hybridir import names
 from hybridir.errors import InputError
-from tune.baselines import baselines_to_run
 from tune.forecast.probe import Measured, Point
+from tune.readiness.checks import Needs, estimated_memory_mb
 from tune.readiness.inputs import Inputs, batch_sizes
-from tune.readiness.judgement import Needs, estimated_memory_mb
 from tune.searching.stopping import fidelities
-from tune.study import StudyConfig
-from tune.view.standing import totals
+from tune.study.baselines import baselines_to_run
+from tune.study.file import StudyConfig
+from tune.view.progress import totals
 
 # Of a row of a per-query table as Parquet: 12 for XQuAD-R with random ranks (measured), and a
 # reserve.

@@ -9,16 +9,16 @@ from rich.table import Table
 
 from hybridir import names
 from hybridir.errors import InputError
-from hybridir.files import replacing
-from hybridir.memory import release_memory
+from hybridir.runtime.files import replacing
+from hybridir.runtime.memory import release_memory
 from tune.folders import RunFolder, cache_folder
 from tune.forecast.estimate import Plan, add_up
 from tune.forecast.probe import Measured, measure
 from tune.readiness.cluster import on_cluster
 from tune.readiness.inputs import Inputs, batch_sizes
 from tune.readiness.nodes import Node, trials_at_a_time
-from tune.resources import ResourcesConfig
-from tune.study import StudyConfig
+from tune.study.file import StudyConfig
+from tune.study.resources import ResourcesConfig
 from tune.view.narrator import duration
 
 _PROBE_SECONDS = 900.0

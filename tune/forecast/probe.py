@@ -13,19 +13,19 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
+from hybridir import names
 from hybridir.config import TrialConfig
-from hybridir.data.benchmark import Benchmark
-from hybridir.data.prepare import TokenTable
-from hybridir.data.sources import TrainingData, load_reported, load_training
-from hybridir.encoder import BiEncoder
-from hybridir.evaluation import encode
-from hybridir.loading import load_encoder, load_tokenizer, tokenise
-from hybridir.memory import peak_memory_mb, release_memory, reset_peak_memory
-from hybridir.precision import accelerator, choose_precision
-from hybridir.ranking import rank_relevant
+from hybridir.data import Benchmark, TrainingData, load_benchmarks, load_training
+from hybridir.encoder import BiEncoder, load_encoder, load_tokenizer
+from hybridir.encoder.load import tokenise
+from hybridir.encoder.token_table import TokenTable
+from hybridir.retrieval import rank_relevant
+from hybridir.retrieval.encode import encode
+from hybridir.runtime.memory import peak_memory_mb, release_memory, reset_peak_memory
+from hybridir.runtime.precision import accelerator, choose_precision
 from hybridir.training import train
-from hybridir.trial import make_plan
-from tune.worker.member import threads
+from hybridir.trial.run import make_plan
+from tune.worker.trial_process import threads
 
 # The first steps are left out: they allocate memory and compile kernels.
 _STEPS = 7
@@ -84,7 +84,7 @@ def measure(
         cache: folder of prepared data; what is prepared here is ready for the trials.
     """
     trial = TrialConfig.model_validate_json(config)
-    data, reported = load_training(trial.data), load_reported(trial.data)
+    data, reported = load_training(trial.data), load_benchmarks(trial.data)
     pairs = data.pairs
     texts = [*pairs.question, *pairs.passage]
     tokenizer = load_tokenizer(trial.encoder, texts, pairs.digest, Path(cache))
@@ -144,7 +144,7 @@ def _point(
                 clip_norm=trial.training.clip_norm,
                 seed=0,
                 chunk_tokens=trial.training.fixed_chunk,
-                checkpoint=Path(folder) / "checkpoint.pt",
+                checkpoint=Path(folder) / names.TRIAL_CHECKPOINT,
                 checkpoint_every=_STEPS + 1,
                 fingerprint="",
                 pauses={},

@@ -10,7 +10,7 @@ import ray
 import torch
 
 from hybridir.errors import InputError
-from tune.study import StudyConfig
+from tune.study.file import StudyConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 

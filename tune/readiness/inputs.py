@@ -6,18 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hybridir import names
-from hybridir.bm25 import check_installed
 from hybridir.config import TrialConfig
-from hybridir.data.benchmark import Benchmark
-from hybridir.data.sources import load_reported, load_training
+from hybridir.data import Benchmark, load_benchmarks, load_training
+from hybridir.encoder import load_encoder, load_tokenizer
 from hybridir.errors import InputError
-from hybridir.evaluation import fits
-from hybridir.loading import load_encoder, load_tokenizer
-from hybridir.trial import make_plan
-from tune.baselines import baselines_to_run
+from hybridir.retrieval.bm25 import check_installed
+from hybridir.retrieval.encode import fits
+from hybridir.trial.run import make_plan
 from tune.space.parameters import Value
 from tune.space.ranges import corners
-from tune.study import StudyConfig
+from tune.study.baselines import baselines_to_run
+from tune.study.file import StudyConfig
 
 # What decides whether batches can be drawn.
 _BATCHES = (names.MIXING_RATIO, names.BATCH_SIZE, "kind")
@@ -58,7 +57,7 @@ def check_study(study: StudyConfig) -> Inputs:
     if names.BM25 in study.baselines:
         check_installed()
     training = load_training(study.data)
-    reported = load_reported(study.data)
+    reported = load_benchmarks(study.data)
     problems: dict[str, None] = {}
     parts = [each.data_part for each in study.repeats if each.data_part is not None]
     for part in (study.data_part, *dict.fromkeys(parts)):

@@ -157,8 +157,9 @@ def _exchange(folder: Path, token: str, name: str) -> str:
 
 def _prepare(config: str, cache: Path) -> str:
     from hybridir.config import TrialConfig
-    from hybridir.data.sources import load_reported, load_training
-    from hybridir.loading import load_encoder, load_tokenizer, tokenise
+    from hybridir.data import load_benchmarks, load_training
+    from hybridir.encoder import load_encoder, load_tokenizer
+    from hybridir.encoder.load import tokenise
 
     trial = TrialConfig.model_validate_json(config)
     data = load_training(trial.data)
@@ -167,7 +168,7 @@ def _prepare(config: str, cache: Path) -> str:
     tokenizer = load_tokenizer(trial.encoder, texts, pairs.digest, cache)
     load_encoder(trial.encoder, tokenizer, seed=0)
     tokenise(trial.encoder, tokenizer, pairs.question, pairs.passage, cache, pairs.digest)
-    for benchmark in (*([data.dev] if data.dev else []), *load_reported(trial.data)):
+    for benchmark in (*([data.dev] if data.dev else []), *load_benchmarks(trial.data)):
         tokenise(
             trial.encoder,
             tokenizer,

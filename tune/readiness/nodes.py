@@ -14,7 +14,7 @@ from ray.util.placement_group import PlacementGroup
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from hybridir.errors import InputError
-from tune.resources import ResourcesConfig
+from tune.study.resources import ResourcesConfig
 
 _POLL_SECONDS = 1.0
 _SAY_AGAIN_SECONDS = 60.0

@@ -14,11 +14,26 @@ from rich.table import Table
 from hybridir.config import DataConfig, EncoderConfig
 from hybridir.errors import InputError
 from tune.folders import cache_folder
-from tune.readiness import judgement, node_probe
-from tune.readiness.judgement import Check, Findings, Needs
+from tune.readiness import node_probe
+from tune.readiness.checks import (
+    CHECKS,
+    CODE,
+    DATA,
+    STORAGE,
+    TRACKING,
+    Check,
+    Findings,
+    Needs,
+    judge_clock,
+    judge_copy,
+    judge_preparation,
+    judge_room,
+    judge_tracking,
+    summary,
+)
 from tune.readiness.nodes import Node, run_on_each
 from tune.readiness.tracking_probe import driver_problem, is_server
-from tune.study import StudyConfig
+from tune.study.file import StudyConfig
 
 # Longer than a server that does not answer takes to be given up; loading data may take minutes.
 _LOOK_SECONDS = 180.0
@@ -47,7 +62,7 @@ class Preflight:
         For a study that goes on: its server is caught up with when it is back.
         """
         checks = (
-            replace(check, is_warning=True) if check.what == judgement.TRACKING else check
+            replace(check, is_warning=True) if check.what == TRACKING else check
             for check in self.checks
         )
         return replace(self, checks=tuple(checks))
@@ -72,7 +87,7 @@ class Preflight:
         """A row for each node, a column for each check."""
         table = Table(title="preflight", title_justify="left")
         table.add_column("node")
-        columns = [w for w in judgement.CHECKS if any(c.what == w for c in self.checks)]
+        columns = [w for w in CHECKS if any(c.what == w for c in self.checks)]
         for what in columns:
             table.add_column(what)
         for node in dict.fromkeys(check.node for check in self.checks):
@@ -88,7 +103,7 @@ class Preflight:
     @property
     def summary(self) -> str:
         """The whole in one line, once nothing is wrong."""
-        return judgement.summary(self.checks, len(self.nodes))
+        return summary(self.checks, len(self.nodes))
 
     @property
     def warnings(self) -> list[str]:
@@ -137,18 +152,18 @@ def preflight(
     for node in nodes:
         if node.id == driver:
             problem = here["storage"][1] and f"{storage}: {here['storage'][1]}"
-            checks.append(Check(str(node), judgement.STORAGE, problem))
-            checks.append(judgement.judge_tracking(node, driver_problem(tracking_uri)))
+            checks.append(Check(str(node), STORAGE, problem))
+            checks.append(judge_tracking(node, driver_problem(tracking_uri)))
         elif node.id not in found:
-            checks.append(Check(str(node), judgement.CODE, answers[node.id][1]))
+            checks.append(Check(str(node), CODE, answers[node.id][1]))
         else:
-            checks += judgement.judge_copy(node, found[node.id], here)
+            checks += judge_copy(node, found[node.id], here)
             if node in unread and not found[node.id]["storage"][1]:
                 problem = f"{storage}: the driver does not see what this node wrote there"
-                checks.append(Check(str(node), judgement.STORAGE, problem))
-            checks.append(judgement.judge_clock(node, found[node.id], before, after))
+                checks.append(Check(str(node), STORAGE, problem))
+            checks.append(judge_clock(node, found[node.id], before, after))
             if uri:
-                checks.append(judgement.judge_tracking(node, found[node.id]["tracking"]))
+                checks.append(judge_tracking(node, found[node.id]["tracking"]))
     checks += _judge_room(study, nodes, found, needs)
     checks += _prepare(study, nodes, checks, driver, found, training_digest)
     return Preflight(study, tuple(nodes), found, tuple(checks))
@@ -181,9 +196,9 @@ def _prepare(
     for node in where:
         told, reason = answers[node.id]
         if told is None:
-            yield Check(str(node), judgement.DATA, reason)
+            yield Check(str(node), DATA, reason)
         else:
-            yield from judgement.judge_preparation(node, told, digest, asked.gpu > 0)
+            yield from judge_preparation(node, told, digest, asked.gpu > 0)
 
 
 def _judge_room(
@@ -194,7 +209,7 @@ def _judge_room(
         check
         for node in nodes
         if node.id in found
-        for check in judgement.judge_room(
+        for check in judge_room(
             node, found[node.id], storage, cache, needs, node.places(study.resources)
         )
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import hybridir
-from hybridir.files import replacing
+from hybridir.runtime.files import replacing
 from tune.folders import RunFolder
 
 _PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "ray", "optuna", "mlflow")

@@ -26,12 +26,12 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 
 from hybridir import names
 from tune.folders import Outcome, RunFolder, TrialFolder
+from tune.record.accounting import measure_truth
 from tune.record.charts import EXPERIMENT_NOTE, KIND, NOTE, run_name, run_note, saved_view
 from tune.record.curve import curve_points
 from tune.record.environment import environment
 from tune.record.logged_model import log_encoder
 from tune.record.trial_entries import headline_metrics, trial_metrics, trial_params
-from tune.record.truth import measure_truth
 
 # A new database's schema is announced step by step, by MLflow and by Alembic; an answer that did
 # not come is told by `tune.record.tracking`, not by the connection pool as well.

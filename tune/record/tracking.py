@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hybridir.files import replacing
+from hybridir.runtime.files import replacing
 from tune.folders import RunFolder, TrialFolder
 from tune.record.mirror import Mirror
 

@@ -19,7 +19,7 @@ from tune.folders import RunFolder, runs, search_trial
 from tune.searching.searcher import open_study, own_number, score
 from tune.space.parameters import Value
 from tune.space.ranges import Space, contains, inside
-from tune.study import StudyConfig, load_study
+from tune.study.file import StudyConfig, load_study
 
 # User attribute of an imported trial: where it ran.
 ORIGIN = "imported_from"

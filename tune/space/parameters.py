@@ -6,7 +6,8 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from hybridir import names
-from hybridir.config import BatchConfig, EncoderConfig, Model, TrainingConfig, TrialConfig
+from hybridir.config import BatchConfig, EncoderConfig, TrainingConfig, TrialConfig
+from hybridir.config.trial import Model
 
 Value = bool | int | float | str
 

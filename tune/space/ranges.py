@@ -17,7 +17,7 @@ from optuna.distributions import (
 from optuna.trial import Trial
 from pydantic import Field, field_validator, model_validator
 
-from hybridir.config import Model
+from hybridir.config.trial import Model
 from tune.space.parameters import Value, check_name, check_value
 
 _KINDS = ("uniform", "loguniform", "integer", "choice")

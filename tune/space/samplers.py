@@ -24,7 +24,7 @@ from optuna.samplers import (
 )
 from optuna.trial import FrozenTrial
 
-from hybridir.seeds import derive_seed
+from hybridir.runtime.seeds import derive_seed
 from tune.space.parameters import Value
 from tune.space.ranges import Space, grid_points
 

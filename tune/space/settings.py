@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from hybridir import names
-from hybridir.config import Model
+from hybridir.config.trial import Model
 from tune.space.samplers import Sampler
 
 # What a search may maximise: the development figures that a trial reports, higher is better.

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from hybridir import names
 from tune.folders import Outcome, TrialFolder
-from tune.view.standing import running_trials
+from tune.view.progress import running_trials
 
 
 class Narrator:

@@ -15,9 +15,9 @@ from scipy import stats
 
 from hybridir import names
 from tune.folders import RunFolder, TrialFolder
-from tune.study import StudyConfig, load_study
+from tune.study.file import StudyConfig, load_study
 from tune.view.narrator import duration
-from tune.view.standing import (
+from tune.view.progress import (
     Running,
     attempts,
     count,

@@ -8,9 +8,8 @@ import os
 import socket
 import time
 
+from hybridir import names
 from tune.folders import ATTEMPTS, FAILURE, PROGRESS, TrialFolder
-
-_CHECKPOINT = "checkpoint.pt"  # as in hybridir.trial, which would load torch
 
 
 def begin_attempt(folder: TrialFolder, driver: str, max_failures: int) -> str | None:
@@ -62,7 +61,7 @@ def _checkpoint(folder: TrialFolder) -> int | None:
     """
     try:
         # Opened, since a network file system asks its server only then.
-        with (folder.path / _CHECKPOINT).open("rb") as file:
+        with (folder.path / names.TRIAL_CHECKPOINT).open("rb") as file:
             return os.fstat(file.fileno()).st_mtime_ns
     except FileNotFoundError:
         return None

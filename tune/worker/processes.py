@@ -19,7 +19,7 @@ from ray.tune import PlacementGroupFactory
 from ray.util import get_current_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from tune.worker.member import Failure, run_here
+from tune.worker.trial_process import Failure, run_here
 
 Report = Callable[[dict[str, float]], None]
 

@@ -9,11 +9,11 @@ from ray import tune as ray_tune
 
 from hybridir import names
 from hybridir.errors import TrialError
-from hybridir.files import remove_leftovers
+from hybridir.runtime.files import remove_leftovers
 from tune.folders import FAILURE, TrialFolder
 from tune.worker.attempts import begin_attempt
-from tune.worker.member import Failure, run_here
 from tune.worker.processes import run_together
+from tune.worker.trial_process import Failure, run_here
 
 # Ray schedulers count in whole numbers.
 BUDGET_PERCENT = "budget_percent"

@@ -1,5 +1,5 @@
 from analysis.figures.cost import _get_cost_info, cost
-from analysis.load import Study
+from analysis.study.mlflow import Study
 from hybridir import names
 
 

@@ -1,11 +1,12 @@
 import pytest
 
-from analysis.cell_gains import gains_by_cell, gains_by_group
-from analysis.contributions import side_by_side
 from analysis.figures.group_gains import _get_group_gains_info
 from analysis.figures.pair_gains import _get_pair_gains_info
-from analysis.scores import Key, Scores
+from analysis.study.arrays import Key
 from hybridir import names
+from hybridir.inference.language_gains import gains_by_cell, gains_by_group
+from hybridir.inference.mean_squares import side_by_side
+from hybridir.inference.scores import Scores
 
 
 @pytest.fixture

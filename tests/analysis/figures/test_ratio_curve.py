@@ -2,24 +2,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import findings, frames, inference
 from analysis.figures.ratio_curve import (
     _get_ratio_curve_info,
     _RatioCurveInfo,
     _spread,
     ratio_curve,
 )
-from analysis.inference import Replicates
-from analysis.scores import Key, Scores
-from hybridir import names
+from analysis.study.arrays import Key
+from analysis.tables import confirmed, tested
+from hybridir import inference, names
+from hybridir.inference import Replicates
+from hybridir.inference.scores import Scores
 
 
 def info_of(
     curve: pd.DataFrame, scores: dict[Key, Scores], replicates: dict[Key, Replicates]
 ) -> _RatioCurveInfo:
-    fits = findings.fit_table(scores, replicates)
-    optima = findings.optimum_table(scores, replicates)
-    return _get_ratio_curve_info(curve, frames.seed_table(scores), fits, optima)
+    fits = tested.fit_table(scores, replicates)
+    optima = tested.optimum_table(scores, replicates)
+    return _get_ratio_curve_info(curve, confirmed.seed_table(scores), fits, optima)
 
 
 def test_shows_map_alone_and_marks_the_best_ratio_of_each_setting(
@@ -49,7 +50,7 @@ def test_names_stand_at_the_right_end_of_their_curves(
 def test_smooth_curves_stand_in_for_joined_means_where_they_fit(smooth: dict[Key, Scores]) -> None:
     generator = np.random.default_rng(2)
     draws = {key: inference.replicate(found, generator, 200) for key, found in smooth.items()}
-    info = info_of(frames.curve_table(smooth, draws), smooth, draws)
+    info = info_of(confirmed.curve_table(smooth, draws), smooth, draws)
     assert info.fits.groupby("setting").size().to_dict() == dict.fromkeys(names.SETTINGS, 101)
     assert info.joined.empty
 
@@ -60,10 +61,8 @@ def test_means_without_a_fit_are_joined(
     info = info_of(curve, scores, replicates)
     assert info.fits.empty
     assert len(info.joined) == 9
-    alone, fits = (
-        make(scores, replicates) for make in (findings.optimum_table, findings.fit_table)
-    )
-    ratio_curve(curve, frames.seed_table(scores), fits, alone).to_dict()  # Altair validates it
+    alone, fits = (make(scores, replicates) for make in (tested.optimum_table, tested.fit_table))
+    ratio_curve(curve, confirmed.seed_table(scores), fits, alone).to_dict()  # Altair validates it
 
 
 def test_intervals_of_the_best_ratio_stand_above_their_curves(
@@ -73,9 +72,9 @@ def test_intervals_of_the_best_ratio_stand_above_their_curves(
     tops = info.means.groupby("setting")["high"].max()
     assert len(info.optima) == 3
     assert (info.optima["position"].to_numpy() > tops[info.optima["setting"]].to_numpy()).all()
-    unbounded = findings.optimum_table(scores, replicates).assign(bounded=False)
+    unbounded = tested.optimum_table(scores, replicates).assign(bounded=False)
     fits = info.fits.assign(measure=names.AP)
-    seeds = frames.seed_table(scores)
+    seeds = confirmed.seed_table(scores)
     assert _get_ratio_curve_info(curve, seeds, fits, unbounded).optima.empty
 
 

@@ -1,5 +1,5 @@
 from analysis.figures.search_trials import _get_search_trials_info, search_trials
-from analysis.load import Study
+from analysis.study.mlflow import Study
 
 
 def test_pain_23_only_complete_search_trials_are_shown(study: Study) -> None:

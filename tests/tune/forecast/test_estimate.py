@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from hybridir.errors import InputError
-from tests.tiny import settings
+from tests.support.tiny import settings
 from tune.folders import RunFolder
 from tune.forecast.estimate import add_up
 from tune.forecast.plan import read_plan, write_plan
 from tune.forecast.probe import Measured, Point, measure
 from tune.readiness.inputs import Inputs
-from tune.study import StudyConfig
+from tune.study.file import StudyConfig
 
 INPUTS = Inputs(
     data=[("train", "digest", "training")],

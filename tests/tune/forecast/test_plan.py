@@ -3,7 +3,7 @@ from rich.console import Console
 from tune.forecast.estimate import Phase, Plan
 from tune.forecast.plan import render
 from tune.forecast.probe import Point
-from tune.study import DEMO, load_study
+from tune.study.file import DEMO, load_study
 
 
 def test_a_plan_shows_each_batch_size_and_sums() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from hybridir.errors import InputError
 from tune.readiness.cluster import check_resources, cpu_count, start_ray
-from tune.study import DEMO, load_study
+from tune.study.file import DEMO, load_study
 
 
 def test_an_address_where_nothing_listens_is_refused_at_once(

@@ -7,7 +7,7 @@ import yaml
 
 from hybridir.errors import InputError
 from tune.readiness.inputs import batch_sizes, check_study
-from tune.study import StudyConfig, load_study
+from tune.study.file import StudyConfig, load_study
 
 SMALL: dict[str, Any] = {
     "name": "small",

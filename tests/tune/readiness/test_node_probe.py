@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from hybridir.config import TrialConfig
-from hybridir.data.sources import load_training
-from tests.tiny import settings
+from hybridir.config.trial import TrialConfig
+from hybridir.data.load import load_training
+from tests.support.tiny import settings
 from tune.readiness.node_probe import code_digest, gpu_problem, prepare
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from tune.readiness.nodes import Node, missing, trials_at_a_time
-from tune.resources import ResourcesConfig
+from tune.study.resources import ResourcesConfig
 
 HEAD = Node("a", "head", "10.0.0.1", cpu=2, gpu=0)
 SMALL = Node("b", "small", "10.0.0.2", cpu=8, gpu=1)

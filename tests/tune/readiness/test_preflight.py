@@ -12,15 +12,15 @@ from ray.util import placement_group_table
 from rich.console import Console
 
 from hybridir.errors import InputError
-from tests.tiny import ROOT, settings
+from tests.support.tiny import ROOT, settings
 from tune.forecast.estimate import estimated_needs
 from tune.forecast.plan import make_plan
+from tune.readiness.checks import Needs
 from tune.readiness.inputs import check_study
-from tune.readiness.judgement import Needs
 from tune.readiness.nodes import alive_nodes, wait_for_nodes
 from tune.readiness.preflight import preflight
-from tune.resources import ResourcesConfig
-from tune.study import StudyConfig
+from tune.study.file import StudyConfig
+from tune.study.resources import ResourcesConfig
 
 pytestmark = pytest.mark.xdist_group("ray")
 

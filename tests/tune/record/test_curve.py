@@ -2,7 +2,7 @@ import os
 from pathlib import Path
 
 from hybridir import names
-from tests.tiny import trial as tiny_trial
+from tests.support.tiny import trial as tiny_trial
 from tune.folders import Outcome, RunFolder, TrialFolder
 from tune.record.curve import Point, curve_points
 

@@ -5,8 +5,8 @@ import pytest
 from mlflow import MlflowClient
 
 from hybridir import names
-from tests.tiny import trial as tiny_trial
-from tests.tracked import FAILED, OUTCOMES, check_whole, runs, start, statuses
+from tests.support.tiny import trial as tiny_trial
+from tests.support.tracked import FAILED, OUTCOMES, check_whole, runs, start, statuses
 from tune.folders import Outcome, RunFolder
 from tune.record.mirror import Mirror
 

@@ -12,7 +12,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from hybridir import names
-from tests.tracked import (
+from tests.support.tracked import (
     COMPLETE,
     OUTCOMES,
     PRUNED,

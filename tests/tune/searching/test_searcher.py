@@ -9,7 +9,7 @@ from optuna.trial import TrialState, create_trial
 
 from hybridir import names
 from hybridir.errors import InputError
-from tune.callback import settle
+from tune.driver.callback import settle
 from tune.folders import Outcome, RunFolder
 from tune.searching.searcher import (
     TruthfulSearcher,

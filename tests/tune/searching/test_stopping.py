@@ -9,7 +9,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
 from hybridir import names
-from tune.callback import settle
+from tune.driver.callback import settle
 from tune.folders import RunFolder
 from tune.searching.searcher import TruthfulSearcher, open_study, start_study
 from tune.searching.stopping import Scheduler, Stopping, fidelities, halving_stops, median_stops

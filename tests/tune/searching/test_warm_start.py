@@ -12,7 +12,7 @@ from tune.searching.searcher import NUMBER, open_study, own_trials, start_study
 from tune.searching.warm_start import ORIGIN, WarmStart, find_source, note_data, warm_start
 from tune.space.parameters import Value
 from tune.space.ranges import Space
-from tune.study import StudyConfig, as_yaml
+from tune.study.file import StudyConfig, as_yaml
 
 SETTINGS: dict[str, Any] = {
     "name": "earlier",

@@ -8,7 +8,7 @@ from optuna.distributions import (
 )
 from pydantic import ValidationError
 
-from tests.tiny import trial
+from tests.support.tiny import trial
 from tune.space.parameters import Value, settings_of
 from tune.space.ranges import (
     Range,

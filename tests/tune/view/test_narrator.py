@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from hybridir import names
-from tests.tiny import ROOT
+from tests.support.tiny import ROOT
 from tune.folders import Outcome, TrialFolder
 from tune.space.parameters import describe
 from tune.view.narrator import Narrator, headline

@@ -14,7 +14,7 @@ from rich.console import Console
 from scipy import stats
 
 from hybridir import names
-from tests.tiny import ROOT, settings
+from tests.support.tiny import ROOT, settings
 from tune.folders import PROGRESS, Outcome, RunFolder
 from tune.view.status import show_status
 

@@ -18,7 +18,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.util import placement_group_table
 
 from hybridir import names
-from tests.tiny import ROOT, repeatable, trial
+from tests.support.tiny import ROOT, repeatable, trial
 from tune.folders import TrialFolder
 from tune.worker.processes import trial_resources
 from tune.worker.trainable import BUDGET_PERCENT, has_failed, train_trial, trial_spec

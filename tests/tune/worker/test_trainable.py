@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from hybridir.config import (
+from hybridir.config.data_sources import SyntheticConfig as Synthetic
+from hybridir.config.trial import (
     DataConfig,
     EncoderConfig,
     FromScratchConfig,
@@ -13,10 +14,9 @@ from hybridir.config import (
     TrainingConfig,
     TrialConfig,
 )
-from hybridir.config_sources import SyntheticConfig as Synthetic
 from hybridir.errors import TrialError
-from hybridir.files import replacing
-from tests.tiny import python
+from hybridir.runtime.files import replacing
+from tests.support.tiny import python
 from tune.folders import TrialFolder
 from tune.worker.trainable import has_failed, train_trial, trial_spec
 
@@ -49,7 +49,7 @@ def test_what_a_worker_is_given_is_small_and_plain(tmp_path: Path) -> None:
 
 def test_pain_07_a_worker_opens_no_database_since_it_loads_neither_mlflow_nor_optuna() -> None:
     loaded = python(
-        "import sys, tune.worker.trainable, hybridir.trial; "
+        "import sys, tune.worker.trainable, hybridir.trial.run; "
         "print(sorted({'mlflow', 'optuna', 'sqlalchemy'} & sys.modules.keys()))"
     )
     assert loaded.strip() == "[]"

@@ -1,0 +1,1 @@
+"""Effects of the searched parameters on the development figure."""

@@ -1,0 +1,319 @@
+"""Reads and writes a study in MLflow: its trials, its tables, its report; nothing else here does.
+
+NOT covered: runs that were deleted in MLflow, and runs that another program wrote.
+"""
+
+import json
+import logging
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+import pandas as pd
+import pyarrow.parquet as pq
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from hybridir import names
+from hybridir.errors import InputError
+
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar per small file
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # MLflow warns where git is not installed
+
+
+DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
+_SQLITE = "sqlite:///"
+_PAGE = 1000  # runs per request; MLflow's servers refuse more than 50,000
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study as it was recorded.
+
+    Attributes:
+        name: the study's name.
+        tracking_uri: where it was read from.
+        run_id: MLflow id of the parent run.
+        started: when the parent run began, UTC.
+        text: the study file, "" if none was recorded.
+        provenance: what the parent run recorded about itself: parameters, tags and the digests of
+            data sets.
+        trials: one row a trial, ordered by name: ``run_id, trial, phase, state, reason, host,
+            seconds`` and one column for each of `parameters` and `metrics`.
+        parameters: columns of `trials` that were set.
+        metrics: columns of `trials` that were measured.
+        plan: what the study was expected to take, as ``plan.json`` says it; None without one.
+        totals: metrics of the parent run.
+        artifacts: run id -> where its artifacts lie, as MLflow says it.
+        kept: folder for what was read once and need not be read again; None keeps nothing.
+    """
+
+    name: str
+    tracking_uri: str
+    run_id: str
+    started: pd.Timestamp
+    text: str
+    provenance: dict[str, str]
+    trials: pd.DataFrame
+    parameters: tuple[str, ...]
+    metrics: tuple[str, ...]
+    plan: dict[str, Any] | None
+    totals: dict[str, float]
+    artifacts: dict[str, str] = field(default_factory=dict)
+    kept: Path | None = None
+
+    def per_query(
+        self, run_id: str, benchmark: str, columns: Sequence[str] | None = None
+    ) -> pd.DataFrame | None:
+        """Read the per-query table of one trial.
+
+        Args:
+            run_id: the trial's run.
+            benchmark: what it was scored on.
+            columns: those that are wanted; None takes all, and one that is not there is left out.
+
+        Returns:
+            The table, None if the trial recorded none.
+        """
+        path = _per_query_path(benchmark)
+        with TemporaryDirectory(prefix="hybridir-") as folder:
+            found = self.local_artifact(run_id, path)
+            found = found or _artifact(self.tracking_uri, run_id, path, folder)
+            if found is None:
+                return None
+            with pq.ParquetFile(found) as file:
+                there = set(file.schema_arrow.names)
+                wanted = None if columns is None else [name for name in columns if name in there]
+                # The threads cost more than they save on tables of this size (measured).
+                read: pd.DataFrame = file.read(wanted, use_threads=False).to_pandas()
+            return read
+
+    def stamp(self, run_id: str, benchmark: str) -> str | None:
+        """Say something of a trial's per-query table that changes whenever the table does.
+
+        Returns:
+            Its size, and the time of the last change where it lies here; None if there is none.
+        """
+        path = _per_query_path(benchmark)
+        local = self.local_artifact(run_id, path)
+        if local is not None:
+            status = local.stat()
+            return f"{status.st_size} bytes, {status.st_mtime_ns}"
+        try:
+            listed = MlflowClient(self.tracking_uri).list_artifacts(run_id, str(Path(path).parent))
+        except (MlflowException, OSError):
+            return None
+        ended = self.trials.set_index("run_id")["seconds"].get(run_id)
+        sizes = {file.path: file.file_size for file in listed}
+        return f"{sizes[path]} bytes, {ended} s" if path in sizes else None
+
+    def local_artifact(self, run_id: str, path: str) -> Path | None:
+        """Find an artifact that lies in a folder of this machine; None elsewhere."""
+        root = self.artifacts.get(run_id, "")
+        parsed = urlparse(root)
+        if parsed.scheme not in ("", "file") or not root:
+            return None
+        found = Path(unquote(parsed.path)) / path
+        return found if found.is_file() else None
+
+
+def _per_query_path(benchmark: str) -> str:
+    return f"{names.ARTIFACT_PER_QUERY}/{benchmark}.parquet"
+
+
+def tracking_uri_in_use(given: str | None) -> str:
+    """Return the given address, else ``MLFLOW_TRACKING_URI``, else ``mlflow.db`` right here."""
+    return given or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
+
+
+def load_study(
+    name: str | None, tracking_uri: str | None = None, run_id: str | None = None
+) -> Study:
+    """Read a study and its trials.
+
+    Args:
+        name: the study's name; None reads the one that began last. Of several runs under one name
+            the newest counts.
+        tracking_uri: MLflow's address; see `tracking_uri_in_use`.
+        run_id: id of the parent run, where a certain one is meant.
+
+    Returns:
+        The study. Nothing is created where no database is.
+
+    Raises:
+        InputError: if there is no database, it cannot be read, or it has no such study.
+    """
+    uri = tracking_uri_in_use(tracking_uri)
+    for logger in ("mlflow", "alembic"):
+        logging.getLogger(logger).setLevel(logging.WARNING)
+    _check_database(uri)
+    try:
+        client = MlflowClient(uri)
+        experiments = [found.experiment_id for found in client.search_experiments()]
+        parents = _search(client, experiments, f"tags.`{names.TAG_KIND}` = '{names.KIND_STUDY}'")
+        parent = _choose(parents, name, run_id, uri)
+        children = _search(
+            client, experiments, f"tags.`{names.TAG_PARENT}` = '{parent.info.run_id}'"
+        )
+    except MlflowException as error:
+        raise InputError(f"tracking URI {uri!r} cannot be read: {error.message}") from error
+
+    trials, parameters, metrics = _tabulate(children)
+    with TemporaryDirectory(prefix="hybridir-") as folder:
+        found = _artifact(uri, parent.info.run_id, names.ARTIFACT_STUDY, folder)
+        text = found.read_text(encoding="utf-8") if found else ""
+        found = _artifact(uri, parent.info.run_id, names.ARTIFACT_PLAN, folder)
+        plan = json.loads(found.read_text(encoding="utf-8")) if found else None
+    return Study(
+        name=parent.data.tags[names.TAG_STUDY],
+        tracking_uri=uri,
+        run_id=parent.info.run_id,
+        started=pd.to_datetime(parent.info.start_time, unit="ms", utc=True),
+        text=text,
+        provenance=_provenance([parent, *children]),
+        trials=trials,
+        parameters=parameters,
+        metrics=metrics,
+        plan=plan,
+        totals=dict(parent.data.metrics),
+        artifacts={run.info.run_id: run.info.artifact_uri for run in [parent, *children]},
+    )
+
+
+def _check_database(uri: str) -> None:
+    """Refuse a SQLite address without MLflow tables, which MLflow itself would create."""
+    if not uri.startswith(_SQLITE):
+        return
+    path = Path(uri.removeprefix(_SQLITE).partition("?")[0]).absolute()
+    remedy = (
+        "run a study first (python tune/run_sweep.py), go to the folder that holds its mlflow.db, "
+        "or name the database with --tracking-uri"
+    )
+    if not path.is_file():
+        raise InputError(f"there is no MLflow database at {path}: {remedy}")
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    except sqlite3.DatabaseError as error:
+        raise InputError(f"{path} is not an SQLite database ({error}): {remedy}") from error
+    if "runs" not in tables:
+        raise InputError(f"{path} holds no MLflow runs: {remedy}")
+
+
+def _search(client: MlflowClient, experiments: list[str], condition: str) -> list[Run]:
+    runs: list[Run] = []
+    token = None
+    while True:
+        page = client.search_runs(experiments, condition, max_results=_PAGE, page_token=token)
+        runs += page
+        token = page.token
+        if not token:
+            return sorted(runs, key=lambda run: run.info.start_time)
+
+
+def _choose(parents: list[Run], name: str | None, run_id: str | None, uri: str) -> Run:
+    wanted = [
+        run
+        for run in parents
+        if name in (None, run.data.tags.get(names.TAG_STUDY)) and run_id in (None, run.info.run_id)
+    ]
+    if wanted:
+        return wanted[-1]
+    existing = sorted({run.data.tags.get(names.TAG_STUDY, "") for run in parents})
+    if not existing:
+        raise InputError(f"{uri} holds no study: run one first (python tune/run_sweep.py)")
+    raise InputError(f"there is no study {name!r} in {uri}; it holds {', '.join(existing)}")
+
+
+def _tabulate(runs: list[Run]) -> tuple[pd.DataFrame, tuple[str, ...], tuple[str, ...]]:
+    rows = {}
+    for run in runs:  # oldest first: should a trial occur twice, its newest run remains
+        tags = run.data.tags
+        trial = tags.get(names.TAG_TRIAL, run.info.run_name or run.info.run_id)
+        ended = run.info.end_time
+        rows[trial] = {
+            "run_id": run.info.run_id,
+            "trial": trial,
+            "phase": tags.get(names.TAG_PHASE, ""),
+            "state": tags.get(names.TAG_STATE, ""),
+            "reason": tags.get(names.TAG_REASON, ""),
+            "host": tags.get(names.TAG_HOST, ""),
+            "seconds": (ended - run.info.start_time) / 1000 if ended else float("nan"),
+        }
+    latest = {row["run_id"] for row in rows.values()}
+    kept = [run for run in runs if run.info.run_id in latest]
+    described = pd.DataFrame(rows.values(), columns=_DESCRIPTION)
+    by_run = [run.info.run_id for run in kept]
+    parameters = pd.DataFrame([run.data.params for run in kept], index=by_run)
+    metrics = pd.DataFrame([run.data.metrics for run in kept], index=by_run, dtype=float)
+    parameters = parameters.apply(_numbers_where_possible)
+    table = described.join(parameters, on="run_id").join(metrics, on="run_id")
+    order = table.sort_values(["phase", "trial"], ascending=[False, True], ignore_index=True)
+    return order, tuple(sorted(parameters.columns)), tuple(sorted(metrics.columns))
+
+
+_DESCRIPTION = ["run_id", "trial", "phase", "state", "reason", "host", "seconds"]
+
+
+def _numbers_where_possible(column: pd.Series) -> pd.Series:
+    try:
+        return pd.to_numeric(column)
+    except (ValueError, TypeError):
+        return column
+
+
+def _provenance(runs: list[Run]) -> dict[str, str]:
+    """Collect the parent's own words (first run), and the data sets of all runs."""
+    found = dict(sorted(runs[0].data.params.items()))
+    for key, value in sorted(runs[0].data.tags.items()):
+        if key in (names.TAG_STUDY, names.TAG_KIND):
+            continue
+        if key == "mlflow.source.git.commit" or not key.startswith("mlflow."):
+            found[key] = value
+    for run in runs:
+        for logged in run.inputs.dataset_inputs if run.inputs else ():
+            found[f"data set {logged.dataset.name}"] = f"digest {logged.dataset.digest}"
+    return found
+
+
+def _artifact(uri: str, run_id: str, path: str, folder: str) -> Path | None:
+    try:
+        return Path(
+            download_artifacts(
+                run_id=run_id, artifact_path=path, dst_path=folder, tracking_uri=uri
+            )
+        )
+    except (MlflowException, OSError):
+        return None
+
+
+def log_report(study: Study, folder: Path, files: list[Path]) -> None:
+    """Log files as artifacts of the study's parent run, under ``report/``.
+
+    Args:
+        study: where they belong.
+        folder: the report's folder; paths below it are kept.
+        files: what to log; other files in the folder stay where they are.
+
+    Raises:
+        InputError: if MLflow's artifact store cannot be written.
+    """
+    client = MlflowClient(study.tracking_uri)
+    try:
+        for path in files:
+            below = path.parent.relative_to(folder).as_posix()
+            where = PurePosixPath(names.ARTIFACT_REPORT, below)
+            client.log_artifact(study.run_id, str(path), str(where))
+    except (MlflowException, OSError) as error:
+        raise InputError(
+            f"the report is in {folder}, but could not be logged to {study.tracking_uri} "
+            f"({error}); when it is back, python analysis/report.py {study.name} logs it"
+        ) from error

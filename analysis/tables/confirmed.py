@@ -1,0 +1,204 @@
+"""Tidy tables: one row an observation, ready for a figure, a CSV file or a page."""
+
+import os
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from analysis.study.arrays import Key, LaidOut
+from analysis.study.cache import laid_out
+from analysis.study.data_parts import over_parts, parts_of
+from analysis.study.mlflow import Study
+from analysis.study.scores import collect_scores
+from hybridir import inference, names
+from hybridir.inference import Replicates
+from hybridir.inference.scores import Scores
+
+_READERS = min(4, os.cpu_count() or 1)
+_POOL_MAP = names.mean_metric("", names.AP, names.MULTILINGUAL)
+_DEFAULT_OBJECTIVE = names.mean_metric(names.DEV, names.AP, "mean")
+
+
+def objective_of(study: Study) -> str:
+    """Return the metric that the search maximised, the first if there were several."""
+    settings = yaml.safe_load(study.text) or {}
+    objective = (settings.get("search") or {}).get("objective") or _DEFAULT_OBJECTIVE
+    return str(objective[0] if isinstance(objective, list) else objective)
+
+
+def complete_trials(study: Study, phase: str) -> pd.DataFrame:
+    """Rows of a phase's trials that ended well, at the highest fidelity among them."""
+    trials = study.trials
+    rows = trials[(trials["phase"] == phase) & (trials["state"] == names.COMPLETE)]
+    if names.FIDELITY in rows and rows[names.FIDELITY].notna().any():
+        rows = rows[rows[names.FIDELITY] == rows[names.FIDELITY].max()]
+    return rows
+
+
+def confirmed_trials(study: Study) -> pd.DataFrame:
+    """Rows of the confirmation trials that ended well, at the highest fidelity among them.
+
+    Where a ratio was confirmed twice with one seed, the later trial by name counts.
+    """
+    rows = complete_trials(study, names.PHASE_CONFIRM)
+    if rows.empty:
+        return rows
+    return rows.drop_duplicates([names.MIXING_RATIO, names.SEED], keep="last")
+
+
+def reported_benchmarks(study: Study) -> list[str]:
+    """Names of the benchmarks that confirmation and baseline trials were scored on.
+
+    The development split is among them only where a study reports on nothing else.
+    """
+    rows = pd.concat([confirmed_trials(study), complete_trials(study, names.PHASE_BASELINE)])
+    scored = [
+        metric.removesuffix(_POOL_MAP)
+        for metric in study.metrics
+        if metric.endswith(_POOL_MAP) and rows[metric].notna().any()
+    ]
+    return [name for name in scored if name != names.DEV] or scored
+
+
+def confirmed_scores(
+    study: Study, benchmark: str, *, each_seed: bool = False
+) -> dict[Key, Scores]:
+    """Align what the confirmation trials scored, from what was kept of them where it can.
+
+    Trials without a table for that benchmark are passed over. Seeds that were trained on one part
+    of the data are averaged, unless each is wanted; see `analysis.study.data_parts`.
+    """
+    rows = confirmed_trials(study)
+    if rows.empty:
+        return {}
+    trials = [
+        (float(ratio), int(seed))
+        for ratio, seed in zip(rows[names.MIXING_RATIO], rows[names.SEED], strict=True)
+    ]
+    run_ids = [str(run_id) for run_id in rows["run_id"]]
+    tables = (
+        (*trial, found)
+        for trial, found in zip(trials, _read_ahead(study, run_ids, benchmark), strict=True)
+        if found is not None
+    )
+    found = collect_scores(tables, trials)
+    parts = {} if each_seed else parts_of(rows)
+    return {key: over_parts(measured, parts) for key, measured in found.items()}
+
+
+def _read_ahead(
+    study: Study, run_ids: list[str], benchmark: str
+) -> Iterator[Mapping[Key, LaidOut] | None]:
+    """Lay out the trials' tables in order, a few at a time, so that few are in memory."""
+    with ThreadPoolExecutor(_READERS) as readers:
+        waiting: deque[Future[Mapping[Key, LaidOut] | None]] = deque()
+        for run_id in run_ids:
+            waiting.append(readers.submit(laid_out, study, run_id, benchmark))
+            if len(waiting) > _READERS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def curve_table(
+    scores: Mapping[Key, Scores], replicates: Mapping[Key, Replicates]
+) -> pd.DataFrame:
+    """Tabulate the confirmed curve: a row per measure, setting and mixing ratio.
+
+    Returns:
+        Columns ``measure, setting, mixing_ratio, mean, low, high, sd_seeds, loss, loss_at_most,
+        may_be_best, n_seeds, n_questions``; low and high bound the 95 % interval, ``sd_seeds`` is
+        NaN for one seed; losses against the best are those of `inference.Compared`.
+    """
+    rows = []
+    for key, measured in scores.items():
+        means = measured.macro_means()
+        curve = inference.mean_curve(measured, replicates[key])
+        compared = inference.compare_with_best(measured, replicates[key])
+        for index, (entry, against) in enumerate(zip(curve, compared, strict=True)):
+            of_seeds = means[index][measured.trained[index]]
+            rows.append(
+                {
+                    "measure": measured.measure,
+                    "setting": measured.setting,
+                    names.MIXING_RATIO: measured.ratios[index],
+                    "mean": entry.estimate,
+                    "low": entry.low,
+                    "high": entry.high,
+                    "sd_seeds": of_seeds.std(ddof=1) if len(of_seeds) > 1 else np.nan,
+                    "loss": against.loss,
+                    "loss_at_most": against.loss_at_most,
+                    "may_be_best": against.may_be_best,
+                    "n_seeds": entry.n_seeds,
+                    "n_questions": entry.n_questions,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def seed_table(scores: Mapping[Key, Scores]) -> pd.DataFrame:
+    """Tabulate every trial's macro mean: ``measure, setting, mixing_ratio, seed, value``."""
+    rows = [
+        {
+            "measure": measured.measure,
+            "setting": measured.setting,
+            names.MIXING_RATIO: measured.ratios[index],
+            names.SEED: measured.seeds[seed],
+            "value": value,
+        }
+        for measured in scores.values()
+        for (index, seed), value in np.ndenumerate(measured.macro_means())
+        if measured.trained[index, seed]
+    ]
+    return pd.DataFrame(rows)
+
+
+def language_table(scores: Mapping[Key, Scores]) -> pd.DataFrame:
+    """Tabulate mAP by language pair and mixing ratio, as the mean over seeds.
+
+    Returns:
+        Columns ``mixing_ratio, query_language, pool_language, map``; pairs of one language are
+        the monolingual setting.
+    """
+    rows = []
+    for setting in (names.MONOLINGUAL, names.CROSSLINGUAL):
+        measured = scores.get((names.AP, setting))
+        if measured is None:
+            continue
+        for index, of_seeds in enumerate(measured.cell_means()):
+            means = of_seeds[measured.trained[index]].mean(axis=0)
+            for (query, pool), value in zip(measured.cells, means, strict=True):
+                rows.append((measured.ratios[index], query, pool, value))
+    columns = [names.MIXING_RATIO, names.QUERY_LANGUAGE, names.POOL_LANGUAGE, "map"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def cost_table(study: Study) -> pd.DataFrame:
+    """Tabulate what the study cost, a row per phase and a total.
+
+    Returns:
+        Columns ``phase, trials, training_minutes, evaluation_minutes, pairs_per_second,
+        peak_memory_mb``: minutes are sums, speed is the median, memory the maximum over trials.
+    """
+    trials = study.trials
+    groups = [*trials.groupby("phase", sort=False), ("total", trials)]
+    rows = [
+        {
+            "phase": phase,
+            "trials": len(group),
+            "training_minutes": _column(group, names.TRAIN_SECONDS).sum() / 60,
+            "evaluation_minutes": _column(group, names.EVALUATION_SECONDS).sum() / 60,
+            "pairs_per_second": _column(group, names.TRAIN_PAIRS_PER_SECOND).median(),
+            "peak_memory_mb": _column(group, names.PEAK_MEMORY_MB).max(),
+        }
+        for phase, group in groups
+    ]
+    return pd.DataFrame(rows)
+
+
+def _column(table: pd.DataFrame, name: str) -> "pd.Series[float]":
+    return table.get(name, pd.Series(np.nan, index=table.index))

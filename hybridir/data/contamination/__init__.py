@@ -1,0 +1,1 @@
+"""Texts that the training data share with a benchmark."""

@@ -1,0 +1,197 @@
+"""Retrieval benchmarks in a local folder: BEIR's layout, MIRACL's own, and MIRACL's on the hub.
+
+Three layouts are known by what the folder holds:
+
+- BEIR (Thakur et al. 2021, arXiv 2104.08663, https://github.com/beir-cellar/beir):
+  ``corpus.jsonl`` (``_id``, ``title``, ``text``), ``queries.jsonl`` (``_id``, ``text``) and
+  ``qrels/<split>.tsv`` with the header ``query-id corpus-id score``; one language.
+- ``mteb/MIRACLRetrieval`` and ``mteb/MIRACLRetrievalHardNegatives`` of the Hugging Face hub:
+  ``<language>-corpus/<split>-00000-of-00001.parquet`` and the same under ``<language>-queries``
+  and ``<language>-qrels``, with the columns of BEIR. Relied on are these names, those of revision
+  332a9ac of the second; a download keeps them.
+- MIRACL's own files (Zhang et al. 2023, arXiv 2210.09984, https://github.com/project-miracl/miracl):
+  ``topics.miracl-v1.0-<language>-<split>.tsv`` (id, query) and
+  ``qrels.miracl-v1.0-<language>-<split>.tsv`` (query id, Q0, passage id, relevance) without
+  headers, anywhere below the folder, and the passages (``docid``, ``title``, ``text``) in
+  ``miracl-corpus-v1.0-<language>/*.jsonl``.
+
+JSONL and TSV files may be gzipped. Queries are in one language each, and no translations of each
+other, so each is a question of its own. All texts are held in memory.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from glob import escape
+from pathlib import Path
+
+from hybridir.data.benchmark import Benchmark, build_benchmark
+from hybridir.data.readers.qrels import Files, read_judged
+from hybridir.errors import InputError
+from hybridir.languages import check_languages
+
+_CORPUS = "-corpus"
+_TOPICS = "topics.miracl-v1.0-"
+_MIRACL_CORPUS = "miracl-corpus-v1.0-"
+_READABLE = re.compile(r"\.(jsonl|tsv)(\.gz)?$")  # not what a download has left half done
+_LAYOUTS = (
+    "corpus.jsonl (BEIR), <language>-corpus/ (MIRACL on the hub) or "
+    f"{_TOPICS}<language>-<split>.tsv (MIRACL's own)"
+)
+
+
+def load_beir_benchmark(
+    name: str,
+    folder: Path,
+    split: str,
+    language: str | None = None,
+    languages: Sequence[str] | None = None,
+    skip_bad: bool = False,
+) -> Benchmark:
+    """Load a benchmark of queries, passages and relevance judgements.
+
+    A passage is its title and its text with a space between them. Where several languages are
+    loaded together, all ids get the code of their language in front (``sw-123#0``), so that they
+    stay unique.
+
+    Args:
+        name: names the scores.
+        folder: has one of the layouts above.
+        split: whose judgements, for example ``dev`` or ``test``.
+        language: the language of a folder in BEIR's layout.
+        languages: of the other layouts, those to load; all that are there if None.
+        skip_bad: leave bad records out and log them, instead of stopping at them.
+
+    Returns:
+        The benchmark; each language has a pool of its own.
+
+    Raises:
+        InputError: if files or languages are missing, or records cannot be used; says which, and
+            all that is wrong with one file in one message.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder")
+    found = _find(folder, split, language, languages)
+    many = len(found) > 1
+
+    def own(code: str, key: str) -> str:
+        return f"{code}-{key}" if many else key
+
+    queries: list[tuple[str, str, str]] = []
+    passages: list[tuple[str, str, str]] = []
+    relevant: dict[str, set[str]] = {}
+    for files in found:
+        code, data = files.language, read_judged(files, skip_bad)
+        queries += ((own(code, key), code, text) for key, text in data.queries.items())
+        passages += ((own(code, key), code, text) for key, text in data.passages.items())
+        for query, keys in data.relevant.items():
+            relevant[own(code, query)] = {own(code, key) for key in keys}
+    return build_benchmark(name, queries, passages, relevant)
+
+
+def _find(
+    folder: Path, split: str, language: str | None, languages: Sequence[str] | None
+) -> list[Files]:
+    """Find the files of each language, by whichever layout the folder has."""
+    if _plain_or_gzipped(folder / "corpus.jsonl"):
+        if language is None or languages is not None:
+            raise InputError(
+                f"{folder}: its files are in one language, and do not say in which; name it "
+                "with language: CODE, and no languages"
+            )
+        check_languages([language], str(folder))
+        return [_beir(folder, split, language)]
+    if language is not None:
+        raise InputError(
+            f"{folder}: there is no corpus.jsonl in it, so it is not in BEIR's layout; "
+            f"choose languages: [{language}] in a folder with {_LAYOUTS}"
+        )
+    layouts: tuple[tuple[set[str], Callable[[Path, str, str], Files]], ...] = (
+        (_hub_languages(folder), _hub),
+        (_miracl_languages(folder, split), _miracl),
+    )
+    there, files_of = next((each for each in layouts if each[0]), layouts[0])
+    if not there:
+        raise InputError(f"{folder}: found no {_LAYOUTS} for split {split!r} in it")
+    wanted = sorted(there if languages is None else set(languages))
+    check_languages(wanted, str(folder))
+    missing = [code for code in wanted if code not in there]
+    if missing or not wanted:
+        raise InputError(
+            f"{folder}: nothing in {', '.join(missing) or 'an empty list of languages'}; "
+            f"languages that are there: {' '.join(sorted(there))}"
+        )
+    return [files_of(folder, split, code) for code in wanted]
+
+
+def _beir(folder: Path, split: str, language: str) -> Files:
+    corpus, queries, qrels = (
+        _plain_or_gzipped(folder / name)
+        for name in ("corpus.jsonl", "queries.jsonl", f"qrels/{split}.tsv")
+    )
+    if not queries:
+        raise InputError(f"{folder}: there is no queries.jsonl beside corpus.jsonl")
+    if not qrels:
+        there = sorted(path.name for path in folder.glob("qrels/*"))
+        raise InputError(
+            f"{folder}: there is no qrels/{split}.tsv; there are {' '.join(there) or 'none'}"
+        )
+    return Files(language, corpus, queries, qrels)
+
+
+def _hub_languages(folder: Path) -> set[str]:
+    codes = {path.name.removesuffix(_CORPUS) for path in folder.glob(f"*{_CORPUS}")}
+    return {code for code in codes if (folder / f"{code}-queries").is_dir()}
+
+
+def _hub(folder: Path, split: str, language: str) -> Files:
+    def parts(what: str) -> tuple[Path, ...]:
+        inside = folder / f"{language}-{what}"
+        found = sorted(inside.glob(f"{escape(split)}-*.parquet"))
+        if not found:
+            there = " ".join(sorted(path.name for path in inside.glob("*.parquet"))) or "none"
+            raise InputError(
+                f"{inside}: there is no Parquet file of split {split!r}; there are {there}"
+            )
+        if (count := re.search(r"-of-(\d+)\.parquet$", found[0].name)) and len(found) != int(
+            count[1]
+        ):
+            raise InputError(f"{inside}: {len(found)} of {int(count[1])} files of {split!r}")
+        return tuple(found)
+
+    return Files(language, parts("corpus"), parts("queries"), parts("qrels"))
+
+
+def _miracl_languages(folder: Path, split: str) -> set[str]:
+    named = re.compile(re.escape(_TOPICS) + r"([^-]+)-" + re.escape(split) + r"\.tsv(\.gz)?")
+    found = (named.fullmatch(path.name) for path in folder.rglob(f"{_TOPICS}*"))
+    return {match[1] for match in found if match}
+
+
+def _miracl(folder: Path, split: str, language: str) -> Files:
+    def below(pattern: str) -> tuple[Path, ...]:
+        files = (path for path in folder.rglob(pattern) if _READABLE.search(path.name))
+        found = sorted(files, key=lambda path: (len(path.name), path))
+        parents = {path.parent for path in found}
+        if not found or len(parents) > 1:
+            many = ", ".join(sorted(map(str, parents)))
+            raise InputError(
+                f"{folder}: {pattern} is {f'in several folders: {many}' if many else 'not there'}"
+            )
+        return tuple(found)
+
+    return Files(
+        language,
+        corpus=below(f"{_MIRACL_CORPUS}{language}/*.jsonl*"),
+        queries=below(f"{_TOPICS}{language}-{escape(split)}.tsv*"),
+        qrels=below(f"qrels.miracl-v1.0-{language}-{escape(split)}.tsv*"),
+        one_split=True,
+        trec=True,
+    )
+
+
+def _plain_or_gzipped(path: Path) -> tuple[Path, ...]:
+    both = (path, path.with_name(f"{path.name}.gz"))
+    found = tuple(file for file in both if file.is_file())
+    if len(found) > 1:
+        raise InputError(f"{found[0]} and {found[1].name} are both there; keep one of them")
+    return found

@@ -1,0 +1,293 @@
+"""XQuAD-R and MLQA-R: questions whose answer is one sentence among all sentences of a data set.
+
+Every sentence of every paragraph is a candidate, identical ones included. The gold sentence of a
+question is the first that holds the first character of its answer. These rules give the published
+counts of questions and candidates.
+
+Source: Roy et al. 2020, "LAReQA: Language-agnostic answer retrieval from a multilingual pool",
+arXiv 2004.05484, section 2.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hybridir.data.benchmark import Benchmark, Reading, build_benchmark
+from hybridir.data.pairs import Pairs, is_unicode
+from hybridir.data.passage_groups import connected
+from hybridir.errors import InputError
+from hybridir.languages import check_languages
+
+# A broken file repeats one mistake many times; this many are enough to see which.
+_SHOWN_PROBLEMS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    question_id: str
+    language: str
+    text: str
+    gold: str  # text of the gold sentence
+    relevant: tuple[str, ...]  # ids of the gold sentence and of its twins in the paragraph
+    answers: tuple[str, ...]
+
+
+@dataclass
+class _Contents:
+    questions: list[_Question] = field(default_factory=list)
+    passages: list[tuple[str, str, str]] = field(default_factory=list)  # id, language, text
+    paragraphs: dict[str, str] = field(default_factory=dict)  # passage id -> context
+
+
+def load_lareqa_pairs(
+    folder: Path, languages: Sequence[str] | None = None, with_paragraph: bool = False
+) -> Pairs:
+    """Load questions with their gold sentences as a training table.
+
+    Sentences are not aligned across languages, and questions share gold sentences. So a passage
+    group is a connected component over "same gold sentence in one language" and "same question".
+
+    Args:
+        folder: holds one ``<language>.json`` per language.
+        languages: codes to load; all that are there if None.
+        with_paragraph: append to each sentence the whole paragraph that it stands in.
+
+    Returns:
+        One row per question and language, sorted by language, in the order of the file within one.
+
+    Raises:
+        InputError: if a folder, file or record cannot be used; says which and why.
+    """
+    contents = _load(folder, languages)
+    rows = contents.questions
+    group = connected((row.question_id, key) for row in rows for key in row.relevant)
+    return Pairs(
+        question_id=[row.question_id for row in rows],
+        passage_group=[group[row.question_id] for row in rows],
+        language=[row.language for row in rows],
+        question=[row.text for row in rows],
+        passage=[
+            f"{row.gold} {contents.paragraphs[row.relevant[0]]}" if with_paragraph else row.gold
+            for row in rows
+        ],
+    )
+
+
+def load_lareqa_benchmark(
+    name: str,
+    folder: Path,
+    languages: Sequence[str] | None = None,
+    with_paragraph: bool = False,
+) -> Benchmark:
+    """Load questions with all sentences as their candidates.
+
+    Relevant for a question are the gold sentences of the same question id in every language that
+    is loaded, and sentences of the same paragraph with identical text.
+
+    Args:
+        name: names the scores.
+        folder: holds one ``<language>.json`` per language.
+        languages: codes to load; all that are there if None.
+        with_paragraph: append to each sentence the whole paragraph that it stands in, as
+            XTREME-R feeds the encoder (Ruder et al. 2021, arXiv 2104.07412).
+
+    Returns:
+        The benchmark. Passage ids read language-article-paragraph-sentence, each counted from 0,
+        for example ``en-0003-0012-004``.
+
+    Raises:
+        InputError: if a folder, file or record cannot be used; says which and why.
+    """
+    contents = _load(folder, languages)
+    relevant: dict[str, set[str]] = {}
+    for row in contents.questions:
+        relevant.setdefault(row.question_id, set()).update(row.relevant)
+    queries = ((row.question_id, row.language, row.text) for row in contents.questions)
+    passages = (
+        (key, language, f"{text} {contents.paragraphs[key]}" if with_paragraph else text)
+        for key, language, text in contents.passages
+    )
+    return build_benchmark(name, queries, passages, relevant)
+
+
+def load_lareqa_reading(folder: Path, languages: Sequence[str] | None = None) -> Reading:
+    """Load what a reader needs beside the benchmark of the same folder and languages.
+
+    Args:
+        folder: holds one ``<language>.json`` per language.
+        languages: codes to load; all that are there if None.
+
+    Returns:
+        The paragraph of every passage, and the answers of every question of the benchmark.
+
+    Raises:
+        InputError: if a folder, file or record cannot be used; says which and why.
+    """
+    contents = _load(folder, languages)
+    answers = {(row.question_id, row.language): row.answers for row in contents.questions}
+    return Reading(contents.paragraphs, answers)
+
+
+def _load(folder: Path, languages: Sequence[str] | None) -> _Contents:
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder}: there is no such folder; give the one that holds one <language>.json "
+            "per language, or let `hybridir data prepare xquad-r` or `mlqa-r` make it"
+        )
+    there = sorted(path.stem for path in folder.glob("*.json"))
+    if not there:
+        raise InputError(f"{folder}: holds no <language>.json file; is it the right folder?")
+    check_languages(there if languages is None else languages, str(folder))
+    wanted = there if languages is None else sorted(set(languages))
+    missing = [code for code in wanted if code not in there]
+    if missing or not wanted:
+        raise InputError(
+            f"{folder}: no file for {', '.join(missing) or 'an empty list of languages'}; "
+            f"languages that are there: {' '.join(there)}"
+        )
+    contents = _Contents()
+    for code in wanted:
+        _read_language(folder / f"{code}.json", code, contents)
+    return contents
+
+
+def _read_language(path: Path, language: str, contents: _Contents) -> None:
+    """Add one file to `contents`.
+
+    Raises:
+        InputError: lists the records that cannot be used, by their place in the file.
+    """
+    problems: list[str] = []
+    seen: set[str] = set()
+    top = _parse(path)
+    try:
+        for a, article in enumerate(_get(top, "data", list, "")):
+            paragraphs = _get(article, "paragraphs", list, f"data[{a}]")
+            for p, paragraph in enumerate(paragraphs):
+                place = f"data[{a}].paragraphs[{p}]"
+                prefix = f"{language}-{a:04d}-{p:04d}"
+                try:
+                    found = _read_paragraph(paragraph, place, language, prefix, contents, seen)
+                except InputError as error:
+                    found = [str(error)]
+                problems.extend(found)
+    except InputError as error:
+        problems.append(str(error))
+    if not problems and not seen:
+        problems.append("there is no question in it")
+    if problems:
+        more = len(problems) - _SHOWN_PROBLEMS
+        shown = problems[:_SHOWN_PROBLEMS] + [f"and {more} more"] * (more > 0)
+        raise InputError.collect(f"{path} cannot be used", shown)
+
+
+def _read_paragraph(
+    paragraph: object,
+    place: str,
+    language: str,
+    prefix: str,
+    contents: _Contents,
+    seen: set[str],
+) -> list[str]:
+    """Add one paragraph to `contents`; returns what is wrong with its questions."""
+    context = _get(paragraph, "context", str, place)
+    breaks = _get(paragraph, "sentence_breaks", list, place)
+    for number, pair in enumerate(breaks):
+        if not (
+            isinstance(pair, list)
+            and len(pair) == 2
+            and all(isinstance(offset, int) for offset in pair)
+            and 0 <= pair[0] < pair[1] <= len(context)
+            and context[pair[0] : pair[1]].strip()
+        ):
+            raise InputError(
+                f"{place}.sentence_breaks[{number}]: {pair!r} is no [start, end) of a text "
+                f"in the context of {len(context)} characters"
+            )
+    sentences = [context[start:end] for start, end in breaks]
+    ids = [f"{prefix}-{number:03d}" for number in range(len(sentences))]
+    contents.passages.extend(
+        (passage_id, language, text) for passage_id, text in zip(ids, sentences, strict=True)
+    )
+    contents.paragraphs.update(dict.fromkeys(ids, context))
+    problems = []
+    for number, record in enumerate(_get(paragraph, "qas", list, place)):
+        try:
+            key, text, start, answers = _read_question(
+                record, f"{place}.qas[{number}]", context, seen
+            )
+        except InputError as error:
+            problems.append(str(error))
+            continue
+        gold = next(
+            (s for (low, high), s in zip(breaks, sentences, strict=True) if low <= start < high),
+            None,
+        )
+        if gold is not None:
+            twins = tuple(i for i, s in zip(ids, sentences, strict=True) if s == gold)
+            contents.questions.append(_Question(key, language, text, gold, twins, answers))
+    return problems
+
+
+def _read_question(
+    record: object, place: str, context: str, seen: set[str]
+) -> tuple[str, str, int, tuple[str, ...]]:
+    """Check one question; returns its id, its text, where its answer starts, and its answers."""
+    key = _get(record, "id", str, place)
+    text = _get(record, "question", str, place)
+    answers = _get(record, "answers", list, place)
+    if not key.strip() or not text.strip() or not answers:
+        raise InputError(f"{place}: id, question and answers must not be empty")
+    if key in seen:
+        raise InputError(f"{place}: question id {key!r} is already there in this file")
+    seen.add(key)
+    start = _get(answers[0], "answer_start", int, f"{place}.answers[0]")
+    texts = tuple(
+        _get(answer, "text", str, f"{place}.answers[{number}]")
+        for number, answer in enumerate(answers)
+    )
+    answer = texts[0]
+    if not 0 <= start <= start + len(answer) <= len(context):
+        raise InputError(
+            f"{place}.answers[0] (question {key!r}): answer_start={start} with an answer of "
+            f"{len(answer)} characters lies outside the context of {len(context)} characters"
+        )
+    return key, text, start, texts
+
+
+def _parse(path: Path) -> object:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8"
+        ) from None
+    if not text.strip():
+        raise InputError(f"{path}: the file is empty; fetch it again")
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}, line {error.lineno}, column {error.colno}: invalid JSON "
+            f"({error.msg}); the file may be truncated, fetch it again"
+        ) from None
+    except (ValueError, RecursionError) as error:  # too many digits, or brackets
+        raise InputError(f"{path}: invalid JSON ({error}); fetch it again") from None
+
+
+def _get(record: object, key: str, kind: type, place: str) -> Any:
+    """Look up `key` in what should be a JSON object with a value of type `kind` there."""
+    where = place or "top level"
+    if not isinstance(record, dict):
+        raise InputError(f"{where}: expected an object, found {type(record).__name__}")
+    if key not in record:
+        raise InputError(f"{where}: the key {key!r} is missing")
+    if not isinstance(record[key], kind):
+        raise InputError(
+            f"{where}: {key!r} should be {kind.__name__}, found {type(record[key]).__name__}"
+        )
+    if isinstance(record[key], str) and not is_unicode(record[key]):
+        raise InputError(f"{where}: half of a surrogate pair in {key!r}")
+    return record[key]

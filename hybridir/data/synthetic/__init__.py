@@ -1,0 +1,1 @@
+"""The embedded corpus: an ontology told in pseudo-languages."""

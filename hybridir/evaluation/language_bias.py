@@ -1,0 +1,114 @@
+"""Language bias of a retriever, from the multilingual rows of a per-query table.
+
+L languages. The table is that of `evaluation.per_query`, for one benchmark; this file needs pandas
+only, so that the analysis can use it as well.
+"""
+
+import pandas as pd
+
+from hybridir import names
+
+
+def rank_distance(table: pd.DataFrame, seen_only: bool = False) -> float:
+    """Say how far apart the relevant passages of a question lie in the multilingual pool.
+
+    Per question the worst minus the best rank of its relevant passages; the mean over questions;
+    the mean over question languages. A question with one relevant passage has distance 0.
+
+    Args:
+        table: per-query table of one benchmark.
+        seen_only: look at the relevant passages in seen languages alone. Their ranks are still
+            those in the pool of all languages; questions without any are left out.
+
+    Returns:
+        Distance in ranks, 0 at best; NaN without a multilingual row.
+
+    Source: after Huang et al., SIGIR 2023, arXiv 2305.09025.
+    """
+    rows = _multilingual(table)
+    best = names.BEST_RANK_SEEN if seen_only else names.BEST_RANK
+    worst = names.WORST_RANK_SEEN if seen_only else names.WORST_RANK
+    distance = (rows[worst] - rows[best]).dropna().astype("float64")
+    language = rows.loc[distance.index, names.QUERY_LANGUAGE]
+    return float(distance.groupby(language, observed=True).mean().mean())
+
+
+def top1_languages(table: pd.DataFrame) -> pd.DataFrame:
+    """Say in which language the first passage of the multilingual pool is.
+
+    Args:
+        table: per-query table of one benchmark.
+
+    Returns:
+        [L, L] shares; a row per question language that sums to 1, a column per language of the
+        first-ranked passage.
+    """
+    rows = _multilingual(table)
+    question = rows[names.QUERY_LANGUAGE].astype("str")
+    first = rows[names.TOP1_LANGUAGE].astype("str")
+    shares = pd.crosstab(question, first, normalize="index")
+    languages = sorted({*question, *first})
+    return shares.reindex(index=sorted(set(question)), columns=languages, fill_value=0.0)
+
+
+def top1_own_language(table: pd.DataFrame) -> float:
+    """Share of questions whose first passage in the multilingual pool is in their own language.
+
+    Args:
+        table: per-query table of one benchmark.
+
+    Returns:
+        Share in [0, 1], as the mean over question languages; NaN without a multilingual row.
+        Without bias it is the share of the relevant passages in that language.
+    """
+    rows = _multilingual(table)
+    question = rows[names.QUERY_LANGUAGE].astype("str")
+    own = (question == rows[names.TOP1_LANGUAGE].astype("str")).astype("float64")
+    return float(own.groupby(question).mean().mean())
+
+
+def language_preference(table: pd.DataFrame) -> float:
+    """Say how often the first of a question's relevant passages is in the question's language.
+
+    Counted in the multilingual pool, over questions that have a relevant passage in their own
+    language and in another one; the mean over question languages. It looks at the relevant
+    passages alone, so that unlike `top1_own_language` it does not fall where retrieval is bad.
+
+    Args:
+        table: per-query table of one benchmark.
+
+    Returns:
+        Share in [0, 1]; NaN without such a question. Without bias it is one over the number of
+        languages of the relevant passages.
+
+    Source: language preference rate (LPR), Jang et al. 2026, arXiv 2605.07249.
+    """
+    own = _multilingual(table)[names.BEST_IS_OWN].dropna().astype("float64")
+    language = table.loc[own.index, names.QUERY_LANGUAGE]
+    return float(own.groupby(language, observed=True).mean().mean())
+
+
+def peer(table: pd.DataFrame) -> float:
+    """Say how probable it is that relevant passages of all languages have equal expected ranks.
+
+    Per question the p-value of Kruskal and Wallis' test of the ranks of its relevant passages in
+    the multilingual pool, grouped by language; 1 where all are in one language. The mean over
+    questions, then over question languages. Ranks go down the whole pool: no cut-off. With one
+    relevant passage a language, as in XQuAD-R, the test cannot tell anything, and p depends on
+    the number of languages alone.
+
+    Args:
+        table: per-query table of one benchmark.
+
+    Returns:
+        Mean p in [0, 1], 1 at best; NaN without a multilingual row.
+
+    Source: PEER, Yang et al. 2024, arXiv 2405.00978, with weight on relevant passages alone.
+    """
+    rows = _multilingual(table)
+    by_language = rows.groupby(names.QUERY_LANGUAGE, observed=True)[names.EQUAL_RANKS]
+    return float(by_language.mean().mean())
+
+
+def _multilingual(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table[names.SETTING] == names.MULTILINGUAL]

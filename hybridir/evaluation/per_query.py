@@ -1,0 +1,305 @@
+"""The per-query table: the primary result of an evaluation, one row per query and pool.
+
+Q queries, N passages, D dimensions, L languages, R relevant occurrences, G rows.
+
+Every other figure is an aggregate of this table; see `summary` and `language_bias`.
+"""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import chdtrc
+
+from hybridir import names
+from hybridir.data import Benchmark
+from hybridir.evaluation.answer_f1 import words_of
+from hybridir.evaluation.measures import RankedGroups, all_measures
+from hybridir.retrieval import rank_relevant, rank_stored
+from hybridir.retrieval.ranks import Observer, RelevantRanks, Scorer, rank_by
+from hybridir.retrieval.vector_store import StoredVectors
+from hybridir.runtime.files import replacing
+
+Ints = NDArray[np.int64]
+Column = Any  # an array of numpy, or one of pandas where values may be missing
+Columns = dict[str, Column]
+COLUMNS = (
+    names.BENCHMARK,
+    names.SETTING,
+    names.QUERY_LANGUAGE,
+    names.POOL_LANGUAGE,
+    names.QUESTION_ID,
+    names.POOL_SIZE,
+    names.N_RELEVANT,
+    *names.MEASURES,
+    names.BEST_RANK,
+    names.WORST_RANK,
+    names.BEST_RANK_SEEN,
+    names.WORST_RANK_SEEN,
+    names.TOP1_LANGUAGE,
+    names.BEST_IS_OWN,
+    names.EQUAL_RANKS,
+)
+
+
+def per_query_table(
+    benchmark: Benchmark,
+    queries_QD: NDArray[np.float32],
+    passages_ND: NDArray[np.float32] | StoredVectors,
+    seen_languages: Collection[str],
+    observers: Sequence[Observer] = (),
+) -> pd.DataFrame:
+    """Score every query in every pool that holds something relevant to it.
+
+    Args:
+        benchmark: queries, pools and relevance.
+        queries_QD: embeddings of `benchmark.queries`, numpy float32; scores are dot products.
+        passages_ND: embeddings of `benchmark.passages`, numpy float32, or where they lie.
+        seen_languages: languages that the encoder was trained on.
+        observers: see the scores as well, all queries of a question at once. Scores of passages
+            that lie in a file are never all there; see `ranks_from_store.observe_stored`.
+
+    Returns:
+        The columns `COLUMNS`, the rows of the settings one after the other. The pool language is
+        ``"all"`` in the multilingual setting. Ranks start at 1. Multilingual rows alone have
+        the best and worst rank among the relevant passages in seen languages (missing if
+        there is none), the language of the first-ranked passage, and whether the best of the
+        relevant passages is in the question's language (missing unless some are and some are
+        not), and p of the test that relevant passages rank alike in all languages
+        (`hybridir.evaluation.language_bias.peer`).
+
+    Raises:
+        TrialError: if a score is NaN.
+    """
+    ranks = ranks_of(benchmark, queries_QD, passages_ND, observers)
+    return table_of_ranks(benchmark, ranks, seen_languages)
+
+
+def ranks_of(
+    benchmark: Benchmark,
+    queries_QD: NDArray[np.float32],
+    passages_ND: NDArray[np.float32] | StoredVectors,
+    observers: Sequence[Observer] = (),
+) -> RelevantRanks:
+    """Rank by embeddings; arguments and errors are those of `per_query_table`."""
+    what = (
+        benchmark.pools,
+        benchmark.relevant_offsets,
+        benchmark.relevant,
+        benchmark.passage_ids,
+    )
+    if isinstance(passages_ND, StoredVectors):
+        assert not observers, "nothing shows them passages in a file"
+        return rank_stored(queries_QD, passages_ND, *what)
+    return rank_relevant(
+        queries_QD,
+        passages_ND,
+        *what,
+        question_ids=benchmark.question_ids,
+        observers=observers,
+    )
+
+
+def per_query_table_by(
+    benchmark: Benchmark,
+    score: Scorer,
+    seen_languages: Collection[str] = (),
+    observers: Sequence[Observer] = (),
+) -> pd.DataFrame:
+    """Score every query in every pool that holds something relevant to it, by any scores.
+
+    Args:
+        benchmark: queries, pools and relevance.
+        score: gives the scores, for example `hybridir.retrieval.bm25.bm25_scorer`.
+        seen_languages: languages that the scorer was trained on.
+        observers: see the scores as well, all queries of a question at once.
+
+    Returns:
+        The table of `per_query_table`.
+
+    Raises:
+        TrialError: if a score is NaN.
+    """
+    ranks = ranks_by(benchmark, score, observers)
+    return table_of_ranks(benchmark, ranks, seen_languages)
+
+
+def ranks_by(
+    benchmark: Benchmark, score: Scorer, observers: Sequence[Observer] = ()
+) -> RelevantRanks:
+    """Rank by any scores; arguments and errors are those of `per_query_table_by`."""
+    return rank_by(
+        score,
+        benchmark.pools,
+        benchmark.relevant_offsets,
+        benchmark.relevant,
+        benchmark.passage_ids,
+        question_ids=benchmark.question_ids,
+        observers=observers,
+    )
+
+
+def table_of_ranks(
+    benchmark: Benchmark, ranks: RelevantRanks, seen_languages: Collection[str]
+) -> pd.DataFrame:
+    """Turn ranks that are already there into the table of `per_query_table`."""
+    seen_L = np.array([language in seen_languages for language in benchmark.languages])
+    several = _multilingual_rows(benchmark, ranks, seen_L)
+    single = _single_language_rows(benchmark, ranks)
+    del ranks
+    # Column by column, so that none is there twice for longer than it takes.
+    joined = {name: _joined(single.pop(name), several.pop(name)) for name in list(single)}
+    return _readable(joined, benchmark)
+
+
+def write_per_query(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as Parquet, all of it or nothing.
+
+    Args:
+        table: per-query table.
+        path: file; its folder is made if it is not there, an older file is replaced.
+    """
+    with replacing(path) as part:
+        table.to_parquet(part, engine="pyarrow", compression="zstd", index=False)
+
+
+def _single_language_rows(benchmark: Benchmark, ranks: RelevantRanks) -> Columns:
+    """Rows of the monolingual, then of the cross-lingual setting, all names as numbers."""
+    query_R, language_R = benchmark.relevant_to, benchmark.relevant_languages
+    rank_R = 1 + ranks.higher_RL[np.arange(len(language_R)), language_R].astype(np.int64)
+    setting_R = (language_R != benchmark.query_languages[query_R]).astype(np.int64)
+    shape = (2, len(benchmark.queries), len(benchmark.languages))  # 2: as in names.SETTINGS
+    groups = _Groups(np.ravel_multi_index((setting_R, query_R, language_R), shape), rank_R)
+    setting_G, query_G, pool_G = np.unravel_index(groups.key_G, shape)
+    missing_G = np.ones(len(query_G), dtype=np.bool_)
+    no_rank_G = pd.arrays.IntegerArray(np.zeros(len(query_G), dtype=np.int32), missing_G)
+    return {
+        **groups.columns(benchmark, ranks.top1_QL[query_G, pool_G]),
+        names.SETTING: setting_G.astype(np.int32),
+        names.QUESTION_ID: query_G.astype(np.int32),
+        names.QUERY_LANGUAGE: benchmark.query_languages[query_G],
+        names.POOL_LANGUAGE: pool_G.astype(np.int32),
+        names.POOL_SIZE: np.diff(benchmark.pools)[pool_G].astype(np.int32),
+        names.BEST_RANK_SEEN: no_rank_G,
+        names.WORST_RANK_SEEN: no_rank_G,
+        names.TOP1_LANGUAGE: np.full(len(query_G), -1, dtype=np.int32),
+        names.BEST_IS_OWN: pd.arrays.BooleanArray(missing_G, missing_G),
+        names.EQUAL_RANKS: np.full(len(query_G), np.nan),
+    }
+
+
+def _multilingual_rows(
+    benchmark: Benchmark, ranks: RelevantRanks, seen_L: NDArray[np.bool_]
+) -> Columns:
+    """Rows of the multilingual setting, all names as numbers."""
+    query_R, language_R = benchmark.relevant_to, benchmark.relevant_languages
+    rank_R = 1 + ranks.higher_RL.sum(axis=1, dtype=np.int64)
+    groups = _Groups(query_R, rank_R)
+    query_G = groups.key_G
+    seen_R = seen_L[language_R]
+    seen = _Groups(query_R[seen_R], rank_R[seen_R])
+    best_seen_G, worst_seen_G = (
+        pd.Series(rank_G, index=seen.key_G, dtype="Int32").reindex(query_G).array
+        for rank_G in (seen.best_G, seen.worst_G)
+    )
+    own_R = (language_R == benchmark.query_languages[query_R])[groups.order_R]
+    n_own_G = groups.ranks.total(own_R.astype(np.float64))
+    no_choice_G = (n_own_G == 0) | (n_own_G == groups.ranks.sizes_G)
+    first_own_G = own_R[groups.ranks.offsets[:-1]]
+    return {
+        **groups.columns(benchmark, ranks.top1_Q[query_G]),
+        names.SETTING: np.full(len(query_G), names.SETTINGS.index(names.MULTILINGUAL), np.int32),
+        names.QUESTION_ID: query_G.astype(np.int32),
+        names.QUERY_LANGUAGE: benchmark.query_languages[query_G],
+        # Behind the last language stands that for all of them.
+        names.POOL_LANGUAGE: np.full(len(query_G), len(benchmark.languages), np.int32),
+        names.POOL_SIZE: np.full(len(query_G), len(benchmark.passages), np.int32),
+        names.BEST_RANK_SEEN: best_seen_G,
+        names.WORST_RANK_SEEN: worst_seen_G,
+        names.TOP1_LANGUAGE: benchmark.passage_languages[ranks.top1_Q[query_G]],
+        names.BEST_IS_OWN: pd.arrays.BooleanArray(first_own_G, no_choice_G),
+        names.EQUAL_RANKS: _equal_ranks(groups.ranks, language_R[groups.order_R]),
+    }
+
+
+def _joined(first: Column, second: Column) -> Column:
+    if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
+        return np.concatenate([first, second])
+    return pd.concat([pd.Series(first), pd.Series(second)], ignore_index=True).array
+
+
+def _equal_ranks(groups: RankedGroups, language_R: Ints) -> NDArray[np.float64]:
+    """[G] p of Kruskal and Wallis' test that the relevant passages of all languages rank alike.
+
+    No two ranks are equal, so there is nothing to correct for.
+    """
+    n_groups, n_languages = len(groups.sizes_G), int(language_R.max(initial=0)) + 1
+    cell_R = np.repeat(np.arange(n_groups) * n_languages, groups.sizes_G) + language_R
+    cells = n_groups * n_languages
+    count_GL = np.bincount(cell_R, minlength=cells).reshape(n_groups, n_languages)
+    total_GL = np.bincount(cell_R, groups.found_R, cells).reshape(n_groups, n_languages)
+    mean_squares_G = (total_GL**2 / np.maximum(count_GL, 1)).sum(axis=1)
+    n_G = groups.sizes_G.astype(np.float64)
+    statistic_G = 12 / (n_G * (n_G + 1)) * mean_squares_G - 3 * (n_G + 1)
+    languages_G = (count_GL > 0).sum(axis=1)
+    p_G: NDArray[np.float64] = chdtrc(np.maximum(languages_G - 1, 1), statistic_G)
+    return np.where(languages_G > 1, p_G, 1.0)
+
+
+class _Groups:
+    """Relevant occurrences with one key, such as a query with a pool, best rank first.
+
+    Attributes:
+        key_G: keys, ascending.
+        order_R: where each occurrence of the groups was.
+        ranks: of the groups.
+    """
+
+    def __init__(self, key_R: Ints, rank_R: Ints) -> None:
+        self.order_R = np.lexsort((rank_R, key_R))
+        self.key_G, starts = np.unique(key_R[self.order_R], return_index=True)
+        self.ranks = RankedGroups(rank_R[self.order_R], np.append(starts, len(self.order_R)))
+
+    @property
+    def best_G(self) -> NDArray[np.int32]:
+        return self.ranks.ranks_R[self.ranks.offsets[:-1]].astype(np.int32)
+
+    @property
+    def worst_G(self) -> NDArray[np.int32]:
+        return self.ranks.ranks_R[self.ranks.offsets[1:] - 1].astype(np.int32)
+
+    def columns(self, benchmark: Benchmark, top1_G: NDArray[np.int32]) -> Columns:
+        """Measures and extreme ranks of groups of which each passage of the pool ranks first."""
+        relevant_R = benchmark.relevant[self.order_R]
+        tables, found_G, expected_R = words_of(benchmark, top1_G, relevant_R)
+        return {
+            names.N_RELEVANT: self.ranks.sizes_G.astype(np.int32),
+            **all_measures(self.ranks),
+            **{
+                name: words.best_f1(found_G, expected_R, self.ranks.offsets)
+                for name, words in tables.items()
+            },
+            names.BEST_RANK: self.best_G,
+            names.WORST_RANK: self.worst_G,
+        }
+
+
+def _readable(columns: Columns, benchmark: Benchmark) -> pd.DataFrame:
+    """Replace numbers by names; categories keep repeated strings small."""
+    languages = list(benchmark.languages)
+    question_of_query, questions = pd.factorize(np.array(benchmark.question_ids, dtype=object))
+    columns[names.BENCHMARK] = np.zeros(len(columns[names.SETTING]), dtype=np.int32)
+    columns[names.QUESTION_ID] = question_of_query[columns[names.QUESTION_ID]]
+    for column, categories in (
+        (names.BENCHMARK, [benchmark.name]),
+        (names.SETTING, names.SETTINGS),
+        (names.QUESTION_ID, questions),
+        (names.QUERY_LANGUAGE, languages),
+        (names.POOL_LANGUAGE, [*languages, names.ALL_LANGUAGES]),
+        (names.TOP1_LANGUAGE, languages),
+    ):
+        columns[column] = pd.Categorical.from_codes(columns[column], pd.Index(categories))
+    return pd.DataFrame({name: columns.pop(name) for name in COLUMNS}, copy=False)

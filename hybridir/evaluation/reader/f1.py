@@ -1,0 +1,115 @@
+"""End-to-end answer F1: what a reader answers from the paragraph that retrieval puts first.
+
+Q queries, L languages.
+
+Retrieval is as good as what is done with it. The reader gets the paragraph of the first-ranked
+passage of a pool and the question in its own language; its answer is compared with the gold
+answers in the language of that passage, by the rules of SQuAD v1.1 (arXiv 1606.05250) and of MLQA
+(arXiv 1910.07475), see `evaluation.answer_f1`. That combination of pools is the project's own.
+"""
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from hybridir import names
+from hybridir.data import Benchmark
+from hybridir.data.benchmark import Reading
+from hybridir.errors import InputError
+from hybridir.evaluation.answer_f1 import mlqa_words, squad_words, token_f1
+from hybridir.retrieval.ranks import RelevantRanks
+
+Read = Callable[[Sequence[str], Sequence[str]], Sequence[str]]
+"""Reads an answer to each question out of the paragraph beside it."""
+
+COLUMNS = (
+    names.BENCHMARK,
+    names.SETTING,
+    names.QUERY_LANGUAGE,
+    names.POOL_LANGUAGE,
+    names.QUESTION_ID,
+    *names.READER_MEASURES,
+    names.ANSWER,
+)
+
+
+def reader_table(
+    benchmark: Benchmark, reading: Reading, ranks: RelevantRanks, read: Read
+) -> pd.DataFrame:
+    """Let a reader answer every query from the first passage of every pool.
+
+    In a pool of one language a query counts if its question has an answer in that language. In
+    the pool of all languages the gold answers are those in the language of the first-ranked
+    passage; a question without an answer in that language counts 0 there, as one that was sent to
+    the wrong place.
+
+    Args:
+        benchmark: queries and pools.
+        reading: paragraphs and gold answers of the same data.
+        ranks: from `hybridir.retrieval.ranks`; only the first passages are looked at.
+        read: for example ``partial(read_answers, load_reader(path))`` of `reader.model`; called
+            once, with each question and paragraph that belong together once.
+
+    Returns:
+        The columns `COLUMNS`, a row per query and pool, those of the settings one after the other:
+        the best F1 and the best exact match (0 or 1) over the gold answers, by MLQA's and by
+        SQuAD's rules. The pool language is ``"all"`` in the multilingual setting. The means are
+        those of `hybridir.evaluation.summary.macro_mean`.
+
+    Raises:
+        InputError: if a passage of the benchmark has no paragraph.
+    """
+    missing = [key for key in benchmark.passage_ids if key not in reading.paragraphs]
+    if missing:
+        raise InputError(
+            f"{len(missing)} passages of {benchmark.name} have no paragraph, e.g. {missing[0]!r}; "
+            "load both from the same folder, in the same languages"
+        )
+    rows = _rows(benchmark, reading, ranks)
+    asked = [
+        (benchmark.queries[query], reading.paragraphs[benchmark.passage_ids[passage]])
+        for _, query, _, passage in rows
+    ]
+    distinct = list(dict.fromkeys(asked))
+    texts = read([question for question, _ in distinct], [text for _, text in distinct])
+    answers = dict(zip(distinct, texts, strict=True))
+    found = []
+    for (setting, query, pool, passage), pair in zip(rows, asked, strict=True):
+        question_id = benchmark.question_ids[query]
+        language = benchmark.languages[benchmark.passage_languages[passage]]
+        gold = reading.answers.get((question_id, language), ())
+        query_language = benchmark.languages[benchmark.query_languages[query]]
+        where = (benchmark.name, setting, query_language, pool, question_id)
+        found.append((*where, *_measures(answers[pair], gold, language), answers[pair]))
+    table = pd.DataFrame(found, columns=list(COLUMNS))
+    return table.astype(dict.fromkeys(COLUMNS[:5], "category"))
+
+
+def _rows(
+    benchmark: Benchmark, reading: Reading, ranks: RelevantRanks
+) -> list[tuple[str, int, str, int]]:
+    """(setting, query, pool language, first passage), in the order of the settings."""
+    rows = []
+    for query, question_id in enumerate(benchmark.question_ids):
+        own = benchmark.query_languages[query]
+        for language, code in enumerate(benchmark.languages):
+            passage = int(ranks.top1_QL[query, language])
+            if (question_id, code) in reading.answers and passage >= 0:
+                setting = names.MONOLINGUAL if language == own else names.CROSSLINGUAL
+                rows.append((setting, query, code, passage))
+        first = int(ranks.top1_Q[query])
+        rows.append((names.MULTILINGUAL, query, names.ALL_LANGUAGES, first))
+    return sorted(rows, key=lambda row: names.SETTINGS.index(row[0]))
+
+
+def _measures(answer: str, gold: Sequence[str], language: str) -> tuple[float, ...]:
+    """The values of `names.READER_MEASURES`."""
+    mlqa, squad = mlqa_words(answer, language), squad_words(answer)
+    by_mlqa = [mlqa_words(text, language) for text in gold]
+    by_squad = [squad_words(text) for text in gold]
+    return (
+        max((token_f1(mlqa, words) for words in by_mlqa), default=0.0),
+        max((token_f1(squad, words) for words in by_squad), default=0.0),
+        float(mlqa in by_mlqa),
+        float(squad in by_squad),
+    )

@@ -1,0 +1,114 @@
+"""Means over a per-query table: the headline figures of a benchmark and its language matrix.
+
+Needs pandas only, so that the analysis computes its figures by the same rules.
+"""
+
+import math
+
+import pandas as pd
+
+from hybridir import names
+from hybridir.evaluation import language_bias
+
+
+def macro_mean(table: pd.DataFrame, measure: str, setting: str) -> float:
+    """Average a measure so that every language, or pair of languages, weighs the same.
+
+    Monolingual: the mean over languages of the mean over queries; cross-lingual: over ordered
+    pairs of languages; multilingual: over question languages.
+
+    Args:
+        table: per-query table of one benchmark.
+        measure: one of `names.MEASURES`.
+        setting: one of `names.SETTINGS`.
+
+    Returns:
+        The mean; NaN if the table has no row of that setting.
+
+    Source: Roy et al. 2020, arXiv 2004.05484, section 4.
+    """
+    return float(_means(table[table[names.SETTING] == setting], measure).mean())
+
+
+def language_matrix(table: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """Lay out a measure's means over queries by language pair.
+
+    Args:
+        table: per-query table of one benchmark.
+        measure: one of `names.MEASURES`.
+
+    Returns:
+        A row per query language, a column per pool language, both sorted. The diagonal is the
+        monolingual setting, the rest the cross-lingual one; NaN where a pair has no query.
+    """
+    rows = table[table[names.SETTING].isin([names.MONOLINGUAL, names.CROSSLINGUAL])]
+    matrix = _means(rows, measure).unstack(names.POOL_LANGUAGE)
+    assert isinstance(matrix, pd.DataFrame)
+    matrix.index = matrix.index.astype("str")
+    matrix.columns = matrix.columns.astype("str")
+    return matrix.sort_index(axis=0).sort_index(axis=1)
+
+
+def summarise(table: pd.DataFrame) -> dict[str, float]:
+    """Compute the headline metrics of every benchmark in a table.
+
+    A figure that the table has no row for is left out, so a benchmark without language pairs has
+    no cross-lingual mean, and its ``map_mean`` is over the settings that it has; in its place such
+    a benchmark has nDCG@10 in the monolingual setting, as MIRACL is reported. The rank distance
+    over seen languages is there only where it can differ from the one over all languages.
+
+    Args:
+        table: per-query table.
+
+    Returns:
+        Metric name (`names.mean_metric`, `names.bias_metric`) -> value.
+    """
+    metrics: dict[str, float] = {}
+    for benchmark, rows in table.groupby(names.BENCHMARK, observed=True):
+        metrics |= _summarise_one(str(benchmark), rows)
+    return {name: value for name, value in metrics.items() if not math.isnan(value)}
+
+
+def _summarise_one(benchmark: str, table: pd.DataFrame) -> dict[str, float]:
+    maps = {
+        names.mean_metric(benchmark, names.AP, setting): macro_mean(table, names.AP, setting)
+        for setting in names.SETTINGS
+    }
+    metrics = dict(maps)
+    metrics[names.mean_metric(benchmark, names.AP, "mean")] = float(pd.Series(maps).mean())
+    for measure in (names.NDCG_AT_10, names.RECALL_AT_10):
+        metrics[names.mean_metric(benchmark, measure, names.MULTILINGUAL)] = macro_mean(
+            table, measure, names.MULTILINGUAL
+        )
+    if math.isnan(maps[names.mean_metric(benchmark, names.AP, names.CROSSLINGUAL)]):
+        ndcg = names.mean_metric(benchmark, names.NDCG_AT_10, names.MONOLINGUAL)
+        metrics[ndcg] = macro_mean(table, names.NDCG_AT_10, names.MONOLINGUAL)
+    metrics[names.bias_metric(benchmark, names.RANK_DISTANCE)] = language_bias.rank_distance(table)
+    if _some_unseen(table):
+        metrics[names.bias_metric(benchmark, names.RANK_DISTANCE_SEEN)] = (
+            language_bias.rank_distance(table, seen_only=True)
+        )
+    metrics[names.bias_metric(benchmark, names.TOP1_OWN_LANGUAGE)] = (
+        language_bias.top1_own_language(table)
+    )
+    preference = language_bias.language_preference(table)
+    metrics[names.bias_metric(benchmark, names.LANGUAGE_PREFERENCE)] = preference
+    metrics[names.bias_metric(benchmark, names.PEER)] = language_bias.peer(table)
+    f1 = names.mean_metric(benchmark, names.SET_F1, names.MULTILINGUAL)
+    metrics[f1] = macro_mean(table, names.SET_F1, names.MULTILINGUAL)
+    for setting in names.SETTINGS:
+        f1 = names.mean_metric(benchmark, names.ANSWER_F1, setting)
+        metrics[f1] = macro_mean(table, names.ANSWER_F1, setting)
+    return metrics
+
+
+def _means(rows: pd.DataFrame, measure: str) -> "pd.Series[float]":
+    keys = [names.QUERY_LANGUAGE, names.POOL_LANGUAGE]
+    return rows.groupby(keys, observed=True)[measure].mean()
+
+
+def _some_unseen(table: pd.DataFrame) -> bool:
+    rows = table[table[names.SETTING] == names.MULTILINGUAL]
+    same_best = (rows[names.BEST_RANK_SEEN] == rows[names.BEST_RANK]).fillna(False)
+    same_worst = (rows[names.WORST_RANK_SEEN] == rows[names.WORST_RANK]).fillna(False)
+    return not bool((same_best & same_worst).all())

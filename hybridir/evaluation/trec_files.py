@@ -1,0 +1,135 @@
+"""Rankings and relevance in the formats that other tools read.
+
+B queries of a block, N passages.
+
+- TREC: ``run-POOL.txt`` with ``query Q0 passage rank score tag`` and ``qrels-POOL.txt`` with
+  ``query 0 passage 1``, for trec_eval, pytrec_eval, ir_measures and their kin;
+- MTEB: ``BENCHMARK_predictions.json``, which maps pool, split, query and passage to a score, as
+  its retrieval tasks save and load.
+
+A query is named by its language and its question's id, for example ``de:56be4db0acb8001400a5``,
+since translations share the id. POOL is a language, or ``all``.
+"""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridir import names
+from hybridir.data import Benchmark
+from hybridir.errors import InputError
+from hybridir.retrieval.trec_order import ascending_ids, pack, unpack
+from hybridir.runtime.files import replacing
+
+SPLIT = "test"  # MTEB's name for what is reported on
+
+
+class Runs:
+    """Keeps the first passages of every query in every pool that has something relevant to it.
+
+    Args:
+        benchmark: queries and passages.
+        depth: passages that are kept of each ranking.
+    """
+
+    def __init__(self, benchmark: Benchmark, depth: int) -> None:
+        self._benchmark = benchmark
+        self._depth = depth
+        id_order_N, by_id_N = ascending_ids(benchmark.passage_ids)
+        self._by_place_N = by_id_N[::-1]
+        self._place_N = (len(by_id_N) - 1 - id_order_N).astype(np.uint64)
+        bounds = list(pairwise(benchmark.pools.tolist()))
+        self._pools = dict(zip(benchmark.languages, bounds, strict=True))
+        self._pools[names.ALL_LANGUAGES] = (0, len(benchmark.passages))
+        # Passages and scores, best first.
+        self._found: dict[str, dict[int, tuple[NDArray[np.int32], NDArray[np.float32]]]] = {
+            pool: {} for pool in self._pools
+        }
+
+    def add(self, queries_B: NDArray[np.int64], scores_BN: NDArray[np.float32]) -> None:
+        """Rank the passages for some queries."""
+        keys_BN = pack(scores_BN, self._place_N)
+        for pool, (start, stop) in self._pools.items():
+            _, place_BK = unpack(np.sort(keys_BN[:, start:stop], axis=1)[:, : self._depth])
+            for row, query in enumerate(queries_B.tolist()):
+                if self._relevant(query, start, stop):
+                    passages = self._by_place_N[place_BK[row]]
+                    self._found[pool][query] = (passages, scores_BN[row, passages])
+
+    def write_trec(self, folder: Path, tag: str) -> list[Path]:
+        """Write a run and its relevance for each pool.
+
+        Args:
+            folder: made if it is not there.
+            tag: names the run, in one word.
+
+        Returns:
+            The files. Scores have as many digits as tell fp32 numbers apart, so that ties and
+            order survive.
+
+        Raises:
+            InputError: if an id holds white space, which parts the columns there.
+        """
+        named = (*self._benchmark.passage_ids, *self._benchmark.question_ids, tag)
+        broken = [name for name in named if not name or name.split() != [name]]
+        if broken:
+            raise InputError(
+                f"{self._benchmark.name}: TREC's files have no place for white space in a name, "
+                f"such as {broken[0]!r}; {len(broken)} names have some"
+            )
+        written = []
+        for pool, (start, stop) in self._pools.items():
+            runs, qrels = [], []
+            for query, (passages, scores) in sorted(self._found[pool].items()):
+                name = self._name(query)
+                for rank, (passage, score) in enumerate(zip(passages, scores, strict=True), 1):
+                    key = self._benchmark.passage_ids[passage]
+                    runs.append(f"{name} Q0 {key} {rank} {score:.9g} {tag}\n")
+                for passage in self._relevant(query, start, stop):
+                    qrels.append(f"{name} 0 {self._benchmark.passage_ids[passage]} 1\n")
+            for kind, lines in (("run", runs), ("qrels", qrels)):
+                if lines:
+                    written.append(_write(folder / f"{kind}-{pool}.txt", "".join(lines)))
+        return written
+
+    def write_mteb(self, folder: Path, model: str, revision: str) -> Path:
+        """Write predictions as MTEB's retrieval tasks save them; pools are its subsets.
+
+        Args:
+            folder: made if it is not there.
+            model: name of the encoder.
+            revision: what pins it.
+        """
+        ids = self._benchmark.passage_ids
+        content: dict[str, object] = {
+            "mteb_model_meta": {"model_name": model, "revision": revision}
+        }
+        for pool, found in self._found.items():
+            content[pool] = {
+                SPLIT: {
+                    self._name(query): {
+                        ids[passage]: float(score)
+                        for passage, score in zip(passages, scores, strict=True)
+                    }
+                    for query, (passages, scores) in sorted(found.items())
+                }
+            }
+        path = folder / f"{self._benchmark.name}_predictions.json"
+        return _write(path, json.dumps(content, ensure_ascii=False))
+
+    def _name(self, query: int) -> str:
+        language = self._benchmark.languages[self._benchmark.query_languages[query]]
+        return f"{language}:{self._benchmark.question_ids[query]}"
+
+    def _relevant(self, query: int, start: int, stop: int) -> list[int]:
+        low, high = self._benchmark.relevant_offsets[query : query + 2]
+        return [n for n in self._benchmark.relevant[low:high].tolist() if start <= n < stop]
+
+
+def _write(path: Path, text: str) -> Path:
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+    return path

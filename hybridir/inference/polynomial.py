@@ -1,0 +1,99 @@
+"""A smooth curve through the means: a polynomial in the mixing ratio, by least squares.
+
+A ratios, G ratios at which the curve is looked at, P coefficients.
+
+Its degree follows from the number of ratios alone, never from the scores: two less than there are
+ratios, so that something is left to test the fit by, and four at most. Three ratios have no fit:
+whatever the curve is, a parabola goes through them. A value, slope or curvature of the fit is a
+fixed weighting of the means, so its interval is that of any contrast
+(`hybridir.inference.crossed`), pointwise.
+
+Fit and means are told apart by the orthogonal polynomials of the degrees that the fit leaves out:
+each is a contrast with a p-value, the smallest of which is corrected for their number
+(Bonferroni). Where it is below .2 the curve has something that the fit has not, such as a kink at
+an end, and what is read off the fit does not count. At .05 more kinks would pass unseen, and the
+optimum's interval would miss (`benchmarks/interval_coverage.py`); a fit that is given up without
+need only costs width.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.polynomial import legendre
+
+from hybridir.inference.bootstrap import Replicates
+from hybridir.inference.crossed import Crossed
+from hybridir.inference.scores import Floats, Scores
+
+HIGHEST_DEGREE = 4
+_LOWEST_DEGREE = 2  # the lowest that has an optimum inside
+_HOLDS_FROM = 0.2
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A polynomial through the means of the seeds that have all ratios.
+
+    Attributes:
+        ratios: A, ascending.
+        degree: of the polynomial.
+        means: the means that it was fitted to, with their covariances.
+        lack_of_fit: p-value of the means lying on such a polynomial.
+    """
+
+    ratios: tuple[float, ...]
+    degree: int
+    means: Crossed
+    lack_of_fit: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the means do not contradict the fit."""
+        return self.lack_of_fit >= _HOLDS_FROM
+
+    def weights(self, at: Floats, derivative: int = 0) -> Floats:
+        """Return how the means are weighted to get the fit's value at some ratios.
+
+        Args:
+            at: [G] ratios.
+            derivative: 1 for the slope, 2 for the curvature, by the ratio.
+
+        Returns:
+            [G, A].
+        """
+        low, high = self.ratios[0], self.ratios[-1]
+        design_AP = legendre.legvander(_scaled(np.array(self.ratios), low, high), self.degree)
+        basis = legendre.legder(np.eye(self.degree + 1), derivative, scl=2 / (high - low))
+        values_GP = legendre.legval(_scaled(at, low, high), basis).T
+        weights: Floats = values_GP @ np.linalg.pinv(design_AP)
+        return weights
+
+
+def fit_curve(scores: Scores, replicates: Replicates) -> Fit | None:
+    """Fit a polynomial to the means.
+
+    Returns:
+        The fit; None with fewer than four ratios, or where no seed has all of them.
+    """
+    n_ratios = len(scores.ratios)
+    means = replicates.shared(list(range(n_ratios)))
+    degree = min(n_ratios - 2, HIGHEST_DEGREE)
+    if degree < _LOWEST_DEGREE or means is None:
+        return None
+    left_out = _orthogonal(scores.ratios)[degree + 1 :]
+    p_values = means.p_values(left_out)
+    lack = min(1.0, float(p_values.min()) * len(p_values))
+    return Fit(scores.ratios, degree, means, lack)
+
+
+def _orthogonal(ratios: tuple[float, ...]) -> Floats:
+    """[A, A] a polynomial of each degree up to A - 1 at the ratios, orthonormal over them."""
+    at = _scaled(np.array(ratios), ratios[0], ratios[-1])
+    rows: Floats = np.linalg.qr(legendre.legvander(at, len(ratios) - 1))[0].T
+    return rows
+
+
+def _scaled(at: Floats, low: float, high: float) -> Floats:
+    """Move [low, high] to [-1, 1], where Legendre's polynomials live."""
+    scaled: Floats = (2 * at - low - high) / (high - low)
+    return scaled

@@ -1,0 +1,144 @@
+"""Compiled counting of the candidates that rank above each relevant passage.
+
+B queries of a block, N candidates, P of them in a block, L languages, R relevant occurrences, Q
+queries in all.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybridir.runtime.jit import compiled
+
+
+@compiled
+def count_higher(
+    scores_BN: NDArray[np.float32],
+    maxima_BL: NDArray[np.float32],
+    queries_B: NDArray[np.int64],
+    pools: NDArray[np.int64],
+    relevant_offsets: NDArray[np.int64],
+    relevant: NDArray[np.int64],
+    id_order_N: NDArray[np.int32],
+    by_id_N: NDArray[np.int32],
+    higher_RL: NDArray[np.int32],
+    top1_QL: NDArray[np.int32],
+) -> None:
+    """Count, for one block of queries, what ranks above each relevant passage.
+
+    A candidate ranks above another with a higher score or, at an equal score, with the higher id.
+    The counting loop compares one contiguous pool with one threshold and adds up in 32 bits, so
+    that it is compiled to vector instructions; ids are looked at only where a tie exists.
+
+    Args:
+        scores_BN: scores, none of them NaN.
+        maxima_BL: largest score of each row in each pool.
+        queries_B: numbers of the block's queries.
+        pools: [L + 1] boundaries of the languages' pools.
+        relevant_offsets: [Q + 1] boundaries of the queries' relevant passages.
+        relevant: [R] passage indices.
+        id_order_N: position of each passage's id among all ids, in ascending order.
+        by_id_N: inverse of `id_order_N`.
+        higher_RL: written to: candidates of each pool that rank above the relevant passage.
+        top1_QL: written to: the passage of each pool that ranks first; -1 in an empty pool.
+    """
+    for row in range(scores_BN.shape[0]):
+        query = queries_B[row]
+        for language in range(pools.shape[0] - 1):
+            start, stop = pools[language], pools[language + 1]
+            pool = scores_BN[row, start:stop]
+            order = id_order_N[start:stop]
+            maximum = maxima_BL[row, language]
+            highest_id = np.int32(-1)
+            for index in range(pool.shape[0]):
+                candidate = order[index] if pool[index] == maximum else np.int32(-1)
+                highest_id = np.int32(max(highest_id, candidate))
+            top1_QL[query, language] = by_id_N[highest_id] if start < stop else -1
+            for occurrence in range(relevant_offsets[query], relevant_offsets[query + 1]):
+                passage = relevant[occurrence]
+                threshold = scores_BN[row, passage]
+                above = np.int32(0)
+                equal = np.int32(0)
+                # int32 sums are int64 to numba; the casts keep the accumulators narrow.
+                for index in range(pool.shape[0]):
+                    above = np.int32(above + np.int32(pool[index] > threshold))
+                    equal = np.int32(equal + np.int32(pool[index] == threshold))
+                if equal > np.int32(start <= passage < stop):
+                    own = id_order_N[passage]
+                    for index in range(pool.shape[0]):
+                        wins = pool[index] == threshold and order[index] > own
+                        above = np.int32(above + np.int32(wins))
+                higher_RL[occurrence, language] = above
+
+
+@compiled
+def count_higher_in_block(
+    scores_BP: NDArray[np.float32],
+    maxima_BL: NDArray[np.float32],
+    first_query: int,
+    first_passage: int,
+    bounds: NDArray[np.int64],
+    relevant_offsets: NDArray[np.int64],
+    relevant: NDArray[np.int64],
+    thresholds_R: NDArray[np.float32],
+    id_order_N: NDArray[np.int32],
+    higher_RL: NDArray[np.int32],
+    best_QL: NDArray[np.float32],
+    best_id_QL: NDArray[np.int32],
+) -> bool:
+    """Add what one block of candidates has above each relevant passage of one block of queries.
+
+    Args:
+        scores_BP: scores of consecutive queries and consecutive passages, none of them NaN.
+        maxima_BL: largest score of each row in each pool, as far as it lies in the block.
+        first_query: number of the first row's query.
+        first_passage: index of the first column's passage.
+        bounds: [L + 1] columns between which each pool lies.
+        relevant_offsets: [Q + 1] boundaries of the queries' relevant passages.
+        relevant: [R] passage indices.
+        thresholds_R: their scores.
+        id_order_N: position of each passage's id among all ids, in ascending order.
+        higher_RL: added to: candidates of each pool that rank above the relevant passage.
+        best_QL: kept up: largest score of each pool so far, minus infinity before the first.
+        best_id_QL: kept up: position of the id of its first passage; -1 before the first.
+
+    Returns:
+        Whether the relevant passages among the candidates have the scores that are given.
+    """
+    as_given = True
+    for row in range(scores_BP.shape[0]):
+        query = first_query + row
+        for language in range(bounds.shape[0] - 1):
+            start, stop = bounds[language], bounds[language + 1]
+            if start == stop:
+                continue
+            pool = scores_BP[row, start:stop]
+            order = id_order_N[first_passage + start : first_passage + stop]
+            maximum = maxima_BL[row, language]
+            if maximum >= best_QL[query, language]:
+                highest_id = np.int32(-1)
+                for index in range(pool.shape[0]):
+                    candidate = order[index] if pool[index] == maximum else np.int32(-1)
+                    highest_id = np.int32(max(highest_id, candidate))
+                if maximum > best_QL[query, language]:
+                    best_QL[query, language] = maximum
+                    best_id_QL[query, language] = highest_id
+                elif highest_id > best_id_QL[query, language]:
+                    best_id_QL[query, language] = highest_id
+            for occurrence in range(relevant_offsets[query], relevant_offsets[query + 1]):
+                column = relevant[occurrence] - first_passage
+                threshold = thresholds_R[occurrence]
+                above = np.int32(0)
+                equal = np.int32(0)
+                # As above: narrow accumulators make vector instructions.
+                for index in range(pool.shape[0]):
+                    above = np.int32(above + np.int32(pool[index] > threshold))
+                    equal = np.int32(equal + np.int32(pool[index] == threshold))
+                if start <= column < stop:
+                    as_given = as_given and scores_BP[row, column] == threshold
+                if equal > np.int32(start <= column < stop):
+                    own = id_order_N[relevant[occurrence]]
+                    for index in range(pool.shape[0]):
+                        wins = pool[index] == threshold and order[index] > own
+                        above = np.int32(above + np.int32(wins))
+                higher_RL[occurrence, language] += above
+    return as_given

@@ -1,0 +1,89 @@
+"""Two studies that differ by known amounts, compared from end to end."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from analysis.report import write_reports
+from hybridir import names
+from hybridir.errors import InputError
+
+Trials = list[dict[str, Any]]
+Known = tuple[Callable[..., str], Callable[..., Trials]]
+SCRIPT = Path(__file__).parents[3] / "analysis" / "report.py"
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory, known: Known) -> tuple[Path, str]:
+    """``base`` compared with ``better``, whose mAP at .5 is .1 higher; and their database."""
+    folder = tmp_path_factory.mktemp("two")
+    write_study, make_trials = known
+    write_study(folder, "base", make_trials([0.0, 0.5, 1.0], [1, 2, 3]))
+    better = make_trials([0.0, 0.5, 1.0], [1, 2, 3])
+    for trial in better:
+        if trial["params"][names.MIXING_RATIO] == 0.5:
+            trial["tables"]["known"][names.AP] += 0.1
+    uri = write_study(folder, "better", better)
+    write_study(folder, "elsewhere", make_trials([0.5], [1], "other"))
+    return write_reports(["base", "better"], uri, folder / "out", log=False), uri
+
+
+def test_gains_differ_by_what_was_added(two: tuple[Path, str]) -> None:
+    table = pd.read_csv(two[0].parent / "tables" / "gain_differences-known.csv")
+    assert len(table) == 6, "three settings, two pure strategies"
+    assert set(zip(table["first"], table["second"], strict=True)) == {("base", "better")}
+    assert table["difference"].tolist() == [pytest.approx(-0.1)] * 6
+    pool = table[(table["setting"] == names.MULTILINGUAL) & (table["pure"] == 0)]
+    assert pool["gain_first"].item() == pytest.approx(0.45 - 0.40)
+    assert set(table["paired"]) == {"yes"}
+
+
+def test_the_page_says_it_in_words_and_links_each_report(two: tuple[Path, str]) -> None:
+    page = two[0].read_text()
+    assert "differs between studies in 6 of 6 comparisons" in page
+    assert "better gains 0.100 mAP more than base" in page
+    for name in ("base", "better"):
+        assert f'href="{name}/report.html"' in page
+        assert (two[0].parent / name / "report.html").is_file()
+
+
+def test_curves_of_both_are_in_one_table_and_one_figure(two: tuple[Path, str]) -> None:
+    curves = pd.read_csv(two[0].parent / "tables" / "curves-known.csv")
+    means = curves[(curves["measure"] == names.AP) & (curves["setting"] == names.MULTILINGUAL)]
+    at_half = means[means[names.MIXING_RATIO] == 0.5].set_index("study")["mean"]
+    assert at_half.to_dict() == pytest.approx({"base": 0.45, "better": 0.55})
+    figures = {path.name for path in (two[0].parent / "figures").iterdir()}
+    assert figures == {f"studies-known.{suffix}" for suffix in ("svg", "png", "pdf")}
+
+
+def test_what_cannot_be_compared_is_refused_before_anything_is_written(
+    two: tuple[Path, str], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"no study 'absent'.*base, better, elsewhere"):
+        write_reports(["base", "absent"], two[1], tmp_path / "a", log=False)
+    assert not (tmp_path / "a").exists()
+    with pytest.raises(InputError, match=r"no benchmark in common.*base: known; elsewhere: other"):
+        write_reports(["base", "elsewhere"], two[1], tmp_path / "b", log=False)
+    assert not (tmp_path / "b").exists()
+    with pytest.raises(InputError, match="needs two studies, 'base' is one"):
+        write_reports(["base", "base"], two[1], tmp_path / "c", log=False)
+
+
+def test_command_with_two_names_prints_the_comparison_last(
+    two: tuple[Path, str], tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), "base", "better", "--tracking-uri", two[1], "--no-log"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    page = tmp_path / done.stdout.splitlines()[-1]
+    assert page == tmp_path / "results" / "base and better" / "report" / "report.html"
+    assert 'href="../../base/report/report.html"' in page.read_text()

@@ -1,0 +1,79 @@
+"""The section on the search's effects: what it shows, and what it says when it cannot."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.page.model import Section
+from analysis.sections.search_effects import effects_section, search_points
+from analysis.study.mlflow import Study
+from hybridir import names
+
+OBJECTIVE = "dev/map_mean"
+
+
+@pytest.fixture
+def section_of(study: Study) -> Callable[[int, str], Section]:
+    """The section of a study with so many search trials, under these search settings."""
+
+    def made(n_trials: int, search: str) -> Section:
+        generator = np.random.default_rng(0)
+        ratio = generator.random(n_trials)
+        trials = pd.DataFrame(
+            {
+                "phase": names.PHASE_SEARCH,
+                "state": names.COMPLETE,
+                names.MIXING_RATIO: ratio,
+                names.TEMPERATURE: 10 ** generator.uniform(-2, 0, n_trials),
+                names.BATCH_SIZE: generator.choice([16, 32, 64], n_trials),
+                names.FIDELITY: 1.0,
+                OBJECTIVE: ratio + generator.normal(0, 0.1, n_trials),
+            }
+        )
+        searched = replace(study, trials=trials, text=f"search: {{{search}}}")
+        found = effects_section(searched, generator)
+        assert found is not None
+        return found
+
+    return made
+
+
+def test_too_few_trials_are_told_how_many_it_takes(study: Study) -> None:
+    found = effects_section(study, np.random.default_rng(0))
+    assert found is not None
+    # the two complete trials differ in ratio and batch size: constant, two, no square, one product
+    assert "2 search trials were completed" in found.paragraphs[0]
+    assert "take 9 trials spread over the space" in found.paragraphs[0]
+    assert not found.figures
+
+
+def test_trials_of_a_smaller_budget_are_left_out(study: Study) -> None:
+    trials = study.trials.copy()
+    trials.loc[trials["trial"] == "search-000", names.FIDELITY] = 0.5
+    trials.loc[trials["trial"] == "search-002", names.FIDELITY] = 1.0
+    assert search_points(trials, OBJECTIVE)["trial"].tolist() == ["search-002"]
+
+
+def test_effects_stand_with_their_interval_and_n(
+    section_of: Callable[[int, str], Section],
+) -> None:
+    found = section_of(18, "sampler: tpe, scheduler: asha")
+    table = found.tables[0].data.set_index("term")
+    # half the range of the ratio changes the score by about .5
+    assert table["low"]["mixing ratio α"] < 0.5 < table["high"]["mixing ratio α"]
+    assert set(table["n_trials"]) == {18}
+    assert "n = 18 trials, one seed each." in found.figures[0].caption
+    assert "Importances take 20 trials; there are 18." in found.paragraphs
+
+
+def test_pain_23_an_adaptive_sampler_comes_with_its_caveat_and_others_without(
+    section_of: Callable[[int, str], Section],
+) -> None:
+    adaptive = section_of(18, "sampler: tpe, scheduler: asha").paragraphs[0]
+    assert "importances and effects are biased" in adaptive
+    assert "The scheduler (asha) stopped trials" in adaptive
+    spread = section_of(18, "sampler: quasi-random").paragraphs[0]
+    assert spread == ("The sampler (quasi-random) spread the trials without looking at scores.")

@@ -1,0 +1,358 @@
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hybridir.batches.plan import BatchKind, BatchPlan
+from hybridir.config.trial import DataConfig
+from hybridir.data.load import load_benchmarks, load_training, stamps
+from hybridir.data.pairs import Pairs, joined
+from hybridir.errors import InputError
+from tests.support.layouts import beir, hub
+
+
+def test_a_stamp_changes_with_the_content_of_a_file_and_not_without(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_text("one")
+    before = stamps([file])
+    assert stamps([file]) == before
+    file.write_text("four")
+    assert stamps([file]) != before
+
+
+def test_a_stamp_changes_when_the_same_length_is_written_later(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_text("one")
+    before = stamps([file])
+    file.write_text("two")
+    os.utime(file, ns=(before[0][1] + 1, before[0][1] + 1))
+    assert stamps([file]) != before
+
+
+def test_a_folder_is_stamped_by_all_files_below_it(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "b.json").write_text("b")
+    (tmp_path / "inner" / "a.json").write_text("a")
+    names = [Path(name).name for name, _, _ in stamps([tmp_path])]
+    assert names == ["b.json", "a.json"]
+
+
+def test_what_is_not_there_has_no_stamp(tmp_path: Path) -> None:
+    assert stamps([tmp_path / "absent"]) == ()
+
+
+def write_table(
+    folder: Path, questions: int = 40, languages: tuple[str, ...] = ("de", "en")
+) -> Path:
+    path = folder / "table.jsonl"
+    rows = [
+        {
+            "question_id": f"q{number}",
+            "passage_group": f"g{number // 2}",
+            "language": language,
+            "question": f"{language} question {number}",
+            "passage": f"{language} passage {number // 2}",
+        }
+        for language in languages
+        for number in range(questions)
+        if language == "en" or number % 4 < 2  # the other half exists in English only
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return path
+
+
+def write_mixture(folder: Path) -> list[dict[str, Any]]:
+    """Two tables with the same ids: 60 rows in two languages, and 20 in English."""
+    sources = []
+    for name, questions, languages in (("large", 40, ("de", "en")), ("small", 20, ("en",))):
+        (folder / name).mkdir()
+        sources.append({"table": {"path": write_table(folder / name, questions, languages)}})
+    return sources
+
+
+def write_benchmark(root: Path, name: str, question_id: str) -> Path:
+    folder = root / name
+    folder.mkdir()
+    qa = {
+        "id": question_id,
+        "question": "Who?",
+        "answers": [{"answer_start": 0, "text": "Ann"}],
+    }
+    paragraph = {"context": "Ann.", "sentence_breaks": [[0, 4]], "qas": [qa]}
+    (folder / "en.json").write_text(json.dumps({"data": [{"paragraphs": [paragraph]}]}), "utf-8")
+    return root
+
+
+def config(train: dict[str, Any], **more: Any) -> DataConfig:
+    return DataConfig.model_validate({"train": train, **more})
+
+
+def rows(pairs: Pairs) -> set[tuple[str, str]]:
+    return set(zip(pairs.question_id, pairs.language, strict=True))
+
+
+def test_synthetic_corpus_brings_its_own_dev_and_test() -> None:
+    given = config({"synthetic": {"languages": 2, "entities": 30}}, report_on=["synthetic-test"])
+    data = load_training(given)
+    (test,) = load_benchmarks(given)
+    assert len(data.pairs) == 30 * 4 * 2
+    assert data.dev is not None
+    assert (data.dev.name, test.name) == ("dev", "synthetic-test")
+    assert data.seen_languages == test.languages == ("qa", "qb")
+    assert not set(data.pairs.question_id) & (set(data.dev.question_ids) | set(test.question_ids))
+
+
+def test_other_sources_are_split_so_that_no_passage_group_is_on_both_sides(tmp_path: Path) -> None:
+    given = config({"table": {"path": write_table(tmp_path)}}, dev_share=0.25)
+    data = load_training(given)
+    assert data.dev is not None
+    everything = load_training(given.model_copy(update={"tune_on": None})).pairs
+    group = dict(zip(everything.question_id, everything.passage_group, strict=True))
+    held_out = {group[key] for key in data.dev.question_ids}
+    assert len(held_out) == 5  # a quarter of 20 groups
+    assert not held_out & set(data.pairs.passage_group)
+    assert held_out | set(data.pairs.passage_group) == set(everything.passage_group)
+    dev_rows = {
+        (key, data.dev.languages[language])
+        for key, language in zip(data.dev.question_ids, data.dev.query_languages, strict=True)
+    }
+    assert dev_rows | rows(data.pairs) == rows(everything)
+    assert not dev_rows & rows(data.pairs)
+
+
+def test_split_is_the_same_whenever_it_is_made(tmp_path: Path) -> None:
+    data = []
+    for name in ("first", "second"):  # what is loaded from one path is kept
+        (tmp_path / name).mkdir()
+        table = {"table": {"path": write_table(tmp_path / name)}}
+        data.append(load_training(config(table, dev_share=0.25)))
+    first, second = data
+    assert first.pairs.digest == second.pairs.digest
+    assert first.dev is not None
+    assert second.dev is not None
+    assert first.dev.digest == second.dev.digest
+
+
+def test_what_was_loaded_is_kept_until_its_file_changes(tmp_path: Path) -> None:
+    given = config({"table": {"path": write_table(tmp_path, questions=40)}}, tune_on=None)
+    first = load_training(given)
+    assert load_training(given) is first
+    write_table(tmp_path, questions=36)
+    assert len(load_training(given).pairs) == 36 + 18
+
+
+def test_benchmarks_are_kept_until_a_file_changes(tmp_path: Path) -> None:
+    root = write_benchmark(tmp_path, "xquad-r", "q1")
+    given = config(
+        {"synthetic": {"languages": 2, "entities": 30}}, report_on=["xquad-r"], data_root=root
+    )
+    first = load_benchmarks(given)
+    assert load_benchmarks(given) is first
+    file = root / "xquad-r" / "en.json"
+    file.write_text(file.read_text().replace("q1", "q22"))
+    assert load_benchmarks(given)[0].question_ids == ["q22"]
+
+
+def test_another_split_seed_holds_out_other_groups(tmp_path: Path) -> None:
+    given = config({"table": {"path": write_table(tmp_path)}}, dev_share=0.25)
+    assert load_training(given, 0).pairs.digest != load_training(given, 1).pairs.digest
+
+
+def test_parts_are_of_what_is_trained_on_and_share_one_development_set(tmp_path: Path) -> None:
+    train = {"table": {"path": write_table(tmp_path)}}
+    whole = load_training(config(train, dev_share=0.25))
+    given = [
+        config(train, dev_share=0.25, data_part={"number": number, "of": 3}) for number in range(3)
+    ]
+    parts = [load_training(one) for one in given]
+    assert set().union(*(rows(part.pairs) for part in parts)) == rows(whole.pairs)
+    assert sum(len(part.pairs) for part in parts) == len(whole.pairs)
+    assert all(part.dev is whole.dev for part in parts), "loaded once for all"
+    groups = [set(part.pairs.passage_group) for part in parts]
+    assert sum(map(len, groups)) == len(set().union(*groups))
+    assert load_training(given[2]) is parts[2]
+    assert load_training(given[0]).pairs.digest == parts[0].pairs.digest
+
+
+def test_each_data_set_of_a_mixture_is_dealt_out_by_itself(tmp_path: Path) -> None:
+    train = {"mix": [{**source} for source in write_mixture(tmp_path)]}
+    half = load_training(config(train, tune_on=None, data_part={"number": 1, "of": 2}))
+    # 20 groups of the large table and 10 of the small one, two questions each.
+    assert [len(set(table.passage_group)) for table in half.tables] == [10, 5]
+    assert len(half.pairs) == sum(map(len, half.tables))
+
+
+def test_without_tuning_everything_is_trained_on(tmp_path: Path) -> None:
+    data = load_training(config({"table": {"path": write_table(tmp_path)}}, tune_on=None))
+    assert data.dev is None
+    assert len(data.pairs) == 40 + 20
+
+
+def test_shared_keeps_questions_in_two_languages_or_more(tmp_path: Path) -> None:
+    train = {"table": {"path": write_table(tmp_path)}, "questions": "shared"}
+    data = load_training(config(train, dev_share=0.2))
+    assert data.dev is not None
+    assert len(data.pairs) + len(data.dev.queries) == 20 + 20
+    assert {number % 4 for number in (int(key[1:]) for key in data.pairs.question_id)} == {0, 1}
+
+
+def test_shared_questions_of_one_language_are_refused(tmp_path: Path) -> None:
+    path = write_table(tmp_path, languages=("en",))
+    train = {"table": {"path": path}, "questions": "shared"}
+    with pytest.raises(InputError, match="no question of the training data exists in two"):
+        load_training(config(train))
+
+
+def test_seen_languages_are_those_trained_on(tmp_path: Path) -> None:
+    train = {"table": {"path": write_table(tmp_path), "languages": ["en"]}}
+    assert load_training(config(train)).seen_languages == ("en",)
+
+
+def test_pain_22_benchmark_that_shares_question_ids_with_training_is_refused(
+    tmp_path: Path,
+) -> None:
+    write_benchmark(tmp_path, "xquad-r", "q7")
+    train = {"table": {"path": write_table(tmp_path)}}
+    given = config(train, report_on=["xquad-r"], data_root=tmp_path)
+    with pytest.raises(InputError, match=r"xquad-r: 1 of 1 question ids \(same id\), e\.g\. 'q7'"):
+        load_training(given)
+    allowed = load_training(given.model_copy(update={"allow_contamination": True}))
+    assert [(overlap.what, overlap.count) for overlap in allowed.overlaps] == [("question ids", 1)]
+
+
+def test_benchmarks_come_in_the_order_of_the_configuration(tmp_path: Path) -> None:
+    write_benchmark(tmp_path, "xquad-r", "x")
+    write_benchmark(tmp_path, "mlqa-r", "m")
+    train = {"table": {"path": write_table(tmp_path)}}
+    given = config(train, report_on=["xquad-r", "mlqa-r"], data_root=tmp_path)
+    assert [benchmark.name for benchmark in load_benchmarks(given)] == ["xquad-r", "mlqa-r"]
+
+
+def test_reported_languages_of_the_synthetic_corpus_can_be_chosen() -> None:
+    report = [{"name": "synthetic-test", "languages": ["qc", "qa"]}]
+    given = config({"synthetic": {"languages": 3, "entities": 30}}, report_on=report)
+    (some,) = load_benchmarks(given)
+    (every,) = load_benchmarks(
+        given.model_copy(
+            update={"report_on": (given.report_on[0].model_copy(update={"languages": None}),)}
+        )
+    )
+    assert some.languages == ("qa", "qc")
+    kept = [passage for passage in every.passage_ids if not passage.startswith("qb")]
+    assert list(some.passage_ids) == kept
+    assert len(some.queries) == 480
+    assert len(some.relevant) == 480 * 2
+
+
+def test_reported_language_that_the_corpus_lacks_is_refused() -> None:
+    report = [{"name": "synthetic-test", "languages": ["qa", "qe"]}]
+    given = config({"synthetic": {"languages": 2, "entities": 30}}, report_on=report)
+    with pytest.raises(InputError, match="no qe; languages that are there: qa qb"):
+        load_benchmarks(given)
+
+
+def test_mlqa_r_is_trained_on_and_xquad_r_reported_on(data_root: Path) -> None:
+    train = {"lareqa": {"name": "mlqa-r", "languages": ["en", "de"]}, "questions": "shared"}
+    report = [{"name": "xquad-r", "languages": ["de", "tr"]}]
+    given = config(train, tune_on=None, report_on=report, data_root=data_root)
+    data = load_training(given)
+    (xquad,) = load_benchmarks(given)
+    # All 512 German questions of MLQA-R are there in English as well.
+    assert len(data.pairs) == 2 * 512
+    assert data.seen_languages == ("de", "en")
+    assert xquad.languages == ("de", "tr")
+    assert len(xquad.passages) == 1276 + 1167
+
+
+def test_a_mixture_keeps_its_tables_apart_and_holds_out_groups_of_each(tmp_path: Path) -> None:
+    data = load_training(config({"mix": write_mixture(tmp_path)}, dev_share=0.2))
+    # A fifth of 20 and of 10 groups of two questions.
+    large, small = data.tables
+    assert len(set(large.passage_group)) == 20 - 4
+    assert len(set(small.passage_group)) == 10 - 2
+    assert len(small) == 20 - 2 * 2
+    assert data.pairs.digest == joined([large, small]).digest
+    assert data.seen_languages == ("de", "en")
+    assert data.dev is not None
+    held_out = set(data.dev.question_ids)
+    assert len([key for key in held_out if key.startswith("1/")]) == 4 * 2
+    assert len([key for key in held_out if key.startswith("2/")]) == 2 * 2
+    assert not held_out & set(data.pairs.question_id)
+    assert len(data.dev.queries) + len(data.pairs) == 60 + 20
+
+
+def test_batches_of_a_mixture_have_rows_of_the_joined_table(tmp_path: Path) -> None:
+    data = load_training(config({"mix": write_mixture(tmp_path)}, tune_on=None))
+    plan = BatchPlan(data.tables, batch_size=6, mixing_ratio=0.5, pairs=600, seed=1)
+    for step in range(len(plan)):
+        batch = plan[step]
+        for question, passage in zip(batch.questions, batch.passages, strict=True):
+            assert data.pairs.question_id[question] == data.pairs.question_id[passage]
+            crosses = data.pairs.language[question] != data.pairs.language[passage]
+            assert crosses == (batch.kind is BatchKind.CROSSLINGUAL)
+        assert len({data.pairs.question_id[row][0] for row in batch.questions}) == 1
+
+
+def test_a_changed_table_of_a_mixture_is_read_anew(tmp_path: Path) -> None:
+    given = config({"mix": write_mixture(tmp_path)}, tune_on=None)
+    first = load_training(given)
+    assert load_training(given) is first
+    write_table(tmp_path / "small", 10, ("en",))
+    assert len(load_training(given).tables[1]) == 10
+
+
+def test_shared_questions_name_the_data_set_of_a_mixture_that_has_none(tmp_path: Path) -> None:
+    given = config({"mix": write_mixture(tmp_path), "questions": "shared"})
+    with pytest.raises(InputError, match=r"in two languages \(data set 2 of the mixture\)"):
+        load_training(given)
+
+
+def test_a_benchmark_that_shares_ids_with_one_data_set_of_a_mixture_is_refused(
+    tmp_path: Path,
+) -> None:
+    write_benchmark(tmp_path, "xquad-r", "q7")
+    given = config({"mix": write_mixture(tmp_path)}, report_on=["xquad-r"], data_root=tmp_path)
+    with pytest.raises(InputError, match=r"xquad-r: 1 of 1 question ids \(same id\), e\.g\. 'q7'"):
+        load_training(given)
+
+
+def test_mlqa_r_can_be_mixed_with_a_table(data_root: Path, tmp_path: Path) -> None:
+    mix = [{"lareqa": {"name": "mlqa-r"}}, {"table": {"path": write_table(tmp_path)}}]
+    data = load_training(config({"mix": mix}, tune_on=None, data_root=data_root))
+    assert [len(table) for table in data.tables] == [4199, 60]
+
+
+def test_missing_data_root_folder_is_reported(tmp_path: Path) -> None:
+    given = config({"lareqa": {"name": "mlqa-r"}}, data_root=tmp_path / "nowhere")
+    with pytest.raises(InputError, match="nowhere/mlqa-r: there is no such folder"):
+        load_training(given)
+
+
+def test_benchmarks_in_folders_are_reported_on_beside_the_others(tmp_path: Path) -> None:
+    report = [
+        {"name": "scifact", "folder": beir(tmp_path / "beir"), "language": "en"},
+        {"name": "synthetic-test"},
+        {"name": "miracl", "folder": hub(tmp_path / "hub", ["sw", "yo"]), "split": "dev"},
+    ]
+    given = config({"synthetic": {"languages": 2, "entities": 30}}, report_on=report)
+    scifact, _, miracl = load_benchmarks(given)
+    assert (scifact.name, scifact.languages) == ("scifact", ("en",))
+    assert (miracl.name, miracl.languages) == ("miracl", ("sw", "yo"))
+    assert load_training(given).overlaps == ()
+    kept = load_benchmarks(given)
+    path = tmp_path / "beir" / "queries.jsonl"
+    path.write_text(path.read_text().replace("Which river?", "Which stream?"))
+    assert "Which stream?" not in kept[0].queries
+    assert "Which stream?" in load_benchmarks(given)[0].queries
+
+
+def test_a_folder_that_shares_questions_with_training_is_refused(tmp_path: Path) -> None:
+    row = {"language": "en", "question": "which RIVER", "passage": "Another."}
+    table = tmp_path / "table.jsonl"
+    table.write_text(json.dumps({"question_id": "t", **row}) + "\n")
+    report = [{"name": "scifact", "folder": beir(tmp_path / "beir"), "language": "en"}]
+    given = config({"table": {"path": table}}, tune_on=None, report_on=report)
+    with pytest.raises(InputError, match=r"scifact: 1 of 2 questions \(same words\)"):
+        load_training(given)

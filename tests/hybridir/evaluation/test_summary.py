@@ -1,0 +1,116 @@
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from hybridir.evaluation.summary import language_matrix, macro_mean, summarise
+
+ROOT = Path(__file__).parents[3]
+COLUMNS = ["benchmark", "setting", "query_language", "pool_language", "ap"]
+
+
+def table(*rows: tuple[object, ...], seen: bool = True) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(COLUMNS[:4], "category"))
+    frame["ndcg_at_10"] = frame["recall_at_10"] = frame["ap"] / 2
+    frame["set_f1"] = frame["answer_f1"] = frame["ap"] / 4
+    frame["equal_ranks"] = frame["ap"]
+    frame["best_is_own"] = pd.array([n % 2 == 0 for n in frame.index], dtype="boolean")
+    frame["best_rank"], frame["worst_rank"] = 1, 11
+    frame["best_rank_seen"] = pd.array([1] * len(frame), dtype="Int32")
+    frame["worst_rank_seen"] = pd.array([11 if seen else 5] * len(frame), dtype="Int32")
+    frame["top1_language"] = frame["query_language"]
+    return frame
+
+
+ROWS = (
+    ("b", "monolingual", "de", "de", 0.1),
+    ("b", "monolingual", "de", "de", 0.3),
+    ("b", "monolingual", "en", "en", 0.6),
+    ("b", "crosslingual", "de", "en", 0.2),
+    ("b", "crosslingual", "de", "en", 0.4),
+    ("b", "crosslingual", "de", "en", 0.6),
+    ("b", "crosslingual", "en", "de", 0.8),
+    ("b", "multilingual", "de", "all", 0.5),
+    ("b", "multilingual", "en", "all", 0.2),
+    ("b", "multilingual", "en", "all", 0.4),
+)
+
+
+def test_every_language_pair_weighs_the_same_however_many_queries_it_has() -> None:
+    assert macro_mean(table(*ROWS), "ap", "monolingual") == pytest.approx((0.2 + 0.6) / 2)
+    assert macro_mean(table(*ROWS), "ap", "crosslingual") == pytest.approx((0.4 + 0.8) / 2)
+    assert macro_mean(table(*ROWS), "ap", "multilingual") == pytest.approx((0.5 + 0.3) / 2)
+
+
+def test_a_setting_without_rows_has_no_mean() -> None:
+    assert math.isnan(macro_mean(table(*ROWS[:3]), "ap", "multilingual"))
+
+
+def test_the_matrix_has_the_monolingual_means_on_its_diagonal() -> None:
+    matrix = language_matrix(table(*ROWS), "ap")
+    assert matrix.index.tolist() == matrix.columns.tolist() == ["de", "en"]
+    assert matrix.to_numpy().ravel().tolist() == pytest.approx([0.2, 0.4, 0.8, 0.6])
+
+
+def test_a_pair_without_queries_is_missing_from_the_matrix() -> None:
+    assert language_matrix(table(*ROWS[:6]), "ap").isna().to_numpy().tolist() == [
+        [False, False],
+        [True, False],
+    ]
+
+
+def test_headline_metrics_are_the_macro_means() -> None:
+    assert summarise(table(*ROWS)) == pytest.approx(
+        {
+            "b/map_monolingual": 0.4,
+            "b/map_crosslingual": 0.6,
+            "b/map_multilingual": 0.4,
+            "b/map_mean": (0.4 + 0.6 + 0.4) / 3,
+            "b/ndcg_at_10_multilingual": 0.2,
+            "b/recall_at_10_multilingual": 0.2,
+            "b/rank_distance": 10.0,
+            "b/top1_own_language": 1.0,
+            "b/language_preference": (0.0 + 0.5) / 2,
+            "b/peer": 0.4,
+            "b/set_f1_multilingual": 0.1,
+            "b/answer_f1_monolingual": 0.1,
+            "b/answer_f1_crosslingual": 0.15,
+            "b/answer_f1_multilingual": 0.1,
+        }
+    )
+
+
+def test_the_distance_over_seen_languages_is_told_where_it_can_differ() -> None:
+    metrics = summarise(table(*ROWS, seen=False))
+    assert (metrics["b/rank_distance"], metrics["b/rank_distance_seen"]) == (10.0, 4.0)
+
+
+def test_where_no_language_was_seen_there_is_no_distance_over_seen_languages() -> None:
+    frame = table(*ROWS)
+    frame[["best_rank_seen", "worst_rank_seen"]] = pd.NA
+    assert "b/rank_distance_seen" not in summarise(frame)
+
+
+def test_benchmarks_of_one_table_are_kept_apart_and_missing_settings_left_out() -> None:
+    other = ("c", "monolingual", "de", "de", 0.9)
+    metrics = summarise(table(*ROWS, other))
+    assert metrics["b/map_monolingual"] == pytest.approx(0.4)
+    assert {name: value for name, value in metrics.items() if name.startswith("c/")} == {
+        "c/map_monolingual": 0.9,
+        "c/map_mean": 0.9,
+        "c/answer_f1_monolingual": 0.9 / 4,
+        "c/ndcg_at_10_monolingual": 0.9 / 2,
+    }
+
+
+def test_summaries_need_neither_torch_nor_numba() -> None:
+    code = (
+        "import sys, hybridir.evaluation.summary; print({'torch', 'numba'} & sys.modules.keys())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"

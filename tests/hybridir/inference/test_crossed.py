@@ -1,0 +1,76 @@
+"""Intervals and p-values against classical tests, where one of the two sources is absent."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from hybridir.inference.crossed import Crossed
+
+DIFFERENCE = np.array([1.0, -1.0])
+
+
+def made(n_seeds: int, n_questions: int, seed: int = 0) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    values = generator.normal(size=(2, n_seeds, n_questions))
+    values += generator.normal(size=(2, n_seeds, 1)) + generator.normal(size=(2, 1, n_questions))
+    return values
+
+
+def test_one_seed_gives_the_paired_t_test_over_questions() -> None:
+    values = made(1, 40)
+    crossed, expected = Crossed.of(values), stats.ttest_rel(values[0, 0], values[1, 0])
+    assert crossed.p_values(DIFFERENCE[None])[0] == pytest.approx(expected.pvalue, rel=1e-6)
+    interval = expected.confidence_interval(0.95)
+    assert crossed.interval(DIFFERENCE)[1:3] == pytest.approx((interval.low, interval.high))
+
+
+def test_one_question_gives_the_paired_t_test_over_seeds() -> None:
+    values = made(5, 1)
+    crossed, expected = Crossed.of(values), stats.ttest_rel(values[0, :, 0], values[1, :, 0])
+    assert crossed.p_values(DIFFERENCE[None])[0] == pytest.approx(expected.pvalue, rel=1e-6)
+    assert crossed.n_seeds == 5
+
+
+def test_both_half_widths_add_in_quadrature() -> None:
+    values = made(4, 30)
+    apart = values[0] - values[1]
+    frame = pd.DataFrame(
+        [(seed, question, value) for (seed, question), value in np.ndenumerate(apart)],
+        columns=["seed", "question", "value"],
+    )
+    table = smf.ols("value ~ C(seed) + C(question)", frame).fit()
+    rest = table.ssr / table.df_resid
+    by_question = 4 * apart.mean(axis=0).var(ddof=1)  # mean square
+    of_seeds = stats.ttest_1samp(apart.mean(axis=1), 0).confidence_interval(0.95)
+    half = stats.t.isf(0.025, 29) * np.sqrt((by_question - rest) / (4 * 30))
+    expected = np.hypot((of_seeds.high - of_seeds.low) / 2, half)
+    assert Crossed.of(values).half_widths(DIFFERENCE[None])[0] == pytest.approx(expected)
+
+
+def test_constant_difference_is_certain_and_none_at_all_is_not() -> None:
+    noise = made(3, 10)[:1]
+    certain = Crossed.of(np.concatenate([noise + 0.25, noise]))
+    assert certain.interval(DIFFERENCE)[:3] == pytest.approx((0.25, 0.25, 0.25))
+    assert certain.p_values(DIFFERENCE[None])[0] == 0
+    none = Crossed.of(np.concatenate([noise, noise]))
+    assert none.p_values(DIFFERENCE[None])[0] == 1
+
+
+@given(st.integers(1, 6), st.integers(2, 20), st.integers(0, 1000), st.floats(0.5, 0.999))
+def test_p_value_is_the_level_whose_interval_ends_at_zero(
+    n_seeds: int, n_questions: int, seed: int, level: float
+) -> None:
+    values = made(n_seeds, n_questions, seed)
+    half = Crossed.of(values).half_widths(DIFFERENCE[None], level)[0]
+    values[0] += half - (values[0] - values[1]).mean()
+    assert Crossed.of(values).p_values(DIFFERENCE[None])[0] == pytest.approx(1 - level, rel=1e-6)
+
+
+def test_overwhelming_evidence_has_a_p_value_of_zero_without_complaint() -> None:
+    values = made(1, 2000)
+    values[0] += 1e6
+    assert Crossed.of(values).p_values(DIFFERENCE[None])[0] == 0

@@ -1,0 +1,114 @@
+from typing import Any
+
+import pytest
+
+from hybridir import names
+from tests.support.tiny import settings
+from tune.study.baselines import baselines_to_run
+from tune.study.file import StudyConfig
+
+ALL = ("untrained", "bm25", "en-en", "x-x", "x-x-mono", "x-y", "hybrid")
+
+
+def study(**changes: Any) -> StudyConfig:
+    given = settings()
+    return StudyConfig.model_validate(
+        {"name": "tiny", **given.pop("data"), **given, "baselines": ALL} | changes
+    )
+
+
+def trials(of: StudyConfig) -> list[str]:
+    return [baseline.trial.removeprefix("baseline-") for baseline in baselines_to_run(of)]
+
+
+def test_each_baseline_is_what_lareqa_calls_it() -> None:
+    alone = study(baseline_seeds=1)
+    found = {each.trial: each.config(alone, {}) for each in baselines_to_run(alone)}
+    batches = {
+        name: (config.batch.kind, config.batch.mixing_ratio)
+        for name, config in found.items()
+        if config.retriever == "trained"
+    }
+    assert batches == {
+        "baseline-en-en-s0": ("en-en", 0.5),
+        "baseline-x-x-s0": ("x-x", 0.5),
+        "baseline-x-x-mono-s0": ("hybrid", 1.0),
+        "baseline-x-y-s0": ("hybrid", 0.0),
+        "baseline-hybrid-s0": ("hybrid", 0.5),
+    }
+    assert found["baseline-untrained-s0"].retriever == "untrained"
+    assert found["baseline-bm25-s0"].retriever == "bm25"
+    assert all(config.data.report_on for config in found.values())
+
+
+def test_what_is_the_same_for_all_seeds_has_one_trial() -> None:
+    given = study(encoder={"path": "somewhere"}, baselines=ALL[:3], baseline_seeds=2)
+    made = study(baselines=ALL[:3], baseline_seeds=2)
+    assert trials(given) == ["untrained-s0", "bm25-s0", "en-en-s0", "en-en-s1"]
+    assert trials(made) == [
+        "untrained-s0", "bm25-s0", "en-en-s0", "untrained-s1", "en-en-s1",
+    ]  # fmt: skip
+
+
+def test_without_a_confirmation_there_are_five_seeds() -> None:
+    assert trials(study(baselines=["x-x"])) == [f"x-x-s{seed}" for seed in range(5)]
+
+
+def test_baselines_have_the_seeds_and_parameters_of_the_confirmation() -> None:
+    at = {"temperature": 0.2, "batch_size": 16}
+    both = study(confirm={"mixing_ratio": [0.25], "at": at, "seeds": 2}, baselines=["x-x"])
+    first, second = baselines_to_run(both)
+    assert [first.seed, second.seed] == [repeat.seed for repeat in both.repeats]
+    config = second.config(both, dict(at))
+    assert (config.training.temperature, config.batch.batch_size) == (0.2, 16)
+    assert config.batch.kind == "x-x"
+
+
+def test_what_the_confirmation_trains_is_not_trained_again() -> None:
+    curve = {"mixing_ratio": [0.0, 0.25, 1.0], "at": {"temperature": 0.05}, "seeds": 1}
+    assert trials(study(confirm=curve)) == [
+        "untrained-s0", "bm25-s0", "en-en-s0", "x-x-s0", "hybrid-s0",
+    ]  # fmt: skip
+
+
+def test_a_confirmation_of_other_batches_trains_no_baseline() -> None:
+    at = {"temperature": 0.05, "kind": "x-x"}
+    other = study(confirm={"mixing_ratio": [0.5], "at": at, "seeds": 1}, baselines=["hybrid"])
+    assert trials(other) == ["hybrid-s0"]
+    searched = study(
+        space={"kind": {"choice": ["hybrid"]}},
+        search={"trials": 2},
+        confirm={"mixing_ratio": [0.5], "seeds": 1},
+        baselines=["hybrid"],
+    )
+    assert trials(searched) == ["hybrid-s0"]
+
+
+def test_every_baseline_has_a_label() -> None:
+    assert set(ALL) <= set(names.LABELS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"baselines": ["x-z"]}, "'hybrid'"),
+        ({"baselines": ["x-x", "x-x"]}, "named twice"),
+        ({"baselines": []}, "nothing to do"),
+        (
+            {"confirm": {"mixing_ratio": [0.5], "at": {}}, "baseline_seeds": 3},
+            "leave baseline_seeds out",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        study(**changes)
+
+
+def test_baselines_learn_from_the_parts_that_the_confirmation_learns_from() -> None:
+    at = {"temperature": 0.05}
+    curve = {"mixing_ratio": [0.25], "at": at, "seeds": 2, "data_parts": 2}
+    dealt = study(confirm=curve, baselines=["x-x"])
+    found = [each.config(dealt, dict(at)) for each in baselines_to_run(dealt)]
+    assert [(one.seed, one.data.data_part) for one in found] == list(dealt.repeats)
+    assert [one.data.data_part.number for one in found if one.data.data_part] == [0, 0, 1, 1]

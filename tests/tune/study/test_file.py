@@ -1,0 +1,247 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hybridir.errors import InputError
+from tune.study.file import DEMO, STUDIES, as_yaml, load_study
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "train": {"synthetic": {"languages": 2, "entities": 30}},
+    "report_on": ["synthetic-test"],
+    "encoder": {"from_scratch": {"layers": 1}},
+    "space": {"mixing_ratio": {"uniform": [0.0, 1.0]}},
+    "search": {"trials": 2},
+    "confirm": {"mixing_ratio": [0.0, 0.5], "seeds": 2},
+}
+
+
+def write(path: Path, **changes: Any) -> Path:
+    file = path / "study.yaml"
+    file.write_text(yaml.safe_dump(SMALL | changes))
+    return file
+
+
+def problem(path: Path, **changes: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        load_study(write(path, **changes), [])
+    return str(caught.value)
+
+
+def test_a_range_that_makes_no_sense_is_named_with_its_place(tmp_path: Path) -> None:
+    said = problem(tmp_path, space={"temperature": {"uniform": [1.0, 0.5]}})
+    assert "space.temperature: uniform: the first value must lie below the second" in said
+
+
+def test_the_shipped_demo_is_legal() -> None:
+    study = load_study(DEMO, [])
+    assert study.search is not None
+    assert set(study.space) == {"mixing_ratio", "temperature", "batch_size"}
+
+
+def test_the_study_on_real_text_says_in_one_line_that_it_needs_an_encoder(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        load_study(STUDIES / "mlqa_to_xquad.yaml", [f"data_root={tmp_path}"])
+    assert "encoder.path" in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_all_mistakes_are_named_in_one_message(tmp_path: Path) -> None:
+    said = problem(
+        tmp_path,
+        encoder={"from_scratch": {"layers": 0}},
+        trainning={"pairs": 10},
+        confirm={"mixing_ratio": [0.5, 1.2]},
+    )
+    assert "3 problems" in said
+    assert "encoder.from_scratch.layers=0" in said
+    assert "trainning: there is no such setting" in said
+    assert "mixing_ratio=1.2" in said
+
+
+def test_mistakes_across_sections_are_named_beside_the_others(tmp_path: Path) -> None:
+    said = problem(tmp_path, space={}, tune_on=None, seed=-1)
+    assert "search: needs a space" in said
+    assert "seed=-1" in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"search": None, "confirm": None}, "nothing to do"),
+        ({"search": None}, "best needs a search"),
+        ({"tune_on": None}, "needs tune_on: dev"),
+        ({"space": {"colour": {"choice": [1]}}}, "no such parameter"),
+        ({"space": {"batch_size": {"choice": [1, 8]}}}, "batch_size=1"),
+        ({"space": {"temperature": {"uniform": [0.0, 1.0]}}}, "temperature=0.0"),
+        ({"confirm": {"mixing_ratio": [0.5, 0.5]}}, "named twice"),
+        ({"confirm": {"mixing_ratio": [0.5], "at": {"temperature": 0}}}, "temperature=0"),
+        ({"search": {"objective": "synthetic-test/map_mean"}}, "tune on what is reported"),
+        ({"search": {"objective": "dev/map_meen"}}, "dev/map_mean, dev/map_monolingual"),
+        ({"search": {"objective": []}}, "at least one metric"),
+        ({"search": {"objective": ["dev/map_mean", "dev/map_mean"]}}, "none twice"),
+        (
+            {
+                "search": {
+                    "objective": ["dev/map_mean", "dev/map_monolingual"],
+                    "scheduler": "asha",
+                }
+            },
+            "2 metrics and scheduler: asha do not go together",
+        ),
+        ({"search": {"first_rung": 0}}, "first_rung=0"),
+        ({"search": {"reduction": 1}}, "reduction=1"),
+        ({"search": {"sampler": "grid"}}, "number of values of mixing_ratio"),
+        (
+            {
+                "search": {"sampler": "grid", "trials": 6},
+                "space": {"mixing_ratio": {"uniform": [0, 1], "points": 5}},
+            },
+            "trials=6: the grid has 5 points",
+        ),
+        (
+            {
+                "search": {"sampler": "grid", "warm_start": "earlier"},
+                "space": {"batch_size": {"choice": [8, 16]}},
+            },
+            "leave warm_start out",
+        ),
+        (
+            {"space": {"dropout": {"uniform": [0, 0.1], "when": {"kind": "x-x"}}}},
+            "kind is not searched",
+        ),
+        (
+            {
+                "space": {"kind": {"choice": ["hybrid", "x-x"]}},
+                "search": {},
+                "confirm": {"mixing_ratio": [0.0, 0.5], "at": "best"},
+            },
+            "which x-x batches do not have",
+        ),
+        (
+            {"confirm": {"mixing_ratio": [0.0, 0.5], "at": {"kind": "en-en"}}},
+            "which en-en batches do not have",
+        ),
+        ({"name": "../escape"}, "name="),
+        ({"confirm": {"mixing_ratio": [0.5], "data_parts": 1}}, "data_parts=1"),
+        ({"data_part": {"number": 2, "of": 2}}, "of 2 parts the last is number 1, not 2"),
+        (
+            {
+                "data_part": {"number": 0, "of": 2},
+                "confirm": {"mixing_ratio": [0.5], "data_parts": 2},
+            },
+            "leave the study's own data_part out",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_refused_with_what_can(
+    tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    assert said in problem(tmp_path, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "64"),
+        ({"batch": {"batch_size": 9}, "space": {"batch_size": {"choice": [9, 32, 48]}}}, "32"),
+        ({"confirm": {"mixing_ratio": [0.5], "at": {"batch_size": 32}}}, "64, 32"),
+        (
+            {"search": None, "confirm": {"mixing_ratio": [0.5], "at": {"batch_size": 32}}},
+            "32",
+        ),
+    ],
+)
+def test_batches_that_the_processes_cannot_share_are_named(
+    tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    resources = {"processes": 3}
+    expected = f"resources: processes=3 cannot share batches of {said}; make batch_size a multiple"
+    assert expected in problem(tmp_path, resources=resources, **changes)
+
+
+def test_a_range_of_batch_sizes_is_refused_where_processes_share_them(tmp_path: Path) -> None:
+    space = {"batch_size": {"integer": [16, 64]}}
+    said = problem(tmp_path, resources={"processes": 2}, space=space)
+    assert "space.batch_size must be a choice of its multiples" in said
+    assert load_study(write(tmp_path, space=space), []).resources.processes == 1
+
+
+def test_a_grid_has_as_many_trials_as_points_unless_fewer_are_asked_for(tmp_path: Path) -> None:
+    space = {
+        "mixing_ratio": {"uniform": [0, 1], "points": 5},
+        "batch_size": {"choice": [8, 16, 32]},
+    }
+    whole = load_study(write(tmp_path, space=space, search={"sampler": "grid"}), [])
+    part = load_study(write(tmp_path, space=space, search={"sampler": "grid", "trials": 4}), [])
+    assert whole.search is not None
+    assert part.search is not None
+    assert (whole.search.trials, part.search.trials) == (5 * 3, 4)
+
+
+def test_a_study_that_was_written_out_is_read_as_the_same(tmp_path: Path) -> None:
+    study = load_study(
+        write(
+            tmp_path,
+            space={
+                "kind": {"choice": ["hybrid", "x-x"]},
+                "symmetric": {"choice": [True, False]},
+                "mixing_ratio": {"uniform": [0, 1], "points": 3, "when": {"kind": "hybrid"}},
+            },
+            search={"sampler": "grid"},
+            confirm=None,
+        ),
+        [],
+    )
+    (tmp_path / "again.yaml").write_text(as_yaml(study))
+    again = load_study(tmp_path / "again.yaml", [])
+    assert again == study
+    assert again.space["symmetric"].choice == (True, False)
+
+
+def test_one_objective_or_several_are_a_list_of_them(tmp_path: Path) -> None:
+    both = ["dev/map_monolingual", "dev/map_crosslingual"]
+    several = load_study(write(tmp_path, search={"objective": both}), []).search
+    one = load_study(write(tmp_path), []).search
+    assert several is not None
+    assert one is not None
+    assert several.objectives == tuple(both)
+    assert one.objectives == ("dev/map_mean",)
+
+
+def test_overrides_are_dotted_and_typed_as_yaml(tmp_path: Path) -> None:
+    file = write(tmp_path)
+    overrides = ["training.pairs=640", "confirm.mixing_ratio=[0, 1]", "training.symmetric=true"]
+    study = load_study(file, overrides)
+    assert study.training.pairs == 640
+    assert study.training.symmetric is True
+    assert study.confirm is not None
+    assert study.confirm.mixing_ratio == (0.0, 1.0)
+    assert study.confirm.seeds == 2, "what is not named stays"
+
+
+@pytest.mark.parametrize("override", ["training.pairs", "=3", "seed=[1"])
+def test_an_override_that_cannot_be_read_is_refused(tmp_path: Path, override: str) -> None:
+    with pytest.raises(InputError, match="--set"):
+        load_study(write(tmp_path), [override])
+
+
+@pytest.mark.parametrize("content", ["", "- a list", "a: [unclosed", b"\xff\xfe\x00"])
+def test_a_file_that_holds_no_settings_is_refused(tmp_path: Path, content: str | bytes) -> None:
+    file = tmp_path / "broken.yaml"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError, match=r"broken\.yaml"):
+        load_study(file, [])
+
+
+def test_a_search_trial_is_not_told_what_is_reported_on(tmp_path: Path) -> None:
+    study = load_study(write(tmp_path), [])
+    parameters: dict[str, Any] = {"mixing_ratio": 0.25, "temperature": 0.5, "dropout": 0.1}
+    searched = study.trial(parameters, seed=3, report=False)
+    assert searched.data.report_on == ()
+    assert (searched.batch.mixing_ratio, searched.training.temperature) == (0.25, 0.5)
+    assert (searched.encoder.dropout, searched.seed) == (0.1, 3)
+    confirmed = study.trial(parameters, seed=3, report=True)
+    assert [benchmark.name for benchmark in confirmed.data.report_on] == ["synthetic-test"]

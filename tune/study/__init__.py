@@ -1,0 +1,1 @@
+"""The study file, and the trials that follow from it."""

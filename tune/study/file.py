@@ -1,0 +1,320 @@
+"""What a study file may say: data, encoder, space, budget, confirmation, baselines, resources."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, ValidationInfo, field_validator
+
+from hybridir import names
+from hybridir.config import (
+    BatchConfig,
+    DataConfig,
+    DataPart,
+    EncoderConfig,
+    EvaluationConfig,
+    TrainingConfig,
+    TrialConfig,
+    read_yaml,
+    validate,
+)
+from hybridir.errors import InputError
+from hybridir.runtime.seeds import derive_seed
+from tune.space.parameters import PARAMETERS, Value
+from tune.space.ranges import Space, check_space, grid_points
+from tune.space.settings import SearchConfig
+from tune.study.confirmation import SEEDS, TRIAL_SEEDS, ConfirmConfig, Repeat, repeats
+from tune.study.resources import ResourcesConfig
+
+# Settings that are paths; a relative one starts at the working directory.
+_PATHS = (
+    ("data_root",),
+    ("encoder", "path"),
+    ("train", "table", "path"),
+    ("train", "mix", "table", "path"),  # of each data set of the mixture
+)
+
+STUDIES = Path(__file__).parents[1] / "studies"
+DEMO = STUDIES / "demo.yaml"
+
+
+BaselineName = Literal["untrained", "bm25", "en-en", "x-x", "x-x-mono", "x-y", "hybrid"]
+
+
+class StudyConfig(DataConfig):
+    """A study, as in ``tune/studies/*.yaml``."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    encoder: EncoderConfig
+    batch: BatchConfig = BatchConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    space: Annotated[Space, Field(default_factory=dict)]
+    search: SearchConfig | None = None
+    baselines: tuple[BaselineName, ...] = ()
+    """What the report shows beside hybrid batches, see `study.baselines`: the encoder as it comes,
+    BM25, and the batches of LAReQA (arXiv 2004.05484)."""
+    baseline_seeds: Annotated[int, Field(ge=1)] | None = None
+    """Seeds of each trained baseline; with a confirmation its seeds, without one 5."""
+    confirm: Annotated[ConfirmConfig | None, Field(validate_default=True)] = None
+    resources: ResourcesConfig = ResourcesConfig()
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the sampler and of all trials."""
+    storage: Path = Path("results")
+    """Folder for everything that the study writes but its tracking."""
+    tracking_uri: str | None = None
+    """MLflow server; by default MLFLOW_TRACKING_URI, or mlflow.db in the working directory."""
+
+    @field_validator("space")
+    @classmethod
+    def _legal_space(cls, value: Space) -> Space:
+        check_space(value)
+        return value
+
+    # As in `DataConfig`: checks across fields belong to the later field.
+
+    @field_validator("search")
+    @classmethod
+    def _search_can_be_done(
+        cls, value: SearchConfig | None, info: ValidationInfo
+    ) -> SearchConfig | None:
+        if value and info.data.get("space") == {}:
+            raise ValueError("needs a space to search")
+        if value and info.data.get("tune_on", names.DEV) is None:
+            raise ValueError("needs tune_on: dev")
+        if value and value.sampler == "grid" and "space" in info.data:
+            return _on_grid(value, len(grid_points(info.data["space"])))
+        return value
+
+    @field_validator("confirm")
+    @classmethod
+    def _confirm_can_be_done(
+        cls, value: ConfirmConfig | None, info: ValidationInfo
+    ) -> ConfirmConfig | None:
+        if "search" in info.data and info.data["search"] is None:
+            if value is None and info.data.get("baselines") == ():
+                raise ValueError("nothing to do: give a search, a confirm, baselines, or several")
+            if value and value.at == "best":
+                raise ValueError(
+                    "at: best needs a search; without one give the parameters, "
+                    "for example at: {temperature: 0.05, batch_size: 32}"
+                )
+        return value
+
+    @field_validator("baselines")
+    @classmethod
+    def _each_once(cls, value: tuple[BaselineName, ...]) -> tuple[BaselineName, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("a baseline is named twice")
+        return value
+
+    @field_validator("confirm")
+    @classmethod
+    def _seeds_once(
+        cls, value: ConfirmConfig | None, info: ValidationInfo
+    ) -> ConfirmConfig | None:
+        if value and info.data.get("baseline_seeds") is not None:
+            raise ValueError(
+                "gives the seeds of the baselines, too, so that they are compared seed by seed; "
+                "leave baseline_seeds out"
+            )
+        return value
+
+    @field_validator("confirm")
+    @classmethod
+    def _parts_of_all_data(
+        cls, value: ConfirmConfig | None, info: ValidationInfo
+    ) -> ConfirmConfig | None:
+        if value and value.data_parts and info.data.get(names.DATA_PART) is not None:
+            raise ValueError("data_parts deals out all data; leave the study's own data_part out")
+        return value
+
+    @field_validator("resources")
+    @classmethod
+    def _batches_can_be_shared(
+        cls, value: ResourcesConfig, info: ValidationInfo
+    ) -> ResourcesConfig:
+        if value.processes == 1 or not {"batch", "space", "confirm"} <= set(info.data):
+            return value
+        own = info.data["batch"].batch_size
+        searched = info.data["space"].get(names.BATCH_SIZE)
+        if searched and searched.choice is None:
+            raise ValueError(
+                f"processes={value.processes}: space.batch_size must be a choice of its multiples"
+            )
+        sizes = [own] if searched is None or searched.when else []
+        sizes += searched.choice if searched else ()
+        confirm = info.data["confirm"]
+        if confirm and confirm.at != "best":
+            at = confirm.at.get(names.BATCH_SIZE, own)
+            sizes = [*sizes, at] if info.data.get("search") else [at]
+        uneven = [size for size in dict.fromkeys(sizes) if size % value.processes]
+        if uneven:
+            raise ValueError(
+                f"processes={value.processes} cannot share batches of "
+                f"{', '.join(map(str, uneven))}; make batch_size a multiple of {value.processes}"
+            )
+        return value
+
+    @field_validator("confirm")
+    @classmethod
+    def _ratio_has_a_meaning(
+        cls, value: ConfirmConfig | None, info: ValidationInfo
+    ) -> ConfirmConfig | None:
+        kinds = {info.data["batch"].kind} if "batch" in info.data else set()
+        if "kind" in info.data.get("space", {}):
+            kinds = set(info.data["space"]["kind"].extremes)
+        if value and isinstance(value.at, dict):
+            kinds = {value.at["kind"]} if "kind" in value.at else kinds
+        others = sorted(kinds - {"hybrid"}, key=str)
+        if value and len(value.mixing_ratio) > 1 and others:
+            raise ValueError(
+                f"varies the mixing ratio, which {' and '.join(map(str, others))} batches do not "
+                "have; confirm at a given point with kind: hybrid, or name one ratio"
+            )
+        return value
+
+    @property
+    def data(self) -> DataConfig:
+        """The part that says what is trained, tuned and reported on."""
+        return DataConfig(**{name: getattr(self, name) for name in DataConfig.model_fields})
+
+    @property
+    def reports(self) -> bool:
+        """Whether there are trials that are evaluated on what is reported on."""
+        return self.confirm is not None or bool(self.baselines)
+
+    @property
+    def repeats(self) -> tuple[Repeat, ...]:
+        """How often, and with which seeds, the confirmation and the baselines measure."""
+        if self.confirm is None:
+            return repeats(self.seed, self.baseline_seeds or SEEDS, None)
+        return repeats(self.seed, self.confirm.seeds, self.confirm.data_parts)
+
+    def search_seed(self, number: int) -> int:
+        """Seed of a search trial."""
+        return derive_seed(self.seed, f"search/{number}") % TRIAL_SEEDS
+
+    def trial(
+        self,
+        parameters: dict[str, Value],
+        *,
+        seed: int,
+        report: bool,
+        retriever: str = "trained",
+        data_part: DataPart | None = None,
+    ) -> TrialConfig:
+        """The configuration of one trial.
+
+        Args:
+            parameters: values of searched or confirmed parameters.
+            seed: the trial's.
+            report: whether the reported benchmarks are evaluated; search trials never do.
+            retriever: see `TrialConfig.retriever`.
+            data_part: see `DataConfig.data_part`; None leaves the study's.
+        """
+        sections: dict[str, dict[str, Any]] = {
+            "batch": self.batch.model_dump(),
+            "training": self.training.model_dump(),
+            "encoder": self.encoder.model_dump(),
+        }
+        for name, value in parameters.items():
+            sections[PARAMETERS[name][0]][name] = value
+        data = self.data.model_dump()
+        if not report:
+            data["report_on"] = ()
+        if data_part is not None:
+            data[names.DATA_PART] = data_part.model_dump()
+        return TrialConfig.model_validate(
+            {
+                "data": data,
+                "evaluation": self.evaluation,
+                "retriever": retriever,
+                "seed": seed,
+                **sections,
+            }
+        )
+
+
+def load_study(path: Path, overrides: list[str]) -> StudyConfig:
+    """Read a study file.
+
+    Args:
+        path: YAML file.
+        overrides: ``key=value`` each; the key is dotted, the value is YAML.
+
+    Raises:
+        InputError: with all mistakes in one message.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        shipped = ", ".join(sorted(str(file) for file in STUDIES.glob("*.yaml")))
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); studies that ship are {shipped}"
+        ) from None
+    content = read_yaml(text, str(path))
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected settings, one 'name: value' a line; the file has none")
+    for override in overrides:
+        _override(content, override)
+    for where in _PATHS:
+        _make_absolute(content, where)
+    reports = content.get("report_on")
+    if isinstance(reports, list):
+        content["report_on"] = [dict(each) if isinstance(each, dict) else each for each in reports]
+        for report in content["report_on"]:
+            if isinstance(report, dict):
+                _make_absolute(report, ("folder",))
+    return validate(StudyConfig, content, str(path))
+
+
+def as_yaml(study: StudyConfig) -> str:
+    """The settings as a study file, overrides included; `load_study` reads them back."""
+    content = study.model_dump(mode="json", exclude_none=True)
+    return str(yaml.safe_dump(content, sort_keys=False))
+
+
+def _make_absolute(content: dict[str, Any], where: tuple[str, ...]) -> None:
+    """Let a path mean the same on every node, and when the study is resumed from elsewhere."""
+    first, *rest = where
+    inner = content.get(first)
+    # Copies: an anchor of the file may stand elsewhere, too.
+    if isinstance(inner, list):
+        content[first] = inner = [dict(one) if isinstance(one, dict) else one for one in inner]
+    elif isinstance(inner, dict):
+        content[first] = inner = dict(inner)
+    elif isinstance(inner, str) and not rest:
+        content[first] = str(Path(inner).absolute())
+    for section in inner if isinstance(inner, list) else [inner]:
+        if isinstance(section, dict) and rest:
+            _make_absolute(section, tuple(rest))
+
+
+def _override(content: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise InputError(f"--set {override}: expected key=value, such as training.pairs=6400")
+    *sections, last = key.split(".")
+    for section in sections:
+        inner = content.get(section)
+        content[section] = inner = dict(inner) if isinstance(inner, dict) else {}
+        content = inner
+    content[last] = read_yaml(text, f"--set {override}")
+
+
+def _on_grid(search: SearchConfig, points: int) -> SearchConfig:
+    """Let a grid's number of trials be that of its points, unless fewer are asked for."""
+    if search.warm_start:
+        raise ValueError(
+            "sampler: grid proposes its points whatever is known; leave warm_start out, or take "
+            "another sampler"
+        )
+    if "trials" not in search.model_fields_set:
+        return search.model_copy(update={"trials": points})
+    if search.trials > points:
+        raise ValueError(
+            f"trials={search.trials}: the grid has {points} points; set trials to {points} or "
+            "less, or leave it out"
+        )
+    return search
