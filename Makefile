@@ -12,50 +12,66 @@ SEED ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
+# Dependency groups need pip 25.1; Python 3.11 and 3.12 bring an older one.
+PIP := pip==25.3
 # -qq leaves pip's errors and nothing else.
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint requirements.lock
-
-.DEFAULT_GOAL := help
-.NOTPARALLEL:
-.PHONY: help install sweep report ui test chaos fuzz check format docs bench lock clean
-
-help:
-	@echo "make install                   install what studies need; every other target does it by itself"
-	@echo "make sweep [STUDY=file.yaml]   run a study: search, confirmation, report (default: the demo)"
-	@echo "make report [STUDY=name]       write a study's report again"
-	@echo "make ui                        show the studies of this folder in MLflow's browser interface"
-	@echo "make test [ARGS=...]           tests with coverage; ARGS go to pytest, e.g. 'tests/data --no-cov'"
-	@echo "make chaos [KILLS=200 SEED=1]  kill what studies run on, and compare what they end with"
-	@echo "make fuzz [FILES=10000 SEED=1]  load damaged files of every kind, and look at what is left"
-	@echo "make check                     ruff, ruff format, mypy --strict, import-linter"
-	@echo "make format                    mend what ruff can mend"
-	@echo "make bench                     speed against peers"
-	@echo "make docs                      build the documentation into build/docs"
-	@echo "make lock                      resolve the newest versions and pin them in requirements.lock"
-	@echo "make clean                     remove .venv and caches; results and mlflow.db stay"
-	@echo "PYTHON=/path/to/python3.12     choose the Python that .venv is made with (default: python3)"
-
-# ---- targets that need the runtime only
-
-install: $(STAMP)-runtime
-
-sweep: $(STAMP)-runtime
-	@$(BIN)/python tune/run_sweep.py $(STUDY)
-
-report: $(STAMP)-runtime
-	@$(BIN)/python analysis/report.py $(STUDY)
-
-ui: $(STAMP)-runtime
-	@$(BIN)/python -m mlflow ui --backend-store-uri sqlite:///mlflow.db
-
-# ---- targets for development
-
 # One thread a worker, since the workers share the cores; in the order of tests/conftest.py. Tests
 # start a hundred processes, which would compile this repository's modules each anew if the
 # environment kept Python from storing them.
+PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) \
+	--dist loadgroup --no-loadscope-reorder
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help install sweep report ui quick test test-long chaos fuzz check format docs bench build lock clean
+
+# Times are of two cores, after the installation.
+help:
+	@echo "make install                    install what studies need; every other target does it by itself"
+	@echo "make sweep [STUDY=file.yaml]    run a study: search, confirmation, report (default: the demo, 3 min)"
+	@echo "make report [STUDY=name]        write a study's report again (20 s)"
+	@echo "make ui                         show the studies of this folder in MLflow's browser interface"
+	@echo "make quick                      ruff, import contracts, unit tests of the library (under 2 min)"
+	@echo "make check                      ruff, ruff format, mypy --strict, import-linter (2 min, then 20 s)"
+	@echo "make test [ARGS=...]            tests with coverage; ARGS go to pytest, e.g. 'tests/tune --no-cov' (under 8 min)"
+	@echo "make test-long                  tests that take more than 20 s each (about 8 min)"
+	@echo "make format                     mend what ruff can mend"
+	@echo "make chaos [KILLS=200 SEED=1]   kill what studies run on, and compare what they end with (35 min)"
+	@echo "make fuzz [FILES=10000 SEED=1]  load damaged files of every kind, and look at what is left (1 min)"
+	@echo "make bench                      speed against peers (30 min)"
+	@echo "make docs                       build the documentation into build/docs"
+	@echo "make build                      build the wheel into dist/"
+	@echo "make lock                       resolve the newest versions and pin them in requirements.lock"
+	@echo "make clean                      remove .venv and caches; results and mlflow.db stay"
+	@echo "PYTHON=/path/to/python3.12      choose the Python that .venv is made with (default: python3)"
+
+# ---- studies
+
+install: $(STAMP)-study
+	@echo "Ready: source $(BIN)/activate"
+
+sweep: $(STAMP)-study
+	@$(BIN)/python tune/run_sweep.py $(STUDY)
+
+report: $(STAMP)-study
+	@$(BIN)/python analysis/report.py $(STUDY)
+
+ui: $(STAMP)-study
+	@$(BIN)/python -m mlflow ui --backend-store-uri sqlite:///mlflow.db
+
+# ---- development
+
+quick: $(STAMP)-test
+	@$(BIN)/python -m ruff check --quiet .
+	@report=$$($(BIN)/lint-imports 2>&1) || { echo "$$report"; exit 1; }
+	@$(PYTEST) -q -m "not long" tests/hybridir hybridir $(ARGS)
+
 test: $(STAMP)-test
-	@OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup \
-		--no-loadscope-reorder $(ARGS) --cov
+	@$(PYTEST) -m "not long" $(ARGS) --cov
+
+test-long: $(STAMP)-test
+	@$(PYTEST) -m long $(ARGS)
 
 chaos: $(STAMP)-test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED)
@@ -79,6 +95,10 @@ bench: $(STAMP)-bench
 docs: $(STAMP)-docs
 	@$(BIN)/python -m mkdocs build --quiet --strict
 
+build: $(STAMP)-python
+	@$(BIN)/python -m pip wheel -qq --no-deps --wheel-dir dist .
+	@ls dist
+
 clean:
 	rm -rf $(VENV) build dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
@@ -94,35 +114,17 @@ endif
 
 $(STAMP)-python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || { \
-		echo "PYTHON=$(PYTHON): found $$($(PYTHON) --version 2>&1 | head -n 1); needed is Python 3.11, 3.12 or 3.13;" \
+		echo "PYTHON=$(PYTHON): this is $$($(PYTHON) --version 2>&1 | head -n 1); hybridir needs Python 3.11, 3.12 or 3.13;" \
 			"name one with PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check "$(PIP)"
 	@echo "$(CURDIR)" > $@
 
-$(STAMP)-runtime: $(STAMP)-python pyproject.toml requirements.lock
-	@echo "Installing hybridir into $(VENV): a few minutes, this once."
-	@$(INSTALL) --editable .
+# $* is a dependency group of pyproject.toml.
+$(STAMP)-%: $(STAMP)-python pyproject.toml requirements.lock
+	@echo "Installing hybridir and its dependency group '$*' into $(VENV): a few minutes, this once."
+	@$(INSTALL) --editable . --group $*
 	@touch $@
-
-$(STAMP)-test: $(STAMP)-python pyproject.toml requirements.lock
-	@echo "Installing hybridir and what its tests need into $(VENV): a few minutes, this once."
-	@$(INSTALL) --editable '.[test]'
-	@touch $(STAMP)-runtime $@
-
-$(STAMP)-check: $(STAMP)-python pyproject.toml requirements.lock
-	@echo "Installing hybridir, its tests' needs and the checkers into $(VENV): a few minutes, this once."
-	@$(INSTALL) --editable '.[test,check]'
-	@touch $(STAMP)-runtime $(STAMP)-test $@
-
-$(STAMP)-bench: $(STAMP)-python pyproject.toml requirements.lock
-	@echo "Installing hybridir and its peers into $(VENV): a few minutes, this once."
-	@$(INSTALL) --editable '.[test,bench]'
-	@touch $(STAMP)-runtime $(STAMP)-test $@
-
-$(STAMP)-docs: $(STAMP)-python pyproject.toml requirements.lock
-	@echo "Installing hybridir and mkdocs into $(VENV): a few minutes, this once."
-	@$(INSTALL) --editable '.[docs]'
-	@touch $(STAMP)-runtime $@
 
 # ---- the lock
 
@@ -131,13 +133,13 @@ $(STAMP)-docs: $(STAMP)-python pyproject.toml requirements.lock
 define LOCK_PROGRAM
 import json, re, sys
 print("""# The versions that hybridir was tested with, for Python 3.11 to 3.13. Written by `make lock`, not by hand.
-# The Makefile installs with these pins; without make:
+# The Makefile installs with these pins; without make, with pip 25.1 or newer:
 #     python3 -m venv .venv
-#     .venv/bin/python -m pip install --constraint requirements.lock --editable .
-#     .venv/bin/python -m pip install --constraint requirements.lock --editable ".[test]"
+#     .venv/bin/python -m pip install --upgrade pip
+#     .venv/bin/python -m pip install --constraint requirements.lock --editable . --group study
 # torch's CUDA libraries are not listed: the CUDA build of torch pins its own.""")
-found = (item["metadata"] for item in json.load(sys.stdin)["install"])
-pins = {re.sub(r"[-_.]+", "-", data["name"]).lower(): data["version"] for data in found}
+packages = (item["metadata"] for item in json.load(sys.stdin)["install"])
+pins = {re.sub(r"[-_.]+", "-", data["name"]).lower(): data["version"] for data in packages}
 for name, version in sorted(pins.items()):
     if not re.match(r"hybridir$$|nvidia-|cuda-|triton$$", name):
         print(name + "==" + version.partition("+")[0])
@@ -146,7 +148,7 @@ export LOCK_PROGRAM
 
 lock: $(STAMP)-python
 	@mkdir -p build
-	@$(BIN)/python -m pip install -qq --dry-run --ignore-installed --report build/lock.json '.[dev]'
+	@$(BIN)/python -m pip install -qq --dry-run --ignore-installed --report build/lock.json . --group dev
 	@$(BIN)/python -c "$$LOCK_PROGRAM" < build/lock.json > build/requirements.lock
 	@mv build/requirements.lock requirements.lock
 	@echo "requirements.lock: $$(grep -c == requirements.lock) packages pinned"

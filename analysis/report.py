@@ -1,11 +1,11 @@
-"""Makes the report of a study, or of several that it compares: a page, figures and tables.
+"""Makes the report of a study, or of several studies with a comparison: a page, figures, tables.
 
     python analysis/report.py                 # the study in mlflow.db that began last
     python analysis/report.py demo            # a study by name
     python analysis/report.py demo --tracking-uri http://HOST:5000 --out FOLDER
-    python analysis/report.py mbert xlmr      # each study's report, and one that compares them
+    python analysis/report.py mbert xlmr      # the report of each study, and their comparison
 
-The page is one file that fetches nothing. The last line that is printed is its path.
+The page is one file that fetches nothing. The last printed line is its path.
 """
 
 import os
@@ -14,23 +14,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == "__main__":
+    # Instead of this script's folder, whose modules would shadow others of the same name.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import numpy as np
+import pandas as pd
 import typer
 
 from analysis.page import Page, render_page
-from analysis.page.files import export, write
-from analysis.sections.all import headline_and_sections, method
-from analysis.sections.comparison import Reported, check_comparable, compare
-from analysis.sections.method import setup
-from analysis.study.data_parts import parts_of
+from analysis.page.files import write_file, write_files
+from analysis.sections.all import StudyTables, measure_study, study_sections
+from analysis.sections.comparison import check_comparable, compare
+from analysis.sections.method import method_rows, setup_rows
+from analysis.study.data_parts import data_part_of_seed
 from analysis.study.mlflow import Study, load_study, log_report
 from hybridir import names
 from hybridir.errors import InputError
 
-_BOOTSTRAP_SEED = 20240819  # any number would do; fixed, so that a report can be repeated
-_KEPT = ".scores"  # in the report's folder: what the next report need not read again
+_BOOTSTRAP_SEED = 20240819  # an arbitrary number, fixed so that a report can be repeated
+_CACHE = ".scores"  # in the report's folder; arrays that the next report need not read again
 
 
 def write_report(
@@ -46,18 +49,18 @@ def write_report(
         study_name: the study; None takes the one that began last.
         tracking_uri: MLflow's address; None takes ``MLFLOW_TRACKING_URI``, else ``mlflow.db`` in
             the working directory.
-        out: folder for the report; None takes ``report`` in the study's own folder where that is
-            still there, else ``results/<study>/report``.
+        out: folder of the report; None takes ``report`` in the study's own folder if that still
+            exists, else ``results/<study>/report``.
         log: whether to log the report to the study's run in MLflow.
-        run_id: id of the study's run, where there are several under its name.
+        run_id: id of the study's run, to choose among several runs of that name.
 
     Returns:
-        The page. Its files are each whole or absent, the page is written last.
+        The page. It is written last, and every file is whole or absent.
 
     Raises:
         InputError: if there is no such study, or the report cannot be written or logged.
     """
-    return _write_own(load_study(study_name, tracking_uri, run_id), out, log)[1]
+    return _write_study_report(load_study(study_name, tracking_uri, run_id), out, log)[1]
 
 
 def write_reports(
@@ -66,28 +69,30 @@ def write_reports(
     out: Path | None = None,
     log: bool = True,
 ) -> Path:
-    """Write the reports of several studies, and one that compares them.
+    """Write the reports of several studies, and their comparison.
 
     Args:
         study_names: two or more studies.
         tracking_uri: as for `write_report`.
-        out: folder for the comparison, in which every study gets a folder; None takes
-            ``results/<studies>/report`` and each study's own place.
+        out: folder of the comparison, with a folder for each study in it; None takes
+            ``results/<studies>/report``, and each study's own folder.
         log: whether to log each study's own report to its run in MLflow.
 
     Returns:
-        The page that compares them.
+        The page of the comparison.
 
     Raises:
-        InputError: if there is no such study, nothing that can be compared, or a report cannot be
-            written or logged.
+        InputError: if there is no such study, the studies cannot be compared, or a report cannot
+            be written or logged.
     """
     studies = [load_study(name, tracking_uri) for name in dict.fromkeys(study_names)]
     check_comparable(studies)
-    written = [_write_own(study, out / study.name if out else None, log) for study in studies]
-    together = " and ".join(study.name for study in studies)
-    folder = out or Path("results") / together / names.ARTIFACT_REPORT
-    headlines, sections = compare([reported for reported, _ in written])
+    reports = [
+        _write_study_report(study, out / study.name if out else None, log) for study in studies
+    ]
+    joined_names = " and ".join(study.name for study in studies)
+    folder = out or Path("results") / joined_names / names.ARTIFACT_REPORT
+    headlines, sections = compare([tables for tables, _ in reports])
     page = Page(
         "comparison of studies",
         ", ".join(study.name for study in studies),
@@ -96,139 +101,167 @@ def write_reports(
         [f"{study.name}: {note}" for study in studies for note in _notes(study)],
         sections,
         [
-            (f"{reported.study.name}: the whole report", os.path.relpath(path, folder))
-            for reported, path in written
+            (f"{tables.study.name}: the whole report", os.path.relpath(path, folder))
+            for tables, path in reports
         ],
-        [(what, f"{study.name}: {value}") for study in studies for what, value in _short(study)],
+        [
+            (term, f"{study.name}: {description}")
+            for study in studies
+            for term, description in _short_method(study)
+        ],
         "",
     )
     return _write(page, folder)[-1]
 
 
-def _write_own(study: Study, out: Path | None, log: bool) -> tuple[Reported, Path]:
-    folder = out or _own_folder(study)
-    study = replace(study, kept=folder / _KEPT)
-    generator = np.random.default_rng(_BOOTSTRAP_SEED)
-    reported = Reported(study, *headline_and_sections(study, generator))
+def _write_study_report(study: Study, out: Path | None, log: bool) -> tuple[StudyTables, Path]:
+    folder = out or _default_folder(study)
+    study = replace(study, cache_folder=folder / _CACHE)
+    tables = measure_study(study, np.random.default_rng(_BOOTSTRAP_SEED))
+    headlines, sections = study_sections(tables)
     page = Page(
         "study report",
         study.name,
-        f"Begun {study.started:%d %B %Y}, trials: {len(study.trials)}",
-        reported.headlines,
+        f"Started {study.started:%d %B %Y}, trials: {len(study.trials)}",
+        headlines,
         _notes(study),
-        reported.sections,
+        sections,
         [],
-        [*method(study), *setup(study)],
+        method_rows(study),
         study.text,
     )
     files = _write(page, folder)
     if log:
         log_report(study, folder, files)
-    return reported, files[-1]
+    return tables, files[-1]
 
 
 def _write(page: Page, folder: Path) -> list[Path]:
     """Write a page and its files, the page last."""
-    rendered = render_page(page)
+    html = render_page(page)
     try:
-        files = export(page.title, page.sections, folder)
-        return [*files, write(folder / "report.html", rendered.encode())]
+        files = write_files(page.title, page.sections, folder)
+        return [*files, write_file(folder / "report.html", html.encode())]
     except OSError as error:
         raise InputError(
             f"the report cannot be written to {folder} ({error}): name another folder with --out"
         ) from error
 
 
-def _short(study: Study) -> list[tuple[str, str]]:
-    """What tells one study's method from another's."""
+def _short_method(study: Study) -> list[tuple[str, str]]:
+    """List the part of the method that differs between studies."""
+    provenance = study.provenance.items()
     return [
         ("MLflow run", f"{study.run_id} in {study.tracking_uri}"),
-        *((what, value) for what, value in study.provenance.items() if "data set" in what),
-        *setup(study),
+        *((term, description) for term, description in provenance if "data set" in term),
+        *setup_rows(study),
     ]
 
 
-def _own_folder(study: Study) -> Path:
-    recorded = Path(study.provenance.get(names.TAG_FOLDER, ""))
-    there = names.TAG_FOLDER in study.provenance and recorded.is_dir()
-    return (recorded if there else Path("results") / study.name) / names.ARTIFACT_REPORT
+def _default_folder(study: Study) -> Path:
+    recorded = study.provenance.get(names.TAG_FOLDER)
+    if recorded is not None and Path(recorded).is_dir():
+        return Path(recorded) / names.ARTIFACT_REPORT
+    return Path("results") / study.name / names.ARTIFACT_REPORT
 
 
 def _notes(study: Study) -> list[str]:
-    """Say what a reader must know first: contamination, trials that failed, seeds that lack."""
-    notes = []
-    contamination = study.provenance.get(names.CONTAMINATION, names.NO_CONTAMINATION)
-    if contamination != names.NO_CONTAMINATION:
-        notes.append(
-            "What is reported here was in part trained or tuned on, so these figures are not "
-            f"zero-shot: {contamination}."
-        )
+    """Write the warnings that come first on the page."""
     trials = study.trials
+    confirmed = trials[trials["phase"] == names.PHASE_CONFIRM]
+    return [
+        *_contamination_note(study),
+        *_failure_notes(trials),
+        *_data_parts_note(confirmed),
+        *_missing_seeds_note(confirmed),
+    ]
+
+
+def _contamination_note(study: Study) -> list[str]:
+    contamination = study.provenance.get(names.CONTAMINATION, names.NO_CONTAMINATION)
+    if contamination == names.NO_CONTAMINATION:
+        return []
+    return [
+        "Part of the reported benchmarks was used for training or tuning, so these figures are "
+        f"not zero-shot: {contamination}."
+    ]
+
+
+def _failure_notes(trials: pd.DataFrame) -> list[str]:
+    notes = []
     for phase, rows in trials[trials["state"] == names.FAIL].groupby("phase"):
         reasons = "; ".join(dict.fromkeys(reason for reason in rows["reason"] if reason))
         notes.append(
             f"{len(rows)} {phase} trial{'s' if len(rows) > 1 else ''} failed "
             f"({', '.join(rows['trial'])}){': ' + reasons if reasons else ''}."
         )
-    ended = {names.COMPLETE, names.PRUNED, names.FAIL}
-    running = trials[~trials["state"].isin(ended)]
-    if len(running):
-        notes.append(f"{len(running)} trials had not ended when this report was made.")
-    confirmed = trials[(trials["phase"] == names.PHASE_CONFIRM)]
-    parts = parts_of(confirmed)
-    if parts:
-        n_parts = len(set(parts.values()))
-        notes.append(
-            f"The training data were dealt into {n_parts} parts without a passage in common, and "
-            f"each part trained {len(parts) // n_parts} encoders of every ratio. A seed stands "
-            "here for one part, over whose encoders the mean is taken first: intervals and tests "
-            "speak of other data of the size of a part, other training seeds and other questions."
-        )
-    if len(confirmed):
-        complete = confirmed[confirmed["state"] == names.COMPLETE]
-        seeds = complete.groupby(names.MIXING_RATIO)[names.SEED].nunique()
-        lacking = seeds[seeds < confirmed[names.SEED].nunique()]
-        if len(lacking):
-            ratios = lacking.index.to_series().map("{:g}".format).groupby(lacking)
-            which = "; ".join(
-                f"α = {', '.join(of_count)} {'have' if len(of_count) > 1 else 'has'} {count}"
-                for count, of_count in ratios
-            )
-            notes.append(
-                f"Seeds are missing: {which} of {confirmed[names.SEED].nunique()}. Means are over "
-                "the seeds that are there, differences over those that both ratios have."
-            )
+    unfinished = trials[~trials["state"].isin({names.COMPLETE, names.PRUNED, names.FAIL})]
+    if len(unfinished):
+        notes.append(f"{len(unfinished)} trials had not ended when this report was made.")
     return notes
+
+
+def _data_parts_note(confirmed: pd.DataFrame) -> list[str]:
+    parts = data_part_of_seed(confirmed)
+    if not parts:
+        return []
+    n_parts = len(set(parts.values()))
+    return [
+        f"The training data were split into {n_parts} parts that have no passage in common, and "
+        f"each part trained {len(parts) // n_parts} encoders of every ratio. A seed in this "
+        "report stands for a part, averaged over its encoders. Intervals and tests therefore "
+        "generalise to other data of the size of a part, other training seeds and other questions."
+    ]
+
+
+def _missing_seeds_note(confirmed: pd.DataFrame) -> list[str]:
+    if confirmed.empty:
+        return []
+    n_seeds = confirmed[names.SEED].nunique()
+    complete = confirmed[confirmed["state"] == names.COMPLETE]
+    seeds = complete.groupby(names.MIXING_RATIO)[names.SEED].nunique()
+    incomplete = seeds[seeds < n_seeds]
+    if incomplete.empty:
+        return []
+    ratios = incomplete.index.to_series().map("{:g}".format).groupby(incomplete)
+    clauses = "; ".join(
+        f"α = {', '.join(same_count)} {'have' if len(same_count) > 1 else 'has'} {count}"
+        for count, same_count in ratios
+    )
+    return [
+        f"Seeds are missing: {clauses} of {n_seeds}. Means are over the seeds of each ratio, "
+        "differences over the seeds that both ratios have."
+    ]
 
 
 def main(
     studies: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Names of studies; several are compared as well, none is the one begun last."
+            help="Names of studies; two or more are also compared. Default: the one begun last."
         ),
     ] = None,
     tracking_uri: Annotated[
         str | None,
         typer.Option(
-            help="MLflow's address; MLFLOW_TRACKING_URI, else mlflow.db here, if left out."
+            help="MLflow's address. Default: MLFLOW_TRACKING_URI, else mlflow.db in this folder."
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder to write to; report/ in the study's folder if left out."),
+        typer.Option(help="Folder of the report. Default: report/ in the study's folder."),
     ] = None,
     log: Annotated[
         bool, typer.Option("--log/--no-log", help="Log the report to the study's run in MLflow.")
     ] = True,
 ) -> None:
-    """Write the report of a study, or of several and their comparison; print where it is."""
+    """Write the report of a study, or of several and their comparison; print the page's path."""
     try:
-        several = studies or []
-        if len(several) > 1:
-            path = write_reports(several, tracking_uri, out, log)
+        study_names = studies or []
+        if len(study_names) > 1:
+            path = write_reports(study_names, tracking_uri, out, log)
         else:
-            path = write_report(next(iter(several), None), tracking_uri, out, log)
+            path = write_report(next(iter(study_names), None), tracking_uri, out, log)
     except InputError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None

@@ -22,6 +22,7 @@ import torch
 import typer
 from numpy.typing import NDArray
 
+from hybridir.data import Benchmark
 from hybridir.retrieval import rank_stored
 from hybridir.retrieval.ranks import as_tensor
 from hybridir.retrieval.ranks_from_store import PASSAGES, QUERIES, top_k
@@ -95,9 +96,7 @@ def main(
     rng = np.random.default_rng(0)
     queries_QD = unit_vectors(0, queries, dimensions)
     relevant = rng.integers(passages, size=queries * RELEVANT)
-    pools = np.linspace(0, passages, LANGUAGES + 1).astype(np.int64)
-    offsets = np.arange(0, len(relevant) + 1, RELEVANT)
-    ids = [f"{number * 7919 % passages:08d}-{number}" for number in range(passages)]
+    benchmark = bare_benchmark(passages, relevant)
     sizes = {"passages": passages, "queries": queries}
     sizes |= {"dimensions": dimensions, "threads": threads}
     gigabytes = passages * dimensions * 4 / 1e9
@@ -118,8 +117,8 @@ def main(
         warm_up(stored)
         for name, run in (
             ("products alone", lambda: products(queries_QD, stored)),
-            ("ranks", lambda: rank_stored(queries_QD, stored, pools, offsets, relevant, ids)),
-            (f"first {k}", lambda: top_k(queries_QD, stored, ids, k)),
+            ("ranks", lambda: rank_stored(benchmark, queries_QD, stored)),
+            (f"first {k}", lambda: top_k(benchmark, queries_QD, stored, k)),
         ):
             records.append(measured(name, run, sizes))
     if json_file is not None:
@@ -129,12 +128,30 @@ def main(
     raise typer.Exit(int(peak > limit_mb))
 
 
+def bare_benchmark(passages: int, relevant: NDArray[np.int64]) -> Benchmark:
+    """Queries and passages without texts; each query has `RELEVANT` relevant passages in a row."""
+    queries = len(relevant) // RELEVANT
+    pools = np.linspace(0, passages, LANGUAGES + 1).astype(np.int64)
+    return Benchmark(
+        name="random",
+        languages=tuple(f"l{number}" for number in range(LANGUAGES)),
+        question_ids=[str(number) for number in range(queries)],
+        query_languages=np.zeros(queries, dtype=np.int32),
+        queries=[""] * queries,
+        passage_ids=[f"{number * 7919 % passages:08d}-{number}" for number in range(passages)],
+        passage_languages=np.repeat(np.arange(LANGUAGES), np.diff(pools)).astype(np.int32),
+        passages=[""] * passages,
+        relevant_offsets=np.arange(0, len(relevant) + 1, RELEVANT),
+        relevant=relevant,
+    )
+
+
 def warm_up(stored: StoredVectors) -> None:
     """Compile the kernels."""
     few = StoredVectors(stored.path, 10, stored.dimension)
-    query, ids = few.rows(0, 1), [str(number) for number in range(10)]
-    rank_stored(query, few, np.array([0, 10]), np.array([0, 1]), np.array([3]), ids)
-    top_k(query, few, ids, 2)
+    benchmark = bare_benchmark(10, np.arange(RELEVANT))
+    rank_stored(benchmark, few.rows(0, 1), few)
+    top_k(benchmark, few.rows(0, 1), few, 2)
 
 
 if __name__ == "__main__":

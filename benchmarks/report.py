@@ -1,13 +1,14 @@
-"""What the report of a study of 500 trials takes, each with a full per-query table.
+"""Measures the report of a study of 500 trials, each with a full per-query table.
 
     python benchmarks/report.py --json report.json      # 800 MB of disk below --folder
     python benchmarks/report.py --trials 20 --questions 100
 
-Records a study in an SQLite database as `tune.record.mirror` lays it out: tables of XQuAD-R's
-size (11 languages, 1190 questions, 157,080 rows), ten mixing ratios, the rest seeds. Random
-embeddings are scored once; a trial has these scores with the questions in another order. Then it
-runs the command that a person would, twice: nothing kept, and with what the first run kept. Wall
-and CPU seconds and peak memory are those of that process. The exit code is 1 past a limit.
+Records a study in an SQLite database in the layout of `tune.record.mirror`: tables of XQuAD-R's
+size (11 languages, 1190 questions, 157,080 rows), ten mixing ratios, several seeds. Random
+embeddings are scored once per ratio; every trial has these scores with the questions in another
+order. Then the command runs twice, as a user would run it: without a cache, and with the cache of
+the first run. Wall and CPU seconds and peak memory are those of the command. The exit code is 1
+beyond a limit.
 """
 
 import json
@@ -30,12 +31,13 @@ from hybridir import names
 from hybridir.data import Benchmark
 from hybridir.evaluation.per_query import per_query_table, write_per_query
 from hybridir.evaluation.summary import summarise
+from hybridir.retrieval import rank_embeddings
 
 REPOSITORY = Path(__file__).parents[1]
 STUDY = "large"
 RATIOS = 10
 DIMENSIONS = 64
-NOISE = 2.0  # of a query beside its relevant passages; more of it away from ratio .5
+NOISE = 2.0  # share of a query's own random vector; grows with the distance from ratio .5
 SEEN = ("en", "de", "es")
 LIMIT_SECONDS, LIMIT_MB = 30.0, 2048.0
 
@@ -43,13 +45,13 @@ Record = dict[str, float]
 
 
 def scored(benchmark: Benchmark, noise: float) -> pd.DataFrame:
-    """Score queries that point to their relevant passages, as far as the noise lets them."""
+    """Score queries that point to their relevant passages, blurred by the noise."""
     queries, passages = random_embeddings(benchmark, DIMENSIONS)
-    wanted = np.zeros_like(queries)
-    np.add.at(wanted, benchmark.relevant_to, passages[benchmark.relevant])
-    length = np.linalg.norm(wanted, axis=1, keepdims=True)
-    queries = wanted / np.maximum(length, 1e-6) + noise * queries
-    return per_query_table(benchmark, queries, passages, SEEN)
+    targets = np.zeros_like(queries)
+    np.add.at(targets, benchmark.relevant_queries, passages[benchmark.relevant])
+    length = np.linalg.norm(targets, axis=1, keepdims=True)
+    queries = targets / np.maximum(length, 1e-6) + noise * queries
+    return per_query_table(benchmark, rank_embeddings(benchmark, queries, passages), SEEN)
 
 
 def record_study(folder: Path, trials: int, questions: int) -> str:
@@ -99,8 +101,8 @@ def record_study(folder: Path, trials: int, questions: int) -> str:
     return uri
 
 
-def measured(uri: str, out: Path) -> Record:
-    """Run the command once; its times and its peak memory."""
+def measure_command(uri: str, out: Path) -> Record:
+    """Run the command once and return its times and its peak memory."""
     script = str(REPOSITORY / "analysis" / "report.py")
     command = [sys.executable, script, STUDY, "--tracking-uri", uri, "--out", str(out)]
     start = time.perf_counter()
@@ -118,22 +120,24 @@ def measured(uri: str, out: Path) -> Record:
 
 def main(
     trials: Annotated[int, typer.Option(min=RATIOS, help="Confirmation trials.")] = 500,
-    questions: Annotated[int, typer.Option(min=12, help="Questions a language.")] = QUESTIONS,
-    folder: Annotated[Path | None, typer.Option(help="Where the study is recorded.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write figures there.")] = None,
+    questions: Annotated[int, typer.Option(min=12, help="Questions per language.")] = QUESTIONS,
+    folder: Annotated[Path | None, typer.Option(help="Folder of the recorded study.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures to this file.")
+    ] = None,
 ) -> None:
-    """Print seconds and memory of the first report and of the next one."""
-    with tempfile.TemporaryDirectory(dir=folder) as made:
-        place = Path(made).resolve()
-        uri = record_study(place, trials, questions)
-        tables = list(place.rglob("*.parquet"))
+    """Print the seconds and the memory of a first and a second report."""
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        root = Path(temporary).resolve()
+        uri = record_study(root, trials, questions)
+        tables = list(root.rglob("*.parquet"))
         size = sum(table.stat().st_size for table in tables) / 1e6
         print(f"{len(tables)} trials, {size:.0f} MB of tables")
-        records = {what: measured(uri, place / "out") for what in ("first", "next")}
-        kept = sum(file.stat().st_size for file in (place / "out").rglob("*.arrow")) / 1e6
-    for what, record in records.items():
-        print(f"{what}: " + ", ".join(f"{key} {value:.1f}" for key, value in record.items()))
-    print(f"kept for the next: {kept:.0f} MB")
+        records = {run: measure_command(uri, root / "out") for run in ("first", "next")}
+        cached = sum(file.stat().st_size for file in (root / "out").rglob("*.arrow")) / 1e6
+    for run, record in records.items():
+        print(f"{run}: " + ", ".join(f"{key} {value:.1f}" for key, value in record.items()))
+    print(f"cached for the next: {cached:.0f} MB")
     if json_file is not None:
         json_file.write_text(json.dumps(records, indent=2) + "\n")
     slow = any(record["seconds"] > LIMIT_SECONDS for record in records.values())

@@ -1,27 +1,33 @@
-"""What a study costs beyond its trials.
+"""The overhead of a study beyond its trials.
 
     python benchmarks/sweep_overhead.py
     python benchmarks/sweep_overhead.py --repeats 3 --json sweep_overhead.json
 
 Ours is the wall time of `run_sweep.py` with 16 trials of the demo's size, from the check of the
-data to the report, less that of `run_sweep.py --preflight` for the same study, which starts Python
-and Ray, checks, and stops. The peer is the same trials one after the other in one warm process,
-divided by the number of workers. Study and bare process take turns. Left in are the imports of the
-workers, the probe of the plan, tracking and the report. Clusters are not covered.
+data to the report, minus that of `run_sweep.py --preflight` for the same study, which starts
+Python and Ray, checks, and stops. The peer runs the same trials one after the other in one warm
+process, divided by the number of workers. Studies and bare processes alternate. The overhead
+includes the imports of the workers, the probe of the plan, tracking and the report. Not covered:
+clusters.
 """
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    # Instead of this script's folder, whose modules would shadow others of the same name.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import json
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 SWEEP = ROOT / "tune" / "run_sweep.py"
 DEMO = ROOT / "tune" / "studies" / "demo.yaml"
 
@@ -29,8 +35,8 @@ Record = dict[str, str | float | int | None]
 
 
 def settings(folder: Path, trials: int, pairs: int) -> list[str]:
-    """Arguments of a study whose trials all run to their end, in a folder of its own."""
-    given = {
+    """Arguments of a study in its own folder, whose trials all complete."""
+    overrides = {
         "training.pairs": pairs,
         "search.trials": trials,
         "search.sampler": "quasi-random",
@@ -39,11 +45,11 @@ def settings(folder: Path, trials: int, pairs: int) -> list[str]:
         "storage": folder / "results",
         "tracking_uri": f"sqlite:///{folder / 'mlflow.db'}",
     }
-    return [str(DEMO), *(f"--set={key}={value}" for key, value in given.items())]
+    return [str(DEMO), *(f"--set={key}={value}" for key, value in overrides.items())]
 
 
 def wall_seconds(command: list[str]) -> float:
-    """Run a command to its end; its output is shown if it fails."""
+    """Seconds that a command takes; raises an error with its output if it fails."""
     start = time.perf_counter()
     done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - start
@@ -53,14 +59,14 @@ def wall_seconds(command: list[str]) -> float:
 
 
 def bare_seconds(run: Path) -> float:
-    """Run the trials of a study again in one warm process, and return the seconds they took."""
+    """Seconds that the trials of a study take when repeated in one warm process."""
     command = [sys.executable, __file__, "--trials-of", str(run)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(done.stdout.splitlines()[-1])
 
 
 def run_bare(run: Path) -> float:
-    """In this process: warm up with the first trial, then run them all.
+    """Warm up with the first trial, then time all trials in this process.
 
     Args:
         run: folder of a study's run.
@@ -86,10 +92,11 @@ def run_bare(run: Path) -> float:
 
 
 def measure(trials: int, pairs: int, workers: int) -> tuple[float, float]:
-    """One study and one bare process.
+    """Time one study and one bare process.
 
     Returns:
-        Seconds of the study, start of Ray apart, and seconds of the bare trials by workers.
+        Seconds of the study without the start of Ray, and seconds of the bare trials divided by
+        the number of workers.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -102,22 +109,26 @@ def measure(trials: int, pairs: int, workers: int) -> tuple[float, float]:
 
 def main(
     trials: Annotated[int, typer.Option(help="Trials of the study.")] = 16,
-    pairs: Annotated[int, typer.Option(help="Training pairs a trial; the demo's.")] = 16_000,
-    workers: Annotated[int, typer.Option(help="CPUs of this machine, one a trial.")] = 2,
-    repeats: Annotated[int, typer.Option(help="Studies, in turn with bare processes.")] = 2,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write figures there.")] = None,
+    pairs: Annotated[int, typer.Option(help="Training pairs per trial.")] = 16_000,
+    workers: Annotated[int, typer.Option(help="CPUs of this machine, one per trial.")] = 2,
+    repeats: Annotated[
+        int, typer.Option(help="Number of studies, each followed by a bare process.")
+    ] = 2,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="File to write the figures to.")
+    ] = None,
     trials_of: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Print the ratio of a study's time to that of its bare trials, with its spread."""
+    """Print the ratio of a study's time to that of its bare trials, with minimum and maximum."""
     if trials_of:
         print(run_bare(trials_of))
         return
-    pairs_of_times = [measure(trials, pairs, workers) for _ in range(repeats)]
-    ours, peers = zip(*pairs_of_times, strict=True)
-    ratios = sorted(study / bare for study, bare in pairs_of_times)
+    times = [measure(trials, pairs, workers) for _ in range(repeats)]
+    studies, peers = zip(*times, strict=True)
+    ratios = sorted(study / bare for study, bare in times)
     print(
         f"{trials} trials of {pairs} pairs, {workers} workers: "
-        f"study {statistics.median(ours):.1f} s, "
+        f"study {statistics.median(studies):.1f} s, "
         f"bare trials / {workers} {statistics.median(peers):.1f} s, "
         f"ratio {statistics.median(ratios):.2f} [{ratios[0]:.2f} .. {ratios[-1]:.2f}], "
         f"n = {repeats}"
@@ -125,11 +136,11 @@ def main(
     if json_file:
         record: Record = {
             "name": "sweep-overhead",
-            "ours": statistics.median(ours),
+            "ours": statistics.median(studies),
             "peer": statistics.median(peers),
             "unit": "s",
             "ratio": statistics.median(ratios),
-            "floor_share": statistics.median(peers) / statistics.median(ours),
+            "floor_share": statistics.median(peers) / statistics.median(studies),
             "ours_mb": None,
             "peer_mb": None,
             "n": repeats,

@@ -1,9 +1,9 @@
-"""Run a study on the cluster whose head this is on.
+"""Run a study on the cluster of this head node.
 
     ray submit deploy/onprem.yaml deploy/run_study.py -- tune/studies/demo.yaml
 
-`ray submit` copies one file to the head and runs it there. This one goes to the checkout, to which
-the Python that runs it belongs, and hands its arguments on to ``tune/run_sweep.py``.
+`ray submit` copies one file to the head and runs it there. This file changes to the checkout that
+contains the running Python's environment, and passes its arguments to ``tune/run_sweep.py``.
 """
 
 import os

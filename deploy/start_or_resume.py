@@ -1,9 +1,9 @@
-"""Start a study, or go on with its newest run where that did not go to its end.
+"""Start a study, or resume its newest run if that is unfinished.
 
     python deploy/start_or_resume.py STUDY.yaml [--set KEY=VALUE ...]
 
-For schedulers that start a job again after they took its machines away. A run keeps the settings
-that it was started with, so the overrides count for a new one only.
+For schedulers that restart a job after preempting it. A run keeps the settings that it was started
+with, so the overrides apply to a new run only.
 """
 
 import os
@@ -11,31 +11,33 @@ import signal
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __name__ == "__main__":
+    # Instead of this script's folder, whose modules would shadow others of the same name.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from tune.folders import runs
-from tune.study.file import load_study
+from tune.folders import list_runs
+from tune.study.file import read_study_file
 
-SCRIPT = Path(__file__).resolve().parent.parent / "tune" / "run_sweep.py"
+SCRIPT = Path(__file__).resolve().parents[1] / "tune" / "run_sweep.py"
 
 
-def arguments(given: list[str]) -> list[str]:
-    """The arguments of ``tune/run_sweep.py`` that start the study or go on with it.
+def sweep_arguments(arguments: list[str]) -> list[str]:
+    """The arguments of ``tune/run_sweep.py`` that start or resume the study.
 
     Args:
-        given: study file, then ``--set`` and ``KEY=VALUE`` in turn.
+        arguments: study file, then ``--set`` and ``KEY=VALUE`` in turn.
 
     Raises:
         InputError: with all mistakes of the study file in one message.
     """
-    study = load_study(Path(given[0]), given[2::2])
-    begun = [run for run in runs(study.storage, study.name) if run.study_file.is_file()]
-    if begun and not begun[-1].finished:
+    study = read_study_file(Path(arguments[0]), arguments[2::2])
+    runs = [run for run in list_runs(study.storage, study.name) if run.study_file.is_file()]
+    if runs and not runs[-1].finished:
         return ["--resume", study.name, "--storage", str(study.storage)]
-    return given
+    return arguments
 
 
 if __name__ == "__main__":
-    # What a shell starts in the background ignores interrupts, by which a study is closed.
+    # A command in a shell's background ignores interrupts, which a study needs to close properly.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    os.execv(sys.executable, [sys.executable, str(SCRIPT), *arguments(sys.argv[1:])])
+    os.execv(sys.executable, [sys.executable, str(SCRIPT), *sweep_arguments(sys.argv[1:])])

@@ -1,4 +1,4 @@
-"""``python -m hybridir``."""
+"""Run the command line as ``python -m hybridir``."""
 
 from hybridir.cli.main import main
 

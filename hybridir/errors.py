@@ -1,26 +1,26 @@
-"""The two ways in which work ends early: a user's mistake, and a trial that cannot go on."""
+"""The two errors that end work early: a user's mistake, and a trial that cannot go on."""
 
 from collections.abc import Iterable
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used; the message says what was given and what to do.
+    """The user's input cannot be used; the message names the input, and how to correct it.
 
     Command lines print the message without a traceback and exit with code 2.
     """
 
     @classmethod
     def collect(cls, heading: str, problems: Iterable[str]) -> "InputError":
-        """Join problems into one message, so that all can be mended at once.
+        """Join problems into one message, so that the user can correct all of them at once.
 
         A single problem stays on one line.
 
         Args:
-            heading: what was being read, for example ``"study.yaml has 3 problems"``.
+            heading: the source of the problems, for example ``"study.yaml has 3 problems"``.
             problems: one sentence each.
 
         Returns:
-            The error, ready to be raised.
+            The error to raise.
         """
         lines = list(problems)
         if len(lines) == 1:
@@ -29,7 +29,7 @@ class InputError(ValueError):
 
 
 class TrialError(RuntimeError):
-    """A trial stopped for a reason that concerns it alone, such as a loss that is not finite.
+    """A trial stopped for a reason of its own, such as a loss that is not finite.
 
-    The study records the reason and goes on with its other trials.
+    The study records the reason and continues with its other trials.
     """

@@ -1,7 +1,7 @@
-"""The languages that data may be in: code, English name and script.
+"""The languages of the data: code, English name and script.
 
-Codes are ISO 639-1. The list covers the languages of XQuAD-R, MLQA-R, MIRACL and mMARCO; the
-``q*`` codes are the pseudo-languages of the synthetic corpus, after the range qaa to qtz that
+Codes are ISO 639-1. The list covers the languages of XQuAD-R, MLQA-R, MIRACL and mMARCO.
+The ``q*`` codes are the pseudo-languages of the synthetic corpus, after the range qaa to qtz that
 ISO 639-2 reserves for local use.
 """
 
@@ -13,12 +13,12 @@ from hybridir.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """A language under its code.
+    """A language.
 
     Attributes:
         code: ISO 639-1 code, or a ``q*`` code of the synthetic corpus.
         name: English name.
-        script: ISO 15924 code of the script that it is written in.
+        script: ISO 15924 code of its script.
     """
 
     code: str
@@ -46,12 +46,12 @@ LANGUAGES: dict[str, Language] = {
 }
 
 
-def check_languages(codes: Iterable[str], where: str) -> None:
-    """Refuse codes that the project does not know.
+def check_languages(codes: Iterable[str], source: str) -> None:
+    """Refuse language codes that `LANGUAGES` does not list.
 
     Args:
-        codes: language codes as the user gave them.
-        where: what they were read from, for the message.
+        codes: language codes from the user.
+        source: origin of the codes, for the message.
 
     Raises:
         InputError: if any code is unknown; all unknown ones are named.
@@ -59,6 +59,6 @@ def check_languages(codes: Iterable[str], where: str) -> None:
     unknown = sorted(set(codes) - LANGUAGES.keys())
     if unknown:
         raise InputError(
-            f"{where}: unknown language {', '.join(map(repr, unknown))}; "
+            f"{source}: unknown language {', '.join(map(repr, unknown))}; "
             f"known codes are {' '.join(sorted(LANGUAGES))}"
         )

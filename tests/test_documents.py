@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from hybridir import names
+
 ROOT = Path(__file__).parents[1]
 # Entries of the log are never changed, so that a link of theirs may outlive its target.
 DOCUMENTS = [
@@ -35,3 +37,33 @@ def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
 
 def test_links_are_found_at_all() -> None:
     assert len(LINK.findall((ROOT / "README.md").read_text())) > 10
+
+
+# A dotted name of the code in backticks, such as `hybridir.data.pairs.Pairs`.
+_NAME = re.compile(r"`((?:hybridir|tune|analysis|benchmarks)(?:\.\w+)+)`")
+# Tags of MLflow have the form of a module's name.
+_TAGS = {name for name in vars(names).values() if str(name).startswith("hybridir.")}
+
+
+def _exists(name: str) -> bool:
+    """Whether the longest path of modules in a dotted name defines the rest of it."""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        path = ROOT.joinpath(*parts[:length])
+        source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        if source.is_file():
+            rest = parts[length:]
+            return not rest or re.search(rf"\b{rest[-1]}\b", source.read_text()) is not None
+    return False
+
+
+def test_names_of_the_code_in_documents_and_docstrings_exist() -> None:
+    sources = [path for path in ROOT.rglob("*.py") if ".venv" not in path.parts]
+    documents = [path for path in DOCUMENTS if path.name not in ("LOG.md", "CHANGELOG.md")]
+    missing = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in [*sources, *documents]
+        for name in _NAME.findall(path.read_text())
+        if name not in _TAGS and not _exists(name)
+    }
+    assert not missing, "\n".join(sorted(missing))

@@ -1,1 +1,1 @@
-"""The study: a search over trials, then a confirmation, then a report. Run from the checkout."""
+"""Studies: a search over trials, a confirmation, a report. Run from the checkout."""

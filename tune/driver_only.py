@@ -1,4 +1,4 @@
-"""Objects that live in the driver alone."""
+"""A base for objects that exist in the driver alone."""
 
 from typing import Any, Self
 
@@ -6,8 +6,8 @@ from typing import Any, Self
 class DriverOnly:
     """Keeps Ray from copying an object that holds files, locks or a terminal.
 
-    Ray copies and pickles its searcher and callbacks, for a restore of its own. A study is resumed
-    from its folder instead, so the copy is the object itself and the pickle is empty.
+    Ray copies and pickles its searcher and callbacks, so that Ray can restore them. A study is
+    resumed from its folder instead, so the copy is the object itself and the pickle is empty.
     """
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:

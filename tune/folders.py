@@ -1,17 +1,17 @@
-"""What a study keeps on disk, and where.
+"""The files of a study on disk.
 
 ```
 STORAGE/STUDY/run-001/
   study.yaml             the settings, overrides included
   optuna.journal         proposals and outcomes of the search
-  mlflow.json            where the tracking is, the parent run, and which trials it has
+  mlflow.json            tracking address, parent run, trials already sent
   environment.json       versions and machine of each driver
   trials/NAME/           config.json, started.json, progress.json, attempts.json, result.json,
                          outcome.json, per_query/ ...
   report/                the report
   ray/                   Ray's own state
-  driver.lock            held by the process that runs it
-  finished               there once the study went to its end
+  driver.lock            held by the process that runs the study
+  finished               exists once the study is complete
 STORAGE/cache/           prepared data, shared by all studies
 ```
 """
@@ -29,7 +29,7 @@ from filelock import FileLock, Timeout
 
 from hybridir import names
 from hybridir.errors import InputError
-from hybridir.runtime.files import replacing
+from hybridir.runtime.files import atomic_write
 
 OUTCOME = "outcome.json"
 STARTED = "started.json"
@@ -44,9 +44,9 @@ class Outcome:
 
     Attributes:
         state: `names.COMPLETE`, `names.PRUNED` or `names.FAIL`.
-        metrics: the last figures reported.
-        reason: of a failure, its last lines included; else empty.
-        host: machine that it ran on.
+        metrics: last reported figures.
+        reason: why the trial failed, last traceback lines included; "" otherwise.
+        host: machine that ran the trial.
     """
 
     state: str
@@ -73,14 +73,14 @@ class TrialFolder:
 
     @property
     def baseline(self) -> str | None:
-        """The baseline that it belongs to, such as ``x-x``; None in other phases."""
+        """Name of the trial's baseline, such as ``x-x``; None in other phases."""
         if self.phase != names.PHASE_BASELINE:
             return None
-        start = names.trial_name(names.PHASE_BASELINE, "")
-        return self.name.removeprefix(start).rpartition("-s")[0]
+        prefix = names.trial_name(names.PHASE_BASELINE, "")
+        return self.name.removeprefix(prefix).rpartition("-s")[0]
 
     def read(self, file: str) -> dict[str, Any] | None:
-        """One of the trial's JSON files, or None if it is not there."""
+        """Content of one of the trial's JSON files; None if the file does not exist."""
         try:
             content: dict[str, Any] = json.loads((self.path / file).read_text())
         except FileNotFoundError:
@@ -88,37 +88,37 @@ class TrialFolder:
         return content
 
     def write(self, file: str, content: dict[str, Any]) -> None:
-        """Write one of the trial's JSON files, whole or not at all."""
-        with replacing(self.path / file) as part:
-            part.write_text(json.dumps(content, indent=1))
+        """Write one of the trial's JSON files, atomically."""
+        with atomic_write(self.path / file) as unfinished:
+            unfinished.write_text(json.dumps(content, indent=1))
 
     def begin(self) -> None:
-        """Note when the trial began; a continuation changes nothing."""
+        """Record when the trial began; a continuation changes nothing."""
         if not (self.path / STARTED).is_file():
             self.write(STARTED, {"time": time.time()})
 
     @property
     def started(self) -> float:
-        """When the trial began, or was made ready if that is not known; seconds since 1970."""
-        noted = self.read(STARTED)
-        if noted:
-            return float(noted["time"])
-        ready = self.path / names.ARTIFACT_CONFIG
-        return (ready if ready.is_file() else self.path).stat().st_mtime
+        """Start time in seconds since 1970; if unknown, when the configuration was written."""
+        started = self.read(STARTED)
+        if started:
+            return float(started["time"])
+        config = self.path / names.ARTIFACT_CONFIG
+        return (config if config.is_file() else self.path).stat().st_mtime
 
     @property
     def ended(self) -> float:
-        """When the trial ended, in seconds since 1970; it must have an outcome."""
+        """End time in seconds since 1970; the trial must have an outcome."""
         return (self.path / OUTCOME).stat().st_mtime
 
     @property
     def outcome(self) -> Outcome | None:
-        """How the trial ended; None while it has not."""
+        """How the trial ended; None before its end."""
         content = self.read(OUTCOME)
         return Outcome(**content) if content else None
 
-    def settle(self, outcome: Outcome) -> None:
-        """Write down how the trial ended, and drop the checkpoint that nobody will continue."""
+    def finalize(self, outcome: Outcome) -> None:
+        """Write the outcome, and delete the checkpoint, which is no longer needed."""
         self.write(OUTCOME, asdict(outcome))
         (self.path / names.TRIAL_CHECKPOINT).unlink(missing_ok=True)
 
@@ -156,7 +156,7 @@ class RunFolder:
 
     @property
     def tracking(self) -> Path:
-        """Where the tracking is, and which trials it has."""
+        """Tracking address, parent run, and the trials already sent."""
         return self.path / "mlflow.json"
 
     @property
@@ -166,22 +166,22 @@ class RunFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether the study went to its end."""
+        """Whether the study is complete."""
         return (self.path / "finished").is_file()
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Keep the run for this process.
+    def lock(self) -> Iterator[None]:
+        """Lock the run for this process.
 
         Raises:
-            InputError: if another process runs it.
+            InputError: if another process holds the lock.
         """
         lock = FileLock(self.path / "driver.lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:
             raise InputError(
-                f"{self.path} is being run by another process; wait for its end or stop it"
+                f"{self.path} is being run by another process; stop it or wait until it ends"
             ) from None
         try:
             yield
@@ -189,47 +189,47 @@ class RunFolder:
             lock.release()
 
     @property
-    def is_held(self) -> bool:
-        """Whether a process runs it now."""
+    def is_locked(self) -> bool:
+        """Whether a process is running the study now."""
         lock = self.path / "driver.lock"
         if not lock.is_file():
             return False
         try:
-            # Only for a moment, and nothing is waited for.
+            # Held for a moment only, without waiting.
             with FileLock(lock, timeout=0):
                 return False
         except Timeout:
             return True
 
     def finish(self) -> None:
-        """Note that the study went to its end."""
-        with replacing(self.path / "finished") as part:
-            part.touch()
+        """Mark the study as complete."""
+        with atomic_write(self.path / "finished") as unfinished:
+            unfinished.touch()
 
     def trial(self, name: str) -> TrialFolder:
         """The folder of a trial, which need not exist yet."""
         return TrialFolder(self.path / names.RUN_TRIALS / name)
 
     def trials(self) -> list[TrialFolder]:
-        """The folders of all trials that have started, by name."""
+        """The existing trial folders, sorted by name."""
         return [TrialFolder(path) for path in sorted((self.path / names.RUN_TRIALS).glob("*-*"))]
 
 
 def search_trial(number: int) -> str:
-    """The name of a search trial, from its number."""
+    """Name of the search trial with this number."""
     return names.trial_name(names.PHASE_SEARCH, f"{number:03d}")
 
 
 def cache_folder(storage: Path) -> Path:
     """Folder of prepared data: HYBRIDIR_CACHE, or ``cache`` under the storage."""
-    given = os.environ.get("HYBRIDIR_CACHE")
-    return Path(given) if given else storage / "cache"
+    configured = os.environ.get("HYBRIDIR_CACHE")
+    return Path(configured) if configured else storage / "cache"
 
 
 def new_run(storage: Path, study: str) -> RunFolder:
-    """Create the next free folder of a study; of two callers at once each gets its own."""
-    found = runs(storage, study)
-    number = found[-1].number + 1 if found else 1
+    """Create the next free run folder of a study; concurrent callers get different folders."""
+    earlier = list_runs(storage, study)
+    number = earlier[-1].number + 1 if earlier else 1
     while True:
         folder = RunFolder(storage / study / f"run-{number:03d}")
         try:
@@ -240,27 +240,26 @@ def new_run(storage: Path, study: str) -> RunFolder:
             return folder
 
 
-def runs(storage: Path, study: str) -> list[RunFolder]:
-    """The runs of a study so far, oldest first."""
-    found = [
+def list_runs(storage: Path, study: str) -> list[RunFolder]:
+    """All runs of a study, oldest first."""
+    runs = [
         RunFolder(path)
         for path in (storage / study).glob("run-*")
         if path.name.removeprefix("run-").isdecimal()
     ]
-    return sorted(found, key=lambda run: run.number)
+    return sorted(runs, key=lambda run: run.number)
 
 
 def latest_run(storage: Path, study: str) -> RunFolder:
     """The newest run of a study.
 
     Raises:
-        InputError: if there is none; the studies that there are are named.
+        InputError: if the study has no run; the message lists the existing studies.
     """
-    found = [run for run in runs(storage, study) if run.study_file.is_file()]
-    if not found:
-        known = sorted({path.parent.parent.name for path in storage.glob("*/run-*/study.yaml")})
+    runs = [run for run in list_runs(storage, study) if run.study_file.is_file()]
+    if not runs:
+        studies = sorted({path.parent.parent.name for path in storage.glob("*/run-*/study.yaml")})
         raise InputError(
-            f"there is no study {study!r} under {storage}; "
-            f"studies there: {', '.join(known) or 'none'}"
+            f"no study {study!r} under {storage}; existing studies: {', '.join(studies) or 'none'}"
         )
-    return found[-1]
+    return runs[-1]

@@ -1,32 +1,35 @@
 """Run a study: search, confirmation, report.
 
-    python tune/run_sweep.py                       the embedded study, tune/studies/demo.yaml
-    python tune/run_sweep.py STUDY.yaml            another one
-    python tune/run_sweep.py STUDY.yaml --plan     what it will take, from a measured probe
-    python tune/run_sweep.py STUDY.yaml --preflight    whether every node can run it
-    python tune/run_sweep.py --status demo         how far the newest run is
-    python tune/run_sweep.py --resume demo         go on after an interruption
-    python tune/run_sweep.py --replay demo/search-003  one trial again without Ray, compared
+    python tune/run_sweep.py                       run the embedded study, tune/studies/demo.yaml
+    python tune/run_sweep.py STUDY.yaml            run another study
+    python tune/run_sweep.py STUDY.yaml --plan     estimate time, memory and disk from a probe
+    python tune/run_sweep.py STUDY.yaml --preflight    check every node
+    python tune/run_sweep.py --status demo         show the progress of the newest run
+    python tune/run_sweep.py --resume demo         continue after an interruption
+    python tune/run_sweep.py --replay demo/search-003  repeat one trial without Ray and compare it
 
-Everything is written under results/ and to mlflow.db in the working directory. With RAY_ADDRESS a
-cluster is joined. Not covered: clusters whose nodes do not share the storage.
+Output goes to results/ and to mlflow.db in the working directory. RAY_ADDRESS names a cluster to
+join. Not covered: clusters whose nodes do not share the storage.
 """
 
-import logging
 import sys
 from pathlib import Path
-from typing import Annotated
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __name__ == "__main__":
+    # Instead of this script's folder, whose modules would shadow others of the same name.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import logging
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
 from hybridir.errors import InputError
-from hybridir.runtime.startup import long_lived, quieten_dependencies
+from hybridir.runtime.startup import frozen_imports, quieten_dependencies
 from tune.folders import RunFolder, latest_run
-from tune.study.file import DEMO, StudyConfig, load_study
+from tune.study.file import DEMO, StudyConfig, read_study_file
 
 console = Console() if sys.stdout.isatty() else Console(width=120)
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -40,23 +43,25 @@ def main(
         typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; may be repeated."),
     ] = None,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Print what it will take, and stop.")
+        bool, typer.Option("--plan", help="Print an estimate of time, memory and disk, and stop.")
     ] = False,
     preflight: Annotated[
         bool, typer.Option("--preflight", help="Check every node, and stop.")
     ] = False,
     resume: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Go on with the newest run of a study.")
+        str | None, typer.Option(metavar="NAME", help="Continue the newest run of a study.")
     ] = None,
     status: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Show how far the newest run is.")
+        str | None, typer.Option(metavar="NAME", help="Show the progress of the newest run.")
     ] = None,
     replay: Annotated[
         str | None,
-        typer.Option(metavar="NAME/TRIAL", help="Run a trial of the newest run again, compare."),
+        typer.Option(
+            metavar="NAME/TRIAL", help="Repeat a trial of the newest run and compare its figures."
+        ),
     ] = None,
     storage: Annotated[
-        Path, typer.Option(help="Where --resume, --status and --replay look.")
+        Path, typer.Option(help="Folder of all studies, for --resume, --status and --replay.")
     ] = Path("results"),
 ) -> None:
     """Run a study over (mixing ratio, temperature, batch size): search, confirmation, report."""
@@ -72,62 +77,63 @@ def main(
         _replay(storage, replay)
     elif resume:
         folder = latest_run(storage, resume)
-        settings = load_study(folder.study_file, [])
+        settings = read_study_file(folder.study_file, [])
         _run(settings.model_copy(update={"storage": storage}), folder)
     else:
-        settings = load_study(study or DEMO, overrides or [])
+        settings = read_study_file(study or DEMO, overrides or [])
         if plan or preflight:
             _look_ahead(settings, plan, preflight)
         else:
             _run(settings, None)
 
 
-def _refuse_mixtures(new: dict[str, object], alone: dict[str, object]) -> None:
-    """Refuse what belongs to a new run beside a command about one that exists."""
-    given = [name for name, value in (new | alone).items() if value]
-    first = next((name for name, value in alone.items() if value), None)
-    if first and len(given) > 1:
+def _refuse_mixtures(new: dict[str, object], existing: dict[str, object]) -> None:
+    """Refuse options of a new run beside a command about an existing one."""
+    options = [name for name, value in (new | existing).items() if value]
+    first = next((name for name, value in existing.items() if value), None)
+    if first and len(options) > 1:
         raise InputError(
-            f"{' and '.join(given)} do not go together; {first} takes a name alone, "
+            f"{' and '.join(options)} cannot be combined; {first} takes a name alone, "
             "since a run keeps the settings that it was started with"
         )
 
 
 def _look_ahead(study: StudyConfig, plan: bool, preflight: bool) -> None:
-    with long_lived():
+    with frozen_imports():
         quieten_dependencies()
-        from tune.driver.launch import inspect, ready
-        from tune.forecast.plan import make_plan, render
+        from tune.driver.launch import launch, run_preflight
+        from tune.forecast.plan import measure_plan, render
 
-    with ready(study, console.print) as there:
+    with launch(study, console.print) as launched:
         if preflight:
-            flight = inspect(study, there, None)
-            console.print(flight.table())
-            flight.refuse_problems()
-            for line in (flight.summary, *flight.warnings):
+            report = run_preflight(study, launched, None)
+            console.print(report.table())
+            report.refuse_problems()
+            for line in (report.summary, *report.warnings):
                 console.print(line, highlight=False, soft_wrap=True)
         if plan:
-            for part in render(study, make_plan(study, there.inputs, there.nodes)):
-                console.print(part, highlight=False, soft_wrap=True)
+            forecast = measure_plan(study, launched.inputs, launched.nodes)
+            for block in render(study, forecast):
+                console.print(block, highlight=False, soft_wrap=True)
 
 
-def _replay(storage: Path, given: str) -> None:
-    with long_lived():
+def _replay(storage: Path, target: str) -> None:
+    with frozen_imports():
         quieten_dependencies()
         from tune.driver.replay import replay
 
-    name, slash, trial = given.partition("/")
+    name, slash, trial = target.partition("/")
     if not slash:
         raise InputError(
-            f"--replay {given}: expected the study's name and the trial's, such as "
-            "demo/search-003; --status names the trials"
+            f"--replay {target}: expected names of a study and a trial, such as demo/search-003; "
+            "--status lists the trials"
         )
     if not replay(latest_run(storage, name), trial, console):
         raise typer.Exit(1)
 
 
 def _run(study: StudyConfig, continued: RunFolder | None) -> None:
-    with long_lived():
+    with frozen_imports():
         quieten_dependencies()
         from tune.driver.drive import drive
 

@@ -1,8 +1,8 @@
-"""How much of a search's spread each parameter explains, by fANOVA and PED-ANOVA.
+"""Importance of each searched parameter, by fANOVA and PED-ANOVA.
 
-N trials. Both come from Optuna, on the parameters as they are searched: temperature and batch
-size by their logarithms. Intervals are percentile bootstraps over trials, which takes the trials
-as independent: after an adaptive sampler they are not.
+Both come from Optuna and see the parameters as they are searched: temperature and batch size by
+their logarithms. Intervals are percentile bootstraps over trials, which assumes independent
+trials: after an adaptive sampler they are not.
 
 Source: Hutter, Hoos and Leyton-Brown, An Efficient Approach for Assessing Hyperparameter
 Importance, ICML 2014 (fANOVA); arXiv 2304.10255 (PED-ANOVA).
@@ -20,10 +20,10 @@ from hybridir.inference import LEVEL
 if TYPE_CHECKING:
     from optuna.importance import BaseImportanceEvaluator
 
-LEAST: Final = 20  # trials; with fewer, hardly any share differs from any other
+LEAST: Final = 20  # trials; with fewer, hardly any two importances differ
 _RESAMPLES: Final = 60
 _TREES: Final = 16
-_TOP = 5  # trials that PED-ANOVA's best part holds at least, as Optuna's documentation advises
+_TOP = 5  # trials in PED-ANOVA's best part at least, as Optuna's documentation advises
 
 
 def importance_table(
@@ -32,8 +32,8 @@ def importance_table(
     """Estimate the importances with their intervals.
 
     Args:
-        trials: columns of `PARAMETERS` and `measure`, without gaps; `LEAST` or more.
-        measure: what is explained; higher is better.
+        trials: columns `PARAMETERS` and `measure`, without gaps; `LEAST` rows or more.
+        measure: column to explain; higher is better.
         generator: source of the resamples.
 
     Returns:
@@ -44,13 +44,13 @@ def importance_table(
     varied = [name for name in PARAMETERS if inside[name].nunique() > 1]
     points, values = inside[varied], trials[measure].to_numpy(dtype=np.float64)
     seed = int(generator.integers(2**31))
-    found = _importances(points, values, seed)
+    importances = _importances(points, values, seed)
     picks = generator.integers(len(points), size=(_RESAMPLES, len(points)))
     drawn = [_importances(points.iloc[pick], values[pick], seed) for pick in picks]
     tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
     rows = []
-    for (method, name), share in found.items():
-        low, high = np.quantile([one[method, name] for one in drawn], tails)
+    for (method, name), share in importances.items():
+        low, high = np.quantile([resample[method, name] for resample in drawn], tails)
         rows.append((method, name, share, float(low), float(high), len(points)))
     columns = ["method", "parameter", "importance", "low", "high", "n_trials"]
     return pd.DataFrame(rows, columns=columns)
@@ -59,7 +59,7 @@ def importance_table(
 def _importances(
     points: pd.DataFrame, values: np.ndarray, seed: int
 ) -> dict[tuple[str, str], float]:
-    import optuna  # a second to import, and no part of the analysis but this
+    import optuna  # takes a second to import, and nothing else of the analysis needs it
     from optuna.distributions import BaseDistribution, FloatDistribution
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)

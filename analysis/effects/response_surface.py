@@ -1,11 +1,11 @@
 """How ratio, temperature and batch size act, alone and together: a response surface.
 
-N trials. Every parameter is coded from -1 at its lowest to 1 at its highest value among the
-trials, temperature by its logarithm and batch size by that to base 2. A coefficient is then what
-half the range changes; the curves bend by squares, and products are interactions.
+Every parameter is coded from -1 at its lowest to 1 at its highest value among the trials,
+temperature by its logarithm and batch size by its logarithm to base 2. A coefficient is then the
+effect of half the range; squares bend the curves, and products are interactions.
 
-Assumed: the surface is one of second order, errors are independent, normal and of one variance.
-Trials that an adaptive sampler proposed depend on each other, which no interval mends.
+Assumed: the surface is of second order, errors are independent, normal and of one variance.
+Trials of an adaptive sampler depend on each other, which no interval accounts for.
 
 Source: Box and Wilson, On the Experimental Attainment of Optimum Conditions, Journal of the Royal
 Statistical Society B 13, 1951.
@@ -24,7 +24,7 @@ from hybridir.inference.scores import Floats
 PARAMETERS: Final = (names.MIXING_RATIO, names.TEMPERATURE, names.BATCH_SIZE)
 _LOGARITHMS: Final = {names.TEMPERATURE: np.log10, names.BATCH_SIZE: np.log2}
 _BENT: Final = (names.MIXING_RATIO, names.TEMPERATURE)
-SPARE: Final = 5  # trials beyond the terms: what is left to tell errors by
+SPARE: Final = 5  # trials beyond the number of terms, from which the errors are estimated
 Term = tuple[str, ...]
 
 
@@ -32,12 +32,12 @@ class Surface(NamedTuple):
     """A fitted surface.
 
     Attributes:
-        parameters: those that vary among the trials.
+        parameters: parameters that vary among the trials.
         terms: () for the constant, one name for a main effect, the same twice for a square, two
             for an interaction.
         fit: statsmodels' result.
-        ranges: lowest and highest coded-from value of each parameter, after its logarithm.
-        n_trials: N.
+        ranges: lowest and highest value of each parameter, after its logarithm.
+        n_trials: number of trials.
     """
 
     parameters: tuple[str, ...]
@@ -57,14 +57,14 @@ def transformed(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def terms_of(trials: pd.DataFrame) -> tuple[tuple[Term, ...], int]:
-    """Choose the terms that the trials can tell.
+    """Choose the terms that the trials can estimate.
 
     Args:
         trials: columns `PARAMETERS`.
 
     Returns:
-        The terms of the whole surface, of the main effects alone, or none; and how many trials
-        the whole surface takes.
+        The terms of the whole surface, of the main effects alone, or none; and the number of
+        trials that the whole surface takes.
     """
     levels = {name: trials[name].nunique() for name in PARAMETERS}
     varied = [name for name in PARAMETERS if levels[name] > 1]
@@ -74,8 +74,8 @@ def terms_of(trials: pd.DataFrame) -> tuple[tuple[Term, ...], int]:
     needed = len(whole) + SPARE
     for terms in (whole, main):
         matrix = _matrix(trials, terms)
-        told = len(trials) >= len(terms) + SPARE
-        if varied and told and np.linalg.matrix_rank(matrix) == len(terms):
+        enough = len(trials) >= len(terms) + SPARE
+        if varied and enough and np.linalg.matrix_rank(matrix) == len(terms):
             return terms, needed
     return (), needed
 
@@ -85,13 +85,13 @@ def fit_surface(trials: pd.DataFrame, measure: str, terms: tuple[Term, ...]) -> 
 
     Args:
         trials: columns `PARAMETERS` and `measure`, without gaps.
-        measure: what is explained.
+        measure: column to explain.
         terms: from `terms_of`.
 
     Returns:
         The fit.
     """
-    from statsmodels.regression.linear_model import OLS  # a second to import
+    from statsmodels.regression.linear_model import OLS  # takes a second to import
 
     fit = OLS(trials[measure].to_numpy(dtype=np.float64), _matrix(trials, terms)).fit()
     inside = transformed(trials)
@@ -128,7 +128,7 @@ def predict(surface: Surface, coded: pd.DataFrame) -> pd.DataFrame:
 
 
 def decoded(surface: Surface, name: str, coded: Floats) -> Floats:
-    """Turn coded values of a parameter into its own unit."""
+    """Convert coded values of a parameter to its own unit."""
     low, high = surface.ranges[name]
     plain = (low + high) / 2 + coded * (high - low) / 2
     base = {names.TEMPERATURE: 10.0, names.BATCH_SIZE: 2.0}.get(name)
@@ -153,5 +153,5 @@ def _matrix(trials: pd.DataFrame, terms: tuple[Term, ...]) -> Floats:
 
 
 def _columns(coded: pd.DataFrame, terms: tuple[Term, ...]) -> Floats:
-    """[N, terms] products of coded parameters; the empty one is 1."""
+    """Return [trials, terms] products of coded parameters; the empty product is 1."""
     return np.stack([coded[list(term)].prod(axis=1).to_numpy(np.float64) for term in terms], 1)

@@ -1,4 +1,4 @@
-"""Baselines under each other: a dot with its interval in each setting, and rank distance."""
+"""The baselines side by side: their mAP in each setting and rank distance, with intervals."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ _WIDTH, _STEP = 165, 24  # pixels of a panel, and of a baseline
 
 
 class _BaselinesInfo(NamedTuple):
-    """What the figure shows.
+    """The contents of the figure.
 
     Attributes:
         means: ``label, panel, mean, low, high, n_seeds, n_questions, hybrid``.
@@ -25,15 +25,15 @@ class _BaselinesInfo(NamedTuple):
     panels: list[str]
 
 
-def baselines(table: pd.DataFrame) -> alt.TopLevelMixin:
-    """Draw the means of `analysis.sections.baselines.baseline_table` with their intervals."""
+def plot_baselines(table: pd.DataFrame) -> alt.TopLevelMixin:
+    """Draw the means of `analysis.sections.baselines.baseline_table` and their intervals."""
     return _draw_baselines(_get_baselines_info(table))
 
 
 def _get_baselines_info(table: pd.DataFrame) -> _BaselinesInfo:
     label = table["baseline"].map(lambda name: names.LABELS.get(name, name))
     ratio = table[names.MIXING_RATIO]
-    # X-Y and X-X-mono say by their names what their ratio is.
+    # The names X-Y and X-X-mono imply the ratio.
     hybrid = ratio.between(0, 1, inclusive="neither")
     label = label.where(~hybrid, label + " α = " + ratio.map("{:g}".format))
     is_map = table["measure"] == names.AP
@@ -49,8 +49,8 @@ def _get_baselines_info(table: pd.DataFrame) -> _BaselinesInfo:
 
 def _draw_baselines(info: _BaselinesInfo) -> alt.TopLevelMixin:
     panels = []
-    for place, panel in enumerate(info.panels):
-        axis = alt.Axis(title=None, labels=place == 0, ticks=False, domain=False, grid=True)
+    for index, panel in enumerate(info.panels):
+        axis = alt.Axis(title=None, labels=index == 0, ticks=False, domain=False, grid=True)
         axis.labelLimit = 200
         base = alt.Chart(info.means[info.means["panel"] == panel]).encode(
             y=alt.Y("label:N", sort=info.labels, axis=axis).scale(domain=info.labels),

@@ -1,4 +1,4 @@
-"""Dots with intervals for gains over the two pure strategies, as several figures draw them."""
+"""Dots with intervals for gains over the two pure strategies, shared by several figures."""
 
 from typing import Final
 
@@ -11,22 +11,22 @@ PURE_LABELS: Final = {
     0.0: "minus cross-lingual batches alone (α = 0)",
     1.0: "minus monolingual batches alone (α = 1)",
 }
-_COLOURS: Final = (VERMILION, BLUE)  # those of the settings that the pure strategies train
-_DOT = 60  # square pixels; a hollow one is white in its middle
+_COLOURS: Final = (VERMILION, BLUE)  # as the settings that the pure strategies train
+_DOT = 60  # square pixels; hollow dots are white in the middle
 
 
 def gain_layers(
-    rows: pd.DataFrame, y: alt.Y, reach: list[float], named_by: list[str], margin: int = 0
+    rows: pd.DataFrame, y: alt.Y, reach: list[float], label_fields: list[str], margin: int = 0
 ) -> alt.LayerChart | alt.FacetChart:
     """Draw a dot and an interval per row and pure strategy.
 
     Args:
-        rows: ``strategy, difference, low, high, p_holm`` times 100, and what y needs; an
-            optional column ``contrast`` draws hollow dots.
+        rows: ``strategy, difference, low, high, p_holm`` times 100, and the field of `y`; rows
+            with a true value in the optional column ``contrast`` get hollow dots.
         y: channel of the rows.
         reach: lowest and highest value of the x axis.
-        named_by: fields that the tooltip begins with.
-        margin: pixels left of the panel, at least, so that panels below each other line up.
+        label_fields: first fields of the tooltip.
+        margin: minimum number of pixels left of the panel, to align panels in a column.
 
     Returns:
         The layers, with a rule at 0.
@@ -51,7 +51,7 @@ def gain_layers(
     dots = base.mark_point(filled=True, size=_DOT, opacity=1).encode(
         x=x,
         tooltip=[
-            *named_by,
+            *label_fields,
             "strategy:N",
             alt.Tooltip("difference:Q", title="gain × 100", format="+.2f"),
             alt.Tooltip("low:Q", title="95 % from", format="+.2f"),

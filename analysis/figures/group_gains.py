@@ -1,4 +1,4 @@
-"""What hybrid batches gain by kind of language and pair, and how the kinds differ."""
+"""The gain of hybrid batches by kind of language and pair, and contrasts between the kinds."""
 
 from typing import NamedTuple
 
@@ -9,12 +9,12 @@ from analysis.figures.gain_marks import PURE_LABELS, gain_layers
 from analysis.figures.style import styled
 
 _WIDTH = 430  # pixels
-_MARGIN = 190  # pixels, of the longest name of a row
-_STEP = 24  # pixels of a row
+_MARGIN = 190  # pixels; fits the longest name of a row
+_STEP = 24  # pixels per row
 
 
 class _GroupGainsInfo(NamedTuple):
-    """What the figure shows.
+    """The contents of the figure.
 
     Attributes:
         gains: ``grouping, group, contrast, strategy, difference, low, high, p_holm``, times 100.
@@ -25,15 +25,15 @@ class _GroupGainsInfo(NamedTuple):
     order: dict[str, list[str]]
 
 
-def group_gains(groups: pd.DataFrame) -> alt.TopLevelMixin:
-    """Draw `cell_gains.gains_by_group`."""
+def plot_group_gains(groups: pd.DataFrame) -> alt.TopLevelMixin:
+    """Draw `gains.group_gain_table`."""
     return _draw_group_gains(_get_group_gains_info(groups))
 
 
 def _get_group_gains_info(groups: pd.DataFrame) -> _GroupGainsInfo:
     percent = groups[["difference", "low", "high"]] * 100
-    kept = groups[["grouping", "group", "contrast", "p_holm", "n_cells"]]
-    gains = percent.join(kept).assign(strategy=groups["pure"].map(PURE_LABELS))
+    labels = groups[["grouping", "group", "contrast", "p_holm", "n_cells"]]
+    gains = percent.join(labels).assign(strategy=groups["pure"].map(PURE_LABELS))
     order = {
         str(grouping): list(dict.fromkeys(rows["group"]))
         for grouping, rows in groups.groupby("grouping", sort=False)

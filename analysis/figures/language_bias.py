@@ -1,4 +1,4 @@
-"""Language bias over the mixing ratio: rank distance and own-language first hits, beside mAP."""
+"""Language bias over the mixing ratio: mAP, rank distance and own-language first hits."""
 
 import json
 from typing import NamedTuple
@@ -20,10 +20,10 @@ from analysis.figures.style import (
 from hybridir import names
 
 _WIDTH, _HEIGHT = 222, 220  # pixels of one panel; three and their axes fill a page
-_LOG_FROM = 10.0  # highest over lowest rank distance from which a linear axis hides the low ones
+_LOG_FROM = 10.0  # ratio of the highest to the lowest rank distance that calls for a log axis
 
 _PANELS = (
-    ("mAP of the multilingual pool", (names.AP,), (GREEN,)),
+    ("mAP in the multilingual pool", (names.AP,), (GREEN,)),
     ("rank distance", (names.RANK_DISTANCE, names.RANK_DISTANCE_SEEN), (PURPLE, ORANGE)),
     (
         "in the question's language",
@@ -45,20 +45,20 @@ class _Panel(NamedTuple):
 
 
 class _LanguageBiasInfo(NamedTuple):
-    """The panels from left to right; those without values are left out."""
+    """The panels from left to right; a panel without values is left out."""
 
     panels: tuple[_Panel, ...]
 
 
-def language_bias(curve: pd.DataFrame, seeds: pd.DataFrame) -> alt.TopLevelMixin:
-    """Draw mAP of the pool, rank distance and the share of own-language first hits."""
+def plot_language_bias(curve: pd.DataFrame, seeds: pd.DataFrame) -> alt.TopLevelMixin:
+    """Draw mAP in the pool, rank distance and the share of own-language first hits."""
     return _draw_language_bias(_get_language_bias_info(curve, seeds))
 
 
 def _get_language_bias_info(curve: pd.DataFrame, seeds: pd.DataFrame) -> _LanguageBiasInfo:
     panels = []
     for title, measures, colours in _PANELS:
-        means = _pool(curve, measures)
+        means = _pool_rows(curve, measures)
         if means.empty:
             continue
         present = tuple(measure for measure in measures if (means["measure"] == measure).any())
@@ -70,14 +70,14 @@ def _get_language_bias_info(curve: pd.DataFrame, seeds: pd.DataFrame) -> _Langua
                 present,
                 colours[: len(present)],
                 means.assign(label=means["measure"].map(names.LABELS)),
-                _pool(seeds, measures),
+                _pool_rows(seeds, measures),
                 logarithmic=measures[0] == names.RANK_DISTANCE and bool(wide),
             )
         )
     return _LanguageBiasInfo(tuple(panels))
 
 
-def _pool(table: pd.DataFrame, measures: tuple[str, ...]) -> pd.DataFrame:
+def _pool_rows(table: pd.DataFrame, measures: tuple[str, ...]) -> pd.DataFrame:
     rows = (table["setting"] == names.MULTILINGUAL) & table["measure"].isin(measures)
     return table[rows].reset_index(drop=True)
 
@@ -89,7 +89,6 @@ def _draw_language_bias(info: _LanguageBiasInfo) -> alt.TopLevelMixin:
 
 def _draw_panel(panel: _Panel) -> alt.LayerChart | alt.FacetChart:
     x = ratio_axis(("cross", "mono")).title(names.LABELS[names.MIXING_RATIO])
-    several = len(panel.measures) > 1
     legend = alt.Legend(
         orient="top-left",
         title=None,
@@ -98,7 +97,7 @@ def _draw_panel(panel: _Panel) -> alt.LayerChart | alt.FacetChart:
         fillColor="#ffffffcc",
         symbolOpacity=1,
     )
-    colour = alt.Color("measure:N", legend=legend if several else None).scale(
+    colour = alt.Color("measure:N", legend=legend if len(panel.measures) > 1 else None).scale(
         domain=list(panel.measures), range=list(panel.colours)
     )
     title = "ranks, log scale" if panel.logarithmic else None
@@ -137,6 +136,6 @@ _LEGEND = {
     names.RANK_DISTANCE: "all languages",
     names.RANK_DISTANCE_SEEN: "seen languages",
     names.TOP1_OWN_LANGUAGE: "first hit",
-    names.LANGUAGE_PREFERENCE: "first relevant one",
+    names.LANGUAGE_PREFERENCE: "first relevant passage",
 }
 _SHORT = f"{json.dumps(_LEGEND)}[datum.value]"

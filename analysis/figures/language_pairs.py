@@ -1,4 +1,4 @@
-"""mAP of every language pair, and what hybrid batches gain there over the better pure strategy."""
+"""mAP of every language pair, and the gain of hybrid batches over the better pure strategy."""
 
 from typing import NamedTuple
 
@@ -9,18 +9,18 @@ from analysis.figures.style import INK, LOSS_TO_GAIN, SEQUENTIAL, styled
 from hybridir import names
 from hybridir.languages import LANGUAGES
 
-_SIDE = 390  # pixels of a full map; cells are at most _CELL wide
-_CELL = 72
+_SIDE = 390  # pixels of a full map
+_CELL = 72  # pixels; largest width of a cell
 
 
 class _LanguagePairsInfo(NamedTuple):
-    """What the two maps show.
+    """The contents of the two maps.
 
     Attributes:
         levels: ``query_language, pool_language, query, pool, map`` at `ratio`.
         ratio: mixing ratio of `levels`.
-        gains: the same with ``gain``: mAP at `hybrid` minus the higher of mAP at 0 and at 1,
-            times 100; empty where a pure strategy or a hybrid is missing.
+        gains: the same with ``gain``, mAP at `hybrid` minus the higher of mAP at 0 and at 1,
+            times 100; empty without a hybrid ratio or without both pure strategies.
         hybrid: mixing ratio of `gains`.
         languages: rows and columns, sorted.
     """
@@ -32,7 +32,7 @@ class _LanguagePairsInfo(NamedTuple):
     languages: list[str]
 
 
-def language_pairs(
+def plot_language_pairs(
     languages: pd.DataFrame, ratio: float, hybrid: float | None
 ) -> alt.TopLevelMixin:
     """Draw `confirmed.language_table` at one ratio, and the gain of the hybrid ratio."""
@@ -51,14 +51,14 @@ def _get_language_pairs_info(
         gain = pd.Series(dtype=float, index=by_ratio.index[:0])
     order = sorted({*levels[names.QUERY_LANGUAGE], *levels[names.POOL_LANGUAGE]})
     gains = gain.rename("gain").reset_index()
-    return _LanguagePairsInfo(_named(levels), ratio, _named(gains), hybrid, order)
+    return _LanguagePairsInfo(_with_names(levels), ratio, _with_names(gains), hybrid, order)
 
 
-def _named(table: pd.DataFrame) -> pd.DataFrame:
+def _with_names(table: pd.DataFrame) -> pd.DataFrame:
     """Add the languages' English names, for tooltips."""
-    named = {code: language.name for code, language in LANGUAGES.items()}
+    english = {code: language.name for code, language in LANGUAGES.items()}
     query, pool = table[names.QUERY_LANGUAGE], table[names.POOL_LANGUAGE]
-    return table.assign(query=query.replace(named), pool=pool.replace(named))
+    return table.assign(query=query.replace(english), pool=pool.replace(english))
 
 
 def _draw_language_pairs(info: _LanguagePairsInfo) -> alt.TopLevelMixin:
@@ -74,7 +74,7 @@ def _draw_language_pairs(info: _LanguagePairsInfo) -> alt.TopLevelMixin:
     )
     if info.gains.empty:
         return styled(left)
-    # no cell at all may differ, and a domain needs a length
+    # All gains may be 0, and a domain needs a length.
     reach = max(float(info.gains["gain"].abs().max()), 1e-6)
     right = _heat_map(
         info,
@@ -100,11 +100,11 @@ def _heat_map(
     plain = alt.Axis(labelAngle=0, domain=False, ticks=False)
     pool, query = f"{names.POOL_LANGUAGE}:N", f"{names.QUERY_LANGUAGE}:N"
     base = alt.Chart(table).encode(
-        x=alt.X(pool, title="language of the pool", sort=info.languages, axis=plain),
-        y=alt.Y(query, title="language of the question", sort=info.languages, axis=plain),
+        x=alt.X(pool, title="pool language", sort=info.languages, axis=plain),
+        y=alt.Y(query, title="question language", sort=info.languages, axis=plain),
     )
     levels = field == "map"
-    number, exact = (".2f", ".4f") if levels else ("+.1f", "+.2f")
+    short, exact = (".2f", ".4f") if levels else ("+.1f", "+.2f")
     rectangles = base.mark_rect(stroke="white", strokeWidth=1).encode(
         color=alt.Color(f"{field}:Q", scale=scale, legend=None),
         tooltip=[
@@ -113,9 +113,9 @@ def _heat_map(
             alt.Tooltip(f"{field}:Q", title="mAP" if levels else "gain × 100", format=exact),
         ],
     )
-    figures = base.mark_text(fontSize=10 if cell < 40 else 12).encode(
-        text=alt.Text(f"{field}:Q", format=number),
+    numbers = base.mark_text(fontSize=10 if cell < 40 else 12).encode(
+        text=alt.Text(f"{field}:Q", format=short),
         color=alt.condition(dark_text, alt.value(INK), alt.value("white")),
     )
     side = cell * len(info.languages)
-    return alt.layer(rectangles, figures, title=title).properties(width=side, height=side)
+    return alt.layer(rectangles, numbers, title=title).properties(width=side, height=side)

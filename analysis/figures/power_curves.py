@@ -1,4 +1,4 @@
-"""The chance to find a small difference, over the number of training seeds."""
+"""The power to detect a small difference, over the number of training seeds."""
 
 from typing import NamedTuple
 
@@ -14,25 +14,25 @@ _TARGETS = (0.8, 0.9)
 
 
 class _PowerCurvesInfo(NamedTuple):
-    """What the figure shows.
+    """The contents of the figure.
 
     Attributes:
-        power: ``setting, label, pure, speaks_of, seeds, power, low, high``.
-        panels: (what the test speaks of, pure ratio) row by row.
+        power: ``setting, label, pure, scope, seeds, power, low, high``.
+        panels: rows of (scope of the test, pure ratio).
     """
 
     power: pd.DataFrame
     panels: list[list[tuple[str, float]]]
 
 
-def power_curves(power: pd.DataFrame) -> alt.TopLevelMixin:
+def plot_power_curves(power: pd.DataFrame) -> alt.TopLevelMixin:
     """Draw power over seeds: a column per pure strategy, a row per kind of test."""
     return _draw_power_curves(_get_power_curves_info(power))
 
 
 def _get_power_curves_info(power: pd.DataFrame) -> _PowerCurvesInfo:
     pures = sorted(set(power["pure"]))
-    panels = [[(of, pure) for pure in pures] for of in dict.fromkeys(power["speaks_of"])]
+    panels = [[(scope, pure) for pure in pures] for scope in dict.fromkeys(power["scope"])]
     return _PowerCurvesInfo(power.assign(label=power["setting"].map(names.LABELS)), panels)
 
 
@@ -41,9 +41,9 @@ def _draw_power_curves(info: _PowerCurvesInfo) -> alt.TopLevelMixin:
     return styled(alt.vconcat(*rows))
 
 
-def _panel(info: _PowerCurvesInfo, speaks_of: str, pure: float) -> alt.LayerChart | alt.FacetChart:
+def _panel(info: _PowerCurvesInfo, scope: str, pure: float) -> alt.LayerChart | alt.FacetChart:
     table = info.power
-    shown = table[(table["speaks_of"] == speaks_of) & (table["pure"] == pure)]
+    shown = table[(table["scope"] == scope) & (table["pure"] == pure)]
     labels = [names.LABELS[setting] for setting in SETTING_COLOURS]
     base = alt.Chart(shown).encode(
         x=alt.X("seeds:Q", title="training seeds").scale(type="log", nice=False, domain=(2, 50)),
@@ -70,7 +70,7 @@ def _panel(info: _PowerCurvesInfo, speaks_of: str, pure: float) -> alt.LayerChar
     targets = alt.Chart(pd.DataFrame({"target": _TARGETS})).mark_rule(
         color=GREY, strokeDash=[3, 3]
     )
-    title = f"against α = {pure:g}, on {speaks_of}"
+    title = f"against α = {pure:g}, on {scope}"
     return alt.layer(targets.encode(y="target:Q"), band, line, dots, title=title).properties(
         width=_WIDTH, height=_HEIGHT
     )

@@ -14,23 +14,23 @@ from analysis.figures.style import (
 )
 from hybridir import names
 
-_UNSEEN = ["sd_seeds", "loss", "loss_at_most", "may_be_best"]
+_NOT_DRAWN = ["sd_seeds", "loss", "loss_at_most", "may_be_best"]
 _WIDTH, _HEIGHT = 700, 380  # pixels
-_ASIDE = 10  # pixels by which single seeds stand to the right of their mean
-_LABEL_GAP = 0.055  # share of the y range between two labels: a line of 13 px on 380 px, and air
+_ASIDE = 10  # pixels from a mean to its single seeds, on the right
+_LABEL_GAP = 0.055  # share of the y range between labels: a line of 13 px on 380 px, and space
 
 
 class _RatioCurveInfo(NamedTuple):
-    """What the figure shows.
+    """The contents of the figure.
 
     Attributes:
         means: ``setting, mixing_ratio, mean, low, high, n_seeds, n_questions, best``.
         seeds: ``setting, mixing_ratio, seed, value``.
-        labels: ``setting, label, mixing_ratio, position``: where a curve's name is written.
+        labels: ``setting, label, mixing_ratio, position``: place of each curve's name.
         fits: ``setting, mixing_ratio, fit, fit_low, fit_high``: smooth curves.
-        joined: `means` of the settings that have none.
-        optima: ``setting, optimum, low, high, rests_on, position``: intervals of the best ratio,
-            and how high they are drawn.
+        joined: `means` of the settings without a smooth curve.
+        optima: ``setting, optimum, low, high, rests_on, position``: intervals of the best ratio
+            and their height.
     """
 
     means: pd.DataFrame
@@ -41,13 +41,13 @@ class _RatioCurveInfo(NamedTuple):
     optima: pd.DataFrame
 
 
-def ratio_curve(
+def plot_ratio_curve(
     curve: pd.DataFrame, seeds: pd.DataFrame, fits: pd.DataFrame, optima: pd.DataFrame
 ) -> alt.TopLevelMixin:
-    """Draw the curves of `confirmed.curve_table` with their intervals and every seed's value.
+    """Draw the confirmed curves with their intervals and the value of every seed.
 
     Args:
-        curve: the means.
+        curve: `confirmed.curve_table`.
         seeds: `confirmed.seed_table`.
         fits: `tested.fit_table`.
         optima: `tested.optimum_table`.
@@ -58,7 +58,7 @@ def ratio_curve(
 def _get_ratio_curve_info(
     curve: pd.DataFrame, seeds: pd.DataFrame, fits: pd.DataFrame, optima: pd.DataFrame
 ) -> _RatioCurveInfo:
-    means = curve[curve["measure"] == names.AP].drop(columns=["measure", *_UNSEEN])
+    means = curve[curve["measure"] == names.AP].drop(columns=["measure", *_NOT_DRAWN])
     means = means.assign(best=means["mean"] == means.groupby("setting")["mean"].transform("max"))
     points = seeds[seeds["measure"] == names.AP].drop(columns="measure")
     last = means[means[names.MIXING_RATIO] == means[names.MIXING_RATIO].max()]
@@ -73,21 +73,19 @@ def _get_ratio_curve_info(
         }
     )
     smooth = fits[fits["measure"] == names.AP].drop(columns="measure")
-    found = optima[(optima["measure"] == names.AP) & optima["bounded"]]
+    joined = means[~means["setting"].isin(smooth["setting"])]
+    bounded = optima[(optima["measure"] == names.AP) & optima["bounded"]]
     tops = means.groupby("setting")["high"].max()
-    found = found.assign(position=found["setting"].map(tops).astype(float) + gap / 3)
-    tables = (means, points, labels, smooth, means[~means["setting"].isin(smooth["setting"])])
-    shown_of_optima = ["setting", "optimum", "low", "high", "rests_on", "position"]
-    return _RatioCurveInfo(
-        *(table.reset_index(drop=True) for table in (*tables, found[shown_of_optima]))
-    )
+    bounded = bounded.assign(position=bounded["setting"].map(tops).astype(float) + gap / 3)
+    bars = bounded[["setting", "optimum", "low", "high", "rests_on", "position"]]
+    tables = (means, points, labels, smooth, joined, bars)
+    return _RatioCurveInfo(*(table.reset_index(drop=True) for table in tables))
 
 
 def _spread(positions: list[float], gap: float) -> list[float]:
-    """Move positions apart until neighbours are `gap` apart, keeping their order and their mean.
+    """Move positions until neighbours are `gap` apart; order and mean stay.
 
-    Positions that must touch form a block around their common mean; blocks that then overlap
-    merge.
+    Positions that are too close form a block around their mean; overlapping blocks merge.
     """
     order = sorted(range(len(positions)), key=positions.__getitem__)
     blocks: list[list[float]] = []  # original positions of the members of each block
@@ -178,6 +176,6 @@ def _draw_ratio_curve(info: _RatioCurveInfo) -> alt.TopLevelMixin:
         .encode(x=x, y=alt.Y("position:Q"), text="label:N", color=colour)
     )
     layers = (*bands, ends, *lines, optima, seeds, dots, labels)
-    # Vega warns of an axis without a value.
+    # Vega warns about an axis without values.
     drawn = [layer for layer in layers if len(layer.data)]
     return styled(alt.layer(*drawn).properties(width=_WIDTH, height=_HEIGHT))

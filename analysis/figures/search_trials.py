@@ -1,4 +1,4 @@
-"""Where the search looked in the space of the three scientific parameters, and what it found."""
+"""The search trials in the space of the three scientific parameters, with their scores."""
 
 from typing import NamedTuple
 
@@ -13,14 +13,14 @@ _SIZES = (50, 420)  # areas of the smallest and the largest batch, square pixels
 
 
 class _SearchTrialsInfo(NamedTuple):
-    """What the figure shows.
+    """The contents of the figure.
 
     Attributes:
-        trials: ``trial, mixing_ratio, temperature, batch_size, objective, best``, complete search
-            trials alone: a pruned trial's value was taken at another fidelity.
-        objective: the metric's name.
-        over_batches: the batch size is on the horizontal axis, since every trial has one mixing
-            ratio and the batch sizes differ.
+        trials: ``trial, mixing_ratio, temperature, batch_size, objective, best`` of complete
+            search trials; pruned trials were scored at another fidelity.
+        objective: name of the metric.
+        over_batches: whether the batch size is on the horizontal axis, because the mixing ratio
+            does not vary.
     """
 
     trials: pd.DataFrame
@@ -28,8 +28,8 @@ class _SearchTrialsInfo(NamedTuple):
     over_batches: bool = False
 
 
-def search_trials(trials: pd.DataFrame, objective: str) -> alt.TopLevelMixin | None:
-    """Draw the complete search trials of `Study.trials`; None if there is none."""
+def plot_search_trials(trials: pd.DataFrame, objective: str) -> alt.TopLevelMixin | None:
+    """Draw the complete search trials of `Study.trials`; None without any."""
     info = _get_search_trials_info(trials, objective)
     return None if info.trials.empty else _draw_search_trials(info)
 

@@ -1,4 +1,4 @@
-"""The confirmed curves of several studies over each other, a panel a setting."""
+"""The confirmed curves of several studies, one panel per setting."""
 
 from typing import NamedTuple
 
@@ -19,18 +19,18 @@ from analysis.figures.style import (
 from hybridir import names
 
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, INK)
-"""As many studies can be told apart by colour."""
+"""One colour per study; their number limits a comparison."""
 _SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down")
 _WIDTH, _HEIGHT = 222, 240  # pixels of one panel; three and their axes fill a page
 
 
 class _StudyCurvesInfo(NamedTuple):
-    """What the figure shows.
+    """The contents of the figure.
 
     Attributes:
-        means: ``study, setting, mixing_ratio, mean, low, high, n_seeds, n_questions``, mAP alone.
+        means: ``study, setting, mixing_ratio, mean, low, high, n_seeds, n_questions`` of mAP.
         settings: panels from left to right.
-        studies: in the order in which they were given.
+        studies: in the order of the rows.
     """
 
     means: pd.DataFrame
@@ -38,15 +38,15 @@ class _StudyCurvesInfo(NamedTuple):
     studies: list[str]
 
 
-def study_curves(curves: pd.DataFrame) -> alt.TopLevelMixin:
-    """Draw the curves of `confirmed.curve_table`, of several studies with a column ``study``."""
+def plot_study_curves(curves: pd.DataFrame) -> alt.TopLevelMixin:
+    """Draw `confirmed.curve_table` of several studies, with a further column ``study``."""
     return _draw_study_curves(_get_study_curves_info(curves))
 
 
 def _get_study_curves_info(curves: pd.DataFrame) -> _StudyCurvesInfo:
     means = curves[curves["measure"] == names.AP].reset_index(drop=True)
-    shown = set(means["setting"])
-    settings = [setting for setting in names.SETTINGS if setting in shown]
+    present = set(means["setting"])
+    settings = [setting for setting in names.SETTINGS if setting in present]
     return _StudyCurvesInfo(means, list(settings), list(dict.fromkeys(means["study"])))
 
 
@@ -66,7 +66,7 @@ def _draw_panel(
     colour = alt.Color("study:N", legend=legend).scale(
         domain=info.studies, range=list(COLOURS[: len(info.studies)])
     )
-    # Shapes as well, for readers without colours.
+    # Shapes too, for readers who cannot tell the colours apart.
     shape = alt.Shape("study:N", legend=legend).scale(
         domain=info.studies, range=list(_SHAPES[: len(info.studies)])
     )

@@ -1,4 +1,4 @@
-"""Colours, type and shared axes of all figures, in one place.
+"""Colours, fonts and axes shared by all figures.
 
 Source: Okabe and Ito, Color Universal Design, https://jfly.uni-koeln.de/color/ (eight colours that
 all common kinds of colour vision tell apart); cividis: Nuñez et al. 2018, arXiv 1712.01662.
@@ -35,10 +35,10 @@ _FONT: Final = "Liberation Sans, Arial, Helvetica, sans-serif"
 
 
 def ratio_axis(ends: tuple[str, str] = ("cross-lingual", "monolingual")) -> alt.X:
-    """Build the x channel of everything that is drawn over the mixing ratio.
+    """Build the x channel of the mixing ratio.
 
     Args:
-        ends: what is written under 0 and under 1.
+        ends: labels below 0 and below 1.
     """
     label = (
         f"datum.value == 0 ? ['0', '{ends[0]}'] : datum.value == 1 ? ['1', '{ends[1]}'] : "
@@ -60,7 +60,7 @@ def log_ticks(low: float, high: float) -> list[float]:
         high: highest value.
 
     Returns:
-        The ticks from the last one at or below `low` to the first one at or above `high`.
+        The ticks from the last at or below `low` to the first at or above `high`.
 
     >>> log_ticks(13.0, 40.0)
     [10.0, 20.0, 50.0]
@@ -73,7 +73,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def styled(chart: alt.TopLevelMixin) -> alt.TopLevelMixin:
-    """Give a finished chart the type, grid and spacing that all figures share."""
+    """Apply the shared fonts, grid and spacing to a finished chart."""
     configured: alt.TopLevelMixin = (
         chart.configure(font=_FONT, background="white", padding=4)
         .configure_axis(

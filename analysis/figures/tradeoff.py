@@ -1,4 +1,4 @@
-"""Monolingual against cross-lingual mAP, a cross per mixing ratio, the Pareto front filled."""
+"""Monolingual against cross-lingual mAP: a cross per mixing ratio, a filled Pareto front."""
 
 from typing import NamedTuple
 
@@ -12,14 +12,14 @@ _SIDE = 400  # pixels
 
 
 class _TradeoffInfo(NamedTuple):
-    """The points of `tradeoff.pareto_table` with a label, and the front from left to right."""
+    """The points of the Pareto table with labels, and the front from left to right."""
 
     points: pd.DataFrame
     front: pd.DataFrame
 
 
-def tradeoff(points: pd.DataFrame) -> alt.TopLevelMixin:
-    """Draw `tradeoff.pareto_table`."""
+def plot_tradeoff(points: pd.DataFrame) -> alt.TopLevelMixin:
+    """Draw `analysis.sections.tradeoff.pareto_table`."""
     return _draw_tradeoff(_get_tradeoff_info(points))
 
 

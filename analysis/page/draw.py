@@ -1,4 +1,4 @@
-"""Vega-Lite as SVG, PNG and PDF without a browser, in the version that Altair writes."""
+"""Draws Vega-Lite as SVG, PNG and PDF without a browser, in the version that Altair writes."""
 
 import json
 import re
@@ -32,13 +32,13 @@ def pdf(specification: Specification) -> bytes:
     return bytes(vl_convert.svg_to_pdf(_svg(json.dumps(specification))))
 
 
-@lru_cache(maxsize=128)  # a figure is in the page and in three files, and Vega is what takes time
+@lru_cache(maxsize=128)  # the page and three files show the same figure, and Vega is slow
 def _svg(specification: str) -> str:
-    drawn = str(vl_convert.vegalite_to_svg(specification, vega_lite_version()))
-    # Vega numbers gradients and clips over all drawings of a process.
-    order: dict[str, int] = {}
+    drawing = str(vl_convert.vegalite_to_svg(specification, vega_lite_version()))
+    # Vega numbers gradients and clips across all drawings of a process; start each one at 0.
+    numbers: dict[str, int] = {}
     return re.sub(
         r"\b(gradient_|clip)(\d+)\b",
-        lambda found: f"{found[1]}{order.setdefault(found[0], len(order))}",
-        drawn,
+        lambda match: f"{match[1]}{numbers.setdefault(match[0], len(numbers))}",
+        drawing,
     )

@@ -1,24 +1,24 @@
-"""Figures as SVG, PNG and PDF, tables as CSV, Markdown and LaTeX, beside the page."""
+"""Writes figures as SVG, PNG and PDF, and tables as CSV, Markdown and LaTeX, beside the page."""
 
 from pathlib import Path
 
 import pandas as pd
 
 from analysis.page import draw
-from analysis.page.latex import document, to_latex
+from analysis.page.latex import latex_document, to_latex
 from analysis.page.model import Section
 from hybridir import names
-from hybridir.runtime.files import replacing
+from hybridir.runtime.files import atomic_write
 
 _FORMATS = {"svg": draw.svg, "png": draw.png, "pdf": draw.pdf}
 
 
-def export(title: str, sections: list[Section], folder: Path) -> list[Path]:
+def write_files(title: str, sections: list[Section], folder: Path) -> list[Path]:
     """Write every figure and table of the sections.
 
     Args:
-        title: of the document that shows all tables.
-        sections: what to write.
+        title: title of the document that shows all tables.
+        sections: the sections.
         folder: gets ``figures/`` and ``tables/``; files of the same names are replaced.
 
     Returns:
@@ -30,22 +30,23 @@ def export(title: str, sections: list[Section], folder: Path) -> list[Path]:
         for figure in section.figures:
             for suffix, render in _FORMATS.items():
                 path = folder / "figures" / f"{figure.name}.{suffix}"
-                files.append(write(path, render(figure.specification)))
+                files.append(write_file(path, render(figure.specification)))
         for table in section.tables:
             csv = table.data.to_csv(index=False, lineterminator="\n")
-            files.append(write(tables / f"{table.name}.csv", csv.encode()))
+            files.append(write_file(tables / f"{table.name}.csv", csv.encode()))
             shown = table.data[list(table.columns)] if table.columns else table.data
             markdown = to_markdown(shown.rename(columns=table.columns))
-            files.append(write(tables / f"{table.name}.md", markdown.encode()))
+            files.append(write_file(tables / f"{table.name}.md", markdown.encode()))
             path = tables / f"{table.name}.tex"
-            files.append(write(path, to_latex(table).encode()))
-    tables_in_order = [table.name for section in sections for table in section.tables]
-    files.append(write(tables / "all.tex", document(title, tables_in_order).encode()))
+            files.append(write_file(path, to_latex(table).encode()))
+    table_names = [table.name for section in sections for table in section.tables]
+    document = latex_document(title, table_names)
+    files.append(write_file(tables / "all.tex", document.encode()))
     return files
 
 
 def to_markdown(table: pd.DataFrame) -> str:
-    """Write a table in Markdown; a bar in a cell is escaped, a missing value is an empty cell."""
+    """Write a table in Markdown; bars in cells are escaped, missing values are empty cells."""
     rows = [
         list(map(str, table.columns)),
         ["---:" if pd.api.types.is_numeric_dtype(kind) else "---" for kind in table.dtypes],
@@ -59,8 +60,8 @@ def _cell(value: object) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def write(path: Path, content: bytes) -> Path:
+def write_file(path: Path, content: bytes) -> Path:
     """Write a file under a temporary name and rename it, so that it is whole or absent."""
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(content)
     return path

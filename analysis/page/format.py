@@ -1,4 +1,4 @@
-"""How the values of a column are written, on the page and in the tables for papers."""
+"""Formats the values of a column, for the page and for LaTeX tables."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,18 +10,20 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from hybridir import names
 
 
-def is_number(column: pd.Series) -> bool:
-    """Whether a column holds numbers, which are written to the right."""
+def is_numeric(column: pd.Series) -> bool:
+    """Whether a column holds numbers, which are aligned to the right."""
     return is_numeric_dtype(column) and not is_bool_dtype(column)
 
 
-def written(column: pd.Series) -> list[str]:
-    """Write every value of a column: numbers alike, names as people call them, nothing as "".
+def format_column(column: pd.Series) -> list[str]:
+    """Format every value of a column.
 
-    >>> written(pd.Series(["ap", None])), written(pd.Series([0.5, 1.0]))
+    Numbers of a column are formatted alike, names become their labels, missing values "".
+
+    >>> format_column(pd.Series(["ap", None])), format_column(pd.Series([0.5, 1.0]))
     (['mAP', ''], ['0.5', '1.0'])
     """
-    if is_number(column):
+    if is_numeric(column):
         write = number_format(column)
         return ["" if pd.isna(value) else write(value) for value in column.tolist()]
     texts = ["" if pd.isna(value) else str(value) for value in column]
@@ -29,10 +31,10 @@ def written(column: pd.Series) -> list[str]:
 
 
 def number_format(column: pd.Series) -> Callable[[float], str]:
-    """Choose how a column's numbers are written.
+    """Choose the format of a column's numbers.
 
-    Up to three decimals where that is exact for all of them; else four decimals below 1 and four
-    significant digits from there.
+    Uses as few decimals, up to three, as are exact for every number. If three are not enough,
+    numbers below 1 get four decimals and all others four significant digits.
 
     >>> [number_format(pd.Series([0.25, 1.0]))(value) for value in (0.25, 1.0)]
     ['0.25', '1.00']
@@ -42,11 +44,11 @@ def number_format(column: pd.Series) -> Callable[[float], str]:
     values = column.dropna().to_numpy(dtype=np.float64)
     for decimals in range(4):
         if np.allclose(values, values.round(decimals), rtol=0, atol=1e-9):
-            return partial(_write, decimals)
-    return partial(_write, None)
+            return partial(_format, decimals)
+    return partial(_format, None)
 
 
-def _write(decimals: int | None, value: float) -> str:
+def _format(decimals: int | None, value: float) -> str:
     if decimals is not None:
         specification = f".{decimals}f"
     elif value and abs(value) < 0.0001:

@@ -1,7 +1,7 @@
-r"""Tables in LaTeX, with booktabs, and a document that shows them all.
+r"""Writes tables in LaTeX, with booktabs, and a document that shows them all.
 
-Every table is a file to ``\input``; a paper needs ``booktabs``, ``graphicx`` and, for tables of
-more than one page, ``longtable``. Texts are escaped for pdfTeX with its standard fonts.
+Every table is a file to ``\input``. A paper needs the packages ``booktabs``, ``graphicx`` and,
+for tables longer than a page, ``longtable``. Texts are escaped for pdfTeX and its standard fonts.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.page.format import is_number, written
+from analysis.page.format import format_column, is_numeric
 from analysis.page.model import Table
 
 _LONG: Final = 40  # rows; a longer table may break between pages
@@ -23,7 +23,7 @@ _SPECIAL: Final = {
     "<": "$<$",
     ">": "$>$",
     "|": "$|$",
-    '"': "''",  # the standard fonts have no straight one
+    '"': "''",  # the standard fonts have no straight quotation mark
     "\N{MINUS SIGN}": "$-$",
     "×": r"$\times$",
     "±": r"$\pm$",
@@ -44,7 +44,7 @@ _SPECIAL: Final = {
     "\t": " ",
 }
 _GREEK: Final = re.compile(r"GREEK (SMALL|CAPITAL) LETTER (\w+)$")
-# Capitals that TeX has no command for, since they look like Latin ones.
+# Greek capitals that look like Latin letters; TeX has no commands for them.
 _LATIN_CAPITALS: Final = {
     name: name[0] for name in "ALPHA BETA EPSILON ZETA IOTA KAPPA MU NU OMICRON TAU".split()
 } | {"ETA": "H", "RHO": "P", "CHI": "X"}
@@ -63,18 +63,18 @@ _ACCENTS: Final = {
 
 
 def escape(text: str) -> str:
-    r"""Write a text so that LaTeX prints it.
+    r"""Escape a text for LaTeX.
 
-    Greek letters become mathematics, accented Latin ones commands; a character that the standard
-    fonts lack is named by its code.
+    Greek letters become mathematics, accented Latin letters become commands. A character that the
+    standard fonts lack is printed as its code point.
 
     >>> escape("50 % of α_1 < Müller")
     '50 \\% of $\\alpha$\\_1 $<$ M\\"{u}ller'
     """
-    return "".join(map(_escape_one, text))
+    return "".join(map(_escape_character, text))
 
 
-def _escape_one(character: str) -> str:
+def _escape_character(character: str) -> str:
     if character in _SPECIAL:
         return _SPECIAL[character]
     if character.isascii():
@@ -98,24 +98,24 @@ def to_latex(table: Table) -> str:
     """Write a table with its caption and the label ``tab:NAME``.
 
     Returns:
-        A ``table`` no wider than a line, or a ``longtable`` where it has more rows than a page.
+        A ``table`` no wider than a line; a ``longtable`` for more rows than fit on a page.
     """
     shown = table.data[list(table.columns)] if table.columns else table.data
     headings = [table.columns.get(str(name), str(name)) for name in shown]
-    columns = [written(shown[name]) for name in shown]
+    columns = [format_column(shown[name]) for name in shown]
     kinds = "".join(_kind(shown[name], texts) for name, texts in zip(shown, columns, strict=True))
     top = " & ".join(map(escape, headings))
     rows = "".join(f"{' & '.join(map(escape, row))} \\\\\n" for row in zip(*columns, strict=True))
-    named = f"\\caption{{{escape(table.caption)}}}\n\\label{{tab:{table.name}}}"
+    caption = f"\\caption{{{escape(table.caption)}}}\n\\label{{tab:{table.name}}}"
     head = f"\\toprule\n{top} \\\\\n\\midrule\n"
     if len(shown) > _LONG:
         return (
             f"{{\\scriptsize\n\\setlength{{\\tabcolsep}}{{3pt}}\n\\begin{{longtable}}{{{kinds}}}\n"
-            f"{named} \\\\\n{head}\\endfirsthead\n{head}\\endhead\n\\bottomrule\n\\endlastfoot\n"
+            f"{caption} \\\\\n{head}\\endfirsthead\n{head}\\endhead\n\\bottomrule\n\\endlastfoot\n"
             f"{rows}\\end{{longtable}}\n}}\n"
         )
     return (
-        f"\\begin{{table}}\n\\centering\n{named}\n"
+        f"\\begin{{table}}\n\\centering\n{caption}\n"
         "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n"
         f"\\begin{{tabular}}{{{kinds}}}\n{head}{rows}\\bottomrule\n\\end{{tabular}}}}\n"
         "\\end{table}\n"
@@ -123,23 +123,23 @@ def to_latex(table: Table) -> str:
 
 
 def _kind(column: pd.Series, texts: list[str]) -> str:
-    if is_number(column):
+    if is_numeric(column):
         return "r"
     return "p{6cm}" if max(map(len, texts), default=0) > _WIDE else "l"
 
 
-def document(title: str, tables: list[str]) -> str:
+def latex_document(title: str, tables: list[str]) -> str:
     """Write a document that shows all tables.
 
     Args:
-        title: what is reported.
-        tables: their names; ``NAME.tex`` must lie beside the document.
+        title: title of the document.
+        tables: names of the tables; ``NAME.tex`` must be in the folder of the document.
     """
-    shown = "".join(f"\\input{{{name}.tex}}\n\\clearpage\n" for name in tables)
+    inputs = "".join(f"\\input{{{name}.tex}}\n\\clearpage\n" for name in tables)
     return (
         "% pdflatex all.tex\n\\documentclass{article}\n"
         "\\usepackage[a4paper, landscape, margin=1.5cm]{geometry}\n"
         "\\usepackage{booktabs}\n\\usepackage{graphicx}\n\\usepackage{longtable}\n"
         f"\\title{{{escape(title)}}}\n\\date{{}}\n\\begin{{document}}\n\\maketitle\n"
-        f"{shown}\\end{{document}}\n"
+        f"{inputs}\\end{{document}}\n"
     )

@@ -1,4 +1,4 @@
-"""What a report is made of, before it becomes a page or files."""
+"""The parts of a report, before they become a page or files."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,12 +8,12 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing under a name that is also its file's.
+    """A drawing with its caption.
 
     Attributes:
-        name: of the files.
+        name: stem of its files.
         specification: the chart in Vega-Lite.
-        caption: what is shown, with n and what the intervals are.
+        caption: the content of the drawing, with n and the kind of interval.
     """
 
     name: str
@@ -23,13 +23,13 @@ class Figure:
 
 @dataclass(frozen=True)
 class Table:
-    """A table under a name that is also its file's.
+    """A table with its caption.
 
     Attributes:
-        name: of the files.
-        data: everything, for the files.
-        columns: columns that the page shows, under their headings; none for files alone.
-        caption: what the rows are.
+        name: stem of its files.
+        data: all columns; the files hold every one.
+        columns: columns to show and their headings; without any, the table is in files only.
+        caption: the meaning of the rows.
     """
 
     name: str
@@ -55,11 +55,39 @@ class Headline:
     Attributes:
         sentence: the answer in one sentence.
         details: further sentences.
-        rows: the figures behind it: heading -> text, a dictionary per row, all of the same keys.
-        caveat: what the figures rest on and what they leave out.
+        rows: the figures behind the answer: one dictionary per row, heading -> text, all with the
+            same keys.
+        caveat: the basis of the figures and what they leave out.
     """
 
     sentence: str
     details: str
     rows: list[dict[str, str]]
     caveat: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """The contents of a page, from top to bottom.
+
+    Attributes:
+        kicker: the kind of report.
+        title: the subject of the report.
+        byline: its date and the number of trials.
+        headlines: the answers.
+        notes: warnings to read before the rest, such as failed trials.
+        sections: figures and tables.
+        links: (text, address) of other reports.
+        method: (term, description): how the figures were made.
+        text: the study file, "" for none.
+    """
+
+    kicker: str
+    title: str
+    byline: str
+    headlines: list[Headline]
+    notes: list[str]
+    sections: list[Section]
+    links: list[tuple[str, str]]
+    method: list[tuple[str, str]]
+    text: str

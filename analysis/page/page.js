@@ -12,7 +12,7 @@ Promise.all(drawn).then((views) => {
   document.body.dataset.ready = "true";
 });
 
-// A number sorts as one, everything else as text; what is missing stays at the end either way.
+// Numbers sort by value, everything else as text; missing values stay last in both directions.
 function compare(first, second, direction) {
   if (first === "" || second === "") return (first === "") - (second === "");
   const [a, b] = [Number(first), Number(second)];

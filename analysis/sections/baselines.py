@@ -1,22 +1,21 @@
-"""The baselines of a study together, beside its best hybrid: one table and one figure."""
+"""The section on the baselines of a study, beside its best hybrid ratio."""
 
 from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-import yaml
 
-from analysis.figures.baselines import baselines
-from analysis.page.model import Figure, Section, Table
-from analysis.sections.answer import interval_text
+from analysis.figures.baselines import plot_baselines
+from analysis.page import Figure, Section, Table
+from analysis.sections.wording import SAMPLE, interval_text, sample_text
 from analysis.study.arrays import Key
-from analysis.study.data_parts import over_parts, parts_of
+from analysis.study.data_parts import average_data_parts, data_part_of_seed
 from analysis.study.mlflow import Study
 from analysis.study.scores import collect_scores
 from analysis.tables import confirmed
 from hybridir import inference, names
 
-# What the section shows: the three settings, and language bias in the pool of all languages.
+# mAP in the three settings, and language bias in the pool of all languages.
 SHOWN: tuple[Key, ...] = (
     *((names.AP, setting) for setting in names.SETTINGS),
     (names.RANK_DISTANCE, names.MULTILINGUAL),
@@ -24,10 +23,10 @@ SHOWN: tuple[Key, ...] = (
 BEST_HYBRID = "best hybrid"
 
 
-def baseline_section(
+def measure_baselines(
     study: Study, benchmark: str, generator: np.random.Generator
-) -> Section | None:
-    """Show all baselines on a benchmark.
+) -> pd.DataFrame | None:
+    """Tabulate the baselines on a benchmark.
 
     Args:
         study: the study.
@@ -35,72 +34,49 @@ def baseline_section(
         generator: source of the bootstrap's draws.
 
     Returns:
-        The section; None if the study names no baselines, or none left a per-query table.
+        `baseline_table`; None if the study names no baselines, or none has a per-query table.
     """
-    trials = baseline_trials(study, benchmark)
-    table = baseline_table(study, benchmark, trials, generator)
-    if table.empty:
-        return None
-    figure = baselines(table).to_dict()
-    return Section(
-        f"Baselines on {benchmark}",
-        _paragraphs(trials),
-        figures=[Figure(f"baselines-{benchmark}", figure, _caption(benchmark, table))],
-        tables=[
-            Table(
-                f"baselines-{benchmark}",
-                _side_by_side(table),
-                {
-                    "baseline": "baseline",
-                    names.MIXING_RATIO: "α",
-                    **{_heading(key): _heading(key) for key in SHOWN},
-                    "n_seeds": "seeds",
-                    "n_questions": "questions",
-                },
-                "Means with 95 % bootstrap intervals; rank distance: lower is better.",
-            ),
-            Table(f"baseline_means-{benchmark}", table, {}, "The same, a row a figure."),
-        ],
-    )
+    table = baseline_table(study, benchmark, baseline_trials(study, benchmark), generator)
+    return None if table.empty else table
 
 
 def baseline_trials(study: Study, benchmark: str) -> dict[str, pd.DataFrame]:
-    """Find the trials of each baseline that ended well.
+    """Find the complete trials of each baseline.
 
-    What the confirmation trained at the ratio of a baseline, of hybrid batches, stands for it. The
-    best hybrid is the confirmed ratio between the pure strategies that has the highest mean mAP in
-    the multilingual setting.
+    A baseline without trials of its own takes the confirmation trials of hybrid batches at its
+    ratio. The best hybrid is the confirmed ratio between the pure strategies with the highest mean
+    mAP in the multilingual setting.
 
     Returns:
-        Rows of `Study.trials` by baseline, in the study's order, and the best hybrid last, where
-        it is another one than the hybrid baseline.
+        Rows of `Study.trials` by baseline, in the study's order. The best hybrid comes last,
+        unless it is the hybrid baseline.
     """
-    asked = (yaml.safe_load(study.text) or {}).get("baselines") or ()
-    if not asked:
+    baselines = study.settings.baselines or ()
+    if not baselines:
         return {}
-    own = confirmed.complete_trials(study, names.PHASE_BASELINE)
+    baseline_rows = confirmed.complete_trials(study, names.PHASE_BASELINE)
     curve_trials = confirmed.confirmed_trials(study)
     if "kind" in curve_trials:
         curve_trials = curve_trials[curve_trials["kind"] == names.HYBRID]
-    found = {}
-    for name in asked:
-        rows = own[own[names.BASELINE] == name] if names.BASELINE in own else own
+    trials = {}
+    for name in baselines:
+        rows = baseline_rows
+        if names.BASELINE in rows:
+            rows = rows[rows[names.BASELINE] == name]
         if rows.empty and len(curve_trials):
-            rows = curve_trials[
-                curve_trials[names.MIXING_RATIO] == names.BASELINE_RATIOS.get(name)
-            ]
+            ratio = names.BASELINE_RATIOS.get(name)
+            rows = curve_trials[curve_trials[names.MIXING_RATIO] == ratio]
         if len(rows):
-            found[name] = rows
+            trials[name] = rows
     if curve_trials.empty:
-        return found
+        return trials
     mixed = curve_trials[curve_trials[names.MIXING_RATIO].between(0, 1, inclusive="neither")]
     score = names.mean_metric(benchmark, names.AP, names.MULTILINGUAL)
     if score in mixed and mixed[score].notna().any():
         best = mixed.groupby(names.MIXING_RATIO)[score].mean().idxmax()
-        same = names.HYBRID in found and best == names.BASELINE_RATIOS[names.HYBRID]
-        if not same:
-            found[BEST_HYBRID] = mixed[mixed[names.MIXING_RATIO] == best]
-    return found
+        if names.HYBRID not in trials or best != names.BASELINE_RATIOS[names.HYBRID]:
+            trials[BEST_HYBRID] = mixed[mixed[names.MIXING_RATIO] == best]
+    return trials
 
 
 def baseline_table(
@@ -109,10 +85,10 @@ def baseline_table(
     trials: dict[str, pd.DataFrame],
     generator: np.random.Generator,
 ) -> pd.DataFrame:
-    """Tabulate every baseline's means: a row per baseline and figure.
+    """Tabulate the means of every baseline: a row per baseline, measure and setting.
 
-    All are resampled by the same draws of seeds and questions. A baseline of one trial, such as
-    BM25, has an interval over questions alone.
+    All baselines are resampled by the same draws of seeds and questions. A baseline with one
+    trial, such as BM25, has an interval over questions alone.
 
     Returns:
         Columns ``baseline, mixing_ratio, measure, setting, mean, low, high, n_seeds,
@@ -121,54 +97,78 @@ def baseline_table(
     order = list(trials)
 
     def tables() -> Iterator[tuple[float, int, pd.DataFrame]]:
-        for place, rows in enumerate(trials.values()):
+        for index, rows in enumerate(trials.values()):
             for row in rows.to_dict("records"):
                 table = study.per_query(str(row["run_id"]), benchmark)
                 if table is not None:
-                    # Scores are aligned by any number; here it is the baseline's place.
-                    yield float(place), int(row[names.SEED]), table
+                    # Scores are aligned by ratio; the index of the baseline stands for one.
+                    yield float(index), int(row[names.SEED]), table
 
-    parts = {seed: part for rows in trials.values() for seed, part in parts_of(rows).items()}
-    scores = {key: over_parts(one, parts) for key, one in collect_scores(tables()).items()}
-    found = []
+    parts = {
+        seed: number
+        for rows in trials.values()
+        for seed, number in data_part_of_seed(rows).items()
+    }
+    scores = {
+        key: average_data_parts(aligned, parts)
+        for key, aligned in collect_scores(tables()).items()
+    }
+    means = []
     for measure, setting in SHOWN:
         measured = scores.get((measure, setting))
         if measured is None:
             continue
         curve = inference.mean_curve(measured, inference.replicate(measured, generator))
-        for place, entry in zip(measured.ratios, curve, strict=True):
-            name = order[int(place)]
+        for index, mean in zip(measured.ratios, curve, strict=True):
+            name = order[int(index)]
             row = (name, _ratio(name, trials[name]), measure, setting)
-            interval = (entry.estimate, entry.low, entry.high)
-            found.append((*row, *interval, entry.n_seeds, entry.n_questions))
+            interval = (mean.estimate, mean.low, mean.high)
+            means.append((*row, *interval, mean.n_seeds, mean.n_questions))
     columns = ["baseline", names.MIXING_RATIO, "measure", "setting", "mean", "low", "high"]
-    return pd.DataFrame(found, columns=[*columns, "n_seeds", "n_questions"])
+    return pd.DataFrame(means, columns=[*columns, "n_seeds", "n_questions"])
 
 
 def _ratio(name: str, rows: pd.DataFrame) -> float:
-    has_one = name == BEST_HYBRID or name in names.BASELINE_RATIOS
-    return float(rows[names.MIXING_RATIO].iloc[0]) if has_one else np.nan
+    has_ratio = name == BEST_HYBRID or name in names.BASELINE_RATIOS
+    return float(rows[names.MIXING_RATIO].iloc[0]) if has_ratio else np.nan
 
 
-def _side_by_side(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a baseline, each figure as text with its interval."""
+def baseline_section(benchmark: str, means: pd.DataFrame) -> Section:
+    """Show all baselines on a benchmark.
+
+    Args:
+        benchmark: its name.
+        means: `baseline_table`.
+    """
+    figure = plot_baselines(means).to_dict()
+    headings = [_heading(key) for key in SHOWN]
+    columns = {"baseline": "baseline", names.MIXING_RATIO: "α"}
+    columns |= {heading: heading for heading in headings} | SAMPLE
+    side_by_side = _side_by_side(means).reindex(columns=list(columns))
+    caption = "Means with 95 % bootstrap intervals. A lower rank distance is better."
+    return Section(
+        f"Baselines on {benchmark}",
+        _paragraphs(means),
+        figures=[Figure(f"baselines-{benchmark}", figure, _caption(benchmark, means))],
+        tables=[
+            Table(f"baselines-{benchmark}", side_by_side, columns, caption),
+            Table(f"baseline_means-{benchmark}", means, {}, "The same means, one per row."),
+        ],
+    )
+
+
+def _side_by_side(means: pd.DataFrame) -> pd.DataFrame:
+    """Tabulate a row per baseline, each mean as text with its interval."""
     rows = []
-    for name, found in table.groupby("baseline", sort=False):
-        first = found.iloc[0]
+    for name, of_baseline in means.groupby("baseline", sort=False):
+        first = of_baseline.iloc[0]
         row = {"baseline": name, names.MIXING_RATIO: first[names.MIXING_RATIO]}
-        for entry in found.to_dict("records"):
-            shown = (entry["mean"], entry["low"], entry["high"])
-            is_map = entry["measure"] == names.AP
-            text = interval_text(*shown) if is_map else _ranks(*shown)
-            row[_heading((entry["measure"], entry["setting"]))] = text
+        for mean in of_baseline.to_dict("records"):
+            decimals = 3 if mean["measure"] == names.AP else 1
+            text = interval_text(mean["mean"], mean["low"], mean["high"], decimals=decimals)
+            row[_heading((mean["measure"], mean["setting"]))] = text
         rows.append(row | {"n_seeds": first["n_seeds"], "n_questions": first["n_questions"]})
-    columns = [_heading(key) for key in SHOWN]
-    kept = ["baseline", names.MIXING_RATIO, *columns, "n_seeds", "n_questions"]
-    return pd.DataFrame(rows).reindex(columns=kept)
-
-
-def _ranks(mean: float, low: float, high: float) -> str:
-    return f"{mean:.1f} [{low:.1f}, {high:.1f}]"
+    return pd.DataFrame(rows)
 
 
 def _heading(key: Key) -> str:
@@ -177,27 +177,24 @@ def _heading(key: Key) -> str:
     return f"{label} {names.LABELS[setting]}" if measure == names.AP else label
 
 
-def _paragraphs(trials: dict[str, pd.DataFrame]) -> list[str]:
-    said = [
-        "All trained baselines share encoder, data, budget and every parameter but those of their "
-        "batches. En-En, X-X, X-X-mono and X-Y are the batches of arXiv 2004.05484."
+def _paragraphs(means: pd.DataFrame) -> list[str]:
+    paragraphs = [
+        "All trained baselines share the encoder, the data, the budget and every parameter except "
+        "those of their batches. En-En, X-X, X-X-mono and X-Y are the batches of arXiv "
+        "2004.05484."
     ]
-    if BEST_HYBRID in trials:
-        said.append(
+    if (means["baseline"] == BEST_HYBRID).any():
+        paragraphs.append(
             "The best hybrid is the confirmed ratio with the highest mean mAP in the multilingual "
-            "setting; it is chosen by the figures that it is shown with, which flatters it a "
-            "little."
+            "setting. It is chosen by the same scores that are shown, which favours it a little."
         )
-    return said
+    return paragraphs
 
 
-def _caption(benchmark: str, table: pd.DataFrame) -> str:
-    seeds = sorted({int(count) for count in table["n_seeds"]})
-    counts = "–".join(map(str, {seeds[0]: None, seeds[-1]: None}))
+def _caption(benchmark: str, means: pd.DataFrame) -> str:
     return (
-        f"Baselines on {benchmark}. Dots are means over seeds, lines 95 % bootstrap intervals "
-        "over seeds and questions, over questions alone for a baseline of one seed; lower rank "
-        f"distances are better. n = {counts} {'seed' if seeds == [1] else 'seeds'} × "
-        f"{int(table['n_questions'].max()):,} questions. Languages are fixed, and nothing is "
-        "corrected for several comparisons."
+        f"Baselines on {benchmark}. Dots are means over seeds. Lines are 95 % bootstrap intervals "
+        "over seeds and questions, or over questions alone for a baseline with one seed. Lower "
+        "rank distances are better. Languages are fixed, and nothing is corrected for multiple "
+        f"comparisons. {sample_text(means)}"
     )

@@ -1,15 +1,17 @@
-"""What the study was expected to take, held against what it took."""
+"""The sections on cost: the time of every trial, and the plan of the study beside its outcome."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from analysis.page.model import Section, Table
+from analysis.figures.cost import plot_cost
+from analysis.page import Figure, Section, Table
 from analysis.study.mlflow import Study
+from analysis.tables import confirmed
 from hybridir import names
 
-# Measures of a trial: the metric that tells the truth, and how the table calls it.
+# Metrics of a trial that a plan predicts, and their labels in the table.
 _MEASURES = {
     names.TRAIN_SECONDS: "training, s",
     names.EVALUATION_SECONDS: "evaluation, s",
@@ -17,79 +19,60 @@ _MEASURES = {
 }
 
 
-class _PlannedInfo(NamedTuple):
-    """Plan against truth.
+class PlanTables(NamedTuple):
+    """Planned and measured quantities.
 
     Attributes:
-        trials: a row per phase and batch size and measure: ``phase, batch_size, trials, measure,
-            planned, measured, ratio``; measured is the median over `trials` complete trials.
+        trials: a row per phase, batch size and measure: ``phase, batch_size, trials, measure,
+            planned, measured, ratio``; measured is the median over the complete trials.
         totals: a row per quantity of the whole study: ``quantity, low, high, measured, ratio``;
-            the ratio is that to the nearer end, and 1 between them.
+            the ratio is to the nearer end of the plan, and 1 inside it.
     """
 
     trials: pd.DataFrame
     totals: pd.DataFrame
 
 
-def planned_section(study: Study) -> Section | None:
-    """Show plan against truth; None for a study that was begun without a plan."""
-    if study.plan is None:
-        return None
-    info = _get_planned_info(study, study.plan)
+def cost_section(study: Study) -> Section:
+    """Show the time and the memory of the trials."""
+    chart = plot_cost(study.trials)
+    caption = (
+        f"Wall-clock time of each trial (n = {len(study.trials)}, confirmation below the search) "
+        "and its training speed. These are single measurements; other work on the machine may "
+        "have slowed them."
+    )
+    headings = {
+        "phase": "phase",
+        "trials": "trials",
+        "training_minutes": "training, min",
+        "evaluation_minutes": "evaluation, min",
+        "pairs_per_second": "pairs/s, median",
+        "peak_memory_mb": "peak memory, MB",
+    }
     return Section(
-        "Plan against truth",
-        [
-            f"Before the study a probe on {study.plan['host']} measured some steps of each batch "
-            f"size, while nothing else ran. {study.plan['at_a_time']} trials were expected to run "
-            "at a time, without slowing each other. A ratio above 1: it took more than planned."
-        ],
-        tables=[
-            Table(
-                "plan_totals",
-                info.totals,
-                {
-                    "quantity": "of the whole study",
-                    "low": "planned, low",
-                    "high": "planned, high",
-                    "measured": "measured",
-                    "ratio": "measured / planned",
-                },
-                "The low end takes it that search trials are stopped as early as the scheduler "
-                "may and that the best batch size is the fastest; the ratio is that to the nearer "
-                "end, 1 between the two. Time is that of the driver, without pauses between "
-                "interruptions; disk is what is kept; cost is that of all trials' time.",
-            ),
-            Table(
-                "plan_trials",
-                info.trials,
-                {
-                    "phase": "phase",
-                    names.BATCH_SIZE: "batch",
-                    "trials": "trials",
-                    "measure": "of a trial",
-                    "planned": "planned",
-                    "measured": "measured",
-                    "ratio": "measured / planned",
-                },
-                "Medians over the trials that had the whole budget.",
-            ),
-        ],
+        "Cost",
+        figures=[Figure("cost", chart.to_dict(), caption)] if chart else [],
+        tables=[Table("cost", confirmed.cost_table(study), headings, "Sums over trials.")],
     )
 
 
-def _get_planned_info(study: Study, plan: dict[str, Any]) -> _PlannedInfo:
+def measure_plan(study: Study) -> PlanTables | None:
+    """Compare the plan with the measurements; None for a study without a plan."""
+    plan = study.plan
+    if plan is None:
+        return None
     rows = []
     for phase in plan["phases"]:
-        complete = _of_phase(study.trials, phase["phase"])
+        complete = _phase_trials(study.trials, phase["phase"])
         complete = complete[complete["state"] == names.COMPLETE]
-        if names.BATCH_SIZE not in complete:  # nothing was trained at all
+        if names.BATCH_SIZE not in complete:  # no trial was trained
             continue
-        for key, group in complete.groupby(names.BATCH_SIZE):
-            size = float(str(key))
+        for batch_size, group in complete.groupby(names.BATCH_SIZE):
+            size = float(str(batch_size))
             expected = {
-                names.TRAIN_SECONDS: _at(plan["points"], "train_seconds", size),
+                names.TRAIN_SECONDS: _interpolate(plan["points"], "train_seconds", size),
                 names.EVALUATION_SECONDS: phase["evaluation_seconds"],
-                names.PEAK_MEMORY_MB: _at(plan["points"], "memory_mb", size),
+                names.PEAK_MEMORY_MB: _interpolate(plan["points"], "memory_mb", size),
             }
             for metric, label in _MEASURES.items():
                 measured = group[metric].median() if metric in group else np.nan
@@ -97,20 +80,23 @@ def _get_planned_info(study: Study, plan: dict[str, Any]) -> _PlannedInfo:
                 row = (phase["phase"], size, len(group), label, planned, measured)
                 rows.append((*row, measured / planned if planned else np.nan))
     columns = ["phase", names.BATCH_SIZE, "trials", "measure", "planned", "measured", "ratio"]
-    return _PlannedInfo(pd.DataFrame(rows, columns=columns), _totals(study, plan))
+    return PlanTables(pd.DataFrame(rows, columns=columns), _totals(study, plan))
 
 
 def _totals(study: Study, plan: dict[str, Any]) -> pd.DataFrame:
     hours = study.trials["seconds"].sum() / 3600
     quantities: list[tuple[str, tuple[float, float], float]] = []
     for phase in plan["phases"]:
-        count, ran = phase["trials"], len(_of_phase(study.trials, phase["phase"]))
-        quantities.append((f"{phase['phase']} trials", (count, count), ran))
-    worked = [tuple(phase["trial_seconds"]) for phase in plan["phases"]]
+        planned, measured = phase["trials"], len(_phase_trials(study.trials, phase["phase"]))
+        quantities.append((f"{phase['phase']} trials", (planned, planned), measured))
+    trial_seconds = [tuple(phase["trial_seconds"]) for phase in plan["phases"]]
     quantities += [
         (
             "time of all trials, h",
-            (sum(low for low, _ in worked) / 3600, sum(high for _, high in worked) / 3600),
+            (
+                sum(low for low, _ in trial_seconds) / 3600,
+                sum(high for _, high in trial_seconds) / 3600,
+            ),
             hours,
         ),
         (
@@ -127,8 +113,8 @@ def _totals(study: Study, plan: dict[str, Any]) -> pd.DataFrame:
     if plan["cost"]:
         quantities.append(("cost", tuple(plan["cost"]), hours * plan["hourly_price"]))
     rows = [
-        (what, low, high, measured, _ratio(low, high, measured))
-        for what, (low, high), measured in quantities
+        (quantity, low, high, measured, _ratio(low, high, measured))
+        for quantity, (low, high), measured in quantities
     ]
     return pd.DataFrame(rows, columns=["quantity", "low", "high", "measured", "ratio"])
 
@@ -138,11 +124,62 @@ def _ratio(low: float, high: float, measured: float) -> float:
     return measured / nearer if nearer else np.nan
 
 
-def _at(points: list[dict[str, Any]], measure: str, size: float) -> float:
-    """A measure at a batch size, between two that were probed by a straight line."""
+def _interpolate(points: list[dict[str, Any]], measure: str, size: float) -> float:
+    """Interpolate a measure linearly between the probed batch sizes."""
     sizes = [point["batch_size"] for point in points]
     return float(np.interp(size, sizes, [point[measure] for point in points]))
 
 
-def _of_phase(trials: pd.DataFrame, phase: str) -> pd.DataFrame:
+def _phase_trials(trials: pd.DataFrame, phase: str) -> pd.DataFrame:
     return trials[trials["phase"] == phase]
+
+
+def plan_section(plan: dict[str, Any], tables: PlanTables) -> Section:
+    """Show the plan beside the measurements.
+
+    Args:
+        plan: `Study.plan`.
+        tables: `measure_plan`.
+    """
+    totals = {
+        "quantity": "of the whole study",
+        "low": "planned, low",
+        "high": "planned, high",
+        "measured": "measured",
+        "ratio": "measured / planned",
+    }
+    trials = {
+        "phase": "phase",
+        names.BATCH_SIZE: "batch",
+        "trials": "trials",
+        "measure": "per trial",
+        "planned": "planned",
+        "measured": "measured",
+        "ratio": "measured / planned",
+    }
+    return Section(
+        "Plan and outcome",
+        [
+            f"Before the study, a probe on {plan['host']} timed some steps at each batch size on "
+            f"an idle machine. The plan assumed {plan['at_a_time']} trials at a time that do not "
+            "slow each other. A ratio above 1 means more than planned."
+        ],
+        tables=[
+            Table(
+                "plan_totals",
+                tables.totals,
+                totals,
+                "The low end assumes that search trials are stopped as early as the scheduler "
+                "allows and that the best batch size is the fastest. The ratio is to the nearer "
+                "end, and 1 between both. Time is the driver's, without the pauses between "
+                "interruptions. Disk is the space of the stored files. Cost is for the time of "
+                "all trials.",
+            ),
+            Table(
+                "plan_trials",
+                tables.trials,
+                trials,
+                "Medians over the trials with the full budget.",
+            ),
+        ],
+    )

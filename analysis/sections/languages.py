@@ -1,130 +1,158 @@
-"""The section on who gains: languages, pairs of languages, and kinds of pairs."""
+"""The section on the gain of hybrid batches by language, pair of languages and kind of pair."""
+
+from typing import NamedTuple
 
 import pandas as pd
 
-from analysis.figures.group_gains import group_gains
-from analysis.figures.pair_gains import pair_gains
-from analysis.page.model import Figure, Section, Table
+from analysis.figures.group_gains import plot_group_gains
+from analysis.figures.pair_gains import plot_pair_gains
+from analysis.page import Figure, Section, Table
+from analysis.sections.wording import INTERVAL, SAMPLE, sample_text
 from analysis.study.arrays import Key
 from analysis.study.mlflow import Study
-from analysis.study.settings import training_languages
+from analysis.tables.gains import cell_gain_table, group_gain_table
 from hybridir import inference, names
-from hybridir.inference.language_gains import gains_by_cell, gains_by_group
-from hybridir.inference.mean_squares import side_by_side
-from hybridir.inference.scores import Scores
+from hybridir.inference.scores import Scores, side_by_side
 
-_INTERVAL = {"low": "95 % from", "high": "95 % to"}
-_TEST = {"p": "p", "p_holm": "p, Holm", "n_seeds": "seeds", "n_questions": "questions"}
+_TEST = {"p": "p", "p_holm": "p, Holm", **SAMPLE}
 
 
-def gains_section(study: Study, benchmark: str, scores: dict[Key, Scores]) -> Section | None:
-    """Show the gain of hybrid batches in every language and pair, and by kind of pair.
+class LanguageTables(NamedTuple):
+    """Gains by language.
+
+    Attributes:
+        hybrid: ratio that stands for hybrid batches.
+        seen: languages in the training data; None if they are not recorded.
+        cells: `gains.cell_gain_table`.
+        groups: `gains.group_gain_table`.
+    """
+
+    hybrid: float
+    seen: frozenset[str] | None
+    cells: pd.DataFrame
+    groups: pd.DataFrame
+
+
+def measure_languages(study: Study, scores: dict[Key, Scores]) -> LanguageTables | None:
+    """Tabulate the gain of hybrid batches in every language and pair, and by kind of pair.
 
     Args:
-        study: says which languages were trained on.
-        benchmark: its name.
-        scores: `scores.collect_scores`.
+        study: names the languages of the training data.
+        scores: `confirmed.confirmed_scores`.
 
     Returns:
-        The section; None without a hybrid ratio and a pure one that share a seed.
+        The tables; None without a hybrid and a pure ratio that share a seed.
     """
-    settings = [scores[names.AP, one] for one in names.SETTINGS if (names.AP, one) in scores]
+    settings = [
+        scores[names.AP, setting] for setting in names.SETTINGS if (names.AP, setting) in scores
+    ]
     ratios = settings[0].ratios if settings else ()
     hybrid = inference.hybrid_ratio(ratios)
     if hybrid is None or not set(inference.PURE) & set(ratios):
         return None
-    together = side_by_side(settings, {hybrid, *inference.PURE})
-    cells = gains_by_cell(together, hybrid)
+    all_settings = side_by_side(settings, {hybrid, *inference.PURE})
+    cells = cell_gain_table(all_settings, hybrid)
     if cells.empty:
         return None
-    seen = training_languages(study)
-    groups = gains_by_group(together, hybrid, seen)
+    seen = study.training_languages()
+    return LanguageTables(hybrid, seen, cells, group_gain_table(all_settings, hybrid, seen))
+
+
+def languages_section(benchmark: str, tables: LanguageTables) -> Section:
+    """Show the gain of hybrid batches in every language and pair, and by kind of pair.
+
+    Args:
+        benchmark: its name.
+        tables: `measure_languages`.
+    """
     return Section(
-        f"Who gains on {benchmark}",
-        [_words(cells, hybrid), _assumptions(seen)],
-        figures=_figures(benchmark, cells, groups, hybrid),
-        tables=_tables(benchmark, cells, groups, hybrid),
+        f"Gains by language on {benchmark}",
+        [_counts(tables), _assumptions(tables.seen)],
+        figures=_figures(benchmark, tables),
+        tables=_tables(benchmark, tables),
     )
 
 
-def _words(cells: pd.DataFrame, hybrid: float) -> str:
-    said = []
-    for pure, rows in cells.groupby("pure"):
+def _counts(tables: LanguageTables) -> str:
+    clauses = []
+    for pure, rows in tables.cells.groupby("pure"):
         clear = rows[rows["p_holm"] < 1 - inference.LEVEL]
         up, down = int((clear["difference"] > 0).sum()), int((clear["difference"] < 0).sum())
-        said.append(
-            f"against α = {pure:g} it gains in {up} and loses in {down} of {len(rows)} languages "
-            "and pairs"
+        clauses.append(
+            f"gains in {up} and loses in {down} of {len(rows)} languages and pairs against "
+            f"α = {pure:g}"
         )
-    listed = " and ".join(said)
     return (
-        f"At α = {hybrid:g}, {listed}, by Holm's adjusted p below .05; in the others these data "
-        "show no difference, which is not to say that there is none."
+        f"α = {tables.hybrid:g} {', and '.join(clauses)} (Holm-adjusted p below .05). In the "
+        "others these data show no difference, which does not prove that there is none."
     )
 
 
 def _assumptions(seen: frozenset[str] | None) -> str:
     text = (
-        "Differences are paired by seed and question. Intervals and p are for other seeds and "
-        "other questions, each with its own quantile of t; the effect of seeds is taken as "
-        "normal, the languages are fixed. Intervals hold for one row at a time, Holm's p for a "
-        "family of rows at once. With one seed they say nothing about other seeds."
+        "Differences are paired by seed and question. Intervals and p-values generalise to other "
+        "seeds and other questions; seed effects are assumed to be normal, and the languages are "
+        "fixed. An interval holds for its own row, Holm's p for a family of rows at once. With "
+        "one seed, they say nothing about other seeds."
     )
     if seen is None:
-        return f"{text} Which languages were trained on is not recorded."
+        return f"{text} The languages of the training data are not recorded."
     return f"{text} Trained on: {', '.join(sorted(seen))}."
 
 
-def _figures(
-    benchmark: str, cells: pd.DataFrame, groups: pd.DataFrame, hybrid: float
-) -> list[Figure]:
-    n = _sample(cells)
+def _figures(benchmark: str, tables: LanguageTables) -> list[Figure]:
+    n = sample_text(tables.cells)
     figures = [
         Figure(
             f"pair_gains-{benchmark}",
-            pair_gains(cells).to_dict(),
-            f"Gain in mAP of α = {hybrid:g} over each pure strategy, a panel per language of the "
-            "question and a row per language of the pool: its own first, \u201call\u201d is the "
-            f"pool of all languages. Dots are means, lines 95 % intervals. {n}",
+            plot_pair_gains(tables.cells).to_dict(),
+            f"Gain in mAP of α = {tables.hybrid:g} over each pure strategy. Each panel is a "
+            "question language, each row a pool language: its own first, and \u201call\u201d for "
+            f"the pool of all languages. Dots are means, lines are 95 % intervals. {n}",
         )
     ]
-    if not groups.empty:
+    if not tables.groups.empty:
         caption = (
-            f"Mean gain of α = {hybrid:g} by kind of language and pair; hollow dots are one "
-            f"kind's gain minus another's. Lines are 95 % intervals. {n}"
+            f"Mean gain of α = {tables.hybrid:g} by kind of language and pair. Hollow dots are "
+            f"the gain of one kind minus the gain of another. Lines are 95 % intervals. {n}"
         )
-        chart = group_gains(groups).to_dict()
+        chart = plot_group_gains(tables.groups).to_dict()
         figures.append(Figure(f"group_gains-{benchmark}", chart, caption))
     return figures
 
 
-def _tables(
-    benchmark: str, cells: pd.DataFrame, groups: pd.DataFrame, hybrid: float
-) -> list[Table]:
-    kinds = {"grouping": "of", "group": "group", "pure": "pure α", "n_cells": "languages or pairs"}
-    tables = [
-        Table(
-            f"group_gains-{benchmark}",
-            groups.drop(columns="contrast"),
-            {**kinds, "difference": f"α = {hybrid:g} minus pure", **_INTERVAL, **_TEST},
-            f"Gain of α = {hybrid:g} by kind of language and pair; Holm over the rows of "
-            "a pure strategy.",
+def _tables(benchmark: str, tables: LanguageTables) -> list[Table]:
+    gain = {"difference": f"α = {tables.hybrid:g} minus pure", **INTERVAL, **_TEST}
+    shown = []
+    if not tables.groups.empty:
+        shown.append(
+            Table(
+                f"group_gains-{benchmark}",
+                tables.groups.drop(columns="contrast"),
+                {
+                    "grouping": "compared by",
+                    "group": "group",
+                    "pure": "pure α",
+                    "n_cells": "languages or pairs",
+                    **gain,
+                },
+                f"Gain of α = {tables.hybrid:g} by kind of language and pair. Holm's correction "
+                "is over the rows of a pure strategy.",
+            )
         )
-    ]
-    languages = {"setting": "setting", names.QUERY_LANGUAGE: "question"}
-    languages |= {names.POOL_LANGUAGE: "pool", "pure": "pure α"}
-    tables.append(
+    shown.append(
         Table(
             f"pair_gains-{benchmark}",
-            cells,
-            {**languages, "difference": f"α = {hybrid:g} minus pure", **_INTERVAL, **_TEST},
-            f"Gain of α = {hybrid:g} in every language and pair; Holm over the rows of a setting "
-            "and pure strategy.",
+            tables.cells,
+            {
+                "setting": "setting",
+                names.QUERY_LANGUAGE: "question",
+                names.POOL_LANGUAGE: "pool",
+                "pure": "pure α",
+                **gain,
+            },
+            f"Gain of α = {tables.hybrid:g} in every language and pair. Holm's correction is over "
+            "the rows of a setting and pure strategy.",
         )
     )
-    return tables[1:] if groups.empty else tables
-
-
-def _sample(cells: pd.DataFrame) -> str:
-    seeds, questions = int(cells["n_seeds"].max()), int(cells["n_questions"].max())
-    return f"n = {seeds} {'seed' if seeds == 1 else 'seeds'} × {questions:,} questions."
+    return shown

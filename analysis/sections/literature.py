@@ -1,11 +1,10 @@
-"""The figures of the literature beside those of a study."""
+"""The section on published results, beside those of the study."""
 
 from typing import Any
 
 import pandas as pd
-import yaml
 
-from analysis.page.model import Section, Table
+from analysis.page import Section, Table
 from analysis.sections.literature_figures import (
     CROSS,
     LANGUAGES,
@@ -14,6 +13,7 @@ from analysis.sections.literature_figures import (
     RATIOS,
     STRATEGIES,
 )
+from analysis.sections.wording import INTERVAL, SAMPLE
 from analysis.study.mlflow import Study
 from hybridir import names
 
@@ -23,38 +23,37 @@ _MEASURES = (
 )
 _SOURCES = ("synthetic", "lareqa", "table", "hub")
 _BEST = "best ratio"
-_OWN = "this study"
-# What only the study's own rows have.
-_RESTS_ON = ("low", "high", "n_seeds", "n_questions")
+_THIS_STUDY = "this study"
+_OWN_COLUMNS = (*INTERVAL, *SAMPLE)  # empty in published rows
 
 
 def literature_section(
-    study: Study, benchmark: str, curve: pd.DataFrame, languages: int
+    study: Study, benchmark: str, curve: pd.DataFrame, n_languages: int
 ) -> Section | None:
-    """Show published figures beside the study's own.
+    """Show published results beside the study's own.
 
     Args:
-        study: says what was trained.
-        benchmark: what the curve was measured on.
+        study: names the encoder and the training data.
+        benchmark: benchmark of the curve.
         curve: `confirmed.curve_table`.
-        languages: how many languages its means are over.
+        n_languages: number of languages behind the means of the curve.
 
     Returns:
-        The section; None where the literature has nothing on this benchmark.
+        The section; None for a benchmark without published results.
     """
     if benchmark not in LANGUAGES:
         return None
     paragraphs = [
-        "Not a comparison of methods, since encoder, data and budget differ and no interval was "
-        "published: arXiv 2408.10536 fine-tuned XLM-R and LaBSE on mMARCO, Mr. TyDi, MFAQ and six "
-        "translated question answering sets, at a budget that it does not state, and arXiv "
-        "2004.05484 mBERT on SQuAD and its translations; this study trained "
+        "This is not a comparison of methods: encoder, data and budget differ, and no intervals "
+        "were published. arXiv 2408.10536 fine-tuned XLM-R and LaBSE on mMARCO, Mr. TyDi, MFAQ "
+        "and six translated question answering sets, with an unstated budget. arXiv 2004.05484 "
+        "fine-tuned mBERT on SQuAD and its translations. This study trained "
         f"{_trained(study)}."
     ]
-    if languages < LANGUAGES[benchmark]:
+    if n_languages < LANGUAGES[benchmark]:
         paragraphs.append(
             f"Published means are over {LANGUAGES[benchmark]} languages, this study's over "
-            f"{languages}, so that its pool of all languages is smaller and easier."
+            f"{n_languages}, so its pool of all languages is smaller and easier."
         )
     headings = {
         "measure": "measure",
@@ -63,66 +62,63 @@ def literature_section(
         "encoder": "encoder",
         names.MIXING_RATIO: "α",
         "mean": "mean",
-        "low": "95 % from",
-        "high": "95 % to",
-        "n_seeds": "seeds",
-        "n_questions": "questions",
+        **INTERVAL,
+        **SAMPLE,
         "source": "source",
     }
     caption = (
-        "Published figures and this study's, at both pure strategies and at its own best ratio of "
-        "each row's measure; a best ratio is chosen by the figures that it is shown with, which "
-        "flatters it a little. Intervals are those of the confirmed curve."
+        "Published results, and this study's at both pure strategies and at the best ratio for "
+        "each measure. The best ratio is chosen by the same scores that are shown, which favours "
+        "it a little. Intervals are those of the confirmed curve."
     )
     table = Table(f"published-{benchmark}", _table(benchmark, curve), headings, caption)
-    return Section(f"Beside the literature on {benchmark}", paragraphs, tables=[table])
+    return Section(f"Published results on {benchmark}", paragraphs, tables=[table])
 
 
 def _table(benchmark: str, curve: pd.DataFrame) -> pd.DataFrame:
-    """Rows of one measure, setting and strategy side by side, the study's last."""
+    """Tabulate the rows by measure, setting and strategy, the study's last."""
     rows: list[dict[str, Any]] = [
         {
-            "measure": found.measure,
-            "setting": found.setting,
-            "strategy": found.strategy,
-            "encoder": found.encoder,
-            names.MIXING_RATIO: found.mixing_ratio,
-            "mean": found.value,
-            "source": found.source,
+            "measure": published.measure,
+            "setting": published.setting,
+            "strategy": published.strategy,
+            "encoder": published.encoder,
+            names.MIXING_RATIO: published.mixing_ratio,
+            "mean": published.value,
+            "source": published.source,
         }
-        for found in PUBLISHED
-        if found.benchmark == benchmark
+        for published in PUBLISHED
+        if published.benchmark == benchmark
     ]
-    kept = ["measure", "setting", names.MIXING_RATIO, "mean", *_RESTS_ON]
+    columns = ["measure", "setting", names.MIXING_RATIO, "mean", *_OWN_COLUMNS]
     for (measure, _), points in curve.groupby(["measure", "setting"], sort=False):
         sign = -1 if measure == names.RANK_DISTANCE else 1
         best = (sign * points["mean"]).idxmax()
-        chosen = {
+        by_strategy = {
             MONO: points[points[names.MIXING_RATIO] == RATIOS[MONO]],
             CROSS: points[points[names.MIXING_RATIO] == RATIOS[CROSS]],
             _BEST: points.loc[[best]],
         }
-        for strategy, found in chosen.items():
-            for point in found[kept].to_dict("records"):
-                own = {"strategy": strategy, "encoder": _OWN, "source": _OWN}
-                rows.append({str(key): value for key, value in point.items()} | own)
+        for strategy, chosen in by_strategy.items():
+            for point in chosen[columns].to_dict("records"):
+                origin = {"strategy": strategy, "encoder": _THIS_STUDY, "source": _THIS_STUDY}
+                rows.append({str(key): value for key, value in point.items()} | origin)
     order = [(*key, strategy) for key in _MEASURES for strategy in (*STRATEGIES, _BEST)]
     rows = [row for row in rows if (row["measure"], row["setting"]) in _MEASURES]
     rows.sort(key=lambda row: order.index((row["measure"], row["setting"], row["strategy"])))
-    table = pd.DataFrame(rows, columns=[*rows[0], *_RESTS_ON])
+    table = pd.DataFrame(rows, columns=[*rows[0], *_OWN_COLUMNS])
     return table.astype({"n_seeds": "Int64", "n_questions": "Int64"})
 
 
 def _trained(study: Study) -> str:
-    """What the study says that it trained, as far as its file does."""
-    settings = yaml.safe_load(study.text) or {}
-    encoder = settings.get("encoder") or {}
-    hub, new = encoder.get("hub") or {}, encoder.get("from_scratch") is not None
-    what = hub.get("id") or encoder.get("path") or ("a new encoder" if new else "its encoder")
-    train = settings.get("train") or {}
-    given = {key: train[key] for key in _SOURCES if train.get(key) is not None}
+    """Describe the encoder and the training data, as far as the study file names them."""
+    encoder, train = study.settings.encoder, study.settings.train
+    new = "its encoder" if encoder.from_scratch is None else "a new encoder"
+    model = (encoder.hub and encoder.hub.id) or encoder.path or new
     data = "its data"
-    for key, source in given.items():
-        data = source.get("name") or source.get("path") or source.get("id") or key
-    pairs = (settings.get("training") or {}).get("pairs")
-    return f"{what} on {data}" + (f" with {pairs:,} pairs" if pairs else "")
+    for key in _SOURCES:
+        source = getattr(train, key)
+        if source is not None:
+            data = source.name or source.path or source.id or key
+    pairs = study.settings.training.pairs
+    return f"{model} on {data}" + (f" with {pairs:,} pairs" if pairs else "")

@@ -1,6 +1,6 @@
-"""What the literature reports of hybrid batches and of what they are compared with.
+"""Published results of hybrid batches and their baselines.
 
-No publication gives intervals, seeds or scores by query.
+No publication reports intervals, seeds or scores by query.
 """
 
 from typing import NamedTuple
@@ -9,20 +9,20 @@ from hybridir import names
 
 MONO, CROSS, HYBRID = "X-X-mono", "X-Y", "hybrid"
 RATIOS = {MONO: 1.0, CROSS: 0.0, HYBRID: 0.5}
-"""Mixing ratios by what the literature calls them, in the order of its tables."""
+"""Mixing ratios by their names in the literature, in the order of its tables."""
 STRATEGIES = ("En-En", "X-X", *RATIOS)
 LANGUAGES = {"xquad-r": 11, "mlqa-r": 7}
-"""How many languages the published means of a benchmark are over."""
+"""Number of languages behind the published means of a benchmark."""
 
 
 class Published(NamedTuple):
-    """One published figure.
+    """One published result.
 
     Attributes:
-        benchmark: on which data.
-        encoder: what was fine-tuned.
-        strategy: how batches were made; one of `STRATEGIES`.
-        mixing_ratio: its alpha; None where the strategy has none.
+        benchmark: its name.
+        encoder: the fine-tuned encoder.
+        strategy: the kind of batches; one of `STRATEGIES`.
+        mixing_ratio: the alpha of the strategy; None where it has none.
         measure: column of the per-query table, or a bias measure of `hybridir.names`.
         setting: one of `names.SETTINGS`.
         value: the macro mean.

@@ -1,62 +1,96 @@
-"""What a study trained and how, read from its file and its trials: what it takes to repeat it."""
+"""The method of a report: commands, data, versions and settings, all that a repetition takes."""
 
+import platform
+from importlib.metadata import version
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from analysis.study.mlflow import Study
 from analysis.tables import confirmed
-from hybridir import names
+from hybridir import inference, names
 
 
-def setup(study: Study) -> list[tuple[str, str]]:
-    """Say which encoder was trained, on what, for how long, and what is reported on.
+def method_rows(study: Study) -> list[tuple[str, str]]:
+    """Describe how the figures were made: commands, seeds, data and versions, as recorded.
 
     Returns:
-        (what, value); what the study's file does not say is left out, since it then has the
-        default of the version that is recorded.
+        (term, description) in the order of the page.
     """
-    settings: dict[str, Any] = yaml.safe_load(study.text) or {}
+    curve_trials = confirmed.confirmed_trials(study)
+    seeds = sorted(map(int, curve_trials[names.SEED])) if len(curve_trials) else []
+    hosts = sorted(set(study.trials["host"]) - {""})
+    packages = ("altair", "mlflow", "numpy", "pandas")
+    return [
+        ("study", f"{study.name}, started {study.started:%Y-%m-%d %H:%M} UTC"),
+        ("repeat the study", "python tune/run_sweep.py STUDY.yaml (the file below)"),
+        ("repeat this report", f"python analysis/report.py {study.name}"),
+        ("MLflow run", f"{study.run_id} in {study.tracking_uri}"),
+        ("confirmation seeds", ", ".join(map(str, dict.fromkeys(seeds))) or "none"),
+        *((key.removeprefix("hybridir."), value) for key, value in study.provenance.items()),
+        *([("hosts", ", ".join(hosts))] if hosts else []),
+        (
+            "intervals",
+            "95 %, for other seeds and questions (crossed random effects); those of the curve by "
+            f"hierarchical bootstrap ({inference.DRAWS:,} draws); docs/statistics.md",
+        ),
+        (
+            "report made with",
+            ", ".join(
+                [f"Python {platform.python_version()}"]
+                + [f"{package} {version(package)}" for package in packages]
+            ),
+        ),
+        *setup_rows(study),
+    ]
+
+
+def setup_rows(study: Study) -> list[tuple[str, str]]:
+    """Describe the encoder, the training and the benchmarks.
+
+    Returns:
+        (term, description). Settings that the study file leaves out are left out here: they have
+        the defaults of the recorded version.
+    """
+    settings = study.settings.written
     trials = confirmed.confirmed_trials(study)
     rows = [
-        ("encoder", _flat(settings.get("encoder"))),
-        ("trained on", _flat(settings.get("train"))),
-        ("tuned on", _flat(settings.get("tune_on"))),
-        ("reported on", _flat(settings.get("report_on"))),
-        ("batches, unless a trial says otherwise", _flat(settings.get("batch"))),
-        ("training, unless a trial says otherwise", _flat(settings.get("training"))),
-        ("budget of a trial", _budget(trials, settings.get("training") or {})),
-        ("confirmed at", _confirmed_at(study, trials)),
-        ("monolingual batches drawn", _drawn(trials)),
-        ("search", _flat(settings.get("search"))),
-        ("resources of a trial", _flat(settings.get("resources"))),
+        ("encoder", _one_line(settings.get("encoder"))),
+        ("trained on", _one_line(settings.get("train"))),
+        ("tuned on", _one_line(settings.get("tune_on"))),
+        ("reported on", _one_line(settings.get("report_on"))),
+        ("batches, unless a trial says otherwise", _one_line(settings.get("batch"))),
+        ("training, unless a trial says otherwise", _one_line(settings.get("training"))),
+        ("budget of a trial", _budget(trials, study.settings.training.pairs)),
+        ("confirmed at", _shared_parameters(study, trials)),
+        ("share of monolingual batches", _monolingual_shares(trials)),
+        ("search", _one_line(settings.get("search"))),
+        ("resources of a trial", _one_line(settings.get("resources"))),
     ]
-    return [(what, value) for what, value in rows if value]
+    return [(term, description) for term, description in rows if description]
 
 
-def _flat(setting: Any) -> str:
-    """Write a part of the study file in one line."""
+def _one_line(setting: Any) -> str:
+    """Write a section of the study file in one line."""
     if setting is None:
         return ""
     if isinstance(setting, dict):
-        return "; ".join(f"{key}: {_inner(value)}" for key, value in setting.items())
+        return "; ".join(f"{key}: {_nested(value)}" for key, value in setting.items())
     if isinstance(setting, list):
-        return "; ".join(map(_inner, setting))
+        return "; ".join(map(_nested, setting))
     return str(setting)
 
 
-def _inner(value: Any) -> str:
+def _nested(value: Any) -> str:
     if isinstance(value, dict):
-        return "(" + ", ".join(f"{key}: {_inner(inner)}" for key, inner in value.items()) + ")"
+        return "(" + ", ".join(f"{key}: {_nested(inner)}" for key, inner in value.items()) + ")"
     if isinstance(value, list):
-        return ", ".join(map(_inner, value))
+        return ", ".join(map(_nested, value))
     return str(value)
 
 
-def _budget(trials: pd.DataFrame, training: dict[str, Any]) -> str:
-    pairs = training.get("pairs")
-    if not isinstance(pairs, int) or names.BATCH_SIZE not in trials or trials.empty:
+def _budget(trials: pd.DataFrame, pairs: int | None) -> str:
+    if pairs is None or names.BATCH_SIZE not in trials or trials.empty:
         return ""
     sizes = sorted({int(size) for size in trials[names.BATCH_SIZE].dropna()})
     steps = ", ".join(
@@ -65,20 +99,20 @@ def _budget(trials: pd.DataFrame, training: dict[str, Any]) -> str:
     return f"{pairs:,} pairs: {steps}"
 
 
-def _confirmed_at(study: Study, trials: pd.DataFrame) -> str:
-    """The parameters that all confirmation trials share."""
+def _shared_parameters(study: Study, trials: pd.DataFrame) -> str:
+    """List the parameters that have one value in all confirmation trials."""
     fixed = [name for name in study.parameters if name not in (names.MIXING_RATIO, names.SEED)]
-    shared = {name: trials[name].dropna().unique() for name in fixed if name in trials}
-    return "; ".join(f"{name}: {found[0]}" for name, found in shared.items() if len(found) == 1)
+    values = {name: trials[name].dropna().unique() for name in fixed if name in trials}
+    return "; ".join(f"{name}: {unique[0]}" for name, unique in values.items() if len(unique) == 1)
 
 
-def _drawn(trials: pd.DataFrame) -> str:
-    """What share of batches the coins of each ratio made monolingual."""
+def _monolingual_shares(trials: pd.DataFrame) -> str:
+    """Write the range of the drawn share of monolingual batches, by mixing ratio."""
     if names.TRAIN_MONOLINGUAL_SHARE not in trials or trials.empty:
         return ""
     shares = trials.groupby(names.MIXING_RATIO)[names.TRAIN_MONOLINGUAL_SHARE]
-    table = shares.agg(["min", "max"]).dropna().reset_index()
+    ranges = shares.agg(["min", "max"]).dropna().reset_index()
     return "; ".join(
         f"α = {row[names.MIXING_RATIO]:g}: {row['min']:.3f} to {row['max']:.3f}"
-        for row in table.to_dict("records")
+        for row in ranges.to_dict("records")
     )

@@ -1,70 +1,81 @@
-"""The section on how ratio, temperature and batch size act in the search."""
+"""The section on the effects of ratio, temperature and batch size in the search."""
+
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from analysis.effects.importance import LEAST, importance_table
-from analysis.effects.response_surface import PARAMETERS, coefficient_table, fit_surface, terms_of
-from analysis.figures.effects import effects
-from analysis.page.model import Figure, Section, Table
+from analysis.effects.response_surface import (
+    PARAMETERS,
+    Surface,
+    coefficient_table,
+    fit_surface,
+    terms_of,
+)
+from analysis.figures.search_effects import plot_search_effects
+from analysis.page import Figure, Section, Table
+from analysis.sections.wording import INTERVAL
 from analysis.study.mlflow import Study
-from analysis.tables import confirmed
 from hybridir import names
 
 _SPACE_FILLING = ("grid", "quasi-random", "random")
 _HEADING = "Effects of ratio, temperature and batch size"
 
 
-def effects_section(study: Study, generator: np.random.Generator) -> Section | None:
-    """Show main effects, interactions and importances over the search trials.
+class SearchEffects(NamedTuple):
+    """Effects of the searched parameters.
+
+    Attributes:
+        n_trials: number of complete search trials at the highest fidelity.
+        n_needed: number of trials that main effects and interactions take.
+        surface: response surface of the objective; None with too few trials.
+        coefficients: ``measure`` and the columns of `response_surface.coefficient_table`.
+        importances: `importance.importance_table`; None with too few trials.
+    """
+
+    n_trials: int
+    n_needed: int
+    surface: Surface | None = None
+    coefficients: pd.DataFrame | None = None
+    importances: pd.DataFrame | None = None
+
+
+def measure_search_effects(study: Study, generator: np.random.Generator) -> SearchEffects | None:
+    """Estimate main effects, interactions and importances over the search trials.
 
     Args:
         study: the study.
         generator: source of the resamples.
 
     Returns:
-        The section, which says how many trials it would take where there are too few; None
-        without complete search trials.
+        The effects, as far as the number of trials allows; None without complete search trials.
     """
-    objective = confirmed.objective_of(study)
+    objective = study.settings.objective
     trials = search_points(study.trials, objective)
     if trials.empty:
         return None
-    terms, needed = terms_of(trials)
+    terms, n_needed = terms_of(trials)
     if not terms:
-        few = (
-            f"{len(trials)} search trials were completed at the full budget: too few, or too much "
-            f"alike, to tell effects. Main effects and interactions take {needed} trials spread "
-            f"over the space, importances {LEAST}."
-        )
-        return Section(_HEADING, [few])
-    surface = fit_surface(trials, objective, terms)
-    settings = [names.mean_metric(names.DEV, names.AP, one) for one in names.SETTINGS]
-    measures = dict.fromkeys([objective, *(one for one in settings if one in trials)])
-    tables = [
+        return SearchEffects(len(trials), n_needed)
+    dev_maps = [names.mean_metric(names.DEV, names.AP, setting) for setting in names.SETTINGS]
+    measures = dict.fromkeys([objective, *(metric for metric in dev_maps if metric in trials)])
+    coefficients = [
         coefficient_table(fit_surface(trials, measure, terms)).assign(measure=measure)
         for measure in measures
         if trials[measure].notna().all()
     ]
-    words = [_caveat(study), _model(len(trials), needed, any(len(term) > 1 for term in terms))]
-    shown = [_coefficients(pd.concat(tables, ignore_index=True))]
-    if len(trials) >= LEAST:
-        shown.append(_importances(importance_table(trials, objective, generator), objective))
-    else:
-        words.append(f"Importances take {LEAST} trials; there are {len(trials)}.")
-    caption = (
-        f"What the fitted surface says of {objective}: above, one parameter moves and the others "
-        "stay in the middle of their ranges; below, at the lowest and the highest value of a "
-        f"second one. Bands are 95 % intervals of the mean, point by point. n = {len(trials)} "
-        "trials, one seed each."
+    return SearchEffects(
+        len(trials),
+        n_needed,
+        fit_surface(trials, objective, terms),
+        pd.concat(coefficients, ignore_index=True),
+        importance_table(trials, objective, generator) if len(trials) >= LEAST else None,
     )
-    figure = Figure("effects", effects(surface, objective).to_dict(), caption)
-    return Section(_HEADING, words, figures=[figure], tables=shown)
 
 
 def search_points(trials: pd.DataFrame, objective: str) -> pd.DataFrame:
-    """Keep the search trials that were completed at the highest fidelity and have all values."""
+    """Select the complete search trials at the highest fidelity, without missing values."""
     if not {*PARAMETERS, objective} <= set(trials.columns):
         return trials.iloc[:0]
     searched = (trials["phase"] == names.PHASE_SEARCH) & (trials["state"] == names.COMPLETE)
@@ -74,38 +85,68 @@ def search_points(trials: pd.DataFrame, objective: str) -> pd.DataFrame:
     return rows.reset_index(drop=True)
 
 
-def _caveat(study: Study) -> str:
-    search = (yaml.safe_load(study.text) or {}).get("search") or {}
-    sampler, scheduler = search.get("sampler"), search.get("scheduler") or "none"
-    said = []
-    if sampler in _SPACE_FILLING:
-        said.append(f"The sampler ({sampler}) spread the trials without looking at scores.")
+def search_effects_section(study: Study, effects: SearchEffects) -> Section:
+    """Show the effects of the searched parameters, or how many trials they would take.
+
+    Args:
+        study: the study.
+        effects: `measure_search_effects`.
+    """
+    objective, n_trials = study.settings.objective, effects.n_trials
+    if effects.surface is None or effects.coefficients is None:
+        few = (
+            f"{n_trials} search trials were completed at the full budget. They are too few or too "
+            f"much alike to estimate effects. Main effects and interactions take "
+            f"{effects.n_needed} trials spread over the space, importances {LEAST}."
+        )
+        return Section(_HEADING, [few])
+    paragraphs = [_caveat(study), _model(effects.surface, effects.n_needed)]
+    tables = [_coefficients(effects.coefficients)]
+    if effects.importances is not None:
+        tables.append(_importances(effects.importances, objective))
     else:
-        said.append(
+        paragraphs.append(f"Importances take {LEAST} trials; there are {n_trials}.")
+    caption = (
+        f"The fitted surface of {objective}. Top: one parameter changes, the others stay in the "
+        "middle of their ranges. Bottom: the same at the lowest and the highest value of a second "
+        f"parameter. Bands are pointwise 95 % intervals of the mean. n = {n_trials} trials, one "
+        "seed each."
+    )
+    chart = plot_search_effects(effects.surface, objective).to_dict()
+    return Section(_HEADING, paragraphs, [Figure("effects", chart, caption)], tables)
+
+
+def _caveat(study: Study) -> str:
+    search = study.settings.search
+    sampler, scheduler = search.sampler, search.scheduler or "none"
+    if sampler in _SPACE_FILLING:
+        text = f"The sampler ({sampler}) spread the trials without looking at scores."
+    else:
+        text = (
             f"The sampler ({sampler or 'not recorded'}) proposed trials by the scores of earlier "
-            "ones, so that they crowd where scores are good and depend on each other: importances "
-            "and effects are biased and their intervals too narrow. Take them as description."
+            "ones, so trials crowd where scores are good and depend on each other. Importances "
+            "and effects are biased and their intervals too narrow: take them as a description."
         )
-    if scheduler != "none":
-        said.append(
-            f"The scheduler ({scheduler}) stopped trials by their scores; those that were stopped "
-            "are left out, since their scores are of another budget, which hides bad regions."
-        )
-    return " ".join(said)
+    if scheduler == "none":
+        return text
+    return (
+        f"{text} The scheduler ({scheduler}) stopped trials by their scores. Stopped trials are "
+        "left out, since their scores are of another budget; this hides bad regions."
+    )
 
 
-def _model(n_trials: int, needed: int, whole: bool) -> str:
+def _model(surface: Surface, n_needed: int) -> str:
     text = (
         "A surface was fitted by least squares over the logarithms of temperature and batch size, "
-        "each parameter coded from -1 to 1 over the values that occur. Intervals and p are those "
-        "of t and take errors as independent, normal and of one variance; nothing is corrected "
-        "for several comparisons."
+        "each parameter coded from -1 to 1 over its observed range. Intervals and p are those of "
+        "t; they assume independent, normal errors of equal variance, and nothing is corrected "
+        "for multiple comparisons."
     )
-    if whole:
-        return f"{text} It has main effects, bends and interactions of two."
+    if any(len(term) > 1 for term in surface.terms):
+        return f"{text} It has main effects, curvature and pairwise interactions."
     return (
-        f"{text} It has main effects alone: bends and interactions take {needed} trials spread "
-        f"over the space, and there are {n_trials}."
+        f"{text} It has main effects alone: curvature and interactions take {n_needed} trials "
+        f"spread over the space, and there are {surface.n_trials}."
     )
 
 
@@ -113,9 +154,8 @@ def _coefficients(table: pd.DataFrame) -> Table:
     columns = {
         "measure": "measure",
         "term": "effect of",
-        "coefficient": "half a range changes",
-        "low": "95 % from",
-        "high": "95 % to",
+        "coefficient": "change over half a range",
+        **INTERVAL,
         "p": "p",
         "n_trials": "trials",
     }
@@ -127,13 +167,12 @@ def _importances(table: pd.DataFrame, objective: str) -> Table:
         "method": "method",
         "parameter": "parameter",
         "importance": "importance",
-        "low": "95 % from",
-        "high": "95 % to",
+        **INTERVAL,
         "n_trials": "trials",
     }
     caption = (
-        f"Share of each parameter in the spread of {objective} (fANOVA) and in what sets the best "
-        "trials apart (PED-ANOVA). Intervals: bootstrap over trials."
+        f"Share of each parameter in the variance of {objective} (fANOVA), and in the difference "
+        "between the best trials and the rest (PED-ANOVA). Intervals are bootstraps over trials."
     )
     shown = table.assign(parameter=table["parameter"].map(names.LABELS))
     return Table("importances", shown, columns, caption)

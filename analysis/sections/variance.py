@@ -1,18 +1,21 @@
-"""The section on what the figures vary with, and how large the next study must be."""
+"""The section on the variance of the scores, and on the sample that the next study needs."""
 
 from collections.abc import Mapping
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from analysis.figures.power_curves import power_curves
-from analysis.figures.variance_split import variance_split
-from analysis.page.model import Figure, Section, Table
+from analysis.figures.power_curves import plot_power_curves
+from analysis.figures.variance_components import plot_variance_components
+from analysis.page import Figure, Section, Table
+from analysis.sections.wording import INTERVAL, SAMPLE, sample_text
 from analysis.study.arrays import Key
-from analysis.study.data_parts import within_parts
+from analysis.study.data_parts import group_by_data_part
 from hybridir import inference, names
-from hybridir.inference.mean_squares import MeanSquares, mean_squares, paired_gain
+from hybridir.inference.by_question import paired_gain
+from hybridir.inference.mean_squares import DATA, QUESTION, RATIO, SEED, SeedsByQuestions
 from hybridir.inference.power import (
     MOST,
     power_fixed,
@@ -22,111 +25,118 @@ from hybridir.inference.power import (
     seeds_needed,
 )
 from hybridir.inference.scores import Scores
-from hybridir.inference.variance_components import (
-    DATA,
-    QUESTION,
-    RATIO,
-    REST,
-    SEED,
-    complete_block,
-    split_variance,
-)
+from hybridir.inference.variance_components import REST, complete_block, estimate_components
 
-DIFFERENCES = (0.001, 0.002, 0.005, 0.01)
-# mAP; about what separates the published strategies (analysis/sections/literature_figures.py).
+DIFFERENCES = (0.001, 0.002, 0.005, 0.01)  # mAP
+# mAP; about the differences between published strategies (analysis/sections/literature_figures.py)
 RESOLVED = 0.005
 _POWERS = (0.8, 0.9)
-_DRAWN_SEEDS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50)
-_N = ("n_ratios", "n_seeds", "n_questions")
-_N_PARTS = ("n_ratios", "n_parts", "n_seeds", "n_questions")
-_CURVE = ("speaks_of", "seeds", "power", "low", "high")
+_SEEDS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50)  # points of the power curves
+_AXES = ("n_ratios", "n_seeds", "n_questions")
+_AXES_OF_PARTS = ("n_ratios", "n_parts", "n_seeds", "n_questions")
 _FIXED, _RANDOM = "these questions", "all such questions"
 
-
-def variance_section(
-    benchmark: str,
-    scores: dict[Key, Scores],
-    each_seed: dict[Key, Scores],
-    parts: Mapping[int, int],
-    generator: np.random.Generator,
-) -> Section | None:
-    """Split the variance of mAP, and count the seeds that resolve a difference.
-
-    Args:
-        benchmark: its name.
-        scores: `confirmed.confirmed_scores`.
-        each_seed: the same of every seed, where there are parts of the data.
-        parts: `parts.parts_of` the trials.
-        generator: source of the intervals' draws.
-
-    Returns:
-        The section; None without two seeds and two questions.
-    """
-    keys = [(names.AP, setting) for setting in names.SETTINGS if (names.AP, setting) in scores]
-    split = _split_table({key[1]: each_seed[key] for key in keys}, parts, generator)
-    needed, power = _power_tables({key[1]: scores[key] for key in keys})
-    if split.empty and needed.empty:
-        return None
-    of_data = _OF_PARTS if parts else _ALL_DATA
-    return Section(
-        f"Variance and power on {benchmark}",
-        [_SPLIT, of_data, _POWER] if len(needed) else [_SPLIT, of_data],
-        figures=_figures(benchmark, split, power),
-        tables=[
-            *([] if split.empty else [_split_shown(benchmark, split)]),
-            *([] if needed.empty else [_needed_shown(benchmark, needed)]),
-        ],
-    )
-
-
-_SPLIT = (
-    "A question's score is split into effects of training seed, question, their ties to the "
-    "ratio, and a rest, by the mean squares of the crossed layout. The mean over languages "
-    "or pairs is taken first. Ratios are fixed, all other effects random, independent and, for "
-    "the intervals, normal. Estimates are unbiased, so that one of a small variance "
-    "may be negative."
+_COMPONENTS = (
+    "The score of a question is split into effects of training seed and question, their "
+    "interactions with the ratio and each other, and a rest, by the mean squares of the crossed "
+    "layout. Scores are first averaged over languages or pairs. Ratios are fixed. All other "
+    "effects are random and independent and, for the intervals, normal. Estimates are unbiased, "
+    "so the estimate of a small variance may be negative."
 )
 _ALL_DATA = (
-    "A study has one set of training data, so that what other data would change cannot be seen "
-    "here. With confirm.data_parts a study trains on several parts of the data that have no "
-    "passage in common, and this section splits off the variance of the data."
+    "All trials of this study share one set of training data, so the effect of other data cannot "
+    "be seen here. With confirm.data_parts, a study trains on several parts of the data that have "
+    "no passage in common, and this section estimates the variance of the data."
 )
-_OF_PARTS = (
-    "Data is which part of the training data is learnt from; no two parts have a passage in "
-    "common, and a seed lies within its part. In all that follows, a seed is one part with the "
-    "mean over its training seeds."
+_DATA_PARTS = (
+    "\u201cData\u201d is the effect of the part of the training data. No two parts have a passage "
+    "in common, and each seed belongs to one part. In all that follows, a seed stands for a part, "
+    "averaged over its training seeds."
 )
 _POWER = (
-    "Power is the chance that a paired t test at level .05 finds a true difference between the "
-    "hybrid ratio and a pure strategy, at the variances of this study. \u201cThese "
-    "questions\u201d asks whether the encoders differ on this very benchmark: a test over seeds. "
-    "\u201cAll such questions\u201d takes the questions as a sample as well. The interval of a "
-    "number of seeds follows from that of the seeds' variance, which few seeds tell badly: "
-    "with 4 it reaches from a third to fourteen times the estimate."
+    "Power is the probability that a paired t test at level .05 detects a true difference between "
+    "the hybrid ratio and a pure strategy, at the variances of this study. For \u201cthese "
+    "questions\u201d the test is over seeds: do the encoders differ on this very benchmark? For "
+    "\u201call such questions\u201d the questions are a sample as well. The interval of a number "
+    "of seeds follows from that of the seed variance, which few seeds estimate badly: with 4 it "
+    "reaches from a third to fourteen times the estimate."
 )
 
 
-def _split_table(
-    found: dict[str, Scores], parts: Mapping[int, int], generator: np.random.Generator
+class VarianceTables(NamedTuple):
+    """Variances and the power that follows from them.
+
+    Attributes:
+        components: `component_table`.
+        needed: seeds and questions needed, a row per setting, pure strategy, difference and power.
+        power: power to detect `RESOLVED`, a row per setting, pure strategy, scope of the test and
+            number of seeds.
+        with_parts: whether seeds stand for parts of the training data.
+    """
+
+    components: pd.DataFrame
+    needed: pd.DataFrame
+    power: pd.DataFrame
+    with_parts: bool
+
+
+def measure_variance(
+    scores: dict[Key, Scores],
+    seed_scores: dict[Key, Scores],
+    parts: Mapping[int, int],
+    generator: np.random.Generator,
+) -> VarianceTables | None:
+    """Estimate the variance components of mAP and the sample that resolves a difference.
+
+    Args:
+        scores: `confirmed.confirmed_scores`.
+        seed_scores: the same for every seed, where there are parts of the data.
+        parts: `data_parts.data_part_of_seed` the trials.
+        generator: source of the draws behind the intervals.
+
+    Returns:
+        The tables; None without two seeds and two questions.
+    """
+    keys = [(names.AP, setting) for setting in names.SETTINGS if (names.AP, setting) in scores]
+    components = component_table({key[1]: seed_scores[key] for key in keys}, parts, generator)
+    needed, power = power_tables({key[1]: scores[key] for key in keys})
+    if components.empty and needed.empty:
+        return None
+    return VarianceTables(components, needed, power, bool(parts))
+
+
+def component_table(
+    scores_by_setting: dict[str, Scores],
+    parts: Mapping[int, int],
+    generator: np.random.Generator,
 ) -> pd.DataFrame:
-    """A row per setting and source; empty unless ratios, seeds and questions are several."""
+    """Tabulate the variance components: a row per setting and source.
+
+    Returns:
+        Columns ``setting, source, variance, low, high, share, in_mean, in_mean_low, in_mean_high,
+        in_difference, n_ratios, n_seeds, n_questions``, and ``n_parts`` with parts of the data;
+        empty unless there are two or more ratios, seeds and questions.
+    """
     rows = []
-    for setting, measured in found.items():
-        values, trained = inference.score_by_question(measured), measured.trained
+    for setting, scores in scores_by_setting.items():
+        values, trained = inference.score_by_question(scores), scores.trained
         if parts:
-            values, trained = within_parts(values, measured, parts)
+            values, trained = group_by_data_part(values, scores, parts)
         values = values[np.ix_(*complete_block(trained))]
         if min(values.shape) < 2:
             continue
-        components = split_variance(values, generator)
+        components = estimate_components(values, generator)
         total = sum(max(component.variance, 0.0) for component in components)
-        sizes = dict(zip(_N_PARTS if parts else _N, values.shape, strict=True))
+        sizes = dict(zip(_AXES_OF_PARTS if parts else _AXES, values.shape, strict=True))
         for component in components:
-            told = [one for one in (RATIO, DATA, SEED, QUESTION) if one in component.source]
+            factors = [
+                factor for factor in (RATIO, DATA, SEED, QUESTION) if factor in component.source
+            ]
+            rest = " and rest" if component.source == REST else ""
             rows.append(
                 {
                     "setting": setting,
-                    "source": " × ".join(told) + (" and rest" if component.source == REST else ""),
+                    "source": " × ".join(factors) + rest,
                     "variance": component.variance,
                     "low": component.low,
                     "high": component.high,
@@ -141,33 +151,43 @@ def _split_table(
     return pd.DataFrame(rows)
 
 
-def _power_tables(found: dict[str, Scores]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Seeds and questions needed, and the power to resolve `RESOLVED` over seeds."""
+def power_tables(scores_by_setting: dict[str, Scores]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tabulate the seeds and questions needed, and the power to detect `RESOLVED`.
+
+    Returns:
+        The fields `needed` and `power` of `VarianceTables`.
+    """
     needed, power = [], []
     by_question = {
-        setting: inference.score_by_question(measured) for setting, measured in found.items()
+        setting: inference.score_by_question(scores)
+        for setting, scores in scores_by_setting.items()
     }
-    for (setting, measured), pure in product(found.items(), inference.PURE):
-        hybrid = inference.hybrid_ratio(measured.ratios)
-        if hybrid is None or pure not in measured.ratios:
+    for (setting, scores), pure in product(scores_by_setting.items(), inference.PURE):
+        hybrid = inference.hybrid_ratio(scores.ratios)
+        if hybrid is None or pure not in scores.ratios:
             continue
-        gain = paired_gain(by_question[setting], measured, hybrid, pure)
+        gain = paired_gain(by_question[setting], scores, hybrid, pure)
         if min(gain.shape) < 2:
             continue
-        squares = mean_squares(gain)
-        what = {"setting": setting, "hybrid": hybrid, "pure": pure}
-        what |= {"n_seeds": squares.n_seeds, "n_questions": squares.n_questions}
+        squares = SeedsByQuestions.of(gain)
+        contrast = {"setting": setting, "hybrid": hybrid, "pure": pure}
+        contrast |= {"n_seeds": squares.n_seeds, "n_questions": squares.n_questions}
         needed += [
-            {**what, "difference": gap, "power": wanted, **_needed(gap, squares, wanted)}
-            for gap, wanted in product(DIFFERENCES, _POWERS)
+            {
+                **contrast,
+                "difference": difference,
+                "power": target,
+                **_needed(difference, squares, target),
+            }
+            for difference, target in product(DIFFERENCES, _POWERS)
         ]
-        power += [{**what, **row} for row in _curve(squares)]
+        power += [{**contrast, **point} for point in _power_curve(squares)]
     table = pd.DataFrame(needed)
     counts = ["seeds", "seeds_low", "seeds_high", "seeds_random", "questions"]
     return (table.astype(dict.fromkeys(counts, "Int64")) if needed else table), pd.DataFrame(power)
 
 
-def _needed(difference: float, squares: MeanSquares, power: float) -> dict[str, int | None]:
+def _needed(difference: float, squares: SeedsByQuestions, power: float) -> dict[str, int | None]:
     low, high = seed_interval(squares)
     return {
         "seeds": seeds_needed(difference, squares, power, random_questions=False),
@@ -178,64 +198,79 @@ def _needed(difference: float, squares: MeanSquares, power: float) -> dict[str, 
     }
 
 
-def _curve(squares: MeanSquares) -> list[dict[str, float | str]]:
-    cautious, hopeful = reversed(seed_interval(squares))
-    rows: list[dict[str, float | str]] = []
-    for n_seeds in _DRAWN_SEEDS:
-        of_seeds = [power_fixed(RESOLVED, one, n_seeds) for one in (squares, cautious, hopeful)]
-        of_both = [
-            power_random(RESOLVED, one, n_seeds, squares.n_questions)
-            for one in (squares, cautious, hopeful)
-        ]
-        for speaks_of, (power, low, high) in ((_FIXED, of_seeds), (_RANDOM, of_both)):
-            row = (speaks_of, n_seeds, power, low, high)
-            rows.append(dict(zip(_CURVE, row, strict=True)))
-    return rows
+def _power_curve(squares: SeedsByQuestions) -> list[dict[str, float | str]]:
+    low_variance, high_variance = seed_interval(squares)
+    bounds = (squares, high_variance, low_variance)  # much variance, little power
+    points: list[dict[str, float | str]] = []
+    for n_seeds in _SEEDS:
+        fixed = [power_fixed(RESOLVED, bound, n_seeds) for bound in bounds]
+        random = [power_random(RESOLVED, bound, n_seeds, squares.n_questions) for bound in bounds]
+        for scope, (power, low, high) in ((_FIXED, fixed), (_RANDOM, random)):
+            points.append(
+                {"scope": scope, "seeds": n_seeds, "power": power, "low": low, "high": high}
+            )
+    return points
 
 
-def _figures(benchmark: str, split: pd.DataFrame, power: pd.DataFrame) -> list[Figure]:
+def variance_section(benchmark: str, tables: VarianceTables) -> Section:
+    """Show the variance components of mAP and the sample that the next study needs.
+
+    Args:
+        benchmark: its name.
+        tables: `measure_variance`.
+    """
+    shown = [_component_table(benchmark, tables.components)] if len(tables.components) else []
+    paragraphs = [_COMPONENTS, _DATA_PARTS if tables.with_parts else _ALL_DATA]
+    if len(tables.needed):
+        shown.append(_needed_table(benchmark, tables.needed))
+        paragraphs.append(_POWER)
+    figures = _figures(benchmark, tables.components, tables.power)
+    return Section(f"Variance and power on {benchmark}", paragraphs, figures, shown)
+
+
+def _figures(benchmark: str, components: pd.DataFrame, power: pd.DataFrame) -> list[Figure]:
     figures = []
-    if not split.empty:
+    if not components.empty:
         caption = (
-            "What each source adds to a trial's mAP, as a standard deviation: what varies with "
-            "the question is averaged over the questions. Filled: what stays in a difference "
-            "between two ratios; hollow: what cancels. Lines are 95 % intervals. "
-            f"{_sample(split)}"
+            "Contribution of each source to a trial's mAP, as a standard deviation. Effects of "
+            "the question are averaged over the questions. Filled dots remain in a difference "
+            f"between two ratios, hollow dots cancel. Lines are 95 % intervals. "
+            f"{sample_text(components)}"
         )
-        chart = variance_split(split).to_dict()
+        chart = plot_variance_components(components).to_dict()
         figures.append(Figure(f"variance_split-{benchmark}", chart, caption))
     if not power.empty:
         caption = (
-            f"Chance to find a true difference of {RESOLVED:g} mAP between the hybrid ratio and "
-            "a pure strategy, over the number of training seeds. Bands follow from the 95 % "
-            f"interval of the seeds' variance; dashes mark 80 % and 90 %. "
-            f"{_sample(power, spread=True)}"
+            f"Probability of detecting a true difference of {RESOLVED:g} mAP between the hybrid "
+            "ratio and a pure strategy, over the number of training seeds. Bands follow from the "
+            "95 % interval of the seed variance. Dashed lines mark 80 % and 90 %. Variances from "
+            f"{sample_text(power)}"
         )
-        chart = power_curves(power).to_dict()
+        chart = plot_power_curves(power).to_dict()
         figures.append(Figure(f"power_curves-{benchmark}", chart, caption))
     return figures
 
 
-def _split_shown(benchmark: str, split: pd.DataFrame) -> Table:
+def _component_table(benchmark: str, components: pd.DataFrame) -> Table:
     columns = {
         "setting": "setting",
-        "source": "varies with",
+        "source": "source",
         "variance": "variance of a score",
-        "low": "95 % from",
-        "high": "95 % to",
+        **INTERVAL,
         "share": "share",
         "in_mean": "sd in a trial's mAP",
         "in_difference": "in a difference of ratios",
         "n_ratios": "ratios",
-        **({"n_parts": "parts of the data"} if "n_parts" in split else {}),
-        "n_seeds": "seeds",
-        "n_questions": "questions",
+        **({"n_parts": "parts of the data"} if "n_parts" in components else {}),
+        **SAMPLE,
     }
-    caption = "Variance of mAP by source; shares are of the sum without negative estimates."
-    return Table(f"variance_split-{benchmark}", split, columns, caption)
+    caption = (
+        "Variance components of mAP. Shares are of the sum in which negative estimates count as 0."
+    )
+    return Table(f"variance_split-{benchmark}", components, columns, caption)
 
 
-def _needed_shown(benchmark: str, needed: pd.DataFrame) -> Table:
+def _needed_table(benchmark: str, needed: pd.DataFrame) -> Table:
     columns = {
         "setting": "setting",
         "hybrid": "hybrid α",
@@ -251,16 +286,8 @@ def _needed_shown(benchmark: str, needed: pd.DataFrame) -> Table:
         "n_questions": "questions here",
     }
     caption = (
-        "Training seeds that the next study needs to find a true difference, with as many "
-        "questions as this benchmark has; the last number is that of questions with as many seeds "
-        f"as here. Blank: {MOST:,} seeds, or {100 * MOST:,} questions, are not enough."
+        "Training seeds that the next study needs to detect a true difference, with as many "
+        "questions as this benchmark has; and questions that it needs with as many seeds as here. "
+        f"Blank: {MOST:,} seeds, or {100 * MOST:,} questions, are not enough."
     )
     return Table(f"seeds_needed-{benchmark}", needed, columns, caption)
-
-
-def _sample(table: pd.DataFrame, spread: bool = False) -> str:
-    n_seeds, n_questions = int(table["n_seeds"].max()), int(table["n_questions"].max())
-    sample = f"{n_seeds} seeds × {n_questions:,} questions"
-    if "n_parts" in table:
-        sample = f"{int(table['n_parts'].max())} parts of the data × {sample}"
-    return f"Variances from n = {sample}." if spread else f"n = {sample}."

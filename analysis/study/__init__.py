@@ -1,1 +1,1 @@
-"""What a study recorded: read from MLflow, laid out as arrays, kept for the next report."""
+"""A recorded study: read from MLflow, aligned as arrays, cached for the next report."""

@@ -1,6 +1,8 @@
-"""One trial's per-query table as arrays: a row per cell, a column per question.
+"""A trial's per-query table as arrays: a row per cell, a column per question.
 
-C cells, Q question ids. A cell is a question language with a pool language.
+A cell is a question language with a pool language.
+
+Shapes: see CONTRIBUTING; C cells, Q questions, G rows of the table.
 """
 
 from typing import Final, NamedTuple
@@ -27,37 +29,39 @@ KEYS: Final[tuple[Key, ...]] = (
     (names.SET_F1, names.MULTILINGUAL),
     *((names.ANSWER_F1, setting) for setting in names.SETTINGS),
 )
-"""What is followed over the mixing ratio: every mean over questions that a trial has as a headline
-metric. The mean rank correlation is none: it compares questions with their translations."""
+"""The curves of the report: every headline metric of a trial that is a mean over questions.
 
-# Measures that are columns of the table under another name.
-_COLUMNS = {names.LANGUAGE_PREFERENCE: names.BEST_IS_OWN, names.PEER: names.EQUAL_RANKS}
+The mean rank correlation is not, since it compares questions with their translations.
+"""
+
+# Measures whose column has another name.
+_COLUMN_OF = {names.LANGUAGE_PREFERENCE: names.BEST_IS_OWN, names.PEER: names.EQUAL_RANKS}
 _DISTANCES = {
     names.RANK_DISTANCE: (names.BEST_RANK, names.WORST_RANK),
     names.RANK_DISTANCE_SEEN: (names.BEST_RANK_SEEN, names.WORST_RANK_SEEN),
 }
 _CELL = (names.QUERY_LANGUAGE, names.POOL_LANGUAGE)
 
-NEEDED: Final = tuple(
+COLUMNS: Final = tuple(
     dict.fromkeys(
         [
             *(names.SETTING, *_CELL, names.QUESTION_ID, names.TOP1_LANGUAGE),
             *(rank for ranks in _DISTANCES.values() for rank in ranks),
-            *_COLUMNS.values(),
+            *_COLUMN_OF.values(),
             *(measure for measure, _ in KEYS if measure in names.MEASURES),
         ]
     )
 )
-"""Columns of the per-query table that `lay_out` reads."""
+"""Columns of the per-query table that `to_arrays` reads."""
 
 
-class LaidOut(NamedTuple):
-    """One measure in one setting of one trial.
+class ScoreArray(NamedTuple):
+    """A trial's scores by one measure in one setting.
 
     Attributes:
         cells: C pairs (question language, pool language), sorted.
         questions: Q question ids, sorted.
-        values: [C, Q]; NaN where a cell has no such question. No row or column is all NaN.
+        values: [C, Q]; NaN where a cell lacks the question. No row or column is all NaN.
     """
 
     cells: tuple[tuple[str, str], ...]
@@ -65,12 +69,12 @@ class LaidOut(NamedTuple):
     values: NDArray[np.float64]
 
 
-def lay_out(table: pd.DataFrame) -> dict[Key, LaidOut]:
-    """Lay out every key of `KEYS` for which a per-query table has values.
+def to_arrays(table: pd.DataFrame) -> dict[Key, ScoreArray]:
+    """Make an array for every key of `KEYS` of which a per-query table has values.
 
     Args:
-        table: per-query table of one benchmark, or the columns `NEEDED` of it; a measure whose
-            column it lacks is left out.
+        table: per-query table of one benchmark, or its `COLUMNS` alone. Measures without a column
+            are left out.
     """
     setting_of, settings = _coded(table[names.SETTING])
     query_of, queries = _coded(table[names.QUERY_LANGUAGE])
@@ -78,7 +82,7 @@ def lay_out(table: pd.DataFrame) -> dict[Key, LaidOut]:
     question_of, questions = _coded(table[names.QUESTION_ID])
     cell_of = query_of * len(pools) + pool_of
     cells = [(query, pool) for query in queries for pool in pools]
-    found = {}
+    arrays = {}
     columns: dict[str, NDArray[np.float64] | None] = {}
     for measure, setting in KEYS:
         if measure not in columns:
@@ -87,22 +91,22 @@ def lay_out(table: pd.DataFrame) -> dict[Key, LaidOut]:
         if values is None or setting not in settings:
             continue
         rows = (setting_of == settings.index(setting)) & ~np.isnan(values)
-        # Cells and questions without a value are no part of it.
-        kept_cells, row = _present(cell_of[rows], len(cells))
-        kept_questions, column = _present(question_of[rows], len(questions))
-        laid_out = np.full((len(kept_cells), len(kept_questions)), np.nan)
-        laid_out[row, column] = values[rows]
-        if laid_out.size:
-            found[measure, setting] = LaidOut(
-                tuple(cells[index] for index in kept_cells),
-                tuple(questions[index] for index in kept_questions),
-                laid_out,
+        # Cells and questions without a value have no row and no column.
+        used_cells, row = _present(cell_of[rows], len(cells))
+        used_questions, column = _present(question_of[rows], len(questions))
+        values_CQ = np.full((len(used_cells), len(used_questions)), np.nan)
+        values_CQ[row, column] = values[rows]
+        if values_CQ.size:
+            arrays[measure, setting] = ScoreArray(
+                tuple(cells[index] for index in used_cells),
+                tuple(questions[index] for index in used_questions),
+                values_CQ,
             )
-    return found
+    return arrays
 
 
 def _coded(column: pd.Series) -> tuple[NDArray[np.int64], list[str]]:
-    """Number the names of a column in the order of the alphabet; -1 where there is none."""
+    """Number the names of a column alphabetically; -1 where a name is missing."""
     categories = column.astype("category").cat
     labels = [str(name) for name in categories.categories]
     order = sorted(range(len(labels)), key=labels.__getitem__)
@@ -113,9 +117,9 @@ def _coded(column: pd.Series) -> tuple[NDArray[np.int64], list[str]]:
 
 
 def _present(codes: NDArray[np.int64], count: int) -> tuple[list[int], NDArray[np.int64]]:
-    """Codes that occur, of `count`, and the place of each given code among them."""
-    there = np.bincount(codes, minlength=count) > 0
-    return np.flatnonzero(there).tolist(), (np.cumsum(there) - 1)[codes]
+    """Return the codes that occur, of `count`, and the index of each code among them."""
+    present = np.bincount(codes, minlength=count) > 0
+    return np.flatnonzero(present).tolist(), (np.cumsum(present) - 1)[codes]
 
 
 def _values(table: pd.DataFrame, measure: str) -> NDArray[np.float64] | None:
@@ -123,17 +127,22 @@ def _values(table: pd.DataFrame, measure: str) -> NDArray[np.float64] | None:
         best, worst = _DISTANCES[measure]
         values = table[worst] - table[best]
     elif measure == names.TOP1_OWN_LANGUAGE:
-        return _own_first(table)
-    elif (column := _COLUMNS.get(measure, measure)) in table:
+        return _top1_own_language(table)
+    elif (column := _COLUMN_OF.get(measure, measure)) in table:
         values = table[column]
     else:
         return None
     return values.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _own_first(table: pd.DataFrame) -> NDArray[np.float64]:
-    """Whether the first passage is in the question's language; NaN where nobody asked."""
-    asked, languages = _coded(table[names.QUERY_LANGUAGE])
-    first, others = _coded(table[names.TOP1_LANGUAGE])
-    same = np.array([languages.index(name) if name in languages else -1 for name in [*others, ""]])
-    return np.where(first < 0, np.nan, same[first] == asked)
+def _top1_own_language(table: pd.DataFrame) -> NDArray[np.float64]:
+    """Whether the first passage is in the question's language; NaN where it is not recorded."""
+    query, query_languages = _coded(table[names.QUERY_LANGUAGE])
+    first, first_languages = _coded(table[names.TOP1_LANGUAGE])
+    to_query = np.array(
+        [
+            query_languages.index(name) if name in query_languages else -1
+            for name in [*first_languages, ""]
+        ]
+    )
+    return np.where(first < 0, np.nan, to_query[first] == query)

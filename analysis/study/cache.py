@@ -1,7 +1,7 @@
-"""Keeps what was laid out of a trial's table in a file, for the next report.
+"""A cache of the trials' arrays in files, so that the next report need not read the tables again.
 
-The file carries a stamp of the table that it was made from. One that is stale, damaged or of
-another version of the program counts as not there, and is replaced.
+A file carries a stamp of the table that it was made from. A file that is stale, damaged or of
+another version of the program counts as missing and is replaced.
 """
 
 import json
@@ -11,50 +11,50 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from analysis.study.arrays import KEYS, NEEDED, Key, LaidOut, lay_out
+from analysis.study.arrays import COLUMNS, KEYS, Key, ScoreArray, to_arrays
 from analysis.study.mlflow import Study
-from hybridir.runtime.files import replacing
+from hybridir.runtime.files import atomic_write
 
 _FIELD = b"hybridir"
-_VERSION = 2  # raise it when `lay_out` gives other values, or the file another form
+_VERSION = 2  # raise it when `to_arrays` gives other values, or the file another form
 
 
-def laid_out(study: Study, run_id: str, benchmark: str) -> Mapping[Key, LaidOut] | None:
-    """Lay a trial's table out, or read what was kept of it.
+def trial_arrays(study: Study, run_id: str, benchmark: str) -> Mapping[Key, ScoreArray] | None:
+    """Read a trial's arrays from the cache, else from its per-query table.
 
     Args:
-        study: the study; its `kept` says where.
+        study: the study, with its cache folder.
         run_id: the trial's run.
-        benchmark: what it was scored on.
+        benchmark: name of the benchmark.
 
     Returns:
-        What `lay_out` gives; None if the trial recorded no table.
+        The arrays; None if the trial recorded no table.
     """
     stamp = study.stamp(run_id, benchmark)
     if stamp is None:
         return None
-    path = study.kept / f"{run_id}-{benchmark}.arrow" if study.kept else None
-    known = read_kept(path, stamp) if path else None
-    if known is not None:
-        return known
-    table = study.per_query(run_id, benchmark, NEEDED)
+    path = study.cache_folder / f"{run_id}-{benchmark}.arrow" if study.cache_folder else None
+    cached = read_arrays(path, stamp) if path else None
+    if cached is not None:
+        return cached
+    table = study.per_query(run_id, benchmark, COLUMNS)
     if table is None:
         return None
-    found = lay_out(table)
+    arrays = to_arrays(table)
     if path:
-        write_kept(path, stamp, found)
-    return found
+        write_arrays(path, stamp, arrays)
+    return arrays
 
 
-def read_kept(path: Path, stamp: str) -> dict[Key, LaidOut] | None:
-    """Read what `write_kept` wrote.
+def read_arrays(path: Path, stamp: str) -> dict[Key, ScoreArray] | None:
+    """Read a file of `write_arrays`.
 
     Args:
         path: the file.
-        stamp: of the table as it is now.
+        stamp: stamp of the table as it is now.
 
     Returns:
-        What was laid out; None if it is not there, not whole, or of another table.
+        The arrays; None if the file is missing, damaged, or of another table.
     """
     try:
         with pa.OSFile(str(path)) as file:
@@ -62,14 +62,15 @@ def read_kept(path: Path, stamp: str) -> dict[Key, LaidOut] | None:
         described = json.loads(table.schema.metadata[_FIELD])
         if described["stamp"] != _versioned(stamp):
             return None
+        question_sets = described["questions"]
         columns = table.drop_columns("values").to_pydict() | {"values": table["values"]}
         return {
-            (measure, setting): LaidOut(
+            (measure, setting): ScoreArray(
                 tuple((query, pool) for query, pool in described["cells"][index]),
-                tuple(described["questions"][which]),
-                np.asarray(values.values).reshape(-1, len(described["questions"][which])).copy(),
+                tuple(question_sets[number]),
+                np.asarray(values.values).reshape(-1, len(question_sets[number])).copy(),
             )
-            for index, (measure, setting, which, values) in enumerate(
+            for index, (measure, setting, number, values) in enumerate(
                 zip(*(columns[name] for name in table.column_names), strict=True)
             )
         }
@@ -77,32 +78,32 @@ def read_kept(path: Path, stamp: str) -> dict[Key, LaidOut] | None:
         return None
 
 
-def write_kept(path: Path, stamp: str, found: Mapping[Key, LaidOut]) -> None:
-    """Write what was laid out of one table.
+def write_arrays(path: Path, stamp: str, arrays: Mapping[Key, ScoreArray]) -> None:
+    """Write the arrays of one table.
 
     Args:
-        path: the file; its folder is made, an older file is replaced.
-        stamp: changes whenever the table does.
-        found: what `analysis.study.arrays.lay_out` returned.
+        path: the file; its folder is created, an older file is replaced.
+        stamp: a text that changes whenever the table does.
+        arrays: arrays of `analysis.study.arrays.to_arrays`.
     """
-    questions = list(dict.fromkeys(entry.questions for entry in found.values()))
+    questions = list(dict.fromkeys(array.questions for array in arrays.values()))
     described = {
         "stamp": _versioned(stamp),
-        "cells": [entry.cells for entry in found.values()],
+        "cells": [array.cells for array in arrays.values()],
         "questions": questions,
     }
     table = pa.table(
         {
-            "measure": [measure for measure, _ in found],
-            "setting": [setting for _, setting in found],
-            "questions": [questions.index(entry.questions) for entry in found.values()],
+            "measure": [measure for measure, _ in arrays],
+            "setting": [setting for _, setting in arrays],
+            "questions": [questions.index(array.questions) for array in arrays.values()],
             "values": pa.LargeListArray.from_arrays(
-                np.cumsum([0, *(entry.values.size for entry in found.values())]),
-                np.concatenate([entry.values.ravel() for entry in found.values()]),
+                np.cumsum([0, *(array.values.size for array in arrays.values())]),
+                np.concatenate([array.values.ravel() for array in arrays.values()]),
             ),
         }
     ).replace_schema_metadata({_FIELD: json.dumps(described)})
-    with replacing(path) as part, pa.OSFile(str(part), "wb") as file:
+    with atomic_write(path) as temporary, pa.OSFile(str(temporary), "wb") as file:
         options = pa.ipc.IpcWriteOptions(compression="lz4")
         with pa.ipc.new_file(file, table.schema, options=options) as writer:
             writer.write_table(table)

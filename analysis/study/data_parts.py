@@ -1,8 +1,11 @@
 """Trials on parts of the training data: several training seeds lie within each part.
 
-A ratios, S seeds, P parts, T seeds of a part, Q question ids. Means over the seeds of a part are
-independent from part to part, which those seeds are not. So where a study has parts they take the
-place of the seeds in every interval and test, which then speak of other data as well.
+Means over the seeds of a part are independent between parts; the seeds themselves are not. So in a
+study with parts, parts replace seeds in every interval and test, which then generalise to other
+training data as well.
+
+Shapes: see CONTRIBUTING; A ratios, U parts of the data, S seeds (s of a part), C cells,
+Q questions.
 """
 
 from collections.abc import Mapping
@@ -15,61 +18,61 @@ from hybridir import names
 from hybridir.inference.scores import Bools, Floats, Scores
 
 
-def parts_of(trials: pd.DataFrame) -> dict[int, int]:
-    """Map each trial's seed to the seed of its part; empty where trials learn from all data."""
+def data_part_of_seed(trials: pd.DataFrame) -> dict[int, int]:
+    """Map each trial's seed to the number of its data part; empty if trials train on all data."""
     if names.DATA_PART not in trials:
         return {}
-    known = trials.dropna(subset=[names.DATA_PART])
-    pairs = zip(known[names.SEED], known[names.DATA_PART], strict=True)
-    return {int(seed): int(part) for seed, part in pairs}
+    rows = trials.dropna(subset=[names.DATA_PART])
+    pairs = zip(rows[names.SEED], rows[names.DATA_PART], strict=True)
+    return {int(seed): int(number) for seed, number in pairs}
 
 
-def over_parts(scores: Scores, parts: Mapping[int, int]) -> Scores:
+def average_data_parts(scores: Scores, part_of_seed: Mapping[int, int]) -> Scores:
     """Average over the seeds of each part.
 
     Args:
-        scores: of every seed.
-        parts: `parts_of` their trials.
+        scores: scores of every seed.
+        part_of_seed: `data_part_of_seed` of their trials.
 
     Returns:
-        Scores whose seeds are those of the parts; unchanged without parts. A ratio's mean is
-        over the seeds of a part that it has.
+        Scores with a "seed" per part, its number; unchanged without parts. A ratio that lacks
+        some seeds of a part is averaged over the others.
     """
-    if not parts:
+    if not part_of_seed:
         return scores
-    seeds = tuple(sorted(set(parts.values())))
+    numbers = tuple(sorted(set(part_of_seed.values())))
     n_ratios, _, *rest = scores.values.shape
-    values = np.full((n_ratios, len(seeds), *rest), np.nan, scores.values.dtype)
-    for place, part in enumerate(seeds):
-        within = np.array([parts[seed] == part for seed in scores.seeds])
+    values = np.full((n_ratios, len(numbers), *rest), np.nan, scores.values.dtype)
+    for index, number in enumerate(numbers):
+        members = np.array([part_of_seed[seed] == number for seed in scores.seeds])
         for ratio, trained in enumerate(scores.trained):
-            if (trained & within).any():
-                values[ratio, place] = scores.values[ratio, trained & within].mean(axis=0)
-    return replace(scores, seeds=seeds, values=values)
+            if (trained & members).any():
+                values[ratio, index] = scores.values[ratio, trained & members].mean(axis=0)
+    return replace(scores, seeds=numbers, values=values)
 
 
-def within_parts(
-    values_ASQ: Floats, scores: Scores, parts: Mapping[int, int]
+def group_by_data_part(
+    values_ASQ: Floats, scores: Scores, part_of_seed: Mapping[int, int]
 ) -> tuple[Floats, Bools]:
-    """Lay the seeds out part by part.
+    """Group the seeds by part.
 
     Args:
-        values_ASQ: `inference.score_by_question`.
-        scores: of which they were made.
-        parts: `parts_of` their trials.
+        values_ASQ: what `inference.score_by_question` returned.
+        scores: the scores that they were made from.
+        part_of_seed: `data_part_of_seed` of their trials.
 
     Returns:
-        [A, P, T, Q], with the T seeds that the largest part has, NaN for one that is not there;
-        and [A, P], whether all T are.
+        [A, U, s, Q] values, where s is the number of seeds of the largest part; NaN for a missing
+        seed. And [A, U], whether all s seeds were trained.
     """
-    places: dict[int, list[int]] = {part: [] for part in sorted(set(parts.values()))}
-    for place, seed in enumerate(scores.seeds):
-        places[parts[seed]].append(place)
+    members: dict[int, list[int]] = {number: [] for number in sorted(set(part_of_seed.values()))}
+    for index, seed in enumerate(scores.seeds):
+        members[part_of_seed[seed]].append(index)
     n_ratios, _, n_questions = values_ASQ.shape
-    most = max(map(len, places.values()))
-    laid_out = np.full((n_ratios, len(places), most, n_questions), np.nan)
-    trained = np.zeros((n_ratios, len(places)), dtype=bool)
-    for part, within in enumerate(places.values()):
-        laid_out[:, part, : len(within)] = values_ASQ[:, within]
-        trained[:, part] = len(within) == most and scores.trained[:, within].all(axis=1)
-    return laid_out, trained
+    most = max(map(len, members.values()))
+    values_AUsQ = np.full((n_ratios, len(members), most, n_questions), np.nan)
+    trained_AU = np.zeros((n_ratios, len(members)), dtype=bool)
+    for unit, seeds in enumerate(members.values()):
+        values_AUsQ[:, unit, : len(seeds)] = values_ASQ[:, seeds]
+        trained_AU[:, unit] = len(seeds) == most and scores.trained[:, seeds].all(axis=1)
+    return values_AUsQ, trained_AU

@@ -1,6 +1,7 @@
-"""Reads and writes a study in MLflow: its trials, its tables, its report; nothing else here does.
+"""A study in MLflow: its trials, tables and settings are read, its report is written.
 
-NOT covered: runs that were deleted in MLflow, and runs that another program wrote.
+No other module of the analysis knows MLflow. NOT covered: runs that were deleted in MLflow, and
+runs of other programs.
 """
 
 import json
@@ -10,6 +11,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,12 +24,12 @@ from mlflow.artifacts import download_artifacts
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from analysis.study.settings import RecordedStudy, read_settings
 from hybridir import names
 from hybridir.errors import InputError
 
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar per small file
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # MLflow warns where git is not installed
-
 
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
 _SQLITE = "sqlite:///"
@@ -36,24 +38,23 @@ _PAGE = 1000  # runs per request; MLflow's servers refuse more than 50,000
 
 @dataclass(frozen=True)
 class Study:
-    """One study as it was recorded.
+    """A study as it was recorded.
 
     Attributes:
         name: the study's name.
-        tracking_uri: where it was read from.
+        tracking_uri: MLflow's address.
         run_id: MLflow id of the parent run.
-        started: when the parent run began, UTC.
-        text: the study file, "" if none was recorded.
-        provenance: what the parent run recorded about itself: parameters, tags and the digests of
-            data sets.
-        trials: one row a trial, ordered by name: ``run_id, trial, phase, state, reason, host,
-            seconds`` and one column for each of `parameters` and `metrics`.
+        started: start of the parent run, UTC.
+        text: text of the study file, "" if none was recorded.
+        provenance: parameters and tags of the parent run, and the digests of data sets.
+        trials: a row per trial, ordered by name: ``run_id, trial, phase, state, reason, host,
+            seconds`` and a column for each of `parameters` and `metrics`.
         parameters: columns of `trials` that were set.
         metrics: columns of `trials` that were measured.
-        plan: what the study was expected to take, as ``plan.json`` says it; None without one.
+        plan: the expected cost of the study, from ``plan.json``; None without a plan.
         totals: metrics of the parent run.
-        artifacts: run id -> where its artifacts lie, as MLflow says it.
-        kept: folder for what was read once and need not be read again; None keeps nothing.
+        artifacts: run id to the address of its artifacts.
+        cache_folder: folder for arrays that the next report need not read again; None for none.
     """
 
     name: str
@@ -68,7 +69,31 @@ class Study:
     plan: dict[str, Any] | None
     totals: dict[str, float]
     artifacts: dict[str, str] = field(default_factory=dict)
-    kept: Path | None = None
+    cache_folder: Path | None = None
+
+    @cached_property
+    def settings(self) -> RecordedStudy:
+        """The settings of the study file, as far as the report reads them."""
+        return read_settings(self.text)
+
+    def training_languages(self) -> frozenset[str] | None:
+        """Find the languages of the training data.
+
+        Where the study file does not name them, those of the development benchmark count: it is
+        held out of the training data, and has all of their languages.
+
+        Returns:
+            Their codes; None if neither the study file nor a development benchmark tells.
+        """
+        if self.settings.train.languages is not None:
+            return self.settings.train.languages
+        dev = [metric for metric in self.metrics if metric.startswith(f"{names.DEV}/")]
+        scored = self.trials[dev].notna().any(axis=1) & (self.trials["state"] == names.COMPLETE)
+        for run_id in self.trials["run_id"][scored]:
+            table = self.per_query(str(run_id), names.DEV, [names.QUERY_LANGUAGE])
+            if table is not None:
+                return frozenset(table[names.QUERY_LANGUAGE].astype("str"))
+        return None
 
     def per_query(
         self, run_id: str, benchmark: str, columns: Sequence[str] | None = None
@@ -77,30 +102,31 @@ class Study:
 
         Args:
             run_id: the trial's run.
-            benchmark: what it was scored on.
-            columns: those that are wanted; None takes all, and one that is not there is left out.
+            benchmark: name of the benchmark.
+            columns: columns to read, as far as the table has them; None reads all.
 
         Returns:
-            The table, None if the trial recorded none.
+            The table; None if the trial recorded none.
         """
         path = _per_query_path(benchmark)
         with TemporaryDirectory(prefix="hybridir-") as folder:
-            found = self.local_artifact(run_id, path)
-            found = found or _artifact(self.tracking_uri, run_id, path, folder)
-            if found is None:
+            parquet = self.local_artifact(run_id, path)
+            parquet = parquet or _download(self.tracking_uri, run_id, path, folder)
+            if parquet is None:
                 return None
-            with pq.ParquetFile(found) as file:
-                there = set(file.schema_arrow.names)
-                wanted = None if columns is None else [name for name in columns if name in there]
-                # The threads cost more than they save on tables of this size (measured).
-                read: pd.DataFrame = file.read(wanted, use_threads=False).to_pandas()
-            return read
+            with pq.ParquetFile(parquet) as file:
+                present = set(file.schema_arrow.names)
+                chosen = None if columns is None else [name for name in columns if name in present]
+                # Threads cost more than they save on tables of this size (measured).
+                table: pd.DataFrame = file.read(chosen, use_threads=False).to_pandas()
+            return table
 
     def stamp(self, run_id: str, benchmark: str) -> str | None:
-        """Say something of a trial's per-query table that changes whenever the table does.
+        """Return a text that changes whenever a trial's per-query table does.
 
         Returns:
-            Its size, and the time of the last change where it lies here; None if there is none.
+            The table's size, with the time of its last change if it is a file of this machine,
+            else with the trial's duration; None without a table.
         """
         path = _per_query_path(benchmark)
         local = self.local_artifact(run_id, path)
@@ -116,22 +142,22 @@ class Study:
         return f"{sizes[path]} bytes, {ended} s" if path in sizes else None
 
     def local_artifact(self, run_id: str, path: str) -> Path | None:
-        """Find an artifact that lies in a folder of this machine; None elsewhere."""
+        """Find an artifact in a folder of this machine; None if it is elsewhere or absent."""
         root = self.artifacts.get(run_id, "")
         parsed = urlparse(root)
         if parsed.scheme not in ("", "file") or not root:
             return None
-        found = Path(unquote(parsed.path)) / path
-        return found if found.is_file() else None
+        local = Path(unquote(parsed.path)) / path
+        return local if local.is_file() else None
 
 
 def _per_query_path(benchmark: str) -> str:
     return f"{names.ARTIFACT_PER_QUERY}/{benchmark}.parquet"
 
 
-def tracking_uri_in_use(given: str | None) -> str:
-    """Return the given address, else ``MLFLOW_TRACKING_URI``, else ``mlflow.db`` right here."""
-    return given or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
+def tracking_uri_in_use(tracking_uri: str | None) -> str:
+    """Fall back to ``MLFLOW_TRACKING_URI``, else to ``mlflow.db`` in the working directory."""
+    return tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
 
 
 def load_study(
@@ -140,13 +166,13 @@ def load_study(
     """Read a study and its trials.
 
     Args:
-        name: the study's name; None reads the one that began last. Of several runs under one name
-            the newest counts.
+        name: the study's name; None reads the study that began last. Of several runs under one
+            name the newest counts.
         tracking_uri: MLflow's address; see `tracking_uri_in_use`.
-        run_id: id of the parent run, where a certain one is meant.
+        run_id: id of the parent run, to choose among several.
 
     Returns:
-        The study. Nothing is created where no database is.
+        The study. A missing database is not created.
 
     Raises:
         InputError: if there is no database, it cannot be read, or it has no such study.
@@ -157,7 +183,7 @@ def load_study(
     _check_database(uri)
     try:
         client = MlflowClient(uri)
-        experiments = [found.experiment_id for found in client.search_experiments()]
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
         parents = _search(client, experiments, f"tags.`{names.TAG_KIND}` = '{names.KIND_STUDY}'")
         parent = _choose(parents, name, run_id, uri)
         children = _search(
@@ -168,10 +194,10 @@ def load_study(
 
     trials, parameters, metrics = _tabulate(children)
     with TemporaryDirectory(prefix="hybridir-") as folder:
-        found = _artifact(uri, parent.info.run_id, names.ARTIFACT_STUDY, folder)
-        text = found.read_text(encoding="utf-8") if found else ""
-        found = _artifact(uri, parent.info.run_id, names.ARTIFACT_PLAN, folder)
-        plan = json.loads(found.read_text(encoding="utf-8")) if found else None
+        study_file = _download(uri, parent.info.run_id, names.ARTIFACT_STUDY, folder)
+        text = study_file.read_text(encoding="utf-8") if study_file else ""
+        plan_file = _download(uri, parent.info.run_id, names.ARTIFACT_PLAN, folder)
+        plan = json.loads(plan_file.read_text(encoding="utf-8")) if plan_file else None
     return Study(
         name=parent.data.tags[names.TAG_STUDY],
         tracking_uri=uri,
@@ -220,13 +246,13 @@ def _search(client: MlflowClient, experiments: list[str], condition: str) -> lis
 
 
 def _choose(parents: list[Run], name: str | None, run_id: str | None, uri: str) -> Run:
-    wanted = [
+    matching = [
         run
         for run in parents
         if name in (None, run.data.tags.get(names.TAG_STUDY)) and run_id in (None, run.info.run_id)
     ]
-    if wanted:
-        return wanted[-1]
+    if matching:
+        return matching[-1]
     existing = sorted({run.data.tags.get(names.TAG_STUDY, "") for run in parents})
     if not existing:
         raise InputError(f"{uri} holds no study: run one first (python tune/run_sweep.py)")
@@ -249,11 +275,11 @@ def _tabulate(runs: list[Run]) -> tuple[pd.DataFrame, tuple[str, ...], tuple[str
             "seconds": (ended - run.info.start_time) / 1000 if ended else float("nan"),
         }
     latest = {row["run_id"] for row in rows.values()}
-    kept = [run for run in runs if run.info.run_id in latest]
+    runs = [run for run in runs if run.info.run_id in latest]
     described = pd.DataFrame(rows.values(), columns=_DESCRIPTION)
-    by_run = [run.info.run_id for run in kept]
-    parameters = pd.DataFrame([run.data.params for run in kept], index=by_run)
-    metrics = pd.DataFrame([run.data.metrics for run in kept], index=by_run, dtype=float)
+    by_run = [run.info.run_id for run in runs]
+    parameters = pd.DataFrame([run.data.params for run in runs], index=by_run)
+    metrics = pd.DataFrame([run.data.metrics for run in runs], index=by_run, dtype=float)
     parameters = parameters.apply(_numbers_where_possible)
     table = described.join(parameters, on="run_id").join(metrics, on="run_id")
     order = table.sort_values(["phase", "trial"], ascending=[False, True], ignore_index=True)
@@ -271,20 +297,20 @@ def _numbers_where_possible(column: pd.Series) -> pd.Series:
 
 
 def _provenance(runs: list[Run]) -> dict[str, str]:
-    """Collect the parent's own words (first run), and the data sets of all runs."""
-    found = dict(sorted(runs[0].data.params.items()))
+    """Collect parameters and tags of the parent (the first run), and the data sets of all runs."""
+    recorded = dict(sorted(runs[0].data.params.items()))
     for key, value in sorted(runs[0].data.tags.items()):
         if key in (names.TAG_STUDY, names.TAG_KIND):
             continue
         if key == "mlflow.source.git.commit" or not key.startswith("mlflow."):
-            found[key] = value
+            recorded[key] = value
     for run in runs:
         for logged in run.inputs.dataset_inputs if run.inputs else ():
-            found[f"data set {logged.dataset.name}"] = f"digest {logged.dataset.digest}"
-    return found
+            recorded[f"data set {logged.dataset.name}"] = f"digest {logged.dataset.digest}"
+    return recorded
 
 
-def _artifact(uri: str, run_id: str, path: str, folder: str) -> Path | None:
+def _download(uri: str, run_id: str, path: str, folder: str) -> Path | None:
     try:
         return Path(
             download_artifacts(
@@ -299,9 +325,9 @@ def log_report(study: Study, folder: Path, files: list[Path]) -> None:
     """Log files as artifacts of the study's parent run, under ``report/``.
 
     Args:
-        study: where they belong.
-        folder: the report's folder; paths below it are kept.
-        files: what to log; other files in the folder stay where they are.
+        study: the study of the report.
+        folder: the report's folder; artifacts keep their paths below it.
+        files: the files to log; other files of the folder are not logged.
 
     Raises:
         InputError: if MLflow's artifact store cannot be written.
@@ -310,8 +336,8 @@ def log_report(study: Study, folder: Path, files: list[Path]) -> None:
     try:
         for path in files:
             below = path.parent.relative_to(folder).as_posix()
-            where = PurePosixPath(names.ARTIFACT_REPORT, below)
-            client.log_artifact(study.run_id, str(path), str(where))
+            target = PurePosixPath(names.ARTIFACT_REPORT, below)
+            client.log_artifact(study.run_id, str(path), str(target))
     except (MlflowException, OSError) as error:
         raise InputError(
             f"the report is in {folder}, but could not be logged to {study.tracking_uri} "

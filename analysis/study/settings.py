@@ -1,46 +1,144 @@
-"""Which languages a study trained on."""
+"""The study file as it was recorded, as far as the report reads it.
 
-from typing import Any
+It is the only reading of that file. Its own models are lenient on purpose: a study of an older
+version, or an edited one, must still give a report. They ignore fields that the report does not
+need, and a field that is missing or illegal counts as not recorded. The strict models of
+`hybridir.config` and `tune.study.file` belong to the program that ran the study: they refuse what
+another version wrote, and fill in defaults of today that the recorded study may not have had.
+"""
 
-import yaml
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Annotated, Any, TypeVar
 
-from analysis.study.mlflow import Study
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+
 from hybridir import names
+from hybridir.config import read_yaml
+from hybridir.errors import InputError
 
-_SOURCES = ("lareqa", "table", "hub")
+_DEFAULT_OBJECTIVE = names.mean_metric(names.DEV, names.AP, "mean")
 
 
-def training_languages(study: Study) -> frozenset[str] | None:
-    """Find the languages of the training data.
+def _none_if_illegal(value: object, validate: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return validate(value)
+    except ValidationError:
+        return None
 
-    Where the study file does not name them, those of the development benchmark count: it is held
-    out of the training data, and has all of their languages.
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _as_mapping(value: object) -> dict[Any, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+_Value = TypeVar("_Value")
+_Recorded = Annotated[_Value | None, WrapValidator(_none_if_illegal)]
+"""A value, or None where the file does not hold a legal one."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class RecordedSource(_Section):
+    """A data set or an encoder: by name, by path, or by its id on the Hugging Face hub."""
+
+    name: _Recorded[str] = None
+    path: _Recorded[str] = None
+    id: _Recorded[str] = None
+    languages: _Recorded[tuple[str, ...]] = None
+
+
+class RecordedData(_Section):
+    """The training data: one source, or a mixture of several."""
+
+    synthetic: _Recorded[RecordedSource] = None
+    lareqa: _Recorded[RecordedSource] = None
+    table: _Recorded[RecordedSource] = None
+    hub: _Recorded[RecordedSource] = None
+    mix: _Recorded[tuple["RecordedData", ...]] = None
+
+    @property
+    def languages(self) -> frozenset[str] | None:
+        """Languages of all data sets; None unless each of them names its languages."""
+        sources = [
+            source
+            for data in self.mix or (self,)
+            for source in (data.lareqa, data.table, data.hub)
+            if source is not None
+        ]
+        if not sources or not all(source.languages for source in sources):
+            return None
+        return frozenset(code for source in sources for code in source.languages or ())
+
+
+class RecordedEncoder(_Section):
+    """The encoder: from the hub, from a folder, or new."""
+
+    hub: _Recorded[RecordedSource] = None
+    path: _Recorded[str] = None
+    from_scratch: _Recorded[dict[str, Any]] = None
+
+
+class RecordedTraining(_Section):
+    """The budget of a trial."""
+
+    pairs: _Recorded[int] = None
+
+
+class RecordedSearch(_Section):
+    """The search: its objectives, its sampler and its scheduler."""
+
+    objective: _Recorded[Annotated[tuple[str, ...], BeforeValidator(_as_list)]] = None
+    sampler: _Recorded[str] = None
+    scheduler: _Recorded[str] = None
+
+
+class RecordedStudy(_Section):
+    """A study file.
+
+    Attributes:
+        written: the content as it was written, for tables that show it; the rest is read from it.
+    """
+
+    written: Mapping[Any, Any] = Field(default_factory=dict)
+    encoder: Annotated[RecordedEncoder, BeforeValidator(_as_mapping)] = RecordedEncoder()
+    train: Annotated[RecordedData, BeforeValidator(_as_mapping)] = RecordedData()
+    training: Annotated[RecordedTraining, BeforeValidator(_as_mapping)] = RecordedTraining()
+    search: Annotated[RecordedSearch, BeforeValidator(_as_mapping)] = RecordedSearch()
+    baselines: _Recorded[tuple[str, ...]] = None
+
+    @property
+    def objective(self) -> str:
+        """The metric that the search maximised, the first if there were several."""
+        return (self.search.objective or (_DEFAULT_OBJECTIVE,))[0]
+
+
+@lru_cache(maxsize=16)
+def read_settings(text: str) -> RecordedStudy:
+    """Read a study file.
 
     Args:
-        study: the study.
+        text: its text; "" if none was recorded.
 
     Returns:
-        Their codes; None where neither the study file nor a development benchmark tells.
+        Its settings; all of them unknown if the text is not a YAML mapping.
     """
-    train = (yaml.safe_load(study.text) or {}).get("train") or {}
-    stated = _stated(train)
-    if stated is not None:
-        return stated
-    of_dev = [metric for metric in study.metrics if metric.startswith(f"{names.DEV}/")]
-    scored = study.trials[of_dev].notna().any(axis=1) & (study.trials["state"] == names.COMPLETE)
-    for run_id in study.trials["run_id"][scored]:
-        table = study.per_query(str(run_id), names.DEV, [names.QUERY_LANGUAGE])
-        if table is not None:
-            return frozenset(table[names.QUERY_LANGUAGE].astype("str"))
-    return None
-
-
-def _stated(train: dict[str, Any]) -> frozenset[str] | None:
-    """The union over the data sets; None unless all of them name their languages."""
-    found: set[str] = set()
-    sources = [one[key] for one in train.get("mix") or [train] for key in _SOURCES if one.get(key)]
-    for source in sources:
-        if not source.get("languages"):
-            return None
-        found.update(map(str, source["languages"]))
-    return frozenset(found) if found else None
+    try:
+        content = read_yaml(text, "the recorded study file")
+    except InputError:
+        content = None
+    content = _as_mapping(content)
+    return RecordedStudy.model_validate({**content, "written": content})

@@ -1,4 +1,4 @@
-"""Tidy tables: one row an observation, ready for a figure, a CSV file or a page."""
+"""Tidy tables of the confirmation: a row per observation, for figures, CSV files and the page."""
 
 import os
 from collections import deque
@@ -7,11 +7,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
-import yaml
 
-from analysis.study.arrays import Key, LaidOut
-from analysis.study.cache import laid_out
-from analysis.study.data_parts import over_parts, parts_of
+from analysis.study.arrays import Key, ScoreArray
+from analysis.study.cache import trial_arrays
+from analysis.study.data_parts import average_data_parts, data_part_of_seed
 from analysis.study.mlflow import Study
 from analysis.study.scores import collect_scores
 from hybridir import inference, names
@@ -20,18 +19,10 @@ from hybridir.inference.scores import Scores
 
 _READERS = min(4, os.cpu_count() or 1)
 _POOL_MAP = names.mean_metric("", names.AP, names.MULTILINGUAL)
-_DEFAULT_OBJECTIVE = names.mean_metric(names.DEV, names.AP, "mean")
-
-
-def objective_of(study: Study) -> str:
-    """Return the metric that the search maximised, the first if there were several."""
-    settings = yaml.safe_load(study.text) or {}
-    objective = (settings.get("search") or {}).get("objective") or _DEFAULT_OBJECTIVE
-    return str(objective[0] if isinstance(objective, list) else objective)
 
 
 def complete_trials(study: Study, phase: str) -> pd.DataFrame:
-    """Rows of a phase's trials that ended well, at the highest fidelity among them."""
+    """Return the complete trials of a phase, at the highest fidelity among them."""
     trials = study.trials
     rows = trials[(trials["phase"] == phase) & (trials["state"] == names.COMPLETE)]
     if names.FIDELITY in rows and rows[names.FIDELITY].notna().any():
@@ -40,9 +31,9 @@ def complete_trials(study: Study, phase: str) -> pd.DataFrame:
 
 
 def confirmed_trials(study: Study) -> pd.DataFrame:
-    """Rows of the confirmation trials that ended well, at the highest fidelity among them.
+    """Return the complete confirmation trials, at the highest fidelity among them.
 
-    Where a ratio was confirmed twice with one seed, the later trial by name counts.
+    If a ratio was confirmed twice with one seed, the last trial by name counts.
     """
     rows = complete_trials(study, names.PHASE_CONFIRM)
     if rows.empty:
@@ -51,9 +42,9 @@ def confirmed_trials(study: Study) -> pd.DataFrame:
 
 
 def reported_benchmarks(study: Study) -> list[str]:
-    """Names of the benchmarks that confirmation and baseline trials were scored on.
+    """Name the benchmarks of the confirmation and baseline trials.
 
-    The development split is among them only where a study reports on nothing else.
+    The development split is among them only if a study reports on no other benchmark.
     """
     rows = pd.concat([confirmed_trials(study), complete_trials(study, names.PHASE_BASELINE)])
     scored = [
@@ -64,13 +55,16 @@ def reported_benchmarks(study: Study) -> list[str]:
     return [name for name in scored if name != names.DEV] or scored
 
 
-def confirmed_scores(
-    study: Study, benchmark: str, *, each_seed: bool = False
-) -> dict[Key, Scores]:
-    """Align what the confirmation trials scored, from what was kept of them where it can.
+def confirmed_scores(study: Study, benchmark: str, *, per_seed: bool = False) -> dict[Key, Scores]:
+    """Align the scores of the confirmation trials, read from the cache where possible.
 
-    Trials without a table for that benchmark are passed over. Seeds that were trained on one part
-    of the data are averaged, unless each is wanted; see `analysis.study.data_parts`.
+    Trials without a table of the benchmark are passed over.
+
+    Args:
+        study: the study.
+        benchmark: name of the benchmark.
+        per_seed: whether to leave the seeds of a data part apart; else they are averaged, see
+            `analysis.study.data_parts`.
     """
     rows = confirmed_trials(study)
     if rows.empty:
@@ -81,23 +75,23 @@ def confirmed_scores(
     ]
     run_ids = [str(run_id) for run_id in rows["run_id"]]
     tables = (
-        (*trial, found)
-        for trial, found in zip(trials, _read_ahead(study, run_ids, benchmark), strict=True)
-        if found is not None
+        (*trial, arrays)
+        for trial, arrays in zip(trials, _prefetch(study, run_ids, benchmark), strict=True)
+        if arrays is not None
     )
-    found = collect_scores(tables, trials)
-    parts = {} if each_seed else parts_of(rows)
-    return {key: over_parts(measured, parts) for key, measured in found.items()}
+    scores = collect_scores(tables, trials)
+    part_of_seed = {} if per_seed else data_part_of_seed(rows)
+    return {key: average_data_parts(of_key, part_of_seed) for key, of_key in scores.items()}
 
 
-def _read_ahead(
+def _prefetch(
     study: Study, run_ids: list[str], benchmark: str
-) -> Iterator[Mapping[Key, LaidOut] | None]:
-    """Lay out the trials' tables in order, a few at a time, so that few are in memory."""
+) -> Iterator[Mapping[Key, ScoreArray] | None]:
+    """Yield the trials' arrays in order; a few are read ahead, so that few are in memory."""
     with ThreadPoolExecutor(_READERS) as readers:
-        waiting: deque[Future[Mapping[Key, LaidOut] | None]] = deque()
+        waiting: deque[Future[Mapping[Key, ScoreArray] | None]] = deque()
         for run_id in run_ids:
-            waiting.append(readers.submit(laid_out, study, run_id, benchmark))
+            waiting.append(readers.submit(trial_arrays, study, run_id, benchmark))
             if len(waiting) > _READERS:
                 yield waiting.popleft().result()
         while waiting:
@@ -112,7 +106,7 @@ def curve_table(
     Returns:
         Columns ``measure, setting, mixing_ratio, mean, low, high, sd_seeds, loss, loss_at_most,
         may_be_best, n_seeds, n_questions``; low and high bound the 95 % interval, ``sd_seeds`` is
-        NaN for one seed; losses against the best are those of `inference.Compared`.
+        NaN for one seed; losses against the best are those of `inference.RatioLoss`.
     """
     rows = []
     for key, measured in scores.items():
@@ -178,11 +172,11 @@ def language_table(scores: Mapping[Key, Scores]) -> pd.DataFrame:
 
 
 def cost_table(study: Study) -> pd.DataFrame:
-    """Tabulate what the study cost, a row per phase and a total.
+    """Tabulate the cost of the study: a row per phase, and a total.
 
     Returns:
         Columns ``phase, trials, training_minutes, evaluation_minutes, pairs_per_second,
-        peak_memory_mb``: minutes are sums, speed is the median, memory the maximum over trials.
+        peak_memory_mb``. Minutes are sums over trials, speed is the median, memory the maximum.
     """
     trials = study.trials
     groups = [*trials.groupby("phase", sort=False), ("total", trials)]

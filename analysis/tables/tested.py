@@ -1,4 +1,4 @@
-"""Tidy tables of what was tested: the optimum, the smooth fit, hybrid against pure batches."""
+"""Tidy tables of the inference: the optimum, the smooth fit, hybrid against pure batches."""
 
 from collections.abc import Mapping
 
@@ -11,17 +11,17 @@ from hybridir.inference import Replicates
 from hybridir.inference.scores import Scores
 
 FIT, GRID = "fit", "grid"
-"""What the interval of an optimum rests on."""
-_POINTS = 101  # of a fitted curve
+"""Sources of an optimum's interval: the fitted curve, or the grid of confirmed ratios."""
+_POINTS = 101  # ratios at which a fitted curve is tabulated
 
 
 def optimum_table(
     scores: Mapping[Key, Scores], replicates: Mapping[Key, Replicates]
 ) -> pd.DataFrame:
-    """Tabulate where each measure is best: a row per measure and setting.
+    """Tabulate the optimum of each measure: a row per measure and setting.
 
-    The fit gives the interval where it holds and the interval comes as far as a neighbour of the
-    best confirmed ratio, else the ratios that may be the best do.
+    The interval is that of the fit, if the fit holds and its interval comes as far as a neighbour
+    of the best confirmed ratio. Else it is the range of ratios that may be the best.
 
     Returns:
         Columns ``measure, setting, optimum, low, high, bounded, rests_on`` (`FIT` or `GRID`);
@@ -51,17 +51,17 @@ def optimum_table(
         }
         fit = inference.fit_curve(measured, replicates[key])
         if fit is not None:
-            found = inference.find_optimum(measured, fit)
+            optimum = inference.find_optimum(measured, fit)
             row |= {
-                "fit_optimum": found.ratio,
-                "fit_low": found.low,
-                "fit_high": found.high,
+                "fit_optimum": optimum.ratio,
+                "fit_low": optimum.low,
+                "fit_high": optimum.high,
                 "degree": fit.degree,
                 "lack_of_fit": fit.lack_of_fit,
             }
-            if fit.holds and inference.agrees(found, best.ratio, ratios):
-                row |= {"optimum": found.ratio, "low": found.low, "high": found.high}
-                row |= {"bounded": found.bounded, "rests_on": FIT}
+            if fit.holds and inference.agrees(optimum, best.ratio, ratios):
+                row |= {"optimum": optimum.ratio, "low": optimum.low, "high": optimum.high}
+                row |= {"bounded": optimum.bounded, "rests_on": FIT}
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -109,11 +109,11 @@ def gain_table(
     return pd.DataFrame(rows, columns=["measure", "setting", *inference.HybridTest._fields])
 
 
-def corrected(gains: list[pd.DataFrame]) -> list[pd.DataFrame]:
-    """Correct the p-values of all benchmarks of a study together, by Holm's method.
+def adjust_p_values(gains: list[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Adjust the p-values of all benchmarks of a study together, by Holm's method.
 
-    mAP over benchmarks, settings and pure strategies is one family of tests, all measures of
-    language bias over benchmarks and pure strategies another, and so is each further measure.
+    The tests of mAP over benchmarks, settings and pure strategies are one family, those of all
+    measures of language bias another, and those of each further measure a family of their own.
 
     Args:
         gains: `gain_table` of each benchmark.
@@ -127,5 +127,5 @@ def corrected(gains: list[pd.DataFrame]) -> list[pd.DataFrame]:
     bias = together["measure"].isin(names.BIAS_MEASURES)
     families = together.groupby(together["measure"].mask(bias, "bias"))["p"]
     together["p_holm"] = families.transform(lambda p: inference.holm(p.to_numpy()))
-    places = together.index.get_level_values(0)
-    return [together[places == index].droplevel(0) for index in range(len(gains))]
+    benchmark = together.index.get_level_values(0)
+    return [together[benchmark == index].droplevel(0) for index in range(len(gains))]

@@ -1,7 +1,7 @@
-"""Whether intervals hold what they promise, on simulated studies.
+"""Coverage of the report's intervals on simulated studies.
 
-A *case* is a curve that studies are drawn from, with what is true of it. Each study is analysed as
-the report does, and each promise is kept or not.
+A *case* is a known curve from which studies are drawn. Each study is analysed as the report does,
+and each of its statements is checked against the curve.
 """
 
 from collections.abc import Callable
@@ -13,22 +13,23 @@ from benchmarks.parts.simulation import RATIOS, Curve, Spread, flat, simulate
 from hybridir import inference
 from hybridir.inference.scores import Scores
 
-Promises = dict[str, float]
-_STEP = 1 / 200  # of the range: a limit of the optimum's interval is as fine as this
+Checks = dict[str, float]
+"""1 for a true statement, 0 for a false one; beside them some measures of the study."""
+_STEP = 1 / 200  # resolution of the optimum's interval, as a share of the range
 
 
 @dataclass(frozen=True)
 class Case:
-    """What studies are drawn from.
+    """A distribution of studies.
 
     Attributes:
-        name: of the case.
+        name: name of the case.
         curve: expected score over the ratio.
-        best: ratio at which it is highest; None for a flat curve.
-        n_seeds: S.
-        ratios: those that are confirmed.
-        n_questions: Q.
-        spread: of the effects.
+        best: ratio at which the curve is highest; None for a flat curve.
+        n_seeds: number of seeds.
+        ratios: confirmed ratios.
+        n_questions: number of questions.
+        spread: standard deviations of the effects.
     """
 
     name: str
@@ -51,20 +52,20 @@ class Case:
         )
 
 
-def keeps_promises(case: Case, generator: np.random.Generator, draws: int) -> Promises:
+def check_intervals(case: Case, generator: np.random.Generator, draws: int) -> Checks:
     """Analyse a study of a case.
 
     Args:
-        case: what it is drawn from.
+        case: the distribution of the study.
         generator: source of all draws.
-        draws: of the bootstrap.
+        draws: draws of the bootstrap.
 
     Returns:
-        1 or 0 for each: the middle ratio's ``level``, its ``difference`` from the first ratio and
-        the ``optimum``'s ratio lie in their intervals; the best ratio is one that ``may be best``;
-        every ratio's ``loss`` is below its bound; the optimum's ``leading`` interval, which
-        `tested.optimum_table` puts first, has the optimum. Share of ratios at which the
-        ``fit`` lies in its band. Beside them, of the fit's interval of the optimum, its ``width``,
+        Whether the intervals hold the middle ratio's ``level``, its ``difference`` from the first
+        ratio, and the ``optimum``; whether the best ratio ``may be best``; whether every ratio's
+        ``loss`` is below its bound; whether the ``leading`` interval of the optimum, which
+        `tested.optimum_table` puts first, holds it. Share of ratios at which the band of the
+        ``fit`` holds the curve. Beside these, the ``width`` of the fit's interval of the optimum,
         and whether the ``fit holds``.
     """
     scores = case.draw(generator)
@@ -81,11 +82,11 @@ def keeps_promises(case: Case, generator: np.random.Generator, draws: int) -> Pr
     off = np.abs(fit.means.estimates(weights) - truth)
     optimum = inference.find_optimum(scores, fit)
     losses = zip(compared, truth.max() - truth, strict=True)
-    kept = {
+    checks = {
         "level": level.low <= truth[middle] <= level.high,
         "difference": gain.low <= truth[middle] - truth[0] <= gain.high,
         "may be best": compared[int(truth.argmax())].may_be_best,
-        "loss": all(found.loss_at_most >= loss - 1e-12 for found, loss in losses),
+        "loss": all(bound.loss_at_most >= loss - 1e-12 for bound, loss in losses),
         "fit": float((off <= fit.means.half_widths(weights)).mean()),
         "fit holds": fit.holds,
         "width": optimum.high - optimum.low,
@@ -93,35 +94,35 @@ def keeps_promises(case: Case, generator: np.random.Generator, draws: int) -> Pr
     if case.best is not None:
         inside = optimum.low - _STEP <= case.best <= optimum.high + _STEP
         grid = inference.best_ratio(scores, replicates)
-        kept["optimum"] = inside
+        checks["optimum"] = inside
         believed = fit.holds and inference.agrees(optimum, grid.ratio, case.ratios)
-        kept["leading"] = inside if believed else grid.low <= case.best <= grid.high
-    return {name: float(value) for name, value in kept.items()}
+        checks["leading"] = inside if believed else grid.low <= case.best <= grid.high
+    return {name: float(value) for name, value in checks.items()}
 
 
-def false_gains(n_seeds: int, spread: Spread, generator: np.random.Generator) -> Promises:
+def false_gains(n_seeds: int, spread: Spread, generator: np.random.Generator) -> Checks:
     """Test hybrid against both pure strategies in three settings of a study without any effect.
 
     Returns:
         ``any false gain``: 1 if any of the six p-values is below .05 after Holm's correction.
     """
-    found = []
+    tests = []
     for _ in range(3):
         scores = simulate(flat(), n_seeds, generator, (0.0, 0.5, 1.0), 200, spread=spread)
         replicates = inference.replicate(scores, generator, draws=1)
-        found += inference.compare_hybrid(scores, replicates, generator)
-    # Holm's first step; his method as the report calls it takes longer than the studies.
-    smallest = min(test.p for test in found) * len(found)
+        tests += inference.compare_hybrid(scores, replicates, generator)
+    # The first step of Holm's method decides whether any test is significant.
+    smallest = min(test.p for test in tests) * len(tests)
     return {"any false gain": float(smallest < 1 - inference.LEVEL)}
 
 
 def repeat(
-    study: Callable[[np.random.Generator], Promises], replications: int, seed: int
+    study: Callable[[np.random.Generator], Checks], replications: int, seed: int
 ) -> dict[str, list[float]]:
     """Repeat a simulated study, each with a generator of its own.
 
     Returns:
-        For each promise what every study made of it.
+        The checks by name, a value per study.
     """
     generators = np.random.default_rng(seed).spawn(replications)
     results = [study(generator) for generator in generators]

@@ -4,6 +4,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,10 +15,11 @@ from benchmarks.parts.cases import Case
 from benchmarks.parts.texts import LONGEST
 from benchmarks.parts.turns import WARM_UPS, Meter
 from hybridir.batches import Batch, BatchKind, BatchPlan
+from hybridir.config import BatchConfig, TrainingConfig
 from hybridir.data import Pairs
 from hybridir.encoder import BiEncoder
 from hybridir.encoder.backbone import load_backbone
-from hybridir.encoder.packed.cpu import Linear
+from hybridir.encoder.packed.cpu import OneDnnLinear
 from hybridir.encoder.token_table import TokenTable, prepare_tokens
 from hybridir.retrieval.encode import encode
 from hybridir.runtime.precision import accelerator
@@ -40,7 +42,10 @@ class InOrder(BatchPlan):
             passage=[""] * pairs,
         )
         super().__init__(
-            [rows], batch_size=batch_size, mixing_ratio=1.0, pairs=batch_size * steps, seed=0
+            [rows],
+            BatchConfig(batch_size=batch_size, mixing_ratio=1),
+            pairs=batch_size * steps,
+            seed=0,
         )
         self._rows = pairs
 
@@ -59,7 +64,7 @@ def _tokens(case: Case) -> tuple[BiEncoder, TokenTable, TokenTable]:
         )
     dropout = 0.1 if case.name.endswith("dropout0.1") else 0.0
     backbone = load_backbone(case.folder, revision=None, dropout=dropout, pooling="mean")
-    return BiEncoder(backbone, "mean", pad_token=0), questions, passages
+    return BiEncoder.wrap(backbone, "mean", pad_token=0), questions, passages
 
 
 def train_ours(case: Case, meter: Meter) -> None:
@@ -72,26 +77,29 @@ def train_ours(case: Case, meter: Meter) -> None:
             meter.beat()
 
     steps = case.steps * (WARM_UPS + case.repeats)
+    chunk_tokens: Literal["auto"] | int = case.chunk_tokens or 2**40
+    if case.chunk_tokens is None:
+        chunk_tokens = "auto"
+    config = TrainingConfig(
+        temperature=0.05,
+        learning_rate=1e-5,
+        weight_decay=0.01,
+        betas=(0.9, 0.999),
+        warmup=0.0,
+        chunk_tokens=chunk_tokens,
+        checkpoint_every=steps + 1,
+    )
     with accelerator(case.precision) as accelerate, tempfile.TemporaryDirectory() as folder:
         train(
+            config,
             accelerate,
             encoder,
             questions,
             passages,
             InOrder(len(questions), case.batch_size, steps),
-            temperature=0.05,
-            symmetric=False,
-            learning_rate=1e-5,
-            weight_decay=0.01,
-            betas=(0.9, 0.999),
-            warmup=0.0,
-            clip_norm=1.0,
             seed=0,
-            chunk_tokens=2**40 if case.chunk_tokens == 0 else case.chunk_tokens,
             checkpoint=Path(folder) / "checkpoint.pt",
-            checkpoint_every=steps + 1,
             fingerprint="",
-            pauses={},
             on_step=on_step,
         )
 
@@ -119,7 +127,7 @@ def onednn_rate() -> float | None:
     """The same in fp32 by oneDNN on a CPU; None on a GPU."""
     if torch.cuda.is_available():
         return None
-    layer = Linear(nn.Linear(_SIDE, _SIDE, bias=False))
+    layer = OneDnnLinear(nn.Linear(_SIDE, _SIDE, bias=False))
 
     def product(first: Tensor, second: Tensor) -> Tensor:
         layer.weight.data = second

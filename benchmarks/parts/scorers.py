@@ -20,7 +20,7 @@ def pools(benchmark: Benchmark) -> Iterator[tuple[int, int, Qrels]]:
     Yields:
         First passage, the one behind the last, and what is relevant there.
     """
-    bounds = [*zip(benchmark.pools[:-1], benchmark.pools[1:], strict=True)]
+    bounds = [*zip(benchmark.pool_offsets[:-1], benchmark.pool_offsets[1:], strict=True)]
     for start, stop in [*bounds, (0, len(benchmark.passage_ids))]:
         qrels = {}
         for query in range(len(benchmark.queries)):

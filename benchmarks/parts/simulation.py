@@ -1,6 +1,6 @@
-"""Studies with a known curve, to see whether intervals and tests do what they say.
+"""Simulated studies with a known curve, to check intervals and tests.
 
-A ratios, S seeds, C cells, Q questions. A score is the curve at its ratio, plus effects of
+A score is the curve at its ratio, plus effects of
 
 - the question: large, skewed (most questions are easy or hard), shared by its translations;
 - the question and the ratio: each question has a slope and a curvature of its own;
@@ -8,8 +8,10 @@ A ratios, S seeds, C cells, Q questions. A score is the curve at its ratio, plus
 - the seed, partly the same at all ratios;
 - a rest of its own.
 
-Spreads are of the size that a study of a small encoder on XQuAD-R has (`LOG.md`): of a mean over
-questions .004 between seeds, of a question .22 between questions, .06 between seeds.
+Standard deviations are those of a study of a small encoder on XQuAD-R (`LOG.md`): .004 between
+seeds for a mean over questions, .22 between questions and .06 between seeds for a question.
+
+Shapes: see CONTRIBUTING; A ratios, S seeds, C cells, Q questions.
 """
 
 from collections.abc import Callable
@@ -29,12 +31,12 @@ class Spread:
     """Standard deviations of the effects, in units of the score.
 
     Attributes:
-        question: between questions.
-        by_ratio: of a question's own change from one end of the ratios to the other.
-        by_cell: of a question's own effect in a cell.
-        seed: between seeds, of a mean over all questions.
+        question: effect of a question.
+        by_ratio: a question's own change from one end of the ratios to the other.
+        by_cell: a question's own effect in a cell.
+        seed: effect of a seed on a mean over all questions.
         shared: share of the seeds' variance that is the same at all ratios.
-        rest: of what is left.
+        rest: residual.
     """
 
     question: float = 0.22
@@ -46,15 +48,15 @@ class Spread:
 
 
 def saturating(best: float, height: float, level: float = 0.18) -> Curve:
-    """Make a curve on which more batches of a kind are worth less and less; no polynomial.
+    """Make a curve of diminishing returns to each kind of batch, which is no polynomial.
 
     ``a log(1 + k x) + b log(1 + k (1 - x))`` has its maximum where
     ``a (1 + k (1 - x)) = b (1 + k x)``.
 
     Args:
-        best: where its maximum is.
-        height: how far it lies above the higher end of the two.
-        level: at the maximum.
+        best: ratio of its maximum.
+        height: maximum minus the higher of the two ends.
+        level: value at the maximum.
     """
     steepness = 4.0
     first = 1 + steepness * best
@@ -70,7 +72,7 @@ def saturating(best: float, height: float, level: float = 0.18) -> Curve:
 
 
 def kinked(best: float, height: float, drop: float, level: float = 0.18) -> Curve:
-    """Make a curve that also falls by `drop` between .9 and 1, where no smooth fit follows."""
+    """Make a curve that also falls by `drop` between .9 and 1, which no smooth fit follows."""
     smooth = saturating(best, height, level)
     return lambda x: smooth(x) - drop * np.clip((x - 0.9) / 0.1, 0, None)
 
@@ -93,12 +95,12 @@ def simulate(
 
     Args:
         curve: the expected score over the ratio.
-        n_seeds: S.
+        n_seeds: number of seeds.
         generator: source of all draws.
-        ratios: A, ascending.
-        n_questions: Q.
-        n_cells: C.
-        spread: of the effects.
+        ratios: mixing ratios, ascending.
+        n_questions: number of questions.
+        n_cells: number of cells.
+        spread: standard deviations of the effects.
     """
     spread = spread or Spread()
     at_A = np.array(ratios)

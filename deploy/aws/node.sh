@@ -22,8 +22,11 @@ sudo install -d -o "$user" /shared/data /shared/huggingface /shared/results
 ln -sfn /shared/results "$checkout/results"
 
 python3.12 -m venv "$checkout/.venv"
+# Dependency groups need pip 25.1 or newer.
+"$checkout/.venv/bin/pip" install -qq --disable-pip-version-check pip==25.3
 "$checkout/.venv/bin/pip" install -qq --disable-pip-version-check \
-    --constraint "$checkout/requirements.lock" --editable "${checkout}[cluster]"
+    --constraint "$checkout/requirements.lock" --editable "$checkout" \
+    --group "$checkout/pyproject.toml:cluster"
 
 # Read by each of Ray's shells on this node.
 sudo tee /etc/profile.d/hybridir.sh > /dev/null <<END

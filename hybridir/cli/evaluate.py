@@ -7,37 +7,103 @@ hybridir evaluate ENCODER --benchmark scifact --folder DIR --language en
 """
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from hybridir import names
-from hybridir.config import EncoderConfig, EvaluationConfig
-from hybridir.config.trial import ReportConfig, describe_problems
+from hybridir.config import BenchmarkConfig, EncoderConfig, validate
 from hybridir.data import Benchmark
 from hybridir.data.benchmark import Reading
 from hybridir.errors import InputError
-from hybridir.runtime.files import replacing
+from hybridir.runtime.files import atomic_write
 from hybridir.runtime.startup import quieten_dependencies
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hybridir.retrieval.ranks import RelevantRanks
+
 console = Console()
-BM25 = "bm25"
 _SHOWN = (names.AP, names.RR, names.RECALL_AT_1, names.RECALL_AT_10, names.ANSWER_F1)
 _PRECISIONS = ("fp32", "bf16", "auto")
+_WHERE = "command line"
 
 
-def evaluate(
+@dataclass(frozen=True)
+class ReaderSource:
+    """The question answering model that reads the first passages.
+
+    Attributes:
+        source: folder or hub id.
+        revision: commit of a hub id.
+    """
+
+    source: str
+    revision: str | None = None
+
+
+@dataclass(frozen=True)
+class OutputPaths:
+    """Files and folders for the results; None leaves one out.
+
+    Attributes:
+        json_file: the figures.
+        tables: folder of the per-query table and of the figures as CSV.
+        trec: folder of runs and relevance judgements as trec_eval reads them.
+        mteb: folder of predictions as MTEB reads them.
+        depth: passages of a ranking in `trec` and `mteb`.
+    """
+
+    json_file: Path | None = None
+    tables: Path | None = None
+    trec: Path | None = None
+    mteb: Path | None = None
+    depth: int = 100
+
+
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """Encoder, benchmark, settings and outputs of one evaluation.
+
+    Attributes:
+        encoder: folder, hub id or ``bm25``.
+        benchmark: name, languages and folder of the benchmark.
+        data_root: folder that holds ``xquad-r/`` and ``mlqa-r/``.
+        revision: commit of a hub id.
+        overrides: fields of `EncoderConfig` that replace the folder's own.
+        seen_languages: languages that the encoder was trained on.
+        precision: ``fp32``, ``bf16`` or ``auto``.
+        reader: reads answers from the first passages; None for none.
+        output: files and folders for the results.
+        cache: folder of prepared data.
+    """
+
+    encoder: str
+    benchmark: BenchmarkConfig
+    data_root: Path | None
+    cache: Path
+    revision: str | None = None
+    overrides: Mapping[str, Any] | None = None
+    seen_languages: tuple[str, ...] = ()
+    precision: str = "fp32"
+    reader: ReaderSource | None = None
+    output: OutputPaths = OutputPaths()
+
+
+def evaluate_command(
     encoder: Annotated[
         str,
         typer.Argument(help="Folder of Hugging Face or sentence-transformers, a hub id, or bm25."),
     ],
     benchmark: Annotated[
-        str, typer.Option(help="xquad-r, mlqa-r, or any name for what is in --folder.")
+        str, typer.Option(help="xquad-r, mlqa-r, or any name for the benchmark in --folder.")
     ],
     data_root: Annotated[
         Path | None, typer.Option(help="Folder that holds xquad-r/ or mlqa-r/.")
@@ -50,7 +116,7 @@ def evaluate(
     ] = None,
     split: Annotated[str | None, typer.Option(help="Split of --folder; test if left out.")] = None,
     language: Annotated[
-        str | None, typer.Option(help="Language of --folder, where its files do not say it.")
+        str | None, typer.Option(help="Language of --folder, if its files do not name it.")
     ] = None,
     revision: Annotated[str | None, typer.Option(help="Commit of a hub id.")] = None,
     languages: Annotated[
@@ -63,13 +129,17 @@ def evaluate(
     query_prefix: Annotated[str | None, typer.Option(help="Put before each query.")] = None,
     passage_prefix: Annotated[str | None, typer.Option(help="Put before each passage.")] = None,
     query_length: Annotated[int | None, typer.Option(help="Tokens of a query at most.")] = None,
-    passage_length: Annotated[int | None, typer.Option(help="Of a passage at most.")] = None,
+    passage_length: Annotated[
+        int | None, typer.Option(help="Tokens of a passage at most.")
+    ] = None,
     precision: Annotated[str, typer.Option(help="fp32, bf16 or auto.")] = "fp32",
     reader: Annotated[
         str | None,
         typer.Option(help="Folder or hub id of a model that answers questions, for its F1."),
     ] = None,
-    reader_revision: Annotated[str | None, typer.Option(help="Commit of its hub id.")] = None,
+    reader_revision: Annotated[
+        str | None, typer.Option(help="Commit of the reader's hub id.")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures.")] = None,
     out: Annotated[
         Path | None,
@@ -90,142 +160,168 @@ def evaluate(
 ) -> None:
     """Score an encoder without training it.
 
-    Pooling, prompts and lengths are a sentence-transformers folder's own, unless they are given.
+    Pooling, prompts and lengths default to those of a sentence-transformers folder.
     """
     if precision not in _PRECISIONS:
         raise InputError(f"--precision {precision}: choose one of {', '.join(_PRECISIONS)}")
-    given = {
+    report = {
+        "name": benchmark,
+        "languages": _codes(languages) if languages else None,
+        "passage_text": passage_text,
+        "folder": folder,
+        "split": split,
+        "language": language,
+    }
+    overrides = {
         "pooling": pooling,
         "query_prefix": query_prefix,
         "passage_prefix": passage_prefix,
         "query_length": query_length,
         "passage_length": passage_length,
     }
-    report = _validated(
-        ReportConfig,
-        {
-            "name": benchmark,
-            "languages": _codes(languages) if languages else None,
-            "passage_text": passage_text,
-            "folder": folder,
-            "split": split,
-            "language": language,
-        },
+    run_evaluation(
+        EvaluationRequest(
+            encoder,
+            validate(BenchmarkConfig, report, _WHERE),
+            data_root,
+            cache,
+            revision=revision,
+            overrides={name: value for name, value in overrides.items() if value is not None},
+            seen_languages=_codes(seen),
+            precision=precision,
+            reader=ReaderSource(reader, reader_revision) if reader else None,
+            output=OutputPaths(json_file, out, trec, mteb, depth),
+        )
     )
+
+
+def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
+    """Evaluate, print the headline figures, and write the results.
+
+    Returns:
+        The content of the JSON file.
+
+    Raises:
+        InputError: if the encoder, the reader or the benchmark cannot be used.
+        TrialError: if embeddings are not finite.
+    """
     quieten_dependencies()
     from hybridir.data.load import load_benchmark, load_reading
-    from hybridir.encoder.third_party import encoder_settings, folder_digest, local_folder
 
-    about: dict[str, Any] = {"model": encoder, "precision": precision}
-    config = None
-    if encoder != BM25:
-        weights = local_folder(encoder, revision)
-        own = {name: value for name, value in given.items() if value is not None}
-        config = _validated(EncoderConfig, encoder_settings(weights) | own)
-        about["model_digest"] = folder_digest(weights)
-        about["encoder"] = config.model_dump(mode="json", exclude={"path"}, exclude_none=True)
-    loaded = load_benchmark(report, data_root)
-    reading = load_reading(report, data_root) if reader else None
+    config, description = _describe_encoder(request)
+    benchmark = load_benchmark(request.benchmark, request.data_root)
+    reading = load_reading(request.benchmark, request.data_root) if request.reader else None
 
-    from hybridir.evaluation.evaluate import macro_of, score_bm25, score_encoder, settings_of
-    from hybridir.evaluation.trec_files import Runs  # torch and numba, only where they are needed
+    # torch and numba, only where they are needed
+    from hybridir.encoder import load_encoder
+    from hybridir.evaluation.evaluate import evaluate
+    from hybridir.evaluation.summary import macro_means, setting_means
+    from hybridir.evaluation.trec_files import Runs
+    from hybridir.retrieval import bm25_scorer
 
     console.print(
-        f"{loaded.name}: {len(loaded.queries)} queries, {len(loaded.passages)} passages in "
-        f"{' '.join(loaded.languages)}",
+        f"{benchmark.name}: {len(benchmark.queries)} queries, {len(benchmark.passages)} passages "
+        f"in {' '.join(benchmark.languages)}",
         highlight=False,
         soft_wrap=True,
     )
-    runs = Runs(loaded, depth) if trec or mteb else None
-    observers = [runs.add] if runs else []
-    if config is None:
-        scored = score_bm25(loaded, seen_languages=_codes(seen), observers=observers)
-    else:
-        scored = score_encoder(
-            config,
-            loaded,
-            cache=cache,
-            evaluation=EvaluationConfig(),
-            precision=precision,
-            seen_languages=_codes(seen),
-            observers=observers,
+    output = request.output
+    runs = Runs(benchmark, output.depth) if output.trec or output.mteb else None
+    evaluation = evaluate(
+        bm25_scorer(benchmark) if config is None else load_encoder(config),
+        benchmark,
+        seen_languages=request.seen_languages,
+        precision=request.precision,
+        observers=[runs.add] if runs else [],
+        cache=request.cache,
+    )
+    macro, settings = macro_means(evaluation.table), setting_means(evaluation.table)
+    _print(macro, evaluation.summary)
+    if request.reader and reading:
+        description["reader"] = request.reader.source
+        description["reader_macro"] = _read_answers(
+            request.reader, benchmark, reading, evaluation.ranks, output.tables
         )
-    macro, settings = macro_of(scored.table), settings_of(scored.table)
-    _print(macro, scored.summary)
-    if reading and reader:
-        about["reader"] = reader
-        about["reader_macro"] = _read(loaded, reading, scored.ranks, reader, reader_revision, out)
-    if out is not None:
-        _write_tables(out / loaded.name, scored.table, settings)
-    if runs and trec is not None:
-        runs.write_trec(trec, tag=Path(encoder).name)
-        _say("runs", trec)
-    if runs and mteb is not None:
-        revision = revision or str(about.get("model_digest", "none"))
-        _say("predictions", runs.write_mteb(mteb, encoder, revision))
-    if json_file is not None:
-        content = {
-            "benchmark": loaded.name,
-            "benchmark_digest": loaded.digest,
-            "passage_text": passage_text,
-            **about,
-            "settings": settings,
-            "macro": macro,
-            "bias": _bias(scored.summary),
-        }
-        with replacing(json_file) as part:
-            part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
-        _say("figures", json_file)
+    if output.tables is not None:
+        _write_tables(output.tables / benchmark.name, evaluation.table, settings)
+    if runs and output.trec is not None:
+        runs.write_trec(output.trec, tag=Path(request.encoder).name)
+        _print_path("runs", output.trec)
+    if runs and output.mteb is not None:
+        pin = request.revision or str(description.get("model_digest", "none"))
+        _print_path("predictions", runs.write_mteb(output.mteb, request.encoder, pin))
+    content = {
+        "benchmark": benchmark.name,
+        "benchmark_digest": benchmark.digest,
+        "passage_text": request.benchmark.passage_text,
+        **description,
+        "settings": settings,
+        "macro": macro,
+        "bias": _bias(evaluation.summary),
+    }
+    if output.json_file is not None:
+        with atomic_write(output.json_file) as partial:
+            text = json.dumps(content, indent=1, ensure_ascii=False)
+            partial.write_text(text + "\n", "utf-8")
+        _print_path("figures", output.json_file)
+    return content
 
 
-def _read(
+def _describe_encoder(request: EvaluationRequest) -> tuple[EncoderConfig | None, dict[str, Any]]:
+    """The encoder's configuration, None for BM25, and its entries in the JSON file."""
+    from hybridir.encoder.third_party import encoder_settings, folder_digest, local_folder
+
+    description: dict[str, Any] = {"model": request.encoder, "precision": request.precision}
+    if request.encoder == names.BM25:
+        return None, description
+    weights = local_folder(request.encoder, request.revision)
+    settings = encoder_settings(weights) | dict(request.overrides or {})
+    config = validate(EncoderConfig, settings, _WHERE)
+    description["model_digest"] = folder_digest(weights)
+    description["encoder"] = config.model_dump(mode="json", exclude={"path"}, exclude_none=True)
+    return config, description
+
+
+def _read_answers(
+    reader: ReaderSource,
     benchmark: Benchmark,
     reading: Reading,
-    ranks: Any,
-    reader: str,
-    revision: str | None,
-    out: Path | None,
+    ranks: "RelevantRanks",
+    folder: Path | None,
 ) -> dict[str, dict[str, float]]:
     """Let a reader answer from the first passages; returns macro means of its measures."""
-    from hybridir.evaluation.evaluate import macro_of
     from hybridir.evaluation.per_query import write_per_query
     from hybridir.evaluation.reader.f1 import reader_table
     from hybridir.evaluation.reader.model import load_reader, read_answers
+    from hybridir.evaluation.summary import macro_means
 
-    local = Path(reader)
-    model = load_reader(local if local.is_dir() else reader, revision)
+    local = Path(reader.source)
+    model = load_reader(local if local.is_dir() else reader.source, reader.revision)
     table = reader_table(benchmark, reading, ranks, partial(read_answers, model))
-    macro = macro_of(table, names.READER_MEASURES)
+    macro = macro_means(table, names.READER_MEASURES)
     for setting, means in macro.items():
         f1, exact = means[names.READER_F1], means[names.READER_EXACT]
         shown = f"{names.LABELS[names.READER_F1]} {f1:.4f}, exact {exact:.4f}"
         console.print(f"{names.LABELS[setting]}: {shown}", highlight=False)
-    if out is not None:
-        write_per_query(table, out / benchmark.name / "reader.parquet")
+    if folder is not None:
+        write_per_query(table, folder / benchmark.name / "reader.parquet")
     return macro
 
 
-def _write_tables(folder: Path, table: Any, settings: list[dict[str, Any]]) -> None:
+def _write_tables(folder: Path, table: "pd.DataFrame", settings: list[dict[str, Any]]) -> None:
     import pandas as pd
 
     from hybridir.evaluation.per_query import write_per_query
 
     write_per_query(table, folder / "per_query.parquet")
     for name, content in (("per_query.csv", table), ("settings.csv", pd.DataFrame(settings))):
-        with replacing(folder / name) as part:
-            content.to_csv(part, index=False)
-    _say("tables", folder)
+        with atomic_write(folder / name) as partial_file:
+            content.to_csv(partial_file, index=False)
+    _print_path("tables", folder)
 
 
-def _codes(given: str) -> tuple[str, ...]:
-    return tuple(code.strip() for code in given.split(",") if code.strip())
-
-
-def _validated(model: Any, content: dict[str, Any]) -> Any:
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        raise describe_problems("command line", error) from None
+def _codes(text: str) -> tuple[str, ...]:
+    return tuple(code.strip() for code in text.split(",") if code.strip())
 
 
 def _bias(summary: dict[str, float]) -> dict[str, float]:
@@ -246,5 +342,5 @@ def _print(macro: dict[str, dict[str, float]], summary: dict[str, float]) -> Non
         console.print(f"{names.LABELS[measure]}: {value:.4g}", highlight=False)
 
 
-def _say(what: str, path: Path) -> None:
-    console.print(f"{what}: {path}", soft_wrap=True, highlight=False)
+def _print_path(content: str, path: Path) -> None:
+    console.print(f"{content}: {path}", soft_wrap=True, highlight=False)

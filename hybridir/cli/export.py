@@ -1,4 +1,4 @@
-"""The command `hybridir export`: a trained encoder as a folder for others.
+"""The command `hybridir export`: writes a trained encoder to a folder for others.
 
 hybridir export results/demo/run-001 --out my-encoder
 hybridir export results/demo/run-001 --trial confirm-a0.5-s0 --out my-encoder
@@ -21,36 +21,35 @@ def export(
     folder: Annotated[
         Path,
         typer.Argument(
-            help="Run of a study (results/STUDY/run-001), whose best encoder is meant, or a trial."
+            help="Run of a study (results/STUDY/run-001), for its best encoder, or a trial."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder to make.")],
-    trial: Annotated[
-        str | None, typer.Option(help="Another trial of the run, by its name.")
-    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the export.")],
+    trial: Annotated[str | None, typer.Option(help="Name of another trial of the run.")] = None,
     license_id: Annotated[
         str | None,
-        typer.Option("--license", help="Its licence, by the hub's id, such as apache-2.0."),
+        typer.Option("--license", help="The licence, as the hub's id, such as apache-2.0."),
     ] = None,
     push: Annotated[
-        str | None, typer.Option(metavar="OWNER/NAME", help="Upload it to this repository.")
+        str | None,
+        typer.Option(metavar="OWNER/NAME", help="Upload to this repository."),
     ] = None,
     private: Annotated[
-        bool, typer.Option("--private", help="Make that repository a private one.")
+        bool, typer.Option("--private", help="Create that repository as private.")
     ] = False,
 ) -> None:
-    """Copy a trained encoder, with a card that carries its study's figures.
+    """Copy a trained encoder to a folder, with a model card that shows its study's results.
 
     sentence-transformers loads the folder. Nothing leaves this machine without --push.
     """
-    from hybridir.export.push import check_name, push_folder
-    from hybridir.export.select import choose
+    from hybridir.export.push import check_repository, push_folder
+    from hybridir.export.select import choose_trial
 
     if private and push is None:
-        raise InputError("--private belongs to --push OWNER/NAME")
+        raise InputError("--private needs --push OWNER/NAME: add it, or leave --private out")
     if push is not None:
-        check_name(push)  # before anything is written
-    chosen = choose(folder, trial)
+        check_repository(push)  # before anything is written
+    chosen = choose_trial(folder, trial)
     quieten_dependencies()
     from hybridir.export.folder import write_export  # torch, only where it is needed
     from hybridir.export.provenance import read_facts
@@ -58,11 +57,11 @@ def export(
     facts = read_facts(chosen)
     name = push.rpartition("/")[2] if push else out.resolve().name
     write_export(chosen, facts, out, name=name, license_id=license_id)
-    _say(f"exported {chosen} to {out}; same vectors as its source")
-    if facts.study and not any(figure.curve for figure in facts.figures):
+    _say(f"exported {chosen} to {out}; the copy gives the same vectors")
+    if facts.study and not any(score.seed_mean for score in facts.scores):
         _say(
-            "note: the run has no report, so the card has no intervals; "
-            f"python analysis/report.py {facts.study} makes it"
+            "note: the run has no report, so the card has no intervals; to add them, run python "
+            f"analysis/report.py {facts.study}, then export again"
         )
     if push:
         _say(f"pushed: {push_folder(out, push, private=private)}")

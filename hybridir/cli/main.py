@@ -1,11 +1,12 @@
-"""The command line of the library: one trial without a study, and its data.
+"""The library's command line: a single trial without a study, its data, and its encoder.
 
 hybridir train trial.yaml runs/first       train and evaluate one configuration
-hybridir data ...                          see `hybridir.cli.data`
+hybridir data ...                          show or prepare data; see `hybridir.cli.data`
 hybridir evaluate ENCODER --benchmark xquad-r --data-root DIR
-                                           any encoder, without training it
+                                           evaluate any encoder without training
 hybridir export results/demo/run-001 --out FOLDER
-                                           a trained encoder, with its card
+                                           export a trained encoder with its model card
+hybridir --version                         print the version
 """
 
 import sys
@@ -16,12 +17,13 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from hybridir import __version__
 from hybridir.cli import data
-from hybridir.cli.evaluate import evaluate
+from hybridir.cli.evaluate import evaluate_command
 from hybridir.cli.export import export
 from hybridir.config import read_trial
 from hybridir.errors import InputError, TrialError
-from hybridir.runtime.startup import long_lived, quieten_dependencies
+from hybridir.runtime.startup import frozen_imports, quieten_dependencies
 
 console = Console()
 app = typer.Typer(
@@ -29,10 +31,28 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
-    help="Train and evaluate multilingual dense retrievers on hybrid batches.",
 )
 
-app.command()(evaluate)
+
+def _print_version(version: bool) -> None:
+    if version:
+        console.print(f"hybridir {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Train and evaluate multilingual dense retrievers on hybrid batches."""
+
+
+app.command("evaluate")(evaluate_command)
 app.command()(export)
 app.add_typer(data.app, name="data")
 
@@ -40,16 +60,16 @@ app.add_typer(data.app, name="data")
 @app.command()
 def train(
     config: data.ConfigFile,
-    workspace: Annotated[Path, typer.Argument(help="Folder for everything that it writes.")],
+    workspace: Annotated[Path, typer.Argument(help="Folder for all files of the trial.")],
     cache: Annotated[Path, typer.Option(help="Folder of prepared data.")] = Path(
         ".hybridir-cache"
     ),
 ) -> None:
-    """Train and evaluate one configuration; a second call goes on where the first one stopped."""
+    """Train and evaluate one configuration; a second call continues an interrupted first call."""
     settings = read_trial(config)
-    with long_lived():
+    with frozen_imports():
         quieten_dependencies()
-        from hybridir.trial.run import run_trial  # torch, only where it is needed
+        from hybridir.trial.run import run_trial  # loads torch, which other commands do not need
 
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("training")
@@ -66,7 +86,7 @@ def train(
 
 
 def main() -> None:
-    """Entry point: a user's mistake ends with a message and exit code 2, a lost trial with 1."""
+    """Run the command line: a user's mistake ends with exit code 2, a failed trial with 1."""
     try:
         app(prog_name="hybridir")
     except (InputError, TrialError) as error:

@@ -1,30 +1,34 @@
-"""Everything that a trial can be told, with units, legal values and defaults."""
+"""The settings of a trial, with units, legal values and defaults."""
 
-from hybridir.config.base import Model
-from hybridir.config.benchmarks import ReportConfig
-from hybridir.config.data_sources import TrainConfig
+from hybridir.config.base import StrictModel
+from hybridir.config.benchmarks import BenchmarkConfig
+from hybridir.config.data_sources import TrainDataConfig
 from hybridir.config.trial import (
     BatchConfig,
     DataConfig,
     DataPart,
     EncoderConfig,
     EvaluationConfig,
+    FromScratchConfig,
     TrainingConfig,
     TrialConfig,
+    describe_problems,
 )
 from hybridir.config.yaml import read_trial, read_yaml, validate
 
 __all__ = [
     "BatchConfig",
+    "BenchmarkConfig",
     "DataConfig",
     "DataPart",
     "EncoderConfig",
     "EvaluationConfig",
-    "Model",
-    "ReportConfig",
-    "TrainConfig",
+    "FromScratchConfig",
+    "StrictModel",
+    "TrainDataConfig",
     "TrainingConfig",
     "TrialConfig",
+    "describe_problems",
     "read_trial",
     "read_yaml",
     "validate",

@@ -1,4 +1,4 @@
-"""What all settings have in common: they cannot change, and no misspelt one goes unnoticed."""
+"""The common base of all settings, and the checks that several of them share."""
 
 from typing import Final, Literal
 
@@ -6,22 +6,22 @@ from pydantic import BaseModel, ConfigDict
 
 from hybridir.languages import LANGUAGES
 
-# What a passage of XQuAD-R and MLQA-R is.
+# The text of a passage of XQuAD-R and MLQA-R.
 PassageText = Literal["sentence", "sentence+paragraph"]
 SENTENCE: Final = "sentence"
 
 
-class Model(BaseModel):
-    """Immutable settings that refuse unknown fields, so that no misspelt one goes unnoticed."""
+class StrictModel(BaseModel):
+    """Immutable settings that refuse unknown fields, so that no misspelling goes unnoticed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def known_languages(codes: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """Validate language codes.
+def validate_languages(codes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Return the language codes if all are known.
 
     Raises:
-        ValueError: if any is unknown; all unknown ones are named.
+        ValueError: if any code is unknown; the message names all unknown codes.
     """
     unknown = sorted(set(codes or ()) - LANGUAGES.keys())
     if unknown:

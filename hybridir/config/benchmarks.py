@@ -1,4 +1,4 @@
-"""Which benchmark is reported on: one that is known by its name, or one in a folder."""
+"""The benchmarks of a trial: known ones by name, any other by its folder."""
 
 from pathlib import Path
 from typing import Annotated, Self
@@ -6,66 +6,65 @@ from typing import Annotated, Self
 from pydantic import Field, field_validator, model_validator
 
 from hybridir import names
-from hybridir.config.base import SENTENCE, Model, PassageText, known_languages
+from hybridir.config.base import SENTENCE, PassageText, StrictModel, validate_languages
 
-# Benchmarks without a folder of their own: the first is made up, the others lie in the data root.
-SHIPPED = ("synthetic-test", "xquad-r", "mlqa-r")
-# What metrics that belong to no benchmark begin with.
-_TAKEN = (names.DEV, names.FIDELITY, "train", "evaluation", "memory", "study")
+# Benchmarks that need no folder setting: the first is synthetic, the others are in the data root.
+KNOWN_BENCHMARKS = ("synthetic-test", "xquad-r", "mlqa-r")
+# First words of metrics that belong to no benchmark.
+_RESERVED = (names.DEV, names.FIDELITY, "train", "evaluation", "memory", "study")
 
 
-class ReportConfig(Model):
-    """A benchmark that is reported on and never tuned on."""
+class BenchmarkConfig(StrictModel):
+    """A benchmark that a trial reports on; no trial is tuned on it."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     """``synthetic-test``, ``xquad-r`` or ``mlqa-r``; with a folder, any other name."""
     languages: tuple[str, ...] | None = None
-    """Languages of queries and pools; all that are there if left out."""
+    """Languages of queries and pools; all languages of the benchmark if left out."""
     passage_text: PassageText = SENTENCE
-    """Of xquad-r and mlqa-r: each sentence (as in LAReQA's pools), or each sentence and its whole
-    paragraph behind it (as XTREME-R feeds the encoder)."""
+    """Passages of xquad-r and mlqa-r: each sentence (as in LAReQA's pools), or each sentence with
+    its whole paragraph behind it (as XTREME-R feeds the encoder)."""
     folder: Path | None = None
-    """Folder of a benchmark in a layout that `hybridir.data.readers.beir` knows."""
+    """Folder of a benchmark in a layout that `hybridir.data.readers.beir` reads."""
     split: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] | None = None
-    """Split of the folder's judgements; ``test`` if left out."""
+    """Split of the folder's qrels; ``test`` if left out."""
     language: str | None = None
-    """The language of a folder whose files are in one language and do not say in which."""
+    """Language of a folder whose files are in one language and do not name it."""
     skip_bad: bool = False
-    """Leave out and log unusable records of the folder instead of stopping at them."""
+    """Skip and log unusable records of the folder instead of stopping at them."""
 
-    _languages = field_validator("languages")(known_languages)
+    _languages = field_validator("languages")(validate_languages)
 
     @field_validator("language")
     @classmethod
     def _language(cls, code: str | None) -> str | None:
-        known_languages(None if code is None else (code,))
+        validate_languages(None if code is None else (code,))
         return code
 
     @model_validator(mode="after")
-    def _either_known_or_a_folder(self) -> Self:
-        if self.passage_text != SENTENCE and self.name not in SHIPPED[1:]:
+    def _known_or_in_a_folder(self) -> Self:
+        if self.passage_text != SENTENCE and self.name not in KNOWN_BENCHMARKS[1:]:
             raise ValueError(f"{self.name}: passage_text belongs to xquad-r and mlqa-r")
-        shipped = ", ".join(map(repr, SHIPPED[:-1])) + f" or {SHIPPED[-1]!r}"
+        choices = ", ".join(map(repr, KNOWN_BENCHMARKS[:-1])) + f" or {KNOWN_BENCHMARKS[-1]!r}"
         if self.folder is None:
             extra = [n for n in ("split", "language", "skip_bad") if getattr(self, n)]
-            if self.name not in SHIPPED:
+            if self.name not in KNOWN_BENCHMARKS:
                 raise ValueError(
-                    f"name={self.name!r}: input should be {shipped}; any other benchmark needs "
+                    f"name={self.name!r}: input should be {choices}; any other benchmark needs "
                     "its folder"
                 )
             if extra:
                 raise ValueError(f"{self.name}: {' and '.join(extra)} belong to a folder")
-        elif self.name in (*SHIPPED, *_TAKEN):
+        elif self.name in (*KNOWN_BENCHMARKS, *_RESERVED):
             raise ValueError(
-                f"name={self.name!r} has a meaning of its own; call the benchmark in "
-                f"{self.folder} something else"
+                f"name={self.name!r} is reserved; give the benchmark in {self.folder} another name"
             )
         elif self.language and self.languages:
             raise ValueError(f"{self.name}: give language or languages, not both")
         return self
 
     def path(self, data_root: Path | None) -> Path | None:
-        """The folder that it is read from; None for what is made up or cannot be found."""
-        if self.folder or self.name == SHIPPED[0] or data_root is None:
+        """The benchmark's folder; None if it is synthetic, or in a data root that is not set."""
+        if self.folder or self.name == KNOWN_BENCHMARKS[0] or data_root is None:
             return self.folder
         return data_root / self.name

@@ -1,7 +1,7 @@
-"""Everything that a trial can be told, with units, legal values and defaults.
+"""The settings of a trial, with units, legal values and defaults.
 
-The models say what is legal; `describe_problems` turns pydantic's complaints into one message that
-names every mistake. A study's YAML file is made of the same models (`tune/study/file.py`).
+The models define the legal values. `describe_problems` turns pydantic's errors into one message
+that names every mistake. A study's YAML file consists of the same models (`tune/study/file.py`).
 """
 
 from pathlib import Path
@@ -15,48 +15,46 @@ from pydantic import (
     model_validator,
 )
 
-from hybridir.config.base import Model
-from hybridir.config.benchmarks import SHIPPED, ReportConfig
-from hybridir.config.data_sources import TrainConfig
+from hybridir.config.base import StrictModel
+from hybridir.config.benchmarks import KNOWN_BENCHMARKS, BenchmarkConfig
+from hybridir.config.data_sources import TrainDataConfig
 from hybridir.errors import InputError
 
-__all__ = ["Model", "ReportConfig", "TrainConfig"]  # as if they stood here
 
-
-class DataPart(Model):
-    """One of several parts of the training data, which have no passage group in common."""
+class DataPart(StrictModel):
+    """One of several disjoint parts of the training data; no two share a passage group."""
 
     number: Annotated[int, Field(ge=0)]
-    """Which of them, from 0."""
+    """Number of this part, from 0."""
     of: Annotated[int, Field(ge=2)]
-    """How many there are."""
+    """Number of parts."""
 
     @field_validator("of")
     @classmethod
-    def _is_one_of_them(cls, value: int, info: ValidationInfo) -> int:
+    def _number_below_of(cls, value: int, info: ValidationInfo) -> int:
         number = info.data.get("number")
         if number is not None and number >= value:
             raise ValueError(f"of {value} parts the last is number {value - 1}, not {number}")
         return value
 
 
-class DataConfig(Model):
+class DataConfig(StrictModel):
     """Data for training, tuning and reporting."""
 
-    train: TrainConfig
+    train: TrainDataConfig
     tune_on: Literal["dev"] | None = "dev"
-    """``dev`` holds out passage groups of the training data (the synthetic corpus brings its own);
-    null trains on everything and tunes nothing."""
+    """``dev`` holds out passage groups of the training data (the synthetic corpus has its own
+    development set); null trains on all data and tunes nothing."""
     dev_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Share of passage groups held out for development."""
-    report_on: tuple[ReportConfig, ...] = ()
+    report_on: tuple[BenchmarkConfig, ...] = ()
     allow_contamination: bool = False
-    """Go on where what is trained or tuned on shares questions or passages with what is reported
-    on; the report says so. Without it such a configuration is refused."""
+    """Accept training or development data that share questions or passages with a reported
+    benchmark; the report says so. Otherwise such a configuration is refused."""
     data_root: Annotated[Path | None, Field(validate_default=True)] = None
-    """Folder that holds ``xquad-r/`` and ``mlqa-r/``."""
+    """Folder with ``xquad-r/`` and ``mlqa-r/``."""
     data_part: DataPart | None = None
-    """Train on a part of the data; null trains on all."""
+    """Train on one part of the data; null trains on all data."""
 
     @field_validator("report_on", mode="before")
     @classmethod
@@ -66,24 +64,24 @@ class DataConfig(Model):
             return [{"name": item} if isinstance(item, str) else item for item in value]
         return value
 
-    # The checks across fields are validators of the later field, not of the whole model, which
-    # pydantic would leave out as soon as any field is wrong: all mistakes are to be named at once.
+    # Checks across fields are validators of the later field. Pydantic would skip validators of the
+    # whole model as soon as one field is wrong, but the message must name all mistakes.
 
     @field_validator("report_on")
     @classmethod
     def _reports_fit(
-        cls, value: tuple[ReportConfig, ...], info: ValidationInfo
-    ) -> tuple[ReportConfig, ...]:
+        cls, value: tuple[BenchmarkConfig, ...], info: ValidationInfo
+    ) -> tuple[BenchmarkConfig, ...]:
         chosen = [benchmark.name for benchmark in value]
-        train: TrainConfig | None = info.data.get("train")
-        if len({name.lower() for name in chosen}) < len(chosen):  # they name files, too
+        train: TrainDataConfig | None = info.data.get("train")
+        if len({name.lower() for name in chosen}) < len(chosen):  # names of files, too
             raise ValueError("a benchmark is named twice")
         if train and train.synthetic is None and "synthetic-test" in chosen:
             raise ValueError("synthetic-test needs train.synthetic")
         trained = train.folders if train else ()
-        if both := [name for name in chosen if name in trained]:
+        if shared := [name for name in chosen if name in trained]:
             raise ValueError(
-                f"{' and '.join(both)} is both trained and reported on: "
+                f"{' and '.join(shared)} is both trained and reported on: "
                 "the figures would not be zero-shot; report on another benchmark"
             )
         return value
@@ -91,9 +89,9 @@ class DataConfig(Model):
     @field_validator("data_root")
     @classmethod
     def _root_given(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        train: TrainConfig | None = info.data.get("train")
-        reports: tuple[ReportConfig, ...] = info.data.get("report_on", ())
-        folders = {report.name for report in reports if report.name in SHIPPED[1:]}
+        train: TrainDataConfig | None = info.data.get("train")
+        reports: tuple[BenchmarkConfig, ...] = info.data.get("report_on", ())
+        folders = {report.name for report in reports if report.name in KNOWN_BENCHMARKS[1:]}
         folders.update(train.folders if train else ())
         if folders and value is None:
             raise ValueError(
@@ -103,8 +101,8 @@ class DataConfig(Model):
         return value
 
 
-class BatchConfig(Model):
-    """How batches are drawn."""
+class BatchConfig(StrictModel):
+    """Size and drawing of batches."""
 
     mixing_ratio: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Alpha: probability that a batch is monolingual."""
@@ -122,8 +120,8 @@ class BatchConfig(Model):
     (arXiv 1911.02116, section 3.1)."""
 
 
-class FromScratchConfig(Model):
-    """A BERT that is initialised at random, with a WordPiece vocabulary of the training text."""
+class FromScratchConfig(StrictModel):
+    """A randomly initialised BERT, with a WordPiece vocabulary of the training text."""
 
     layers: Annotated[int, Field(ge=1)] = 2
     hidden_size: Annotated[int, Field(ge=8)] = 128
@@ -131,7 +129,7 @@ class FromScratchConfig(Model):
     """Width of the feed-forward layers."""
     heads: Annotated[int, Field(ge=1)] = 2
     vocabulary: Annotated[int, Field(ge=200)] = 3000
-    """Number of WordPiece tokens at most."""
+    """Maximum number of WordPiece tokens."""
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
@@ -142,7 +140,7 @@ class FromScratchConfig(Model):
         return self
 
 
-class HubConfig(Model):
+class HubConfig(StrictModel):
     """Weights from the Hugging Face hub."""
 
     id: str
@@ -151,36 +149,36 @@ class HubConfig(Model):
     """Commit that pins the weights."""
 
 
-class EncoderConfig(Model):
-    """The bi-encoder: exactly one origin of its weights, and how texts become vectors."""
+class EncoderConfig(StrictModel):
+    """The bi-encoder: exactly one source of weights, and the way from texts to vectors."""
 
     path: Path | None = None
-    """Local Hugging Face folder."""
+    """Local folder in Hugging Face format."""
     hub: HubConfig | None = None
     from_scratch: FromScratchConfig | None = None
     pooling: Literal["mean", "cls", "pooler"] = "mean"
-    """How token vectors become one; all are L2-normalised afterwards."""
+    """How token vectors become one vector, which is then L2-normalised."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Dropout of hidden states and attention while training."""
+    """Dropout of hidden states and attention in training."""
     query_prefix: str = ""
     passage_prefix: str = ""
     query_length: Annotated[int, Field(ge=8, le=512)] = 96
-    """Tokens of a query at most, special ones included. 96: as XTREME-R's recipe."""
+    """Maximum tokens of a query, with special tokens. 96: as in XTREME-R's recipe."""
     passage_length: Annotated[int, Field(ge=8, le=512)] = 256
-    """Tokens of a passage at most, special ones included. 256: as XTREME-R's recipe."""
+    """Maximum tokens of a passage, with special tokens. 256: as in XTREME-R's recipe."""
 
     @model_validator(mode="after")
-    def _one_origin(self) -> Self:
-        given = [name for name in ("path", "hub", "from_scratch") if getattr(self, name)]
-        if len(given) != 1:
+    def _one_source(self) -> Self:
+        sources = [name for name in ("path", "hub", "from_scratch") if getattr(self, name)]
+        if len(sources) != 1:
             raise ValueError(
-                f"{' and '.join(given) or 'no weights'} given: name exactly one of "
+                f"{' and '.join(sources) or 'no weights'} given: name exactly one of "
                 "encoder.path (a local Hugging Face folder), encoder.hub, encoder.from_scratch"
             )
         return self
 
 
-class TrainingConfig(Model):
+class TrainingConfig(StrictModel):
     """Loss, optimizer and budget."""
 
     pairs: Annotated[int, Field(ge=2)] = 19200
@@ -195,39 +193,56 @@ class TrainingConfig(Model):
     )
     """Decay rates of AdamW's two moments."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Share of the steps in which the learning rate rises; then it falls linearly to zero."""
+    """Share of steps in which the learning rate rises; afterwards it falls linearly to zero."""
     clip_norm: Annotated[float, Field(gt=0)] = 1.0
-    """Largest gradient norm."""
+    """Maximum gradient norm."""
     symmetric: bool = False
-    """Add the loss of finding the question among the batch's questions."""
+    """Add the loss of retrieving the question among the batch's questions."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """``auto`` takes bf16 autocast where the hardware multiplies it natively and the encoder is
-    wide enough to gain (256 or more)."""
+    """``auto`` uses bf16 autocast where the hardware supports bf16 natively and the encoder is
+    wide enough to gain from it (256 or more)."""
     chunk_tokens: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
-    """Tokens that are encoded at once in training; a batch of more goes through in chunks, with
-    the same gradient, less memory and up to a third more time. ``auto`` takes what fits into the
-    memory that is free when the training begins."""
+    """Maximum tokens encoded at once in training. A larger batch is encoded in chunks (GradCache):
+    the same gradient, less memory, up to a third more time. ``auto`` takes the largest number that
+    fits into the memory that is free when training starts."""
     checkpoint_every: Annotated[int, Field(ge=1)] = 200
     """Steps between checkpoints."""
 
     @property
     def fixed_chunk(self) -> int | None:
-        """The number of tokens, if it is given."""
+        """`chunk_tokens` as a number; None for ``auto``."""
         return None if self.chunk_tokens == "auto" else self.chunk_tokens
 
 
-class EvaluationConfig(Model):
-    """How embeddings are computed and scored."""
+class EvaluationConfig(StrictModel):
+    """Computation and scoring of embeddings."""
 
     batch_tokens: Annotated[int, Field(ge=512)] = 8192
     """Tokens encoded at once."""
     memory_mb: Annotated[float, Field(gt=0)] = 2048
-    """Where the embeddings of a benchmark's passages and the scores of one block of queries take
-    more, the embeddings are kept in a file of the trial's folder and ranked by blocks."""
+    """Maximum memory of a benchmark's passage embeddings and the scores of one block of queries.
+    Larger embeddings go to a file in the trial's folder and are ranked in blocks."""
 
 
-class TrialConfig(Model):
-    """One configuration, trained and evaluated once from one seed; baselines may train nothing."""
+class TrialConfig(StrictModel):
+    """The settings of one trial: an encoder, trained and evaluated once from one seed.
+
+    Only the training data and the encoder have no default:
+
+    >>> from hybridir import TrialConfig
+    >>> config = TrialConfig.model_validate(
+    ...     {
+    ...         "data": {"train": {"synthetic": {"entities": 30}}},
+    ...         "encoder": {"from_scratch": {"layers": 1, "hidden_size": 32}},
+    ...         "batch": {"mixing_ratio": 0.8},
+    ...     }
+    ... )
+    >>> config.batch.mixing_ratio, config.batch.batch_size, config.training.temperature
+    (0.8, 64, 0.05)
+
+    Unknown settings and illegal values are errors, all named in one message; `hybridir.run_trial`
+    trains and evaluates the configuration.
+    """
 
     data: DataConfig
     encoder: EncoderConfig
@@ -235,34 +250,34 @@ class TrialConfig(Model):
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     retriever: Literal["trained", "untrained", "bm25"] = "trained"
-    """What is evaluated: the encoder once it is trained, the encoder as it comes, or BM25, which
-    needs none. The last two are baselines, and take no training step."""
+    """The retriever to evaluate: the trained encoder, the encoder without training, or BM25, which
+    needs no encoder. The last two are baselines without any training step."""
     seed: Annotated[int, Field(ge=0)] = 0
-    """Decides initial weights, batches and dropout."""
+    """Seed of initial weights, batches and dropout."""
 
 
 def describe_problems(heading: str, error: ValidationError) -> InputError:
-    """Turn pydantic's complaints into one message that names every mistake.
+    """Turn pydantic's errors into one message that names every mistake.
 
     Args:
-        heading: what was read, for example ``"study.yaml"``.
-        error: what pydantic raised.
+        heading: source of the settings, for example ``"study.yaml"``.
+        error: pydantic's error.
 
     Returns:
-        An error that lists field, value given and what is legal, one line each.
+        An error with one line per mistake: field, value, and the legal values.
     """
     problems = []
     for item in error.errors(include_url=False):
-        where = ".".join(str(part) for part in item["loc"])
+        field = ".".join(str(key) for key in item["loc"])
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
-            problems.append(f"{where}: there is no such setting")
+            problems.append(f"{field}: there is no such setting")
         elif item["type"] == "missing":
-            problems.append(f"{where}: is needed")
+            problems.append(f"{field}: is needed")
         elif item["type"] == "value_error":
-            problems.append(f"{where}: {message}" if where else message)
+            problems.append(f"{field}: {message}" if field else message)
         else:
-            problems.append(f"{where}={item['input']!r}: {message[0].lower()}{message[1:]}")
+            problems.append(f"{field}={item['input']!r}: {message[0].lower()}{message[1:]}")
     if len(problems) > 1:
         heading = f"{heading} has {len(problems)} problems"
     return InputError.collect(heading, problems)

@@ -1,4 +1,4 @@
-"""Settings that a person wrote in YAML, checked; every mistake is one message."""
+"""Read settings from YAML and check them; one message names every mistake."""
 
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,35 +12,36 @@ from hybridir.errors import InputError
 Checked = TypeVar("Checked", bound=BaseModel)
 
 
-def read_yaml(text: str | bytes, where: str) -> Any:
+def read_yaml(text: str | bytes, source: str) -> Any:
     """Read YAML.
 
     Args:
-        text: UTF-8, if bytes.
-        where: it is from, for messages.
+        text: YAML; bytes are UTF-8.
+        source: origin of the text, for messages.
 
     Raises:
-        InputError: if it is no YAML.
+        InputError: if the text is not YAML.
     """
     try:
         content = yaml.safe_load(text.decode() if isinstance(text, bytes) else text)
         _check_texts(content, set())
         return content
     except (yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
-    # PyYAML passes on what Python says of a value: a date without a day, a number without end.
+        raise InputError(f"{source}: not YAML: {' '.join(str(error).split())}") from None
+    # PyYAML passes on Python's errors for single values, such as an impossible date or a number of
+    # too many digits.
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"{where}: not YAML: a value cannot be read ({reason})") from None
+        raise InputError(f"{source}: not YAML: a value cannot be read ({reason})") from None
 
 
-def validate(kind: type[Checked], content: object, where: str) -> Checked:
+def validate(kind: type[Checked], content: object, source: str) -> Checked:
     """Check settings against their model.
 
     Args:
         kind: the model.
-        content: what `read_yaml` gave.
-        where: it is from, for messages.
+        content: parsed YAML, from `read_yaml`.
+        source: origin of the content, for messages.
 
     Raises:
         InputError: with all mistakes in one message.
@@ -48,18 +49,7 @@ def validate(kind: type[Checked], content: object, where: str) -> Checked:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        raise describe_problems(where, error) from None
-
-
-def _check_texts(content: object, seen: set[int]) -> None:
-    """Raise if an escape names half of a surrogate pair, which no file or terminal can hold."""
-    if isinstance(content, str):
-        content.encode()
-    elif isinstance(content, dict | list) and id(content) not in seen:  # anchors may make circles
-        seen.add(id(content))
-        for inner in content.items() if isinstance(content, dict) else content:
-            for each in inner if isinstance(inner, tuple) else (inner,):
-                _check_texts(each, seen)
+        raise describe_problems(source, error) from None
 
 
 def read_trial(path: Path) -> TrialConfig:
@@ -73,3 +63,14 @@ def read_trial(path: Path) -> TrialConfig:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     return validate(TrialConfig, read_yaml(text, str(path)), str(path))
+
+
+def _check_texts(content: object, seen: set[int]) -> None:
+    """Raise for half a surrogate pair: an escape can name it, but no file can hold it."""
+    if isinstance(content, str):
+        content.encode()
+    elif isinstance(content, dict | list) and id(content) not in seen:  # anchors may make cycles
+        seen.add(id(content))
+        for inner in content.items() if isinstance(content, dict) else content:
+            for value in inner if isinstance(inner, tuple) else (inner,):
+                _check_texts(value, seen)

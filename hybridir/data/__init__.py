@@ -1,4 +1,4 @@
-"""Texts: what is trained on, and the benchmarks that are reported on."""
+"""Texts: training tables and benchmarks."""
 
 from hybridir.data.benchmark import Benchmark
 from hybridir.data.load import TrainingData, load_benchmarks, load_training

@@ -1,4 +1,4 @@
-"""A retrieval benchmark: queries, one pool of passages per language, and what is relevant."""
+"""A retrieval benchmark: queries, a pool of passages per language, and their relevance."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,12 +12,12 @@ from hybridir.data.pairs import Pairs
 from hybridir.errors import InputError
 
 
-@dataclass(frozen=True, eq=False)  # known by identity, so that what follows from it can be kept
+@dataclass(frozen=True, eq=False)  # equal by identity, so that results can be cached by it
 class Benchmark:
     """Queries and passages of all languages, flat, with the relevance between them.
 
-    Q queries, N passages, L languages. Passages are ordered by language, so that the pool of one
-    language is a slice; all pools together are the multilingual pool.
+    Q queries, N passages, L languages, R relevant occurrences. Passages are ordered by language,
+    so that the pool of a language is a slice; all pools together are the multilingual pool.
 
     Attributes:
         name: names the scores, for example ``"xquad-r"``.
@@ -30,7 +30,24 @@ class Benchmark:
         passages: N texts.
         relevant_offsets: [Q + 1]; the relevant passages of query q, over all languages, are
             ``relevant[relevant_offsets[q]:relevant_offsets[q + 1]]``.
-        relevant: passage indices, increasing within a query.
+        relevant: [R] passage indices, increasing within a query.
+
+    One question in two languages, with a relevant passage in each:
+
+    >>> from hybridir import Benchmark
+    >>> from hybridir.data.benchmark import build_benchmark
+    >>> benchmark: Benchmark = build_benchmark(
+    ...     "authors",
+    ...     queries=[("q1", "en", "Who wrote Faust?"), ("q1", "de", "Wer schrieb Faust?")],
+    ...     passages=[
+    ...         ("en-1", "en", "Goethe wrote Faust."),
+    ...         ("en-2", "en", "Weimar is in Thuringia."),
+    ...         ("de-1", "de", "Goethe schrieb Faust."),
+    ...     ],
+    ...     relevant={"q1": {"en-1", "de-1"}},
+    ... )
+    >>> benchmark.languages, benchmark.queries
+    (('de', 'en'), ['Wer schrieb Faust?', 'Who wrote Faust?'])
     """
 
     name: str
@@ -45,18 +62,18 @@ class Benchmark:
     relevant: NDArray[np.int64]
 
     @cached_property
-    def pools(self) -> NDArray[np.int64]:
-        """[L + 1] boundaries: the pool of language l is ``pools[l]:pools[l + 1]``."""
+    def pool_offsets(self) -> NDArray[np.int64]:
+        """[L + 1]; the pool of language l is ``pool_offsets[l]:pool_offsets[l + 1]``."""
         return np.searchsorted(self.passage_languages, np.arange(len(self.languages) + 1))
 
     @cached_property
-    def relevant_to(self) -> NDArray[np.int64]:
-        """The query of each entry of `relevant`."""
+    def relevant_queries(self) -> NDArray[np.int64]:
+        """[R] the query of each entry of `relevant`."""
         return np.repeat(np.arange(len(self.queries)), np.diff(self.relevant_offsets))
 
     @cached_property
     def relevant_languages(self) -> NDArray[np.int64]:
-        """The language of each entry of `relevant`."""
+        """[R] the language of each entry of `relevant`."""
         return self.passage_languages[self.relevant].astype(np.int64)
 
     @cached_property
@@ -78,6 +95,19 @@ class Benchmark:
         return sha.hexdigest()
 
 
+@dataclass(frozen=True)
+class Reading:
+    """Paragraphs for a reader to extract answers from, and the gold answers.
+
+    Attributes:
+        paragraphs: passage id -> text of the paragraph that holds the passage.
+        answers: (question id, language) -> gold answers, one or more.
+    """
+
+    paragraphs: Mapping[str, str]
+    answers: Mapping[tuple[str, str], tuple[str, ...]]
+
+
 def build_benchmark(
     name: str,
     queries: Iterable[tuple[str, str, str]],
@@ -86,33 +116,34 @@ def build_benchmark(
     *,
     empty_pools: bool = False,
 ) -> Benchmark:
-    """Lay out a benchmark from plain tuples.
+    """Build a benchmark from plain tuples.
 
     Args:
         name: names the scores.
         queries: (question id, language, text).
         passages: (passage id, language, text).
         relevant: question id -> ids of its relevant passages in all languages.
-        empty_pools: let a language have queries but no passages: they have relevant ones in
-            others.
+        empty_pools: let a language have queries but no passages; those in other languages are
+            relevant.
 
     Returns:
-        The benchmark, queries and passages sorted by language (given order within a language).
+        The benchmark, queries and passages sorted by language, in the order of the arguments
+        within one.
 
     Raises:
         InputError: if a query has no relevant passage, a relevant passage is missing, a passage id
-            occurs twice, a question is there twice in one language, or a language has queries but
-            no passages.
+            occurs twice, a question occurs twice in one language, or a language has queries but no
+            passages.
     """
     query_rows = sorted(queries, key=lambda row: row[1])
     passage_rows = sorted(passages, key=lambda row: row[1])
     position = {passage_id: index for index, (passage_id, _, _) in enumerate(passage_rows)}
-    asked = {row[1] for row in query_rows} if empty_pools else set()
-    languages = tuple(sorted({row[1] for row in passage_rows} | asked))
+    query_languages = {row[1] for row in query_rows} if empty_pools else set()
+    languages = tuple(sorted({row[1] for row in passage_rows} | query_languages))
     code = {language: index for index, language in enumerate(languages)}
     _check(name, query_rows, passage_rows, position, relevant, empty_pools)
 
-    found = [sorted(position[key] for key in relevant[row[0]]) for row in query_rows]
+    indices = [sorted(position[key] for key in relevant[row[0]]) for row in query_rows]
     return Benchmark(
         name=name,
         languages=languages,
@@ -122,8 +153,8 @@ def build_benchmark(
         passage_ids=[row[0] for row in passage_rows],
         passage_languages=np.array([code[row[1]] for row in passage_rows], dtype=np.int32),
         passages=[row[2] for row in passage_rows],
-        relevant_offsets=np.cumsum([0, *map(len, found)], dtype=np.int64),
-        relevant=np.array([index for row in found for index in row], dtype=np.int64),
+        relevant_offsets=np.cumsum([0, *map(len, indices)], dtype=np.int64),
+        relevant=np.array([index for row in indices for index in row], dtype=np.int64),
     )
 
 
@@ -158,12 +189,12 @@ def _check(
 
 
 def benchmark_from_pairs(name: str, pairs: Pairs) -> Benchmark:
-    """Make a benchmark of a training table's rows, as the development split does.
+    """Make a benchmark of a training table's rows, for the development split.
 
     The pool of a language holds its distinct passages. Relevant for a question are the passages of
-    the same question id in every language. A language that has questions alone has no monolingual
-    setting. This construction is the project's own; LAReQA's, with every sentence of a paragraph
-    as a candidate, is in `hybridir.data.readers.lareqa`.
+    the same question id in every language. A language without passages has no monolingual setting.
+    This construction is the project's own; LAReQA's, with every sentence of a paragraph as a
+    candidate, is in `hybridir.data.readers.lareqa`.
     """
     passage_id: dict[tuple[str, str], str] = {}
     relevant: dict[str, set[str]] = {}
@@ -178,16 +209,3 @@ def benchmark_from_pairs(name: str, pairs: Pairs) -> Benchmark:
         relevant,
         empty_pools=True,
     )
-
-
-@dataclass(frozen=True)
-class Reading:
-    """Texts to read an answer out of, and the answers that would be right.
-
-    Attributes:
-        paragraphs: passage id -> text of the paragraph that the passage stands in.
-        answers: (question id, language) -> gold answers, one or more.
-    """
-
-    paragraphs: Mapping[str, str]
-    answers: Mapping[tuple[str, str], tuple[str, ...]]

@@ -1,4 +1,4 @@
-"""The training table: one question and its passage per row, mostly in one language."""
+"""The training table: a question and its passage per row, mostly in the same language."""
 
 import hashlib
 from collections import Counter
@@ -24,10 +24,24 @@ class Pairs:
         question_id: shared by the translations of one question.
         passage_group: shared by passages that must never be negatives of each other:
             translations of one passage, and passages that answer the same question.
-        language: code of the question's language, and of the passage's unless that is given.
+        language: code of the question's language, and of the passage's unless `passage_language`
+            says otherwise.
         question: text of the question.
         passage: text of the passage that answers it.
-        passage_language: codes of the passages' languages, if any differs from its question's.
+        passage_language: codes of the passages' languages; None if each is its question's.
+
+    Two questions, the first of them also in German:
+
+    >>> from hybridir import Pairs
+    >>> pairs = Pairs(
+    ...     question_id=["q1", "q1", "q2"],
+    ...     passage_group=["p1", "p1", "p2"],
+    ...     language=["en", "de", "en"],
+    ...     question=["Who wrote Faust?", "Wer schrieb Faust?", "Where is Weimar?"],
+    ...     passage=["Goethe wrote Faust.", "Goethe schrieb Faust.", "Weimar is in Thuringia."],
+    ... )
+    >>> len(pairs), pairs.languages
+    (3, ('de', 'en'))
     """
 
     question_id: Sequence[str]
@@ -38,9 +52,9 @@ class Pairs:
     passage_language: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        """Make tables that say the same equal: a column that repeats another one is left out."""
-        given = self.passage_language
-        if given is not None and list(given) == list(self.language):
+        """Leave out a column that repeats another, so that tables of equal content are equal."""
+        codes = self.passage_language
+        if codes is not None and list(codes) == list(self.language):
             object.__setattr__(self, PASSAGE_LANGUAGE, None)
 
     def __len__(self) -> int:
@@ -72,27 +86,27 @@ class Pairs:
         return sha.hexdigest()
 
     def select(self, rows: Iterable[int]) -> "Pairs":
-        """Take some rows, in the order given."""
+        """Take some rows, in the order of `rows`."""
         rows = list(rows)
         return Pairs(*([getattr(self, column)[row] for row in rows] for column in self.columns))
 
     def in_languages(self, languages: Iterable[str]) -> "Pairs":
         """Keep the rows whose question and passage are both in one of some languages."""
-        wanted = set(languages)
+        chosen = set(languages)
         return self.select(
             row
             for row, codes in enumerate(zip(self.language, self.passage_languages, strict=True))
-            if wanted.issuperset(codes)
+            if chosen.issuperset(codes)
         )
 
 
-def joined(tables: Sequence[Pairs], *, apart: bool = True) -> Pairs:
-    """Put tables one after another.
+def concatenate(tables: Sequence[Pairs], *, number_ids: bool = True) -> Pairs:
+    """Put the tables of several data sets one after another.
 
     Args:
-        tables: those of several data sets.
-        apart: put the number of its table in front of each question id and passage group, where
-            there are several tables, so that equal ones of two data sets stay different.
+        tables: a single one is returned as it is.
+        number_ids: put the number of its table in front of each question id and passage group, so
+            that equal ones of two data sets stay different.
     """
     if len(tables) == 1:
         return tables[0]
@@ -100,11 +114,13 @@ def joined(tables: Sequence[Pairs], *, apart: bool = True) -> Pairs:
         column: [text for table in tables for text in getattr(table, column)] for column in COLUMNS
     }
     columns[PASSAGE_LANGUAGE] = [code for table in tables for code in table.passage_languages]
-    if apart:
-        number = [index for index, table in enumerate(tables, start=1) for _ in range(len(table))]
+    if number_ids:
+        numbers = [
+            number for number, table in enumerate(tables, start=1) for _ in range(len(table))
+        ]
         for column in ("question_id", "passage_group"):
             columns[column] = [
-                f"{index}/{text}" for index, text in zip(number, columns[column], strict=True)
+                f"{number}/{text}" for number, text in zip(numbers, columns[column], strict=True)
             ]
     return Pairs(**columns)
 
@@ -126,8 +142,8 @@ def row_problems(pairs: Pairs) -> list[tuple[int, str]]:
         if empty:
             problems.append((row, f"empty {' and '.join(empty)}"))
         elif unknown:
-            known = " ".join(sorted(LANGUAGES))
-            problems.append((row, f"unknown language {unknown[0]!r}; known codes are {known}"))
+            codes = " ".join(sorted(LANGUAGES))
+            problems.append((row, f"unknown language {unknown[0]!r}; known codes are {codes}"))
         elif broken := [c for c in pairs.columns if not is_unicode(getattr(pairs, c)[row])]:
             problems.append((row, f"half of a surrogate pair in {' and '.join(broken)}"))
         elif key in first:
@@ -151,11 +167,11 @@ def split_by_group(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, Pairs]
 
     Args:
         pairs: the table.
-        share: share of the passage groups that goes to the second part, in (0, 1).
+        share: share of the passage groups that goes to the second table, in (0, 1).
         seed: decides which groups.
 
     Returns:
-        (training part, development part), rows in their old order.
+        (training table, development table), rows in their old order.
 
     Raises:
         InputError: if either side would be empty.
@@ -176,18 +192,18 @@ def split_by_group(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, Pairs]
     )
 
 
-def part_of_groups(pairs: Pairs, number: int, of: int, seed: int) -> Pairs:
-    """Deal the passage groups into parts at random, and keep the rows of one.
+def select_data_part(pairs: Pairs, number: int, n_parts: int, seed: int) -> Pairs:
+    """Deal the passage groups into parts at random, and keep the rows of one part.
 
-    Parts have no passage in common, so that they are independent samples wherever the groups are.
+    Parts have no passage in common, so that they are independent samples if the groups are.
     Random subsets overlap, and a variance between them is too small (Nadeau and Bengio, Inference
     for the Generalization Error, Machine Learning 52, 2003).
 
     Args:
         pairs: the table.
-        number: which part, from 0.
-        of: how many there are; their numbers of groups differ by one at most.
-        seed: decides which groups go where.
+        number: of the part, from 0.
+        n_parts: number of parts; their numbers of groups differ by one at most.
+        seed: decides which part a group goes to.
 
     Returns:
         The rows of that part, in their old order.
@@ -196,13 +212,13 @@ def part_of_groups(pairs: Pairs, number: int, of: int, seed: int) -> Pairs:
         InputError: if there are fewer groups than parts.
     """
     groups = sorted(set(pairs.passage_group))
-    if len(groups) < of:
+    if len(groups) < n_parts:
         raise InputError(
-            f"{of} parts of the training data: there are {len(groups)} passage groups; "
+            f"{n_parts} parts of the training data: there are {len(groups)} passage groups; "
             f"choose at most {len(groups)} parts"
         )
     order = np.random.default_rng(seed).permutation(len(groups))
-    dealt = {groups[index] for index in order[number::of]}
+    dealt = {groups[index] for index in order[number::n_parts]}
     return pairs.select(row for row, group in enumerate(pairs.passage_group) if group in dealt)
 
 
@@ -213,12 +229,12 @@ def shared_questions(pairs: Pairs) -> Pairs:
     the mixing ratio is not confounded with the data. Rows that cross languages by themselves are
     left out: no monolingual batch could have them.
     """
-    own = [
+    monolingual = [
         row
         for row, (question, passage) in enumerate(
             zip(pairs.language, pairs.passage_languages, strict=True)
         )
         if question == passage
     ]
-    count = Counter(pairs.question_id[row] for row in own)
-    return pairs.select(row for row in own if count[pairs.question_id[row]] > 1)
+    count = Counter(pairs.question_id[row] for row in monolingual)
+    return pairs.select(row for row in monolingual if count[pairs.question_id[row]] > 1)

@@ -1,4 +1,4 @@
-"""Transformer encoders of Hugging Face, made anew or loaded."""
+"""Transformer encoders of Hugging Face, initialised or loaded."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -7,18 +7,16 @@ import torch
 from torch import nn
 from transformers import AutoModel, BertConfig, BertModel, PreTrainedModel
 
+from hybridir.config import FromScratchConfig
 from hybridir.errors import InputError
 
 Pooling = Literal["mean", "cls", "pooler"]
 
 
 def new_backbone(
+    config: FromScratchConfig,
     *,
     vocabulary: int,
-    layers: int,
-    hidden_size: int,
-    intermediate_size: int,
-    heads: int,
     max_length: int,
     pad_token: int,
     dropout: float,
@@ -27,22 +25,19 @@ def new_backbone(
     """Initialise a BERT at random.
 
     Args:
-        vocabulary: number of tokens.
-        layers: number of layers.
-        hidden_size: D.
-        intermediate_size: width of the feed-forward layers.
-        heads: attention heads.
+        config: layers and widths.
+        vocabulary: number of tokens, at most the configured one.
         max_length: longest text, in tokens.
         pad_token: id of the padding token.
-        dropout: of hidden states and attention.
+        dropout: dropout rate of hidden states and attention.
         seed: decides the weights.
     """
-    config = BertConfig(
+    bert = BertConfig(
         vocab_size=vocabulary,
-        num_hidden_layers=layers,
-        hidden_size=hidden_size,
-        num_attention_heads=heads,
-        intermediate_size=intermediate_size,
+        num_hidden_layers=config.layers,
+        hidden_size=config.hidden_size,
+        num_attention_heads=config.heads,
+        intermediate_size=config.intermediate_size,
         max_position_embeddings=max_length,
         pad_token_id=pad_token,
         hidden_dropout_prob=dropout,
@@ -50,8 +45,8 @@ def new_backbone(
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        config._attn_implementation = unpacked_attention()
-        return BertModel(config)
+        bert._attn_implementation = unpacked_attention()
+        return BertModel(bert)
 
 
 def load_backbone(
@@ -63,19 +58,19 @@ def load_backbone(
         source: a local Hugging Face folder, or a hub id.
         revision: commit of the hub repository; None for a folder.
         dropout: replaces the dropout that the model was pretrained with.
-        pooling: what the model is for; only ``pooler`` needs the pooler's weights.
+        pooling: only ``pooler`` needs the pooler's weights.
 
     Raises:
-        InputError: if there is no usable model, or some of its weights are not there.
+        InputError: if no usable model is found, or some of its weights are missing.
     """
     options = {} if revision is None else {"revision": revision}
     model: PreTrainedModel
     try:
-        # What the weights leave out is drawn at random, even a pooler that nothing uses: from a
-        # fixed seed, so that it is the same in every process.
+        # Weights that the files leave out are drawn at random, even those of an unused pooler; a
+        # fixed seed draws the same ones in every process.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            model, found = AutoModel.from_pretrained(
+            model, report = AutoModel.from_pretrained(
                 source,
                 local_files_only=isinstance(source, Path),
                 use_safetensors=True,
@@ -85,34 +80,34 @@ def load_backbone(
                 ignore_mismatched_sizes=True,  # they are refused below, by name
                 **options,
             )
-    # transformers passes on whatever a damaged file makes of its code.
+    # A damaged file can make transformers raise any exception.
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise InputError(
             f"encoder {str(source)!r} cannot be loaded: {reason}; give a Hugging Face folder with "
             "config.json, tokenizer.json and model.safetensors, or a hub id with its revision"
         ) from None
-    _check_whole(source, model, found, pooling)
+    _check_complete(source, model, report, pooling)
     _set_dropout(model, dropout)
     return model
 
 
-def _check_whole(
-    source: str | Path, model: PreTrainedModel, found: dict[str, Any], pooling: Pooling
+def _check_complete(
+    source: str | Path, model: PreTrainedModel, report: dict[str, Any], pooling: Pooling
 ) -> None:
-    """Refuse weights drawn at random where pretrained ones were asked for."""
+    """Refuse a pretrained model of which some weights would be drawn at random."""
     if pooling == "pooler" and getattr(model, "pooler", None) is None:
         raise InputError(
             f"encoder {str(source)!r}: encoder.pooling=pooler, but {type(model).__name__} has no "
             "pooler; set encoder.pooling to mean or cls"
         )
-    lacking = {*found["missing_keys"], *(entry[0] for entry in found["mismatched_keys"])}
+    missing = {*report["missing_keys"], *(entry[0] for entry in report["mismatched_keys"])}
     if pooling != "pooler":
-        lacking = {name for name in lacking if not name.startswith("pooler.")}
-    if lacking:
+        missing = {name for name in missing if not name.startswith("pooler.")}
+    if missing:
         raise InputError(
-            f"encoder {str(source)!r}: {len(lacking)} weights of {type(model).__name__} are "
-            f"missing or of another shape, e.g. {min(lacking)!r}; config.json and "
+            f"encoder {str(source)!r}: {len(missing)} weights of {type(model).__name__} are "
+            f"missing or of another shape, e.g. {min(missing)!r}; config.json and "
             "model.safetensors must belong together"
         )
 
@@ -126,9 +121,9 @@ def unpacked_attention() -> str:
 
 
 def _set_dropout(model: nn.Module, dropout: float) -> None:
-    """Architectures name their dropout differently and read it while building; set what is built.
+    """Set every dropout rate of a built model, since architectures name theirs differently.
 
-    Some attention layers keep their probability as a number.
+    Some attention layers keep the rate as a number.
     """
     for module in model.modules():
         if isinstance(module, nn.Dropout):

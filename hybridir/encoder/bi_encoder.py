@@ -1,11 +1,11 @@
 """The bi-encoder: one transformer for questions and passages, pooled and L2-normalised.
 
-Notation: B texts, T tokens in all, L tokens of the longest text, D dimensions.
+Shapes: B texts, T tokens end to end, D dimensions; b texts of w tokens each.
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -15,66 +15,124 @@ from transformers import PreTrainedModel
 
 from hybridir.encoder.backbone import Pooling, unpacked_attention
 from hybridir.encoder.packed import attention
-from hybridir.encoder.packed.cpu import Linear, LinearThenGelu, Lookup
-from hybridir.encoder.packed.dropout import Noise, TextDropout
-from hybridir.encoder.packed.packing import Packed, pack
+from hybridir.encoder.packed.cpu import CPU_KERNELS, TokenEmbedding, use_cpu_kernels
+from hybridir.encoder.packed.dropout import DropoutKeys, replace_dropout
+from hybridir.encoder.packed.packing import PackedTexts, inverse_permutation, pack
 
 _LOG = logging.getLogger(__name__)
-# Texts of the comparison of packed with padded; of lengths that show a wrong position or mask.
-_COMPARED = (2, 3, 3, 5)
+# Lengths used by the packed-vs-padded self-check; mixed so that a wrong position or mask shows.
+_CHECKED_LENGTHS = (2, 3, 3, 5)
 _TOLERANCE = 1e-4
-
-Kind = TypeVar("Kind", bound=nn.Module)
+# What an architecture raises that does not know packed texts: an argument too many, a layer with
+# another name, a tensor of another shape, attention of another kind.
+_UNKNOWN_ARCHITECTURE = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 class BiEncoder(nn.Module):
-    """Any transformer encoder with pooling and normalisation.
-
-    Texts go through it packed. Whether an architecture can do that is found out by comparing
-    embeddings of some texts with those of the padded forward pass; one that cannot gets texts
-    padded, in groups of similar length, and says so in the log.
+    """A transformer encoder with pooling and normalisation; `wrap` makes one.
 
     Args:
-        backbone: a Hugging Face encoder.
+        backbone: a Hugging Face encoder, prepared by `wrap`.
         pooling: how token vectors become one: their mean, the first one, or the pooler's output.
-        pad_token: id that fills up shorter texts; attention ignores it.
+        pad_token: id that fills shorter texts; attention ignores it.
+        dropout_keys: shared by the dropout layers of the backbone.
+        cpu_kernels: whether the backbone computes with `hybridir.encoder.packed.cpu`.
 
     Attributes:
         packs: whether texts go through it without padding.
     """
 
-    def __init__(self, backbone: PreTrainedModel, pooling: Pooling, pad_token: int) -> None:
+    def __init__(
+        self,
+        backbone: PreTrainedModel,
+        pooling: Pooling,
+        pad_token: int,
+        *,
+        dropout_keys: DropoutKeys,
+        cpu_kernels: bool,
+    ) -> None:
         super().__init__()
         self.backbone = backbone
         self.pooling = pooling
         self.pad_token = pad_token
-        self.noise = Noise()
-        _replace(backbone, nn.Dropout, lambda dropout: TextDropout(dropout.p, self.noise))
-        _replace(backbone, nn.Linear, Linear)
-        _fuse(backbone)
-        self.lookup = _replace_lookup(backbone)
+        self.dropout_keys = dropout_keys
+        self.cpu_kernels = cpu_kernels
+        self.packs = False
+        self.add_module("lookup", backbone.get_input_embeddings())  # its name in checkpoints
         self._first_position = _first_position(backbone)
-        self.packs = self._can_pack()
-        if not self.packs:
+
+    @classmethod
+    def wrap(
+        cls,
+        backbone: PreTrainedModel,
+        pooling: Pooling,
+        pad_token: int,
+        *,
+        cpu_kernels: bool = CPU_KERNELS,
+    ) -> Self:
+        """Make a bi-encoder of a Hugging Face encoder, which is modified in place.
+
+        Dropout layers are replaced by ones that depend on the text alone, linear layers and the
+        token embedding by faster ones for CPUs, and attention by that of packed texts. Weights
+        stay the same objects under the same names. `packing_obstacle` tells whether the
+        architecture can pack; one that cannot gets texts padded in buckets, and the log says why.
+
+        Args:
+            backbone: a Hugging Face encoder; its weights are trained in place.
+            pooling: how token vectors become one: their mean, the first one, or the pooler's
+                output.
+            pad_token: id that fills shorter texts; attention ignores it.
+            cpu_kernels: see `hybridir.encoder.packed.cpu`.
+        """
+        dropout_keys = DropoutKeys()
+        replace_dropout(backbone, dropout_keys)
+        if cpu_kernels:
+            use_cpu_kernels(backbone)
+        encoder = cls(
+            backbone, pooling, pad_token, dropout_keys=dropout_keys, cpu_kernels=cpu_kernels
+        )
+        obstacle = packing_obstacle(encoder)
+        if obstacle is None:
+            encoder.packs = True
+            backbone.set_attn_implementation(attention.NAME)
+        else:
             _LOG.warning(
-                "%s cannot take texts without padding; they are padded in groups of similar "
+                "%s cannot take texts without padding (%s); they are padded in groups of similar "
                 "length, which takes longer",
                 type(backbone).__name__,
+                obstacle,
             )
-
-    def clear_gradients(self) -> None:
-        """Forget all gradients, and keep the memory of the largest one."""
-        for weight in self.parameters():
-            if weight is not self.lookup.weight:
-                weight.grad = None
-        self.lookup.clear_gradient()
+        return encoder
 
     @property
     def dimension(self) -> int:
         """D, the length of an embedding."""
         return int(self.backbone.config.hidden_size)
 
-    def forward(self, packed: Packed) -> Tensor:
+    @property
+    def token_embedding(self) -> nn.Module:
+        """The layer that turns token ids into vectors."""
+        return self.get_submodule("lookup")
+
+    def clear_gradients(self) -> None:
+        """Forget all gradients; with CPU kernels the largest one keeps its memory."""
+        embedding = self.token_embedding
+        keeps_memory = isinstance(embedding, TokenEmbedding)
+        for weight in self.parameters():
+            if not (keeps_memory and weight is embedding.weight):
+                weight.grad = None
+        if isinstance(embedding, TokenEmbedding):
+            embedding.clear_gradient()
+
+    def forward(self, packed: PackedTexts) -> Tensor:
         """Embed packed texts.
 
         Args:
@@ -84,141 +142,117 @@ class BiEncoder(nn.Module):
             [B, D] unit vectors in the order of the packing, fp32.
         """
         if self.packs and packed.tokens_T.device.type == "cpu":
-            packed = packed.filled()
-        self._begin(packed)
-        pooled_BD = self._pooled(packed) if self.packs else self._pooled_padded(packed)
+            packed = packed.with_filler()
+        self._begin_dropout(packed)
+        pooled_BD = self.pool_packed(packed) if self.packs else self.pool_padded(packed)
         return functional.normalize(pooled_BD, dim=-1)
 
-    def _begin(self, packed: Packed) -> None:
-        """Decide the dropout of a forward pass, which the same packing repeats."""
+    def _begin_dropout(self, packed: PackedTexts) -> None:
+        """Choose the dropout of a forward pass; the same packing repeats it."""
         if not self.training:
-            self.noise.begin(None)
+            self.dropout_keys.begin(None)
         elif self.packs and packed.tokens_T.device.type == "cpu":
             keys_T = packed.keys_T
             if keys_T is None:
-                drawn = torch.randint(2**32, packed.tokens_T.shape).numpy()
-                keys_T = drawn.astype(np.uint32)
-            self.noise.begin(keys_T)
+                drawn_T = torch.randint(2**32, packed.tokens_T.shape).numpy()
+                keys_T = drawn_T.astype(np.uint32)
+            self.dropout_keys.begin(keys_T)
         else:  # torch's own dropout
-            self.noise.begin(None)
+            self.dropout_keys.begin(None)
             if packed.keys_B is not None:
                 torch.manual_seed(int(packed.keys_B[0]))
 
-    def _pooled(self, packed: Packed) -> Tensor:
+    def pool_packed(self, packed: PackedTexts) -> Tensor:
+        """[B, D] pooled texts, computed without padding; fp32."""
         output = self.backbone(
             input_ids=packed.tokens_T[None],
             position_ids=packed.positions_T[None] + self._first_position,
             packed=packed,
-            noise=self.noise,
+            dropout_keys=self.dropout_keys,
         )
         hidden_TD = output.last_hidden_state[0]
-        parts = hidden_TD.split([texts * length for texts, length in packed.groups])
-        by_length = [
-            part.view(count, length, -1)
-            for part, (count, length) in zip(parts, packed.groups, strict=True)
+        runs = hidden_TD.split([texts * length for texts, length in packed.length_runs])
+        runs_bwD = [
+            run.view(texts, length, -1)
+            for run, (texts, length) in zip(runs, packed.length_runs, strict=True)
         ]
-        texts = len(packed.rows_B)  # the filling is none
+        n_texts = len(packed.rows_B)  # without the filler
         if self.pooling == "mean":
-            return torch.cat([part.float().mean(dim=1) for part in by_length])[:texts]
-        first_BD = torch.cat([part[:, 0] for part in by_length])[:texts]
+            return torch.cat([run_bwD.float().mean(dim=1) for run_bwD in runs_bwD])[:n_texts]
+        first_BD = torch.cat([run_bwD[:, 0] for run_bwD in runs_bwD])[:n_texts]
         if self.pooling == "pooler":
             pooler = self.backbone.pooler
             assert isinstance(pooler, nn.Module)
             first_BD = pooler(first_BD[:, None])
         return first_BD.float()
 
-    def _pooled_padded(self, packed: Packed) -> Tensor:
+    def pool_padded(self, packed: PackedTexts) -> Tensor:
+        """[B, D] pooled texts, computed with padding in buckets of similar length; fp32."""
         pooled = []
-        for tokens_bL, lengths_b in packed.buckets(self.pad_token):
-            positions_L = torch.arange(tokens_bL.shape[1], device=tokens_bL.device)
-            mask_bL = positions_L < lengths_b[:, None]
-            output = self.backbone(input_ids=tokens_bL, attention_mask=mask_bL.long())
+        for tokens_bw, lengths_b in packed.buckets(self.pad_token):
+            positions_w = torch.arange(tokens_bw.shape[1], device=tokens_bw.device)
+            mask_bw = positions_w < lengths_b[:, None]
+            output = self.backbone(input_ids=tokens_bw, attention_mask=mask_bw.long())
             if self.pooling == "mean":
-                hidden_bLD = output.last_hidden_state.float() * mask_bL[:, :, None]
-                pooled.append(hidden_bLD.sum(dim=1) / lengths_b[:, None])
+                hidden_bwD = output.last_hidden_state.float() * mask_bw[:, :, None]
+                pooled.append(hidden_bwD.sum(dim=1) / lengths_b[:, None])
             elif self.pooling == "cls":
                 pooled.append(output.last_hidden_state[:, 0].float())
             else:
                 pooled.append(output.pooler_output.float())
         return torch.cat(pooled)
 
-    def _can_pack(self) -> bool:
-        """Try it; the backbone is left with the attention that goes with the answer."""
-        random = np.random.default_rng(0)
-        vocabulary = int(self.backbone.config.vocab_size)
-        ids = np.setdiff1d(np.arange(min(vocabulary, 1000)), [self.pad_token])
-        texts = [random.choice(ids, size=length).astype(np.int32) for length in _COMPARED]
-        (packed,) = pack(texts)
-        if not self.backbone._can_set_attn_implementation():
-            return False
-        was_training = self.training
-        self.eval()
-        try:
-            self.backbone.set_attn_implementation(unpacked_attention())
-            with torch.no_grad():
-                expected = self._pooled_padded(packed)
-                self.backbone.set_attn_implementation(attention.NAME)
-                found = self._pooled(packed)
-            packs = torch.allclose(found, expected, atol=_TOLERANCE, rtol=_TOLERANCE)
-        except Exception:  # whatever an unknown architecture answers to what it does not know
-            packs = False
-        finally:
-            self.train(was_training)
-        if not packs:
-            self.backbone.set_attn_implementation(unpacked_attention())
-        return packs
+
+def packing_obstacle(encoder: BiEncoder) -> str | None:
+    """Compare a few packed texts with the same ones padded.
+
+    Args:
+        encoder: its backbone is left with the attention of padded texts.
+
+    Returns:
+        None if the architecture can pack, otherwise the reason why it cannot.
+    """
+    backbone = encoder.backbone
+    if not backbone._can_set_attn_implementation():
+        return "its attention cannot be replaced"
+    rng = np.random.default_rng(0)
+    n_tokens = min(int(backbone.config.vocab_size), 1000)
+    ids = np.setdiff1d(np.arange(n_tokens), [encoder.pad_token])
+    (packed,) = pack(
+        [rng.choice(ids, size=length).astype(np.int32) for length in _CHECKED_LENGTHS]
+    )
+    was_training = encoder.training
+    encoder.eval()
+    try:
+        backbone.set_attn_implementation(unpacked_attention())
+        with torch.no_grad():
+            padded_BD = encoder.pool_padded(packed)
+            backbone.set_attn_implementation(attention.NAME)
+            packed_BD = encoder.pool_packed(packed)
+        if not torch.allclose(packed_BD, padded_BD, atol=_TOLERANCE, rtol=_TOLERANCE):
+            difference = float((packed_BD - padded_BD).abs().max())
+            return f"packed and padded embeddings differ by {difference:.2g}"
+    except _UNKNOWN_ARCHITECTURE as error:
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+    finally:
+        encoder.train(was_training)
+        backbone.set_attn_implementation(unpacked_attention())
+    return None
 
 
-def embed(encoder: nn.Module, packings: Sequence[Packed]) -> Tensor:
-    """Embed texts.
+def embed(encoder: nn.Module, packings: Sequence[PackedTexts]) -> Tensor:
+    """Embed packed texts.
 
     Args:
         encoder: a `BiEncoder`, possibly wrapped by accelerate.
         packings: B texts, see `hybridir.encoder.packed.packing.pack`.
 
     Returns:
-        [B, D] unit vectors in the order in which the texts were given to `pack`, on the encoder's
-        device.
+        [B, D] unit vectors in the order of the texts passed to `pack`, on the encoder's device.
     """
     device = next(encoder.parameters()).device
-    there = [packed.to(device) for packed in packings]
-    return torch.cat([encoder(packed) for packed in there])[places(there)]
-
-
-def places(packings: Sequence[Packed]) -> Tensor:
-    """Where each text that was packed went.
-
-    Returns:
-        [B] numbers of rows of the embeddings of all packings, one after the other.
-    """
-    return torch.argsort(torch.cat([packed.rows_B for packed in packings]))
-
-
-def _replace(module: nn.Module, kind: type[Kind], make: Callable[[Kind], nn.Module]) -> None:
-    """Put another module into the place of each of a kind."""
-    for name, child in module.named_children():
-        if type(child) is kind:
-            setattr(module, name, make(child))
-        else:
-            _replace(child, kind, make)
-
-
-def _fuse(module: nn.Module) -> None:
-    """Put products and activations together where the architecture is known."""
-    for name, child in module.named_children():
-        if LinearThenGelu.fits(child):
-            assert isinstance(child.dense, nn.Linear)
-            setattr(module, name, LinearThenGelu(child.dense))
-        else:
-            _fuse(child)
-
-
-def _replace_lookup(backbone: PreTrainedModel) -> Lookup:
-    embedding = backbone.get_input_embeddings()
-    assert isinstance(embedding, nn.Embedding), "texts are given as token ids"
-    lookup = embedding if isinstance(embedding, Lookup) else Lookup(embedding)
-    backbone.set_input_embeddings(lookup)
-    return lookup
+    packings = [packed.to(device) for packed in packings]
+    return torch.cat([encoder(packed) for packed in packings])[inverse_permutation(packings)]
 
 
 def _first_position(backbone: PreTrainedModel) -> int:

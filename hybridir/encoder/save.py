@@ -1,4 +1,4 @@
-"""Encoders in a form that sentence-transformers loads and that gives the same vectors there."""
+"""Save an encoder so that sentence-transformers loads it and computes the same vectors."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from transformers import PreTrainedTokenizerBase
 
 from hybridir.config import EncoderConfig
 from hybridir.encoder.bi_encoder import BiEncoder
-from hybridir.runtime.files import replacing
+from hybridir.runtime.files import atomic_write
 
 _MODULES = ("Transformer", "Pooling", "Normalize")
 _FOLDERS = ("", "1_Pooling", "2_Normalize")
@@ -19,17 +19,17 @@ def save_encoder(
     """Save an encoder as a sentence-transformers folder with safetensors weights.
 
     Args:
-        encoder: what to save.
+        encoder: the encoder.
         tokenizer: its tokenizer.
-        config: pooling, prefixes and lengths. For pooling ``pooler`` sentence-transformers has no
-            module: the folder then is a plain Hugging Face one, which transformers loads. For the
-            others it knows one length, the longer one: a text that was cut at the shorter one here
-            is read further there.
-        folder: where; it is whole or absent.
+        config: pooling, prefixes and lengths. sentence-transformers has no module for the pooling
+            ``pooler``: the folder then is a plain Hugging Face one, which transformers loads. For
+            the other poolings it knows one length, the longer one: there it reads on where a text
+            was cut at the shorter one here.
+        folder: destination; it is whole or absent.
     """
-    with replacing(folder) as part:
-        encoder.backbone.save_pretrained(part)
-        tokenizer.save_pretrained(part)
+    with atomic_write(folder) as unfinished:
+        encoder.backbone.save_pretrained(unfinished)
+        tokenizer.save_pretrained(unfinished)
         if config.pooling == "pooler":
             return
         modules = [
@@ -41,9 +41,9 @@ def save_encoder(
             }
             for index, (module, path) in enumerate(zip(_MODULES, _FOLDERS, strict=True))
         ]
-        _write_json(part / "modules.json", modules)
+        _write_json(unfinished / "modules.json", modules)
         longest = max(config.query_length, config.passage_length)
-        _write_json(part / "sentence_bert_config.json", {"max_seq_length": longest})
+        _write_json(unfinished / "sentence_bert_config.json", {"max_seq_length": longest})
         pooling = {
             "word_embedding_dimension": encoder.dimension,
             "pooling_mode_cls_token": config.pooling == "cls",
@@ -51,14 +51,16 @@ def save_encoder(
             "pooling_mode_max_tokens": False,
             "pooling_mode_mean_sqrt_len_tokens": False,
         }
-        _write_json(part / "1_Pooling" / "config.json", pooling)
-        (part / "2_Normalize").mkdir()
+        _write_json(unfinished / "1_Pooling" / "config.json", pooling)
+        (unfinished / "2_Normalize").mkdir()
         prompts = {"query": config.query_prefix, "document": config.passage_prefix}
         _write_json(
-            part / "config_sentence_transformers.json",
+            unfinished / "config_sentence_transformers.json",
             {"prompts": prompts, "default_prompt_name": None, "similarity_fn_name": "cosine"},
         )
-        (part / "README.md").write_text(_CARD.format(longest=longest, pooling=config.pooling))
+        (unfinished / "README.md").write_text(
+            _CARD.format(longest=longest, pooling=config.pooling)
+        )
 
 
 _CARD = """---

@@ -1,4 +1,4 @@
-"""What the folder of an encoder that was made elsewhere says about its use.
+"""How to use an encoder that was made elsewhere, as its folder says.
 
 A sentence-transformers folder names pooling, prompts and the longest text; a plain Hugging Face
 folder names none of them, and the defaults of `hybridir.config.trial.EncoderConfig` hold.
@@ -11,7 +11,7 @@ from typing import Any
 
 from hybridir.errors import InputError
 
-_LONGEST = 512  # tokens, the most that EncoderConfig takes
+_MAX_LENGTH = 512  # tokens, the most that EncoderConfig takes
 _LEGACY = {
     "pooling_mode_mean_tokens": "mean",
     "pooling_mode_cls_token": "cls",
@@ -24,91 +24,92 @@ _CONTENT = (".json", ".safetensors", ".txt", ".model")
 
 
 def local_folder(encoder: str, revision: str | None) -> Path:
-    """Find an encoder, and fetch it if it is on the Hugging Face hub.
+    """Find the folder of an encoder; fetch it if it is on the Hugging Face hub.
 
     Args:
         encoder: a folder, or a hub id.
         revision: commit that pins the hub id.
 
     Raises:
-        InputError: if there is no such folder, and nothing to fetch.
+        InputError: if neither a folder nor a hub repository is found.
     """
     folder = Path(encoder)
     if folder.is_dir():
         if revision is not None:
-            raise InputError(f"--revision {revision}: {encoder} is a folder, which has none")
+            raise InputError(f"revision {revision}: {encoder} is a folder, which has none")
         return folder
     if revision is None:
         raise InputError(
-            f"{encoder}: there is no such folder; a hub id needs --revision, the commit that pins "
-            "its weights"
+            f"{encoder}: no such folder; a hub id needs its revision (--revision), the commit "
+            "that pins its weights"
         )
-    # .3 s to import, which a folder need not spend.
+    # Takes 0.3 s to import, and a local folder does not need it.
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    wanted = [f"*{suffix}" for suffix in _CONTENT]
+    patterns = [f"*{suffix}" for suffix in _CONTENT]
     try:
-        return Path(snapshot_download(encoder, revision=revision, allow_patterns=wanted))
+        return Path(snapshot_download(encoder, revision=revision, allow_patterns=patterns))
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"{encoder} at {revision} cannot be fetched: {reason}") from None
 
 
 def encoder_settings(folder: Path) -> dict[str, Any]:
-    """Read what a folder asks for.
+    """Read pooling, prefixes and lengths from the folder of an encoder.
 
     Args:
-        folder: of sentence-transformers, old or new layout, or of Hugging Face.
+        folder: a sentence-transformers folder of either layout, or a Hugging Face folder.
 
     Returns:
-        Fields of `EncoderConfig`, ``path`` included. Vectors are normalised whatever the folder
-        says, so that similarity is the cosine.
+        Fields of `EncoderConfig`, ``path`` included. The folder cannot switch off normalisation:
+        similarity is always the cosine.
 
     Raises:
-        InputError: if the folder asks for something that would give other vectors here.
+        InputError: if the folder asks for a module that is not supported, so that vectors would
+            differ.
     """
-    found: dict[str, Any] = {"path": folder}
+    settings: dict[str, Any] = {"path": folder}
     if not (folder / "modules.json").is_file():
-        return found
+        return settings
     modules = _read(folder / "modules.json", list)
     kinds = [str(module.get("type", "")).rpartition(".")[2] for module in modules]
     if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
         raise InputError(
-            f"{folder}: modules.json lists {', '.join(kinds)}; what can be used is Transformer, "
+            f"{folder}: modules.json lists {', '.join(kinds)}; supported are Transformer, "
             "Pooling and Normalize (LaBSE's dense layer is its pooler: remove modules.json and "
             "ask for pooling pooler)"
         )
     transformer, pooling = (folder / str(module.get("path", "")) for module in modules[:2])
     if transformer.resolve() != folder.resolve():
         raise InputError(f"{folder}: its weights must lie in the folder itself, not {transformer}")
-    found |= _pooling(pooling / "config.json") | _prompts(folder, pooling / "config.json")
-    longest = _longest(folder)
-    return found | {"query_length": longest, "passage_length": longest}
+    settings |= _pooling(pooling / "config.json") | _prompts(folder, pooling / "config.json")
+    length = _max_length(folder)
+    return settings | {"query_length": length, "passage_length": length}
 
 
 def folder_digest(folder: Path) -> str:
-    """SHA-256 over names and contents of an encoder's files, documents apart."""
+    """SHA-256 over names and contents of an encoder's files, without documents."""
     sha = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.suffix in _CONTENT:
             name = path.relative_to(folder).as_posix()
             sha.update(f"{name}\n{path.stat().st_size}\n".encode())
             with path.open("rb") as file:
-                while part := file.read(1 << 20):
-                    sha.update(part)
+                while block := file.read(1 << 20):
+                    sha.update(block)
     return sha.hexdigest()
 
 
 def _pooling(path: Path) -> dict[str, str]:
     content = _read(path, dict)
-    asked = content.get("pooling_mode")
-    modes = asked if isinstance(asked, list) else [asked] if asked else []
-    modes = modes or [mode for key, mode in _LEGACY.items() if content.get(key)]
+    mode = content.get("pooling_mode")
+    modes = mode if isinstance(mode, list) else [mode] if mode else []
+    modes = modes or [name for key, name in _LEGACY.items() if content.get(key)]
     if modes not in (["mean"], ["cls"]):
         raise InputError(
-            f"{path}: pooling {' and '.join(map(str, modes)) or 'by nothing'}; "
-            "what can be used is mean or cls"
+            f"{path}: pooling {' and '.join(map(str, modes)) or 'not named'}; "
+            "supported are mean and cls"
         )
     return {"pooling": modes[0]}
 
@@ -117,25 +118,25 @@ def _prompts(folder: Path, pooling: Path) -> dict[str, str]:
     path = folder / "config_sentence_transformers.json"
     prompts = _read(path, dict).get("prompts") or {} if path.is_file() else {}
     if not isinstance(prompts, dict):
-        raise InputError(f"{path}: prompts={prompts!r} is no object of texts")
+        raise InputError(f"{path}: prompts={prompts!r} is not an object of texts")
     query = str(prompts.get("query", ""))
     passage = str(prompts.get("document", "") or prompts.get("passage", ""))
     if (query or passage) and not _read(pooling, dict).get("include_prompt", True):
-        raise InputError(f"{pooling}: include_prompt is off, but here prompts are pooled as well")
+        raise InputError(f"{pooling}: include_prompt is off, but here prompts are always pooled")
     return {"query_prefix": query, "passage_prefix": passage}
 
 
-def _longest(folder: Path) -> int:
+def _max_length(folder: Path) -> int:
     for name, key in (
         ("sentence_bert_config.json", "max_seq_length"),
         ("tokenizer_config.json", "model_max_length"),
         ("config.json", "max_position_embeddings"),
     ):
         path = folder / name
-        given = _read(path, dict).get(key) if path.is_file() else None
-        if isinstance(given, int) and given > 0:
-            return min(given, _LONGEST)
-    raise InputError(f"{folder}: nothing in it says how long a text may be")
+        length = _read(path, dict).get(key) if path.is_file() else None
+        if isinstance(length, int) and length > 0:
+            return min(length, _MAX_LENGTH)
+    raise InputError(f"{folder}: its files do not say how long a text may be")
 
 
 def _read(path: Path, kind: type[dict[str, Any]] | type[list[Any]]) -> Any:

@@ -1,4 +1,7 @@
-"""Tokenise once, then memory-map: what every trial on a machine shares."""
+"""Tokenise once, then memory-map: all trials on a machine share the result.
+
+Shapes: B texts, T tokens end to end.
+"""
 
 import hashlib
 import json
@@ -13,21 +16,21 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
-from hybridir.runtime.files import replacing
+from hybridir.runtime.files import atomic_write
 
 _logger = logging.getLogger("hybridir")
 
-# Texts given to the tokenizer at once: enough to keep it busy, little enough to bound memory.
-_CHUNK = 10_000
+# Texts per call of the tokenizer: enough to keep it busy, few enough to bound memory.
+_TEXTS_PER_CALL = 10_000
 
 
 @dataclass(frozen=True)
 class TokenTable:
-    """Token ids of T texts, end to end.
+    """Token ids of B texts, end to end.
 
     Attributes:
-        tokens: [sum of lengths] int32, memory-mapped.
-        offsets: [T + 1] int64; text t is ``tokens[offsets[t]:offsets[t + 1]]``.
+        tokens: [T] int32, memory-mapped.
+        offsets: [B + 1] int64; text b is ``tokens[offsets[b]:offsets[b + 1]]``.
     """
 
     tokens: NDArray[np.int32]
@@ -40,7 +43,7 @@ class TokenTable:
         return self.tokens[self.offsets[row] : self.offsets[row + 1]]
 
     def take(self, rows: NDArray[np.int64]) -> list[NDArray[np.int32]]:
-        """The token ids of some texts."""
+        """The token ids of the texts in some rows."""
         return [self[row] for row in rows]
 
 
@@ -55,39 +58,51 @@ def prepare_tokens(
 ) -> TokenTable:
     """Tokenise texts, or re-open the result of an earlier call with the same input.
 
-    One process does the work while others wait at a lock; the manifest is written last, so that
-    its existence means that the preparation finished. What a disk has damaged is made again.
+    One process does the work while others wait at a lock. The manifest is written last, so that
+    its existence means that the preparation finished. Damaged files are made again.
 
     Args:
-        texts: T texts.
+        texts: B texts.
         tokenizer: a fast Hugging Face tokenizer.
-        prefix: put before each text.
+        prefix: goes before each text.
         max_length: longer texts are cut to this many tokens, special ones included.
         cache: folder of prepared data; each preparation has a folder of its own in it, named by
             the digest of everything that decides the result.
-        digest: of the texts, where it is known; to compute it takes 60 times as long as to open
-            the result (measured on XQuAD-R's passages).
+        digest: digest of the texts. Without it the digest is computed, which takes 60 times as
+            long as opening the result (measured on XQuAD-R's passages).
 
     Returns:
         The memory-mapped tokens.
     """
-    known = [digest or _texts_digest(texts), _tokenizer_digest(tokenizer), prefix, max_length]
-    name = hashlib.sha256(json.dumps(known).encode()).hexdigest()
+    inputs = [digest or _texts_digest(texts), _tokenizer_digest(tokenizer), prefix, max_length]
+    name = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
     folder = cache / f"tokens-{name[:24]}"
-    table = _opened(folder, len(texts))
+    table = _open(folder, len(texts))
     if table is None:
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / f"tokens-{name[:24]}.lock"):
-            table = _opened(folder, len(texts))
+            table = _open(folder, len(texts))
             if table is None:
                 _write(folder, texts, tokenizer, prefix, max_length, name)
-                table = _opened(folder, len(texts))
-    assert table is not None, "what was written can be read"
+                table = _open(folder, len(texts))
+    assert table is not None, "written tokens can be read"
     return table
 
 
-def _opened(folder: Path, texts: int) -> TokenTable | None:
-    """What an earlier call has written, or None if it is not there or damaged."""
+def token_ids(
+    texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, prefix: str, max_length: int
+) -> list[NDArray[np.int32]]:
+    """Token ids of each text, cut to `max_length` tokens with special ones."""
+    rows: list[NDArray[np.int32]] = []
+    for start in range(0, len(texts), _TEXTS_PER_CALL):
+        prefixed = [prefix + text for text in texts[start : start + _TEXTS_PER_CALL]]
+        encoded = tokenizer(prefixed, truncation=True, max_length=max_length)
+        rows += [np.array(ids, dtype=np.int32) for ids in encoded["input_ids"]]
+    return rows
+
+
+def _open(folder: Path, texts: int) -> TokenTable | None:
+    """The table that an earlier call has written; None if it is missing or damaged."""
     if not (folder / "manifest.json").is_file():
         return None
     try:
@@ -95,8 +110,8 @@ def _opened(folder: Path, texts: int) -> TokenTable | None:
             tokens=np.load(folder / "tokens.npy", mmap_mode="r"),
             offsets=np.load(folder / "offsets.npy"),
         )
-    except Exception as error:  # of a damaged header numpy raises nearly anything
-        _logger.warning("%s: damaged (%s), prepared again", folder, type(error).__name__)
+    except Exception as error:  # a damaged header can make numpy raise any exception
+        _logger.warning("%s: damaged (%s); it is prepared again", folder, type(error).__name__)
         return None
     tokens, offsets = table.tokens, table.offsets
     whole = (
@@ -106,7 +121,7 @@ def _opened(folder: Path, texts: int) -> TokenTable | None:
         and bool((np.diff(offsets) >= 0).all())
     )
     if not whole:
-        _logger.warning("%s: damaged, prepared again", folder)
+        _logger.warning("%s: damaged; it is prepared again", folder)
     return table if whole else None
 
 
@@ -118,18 +133,18 @@ def _texts_digest(texts: Sequence[str]) -> str:
     return sha.hexdigest()
 
 
-_of_tokenizer: WeakKeyDictionary[PreTrainedTokenizerBase, str] = WeakKeyDictionary()
+_tokenizer_digests: WeakKeyDictionary[PreTrainedTokenizerBase, str] = WeakKeyDictionary()
 
 
 def _tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
-    """Of the vocabulary and the pipeline, without the truncation that a call may have set."""
-    if tokenizer not in _of_tokenizer:
+    """Digest of vocabulary and pipeline, without the truncation that a call may have set."""
+    if tokenizer not in _tokenizer_digests:
         definition = json.loads(tokenizer.backend_tokenizer.to_str())
         definition.pop("truncation", None)
         definition.pop("padding", None)
         text = json.dumps(definition, sort_keys=True)
-        _of_tokenizer[tokenizer] = hashlib.sha256(text.encode()).hexdigest()
-    return _of_tokenizer[tokenizer]
+        _tokenizer_digests[tokenizer] = hashlib.sha256(text.encode()).hexdigest()
+    return _tokenizer_digests[tokenizer]
 
 
 def _write(
@@ -140,16 +155,12 @@ def _write(
     max_length: int,
     digest: str,
 ) -> None:
-    rows: list[NDArray[np.int32]] = []
-    for start in range(0, len(texts), _CHUNK):
-        chunk = [prefix + text for text in texts[start : start + _CHUNK]]
-        encoded = tokenizer(chunk, truncation=True, max_length=max_length)
-        rows += [np.array(ids, dtype=np.int32) for ids in encoded["input_ids"]]
+    rows = token_ids(texts, tokenizer, prefix, max_length)
     offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
     tokens = np.concatenate(rows) if rows else np.empty(0, dtype=np.int32)
-    with replacing(folder) as part:
-        part.mkdir()
-        np.save(part / "tokens.npy", tokens)
-        np.save(part / "offsets.npy", offsets)
+    with atomic_write(folder) as unfinished:
+        unfinished.mkdir()
+        np.save(unfinished / "tokens.npy", tokens)
+        np.save(unfinished / "offsets.npy", offsets)
         manifest = {"digest": digest, "texts": len(texts), "tokens": len(tokens)}
-        (part / "manifest.json").write_text(json.dumps(manifest) + "\n")
+        (unfinished / "manifest.json").write_text(json.dumps(manifest) + "\n")

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import PreTrainedTokenizerFast
 
 from hybridir.data.pairs import is_unicode
-from hybridir.runtime.files import replacing
+from hybridir.runtime.files import atomic_write
 
 _logger = logging.getLogger("hybridir")
 
@@ -24,16 +24,18 @@ def train_tokenizer(texts: Sequence[str], size: int) -> PreTrainedTokenizerFast:
     The trainer numbers the letters in the order of a randomly seeded hash table and breaks ties
     between merges by these numbers, so that two processes get different vocabularies. Naming all
     letters as special tokens fixes the numbers; the vocabulary is then rebuilt with the real
-    special tokens alone. The letters take half of the vocabulary at most (two tokens each, one of
-    them within words), the most frequent ones; a word with another letter is unknown. Otherwise
-    the characters of Chinese and Japanese would leave no room for words.
+    special tokens alone.
+
+    The most frequent letters take at most half of the vocabulary (two tokens each, one of them
+    within words); a word with a rarer letter is unknown. Otherwise the characters of Chinese and
+    Japanese would leave no room for words.
 
     Args:
-        texts: what to learn from.
-        size: number of tokens at most, special ones and letters included.
+        texts: training text.
+        size: most tokens, special ones and letters included.
 
     Returns:
-        A tokenizer that lower-cases, splits at blanks and punctuation, and frames each text in
+        A tokenizer that lower-cases, splits at spaces and punctuation, and puts each text between
         ``[CLS]`` and ``[SEP]``.
     """
     trained = _pipeline(models.WordPiece(unk_token="[UNK]"))
@@ -52,37 +54,36 @@ def train_tokenizer(texts: Sequence[str], size: int) -> PreTrainedTokenizerFast:
 def cached_tokenizer(
     texts: Sequence[str], size: int, cache: Path, key: str
 ) -> PreTrainedTokenizerFast:
-    """`train_tokenizer`, learned once a machine.
+    """`train_tokenizer`, once on each machine.
 
     Args:
-        texts: what to learn from.
-        size: number of tokens at most.
+        texts: training text.
+        size: most tokens.
         cache: folder of prepared data.
         key: digest of the texts.
     """
     path = cache / f"vocabulary-{key[:24]}-{size}.json"
-    vocabulary = _learned(path)
+    vocabulary = _read(path)
     if vocabulary is None:
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
-            vocabulary = _learned(path)
+            vocabulary = _read(path)
             if vocabulary is None:
                 vocabulary = train_tokenizer(texts, size).get_vocab()
-                with replacing(path) as part:
-                    part.write_text(json.dumps(vocabulary, ensure_ascii=False), "utf-8")
+                with atomic_write(path) as unfinished:
+                    unfinished.write_text(json.dumps(vocabulary, ensure_ascii=False), "utf-8")
     return _wrap(vocabulary)
 
 
-def _learned(path: Path) -> dict[str, int] | None:
-    """The vocabulary of an earlier call, or None if it is not there or damaged."""
+def _read(path: Path) -> dict[str, int] | None:
+    """The vocabulary of an earlier call; None if it is missing or damaged."""
     try:
-        found = json.loads(path.read_text("utf-8"))
-        numbers = sorted(found.values())
+        vocabulary: dict[str, int] = json.loads(path.read_text("utf-8"))
+        numbers = sorted(vocabulary.values())
     except FileNotFoundError:
         return None
     except (ValueError, AttributeError, TypeError, RecursionError):
-        found, numbers = {}, []
-    vocabulary: dict[str, int] = found
+        vocabulary, numbers = {}, []
     if (
         numbers == list(range(len(vocabulary)))
         and vocabulary.keys() >= set(_SPECIAL)
@@ -90,7 +91,7 @@ def _learned(path: Path) -> dict[str, int] | None:
         and {type(number) for number in numbers} == {int}
     ):
         return vocabulary
-    _logger.warning("%s: damaged, learned again", path)
+    _logger.warning("%s: damaged; the vocabulary is learned again", path)
     return None
 
 
@@ -102,13 +103,13 @@ def _pipeline(model: models.Model) -> Tokenizer:
     return tokenizer
 
 
-def _letters(tokenizer: Tokenizer, texts: Iterable[str], most: int) -> list[str]:
-    """The most frequent letters in the order of their code points."""
-    count: Counter[str] = Counter()
+def _letters(tokenizer: Tokenizer, texts: Iterable[str], limit: int) -> list[str]:
+    """The most frequent letters, sorted by code point."""
+    counts: Counter[str] = Counter()
     for text in texts:
-        count.update(tokenizer.normalizer.normalize_str(text))
-    letters = sorted(letter for letter in count if not letter.isspace())
-    return sorted(sorted(letters, key=lambda letter: -count[letter])[:most])
+        counts.update(tokenizer.normalizer.normalize_str(text))
+    letters = sorted(letter for letter in counts if not letter.isspace())
+    return sorted(sorted(letters, key=lambda letter: -counts[letter])[:limit])
 
 
 def _wrap(vocabulary: dict[str, int]) -> PreTrainedTokenizerFast:

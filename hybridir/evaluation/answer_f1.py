@@ -1,15 +1,15 @@
-"""Answer F1: how many words the first passage of a pool shares with a relevant one.
+"""Answer F1: overlap of words between the first passage of a pool and a relevant one.
 
-No publication defines an F1 for retrieval on XQuAD-R, so this one is the project's own: the token
-F1 of SQuAD between the first-ranked passage and the relevant passages of the pool, the best of
-these. Words are counted by the rules of two evaluation scripts:
+No publication defines an F1 for retrieval on XQuAD-R, so this one is the project's own: the best
+token F1, as SQuAD defines it, between the first-ranked passage and a relevant passage of the pool.
+Words are counted by the rules of two evaluation scripts:
 
 - SQuAD v1.1 (Rajpurkar et al. 2016, arXiv 1606.05250), which XQuAD applies to all its languages;
 - MLQA (Lewis et al. 2020, arXiv 1910.07475), whose rules go by language. It has none for
   languages other than ar, de, en, es, hi, vi and zh; those here are the project's own.
 
-Notation: N passages, W words of all passages, G groups of a query with a pool, R relevant
-occurrences, all groups together.
+N passages, T words of all passages, G groups of a query with a pool, R relevant occurrences of all
+groups.
 """
 
 import re
@@ -27,8 +27,8 @@ from hybridir import names
 from hybridir.data import Benchmark
 from hybridir.runtime.jit import compiled
 
-# Passages of a benchmark up to which the words of all are kept: some 100 MB.
-_KEPT = 100_000
+# Word tables of benchmarks with at most this many passages stay in memory: some 100 MB.
+_CACHED_PASSAGES = 100_000
 _ARTICLES = {
     # MLQA's lists, https://github.com/facebookresearch/MLQA (mlqa_evaluation_v1.py).
     "en": r"\b(?:a|an|the)\b",
@@ -39,7 +39,7 @@ _ARTICLES = {
     # The project's own.
     "el": r"\b(?:ο|η|το|οι|τα|του|της|των|τον|την|τους|τις|ένας|μία|μια|ένα)\b",
 }
-# Every ideograph is a word: MLQA's rule for Chinese, the project's own for Japanese and Thai.
+# Each character of these is a word: MLQA's rule for Chinese, the project's own for others.
 _UNSPACED = {"zh": "\u4e00-\u9fa5", "ja": "\u3040-\u30ff\u4e00-\u9fa5", "th": "\u0e00-\u0e7f"}
 _SQUAD_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _SQUAD_PUNCTUATION = re.compile(f"[{re.escape(string.punctuation)}]")
@@ -70,22 +70,22 @@ def mlqa_words(text: str, language: str) -> list[str]:
     return text.split()
 
 
-def token_f1(found: Sequence[str], expected: Sequence[str]) -> float:
-    """Harmonic mean of the shares of common words in either text, repeated words counted.
+def token_f1(candidate: Sequence[str], reference: Sequence[str]) -> float:
+    """Harmonic mean of the shares of common words in two texts; repeated words count repeatedly.
 
     Returns:
-        F1 in [0, 1]; 0 where no word is common, so also for two texts without words.
+        F1 in [0, 1]; 0 where no word is common, and so for two texts without words.
 
     >>> token_f1(["a", "b", "b"], ["b", "c"])
     0.4
     """
-    left = list(expected)
-    same = 0
-    for word in found:
-        if word in left:
-            left.remove(word)
-            same += 1
-    return 2 * same / (len(found) + len(expected)) if same else 0.0
+    unmatched = list(reference)
+    common = 0
+    for word in candidate:
+        if word in unmatched:
+            unmatched.remove(word)
+            common += 1
+    return 2 * common / (len(candidate) + len(reference)) if common else 0.0
 
 
 @dataclass(frozen=True)
@@ -93,59 +93,59 @@ class WordTable:
     """The words of N passages as numbers.
 
     Attributes:
-        words_W: int32, ascending within a passage.
-        offsets: [N + 1]; those of passage n are ``words_W[offsets[n]:offsets[n + 1]]``.
+        words_T: int32, ascending within a passage.
+        offsets: [N + 1]; the words of passage n are ``words_T[offsets[n]:offsets[n + 1]]``.
     """
 
-    words_W: NDArray[np.int32]
+    words_T: NDArray[np.int32]
     offsets: NDArray[np.int64]
 
     def best_f1(
         self,
-        found_G: NDArray[np.int32],
+        first_G: NDArray[np.int32],
         relevant_R: NDArray[np.int64],
         offsets: NDArray[np.int64],
     ) -> NDArray[np.float64]:
-        """The best `token_f1` of a passage with some others.
+        """The best `token_f1` of each group's first passage with its relevant passages.
 
         Args:
-            found_G: a passage for each group.
-            relevant_R: those that it is compared with.
-            offsets: [G + 1]; those of group g are ``relevant_R[offsets[g]:offsets[g + 1]]``.
+            first_G: the first-ranked passage of each group.
+            relevant_R: relevant passages, group after group.
+            offsets: [G + 1]; group g has ``relevant_R[offsets[g]:offsets[g + 1]]``.
 
         Returns:
             [G] values.
         """
-        best_G = np.zeros(len(found_G))
-        _best_f1(self.words_W, self.offsets, found_G, relevant_R, offsets, best_G)
+        best_G = np.zeros(len(first_G))
+        _best_f1(self.words_T, self.offsets, first_G, relevant_R, offsets, best_G)
         return best_G
 
 
 def words_of(
-    benchmark: Benchmark, found_G: NDArray[np.int32], relevant_R: NDArray[np.int64]
+    benchmark: Benchmark, first_G: NDArray[np.int32], relevant_R: NDArray[np.int64]
 ) -> tuple[dict[str, WordTable], NDArray[np.int32], NDArray[np.int64]]:
     """The words of passages by the rules of each measure of `hybridir.names`.
 
     Args:
-        benchmark: with the passages. Those of a small one are split into words once; of a large
-            one only those that are asked for, each time.
-        found_G: passages whose words are needed.
-        relevant_R: the others.
+        benchmark: passages and their languages. All passages of a small benchmark are split into
+            words once; of a large one only those needed, in each call.
+        first_G: passages whose words are needed.
+        relevant_R: more of them.
 
     Returns:
-        The tables, and both arguments as numbers of their rows.
+        The tables, and both arguments as rows of the tables.
     """
-    if len(benchmark.passages) <= _KEPT:
-        return _all_words(benchmark), found_G, relevant_R
-    asked = np.unique(np.concatenate([found_G, relevant_R]))
+    if len(benchmark.passages) <= _CACHED_PASSAGES:
+        return _all_words(benchmark), first_G, relevant_R
+    needed = np.unique(np.concatenate([first_G, relevant_R]))
     return (
-        _words(benchmark, asked.tolist()),
-        np.searchsorted(asked, found_G).astype(np.int32),
-        np.searchsorted(asked, relevant_R),
+        _words(benchmark, needed.tolist()),
+        np.searchsorted(needed, first_G).astype(np.int32),
+        np.searchsorted(needed, relevant_R),
     )
 
 
-@lru_cache(maxsize=4)  # a trial evaluates some benchmarks, and the next one the same
+@lru_cache(maxsize=4)  # a trial evaluates a few benchmarks, and the next trial the same
 def _all_words(benchmark: Benchmark) -> dict[str, WordTable]:
     return _words(benchmark, range(len(benchmark.passages)))
 
@@ -153,9 +153,9 @@ def _all_words(benchmark: Benchmark) -> dict[str, WordTable]:
 def _words(benchmark: Benchmark, rows: Sequence[int]) -> dict[str, WordTable]:
     texts = [benchmark.passages[row] for row in rows]
     languages = (benchmark.languages[benchmark.passage_languages[row]] for row in rows)
-    both = zip(texts, languages, strict=True)
+    pairs = zip(texts, languages, strict=True)
     return {
-        names.ANSWER_F1: word_table(mlqa_words(text, language) for text, language in both),
+        names.ANSWER_F1: word_table(mlqa_words(text, language) for text, language in pairs),
         names.ANSWER_F1_SQUAD: word_table(map(squad_words, texts)),
     }
 
@@ -173,33 +173,34 @@ def word_table(texts: Iterable[list[str]]) -> WordTable:
 
 @compiled
 def _best_f1(
-    words_W: NDArray[np.int32],
+    words_T: NDArray[np.int32],
     word_offsets: NDArray[np.int64],
-    found_G: NDArray[np.int32],
+    first_G: NDArray[np.int32],
     relevant_R: NDArray[np.int64],
     offsets: NDArray[np.int64],
     best_G: NDArray[np.float64],
 ) -> None:
-    for group in range(len(found_G)):
-        start, stop = word_offsets[found_G[group]], word_offsets[found_G[group] + 1]
+    """Write each group's best F1; the words of two passages are compared as sorted lists."""
+    for group in range(len(first_G)):
+        start, stop = word_offsets[first_G[group]], word_offsets[first_G[group] + 1]
         for occurrence in range(offsets[group], offsets[group + 1]):
             passage = relevant_R[occurrence]
-            first, last = word_offsets[passage], word_offsets[passage + 1]
-            here, there, same = start, first, 0
-            while here < stop and there < last:
-                difference = words_W[here] - words_W[there]
+            relevant_start, relevant_stop = word_offsets[passage], word_offsets[passage + 1]
+            left, right, common = start, relevant_start, 0
+            while left < stop and right < relevant_stop:
+                difference = words_T[left] - words_T[right]
                 if difference == 0:
-                    same += 1
-                here += difference <= 0
-                there += difference >= 0
-            if same:
-                f1 = 2 * same / (stop - start + last - first)
+                    common += 1
+                left += difference <= 0
+                right += difference >= 0
+            if common:
+                f1 = 2 * common / (stop - start + relevant_stop - relevant_start)
                 best_G[group] = max(best_G[group], f1)
 
 
 @cache
 def _without_punctuation() -> dict[int, None]:
-    """What `str.translate` drops."""
+    """Table for `str.translate` that drops punctuation."""
     return {
         point: None
         for point in range(sys.maxunicode + 1)

@@ -1,6 +1,6 @@
-"""One encoder, or BM25, on one benchmark, without training: per-query table and page of figures.
+"""All figures of a retriever on a benchmark, without training.
 
-Q queries, N passages, D dimensions.
+Trials and the command ``hybridir evaluate`` use this function as well.
 """
 
 import math
@@ -8,192 +8,144 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hybridir import names
-from hybridir.config import EncoderConfig, EvaluationConfig
+from hybridir.config import EvaluationConfig
 from hybridir.data import Benchmark
-from hybridir.encoder import load_encoder, load_tokenizer
+from hybridir.encoder import LoadedEncoder, load_encoder
 from hybridir.errors import InputError
-from hybridir.evaluation.per_query import ranks_by, ranks_of, table_of_ranks
-from hybridir.evaluation.rank_correlation import WholeRankings
-from hybridir.evaluation.summary import macro_mean, summarise
-from hybridir.retrieval import bm25_scorer, encode_benchmark
-from hybridir.retrieval.ranks import Observer, RelevantRanks
+from hybridir.evaluation.per_query import per_query_table
+from hybridir.evaluation.rank_correlation import FullRankings
+from hybridir.evaluation.summary import summarise
+from hybridir.retrieval import (
+    Embeddings,
+    encode_benchmark,
+    rank_embeddings,
+    rank_scores,
+    rank_stored,
+)
+from hybridir.retrieval.ranks import Observer, RelevantRanks, Scorer
 from hybridir.retrieval.vector_store import StoredVectors
 from hybridir.runtime.precision import accelerator, choose_precision
 
 
 @dataclass(frozen=True)
-class Scored:
-    """What an encoder is worth on a benchmark.
+class Evaluation:
+    """The figures of a retriever on a benchmark, from single queries to headline figures.
 
     Attributes:
-        table: see `hybridir.evaluation.per_query.per_query_table`.
-        whole: what the whole rankings of the multilingual pool tell.
-        summary: headline figures under their full names: those of `summary.summarise`,
-            and the mean rank correlation where there is one.
-        ranks: of the relevant passages, and what ranks first, for `hybridir.evaluation.reader.f1`.
+        table: a row for each query and pool, see `hybridir.evaluation.per_query.per_query_table`.
+        full_rankings: top languages and rank correlation in the multilingual pool.
+        summary: headline figures under their full names: those of
+            `hybridir.evaluation.summary.summarise`, and the mean rank correlation if it has a
+            value.
+        ranks: ranks of the relevant passages and the first passages, for
+            `hybridir.evaluation.reader.f1.reader_table`.
     """
 
     table: pd.DataFrame
-    whole: WholeRankings
+    full_rankings: FullRankings
     summary: dict[str, float]
     ranks: RelevantRanks
 
 
-def score_embeddings(
-    benchmark: Benchmark,
-    queries_QD: NDArray[np.float32],
-    passages_ND: NDArray[np.float32] | StoredVectors,
-    seen_languages: Collection[str],
-    memory_mb: float,
-    observers: Sequence[Observer] = (),
-) -> Scored:
-    """Score every setting.
-
-    Args:
-        benchmark: queries and pools.
-        queries_QD: embeddings of its queries.
-        passages_ND: embeddings of its passages, in memory or in a file.
-        seen_languages: languages that the encoder was trained on.
-        memory_mb: for scores that are held at once, where passages are in a file.
-        observers: see the scores as well, all queries of a question at once; only of passages
-            in memory.
-
-    Raises:
-        InputError: if there are observers, but passages in a file, which are never scored at once.
-        TrialError: if the embeddings are not numbers.
-    """
-    whole = WholeRankings(benchmark)
-    if isinstance(passages_ND, StoredVectors):
-        if observers:
-            raise InputError(
-                f"{benchmark.name}: the rankings of {len(passages_ND)} passages are too many to "
-                "be written; leave out --trec and --mteb"
-            )
-        ranks = ranks_of(benchmark, queries_QD, passages_ND)
-        whole.add_stored(queries_QD, passages_ND, memory_mb)
-    else:
-        ranks = ranks_of(benchmark, queries_QD, passages_ND, [whole.add, *observers])
-    return _scored(benchmark, ranks, whole, seen_languages)
-
-
-def score_encoder(
-    config: EncoderConfig,
+def evaluate(
+    retriever: LoadedEncoder | str | Path | Embeddings | Scorer,
     benchmark: Benchmark,
     *,
-    cache: Path,
-    evaluation: EvaluationConfig,
-    precision: str,
-    seen_languages: Collection[str],
+    seen_languages: Collection[str] = (),
+    settings: EvaluationConfig = EvaluationConfig(),  # noqa: B008 (frozen)
+    precision: str = "fp32",
     observers: Sequence[Observer] = (),
-) -> Scored:
-    """Embed a benchmark's texts and score every setting.
+    cache: Path | None = None,
+) -> Evaluation:
+    """Evaluate a retriever in every setting of a benchmark.
 
     Args:
-        config: where the weights are and how texts become vectors.
-        benchmark: queries and pools.
-        cache: folder of prepared data; of embeddings, too, while they take too much memory.
-        evaluation: tokens at once, and how much memory is too much.
-        precision: ``fp32``, ``bf16`` or ``auto``.
-        seen_languages: languages that the encoder was trained on.
-        observers: see `score_embeddings`.
-
-    Raises:
-        InputError: if the encoder cannot be loaded.
-        TrialError: if its embeddings are not numbers.
-    """
-    tokenizer = load_tokenizer(config, [], "", cache)
-    encoder = load_encoder(config, tokenizer, seed=0)
-    with TemporaryDirectory(dir=_made(cache), prefix="embeddings-") as folder:
-        with accelerator(choose_precision(precision, encoder.dimension)) as accelerate:
-            accelerate.prepare_model(encoder, evaluation_mode=True)
-            embedded = encode_benchmark(
-                encoder,
-                benchmark,
-                tokenizer,
-                config,
-                batch_tokens=evaluation.batch_tokens,
-                cache=cache,
-                memory_mb=evaluation.memory_mb,
-                folder=Path(folder),
-            )
-        return score_embeddings(
-            benchmark, *embedded, seen_languages, evaluation.memory_mb, observers
-        )
-
-
-def score_bm25(
-    benchmark: Benchmark,
-    *,
-    seen_languages: Collection[str],
-    observers: Sequence[Observer] = (),
-) -> Scored:
-    """Score every setting by BM25, see `hybridir.retrieval.bm25.bm25_scorer`.
-
-    Raises:
-        InputError: if bm25s is not installed.
-    """
-    whole = WholeRankings(benchmark)
-    ranks = ranks_by(benchmark, bm25_scorer(benchmark), [whole.add, *observers])
-    return _scored(benchmark, ranks, whole, seen_languages)
-
-
-def _scored(
-    benchmark: Benchmark,
-    ranks: RelevantRanks,
-    whole: WholeRankings,
-    seen_languages: Collection[str],
-) -> Scored:
-    table = table_of_ranks(benchmark, ranks, seen_languages)
-    summary = summarise(table)
-    correlation = whole.mean_rank_correlation()
-    if not math.isnan(correlation):
-        summary[names.bias_metric(benchmark.name, names.RANK_CORRELATION)] = correlation
-    return Scored(table, whole, summary, ranks)
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def settings_of(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Means over the queries of every setting.
-
-    Args:
-        table: per-query table of one benchmark.
+        retriever: an encoder from `hybridir.load_encoder`, put into evaluation mode; or the folder
+            of one; or embeddings of the benchmark; or any other source of scores, for example
+            ``bm25_scorer(benchmark)``.
+        benchmark: queries, pools and relevance.
+        seen_languages: languages that the retriever was trained on, for rank distances.
+        settings: for an encoder or embeddings: tokens at once, and the memory limit.
+        precision: for an encoder: ``fp32``, ``bf16`` or ``auto``.
+        observers: called with the scores of each block of queries; not with embeddings in a file.
+        cache: folder of prepared data, for later calls; by default a temporary one.
 
     Returns:
-        For each pair of question language and pool its names, the number of queries ``n`` and the
-        mean of every measure, under the names that means have (``map``, ``mrr``,
-        ``recall_at_1`` ...); settings in the order of `names.SETTINGS`, languages sorted.
+        Per-query table, full rankings, headline figures and ranks.
+
+    Raises:
+        InputError: if the encoder cannot be loaded, or embeddings in a file have observers.
+        TrialError: if embeddings are not finite.
+
+    An encoder with random weights, on a made-up benchmark:
+
+    >>> from hybridir import evaluate, load_encoder
+    >>> from hybridir.config import EncoderConfig
+    >>> from hybridir.data.synthetic.corpus import synthetic_corpus
+    >>> benchmark = synthetic_corpus(languages=2, seed=20, entities=1).test
+    >>> config = EncoderConfig(from_scratch={"layers": 1, "hidden_size": 32})
+    >>> encoder = load_encoder(config, texts=benchmark.passages)
+    >>> evaluation = evaluate(encoder, benchmark)
+    >>> evaluation.table.groupby("setting", observed=True).size().to_dict()
+    {'monolingual': 480, 'crosslingual': 480, 'multilingual': 480}
+    >>> 0 < evaluation.summary["synthetic-test/map_multilingual"] < 1
+    True
     """
-    keys = [names.SETTING, names.QUERY_LANGUAGE, names.POOL_LANGUAGE]
-    groups = table.groupby(keys, observed=True)
-    means = groups[list(names.MEASURES)].mean()
-    means = means.rename(columns=names.MEAN_NAMES)
-    means.insert(0, "n", groups.size())
-    rows = means.reset_index().astype(dict.fromkeys(keys, "str"))
-    rows["order"] = rows[names.SETTING].map(names.SETTINGS.index)
-    ordered = rows.sort_values(["order", *keys[1:]]).drop(columns="order")
-    return [{str(key): value for key, value in row.items()} for row in ordered.to_dict("records")]
+    if isinstance(retriever, str | Path):
+        retriever = load_encoder(retriever)
+    if isinstance(retriever, Embeddings):
+        return _evaluate_embeddings(retriever, benchmark, seen_languages, settings, observers)
+    if not isinstance(retriever, LoadedEncoder):
+        rankings = FullRankings(benchmark)
+        ranks = rank_scores(benchmark, retriever, [rankings.add, *observers])
+        return _evaluation(benchmark, ranks, rankings, seen_languages)
+    if cache is not None:
+        cache.mkdir(parents=True, exist_ok=True)
+    model = retriever.model
+    with TemporaryDirectory(dir=cache, prefix="embeddings-") as folder:
+        with accelerator(choose_precision(precision, model.dimension)) as accelerate:
+            accelerate.prepare_model(model, evaluation_mode=True)
+            embeddings = encode_benchmark(
+                retriever, benchmark, settings, cache=cache or Path(folder), folder=Path(folder)
+            )
+        return _evaluate_embeddings(embeddings, benchmark, seen_languages, settings, observers)
 
 
-def macro_of(
-    table: pd.DataFrame, measures: Sequence[str] = names.MEASURES
-) -> dict[str, dict[str, float]]:
-    """Macro means of measures, for each kind of setting that the table has."""
-    return {
-        setting: {
-            names.MEAN_NAMES.get(measure, measure): macro_mean(table, measure, setting)
-            for measure in measures
-        }
-        for setting in names.SETTINGS
-        if (table[names.SETTING] == setting).any()
-    }
+def _evaluate_embeddings(
+    embeddings: Embeddings,
+    benchmark: Benchmark,
+    seen_languages: Collection[str],
+    settings: EvaluationConfig,
+    observers: Sequence[Observer],
+) -> Evaluation:
+    queries_QD, passages_ND = embeddings
+    rankings = FullRankings(benchmark)
+    if not isinstance(passages_ND, StoredVectors):
+        ranks = rank_embeddings(benchmark, queries_QD, passages_ND, [rankings.add, *observers])
+        return _evaluation(benchmark, ranks, rankings, seen_languages)
+    if observers:
+        raise InputError(
+            f"{benchmark.name}: embeddings of {len(passages_ND)} passages exceed the memory limit "
+            "and full rankings cannot be written; leave out --trec and --mteb"
+        )
+    ranks = rank_stored(benchmark, queries_QD, passages_ND)
+    rankings.add_stored(queries_QD, passages_ND, settings.memory_mb)
+    return _evaluation(benchmark, ranks, rankings, seen_languages)
+
+
+def _evaluation(
+    benchmark: Benchmark,
+    ranks: RelevantRanks,
+    rankings: FullRankings,
+    seen_languages: Collection[str],
+) -> Evaluation:
+    table = per_query_table(benchmark, ranks, seen_languages)
+    summary = summarise(table)
+    correlation = rankings.mean_rank_correlation()
+    if not math.isnan(correlation):
+        summary[names.bias_metric(benchmark.name, names.RANK_CORRELATION)] = correlation
+    return Evaluation(table, rankings, summary, ranks)

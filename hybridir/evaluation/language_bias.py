@@ -1,6 +1,8 @@
 """Language bias of a retriever, from the multilingual rows of a per-query table.
 
-L languages. The table is that of `evaluation.per_query`, for one benchmark; this file needs pandas
+L languages.
+
+The table is that of `hybridir.evaluation.per_query`, for one benchmark. This file needs pandas
 only, so that the analysis can use it as well.
 """
 
@@ -10,15 +12,16 @@ from hybridir import names
 
 
 def rank_distance(table: pd.DataFrame, seen_only: bool = False) -> float:
-    """Say how far apart the relevant passages of a question lie in the multilingual pool.
+    """Mean distance between a question's relevant passages in the multilingual pool.
 
-    Per question the worst minus the best rank of its relevant passages; the mean over questions;
-    the mean over question languages. A question with one relevant passage has distance 0.
+    For each question the worst minus the best rank of its relevant passages; the mean over
+    questions; then the mean over question languages.
+    A question with one relevant passage has distance 0.
 
     Args:
         table: per-query table of one benchmark.
-        seen_only: look at the relevant passages in seen languages alone. Their ranks are still
-            those in the pool of all languages; questions without any are left out.
+        seen_only: count relevant passages in seen languages alone. Their ranks are still those in
+            the pool of all languages; questions without such a passage are left out.
 
     Returns:
         Distance in ranks, 0 at best; NaN without a multilingual row.
@@ -34,14 +37,14 @@ def rank_distance(table: pd.DataFrame, seen_only: bool = False) -> float:
 
 
 def top1_languages(table: pd.DataFrame) -> pd.DataFrame:
-    """Say in which language the first passage of the multilingual pool is.
+    """Languages of the first passages in the multilingual pool.
 
     Args:
         table: per-query table of one benchmark.
 
     Returns:
-        [L, L] shares; a row per question language that sums to 1, a column per language of the
-        first-ranked passage.
+        [L, L] shares; a row for each question language, with sum 1, and a column for each language
+        of a first-ranked passage.
     """
     rows = _multilingual(table)
     question = rows[names.QUERY_LANGUAGE].astype("str")
@@ -58,8 +61,8 @@ def top1_own_language(table: pd.DataFrame) -> float:
         table: per-query table of one benchmark.
 
     Returns:
-        Share in [0, 1], as the mean over question languages; NaN without a multilingual row.
-        Without bias it is the share of the relevant passages in that language.
+        Share in [0, 1], the mean over question languages; NaN without a multilingual row.
+        Without bias the share of the relevant passages that are in the question's language.
     """
     rows = _multilingual(table)
     question = rows[names.QUERY_LANGUAGE].astype("str")
@@ -68,18 +71,19 @@ def top1_own_language(table: pd.DataFrame) -> float:
 
 
 def language_preference(table: pd.DataFrame) -> float:
-    """Say how often the first of a question's relevant passages is in the question's language.
+    """Share of questions whose best relevant passage is in the question's language.
 
-    Counted in the multilingual pool, over questions that have a relevant passage in their own
-    language and in another one; the mean over question languages. It looks at the relevant
-    passages alone, so that unlike `top1_own_language` it does not fall where retrieval is bad.
+    Counted in the multilingual pool, over questions with relevant passages in their own language
+    and in another one; then the mean over question languages.
+    Only relevant passages count, so that unlike `top1_own_language` the figure does not fall where
+    retrieval is bad.
 
     Args:
         table: per-query table of one benchmark.
 
     Returns:
-        Share in [0, 1]; NaN without such a question. Without bias it is one over the number of
-        languages of the relevant passages.
+        Share in [0, 1]; NaN without such a question. Without bias one over the number of languages
+        of the relevant passages.
 
     Source: language preference rate (LPR), Jang et al. 2026, arXiv 2605.07249.
     """
@@ -89,13 +93,13 @@ def language_preference(table: pd.DataFrame) -> float:
 
 
 def peer(table: pd.DataFrame) -> float:
-    """Say how probable it is that relevant passages of all languages have equal expected ranks.
+    """Mean p of the test that relevant passages of all languages have equal expected ranks.
 
-    Per question the p-value of Kruskal and Wallis' test of the ranks of its relevant passages in
-    the multilingual pool, grouped by language; 1 where all are in one language. The mean over
-    questions, then over question languages. Ranks go down the whole pool: no cut-off. With one
-    relevant passage a language, as in XQuAD-R, the test cannot tell anything, and p depends on
-    the number of languages alone.
+    For each question the p-value of Kruskal and Wallis' test of the ranks of its relevant passages
+    in the multilingual pool, grouped by language; 1 where all are in one language.
+    The mean over questions, then over question languages. Ranks have no cut-off.
+    With one relevant passage in each language, as in XQuAD-R, the test has no power, and p depends
+    on the number of languages alone.
 
     Args:
         table: per-query table of one benchmark.

@@ -2,8 +2,8 @@
 
 G groups, a group being one query with one pool; R relevant occurrences, all groups together.
 
-Each measure is trec_eval's of the same name, with binary relevance and the whole pool ranked. All
-are computed for many groups at once.
+Each measure is trec_eval's, with binary relevance and a ranking of the full pool.
+All are computed for many groups at once.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ class RankedGroups:
     Attributes:
         ranks_R: ranks from 1, ascending within a group.
         offsets: [G + 1]; the ranks of group g are ``ranks_R[offsets[g]:offsets[g + 1]]``. No group
-            is empty: without a relevant passage no measure is defined.
+            is empty: without a relevant passage no measure has a value.
     """
 
     ranks_R: NDArray[np.int64]
@@ -38,7 +38,7 @@ class RankedGroups:
         return np.diff(self.offsets)
 
     @cached_property
-    def found_R(self) -> NDArray[np.int64]:
+    def hits_R(self) -> NDArray[np.int64]:
         """Number of relevant passages down to this one, itself included."""
         return 1 + np.arange(len(self.ranks_R)) - np.repeat(self.offsets[:-1], self.sizes_G)
 
@@ -62,9 +62,9 @@ class Measure:
 
     Attributes:
         name: its column in the per-query table; from `hybridir.names`.
-        sentence: what it says.
+        sentence: its meaning.
         compute: groups -> [G] values in [0, 1].
-        reference: where it is defined, and under which name.
+        reference: its name in the literature or another tool, and the source.
     """
 
     name: str
@@ -78,15 +78,16 @@ def average_precision(groups: RankedGroups, cutoff: int | None = None) -> Floats
 
     Args:
         groups: the ranks.
-        cutoff: relevant passages ranked below count as precision 0; none if left out.
+        cutoff: relevant passages below this rank count as precision 0; no cut-off by default.
 
     Returns:
-        [G] values; divided by all relevant passages, also where the cut-off is smaller.
+        [G] values; the divisor is the number of all relevant passages, even if the cut-off is
+        smaller.
 
     >>> average_precision(RankedGroups(np.array([1, 4]), np.array([0, 2]))).tolist()
     [0.75]
     """
-    precision_R = groups.found_R / groups.ranks_R
+    precision_R = groups.hits_R / groups.ranks_R
     if cutoff is not None:
         precision_R = np.where(groups.ranks_R <= cutoff, precision_R, 0.0)
     return groups.total(precision_R) / groups.sizes_G
@@ -103,7 +104,7 @@ def recall(groups: RankedGroups, cutoff: int) -> Floats:
 
 
 def ndcg(groups: RankedGroups, cutoff: int) -> Floats:
-    """Discounted gain within the first `cutoff`, over that of an ideal ranking, as [G] values.
+    """Discounted gain within the first `cutoff`, relative to an ideal ranking, as [G] values.
 
     A relevant passage gains 1, divided by log2(rank + 1).
     """
@@ -118,17 +119,21 @@ def hit(groups: RankedGroups, cutoff: int) -> Floats:
     return (groups.ranks_R[groups.offsets[:-1]] <= cutoff).astype(np.float64)
 
 
-def set_f1(groups: RankedGroups) -> Floats:
-    """F1 of the first k passages as a set, k being the number of relevant ones, as [G] values.
+def r_precision(groups: RankedGroups) -> Floats:
+    """Share of relevant passages among the first R, R being their number, as [G] values.
 
-    With as many passages retrieved as there are relevant ones, precision, recall and F1 are the
-    same: the share of relevant ones among the first k, which trec_eval calls R-precision.
+    This is F1 at R as well: with R passages retrieved, of R relevant ones, precision, recall and
+    their harmonic mean F1 have the same numerator and the same denominator.
+    The column `names.SET_F1` has these values.
 
-    >>> set_f1(RankedGroups(np.array([1, 4, 7]), np.array([0, 3]))).tolist()
+    Source: Manning, Raghavan and Schütze 2008, Introduction to Information Retrieval, section
+    8.4, https://nlp.stanford.edu/IR-book/.
+
+    >>> r_precision(RankedGroups(np.array([1, 4, 7]), np.array([0, 3]))).tolist()
     [0.3333333333333333]
     """
-    k_R = np.repeat(groups.sizes_G, groups.sizes_G)
-    return groups.total((groups.ranks_R <= k_R).astype(np.float64)) / groups.sizes_G
+    limit_R = np.repeat(groups.sizes_G, groups.sizes_G)
+    return groups.total((groups.ranks_R <= limit_R).astype(np.float64)) / groups.sizes_G
 
 
 MEASURES = (
@@ -140,7 +145,7 @@ MEASURES = (
     ),
     Measure(
         names.AP_AT_20,
-        "The same, where a relevant passage below rank 20 counts as not found.",
+        "The same; a relevant passage below rank 20 counts as not retrieved.",
         lambda groups: average_precision(groups, 20),
         f"map_cut_20, {TREC_EVAL}",
     ),
@@ -170,7 +175,7 @@ MEASURES = (
     ),
     Measure(
         names.NDCG_AT_10,
-        "Discounted gain of the first 10, over that of an ideal ranking.",
+        "Discounted gain of the first 10, relative to an ideal ranking.",
         lambda groups: ndcg(groups, 10),
         f"ndcg_cut_10, {TREC_EVAL}; Jarvelin and Kekalainen 2002, doi 10.1145/582415.582418",
     ),
@@ -188,9 +193,9 @@ MEASURES = (
     ),
     Measure(
         names.SET_F1,
-        "F1 of the first k passages as a set, k being the number of relevant ones.",
-        set_f1,
-        f"the project's own name for Rprec, {TREC_EVAL}",
+        "F1 of the first R passages, R being the number of relevant passages: R-precision.",
+        r_precision,
+        f"Rprec, {TREC_EVAL}",
     ),
 )
 

@@ -1,11 +1,12 @@
-"""The per-query table: the primary result of an evaluation, one row per query and pool.
+"""The per-query table: the primary result of an evaluation, one row for each query and pool.
 
-Q queries, N passages, D dimensions, L languages, R relevant occurrences, G rows.
+Q queries, L languages, R relevant occurrences, G rows.
 
-Every other figure is an aggregate of this table; see `summary` and `language_bias`.
+Every other figure is an aggregate of this table; see `hybridir.evaluation.summary` and
+`hybridir.evaluation.language_bias`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,8 @@ from hybridir import names
 from hybridir.data import Benchmark
 from hybridir.evaluation.answer_f1 import words_of
 from hybridir.evaluation.measures import RankedGroups, all_measures
-from hybridir.retrieval import rank_relevant, rank_stored
-from hybridir.retrieval.ranks import Observer, RelevantRanks, Scorer, rank_by
-from hybridir.retrieval.vector_store import StoredVectors
-from hybridir.runtime.files import replacing
+from hybridir.retrieval.ranks import RelevantRanks
+from hybridir.runtime.files import atomic_write
 
 Ints = NDArray[np.int64]
 Column = Any  # an array of numpy, or one of pandas where values may be missing
@@ -46,113 +45,39 @@ COLUMNS = (
 
 
 def per_query_table(
-    benchmark: Benchmark,
-    queries_QD: NDArray[np.float32],
-    passages_ND: NDArray[np.float32] | StoredVectors,
-    seen_languages: Collection[str],
-    observers: Sequence[Observer] = (),
-) -> pd.DataFrame:
-    """Score every query in every pool that holds something relevant to it.
-
-    Args:
-        benchmark: queries, pools and relevance.
-        queries_QD: embeddings of `benchmark.queries`, numpy float32; scores are dot products.
-        passages_ND: embeddings of `benchmark.passages`, numpy float32, or where they lie.
-        seen_languages: languages that the encoder was trained on.
-        observers: see the scores as well, all queries of a question at once. Scores of passages
-            that lie in a file are never all there; see `ranks_from_store.observe_stored`.
-
-    Returns:
-        The columns `COLUMNS`, the rows of the settings one after the other. The pool language is
-        ``"all"`` in the multilingual setting. Ranks start at 1. Multilingual rows alone have
-        the best and worst rank among the relevant passages in seen languages (missing if
-        there is none), the language of the first-ranked passage, and whether the best of the
-        relevant passages is in the question's language (missing unless some are and some are
-        not), and p of the test that relevant passages rank alike in all languages
-        (`hybridir.evaluation.language_bias.peer`).
-
-    Raises:
-        TrialError: if a score is NaN.
-    """
-    ranks = ranks_of(benchmark, queries_QD, passages_ND, observers)
-    return table_of_ranks(benchmark, ranks, seen_languages)
-
-
-def ranks_of(
-    benchmark: Benchmark,
-    queries_QD: NDArray[np.float32],
-    passages_ND: NDArray[np.float32] | StoredVectors,
-    observers: Sequence[Observer] = (),
-) -> RelevantRanks:
-    """Rank by embeddings; arguments and errors are those of `per_query_table`."""
-    what = (
-        benchmark.pools,
-        benchmark.relevant_offsets,
-        benchmark.relevant,
-        benchmark.passage_ids,
-    )
-    if isinstance(passages_ND, StoredVectors):
-        assert not observers, "nothing shows them passages in a file"
-        return rank_stored(queries_QD, passages_ND, *what)
-    return rank_relevant(
-        queries_QD,
-        passages_ND,
-        *what,
-        question_ids=benchmark.question_ids,
-        observers=observers,
-    )
-
-
-def per_query_table_by(
-    benchmark: Benchmark,
-    score: Scorer,
-    seen_languages: Collection[str] = (),
-    observers: Sequence[Observer] = (),
-) -> pd.DataFrame:
-    """Score every query in every pool that holds something relevant to it, by any scores.
-
-    Args:
-        benchmark: queries, pools and relevance.
-        score: gives the scores, for example `hybridir.retrieval.bm25.bm25_scorer`.
-        seen_languages: languages that the scorer was trained on.
-        observers: see the scores as well, all queries of a question at once.
-
-    Returns:
-        The table of `per_query_table`.
-
-    Raises:
-        TrialError: if a score is NaN.
-    """
-    ranks = ranks_by(benchmark, score, observers)
-    return table_of_ranks(benchmark, ranks, seen_languages)
-
-
-def ranks_by(
-    benchmark: Benchmark, score: Scorer, observers: Sequence[Observer] = ()
-) -> RelevantRanks:
-    """Rank by any scores; arguments and errors are those of `per_query_table_by`."""
-    return rank_by(
-        score,
-        benchmark.pools,
-        benchmark.relevant_offsets,
-        benchmark.relevant,
-        benchmark.passage_ids,
-        question_ids=benchmark.question_ids,
-        observers=observers,
-    )
-
-
-def table_of_ranks(
     benchmark: Benchmark, ranks: RelevantRanks, seen_languages: Collection[str]
 ) -> pd.DataFrame:
-    """Turn ranks that are already there into the table of `per_query_table`."""
+    """Measure every query in every pool that has a relevant passage.
+
+    Args:
+        benchmark: queries, pools and relevance.
+        ranks: from `hybridir.retrieval`, for the same benchmark.
+        seen_languages: languages that the retriever was trained on.
+
+    Returns:
+        The columns `COLUMNS`, the rows of the settings one after the other.
+        The pool language is ``"all"`` in the multilingual setting. Ranks start at 1.
+        Five columns have values in multilingual rows alone: the best and the worst rank among the
+        relevant passages in seen languages (missing if there is none); the language of the
+        first-ranked passage; whether the best relevant passage is in the question's language
+        (missing unless some are and some are not); and p of the test that relevant passages of
+        all languages rank alike (`hybridir.evaluation.language_bias.peer`).
+
+    >>> from hybridir.data.synthetic.corpus import synthetic_corpus
+    >>> from hybridir.retrieval import bm25_scorer, rank_scores
+    >>> benchmark = synthetic_corpus(languages=2, seed=20, entities=1).test
+    >>> table = per_query_table(benchmark, rank_scores(benchmark, bm25_scorer(benchmark)), {"qa"})
+    >>> table.groupby("setting", observed=True).size().to_dict()
+    {'monolingual': 480, 'crosslingual': 480, 'multilingual': 480}
+    """
     seen_L = np.array([language in seen_languages for language in benchmark.languages])
-    several = _multilingual_rows(benchmark, ranks, seen_L)
-    single = _single_language_rows(benchmark, ranks)
+    multilingual = _multilingual_rows(benchmark, ranks, seen_L)
+    columns = _single_language_rows(benchmark, ranks)
     del ranks
-    # Column by column, so that none is there twice for longer than it takes.
-    joined = {name: _joined(single.pop(name), several.pop(name)) for name in list(single)}
-    return _readable(joined, benchmark)
+    # Column by column, so that none is in memory twice for longer than necessary.
+    for name in list(columns):
+        columns[name] = _concatenated(columns[name], multilingual.pop(name))
+    return _readable(columns, benchmark)
 
 
 def write_per_query(table: pd.DataFrame, path: Path) -> None:
@@ -160,15 +85,15 @@ def write_per_query(table: pd.DataFrame, path: Path) -> None:
 
     Args:
         table: per-query table.
-        path: file; its folder is made if it is not there, an older file is replaced.
+        path: file; a missing folder is made, an older file is replaced.
     """
-    with replacing(path) as part:
-        table.to_parquet(part, engine="pyarrow", compression="zstd", index=False)
+    with atomic_write(path) as partial:
+        table.to_parquet(partial, engine="pyarrow", compression="zstd", index=False)
 
 
 def _single_language_rows(benchmark: Benchmark, ranks: RelevantRanks) -> Columns:
-    """Rows of the monolingual, then of the cross-lingual setting, all names as numbers."""
-    query_R, language_R = benchmark.relevant_to, benchmark.relevant_languages
+    """Rows of the monolingual, then of the cross-lingual setting, with numbers for names."""
+    query_R, language_R = benchmark.relevant_queries, benchmark.relevant_languages
     rank_R = 1 + ranks.higher_RL[np.arange(len(language_R)), language_R].astype(np.int64)
     setting_R = (language_R != benchmark.query_languages[query_R]).astype(np.int64)
     shape = (2, len(benchmark.queries), len(benchmark.languages))  # 2: as in names.SETTINGS
@@ -182,7 +107,7 @@ def _single_language_rows(benchmark: Benchmark, ranks: RelevantRanks) -> Columns
         names.QUESTION_ID: query_G.astype(np.int32),
         names.QUERY_LANGUAGE: benchmark.query_languages[query_G],
         names.POOL_LANGUAGE: pool_G.astype(np.int32),
-        names.POOL_SIZE: np.diff(benchmark.pools)[pool_G].astype(np.int32),
+        names.POOL_SIZE: np.diff(benchmark.pool_offsets)[pool_G].astype(np.int32),
         names.BEST_RANK_SEEN: no_rank_G,
         names.WORST_RANK_SEEN: no_rank_G,
         names.TOP1_LANGUAGE: np.full(len(query_G), -1, dtype=np.int32),
@@ -194,16 +119,16 @@ def _single_language_rows(benchmark: Benchmark, ranks: RelevantRanks) -> Columns
 def _multilingual_rows(
     benchmark: Benchmark, ranks: RelevantRanks, seen_L: NDArray[np.bool_]
 ) -> Columns:
-    """Rows of the multilingual setting, all names as numbers."""
-    query_R, language_R = benchmark.relevant_to, benchmark.relevant_languages
+    """Rows of the multilingual setting, with numbers for names."""
+    query_R, language_R = benchmark.relevant_queries, benchmark.relevant_languages
     rank_R = 1 + ranks.higher_RL.sum(axis=1, dtype=np.int64)
     groups = _Groups(query_R, rank_R)
     query_G = groups.key_G
     seen_R = seen_L[language_R]
     seen = _Groups(query_R[seen_R], rank_R[seen_R])
     best_seen_G, worst_seen_G = (
-        pd.Series(rank_G, index=seen.key_G, dtype="Int32").reindex(query_G).array
-        for rank_G in (seen.best_G, seen.worst_G)
+        pd.Series(rank_g, index=seen.key_G, dtype="Int32").reindex(query_G).array
+        for rank_g in (seen.best_G, seen.worst_G)
     )
     own_R = (language_R == benchmark.query_languages[query_R])[groups.order_R]
     n_own_G = groups.ranks.total(own_R.astype(np.float64))
@@ -214,7 +139,7 @@ def _multilingual_rows(
         names.SETTING: np.full(len(query_G), names.SETTINGS.index(names.MULTILINGUAL), np.int32),
         names.QUESTION_ID: query_G.astype(np.int32),
         names.QUERY_LANGUAGE: benchmark.query_languages[query_G],
-        # Behind the last language stands that for all of them.
+        # The number behind the last language stands for all languages.
         names.POOL_LANGUAGE: np.full(len(query_G), len(benchmark.languages), np.int32),
         names.POOL_SIZE: np.full(len(query_G), len(benchmark.passages), np.int32),
         names.BEST_RANK_SEEN: best_seen_G,
@@ -225,7 +150,7 @@ def _multilingual_rows(
     }
 
 
-def _joined(first: Column, second: Column) -> Column:
+def _concatenated(first: Column, second: Column) -> Column:
     if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
         return np.concatenate([first, second])
     return pd.concat([pd.Series(first), pd.Series(second)], ignore_index=True).array
@@ -234,13 +159,13 @@ def _joined(first: Column, second: Column) -> Column:
 def _equal_ranks(groups: RankedGroups, language_R: Ints) -> NDArray[np.float64]:
     """[G] p of Kruskal and Wallis' test that the relevant passages of all languages rank alike.
 
-    No two ranks are equal, so there is nothing to correct for.
+    No two ranks are equal, so the statistic needs no correction for ties.
     """
     n_groups, n_languages = len(groups.sizes_G), int(language_R.max(initial=0)) + 1
-    cell_R = np.repeat(np.arange(n_groups) * n_languages, groups.sizes_G) + language_R
-    cells = n_groups * n_languages
-    count_GL = np.bincount(cell_R, minlength=cells).reshape(n_groups, n_languages)
-    total_GL = np.bincount(cell_R, groups.found_R, cells).reshape(n_groups, n_languages)
+    bin_R = np.repeat(np.arange(n_groups) * n_languages, groups.sizes_G) + language_R
+    n_bins = n_groups * n_languages
+    count_GL = np.bincount(bin_R, minlength=n_bins).reshape(n_groups, n_languages)
+    total_GL = np.bincount(bin_R, groups.hits_R, n_bins).reshape(n_groups, n_languages)
     mean_squares_G = (total_GL**2 / np.maximum(count_GL, 1)).sum(axis=1)
     n_G = groups.sizes_G.astype(np.float64)
     statistic_G = 12 / (n_G * (n_G + 1)) * mean_squares_G - 3 * (n_G + 1)
@@ -250,12 +175,12 @@ def _equal_ranks(groups: RankedGroups, language_R: Ints) -> NDArray[np.float64]:
 
 
 class _Groups:
-    """Relevant occurrences with one key, such as a query with a pool, best rank first.
+    """Relevant occurrences grouped by a key, such as a query with a pool, best rank first.
 
     Attributes:
         key_G: keys, ascending.
-        order_R: where each occurrence of the groups was.
-        ranks: of the groups.
+        order_R: index of each grouped occurrence in the arguments.
+        ranks: ranks of the groups.
     """
 
     def __init__(self, key_R: Ints, rank_R: Ints) -> None:
@@ -272,14 +197,14 @@ class _Groups:
         return self.ranks.ranks_R[self.ranks.offsets[1:] - 1].astype(np.int32)
 
     def columns(self, benchmark: Benchmark, top1_G: NDArray[np.int32]) -> Columns:
-        """Measures and extreme ranks of groups of which each passage of the pool ranks first."""
+        """Measures and extreme ranks of the groups, whose pools have these first passages."""
         relevant_R = benchmark.relevant[self.order_R]
-        tables, found_G, expected_R = words_of(benchmark, top1_G, relevant_R)
+        tables, first_G, gold_R = words_of(benchmark, top1_G, relevant_R)
         return {
             names.N_RELEVANT: self.ranks.sizes_G.astype(np.int32),
             **all_measures(self.ranks),
             **{
-                name: words.best_f1(found_G, expected_R, self.ranks.offsets)
+                name: words.best_f1(first_G, gold_R, self.ranks.offsets)
                 for name, words in tables.items()
             },
             names.BEST_RANK: self.best_G,
@@ -288,7 +213,7 @@ class _Groups:
 
 
 def _readable(columns: Columns, benchmark: Benchmark) -> pd.DataFrame:
-    """Replace numbers by names; categories keep repeated strings small."""
+    """Replace numbers by names; as categories, repeated strings take little memory."""
     languages = list(benchmark.languages)
     question_of_query, questions = pd.factorize(np.array(benchmark.question_ids, dtype=object))
     columns[names.BENCHMARK] = np.zeros(len(columns[names.SETTING]), dtype=np.int32)

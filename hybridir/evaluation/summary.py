@@ -4,6 +4,8 @@ Needs pandas only, so that the analysis computes its figures by the same rules.
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -12,7 +14,7 @@ from hybridir.evaluation import language_bias
 
 
 def macro_mean(table: pd.DataFrame, measure: str, setting: str) -> float:
-    """Average a measure so that every language, or pair of languages, weighs the same.
+    """Mean of a measure in which every language, or pair of languages, weighs the same.
 
     Monolingual: the mean over languages of the mean over queries; cross-lingual: over ordered
     pairs of languages; multilingual: over question languages.
@@ -23,26 +25,67 @@ def macro_mean(table: pd.DataFrame, measure: str, setting: str) -> float:
         setting: one of `names.SETTINGS`.
 
     Returns:
-        The mean; NaN if the table has no row of that setting.
+        The mean; NaN if the table has no row of the setting.
 
     Source: Roy et al. 2020, arXiv 2004.05484, section 4.
     """
-    return float(_means(table[table[names.SETTING] == setting], measure).mean())
+    return float(_cell_means(table[table[names.SETTING] == setting], measure).mean())
+
+
+def macro_means(
+    table: pd.DataFrame, measures: Sequence[str] = names.MEASURES
+) -> dict[str, dict[str, float]]:
+    """`macro_mean` of several measures, for each kind of setting in the table.
+
+    Returns:
+        Setting -> name of the mean (``map``, ``mrr``, ``recall_at_1`` ...) -> value.
+    """
+    return {
+        setting: {
+            names.MEAN_NAMES.get(measure, measure): macro_mean(table, measure, setting)
+            for measure in measures
+        }
+        for setting in names.SETTINGS
+        if (table[names.SETTING] == setting).any()
+    }
+
+
+def setting_means(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Means over queries for each pair of question language and pool.
+
+    Args:
+        table: per-query table of one benchmark.
+
+    Returns:
+        For each pair its setting and languages, the number of queries ``n`` and the mean of every
+        measure, under the names of means (``map``, ``mrr``, ``recall_at_1`` ...); settings in the
+        order of `names.SETTINGS`, languages sorted.
+    """
+    keys = [names.SETTING, names.QUERY_LANGUAGE, names.POOL_LANGUAGE]
+    groups = table.groupby(keys, observed=True)
+    means = groups[list(names.MEASURES)].mean()
+    means = means.rename(columns=names.MEAN_NAMES)
+    means.insert(0, "n", groups.size())
+    rows = means.reset_index().astype(dict.fromkeys(keys, "str"))
+    rows["order"] = rows[names.SETTING].map(names.SETTINGS.index)
+    ordered = rows.sort_values(["order", *keys[1:]]).drop(columns="order")
+    return [{str(key): value for key, value in row.items()} for row in ordered.to_dict("records")]
 
 
 def language_matrix(table: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """Lay out a measure's means over queries by language pair.
+    """Means of a measure over queries, by pair of languages.
 
     Args:
         table: per-query table of one benchmark.
         measure: one of `names.MEASURES`.
 
     Returns:
-        A row per query language, a column per pool language, both sorted. The diagonal is the
-        monolingual setting, the rest the cross-lingual one; NaN where a pair has no query.
+        A row for each query language and a column for each pool language, both sorted. The
+        diagonal is the monolingual setting, the rest the cross-lingual one; NaN where a pair has
+        no query.
     """
     rows = table[table[names.SETTING].isin([names.MONOLINGUAL, names.CROSSLINGUAL])]
-    matrix = _means(rows, measure).unstack(names.POOL_LANGUAGE)
+    matrix = _cell_means(rows, measure).unstack(names.POOL_LANGUAGE)
     assert isinstance(matrix, pd.DataFrame)
     matrix.index = matrix.index.astype("str")
     matrix.columns = matrix.columns.astype("str")
@@ -52,10 +95,10 @@ def language_matrix(table: pd.DataFrame, measure: str) -> pd.DataFrame:
 def summarise(table: pd.DataFrame) -> dict[str, float]:
     """Compute the headline metrics of every benchmark in a table.
 
-    A figure that the table has no row for is left out, so a benchmark without language pairs has
-    no cross-lingual mean, and its ``map_mean`` is over the settings that it has; in its place such
-    a benchmark has nDCG@10 in the monolingual setting, as MIRACL is reported. The rank distance
-    over seen languages is there only where it can differ from the one over all languages.
+    A figure without rows is left out. So a benchmark without language pairs has no cross-lingual
+    mean, and its ``map_mean`` is over the settings that it has; instead it gets nDCG@10 in the
+    monolingual setting, the figure that MIRACL reports.
+    The rank distance over seen languages is left out where it equals the one over all languages.
 
     Args:
         table: per-query table.
@@ -65,11 +108,11 @@ def summarise(table: pd.DataFrame) -> dict[str, float]:
     """
     metrics: dict[str, float] = {}
     for benchmark, rows in table.groupby(names.BENCHMARK, observed=True):
-        metrics |= _summarise_one(str(benchmark), rows)
+        metrics |= _summarise_benchmark(str(benchmark), rows)
     return {name: value for name, value in metrics.items() if not math.isnan(value)}
 
 
-def _summarise_one(benchmark: str, table: pd.DataFrame) -> dict[str, float]:
+def _summarise_benchmark(benchmark: str, table: pd.DataFrame) -> dict[str, float]:
     maps = {
         names.mean_metric(benchmark, names.AP, setting): macro_mean(table, names.AP, setting)
         for setting in names.SETTINGS
@@ -84,7 +127,7 @@ def _summarise_one(benchmark: str, table: pd.DataFrame) -> dict[str, float]:
         ndcg = names.mean_metric(benchmark, names.NDCG_AT_10, names.MONOLINGUAL)
         metrics[ndcg] = macro_mean(table, names.NDCG_AT_10, names.MONOLINGUAL)
     metrics[names.bias_metric(benchmark, names.RANK_DISTANCE)] = language_bias.rank_distance(table)
-    if _some_unseen(table):
+    if _has_unseen(table):
         metrics[names.bias_metric(benchmark, names.RANK_DISTANCE_SEEN)] = (
             language_bias.rank_distance(table, seen_only=True)
         )
@@ -102,12 +145,12 @@ def _summarise_one(benchmark: str, table: pd.DataFrame) -> dict[str, float]:
     return metrics
 
 
-def _means(rows: pd.DataFrame, measure: str) -> "pd.Series[float]":
+def _cell_means(rows: pd.DataFrame, measure: str) -> "pd.Series[float]":
     keys = [names.QUERY_LANGUAGE, names.POOL_LANGUAGE]
     return rows.groupby(keys, observed=True)[measure].mean()
 
 
-def _some_unseen(table: pd.DataFrame) -> bool:
+def _has_unseen(table: pd.DataFrame) -> bool:
     rows = table[table[names.SETTING] == names.MULTILINGUAL]
     same_best = (rows[names.BEST_RANK_SEEN] == rows[names.BEST_RANK]).fillna(False)
     same_worst = (rows[names.WORST_RANK_SEEN] == rows[names.WORST_RANK]).fillna(False)

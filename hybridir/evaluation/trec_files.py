@@ -1,6 +1,6 @@
-"""Rankings and relevance in the formats that other tools read.
+"""Rankings and relevance judgements in the formats that other tools read.
 
-B queries of a block, N passages.
+B queries of a block, N passages, K passages at the top of a ranking.
 
 - TREC: ``run-POOL.txt`` with ``query Q0 passage rank score tag`` and ``qrels-POOL.txt`` with
   ``query 0 passage 1``, for trec_eval, pytrec_eval, ir_measures and their kin;
@@ -21,69 +21,71 @@ from numpy.typing import NDArray
 from hybridir import names
 from hybridir.data import Benchmark
 from hybridir.errors import InputError
-from hybridir.retrieval.trec_order import ascending_ids, pack, unpack
-from hybridir.runtime.files import replacing
+from hybridir.retrieval.trec_order import ascending_ids, pack_keys, unpack_keys
+from hybridir.runtime.files import atomic_write
 
-SPLIT = "test"  # MTEB's name for what is reported on
+SPLIT = "test"  # MTEB's name of the split that is reported
+
+# Passages and their scores, best first.
+Ranking = tuple[NDArray[np.int32], NDArray[np.float32]]
 
 
 class Runs:
-    """Keeps the first passages of every query in every pool that has something relevant to it.
+    """Collects the first passages of every query in every pool that has a relevant passage.
 
     Args:
         benchmark: queries and passages.
-        depth: passages that are kept of each ranking.
+        depth: passages of each ranking at most.
     """
 
     def __init__(self, benchmark: Benchmark, depth: int) -> None:
         self._benchmark = benchmark
         self._depth = depth
         id_order_N, by_id_N = ascending_ids(benchmark.passage_ids)
-        self._by_place_N = by_id_N[::-1]
-        self._place_N = (len(by_id_N) - 1 - id_order_N).astype(np.uint64)
-        bounds = list(pairwise(benchmark.pools.tolist()))
+        self._by_position_N = by_id_N[::-1]
+        self._position_N = (len(by_id_N) - 1 - id_order_N).astype(np.uint64)
+        bounds = list(pairwise(benchmark.pool_offsets.tolist()))
         self._pools = dict(zip(benchmark.languages, bounds, strict=True))
         self._pools[names.ALL_LANGUAGES] = (0, len(benchmark.passages))
-        # Passages and scores, best first.
-        self._found: dict[str, dict[int, tuple[NDArray[np.int32], NDArray[np.float32]]]] = {
-            pool: {} for pool in self._pools
-        }
+        # For each pool and query.
+        self._rankings: dict[str, dict[int, Ranking]] = {pool: {} for pool in self._pools}
 
     def add(self, queries_B: NDArray[np.int64], scores_BN: NDArray[np.float32]) -> None:
         """Rank the passages for some queries."""
-        keys_BN = pack(scores_BN, self._place_N)
+        keys_BN = pack_keys(scores_BN, self._position_N)
         for pool, (start, stop) in self._pools.items():
-            _, place_BK = unpack(np.sort(keys_BN[:, start:stop], axis=1)[:, : self._depth])
+            keys_BK = np.sort(keys_BN[:, start:stop], axis=1)[:, : self._depth]
+            _, position_BK = unpack_keys(keys_BK)
             for row, query in enumerate(queries_B.tolist()):
                 if self._relevant(query, start, stop):
-                    passages = self._by_place_N[place_BK[row]]
-                    self._found[pool][query] = (passages, scores_BN[row, passages])
+                    passages = self._by_position_N[position_BK[row]]
+                    self._rankings[pool][query] = (passages, scores_BN[row, passages])
 
     def write_trec(self, folder: Path, tag: str) -> list[Path]:
-        """Write a run and its relevance for each pool.
+        """Write a run and its relevance judgements for each pool.
 
         Args:
-            folder: made if it is not there.
+            folder: made if it does not exist.
             tag: names the run, in one word.
 
         Returns:
-            The files. Scores have as many digits as tell fp32 numbers apart, so that ties and
+            The files. Scores have enough digits to tell fp32 numbers apart, so that ties and
             order survive.
 
         Raises:
-            InputError: if an id holds white space, which parts the columns there.
+            InputError: if an id has white space, which separates columns in these files.
         """
-        named = (*self._benchmark.passage_ids, *self._benchmark.question_ids, tag)
-        broken = [name for name in named if not name or name.split() != [name]]
-        if broken:
+        ids = (*self._benchmark.passage_ids, *self._benchmark.question_ids, tag)
+        illegal = [name for name in ids if not name or name.split() != [name]]
+        if illegal:
             raise InputError(
-                f"{self._benchmark.name}: TREC's files have no place for white space in a name, "
-                f"such as {broken[0]!r}; {len(broken)} names have some"
+                f"{self._benchmark.name}: TREC's files allow no white space in a name, such as "
+                f"{illegal[0]!r}; {len(illegal)} names are empty or have some; rename them"
             )
         written = []
         for pool, (start, stop) in self._pools.items():
             runs, qrels = [], []
-            for query, (passages, scores) in sorted(self._found[pool].items()):
+            for query, (passages, scores) in sorted(self._rankings[pool].items()):
                 name = self._name(query)
                 for rank, (passage, score) in enumerate(zip(passages, scores, strict=True), 1):
                     key = self._benchmark.passage_ids[passage]
@@ -99,22 +101,22 @@ class Runs:
         """Write predictions as MTEB's retrieval tasks save them; pools are its subsets.
 
         Args:
-            folder: made if it is not there.
+            folder: made if it does not exist.
             model: name of the encoder.
-            revision: what pins it.
+            revision: commit or digest that pins its weights.
         """
         ids = self._benchmark.passage_ids
         content: dict[str, object] = {
             "mteb_model_meta": {"model_name": model, "revision": revision}
         }
-        for pool, found in self._found.items():
+        for pool, rankings in self._rankings.items():
             content[pool] = {
                 SPLIT: {
                     self._name(query): {
                         ids[passage]: float(score)
                         for passage, score in zip(passages, scores, strict=True)
                     }
-                    for query, (passages, scores) in sorted(found.items())
+                    for query, (passages, scores) in sorted(rankings.items())
                 }
             }
         path = folder / f"{self._benchmark.name}_predictions.json"
@@ -130,6 +132,6 @@ class Runs:
 
 
 def _write(path: Path, text: str) -> Path:
-    with replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
+    with atomic_write(path) as partial:
+        partial.write_text(text, encoding="utf-8")
     return path

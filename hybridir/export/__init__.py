@@ -1,1 +1,1 @@
-"""The best encoder of a study, for others: chosen, described, copied, uploaded."""
+"""The best encoder of a study, for others: selected, described, copied, uploaded."""

@@ -1,4 +1,4 @@
-"""What is known about a trained encoder, read from its trial's folder and its run's report."""
+"""Facts about a trained encoder, read from the folder of its trial and the report of its run."""
 
 import csv
 import json
@@ -11,72 +11,71 @@ import pandas as pd
 from pydantic import ValidationError
 
 from hybridir import names
-from hybridir.config import TrialConfig
-from hybridir.config.trial import describe_problems
+from hybridir.config import TrialConfig, describe_problems
 from hybridir.encoder.third_party import folder_digest
-from hybridir.export.select import figures_of
+from hybridir.export.select import read_metrics
 
 
 @dataclass(frozen=True)
-class Curve:
-    """What the study's report holds for a figure: the mean over its seeds at this mixing ratio.
+class SeedMean:
+    """A score's mean over the study's seeds at the encoder's mixing ratio, from its report.
 
     Attributes:
-        mean: over seeds.
+        mean: the mean.
         low: lower end of its 95 % interval, bootstrapped over seeds and questions.
         high: upper end.
-        seeds: how many.
-        questions: how many.
+        n_seeds: number of seeds.
+        n_questions: number of questions.
     """
 
     mean: float
     low: float
     high: float
-    seeds: int
-    questions: int
+    n_seeds: int
+    n_questions: int
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One figure of this encoder on a benchmark.
+class EncoderScore:
+    """One score of the encoder on a benchmark.
 
     Attributes:
         benchmark: its name.
         measure: as in `hybridir.names`.
         setting: as in `hybridir.names`.
-        value: of this encoder.
-        questions: distinct questions behind it; 0 if no table of them is there.
-        curve: the study's mean, where its report has one.
+        value: the score.
+        n_questions: number of distinct questions; 0 without a per-query table.
+        seed_mean: the study's mean; None if its report has none.
     """
 
     benchmark: str
     measure: str
     setting: str
     value: float
-    questions: int
-    curve: Curve | None
+    n_questions: int
+    seed_mean: SeedMean | None
 
     @property
     def is_bias(self) -> bool:
-        """Whether it tells about language bias, not about how much is found."""
+        """Whether the score measures language bias rather than effectiveness."""
         return self.measure in names.BIAS_MEASURES
 
 
 @dataclass(frozen=True)
 class Facts:
-    """All that a card says.
+    """All facts on a model card.
 
     Attributes:
         trial: the trial's name.
         study: name of the study; empty for a trial without one.
         run: name of its run's folder; empty for a trial without one.
         config: the trial's configuration.
-        metrics: its headline figures.
-        figures: those on what was reported on.
+        metrics: the trial's metrics.
+        scores: the scores on the reported benchmarks.
         languages: benchmark -> languages of its questions.
-        weights: digest of the local folder that training began from; empty if it is not there or
-            there was none.
-        environment: versions and machine of the run's driver; empty if nobody noted them.
+        weights_digest: digest of the local folder of the initial weights; empty if training did
+            not begin from a folder, or the folder is gone.
+        environment: versions and machine of the run's driver; empty if they were not recorded.
     """
 
     trial: str
@@ -84,20 +83,20 @@ class Facts:
     run: str
     config: TrialConfig
     metrics: dict[str, float]
-    figures: list[Figure]
+    scores: list[EncoderScore]
     languages: dict[str, list[str]]
-    weights: str
+    weights_digest: str
     environment: dict[str, str]
 
 
 def read_facts(trial: Path) -> Facts:
-    """Read what is known about a finished trial.
+    """Read the facts about a finished trial.
 
     Args:
-        trial: its folder. Where it lies in a run of a study, the run's report is read as well.
+        trial: its folder. In the run of a study, the run's report is read as well.
 
     Raises:
-        InputError: if its configuration is not one that this version knows.
+        InputError: if this version cannot read the trial's configuration.
     """
     path = trial / names.ARTIFACT_CONFIG
     try:
@@ -105,35 +104,44 @@ def read_facts(trial: Path) -> Facts:
     except ValidationError as error:
         raise describe_problems(str(path), error) from None
     run = trial.parent.parent
-    of_study = trial.parent.name == names.RUN_TRIALS and (run / names.ARTIFACT_STUDY).is_file()
-    metrics = figures_of(trial)
-    figures: list[Figure] = []
+    in_study = trial.parent.name == names.RUN_TRIALS and (run / names.ARTIFACT_STUDY).is_file()
+    metrics = read_metrics(trial)
+    scores: list[EncoderScore] = []
     languages = {}
     for report in config.data.report_on:
         table = _questions(trial / names.ARTIFACT_PER_QUERY / f"{report.name}.parquet")
         languages[report.name] = sorted(set(table[names.QUERY_LANGUAGE]))
-        curves = dict(_curves(run, report.name, config.batch.mixing_ratio)) if of_study else {}
-        for measure, setting, name in _named(report.name):
-            if name in metrics:
-                asked = table[table[names.SETTING] == setting][names.QUESTION_ID].nunique()
-                curve = curves.get((measure, setting))
-                figures.append(Figure(report.name, measure, setting, metrics[name], asked, curve))
+        ratio = config.batch.mixing_ratio
+        seed_means = dict(_seed_means(run, report.name, ratio)) if in_study else {}
+        for measure, setting, metric in _possible_metrics(report.name):
+            if metric in metrics:
+                rows = table[table[names.SETTING] == setting]
+                scores.append(
+                    EncoderScore(
+                        benchmark=report.name,
+                        measure=measure,
+                        setting=setting,
+                        value=metrics[metric],
+                        n_questions=rows[names.QUESTION_ID].nunique(),
+                        seed_mean=seed_means.get((measure, setting)),
+                    )
+                )
     weights = config.encoder.path
     return Facts(
         trial=trial.name,
-        study=run.parent.name if of_study else "",
-        run=run.name if of_study else "",
+        study=run.parent.name if in_study else "",
+        run=run.name if in_study else "",
         config=config,
         metrics=metrics,
-        figures=figures,
+        scores=scores,
         languages=languages,
-        weights=folder_digest(weights) if weights and weights.is_dir() else "",
-        environment=_environment(run) if of_study else {},
+        weights_digest=folder_digest(weights) if weights and weights.is_dir() else "",
+        environment=_environment(run) if in_study else {},
     )
 
 
-def _named(benchmark: str) -> Iterator[tuple[str, str, str]]:
-    """The headline figures that a benchmark may have: measure, setting, name."""
+def _possible_metrics(benchmark: str) -> Iterator[tuple[str, str, str]]:
+    """List the metrics that a benchmark may have: measure, setting, name of the metric."""
     for measure in names.MEASURES:
         for setting in names.SETTINGS:
             yield measure, setting, names.mean_metric(benchmark, measure, setting)
@@ -148,19 +156,21 @@ def _questions(path: Path) -> pd.DataFrame:
     return pd.read_parquet(path, columns=columns).astype(str)
 
 
-def _curves(run: Path, benchmark: str, ratio: float) -> Iterator[tuple[tuple[str, str], Curve]]:
-    """Rows of the report's table of the confirmed curve, by measure and setting."""
+def _seed_means(
+    run: Path, benchmark: str, ratio: float
+) -> Iterator[tuple[tuple[str, str], SeedMean]]:
+    """Read the rows of a mixing ratio from the confirmed curve, by measure and setting."""
     tables = run / names.ARTIFACT_REPORT / names.REPORT_TABLES
-    path = tables / f"{names.curve_table(benchmark)}.csv"
+    path = tables / f"{names.curve_table_name(benchmark)}.csv"
     if not path.is_file():
         return
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             if float(row[names.MIXING_RATIO]) == ratio:
                 mean, low, high = (float(row[key]) for key in ("mean", "low", "high"))
-                seeds, questions = (int(row[key]) for key in ("n_seeds", "n_questions"))
+                n_seeds, n_questions = (int(row[key]) for key in ("n_seeds", "n_questions"))
                 key = (row["measure"], row["setting"])
-                yield key, Curve(mean, low, high, seeds, questions)
+                yield key, SeedMean(mean, low, high, n_seeds, n_questions)
 
 
 def _environment(run: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""An exported folder on its way to a model hub."""
+"""Uploads an exported folder to a model hub."""
 
 import re
 from pathlib import Path
@@ -6,16 +6,16 @@ from pathlib import Path
 from hybridir.errors import InputError
 
 # The hub's letters; huggingface_hub does not export its own check.
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 
 
-def check_name(repository: str) -> None:
-    """Refuse what no repository can be called.
+def check_repository(repository: str) -> None:
+    """Refuse an illegal name of a repository.
 
     Raises:
-        InputError: if it is not ``OWNER/NAME`` in the hub's letters.
+        InputError: if the name is not ``OWNER/NAME`` in the hub's letters.
     """
-    if not _NAME.fullmatch(repository):
+    if not _REPOSITORY.fullmatch(repository):
         raise InputError(
             f"--push {repository}: expected OWNER/NAME in letters, digits, '-', '_' and '.', "
             "such as me/my-encoder"
@@ -30,26 +30,26 @@ def push_folder(
     endpoint: str | None = None,
     token: str | None = None,
 ) -> str:
-    """Upload a folder, as one commit, to a repository that is made where there is none.
+    """Upload a folder to a repository, as one commit; a missing repository is created.
 
     Args:
         folder: an export.
         repository: ``OWNER/NAME``.
-        private: whether a new repository is; one that is there keeps what it is.
-        endpoint: address of the hub; None is ``HF_ENDPOINT``, else huggingface.co.
-        token: one that may write; None is ``HF_TOKEN``, else that of ``hf auth login``.
+        private: whether a new repository is private; an existing one does not change.
+        endpoint: address of the hub; None takes ``HF_ENDPOINT``, else huggingface.co.
+        token: token with write access; None takes ``HF_TOKEN``, else that of ``hf auth login``.
 
     Returns:
         Address of the commit.
 
     Raises:
-        InputError: if it cannot be done; the folder stays where it is.
+        InputError: if the upload fails; the folder stays as it is.
     """
-    # .3 s to import, which an export without it need not spend.
+    # Takes .3 s to import; an export without --push need not spend them.
     from huggingface_hub import HfApi, get_token
     from huggingface_hub.errors import HfHubHTTPError
 
-    # Its HTTP client has changed its name from version to version.
+    # The base class of the HTTP client differs between versions.
     transport: type[Exception] = HfHubHTTPError.__bases__[0]
 
     hub = HfApi(endpoint, token or get_token())

@@ -1,10 +1,12 @@
 """How sure the confirmed figures are: intervals, the optimum, tests.
 
-Everything rests on one model and one table: a score per ratio, seed and question
-(`by_question`), in which seeds and questions are random and crossed (`crossed`). Levels of the
-curve are resampled (`resampling`); what is read off them stands in `curve`, a smooth curve through
-them in `smooth`, where it is highest in `optimum`, which ratios may be the best in `best`, and
-hybrid against pure batches in `hybrid`.
+Arrays in, numbers out, with numpy and scipy alone. The input is `Scores`; the model is a score per
+ratio, seed and question (`by_question`), in which seeds and questions are random and crossed
+(`crossed`, by the mean squares of `mean_squares`). `bootstrap` resamples the curve, `curve` reads
+its means and differences, `polynomial` fits a smooth curve and `optimum` finds its maximum.
+`multiple_comparisons` tells which ratios may be the best, `hybrid_vs_pure` and `language_gains`
+what hybrid batches gain, `between_studies` whether two studies differ in it,
+`variance_components` what scores vary with, and `power` how large the next study must be.
 """
 
 from hybridir.inference.bootstrap import DRAWS, Replicates, replicate
@@ -14,13 +16,14 @@ from hybridir.inference.curve import difference, hybrid_ratio, mean_curve
 from hybridir.inference.hybrid_vs_pure import PURE, SWAPS, HybridTest, compare_hybrid
 from hybridir.inference.multiple_comparisons import (
     BestRatio,
-    Compared,
+    RatioLoss,
     best_ratio,
     compare_with_best,
     holm,
 )
 from hybridir.inference.optimum import Optimum, agrees, find_optimum
 from hybridir.inference.polynomial import Fit, fit_curve
+from hybridir.inference.scores import Scores
 
 __all__ = [
     "DRAWS",
@@ -28,13 +31,14 @@ __all__ = [
     "PURE",
     "SWAPS",
     "BestRatio",
-    "Compared",
     "Crossed",
     "Fit",
     "HybridTest",
     "Interval",
     "Optimum",
+    "RatioLoss",
     "Replicates",
+    "Scores",
     "agrees",
     "best_ratio",
     "compare_hybrid",

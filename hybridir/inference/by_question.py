@@ -1,6 +1,6 @@
 """Scores of a benchmark, reduced to one number per ratio, seed and question.
 
-A ratios, S seeds, C cells, Q question ids; see `analysis.study.scores`.
+Shapes: see CONTRIBUTING; A ratios, S seeds, C cells, Q questions.
 """
 
 import numpy as np
@@ -18,11 +18,11 @@ def score_by_question(scores: Scores, weights_C: Floats | None = None) -> Floats
 
     Args:
         scores: the trials' scores.
-        weights_C: weight of each cell, the macro mean's if left out; 0 leaves a cell out.
+        weights_C: weight of each cell; the macro mean's weights if left out. 0 leaves a cell out.
 
     Returns:
-        [A, S, Q'] with the questions that occur in a cell of any weight; NaN throughout for a
-        (ratio, seed) that was not trained. Their mean is the weighted sum of cell means.
+        [A, S, q] numbers of the questions that occur in a cell with a weight; NaN throughout for
+        a (ratio, seed) that was not trained. Their mean is the weighted sum of cell means.
 
     Source: Cochran, Sampling Techniques, 3rd edition 1977, section 6.3.
     """
@@ -30,15 +30,32 @@ def score_by_question(scores: Scores, weights_C: Floats | None = None) -> Floats
     weights = np.full(n_cells, 1 / n_cells) if weights_C is None else weights_C
     used = np.flatnonzero(weights)
     trained = np.argwhere(scores.trained)
-    there_Q = ~np.isnan(scores.values[*trained[0], used]).all(axis=0)
+    present_Q = ~np.isnan(scores.values[*trained[0], used]).all(axis=0)
     means_ASC = scores.cell_means()
-    numbers = np.full((*scores.trained.shape, int(there_Q.sum())), np.nan)
+    numbers = np.full((*scores.trained.shape, int(present_Q.sum())), np.nan)
     # One trial at a time, so that a study of many is not in memory twice.
     for ratio, seed in trained:
-        values_CQ = scores.values[ratio, seed, used][:, there_Q]
+        values_CQ = scores.values[ratio, seed, used][:, present_Q]
         present_CQ = ~np.isnan(values_CQ)
         means_C = means_ASC[ratio, seed, used]
         apart_CQ = np.where(present_CQ, values_CQ - means_C[:, None], 0.0)
         scale_C = weights[used] * present_CQ.shape[1] / present_CQ.sum(axis=1)
         numbers[ratio, seed] = scale_C @ apart_CQ + weights[used] @ means_C
     return numbers
+
+
+def paired_gain(values_ASQ: Floats, scores: Scores, ratio: float, baseline: float) -> Floats:
+    """Subtract one ratio's scores by question from another's, over the seeds that both have.
+
+    Args:
+        values_ASQ: what `score_by_question` returned.
+        scores: the scores that they were made from.
+        ratio: one of its ratios.
+        baseline: another one.
+
+    Returns:
+        [s, Q] gains of the shared seeds; s may be 0.
+    """
+    first, second = scores.ratios.index(ratio), scores.ratios.index(baseline)
+    shared = scores.trained[first] & scores.trained[second]
+    return np.asarray(values_ASQ[first, shared] - values_ASQ[second, shared])

@@ -1,25 +1,27 @@
-"""Intervals and p-values of what is linear in the curve, for seeds and questions that are crossed.
+"""Intervals and p-values of linear contrasts of the curve, for seeds crossed with questions.
 
-A ratios, S seeds, Q questions, K contrasts (weights over the ratios: a level, a difference, a
-coefficient or a slope of a fit by least squares).
+A contrast is a weighting of the ratios: a level, a difference, a coefficient or a slope of a fit
+by least squares.
 
 The model: a contrast's value for one seed and one question is its mean, plus an effect of the
-seed, one of the question, and a rest, all independent. Over S seeds and Q questions the mean then
-varies by two things that can be told apart: how the S seeds' own means spread (part of the seeds,
-the rest included), and what other questions would change beyond that (the questions' mean square
-less the rest's). Both come from the two-way analysis of variance.
+seed, an effect of the question, and a rest, all independent. Over S seeds and Q questions two
+parts of the mean's variance can be told apart: the spread of the S seeds' own means (which holds
+the rest), and the additional spread over questions (the questions' mean square less the rest's).
+Both come from the two-way analysis of variance (`hybridir.inference.mean_squares`).
 
     half width² = (t of S - 1 × standard error of the seeds)²
                 + (t of Q - 1 × standard error of the questions)²
 
-So it is the ordinary t interval over the seeds' means, widened by the questions. Each source has
-the quantile of its own degrees of freedom, which is what keeps intervals of two to five seeds wide
+This is the ordinary t interval over the seeds' means, widened by the questions. Each source has
+the quantile of its own degrees of freedom, which keeps intervals of two to five seeds wide
 enough; with common degrees of freedom (Satterthwaite) those of two seeds covered 88 % instead of
 95 %. The combination is this project's own. A p-value is the level at which the interval's end
-meets 0, so that p < .05 and an interval without 0 say the same.
+meets 0, so that p < .05 and an interval without 0 agree.
 
 Assumed: seeds and questions are random samples, seed effects are about normal, languages are
-fixed. With one seed nothing is known of seeds: the interval is over questions alone.
+fixed. One seed tells nothing about other seeds: the interval is then over questions alone.
+
+Shapes: see CONTRIBUTING; A ratios, S seeds, Q questions, K contrasts.
 """
 
 from dataclasses import dataclass
@@ -30,6 +32,14 @@ from numpy.typing import NDArray
 from scipy import special
 from scipy.optimize import elementwise
 
+from hybridir.inference.mean_squares import (
+    BY_QUESTION,
+    BY_SEED,
+    QUESTION,
+    RESIDUAL,
+    SEED,
+    mean_squares,
+)
 from hybridir.inference.scores import Floats
 
 Counts = NDArray[np.int64] | NDArray[np.float64] | int
@@ -38,7 +48,7 @@ _TINY_P = 1e-100  # below it a p-value is 0
 
 
 class Interval(NamedTuple):
-    """An estimate with its interval at `LEVEL`, and what it rests on."""
+    """An estimate with its interval at `LEVEL`, and its numbers of seeds and questions."""
 
     estimate: float
     low: float
@@ -53,8 +63,9 @@ class Crossed:
 
     Attributes:
         means: [A] over seeds and questions.
-        seeds: [A, A] covariance of the means that other seeds give, the rest included.
-        questions: [A, A] that other questions add; a contrast's may be negative by chance.
+        seeds: [A, A] covariance of the means over other seeds, the rest included.
+        questions: [A, A] covariance that other questions add; the variance of a contrast may be
+            negative by chance.
         n_seeds: S.
         n_questions: Q.
     """
@@ -68,25 +79,12 @@ class Crossed:
     @classmethod
     def of(cls, values: Floats) -> "Crossed":
         """Estimate from the values [A, S, Q] of seeds that have all the ratios."""
-        n_ratios, n_seeds, n_questions = values.shape
-        seeds_AS, questions_AQ = values.mean(axis=2), values.mean(axis=1)
-        means = seeds_AS.mean(axis=1)
-        nothing = np.zeros((n_ratios, n_ratios))
-        apart_AS = seeds_AS - means[:, None]
-        apart_AQ = questions_AQ - means[:, None]
-        several_seeds, several_questions = n_seeds > 1, n_questions > 1
-        rest = nothing
-        if several_seeds and several_questions:
-            rest_ASQ = values - seeds_AS[:, :, None] - apart_AQ[:, None, :]
-            rest_AN = rest_ASQ.reshape(n_ratios, -1)
-            freedom = (n_seeds - 1) * (n_questions - 1)
-            rest = rest_AN @ rest_AN.T / (freedom * n_seeds * n_questions)
+        _, n_seeds, n_questions = values.shape
+        squares = mean_squares(values, (SEED, QUESTION))
         return cls(
-            means=means,
-            seeds=apart_AS @ apart_AS.T / ((n_seeds - 1) * n_seeds) if several_seeds else nothing,
-            questions=apart_AQ @ apart_AQ.T / ((n_questions - 1) * n_questions) - rest
-            if several_questions
-            else nothing,
+            means=values.mean(axis=2).mean(axis=1),
+            seeds=squares[BY_SEED].of_mean,
+            questions=squares[BY_QUESTION].of_mean - squares[RESIDUAL].of_mean,
             n_seeds=n_seeds,
             n_questions=n_questions,
         )
@@ -131,14 +129,14 @@ def p_values(
     n_seeds: Counts,
     n_questions: Counts,
 ) -> Floats:
-    """Find at which level each interval ends at 0.
+    """Find the level at which each interval ends at 0.
 
     Args:
-        estimates: [K] of the contrasts.
-        seeds: [K] their variances by seeds.
-        questions: [K] by questions.
-        n_seeds: S, or [K].
-        n_questions: Q, or [K].
+        estimates: [K] estimates of the contrasts.
+        seeds: [K] variances by seeds.
+        questions: [K] variances by questions.
+        n_seeds: number of seeds, of all or of each ([K]).
+        n_questions: number of questions, of all or of each ([K]).
 
     Returns:
         [K] two-sided p-values; 0 below 1e-100.
@@ -149,19 +147,19 @@ def p_values(
     def beyond(log_p: Floats, size: Floats, *rest: Floats) -> Floats:
         return _half_widths(np.exp(log_p) / 2, *rest) - size
 
-    given = (sizes, seeds, questions, *(count.astype(np.float64) for count in counts))
+    arguments = (sizes, seeds, questions, *(count.astype(np.float64) for count in counts))
     ends = np.full(sizes.shape, np.log(_TINY_P)), np.zeros(sizes.shape)
-    found = elementwise.find_root(beyond, ends, args=given)
+    roots = elementwise.find_root(beyond, ends, args=arguments)
     certain = seeds + questions <= (1e-12 * sizes) ** 2
-    certain |= beyond(ends[0], *given) < 0
-    values: Floats = np.where(certain, 0.0, np.exp(found.x))
+    certain |= beyond(ends[0], *arguments) < 0
+    values: Floats = np.where(certain, 0.0, np.exp(roots.x))
     return np.where(sizes == 0, 1.0, values)
 
 
 def _half_widths(
     tail: Floats | float, seeds: Floats, questions: Floats, n_seeds: Counts, n_questions: Counts
 ) -> Floats:
-    # The quantile for one degree of freedom stands in where there is none; the variance is 0 then.
+    # Without freedom the variance is 0, so that the quantile of one degree does no harm.
     of_seeds, of_questions = (
         -special.stdtrit(np.maximum(np.asarray(count) - 1.0, 1.0), tail)
         for count in (n_seeds, n_questions)

@@ -1,4 +1,4 @@
-"""What is read off the curve at the ratios that were confirmed."""
+"""The curve at the confirmed ratios: its means, its differences and the hybrid ratio."""
 
 import numpy as np
 
@@ -10,10 +10,10 @@ from hybridir.inference.scores import Scores
 def mean_curve(scores: Scores, replicates: Replicates) -> list[Interval]:
     """Mean over seeds at every ratio, with its percentile interval over the draws.
 
-    A ratio that lacks some seeds is averaged over those that it has.
+    A ratio that lacks some seeds is averaged over the others.
 
     Returns:
-        A entries, in the order of `scores.ratios`.
+        An entry per ratio, in the order of `scores.ratios`.
     """
     tail = (1 - LEVEL) / 2
     lows, highs = np.quantile(replicates.values, [tail, 1 - tail], axis=1)
@@ -34,7 +34,7 @@ def difference(
         scores: the trials' scores.
         replicates: their replicates.
         ratio: one of `scores.ratios`.
-        baseline: another one.
+        baseline: another of `scores.ratios`.
 
     Returns:
         The difference over the seeds that both ratios have; None if they share none.
@@ -45,10 +45,10 @@ def difference(
 
 
 def hybrid_ratio(ratios: tuple[float, ...]) -> float | None:
-    """Choose the ratio that stands for hybrid batches: the one between the ends nearest to .5.
+    """Choose the ratio that stands for hybrid batches: the mixed ratio nearest to .5.
 
-    It is chosen without looking at scores, so that its gain is not flattered by the choice; .5 is
-    what the method's authors recommend (arXiv 2408.10536). None if there is no mixed ratio.
+    The choice ignores scores, so that it does not flatter the gain; the method's authors recommend
+    .5 (arXiv 2408.10536). None without a mixed ratio.
     """
     mixed = [ratio for ratio in ratios if 0 < ratio < 1]
     return min(mixed, key=lambda ratio: abs(ratio - 0.5), default=None)

@@ -1,21 +1,21 @@
 """Hybrid against pure batches: are they different, and by how much?
 
-S seeds, Q questions, K comparisons, F swaps.
-
-Three p-values of a paired difference, for three questions:
+Three p-values of a paired difference answer three questions:
 
 - `p_crossed`: would other seeds and other questions show it? From `hybridir.inference.crossed`.
-- `p_questions`: would other questions show it, of these very encoders? A permutation test: the
+- `p_questions`: would other questions show it, with these very encoders? A permutation test: the
   labels hybrid and pure are swapped question by question, in all seeds and languages at once. It
   assumes no distribution, and says nothing about other seeds.
-- `p_seeds`: the same by seed, over all 2^S swaps up to 13 seeds, then over random ones. It assumes
-  no distribution either, but cannot fall below 2 / 2^S, which is .0625 with five seeds: it is
-  shown, and decides nothing.
+- `p_seeds`: the same by seed, over all 2^S swaps up to 13 seeds, over random swaps of more. It
+  assumes no distribution either, but cannot fall below 2 / 2^S, which is .0625 with five seeds: it
+  is shown, and decides nothing.
 
-What counts is the larger of the first two, so that a difference must stand for these encoders
-without an assumption and for others under that of normal seed effects; its level is at most that
-of either. Swaps of seeds and of questions in one permutation would not hold the level: where
-questions are swapped, what a seed adds to all of them averages out.
+The larger of the first two decides. A difference must hold for these encoders without an
+assumption, and for others if seed effects are normal; the level is at most that of either test.
+Swaps of seeds and of questions in one permutation would not keep the level: swapping questions
+averages out an effect of a seed on all of them.
+
+Shapes: see CONTRIBUTING; S seeds, Q questions, K comparisons, F swaps.
 """
 
 from collections.abc import Iterator
@@ -39,20 +39,20 @@ class HybridTest(NamedTuple):
     """Hybrid minus pure over the seeds that both have.
 
     Attributes:
-        hybrid: its ratio, `hybrid_ratio`.
+        hybrid: mixing ratio of hybrid batches, see `hybrid_ratio`.
         pure: 0 or 1.
-        difference: of the means.
+        difference: difference of the means.
         low: lower end of the interval at `LEVEL`.
         high: upper end.
         relative: the difference as a share of the pure mean.
-        d_questions: the difference in standard deviations over questions (their means over seeds).
-        d_seeds: in standard deviations over seeds (their macro means); NaN with one seed.
-        p_crossed: see above.
-        p_questions: see above.
-        p_seeds: see above; NaN with one seed.
+        d_questions: the difference in standard deviations over questions (means over seeds).
+        d_seeds: the difference in standard deviations over seeds (macro means); NaN with one seed.
+        p_crossed: p-value for other seeds and questions.
+        p_questions: p-value of swaps of questions.
+        p_seeds: p-value of swaps of seeds; NaN with one seed.
         p: the larger of `p_crossed` and `p_questions`.
-        n_seeds: S.
-        n_questions: Q.
+        n_seeds: number of seeds.
+        n_questions: number of questions.
     """
 
     hybrid: float
@@ -82,7 +82,7 @@ def compare_hybrid(
         generator: source of the swaps.
 
     Returns:
-        Up to two tests; none without a mixed ratio.
+        A test per pure strategy, two at most; none without a mixed ratio.
     """
     return _compare(scores, list(_pairs(scores, replicates.by_question)), generator)
 
@@ -102,31 +102,31 @@ def _pairs(scores: Scores, values: Floats) -> Iterator[tuple[float, Floats]]:
 def _compare(
     scores: Scores, pairs: list[tuple[float, Floats]], generator: np.random.Generator
 ) -> list[HybridTest]:
-    """Test each (pure ratio, values [2, S, Q]); NaN is for questions that a cell has not."""
+    """Test each (pure ratio, values [2, S, Q]); questions of NaN belong to no cell."""
     hybrid = hybrid_ratio(scores.ratios)
     if hybrid is None or not pairs:
         return []
     p_questions = _p_of_swaps(
         np.stack([(values[0] - values[1]).mean(axis=0) for _, values in pairs]), generator
     )
-    kept = [values[:, :, ~np.isnan(values[0, 0])] for _, values in pairs]
-    crossed = [Crossed.of(values) for values in kept]
+    scored = [values[:, :, ~np.isnan(values[0, 0])] for _, values in pairs]
+    crossed = [Crossed.of(values) for values in scored]
     contrast = np.array([[1.0, -1.0]])
-    parts = [found.variances(contrast) for found in crossed]
+    variances = [entry.variances(contrast) for entry in crossed]
     p_crossed = p_values(
-        np.array([found.means[0] - found.means[1] for found in crossed]),
-        np.array([seeds[0] for seeds, _ in parts]),
-        np.array([questions[0] for _, questions in parts]),
-        np.array([found.n_seeds for found in crossed]),
-        np.array([found.n_questions for found in crossed]),
+        np.array([entry.means[0] - entry.means[1] for entry in crossed]),
+        np.array([seeds[0] for seeds, _ in variances]),
+        np.array([questions[0] for _, questions in variances]),
+        np.array([entry.n_seeds for entry in crossed]),
+        np.array([entry.n_questions for entry in crossed]),
     )
     p_seeds = [
-        _p_of_seed_swaps((values[0] - values[1]).mean(axis=1), generator) for values in kept
+        _p_of_seed_swaps((values[0] - values[1]).mean(axis=1), generator) for values in scored
     ]
     return [
-        _result((hybrid, pure), found, values[0] - values[1], *map(float, p))
-        for (pure, _), found, values, *p in zip(
-            pairs, crossed, kept, p_crossed, p_questions, p_seeds, strict=True
+        _result((hybrid, pure), entry, values[0] - values[1], *map(float, p))
+        for (pure, _), entry, values, *p in zip(
+            pairs, crossed, scored, p_crossed, p_questions, p_seeds, strict=True
         )
     ]
 
@@ -161,8 +161,8 @@ def _result(
 def _p_of_swaps(apart_KQ: Floats, generator: np.random.Generator) -> Floats:
     """Two-sided p-values [K] of random swaps of questions or seeds, the same for all comparisons.
 
-    It is `scipy.stats.permutation_test` with ``permutation_type="samples"`` for all in one
-    product, which takes a hundredth of the time.
+    This is `scipy.stats.permutation_test` with ``permutation_type="samples"``, but with all
+    comparisons in one matrix product, which takes a hundredth of the time.
     """
     apart_QK = np.nan_to_num(apart_KQ).T
     observed_K = np.abs(apart_QK.sum(axis=0))
@@ -172,8 +172,8 @@ def _p_of_swaps(apart_KQ: Floats, generator: np.random.Generator) -> Floats:
         signs_FQ = 2.0 * generator.integers(0, 2, (block, len(apart_QK)), dtype=np.int8) - 1
         # Sums in another order may differ in the last digits.
         as_large_K += (np.abs(signs_FQ @ apart_QK) >= observed_K * (1 - 1e-9)).sum(axis=0)
-    found: Floats = (as_large_K + 1) / (SWAPS + 1)
-    return found
+    p_values_K: Floats = (as_large_K + 1) / (SWAPS + 1)
+    return p_values_K
 
 
 def _p_of_seed_swaps(seeds_S: Floats, generator: np.random.Generator) -> float:
@@ -181,10 +181,10 @@ def _p_of_seed_swaps(seeds_S: Floats, generator: np.random.Generator) -> float:
         return float("nan")
     if 2 ** len(seeds_S) > SWAPS:
         return float(_p_of_swaps(seeds_S[None], generator)[0])
-    found = stats.permutation_test(
+    test = stats.permutation_test(
         (seeds_S,), np.mean, permutation_type="samples", n_resamples=np.inf, vectorized=True
     )
-    return float(found.pvalue)
+    return float(test.pvalue)
 
 
 def _in_deviations(values: Floats) -> float:

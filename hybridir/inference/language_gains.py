@@ -1,106 +1,181 @@
-"""What hybrid batches gain over each pure strategy: by language and pair, and by kind of pair.
+"""Gains of hybrid batches over each pure strategy: by language and pair, and by kind of pair.
 
 The kinds compare what transfer may depend on: the same or another language, the same or another
-script, languages that were trained on or not. C cells; see `hybridir.inference.by_question`.
+script, languages that were trained on or not.
+
+Shapes: see CONTRIBUTING; C cells.
 """
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from hybridir import names
-from hybridir.inference.by_question import score_by_question
+from hybridir.inference.by_question import paired_gain, score_by_question
 from hybridir.inference.crossed import Crossed
 from hybridir.inference.hybrid_vs_pure import PURE
-from hybridir.inference.mean_squares import paired_gain, setting_of
-from hybridir.inference.multiple_comparisons import holm
-from hybridir.inference.scores import Floats, Scores
+from hybridir.inference.scores import Cell, Floats, Scores, setting_of
 from hybridir.languages import LANGUAGES
 
 _SAME_LANGUAGE, _OTHER_LANGUAGE = "same language", "other language"
 _SAME_SCRIPT, _OTHER_SCRIPT = "same script", "other script"
-Cell = tuple[str, str]
-_RESULT = ["difference", "low", "high", "p", "n_seeds", "n_questions"]
+# The first kind of a grouping is compared with each of its others.
+_ORDER = (
+    *(_SAME_LANGUAGE, _OTHER_LANGUAGE, _SAME_SCRIPT, _OTHER_SCRIPT),
+    *("seen", "both seen", "one unseen", "unseen", "both unseen"),
+)
 
 
-def gains_by_cell(scores: Scores, hybrid: float) -> pd.DataFrame:
-    """Tabulate the gain of every cell: language, pair of languages, language in the common pool.
+class CellGain(NamedTuple):
+    """Hybrid minus pure in one cell.
+
+    Attributes:
+        setting: setting of the cell, one of `names.SETTINGS`.
+        query_language: language of the questions.
+        pool_language: language of the pool.
+        pure: 0 or 1.
+        difference: of the means.
+        low: lower end of its interval at `LEVEL`.
+        high: upper end.
+        p: p-value for other seeds and questions, not adjusted for the number of cells.
+        n_seeds: seeds that have both ratios.
+        n_questions: questions of the cell.
+    """
+
+    setting: str
+    query_language: str
+    pool_language: str
+    pure: float
+    difference: float
+    low: float
+    high: float
+    p: float
+    n_seeds: int
+    n_questions: int
+
+
+class GroupGain(NamedTuple):
+    """Hybrid minus pure as the mean over a kind of cells, or how two kinds differ in it.
+
+    Attributes:
+        grouping: name of the comparison.
+        group: name of the kind; of a contrast, of both.
+        contrast: whether it is one kind's gain minus another's.
+        pure: 0 or 1.
+        n_cells: cells of the kind, or of both.
+        difference: gain, or difference of two gains.
+        low: lower end of its interval at `LEVEL`.
+        high: upper end.
+        p: p-value for other seeds and questions, not adjusted for the number of groups.
+        n_seeds: seeds that have both ratios.
+        n_questions: questions that occur in the cells.
+    """
+
+    grouping: str
+    group: str
+    contrast: bool
+    pure: float
+    n_cells: int
+    difference: float
+    low: float
+    high: float
+    p: float
+    n_seeds: int
+    n_questions: int
+
+
+def gains_by_cell(scores: Scores, hybrid: float) -> list[CellGain]:
+    """Compute the gain of every cell: language, pair of languages, language in the common pool.
 
     Args:
-        scores: all settings side by side, see `hybridir.inference.mean_squares.side_by_side`.
+        scores: all settings of a measure, see `hybridir.inference.scores.side_by_side`.
         hybrid: the ratio that stands for hybrid batches.
 
     Returns:
-        Columns ``setting, query_language, pool_language, pure, difference, low, high, p, p_holm,
-        n_seeds, n_questions``; `p_holm` is adjusted over a setting and pure strategy.
+        A gain per cell and pure strategy that was trained, cell by cell.
     """
-    rows = []
+    gains = []
     for index, cell in enumerate(scores.cells):
-        weights = np.zeros(len(scores.cells))
-        weights[index] = 1.0
-        rows += [(setting_of(cell), *cell, *row) for row in _gains(scores, hybrid, weights)]
-    columns = ["setting", names.QUERY_LANGUAGE, names.POOL_LANGUAGE, "pure", *_RESULT]
-    return _adjusted(pd.DataFrame(rows, columns=columns), ["setting", "pure"])
+        weights_C = np.zeros(len(scores.cells))
+        weights_C[index] = 1.0
+        for pure, result in _gains(scores, hybrid, weights_C):
+            query, pool = cell
+            gains.append(CellGain(setting_of(cell), query, pool, pure, *result))
+    return gains
 
 
-def gains_by_group(scores: Scores, hybrid: float, seen: frozenset[str] | None) -> pd.DataFrame:
-    """Tabulate mean gains of kinds of cells, and how two kinds differ in their gain.
+def gains_by_group(scores: Scores, hybrid: float, seen: frozenset[str] | None) -> list[GroupGain]:
+    """Compute mean gains of kinds of cells, and how two kinds differ in their gain.
 
     Args:
-        scores: all settings side by side.
+        scores: all settings of a measure, see `hybridir.inference.scores.side_by_side`.
         hybrid: the ratio that stands for hybrid batches.
         seen: languages that were trained on; None leaves out what depends on them.
 
     Returns:
-        Columns ``grouping, group, contrast, pure, n_cells, difference, low, high, p, p_holm,
-        n_seeds, n_questions``. A contrast is one group's gain minus another's; `p_holm` is
-        adjusted over the rows of a pure strategy. Groupings of which only one group occurs are
-        left out.
+        A gain per group or contrast and pure strategy. A grouping with only one group is left out.
     """
-    rows = []
+    gains = []
     for grouping, groups in _groupings(scores.cells, seen):
         members = {
             group: np.array([cell in cells for cell in scores.cells])
             for group, cells in groups.items()
         }
         means = {group: inside / inside.sum() for group, inside in members.items()}
-        first = next(iter(means))
-        asked = [(group, False, int(members[group].sum()), means[group]) for group in means]
-        asked += [
-            (f"{first} minus {group}", True, int((members[first] | members[group]).sum()), weights)
-            for group, weights in ((one, means[first] - means[one]) for one in means)
-            if group != first
+        first, *others = means
+        contrasts = [(group, False, int(members[group].sum()), means[group]) for group in means]
+        contrasts += [
+            (
+                f"{first} minus {group}",
+                True,
+                int((members[first] | members[group]).sum()),
+                means[first] - means[group],
+            )
+            for group in others
         ]
-        for group, contrast, n_cells, weights in asked:
-            for pure, *result in _gains(scores, hybrid, weights):
-                rows.append((grouping, group, contrast, pure, n_cells, *result))
-    columns = ["grouping", "group", "contrast", "pure", "n_cells", *_RESULT]
-    return _adjusted(pd.DataFrame(rows, columns=columns), ["pure"])
+        for group, contrast, n_cells, weights_C in contrasts:
+            for pure, result in _gains(scores, hybrid, weights_C):
+                gains.append(GroupGain(grouping, group, contrast, pure, n_cells, *result))
+    return gains
 
 
-def _gains(scores: Scores, hybrid: float, weights_C: Floats) -> Iterator[tuple[float, ...]]:
-    spread = score_by_question(scores, weights_C)
+class _Result(NamedTuple):
+    """The fields that gains of cells and of groups share."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    n_seeds: int
+    n_questions: int
+
+
+def _gains(scores: Scores, hybrid: float, weights_C: Floats) -> Iterator[tuple[float, _Result]]:
+    """Yield (pure ratio, gain) of a weighted sum of cell means."""
+    values_ASQ = score_by_question(scores, weights_C)
+    contrast_A = np.ones(1)
     for pure in PURE:
-        if pure in scores.ratios:
-            gain = paired_gain(spread, scores, hybrid, pure)
-            if len(gain):
-                crossed, itself = Crossed.of(gain[None]), np.ones(1)
-                estimate, low, high, *counts = crossed.interval(itself)
-                p = float(crossed.p_values(itself[None])[0])
-                yield (pure, estimate, low, high, p, *counts)
+        if pure not in scores.ratios:
+            continue
+        gain_SQ = paired_gain(values_ASQ, scores, hybrid, pure)
+        if len(gain_SQ):
+            crossed = Crossed.of(gain_SQ[None])
+            estimate, low, high, *counts = crossed.interval(contrast_A)
+            p = float(crossed.p_values(contrast_A[None])[0])
+            yield pure, _Result(estimate, low, high, p, *counts)
 
 
 def _groupings(
     cells: tuple[Cell, ...], seen: frozenset[str] | None
 ) -> Iterator[tuple[str, dict[str, set[Cell]]]]:
-    """Name kinds of cells, those with two groups or more; the first group is compared."""
+    """Yield (name, cells by kind) of every grouping that has two kinds or more."""
     by_setting: dict[str, list[Cell]] = {
         setting: [cell for cell in cells if setting_of(cell) == setting]
         for setting in names.SETTINGS
     }
     pairs = by_setting[names.MONOLINGUAL] + by_setting[names.CROSSLINGUAL]
-    asked: list[tuple[str, list[Cell], Callable[[Cell], str]]] = [
+    groupings: list[tuple[str, list[Cell], Callable[[Cell], str]]] = [
         ("question and pool", pairs, _language_kind),
         ("question and pool, cross-lingual", by_setting[names.CROSSLINGUAL], _script_kind),
     ]
@@ -110,22 +185,16 @@ def _groupings(
             names.CROSSLINGUAL: "languages, cross-lingual",
             names.MULTILINGUAL: "question's language, multilingual",
         }
-        asked += [
+        groupings += [
             (label, by_setting[setting], lambda cell: _seen_kind(cell, seen))
             for setting, label in trained.items()
         ]
-    for grouping, members, kind in asked:
+    for name, members, kind_of in groupings:
         groups: dict[str, set[Cell]] = {}
         for cell in members:
-            groups.setdefault(kind(cell), set()).add(cell)
+            groups.setdefault(kind_of(cell), set()).add(cell)
         if len(groups) > 1:
-            yield grouping, {group: groups[group] for group in _ORDER if group in groups}
-
-
-_ORDER = (
-    *(_SAME_LANGUAGE, _OTHER_LANGUAGE, _SAME_SCRIPT, _OTHER_SCRIPT),
-    *("seen", "both seen", "one unseen", "unseen", "both unseen"),
-)
+            yield name, {kind: groups[kind] for kind in _ORDER if kind in groups}
 
 
 def _language_kind(cell: Cell) -> str:
@@ -141,10 +210,3 @@ def _seen_kind(cell: Cell, seen: frozenset[str]) -> str:
     if setting_of(cell) != names.CROSSLINGUAL:
         return "seen" if cell[0] in seen else "unseen"
     return ("both unseen", "one unseen", "both seen")[sum(code in seen for code in cell)]
-
-
-def _adjusted(table: pd.DataFrame, family: list[str]) -> pd.DataFrame:
-    """Insert Holm's adjusted p behind p, over rows of the same values in the columns `family`."""
-    adjusted = table.groupby(family)["p"].transform(lambda p: holm(p.to_numpy()))
-    table.insert(list(table.columns).index("p") + 1, "p_holm", adjusted)
-    return table

@@ -1,34 +1,144 @@
-"""Settings side by side, and how a mean over cells varies with seeds and questions.
+"""Analysis of variance of a complete layout: the mean square of every effect.
 
-A ratios, S seeds, C cells, Q question ids; see `analysis.study.scores`.
+The axes of a layout, such as seeds and questions, are crossed unless one is nested in another, as
+training seeds are in a part of the data. An effect is named by its axes. Several series, such as
+one per mixing ratio, are analysed at once: squares then become products of two series.
 
-Every seed answers every question, so the two are crossed: a score is a mean, plus what the seed
-adds, plus what the question adds, plus a rest. The variance of the mean follows from the mean
-squares of that layout without bias, however few seeds there are, which a bootstrap does not
-achieve. Assumed: seeds and question ids are independent random samples, and the seeds' effects
-are roughly normal; the languages are fixed.
+What follows from the mean squares assumes that seeds and questions are independent random samples
+and that the seeds' effects are about normal; languages are fixed. The variance of a mean is then
+estimated without bias, however few seeds there are, which a bootstrap does not achieve.
+
+Shapes: see CONTRIBUTING; K series, N levels of an effect.
 
 Source: Searle, Casella and McCulloch, Variance Components, 1992, chapter 4 (mean squares of
 crossed layouts); Satterthwaite, An Approximate Distribution of Estimates of Variance Components,
 Biometrics Bulletin 2, 1946 (degrees of freedom).
 """
 
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, combinations
+from math import prod
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 
-from hybridir import names
-from hybridir.inference.scores import Floats, Scores
+from hybridir.inference.scores import Floats
+
+RATIO, DATA, SEED, QUESTION = "ratio", "data", "seed", "question"
+Source = frozenset[str]
+"""The axes that an effect varies with; a nested axis stands for the axis around it as well."""
+
+BY_SEED: Final[Source] = frozenset({SEED})
+BY_QUESTION: Final[Source] = frozenset({QUESTION})
+RESIDUAL: Final[Source] = frozenset({SEED, QUESTION})
+"""The rest of a layout of seeds and questions."""
+
+_Margins = dict[tuple[int, ...], Floats]
+_Member = TypeVar("_Member")
 
 
-class MeanSquares(NamedTuple):
-    """Mean squares of a layout of seeds by questions; NaN where there is but one level.
+class MeanSquare(NamedTuple):
+    """How much the levels of an effect vary.
+
+    Attributes:
+        products: [K, K] sums, over the levels, of the products of two series' effects.
+        degrees: degrees of freedom; 0 for an axis of one level.
+        levels: levels of the effect.
+        repeats: number of values that each level is the mean of.
+    """
+
+    products: Floats
+    degrees: int
+    levels: int
+    repeats: int
+
+    @property
+    def square(self) -> Floats:
+        """[K, K] mean squares on the diagonal, mean products elsewhere; NaN without freedom."""
+        if not self.degrees:
+            return np.full_like(self.products, np.nan)
+        return self.repeats * self.products / self.degrees
+
+    @property
+    def of_mean(self) -> Floats:
+        """[K, K] `square` over the number of values, as it enters the mean's variance.
+
+        It is 0 without freedom.
+        """
+        if not self.degrees:
+            return np.zeros_like(self.products)
+        return self.products / (self.degrees * self.levels)
+
+
+def mean_squares(
+    values: Floats, axes: tuple[str, ...], nested: Mapping[str, str] | None = None
+) -> dict[Source, MeanSquare]:
+    """Compute the mean square of every effect of a layout without gaps.
+
+    Args:
+        values: [K, ...] series, then a dimension per axis.
+        axes: names of the dimensions behind the first.
+        nested: from an axis to the axis around it; its levels differ between those of the latter.
+
+    Returns:
+        A mean square for each set of axes, single axes first. A set never holds a nested axis
+        together with the axis around it.
+    """
+    nested = nested or {}
+
+    # Means over some of the axes, by the dimensions that they average over: the last one first.
+    margins: _Margins = {(): values}
+    for averaged in _subsets(range(1, values.ndim)):
+        margins[averaged] = margins[averaged[1:]].mean(axis=averaged[0], keepdims=True)
+    squares = {}
+    for source in _sources(axes, nested):
+        crossed = tuple(1 + axes.index(name) for name in axes if name in source)
+        around = {1 + axes.index(nested[name]) for name in source if name in nested}
+        fixed = {*crossed, *around}
+        averaged = tuple(axis for axis in range(1, values.ndim) if axis not in fixed)
+        effect_KN = _effect(margins, crossed, averaged).reshape(len(values), -1)
+        squares[source] = MeanSquare(
+            products=effect_KN @ effect_KN.T,
+            degrees=prod(values.shape[axis] - (axis in crossed) for axis in fixed),
+            levels=effect_KN.shape[1],
+            repeats=prod(values.shape[axis] for axis in averaged),
+        )
+    return squares
+
+
+def _subsets(members: Sequence[_Member]) -> Iterator[tuple[_Member, ...]]:
+    """Yield the subsets of one member or more, small ones first."""
+    return chain.from_iterable(combinations(members, 1 + size) for size in range(len(members)))
+
+
+def _sources(axes: tuple[str, ...], nested: Mapping[str, str]) -> list[Source]:
+    return [
+        frozenset(subset)
+        for subset in _subsets(axes)
+        if not any(nested.get(name) in subset for name in subset)
+    ]
+
+
+def _effect(margins: _Margins, crossed: tuple[int, ...], averaged: tuple[int, ...]) -> Floats:
+    """Take differences of differences: the margin less itself averaged over each crossed axis."""
+    first, *rest = crossed
+    wider = tuple(sorted((*averaged, first)))
+    if not rest:
+        return margins[averaged] - margins[wider]
+    effect = _effect(margins, tuple(rest), averaged)
+    effect -= _effect(margins, tuple(rest), wider)  # in place, since new memory costs more
+    return effect
+
+
+class SeedsByQuestions(NamedTuple):
+    """Mean squares of one series of seeds crossed with questions; NaN where one level is all.
 
     Attributes:
         seed: expects n_questions × seed variance + residual variance.
         question: expects n_seeds × question variance + residual variance.
         residual: expects the residual variance.
+        n_seeds: number of seeds.
+        n_questions: number of questions.
     """
 
     seed: float
@@ -37,111 +147,46 @@ class MeanSquares(NamedTuple):
     n_seeds: int
     n_questions: int
 
+    @classmethod
+    def of(cls, values_SQ: Floats) -> "SeedsByQuestions":
+        """Analyse values without gaps."""
+        squares = mean_squares(values_SQ[None], (SEED, QUESTION))
+        seed, question, residual = (
+            float(squares[source].square[0, 0]) for source in (BY_SEED, BY_QUESTION, RESIDUAL)
+        )
+        return cls(seed, question, residual, *values_SQ.shape)
 
-def side_by_side(found: list[Scores], ratios: Collection[float]) -> Scores:
-    """Put the cells of several settings of one measure into one array.
+    def variance_of_mean(self) -> tuple[float, float]:
+        """Estimate the variance of the mean, and its degrees of freedom.
 
-    Args:
-        found: scores of the same trials; their question ids may differ.
-        ratios: those that are wanted; what was not confirmed is passed over.
-
-    Returns:
-        The scores with all cells over the union of question ids. A cell still tells its setting:
-        `setting_of`.
-    """
-    questions = tuple(sorted({question for one in found for question in one.questions}))
-    column = {question: index for index, question in enumerate(questions)}
-    first = found[0]
-    kept = [index for index, ratio in enumerate(first.ratios) if ratio in ratios]
-    n_cells = sum(len(one.cells) for one in found)
-    shape = (len(kept), len(first.seeds), n_cells, len(questions))
-    values = np.full(shape, np.nan, first.values.dtype)
-    begin = 0
-    for one in found:
-        if (one.ratios, one.seeds, one.measure) != (first.ratios, first.seeds, first.measure):
-            raise ValueError("the settings are not of the same trials and measure")
-        end = begin + len(one.cells)
-        columns = [column[question] for question in one.questions]
-        for place, ratio in enumerate(kept):
-            values[place, :, begin:end, columns] = np.moveaxis(one.values[ratio], 2, 0)
-        begin = end
-    cells = tuple(cell for one in found for cell in one.cells)
-    wanted = tuple(first.ratios[index] for index in kept)
-    return Scores(first.measure, "", wanted, first.seeds, cells, questions, values)
+        With one seed it is the variance over questions alone, and says nothing about other seeds.
+        A mean square below the residual one counts as that, so that no variance is negative.
+        """
+        n = self.n_seeds * self.n_questions
+        if self.n_seeds == 1 or self.n_questions == 1:
+            single = self.question if self.n_seeds == 1 else self.seed
+            return single / n, float(max(n - 1, 0))
+        seeds, questions = self.n_seeds - 1, self.n_questions - 1
+        total, degrees = satterthwaite(
+            [
+                (max(self.seed, self.residual), seeds),
+                (max(self.question, self.residual), questions),
+                (-self.residual, seeds * questions),
+            ]
+        )
+        return total / n, degrees
 
 
-def setting_of(cell: tuple[str, str]) -> str:
-    """Name the setting of a cell (question language, pool language).
-
-    >>> setting_of(("en", "de"))
-    'crosslingual'
-    """
-    query, pool = cell
-    if pool == names.ALL_LANGUAGES:
-        return names.MULTILINGUAL
-    return names.MONOLINGUAL if query == pool else names.CROSSLINGUAL
-
-
-def paired_gain(values_ASQ: Floats, scores: Scores, ratio: float, baseline: float) -> Floats:
-    """Subtract one ratio's scores by question from another's, over the seeds that both have.
+def satterthwaite(terms: list[tuple[float, int]]) -> tuple[float, float]:
+    """Add independent mean squares, each with its factor.
 
     Args:
-        values_ASQ: `inference.score_by_question`.
-        scores: of which they were made.
-        ratio: one of its ratios.
-        baseline: another one.
+        terms: (mean square times its factor, degrees of freedom).
 
     Returns:
-        [S', Q]; S' may be 0.
+        The sum, and the degrees of freedom of the chi-square distribution that comes closest;
+        those of the first term where nothing varies.
     """
-    first, second = scores.ratios.index(ratio), scores.ratios.index(baseline)
-    shared = scores.trained[first] & scores.trained[second]
-    return np.asarray(values_ASQ[first, shared] - values_ASQ[second, shared])
-
-
-def mean_squares(values_SQ: Floats) -> MeanSquares:
-    """Split the spread of a layout without gaps into seeds, questions and the rest."""
-    n_seeds, n_questions = values_SQ.shape
-    centred = values_SQ - values_SQ.mean()
-    of_seeds = n_questions * (centred.mean(axis=1) ** 2).sum()
-    of_questions = n_seeds * (centred.mean(axis=0) ** 2).sum()
-    rest = max((centred**2).sum() - of_seeds - of_questions, 0.0)
-
-    def divided(total: float, degrees: int) -> float:
-        return float(total / degrees) if degrees else np.nan
-
-    return MeanSquares(
-        divided(of_seeds, n_seeds - 1),
-        divided(of_questions, n_questions - 1),
-        divided(rest, (n_seeds - 1) * (n_questions - 1)),
-        n_seeds,
-        n_questions,
-    )
-
-
-def variance_of_mean(squares: MeanSquares) -> tuple[float, float]:
-    """Estimate the variance of the mean of a layout, and its degrees of freedom.
-
-    With one seed it is the variance over questions alone, and says nothing about other seeds.
-
-    Args:
-        squares: mean squares, as measured or as expected.
-
-    Returns:
-        The variance, and Satterthwaite's degrees of freedom. A mean square below the residual
-        one counts as that: no variance is negative.
-    """
-    n = squares.n_seeds * squares.n_questions
-    if squares.n_seeds == 1 or squares.n_questions == 1:
-        single = squares.question if squares.n_seeds == 1 else squares.seed
-        return single / n, float(max(n - 1, 0))
-    rest = squares.residual
-    of_seeds, of_questions = max(squares.seed, rest), max(squares.question, rest)
-    total = of_seeds + of_questions - rest
-    free_seeds, free_questions = squares.n_seeds - 1, squares.n_questions - 1
-    spread = (
-        of_seeds**2 / free_seeds
-        + of_questions**2 / free_questions
-        + rest**2 / (free_seeds * free_questions)
-    )
-    return total / n, total**2 / spread if spread else float(free_seeds)
+    total = sum(term for term, _ in terms)
+    spread = sum(term**2 / degrees for term, degrees in terms)
+    return total, total**2 / spread if spread else float(terms[0][1])

@@ -1,14 +1,15 @@
 """Which of the confirmed ratios may be the best, without a fitted curve.
 
-Multiple comparisons with the best: a ratio may be the best unless one that was confirmed beside it
-is significantly better. Each ratio in turn is held against all others, with a critical value for
-all of them together; so the set misses the ratio that is truly best in at most 5 % of studies,
-and in those where it does not, no ratio loses more than its bound says. Both statements hold
-together, since they follow from the same event.
+Multiple comparisons with the best: a ratio may be the best unless another confirmed ratio is
+significantly better. Each ratio in turn is compared with all others, with a joint critical value;
+so the set misses the truly best ratio in at most 5 % of studies, and in the other studies no ratio
+loses more than its bound. Both statements hold together, since they follow from the same event.
 
 Source: Edwards and Hsu 1983, Multiple comparisons with the best treatment, Journal of the American
 Statistical Association 78. There groups are independent and the critical value is Dunnett's; here
 ratios share seeds and questions, so it is taken from the draws (this project's own).
+
+Shapes: see CONTRIBUTING; A ratios, F draws, K comparisons.
 """
 
 from typing import NamedTuple
@@ -21,12 +22,12 @@ from hybridir.inference.scores import Bools, Floats, Scores
 
 
 class BestRatio(NamedTuple):
-    """The ratio with the best mean, and which others may be the best.
+    """The ratio with the best mean, and the range of ratios that may be the best.
 
     Attributes:
         ratio: best in the data.
         low: lowest ratio of the grid that may be the best, at `LEVEL`.
-        high: highest.
+        high: highest ratio that may be the best.
         share: share of draws in which `ratio` is the best.
     """
 
@@ -36,14 +37,14 @@ class BestRatio(NamedTuple):
     share: float
 
 
-class Compared(NamedTuple):
-    """A ratio held against the best.
+class RatioLoss(NamedTuple):
+    """How far a ratio falls short of the best.
 
     Attributes:
-        ratio: one of the grid.
-        loss: how far its mean falls short of the best mean in the data; 0 for the best.
-        loss_at_most: upper bound of how far it falls short of the true best, for all ratios
-            together at `LEVEL`.
+        ratio: a ratio of the grid.
+        loss: best mean in the data minus the ratio's mean; 0 for the best.
+        loss_at_most: upper bound of the loss against the true best, for all ratios together at
+            `LEVEL`.
         may_be_best: whether no other ratio is significantly better.
     """
 
@@ -53,52 +54,53 @@ class Compared(NamedTuple):
     may_be_best: bool
 
 
-def compare_with_best(scores: Scores, replicates: Replicates) -> list[Compared]:
-    """Hold every ratio against the best.
+def compare_with_best(scores: Scores, replicates: Replicates) -> list[RatioLoss]:
+    """Compare every ratio with the best.
 
     Two ratios that share no seed are not compared with each other.
 
     Returns:
-        A entries, in the order of `scores.ratios`.
+        An entry per ratio, in the order of `scores.ratios`.
     """
     sign = -1.0 if scores.lower_is_better else 1.0
     better_AA, half_AA = _pairs(scores.ratios, replicates)
     better_AA = sign * better_AA
-    centred_AR = sign * (replicates.values - replicates.values.mean(axis=1, keepdims=True))
-    factors = [_factor(centred_AR, half_AA, index) for index in range(len(scores.ratios))]
+    centred_AF = sign * (replicates.values - replicates.values.mean(axis=1, keepdims=True))
+    factors = [_widening(centred_AF, half_AA, index) for index in range(len(scores.ratios))]
     reach_AA = half_AA * np.array(factors)[None, :]
     beaten = np.nan_to_num(better_AA - reach_AA, nan=-np.inf) > 0  # column by row
-    kept = ~beaten.any(axis=0)
+    unbeaten = ~beaten.any(axis=0)
     means = sign * np.nanmean(scores.macro_means(), axis=1)
-    # How far column i is below row b, at most, if b is the best: b's factor belongs to it.
+    # Upper bound of column i's loss if row b is the best, hence with b's factor.
     below_AA = np.nan_to_num(better_AA + reach_AA.T, nan=-np.inf)
     return [
-        Compared(
+        RatioLoss(
             ratio,
             float(means.max() - means[index]),
-            max(0.0, float(below_AA[_others(kept, index), index].max(initial=0.0))),
-            bool(kept[index]),
+            max(0.0, float(below_AA[_without(unbeaten, index), index].max(initial=0.0))),
+            bool(unbeaten[index]),
         )
         for index, ratio in enumerate(scores.ratios)
     ]
 
 
 def best_ratio(scores: Scores, replicates: Replicates) -> BestRatio:
-    """Find the best ratio of the grid, and between which ratios the best one lies."""
+    """Find the best ratio of the grid, and the range of ratios that may be the best."""
     sign = -1.0 if scores.lower_is_better else 1.0
     best = int(np.argmax(sign * np.nanmean(scores.macro_means(), axis=1)))
     winners = (sign * replicates.values).argmax(axis=0)
-    kept = [found.ratio for found in compare_with_best(scores, replicates) if found.may_be_best]
+    losses = compare_with_best(scores, replicates)
+    candidates = [loss.ratio for loss in losses if loss.may_be_best]
     return BestRatio(
         scores.ratios[best],
-        min([*kept, scores.ratios[best]]),
-        max([*kept, scores.ratios[best]]),
+        min([*candidates, scores.ratios[best]]),
+        max([*candidates, scores.ratios[best]]),
         float((winners == best).mean()),
     )
 
 
 def _pairs(ratios: tuple[float, ...], replicates: Replicates) -> tuple[Floats, Floats]:
-    """[A, A] row minus column, and half of the width that ends a one-sided interval at `LEVEL`."""
+    """[A, A] row minus column, and the half width of its one-sided interval at `LEVEL`."""
     n_ratios = len(ratios)
     differences = np.full((n_ratios, n_ratios), np.nan)
     halves = np.full((n_ratios, n_ratios), np.nan)
@@ -114,25 +116,25 @@ def _pairs(ratios: tuple[float, ...], replicates: Replicates) -> tuple[Floats, F
     return differences, halves
 
 
-def _factor(centred_AR: Floats, half_AA: Floats, control: int) -> float:
-    """By how much to widen one ratio's one-sided intervals, so that all hold together."""
+def _widening(centred_AF: Floats, half_AA: Floats, control: int) -> float:
+    """Factor that widens one ratio's one-sided intervals so that all hold together."""
     halves = half_AA[:, control]
     compared = np.flatnonzero(halves > 0)
     if not len(compared):
         return 1.0
-    apart_KR = centred_AR[compared] - centred_AR[control]
-    largest_R = (apart_KR / halves[compared, None]).max(axis=0)
-    return max(1.0, float(np.quantile(largest_R, LEVEL)))
+    apart_KF = centred_AF[compared] - centred_AF[control]
+    largest_F = (apart_KF / halves[compared, None]).max(axis=0)
+    return max(1.0, float(np.quantile(largest_F, LEVEL)))
 
 
-def _others(kept: Bools, index: int) -> Bools:
-    others = kept.copy()
-    others[index] = False
-    return others
+def _without(chosen: Bools, index: int) -> Bools:
+    rest = chosen.copy()
+    rest[index] = False
+    return rest
 
 
 def holm(p_values: Floats) -> Floats:
-    """Adjust p-values for being several, by Holm's method: the family-wise error holds.
+    """Adjust the p-values of several tests by Holm's method, which controls family-wise error.
 
     Source: Holm, A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian Journal of
     Statistics 6, 1979.

@@ -1,19 +1,18 @@
 """A smooth curve through the means: a polynomial in the mixing ratio, by least squares.
 
-A ratios, G ratios at which the curve is looked at, P coefficients.
-
-Its degree follows from the number of ratios alone, never from the scores: two less than there are
-ratios, so that something is left to test the fit by, and four at most. Three ratios have no fit:
-whatever the curve is, a parabola goes through them. A value, slope or curvature of the fit is a
+Its degree follows from the number of ratios alone, never from the scores: two less than the number
+of ratios, so that the fit can be tested, and four at most. Three ratios have no fit, since a
+parabola goes through any three means. A value, slope or curvature of the fit is a
 fixed weighting of the means, so its interval is that of any contrast
 (`hybridir.inference.crossed`), pointwise.
 
-Fit and means are told apart by the orthogonal polynomials of the degrees that the fit leaves out:
-each is a contrast with a p-value, the smallest of which is corrected for their number
-(Bonferroni). Where it is below .2 the curve has something that the fit has not, such as a kink at
-an end, and what is read off the fit does not count. At .05 more kinks would pass unseen, and the
-optimum's interval would miss (`benchmarks/interval_coverage.py`); a fit that is given up without
-need only costs width.
+Lack of fit is tested by the orthogonal polynomials of the degrees that the fit leaves out: each is
+a contrast with a p-value, the smallest of which is corrected for their number (Bonferroni). Below
+.2 the curve has a feature that the fit lacks, such as a kink at an end, and the fit is not used.
+At .05 more kinks would pass unnoticed, and the optimum's interval would miss
+(`benchmarks/interval_coverage.py`); a fit that is dropped without need only costs width.
+
+Shapes: see CONTRIBUTING; A ratios, V coefficients, X ratios at which the curve is read.
 """
 
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from hybridir.inference.crossed import Crossed
 from hybridir.inference.scores import Floats, Scores
 
 HIGHEST_DEGREE = 4
-_LOWEST_DEGREE = 2  # the lowest that has an optimum inside
+_LOWEST_DEGREE = 2  # the lowest with an optimum inside the range
 _HOLDS_FROM = 0.2
 
 
@@ -35,10 +34,10 @@ class Fit:
     """A polynomial through the means of the seeds that have all ratios.
 
     Attributes:
-        ratios: A, ascending.
-        degree: of the polynomial.
+        ratios: the A ratios, ascending.
+        degree: degree of the polynomial.
         means: the means that it was fitted to, with their covariances.
-        lack_of_fit: p-value of the means lying on such a polynomial.
+        lack_of_fit: p-value of the hypothesis that the means lie on such a polynomial.
     """
 
     ratios: tuple[float, ...]
@@ -52,20 +51,20 @@ class Fit:
         return self.lack_of_fit >= _HOLDS_FROM
 
     def weights(self, at: Floats, derivative: int = 0) -> Floats:
-        """Return how the means are weighted to get the fit's value at some ratios.
+        """Return the weights of the means in the fit's value at some ratios.
 
         Args:
-            at: [G] ratios.
+            at: [X] ratios.
             derivative: 1 for the slope, 2 for the curvature, by the ratio.
 
         Returns:
-            [G, A].
+            [X, A] weights.
         """
         low, high = self.ratios[0], self.ratios[-1]
-        design_AP = legendre.legvander(_scaled(np.array(self.ratios), low, high), self.degree)
+        design_AV = legendre.legvander(_scaled(np.array(self.ratios), low, high), self.degree)
         basis = legendre.legder(np.eye(self.degree + 1), derivative, scl=2 / (high - low))
-        values_GP = legendre.legval(_scaled(at, low, high), basis).T
-        weights: Floats = values_GP @ np.linalg.pinv(design_AP)
+        values_XV = legendre.legval(_scaled(at, low, high), basis).T
+        weights: Floats = values_XV @ np.linalg.pinv(design_AV)
         return weights
 
 
@@ -87,7 +86,7 @@ def fit_curve(scores: Scores, replicates: Replicates) -> Fit | None:
 
 
 def _orthogonal(ratios: tuple[float, ...]) -> Floats:
-    """[A, A] a polynomial of each degree up to A - 1 at the ratios, orthonormal over them."""
+    """[A, A] polynomials of degrees 0 to A - 1 at the ratios, orthonormal over them."""
     at = _scaled(np.array(ratios), ratios[0], ratios[-1])
     rows: Floats = np.linalg.qr(legendre.legvander(at, len(ratios) - 1))[0].T
     return rows

@@ -1,6 +1,6 @@
 """How many seeds or questions a study needs to tell two ratios apart.
 
-The power is that of the t test of `inference.mean_squares` at the variances that a study measured.
+The power is that of a paired t test at the variances that a study measured.
 
 Source: noncentral t distribution, Johnson, Kotz and Balakrishnan, Continuous Univariate
 Distributions 2, 2nd edition 1995, chapter 31.
@@ -13,19 +13,19 @@ import numpy as np
 from scipy import stats
 
 from hybridir.inference.crossed import LEVEL
-from hybridir.inference.mean_squares import MeanSquares, variance_of_mean
+from hybridir.inference.mean_squares import SeedsByQuestions
 
 MOST: Final = 10_000
 _CERTAIN = 30.0  # standard errors from which power is 1, and scipy's noncentral t inexact
 
 
-class Spread(NamedTuple):
+class Variances(NamedTuple):
     """Variances of a paired difference.
 
     Attributes:
-        seed: of what a seed adds to the difference, over all questions.
-        question: of what a question adds, over all seeds.
-        residual: of the rest.
+        seed: variance of the seeds' effects on the difference.
+        question: variance of the questions' effects.
+        residual: variance of the rest.
     """
 
     seed: float
@@ -33,18 +33,18 @@ class Spread(NamedTuple):
     residual: float
 
 
-def spread_of(squares: MeanSquares) -> Spread:
+def variances_of(squares: SeedsByQuestions) -> Variances:
     """Estimate the variances from the mean squares of a difference; none is below 0."""
     rest = squares.residual
-    return Spread(
+    return Variances(
         max(squares.seed - rest, 0.0) / squares.n_questions,
         max(squares.question - rest, 0.0) / squares.n_seeds,
         rest,
     )
 
 
-def seed_interval(squares: MeanSquares) -> tuple[MeanSquares, MeanSquares]:
-    """Put the ends of its interval in the place of the seeds' mean square.
+def seed_interval(squares: SeedsByQuestions) -> tuple[SeedsByQuestions, SeedsByQuestions]:
+    """Replace the seeds' mean square by the lower and by the upper end of its interval.
 
     With few seeds the interval is wide: with 4, from a third to fourteen times the estimate.
     """
@@ -54,80 +54,81 @@ def seed_interval(squares: MeanSquares) -> tuple[MeanSquares, MeanSquares]:
     return squares._replace(seed=float(low * seed)), squares._replace(seed=float(high * seed))
 
 
-def power_fixed(difference: float, squares: MeanSquares, n_seeds: int) -> float:
+def power_fixed(difference: float, squares: SeedsByQuestions, n_seeds: int) -> float:
     """Power of the paired t test over seeds, on these very questions.
 
     Args:
         difference: true difference of the means.
         squares: mean squares of the differences by seed and question.
-        n_seeds: seeds of the study that is planned, 2 or more.
+        n_seeds: seeds of the planned study, 2 or more.
 
     Returns:
-        The chance that the test finds it, in either direction, at level .05.
+        The chance that the test finds the difference, in either direction, at level .05.
     """
     per_seed = squares.seed / squares.n_questions
     return _power(difference, per_seed / n_seeds, n_seeds - 1)
 
 
-def power_random(difference: float, squares: MeanSquares, n_seeds: int, n_questions: int) -> float:
-    """Power of a test that speaks of all questions of the kind.
+def power_random(
+    difference: float, squares: SeedsByQuestions, n_seeds: int, n_questions: int
+) -> float:
+    """Power of a test that generalises to other questions of the kind.
 
-    It is that of t with Satterthwaite's degrees of freedom. The report's own intervals
-    (`inference.Crossed`) add seeds and questions with a quantile each, which costs a little more
-    where there are two or three seeds.
+    The test is t with Satterthwaite's degrees of freedom. The intervals of `Crossed` give seeds
+    and questions a quantile each, which costs a little power with two or three seeds.
 
     Args:
         difference: true difference of the means.
         squares: mean squares of the differences by seed and question.
-        n_seeds: seeds of the study that is planned, 2 or more.
-        n_questions: its questions, 2 or more.
+        n_seeds: seeds of the planned study, 2 or more.
+        n_questions: questions of the planned study, 2 or more.
 
     Returns:
-        The chance that the test finds it, at level .05.
+        The chance that the test finds the difference, at level .05.
     """
-    spread = spread_of(squares)
-    expected = MeanSquares(
-        n_questions * spread.seed + spread.residual,
-        n_seeds * spread.question + spread.residual,
-        spread.residual,
+    variances = variances_of(squares)
+    expected = SeedsByQuestions(
+        n_questions * variances.seed + variances.residual,
+        n_seeds * variances.question + variances.residual,
+        variances.residual,
         n_seeds,
         n_questions,
     )
-    return _power(difference, *variance_of_mean(expected))
+    return _power(difference, *expected.variance_of_mean())
 
 
 def seeds_needed(
-    difference: float, squares: MeanSquares, power: float, random_questions: bool
+    difference: float, squares: SeedsByQuestions, power: float, random_questions: bool
 ) -> int | None:
-    """Count the seeds that give a power, with as many questions as were measured.
+    """Count the seeds that reach a power, with as many questions as were measured.
 
     Returns:
-        2 or more; None where `MOST` are not enough.
+        2 or more; None if `MOST` are not enough.
     """
 
-    def reached(n_seeds: int) -> float:
+    def power_with(n_seeds: int) -> float:
         if random_questions:
             return power_random(difference, squares, n_seeds, squares.n_questions)
         return power_fixed(difference, squares, n_seeds)
 
-    found = 2 + bisect_left(range(2, MOST + 1), power, key=reached)
-    return found if found <= MOST else None
+    needed = 2 + bisect_left(range(2, MOST + 1), power, key=power_with)
+    return needed if needed <= MOST else None
 
 
 def questions_needed(
-    difference: float, squares: MeanSquares, power: float, most: int = 100 * MOST
+    difference: float, squares: SeedsByQuestions, power: float, most: int = 100 * MOST
 ) -> int | None:
-    """Count the questions that give a power, with as many seeds as were measured.
+    """Count the questions that reach a power, with as many seeds as were measured.
 
     Returns:
-        2 or more; None where `most` are not enough.
+        2 or more; None if `most` are not enough.
     """
 
-    def reached(n_questions: int) -> float:
+    def power_with(n_questions: int) -> float:
         return power_random(difference, squares, squares.n_seeds, n_questions)
 
-    found = 2 + bisect_left(range(2, most + 1), power, key=reached)
-    return found if found <= most else None
+    needed = 2 + bisect_left(range(2, most + 1), power, key=power_with)
+    return needed if needed <= most else None
 
 
 def _power(difference: float, variance: float, degrees: float) -> float:

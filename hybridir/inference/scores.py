@@ -1,9 +1,12 @@
-"""What the inference reads: every question's score, aligned over ratios and seeds.
+"""The inference's input: every question's score, aligned over ratios and seeds.
 
-A ratios, S seeds, C cells, Q question ids. A cell is a question language with a pool language; the
-macro mean over cells is the figure that is reported (`hybridir.evaluation.summary`).
+A cell is a question language with a pool language; the macro mean over cells is the figure that
+is reported (`hybridir.evaluation.summary`).
+
+Shapes: see CONTRIBUTING; A ratios, S seeds, C cells, Q questions.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +17,8 @@ from hybridir import names
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Cell = tuple[str, str]
+"""(question language, pool language)."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Scores:
         setting: one of `names.SETTINGS`.
         ratios: A mixing ratios, ascending.
         seeds: S training seeds, ascending.
-        cells: C pairs (question language, pool language).
+        cells: C cells.
         questions: Q question ids.
         values: [A, S, C, Q]; NaN where a cell has no such question, and throughout for a
             (ratio, seed) that was not trained. In single precision where there are very many;
@@ -36,7 +41,7 @@ class Scores:
     setting: str
     ratios: tuple[float, ...]
     seeds: tuple[int, ...]
-    cells: tuple[tuple[str, str], ...]
+    cells: tuple[Cell, ...]
     questions: tuple[str, ...]
     values: Floats
 
@@ -49,7 +54,7 @@ class Scores:
 
     @property
     def lower_is_better(self) -> bool:
-        """Whether the best ratio has the lowest value, as with rank distances."""
+        """Whether lower values are better, as with rank distances."""
         return self.measure in (names.RANK_DISTANCE, names.RANK_DISTANCE_SEEN)
 
     def cell_means(self) -> Floats:
@@ -61,12 +66,65 @@ class Scores:
         means = np.full(self.values.shape[:3], np.nan)
         for ratio, seed in np.argwhere(self.trained):
             values_CQ = self.values[ratio, seed]
-            there_CQ = ~np.isnan(values_CQ)
-            total_C = np.sum(values_CQ, axis=1, where=there_CQ, dtype=np.float64)
-            count_C = there_CQ.sum(axis=1)
+            present_CQ = ~np.isnan(values_CQ)
+            total_C = np.sum(values_CQ, axis=1, where=present_CQ, dtype=np.float64)
+            count_C = present_CQ.sum(axis=1)
             np.divide(total_C, count_C, out=means[ratio, seed], where=count_C > 0)
         return means
 
     def macro_means(self) -> Floats:
         """[A, S] means over cells of the means over questions."""
         return np.asarray(self._cell_means.mean(axis=2))
+
+
+def side_by_side(settings: list[Scores], ratios: Collection[float]) -> Scores:
+    """Put the cells of several settings of one measure into one array.
+
+    Args:
+        settings: scores of the same trials; their question ids may differ.
+        ratios: mixing ratios to keep; those without a trial are passed over.
+
+    Returns:
+        The scores of all cells over the union of question ids. A cell tells its own setting, see
+        `setting_of`.
+
+    Raises:
+        ValueError: if the settings are of different trials or measures.
+    """
+    questions = tuple(sorted({question for scores in settings for question in scores.questions}))
+    column = {question: index for index, question in enumerate(questions)}
+    first = settings[0]
+    rows = [index for index, ratio in enumerate(first.ratios) if ratio in ratios]
+    n_cells = sum(len(scores.cells) for scores in settings)
+    shape = (len(rows), len(first.seeds), n_cells, len(questions))
+    values = np.full(shape, np.nan, first.values.dtype)
+    begin = 0
+    for scores in settings:
+        if (scores.ratios, scores.seeds, scores.measure) != (
+            first.ratios,
+            first.seeds,
+            first.measure,
+        ):
+            raise ValueError(
+                "the settings differ in ratios, seeds or measure: give scores of the same trials"
+            )
+        end = begin + len(scores.cells)
+        columns = [column[question] for question in scores.questions]
+        for row, ratio in enumerate(rows):
+            values[row, :, begin:end, columns] = np.moveaxis(scores.values[ratio], 2, 0)
+        begin = end
+    cells = tuple(cell for scores in settings for cell in scores.cells)
+    chosen = tuple(first.ratios[index] for index in rows)
+    return Scores(first.measure, "", chosen, first.seeds, cells, questions, values)
+
+
+def setting_of(cell: Cell) -> str:
+    """Name the setting of a cell.
+
+    >>> setting_of(("en", "de"))
+    'crosslingual'
+    """
+    query, pool = cell
+    if pool == names.ALL_LANGUAGES:
+        return names.MULTILINGUAL
+    return names.MONOLINGUAL if query == pool else names.CROSSLINGUAL

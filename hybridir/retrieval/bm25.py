@@ -1,11 +1,11 @@
-"""BM25: the lexical baseline that every dense retriever is held against.
+"""BM25: the lexical baseline that every dense retriever is compared with.
 
 B queries of a block, N passages.
 
-Each language's pool has an index and word statistics of its own. A query is scored in all pools:
-its words seldom occur in another language, and how little is then found there is what the
-baseline shows beside a multilingual encoder. In the pool of all languages the scores of all
-indexes are compared as they are.
+Each language's pool has an index and word statistics of its own.
+A query is scored in all pools: its words seldom occur in another language, which is the weakness
+that the baseline shows beside a multilingual encoder.
+In the pool of all languages the scores of all indexes are compared as they are.
 """
 
 import logging
@@ -31,10 +31,10 @@ def bm25_words(text: str) -> list[str]:
     """Cut a text into the words that BM25 counts, by the same rules in all languages.
 
     Texts are brought to NFKC and case-folded; words are runs of letters, digits and their marks.
-    Nothing is stemmed and no word is left out. Runs of scripts without spaces between words, and
-    of Korean, become overlapping bigrams: they need no dictionary, which for Chinese, Japanese and
-    Thai would be three of them, and find names that a dictionary does not know. A character is
-    taken with its marks; one that stands alone is a word.
+    There is no stemming and no list of stop words.
+    Runs of scripts without spaces between words, and of Korean, become overlapping bigrams: these
+    need no dictionary (Chinese, Japanese and Thai would need one each), and match names that no
+    dictionary lists. A character is taken with its marks; a single character is a word.
 
     Source: bigrams of Han, kana and Hangul are those of Lucene's CJKBigramFilter,
     https://lucene.apache.org/core/8_1_0/analyzers-common/org/apache/lucene/analysis/cjk/package-summary.html.
@@ -69,8 +69,8 @@ def bm25_scorer(benchmark: Benchmark, k1: float = 1.5, b: float = 0.75) -> Score
         b: how much the length of a passage counts, from 0 to 1. 0.75 is bm25s' default.
 
     Returns:
-        For `per_query.per_query_table_by` or `ranks.rank_by`. Passages that
-        share no word with a query tie at 0.
+        A scorer for `hybridir.retrieval.rank_scores` or `hybridir.evaluate`.
+        Passages that share no word with a query tie at 0.
 
     Raises:
         InputError: if k1 or b is out of range, or bm25s is not installed.
@@ -83,7 +83,7 @@ def bm25_scorer(benchmark: Benchmark, k1: float = 1.5, b: float = 0.75) -> Score
     library = _library()
     queries = [bm25_words(text) for text in benchmark.queries]
     pools: list[tuple[slice, Any]] = []
-    for start, stop in pairwise(benchmark.pools.tolist()):
+    for start, stop in pairwise(benchmark.pool_offsets.tolist()):
         words = [bm25_words(text) for text in benchmark.passages[start:stop]]
         if any(words):
             index = library.BM25(k1=k1, b=b, method="lucene", dtype="float32")
@@ -94,14 +94,14 @@ def bm25_scorer(benchmark: Benchmark, k1: float = 1.5, b: float = 0.75) -> Score
         scores_BN[:] = 0
         for row, query in enumerate(queries_B):
             for pool, index in pools:
-                if known := index.get_tokens_ids(queries[query]):
-                    scores_BN[row, pool] = index.get_scores_from_ids(known)
+                if word_ids := index.get_tokens_ids(queries[query]):
+                    scores_BN[row, pool] = index.get_scores_from_ids(word_ids)
 
     return score
 
 
 def check_installed() -> None:
-    """Find out early whether BM25 can be computed.
+    """Check early that BM25 can be computed.
 
     Raises:
         InputError: if bm25s is not installed.
@@ -123,18 +123,19 @@ def _library() -> Any:
 
 @cache
 def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """A character of a script without spaces, with its marks; and a word or a run of such."""
+    """Patterns: a character of an unspaced script with its marks; a word or a run of such."""
     unspaced = {point for low, high in (*UNSPACED, _HANGUL) for point in range(low, high + 1)}
-    points: dict[str, list[int]] = {"mark": [], "unspaced": [], "other": []}
-    for point in range(0x40000):  # letters end there: the planes behind hold none
+    points: dict[str, list[int]] = {"mark": [], "unspaced": [], "spaced": []}
+    for point in range(0x40000):  # the planes behind have no letters
         match unicodedata.category(chr(point))[0]:
             case "M":
                 points["mark"].append(point)
             case "L" | "N":
-                points["unspaced" if point in unspaced else "other"].append(point)
-    mark, own, other = (_ranges(found) for found in points.values())
-    unit = f"[{own}][{mark}]*"
-    return re.compile(unit), re.compile(f"(?P<unspaced>(?:{unit})+)|(?P<spaced>[{other}{mark}]+)")
+                points["unspaced" if point in unspaced else "spaced"].append(point)
+    marks, letters, spaced = (_ranges(code_points) for code_points in points.values())
+    unit = f"[{letters}][{marks}]*"
+    words = f"(?P<unspaced>(?:{unit})+)|(?P<spaced>[{spaced}{marks}]+)"
+    return re.compile(unit), re.compile(words)
 
 
 def _ranges(points: list[int]) -> str:

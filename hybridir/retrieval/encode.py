@@ -1,27 +1,103 @@
-"""Encoder x benchmark -> embeddings, each text once, in memory or in a file.
+"""Encoder x benchmark -> embeddings, each distinct text once, in memory or in a file.
 
-T texts, D dimensions, Q queries, N passages, M texts of some chunks.
+Q queries, N passages or texts, M distinct texts of some batches, D dimensions.
 """
 
 import hashlib
-import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import PreTrainedTokenizerBase
 
-from hybridir.config import EncoderConfig
+from hybridir.config import EvaluationConfig
 from hybridir.data import Benchmark
-from hybridir.encoder import BiEncoder, embed
+from hybridir.encoder import BiEncoder, LoadedEncoder, embed
 from hybridir.encoder.load import tokenise
-from hybridir.encoder.packed.packing import cut, pack
+from hybridir.encoder.packed.packing import pack, split_into_chunks
 from hybridir.encoder.token_table import TokenTable
 from hybridir.retrieval.ranks import BLOCK
 from hybridir.retrieval.vector_store import StoredVectors, store_vectors
-from hybridir.runtime.distributed import ALONE, Processes
+from hybridir.runtime.distributed import SINGLE_PROCESS, Distributed
+
+
+class Embeddings(NamedTuple):
+    """The embeddings of a benchmark, unit vectors.
+
+    Attributes:
+        queries_QD: of its queries.
+        passages_ND: of its passages; in a file, rank 0 alone can read them.
+    """
+
+    queries_QD: NDArray[np.float32]
+    passages_ND: NDArray[np.float32] | StoredVectors
+
+
+def encode_benchmark(
+    encoder: LoadedEncoder,
+    benchmark: Benchmark,
+    settings: EvaluationConfig,
+    *,
+    cache: Path,
+    folder: Path | None = None,
+    distributed: Distributed = SINGLE_PROCESS,
+) -> Embeddings:
+    """Embed the queries and passages of a benchmark.
+
+    Args:
+        encoder: put into evaluation mode.
+        benchmark: queries and passages.
+        settings: tokens encoded at once, and the memory limit.
+        cache: folder of prepared data.
+        folder: embeddings of passages go to a file here if they exceed the memory limit, see
+            `fits`; None keeps them in memory.
+        distributed: the processes that share the work.
+
+    Returns:
+        The embeddings, in every process.
+
+    Raises:
+        TrialError: if the file cannot be written.
+    """
+    model = encoder.model.eval()
+    queries, passages = tokenise(
+        encoder.config,
+        encoder.tokenizer,
+        benchmark.queries,
+        benchmark.passages,
+        cache,
+        benchmark.digest,
+    )
+    batch_tokens = settings.batch_tokens
+    queries_QD = encode(model, queries, batch_tokens=batch_tokens, distributed=distributed)
+    if folder is None or fits(len(passages), model.dimension, settings.memory_mb):
+        return Embeddings(
+            queries_QD,
+            encode(model, passages, batch_tokens=batch_tokens, distributed=distributed),
+        )
+    digest = distributed.on_rank_zero(lambda: _digest(model, passages, batch_tokens))
+    stored = encode_to_file(
+        model,
+        passages,
+        batch_tokens=batch_tokens,
+        folder=folder,
+        digest=digest,
+        distributed=distributed,
+    )
+    return Embeddings(queries_QD, stored)
+
+
+def fits(n_passages: int, dimension: int, memory_mb: float) -> bool:
+    """Whether passages can be ranked in memory: their embeddings, and a block of scores.
+
+    Args:
+        n_passages: number of passages.
+        dimension: dimensions of an embedding.
+        memory_mb: the memory limit.
+    """
+    return n_passages * (dimension + BLOCK) * 4 <= memory_mb * 1e6
 
 
 def encode(
@@ -29,29 +105,29 @@ def encode(
     texts: TokenTable,
     *,
     batch_tokens: int,
-    processes: Processes = ALONE,
+    distributed: Distributed = SINGLE_PROCESS,
 ) -> NDArray[np.float32]:
-    """Embed texts, each distinct one once.
+    """Embed texts, each distinct text once.
 
-    The composition of a batch moves embeddings in their last bits, so texts with the same tokens
-    would otherwise differ and no longer tie.
+    The composition of a batch moves embeddings in their last bits, so that texts with the same
+    tokens would otherwise get different vectors and no longer tie.
 
     Args:
         encoder: in evaluation mode.
-        texts: T texts.
+        texts: N texts.
         batch_tokens: tokens encoded at once.
-        processes: those that share the batches, which are the same for any number of them.
+        distributed: the processes that share the batches; batches do not depend on their number.
 
     Returns:
-        [T, D] unit vectors, in every process.
+        [N, D] unit vectors, in every process.
     """
-    which_T, first = _distinct(texts)
-    chunks = cut(texts.offsets[first + 1] - texts.offsets[first], batch_tokens)
-    embedded_MD = _embed(encoder, texts, [first[members] for members in chunks], processes)
-    place = np.empty(len(first), dtype=np.int64)
-    place[np.concatenate([*chunks, place[:0]])] = np.arange(len(first))
-    result_TD: NDArray[np.float32] = embedded_MD[place[which_T]]
-    return result_TD
+    distinct_N, first_M = _distinct(texts)
+    batches = split_into_chunks(texts.offsets[first_M + 1] - texts.offsets[first_M], batch_tokens)
+    embedded_MD = _embed(encoder, texts, [first_M[members] for members in batches], distributed)
+    row_M = np.empty(len(first_M), dtype=np.int64)
+    row_M[np.concatenate([*batches, row_M[:0]])] = np.arange(len(first_M))
+    embedded_ND: NDArray[np.float32] = embedded_MD[row_M[distinct_N]]
+    return embedded_ND
 
 
 def encode_to_file(
@@ -61,44 +137,44 @@ def encode_to_file(
     batch_tokens: int,
     folder: Path,
     digest: str,
-    processes: Processes = ALONE,
+    distributed: Distributed = SINGLE_PROCESS,
     shard_mb: float = 64,
 ) -> StoredVectors:
-    """Embed texts as `encode` does, to the same bits, without holding all embeddings.
+    """Embed texts as `encode` does, to the same bits, without all embeddings in memory.
 
-    A shard is a run of the same batches, so its rows lie scattered over the file.
+    A shard is a run of the same batches, so its rows are scattered over the file.
 
     Args:
         encoder: in evaluation mode.
-        texts: T texts.
+        texts: N texts.
         batch_tokens: tokens encoded at once.
-        folder: of these embeddings alone; an interrupted call is continued there.
+        folder: for these embeddings alone; an interrupted call is continued there.
         digest: of everything that decides the embeddings.
-        processes: those that share the batches; the first one writes.
-        shard_mb: embeddings of one shard, about.
+        distributed: the processes that share the batches; rank 0 writes.
+        shard_mb: approximate size of a shard.
 
     Returns:
-        [T, D] unit vectors; they can be read where the first process runs.
+        [N, D] unit vectors, readable where rank 0 runs.
 
     Raises:
         TrialError: if they cannot be written.
     """
-    which_T, first = _distinct(texts)
-    chunks = cut(texts.offsets[first + 1] - texts.offsets[first], batch_tokens)
-    ends = np.cumsum([len(members) for members in chunks])
+    distinct_N, first_M = _distinct(texts)
+    batches = split_into_chunks(texts.offsets[first_M + 1] - texts.offsets[first_M], batch_tokens)
+    ends = np.cumsum([len(members) for members in batches])
     shard_of = (ends - 1) // max(1, int(shard_mb * 1e6 / (4 * encoder.dimension)))
     starts = np.flatnonzero(np.diff(shard_of, prepend=-1))
-    stops = np.append(starts[1:], len(chunks))
-    equal_T = np.argsort(which_T, kind="stable")  # texts by the distinct text that they equal
-    times = np.bincount(which_T, minlength=len(first))
-    begin = np.cumsum(times) - times
+    stops = np.append(starts[1:], len(batches))
+    by_distinct_N = np.argsort(distinct_N, kind="stable")  # texts, equal ones side by side
+    copies_M = np.bincount(distinct_N, minlength=len(first_M))
+    begin_M = np.cumsum(copies_M) - copies_M
 
     def make(shard: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        run = chunks[starts[shard] : stops[shard]]
-        embedded_MD = _embed(encoder, texts, [first[members] for members in run], processes)
-        members_M = np.concatenate(run)
-        rows = [equal_T[begin[m] : begin[m] + times[m]] for m in members_M]
-        return np.concatenate(rows), np.repeat(embedded_MD, times[members_M], axis=0)
+        run = batches[starts[shard] : stops[shard]]
+        embedded_md = _embed(encoder, texts, [first_M[members] for members in run], distributed)
+        members_m = np.concatenate(run)
+        rows = [by_distinct_N[begin_M[m] : begin_M[m] + copies_M[m]] for m in members_m]
+        return np.concatenate(rows), np.repeat(embedded_md, copies_M[members_m], axis=0)
 
     return store_vectors(
         folder,
@@ -107,106 +183,43 @@ def encode_to_file(
         digest=digest,
         shards=len(starts),
         make=make,
-        processes=processes,
+        distributed=distributed,
     )
 
 
 def _distinct(texts: TokenTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """[T] which distinct text each one is, and the first text of each, in order."""
+    """[N] number of each text's distinct text, and [M] the first text equal to each, ascending."""
     digests = b"".join(
         hashlib.blake2b(texts[row].tobytes(), digest_size=16).digest() for row in range(len(texts))
     )
-    _, first, which_T = np.unique(
+    _, first, distinct_N = np.unique(
         np.frombuffer(digests, dtype="S16"), return_index=True, return_inverse=True
     )
     order = np.argsort(first)
     number = np.empty_like(order)
     number[order] = np.arange(len(order))
-    return number[which_T], first[order]
+    return number[distinct_N], first[order]
 
 
 def _embed(
     encoder: BiEncoder,
     texts: TokenTable,
-    chunks: Sequence[NDArray[np.int64]],
-    processes: Processes,
+    batches: Sequence[NDArray[np.int64]],
+    distributed: Distributed,
 ) -> NDArray[np.float32]:
-    """[M, D] embeddings of the texts of some chunks, one chunk after the other."""
-    ends = np.cumsum([0, *map(len, chunks)])
+    """[M, D] embeddings of the texts of some batches, one batch after the other."""
+    ends = np.cumsum([0, *map(len, batches)])
     embedded_MD = np.zeros((int(ends[-1]), encoder.dimension), dtype=np.float32)
     with torch.no_grad():
-        for number in range(processes.rank, len(chunks), processes.count):
-            vectors = embed(encoder, pack(texts.take(chunks[number])))
+        for number in range(distributed.rank, len(batches), distributed.world_size):
+            vectors = embed(encoder, pack(texts.take(batches[number])))
             embedded_MD[ends[number] : ends[number + 1]] = vectors.cpu().numpy()
-    processes.add(embedded_MD)  # each row is zero everywhere but in one process
+    distributed.all_reduce(embedded_MD)  # each row is zero everywhere but in one process
     return embedded_MD
 
 
-def fits(passages: int, dimension: int, memory_mb: float) -> bool:
-    """Whether passages can be ranked in memory: their embeddings, and a block of scores.
-
-    Args:
-        passages: their number.
-        dimension: of an embedding.
-        memory_mb: what may be taken.
-    """
-    return passages * (dimension + BLOCK) * 4 <= memory_mb * 1e6
-
-
-def encode_benchmark(
-    encoder: BiEncoder,
-    benchmark: Benchmark,
-    tokenizer: PreTrainedTokenizerBase,
-    config: EncoderConfig,
-    *,
-    batch_tokens: int,
-    cache: Path,
-    processes: Processes = ALONE,
-    memory_mb: float = math.inf,
-    folder: Path | None = None,
-) -> tuple[NDArray[np.float32], NDArray[np.float32] | StoredVectors]:
-    """Embed the queries and passages of a benchmark.
-
-    Args:
-        encoder: put into evaluation mode.
-        benchmark: queries and passages.
-        tokenizer: the encoder's.
-        config: prefixes and maximal lengths.
-        batch_tokens: tokens encoded at once.
-        cache: folder of prepared data.
-        processes: those that share the work.
-        memory_mb: embeddings of passages for which it is too little go to a file; see `fits`.
-        folder: for that file.
-
-    Returns:
-        [Q, D] queries and [N, D] passages, unit vectors, in every process; a file is there for
-        the first one.
-
-    Raises:
-        TrialError: if the file cannot be written.
-    """
-    encoder.eval()
-    queries, passages = tokenise(
-        config, tokenizer, benchmark.queries, benchmark.passages, cache, benchmark.digest
-    )
-    queries_QD = encode(encoder, queries, batch_tokens=batch_tokens, processes=processes)
-    if folder is None or fits(len(passages), encoder.dimension, memory_mb):
-        return queries_QD, encode(
-            encoder, passages, batch_tokens=batch_tokens, processes=processes
-        )
-    digest = processes.on_first(lambda: _digest(encoder, passages, batch_tokens))
-    return queries_QD, encode_to_file(
-        encoder,
-        passages,
-        batch_tokens=batch_tokens,
-        folder=folder,
-        digest=digest,
-        processes=processes,
-    )
-
-
 def _digest(encoder: BiEncoder, texts: TokenTable, batch_tokens: int) -> str:
-    """SHA-256 over what decides the embeddings of some texts."""
+    """SHA-256 over everything that decides the embeddings of some texts."""
     sha = hashlib.sha256(f"{encoder.pooling} {batch_tokens}".encode())
     for name, weight in encoder.state_dict().items():
         sha.update(f"{name} {weight.dtype} {weight.device.type}".encode())

@@ -1,7 +1,8 @@
 """Compiled counting of the candidates that rank above each relevant passage.
 
-B queries of a block, N candidates, P of them in a block, L languages, R relevant occurrences, Q
-queries in all.
+Q queries, B queries of a block, N candidates, P candidates of a block, L languages, R relevant
+occurrences.
+The kernels take plain arrays, since numba compiles no dataclass.
 """
 
 import numpy as np
@@ -23,11 +24,11 @@ def count_higher(
     higher_RL: NDArray[np.int32],
     top1_QL: NDArray[np.int32],
 ) -> None:
-    """Count, for one block of queries, what ranks above each relevant passage.
+    """Count, for one block of queries, the candidates that rank above each relevant passage.
 
     A candidate ranks above another with a higher score or, at an equal score, with the higher id.
     The counting loop compares one contiguous pool with one threshold and adds up in 32 bits, so
-    that it is compiled to vector instructions; ids are looked at only where a tie exists.
+    that it compiles to vector instructions; ids matter only where scores tie.
 
     Args:
         scores_BN: scores, none of them NaN.
@@ -85,26 +86,27 @@ def count_higher_in_block(
     best_QL: NDArray[np.float32],
     best_id_QL: NDArray[np.int32],
 ) -> bool:
-    """Add what one block of candidates has above each relevant passage of one block of queries.
+    """Add the counts of one block of queries and one block of candidates.
 
     Args:
         scores_BP: scores of consecutive queries and consecutive passages, none of them NaN.
-        maxima_BL: largest score of each row in each pool, as far as it lies in the block.
+        maxima_BL: largest score of each row in each pool's share of the block.
         first_query: number of the first row's query.
         first_passage: index of the first column's passage.
-        bounds: [L + 1] columns between which each pool lies.
+        bounds: [L + 1] boundaries of the pools among the columns.
         relevant_offsets: [Q + 1] boundaries of the queries' relevant passages.
         relevant: [R] passage indices.
-        thresholds_R: their scores.
+        thresholds_R: scores of the relevant passages.
         id_order_N: position of each passage's id among all ids, in ascending order.
         higher_RL: added to: candidates of each pool that rank above the relevant passage.
-        best_QL: kept up: largest score of each pool so far, minus infinity before the first.
-        best_id_QL: kept up: position of the id of its first passage; -1 before the first.
+        best_QL: updated: largest score of each pool so far, minus infinity before the first block.
+        best_id_QL: updated: position of the id of the passage with that score; -1 before the first
+            block.
 
     Returns:
-        Whether the relevant passages among the candidates have the scores that are given.
+        Whether the block's scores of relevant passages equal `thresholds_R`.
     """
-    as_given = True
+    scores_agree = True
     for row in range(scores_BP.shape[0]):
         query = first_query + row
         for language in range(bounds.shape[0] - 1):
@@ -134,11 +136,11 @@ def count_higher_in_block(
                     above = np.int32(above + np.int32(pool[index] > threshold))
                     equal = np.int32(equal + np.int32(pool[index] == threshold))
                 if start <= column < stop:
-                    as_given = as_given and scores_BP[row, column] == threshold
+                    scores_agree = scores_agree and scores_BP[row, column] == threshold
                 if equal > np.int32(start <= column < stop):
                     own = id_order_N[relevant[occurrence]]
                     for index in range(pool.shape[0]):
                         wins = pool[index] == threshold and order[index] > own
                         above = np.int32(above + np.int32(wins))
                 higher_RL[occurrence, language] += above
-    return as_given
+    return scores_agree

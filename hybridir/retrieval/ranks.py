@@ -1,10 +1,11 @@
 """Exact ranks of the relevant passages, in every pool at once, without sorting.
 
-Q queries, N passages, D dimensions, L languages, R relevant occurrences, B queries of a block.
+Q queries, B queries of a block, N passages, D dimensions, L languages, R relevant occurrences.
 
-A passage's rank is one more than the number of candidates above it. Counted per language, the same
-numbers give the ranks in each language's pool and, added up, in the pool of all languages. So one
-blocked product of the embeddings, or any other source of scores, serves all settings.
+A passage's rank is one more than the number of candidates above it.
+Counted by language, the same numbers give the ranks in each language's pool and, added up, in the
+pool of all languages.
+So one blocked product of the embeddings, or any other source of scores, serves all settings.
 """
 
 import warnings
@@ -16,34 +17,39 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hybridir.data import Benchmark
 from hybridir.errors import TrialError
 from hybridir.retrieval.kernels import count_higher
 from hybridir.retrieval.trec_order import ascending_ids
 from hybridir.retrieval.vector_store import StoredVectors
 
-# Queries that are scored at once, about.
+# Queries scored at once; a few more where the translations of a question would be parted.
 BLOCK = 256
 
-Observer = Callable[[NDArray[np.int64], NDArray[np.float32]], None]
 Scorer = Callable[[NDArray[np.int64], NDArray[np.float32]], None]
-"""Writes the scores of the queries with these numbers, [B], over the second array, [B, N]."""
+"""Writes scores of queries: takes their numbers, [B], and the array to write to, [B, N]."""
+Observer = Callable[[NDArray[np.int64], NDArray[np.float32]], None]
+"""Reads scores of queries: takes their numbers, [B], and their scores, [B, N].
+
+The array is overwritten afterwards. Translations of a question come in one block.
+"""
 
 
 class NotANumber(TrialError):
-    """A score is NaN, so that there is no order.
+    """A score is NaN, so that passages have no order.
 
     Attributes:
         query: number of the first query with such a score.
     """
 
-    def __init__(self, query: int, why: str = "") -> None:
-        super().__init__(f"the scores of query {query} contain NaN and cannot be ranked{why}")
+    def __init__(self, query: int, reason: str = "") -> None:
+        super().__init__(f"the scores of query {query} contain NaN and cannot be ranked{reason}")
         self.query = query
 
 
 @dataclass(frozen=True)
 class RelevantRanks:
-    """Where the relevant passages ended up.
+    """The ranks of the relevant passages, and the passage that ranks first in each pool.
 
     Attributes:
         higher_RL: [R, L] int32; how many candidates of language l's pool rank above the relevant
@@ -59,121 +65,98 @@ class RelevantRanks:
     top1_Q: NDArray[np.int32]
 
 
-def rank_relevant(
+def rank_embeddings(
+    benchmark: Benchmark,
     queries_QD: NDArray[np.float32],
     passages_ND: NDArray[np.float32],
-    pools: NDArray[np.int64],
-    relevant_offsets: NDArray[np.int64],
-    relevant: NDArray[np.int64],
-    passage_ids: Sequence[str],
-    block: int = BLOCK,
-    question_ids: Sequence[str] | None = None,
     observers: Sequence[Observer] = (),
+    block: int = BLOCK,
 ) -> RelevantRanks:
-    """Rank every relevant passage among the candidates of every language.
+    """Rank every relevant passage among the candidates of every language, by dot products.
 
     The order is trec_eval's: by score, and at an equal score the higher id first, in the byte
-    order of UTF-8. The score of a relevant passage is read from the same product as its
-    candidates': computed anew it would differ in the last bits and move ranks.
-
-    Beyond the embeddings this takes ``4 * (block * N + R * L + Q * L)`` bytes or so.
+    order of UTF-8.
+    The score of a relevant passage is read from the same product as its candidates': computed
+    anew it would differ in the last bits and move ranks.
+    Beyond the embeddings this takes about ``4 * (block * N + R * L + Q * L)`` bytes.
 
     Args:
-        queries_QD: embeddings of the queries, numpy float32.
-        passages_ND: embeddings of the passages, numpy float32, ordered by language.
-        pools: [L + 1] boundaries; the pool of language l is ``pools[l]:pools[l + 1]``.
-        relevant_offsets: [Q + 1] boundaries of each query's entries in `relevant`.
-        relevant: [R] indices of relevant passages.
-        passage_ids: N ids, all different.
-        block: queries scored at once, about.
-        question_ids: Q ids; queries with the same one are scored in one block, one after the
-            other. By default each query is a question of its own.
-        observers: called with the numbers and the scores of each block, [B] and [B, N], which
-            are overwritten afterwards.
+        benchmark: pools, ids and relevance.
+        queries_QD: embeddings of its queries, numpy float32.
+        passages_ND: embeddings of its passages, numpy float32.
+        observers: called with the scores of each block of queries.
+        block: queries scored at once.
 
     Returns:
-        Counts per relevant occurrence and language, and each query's first passage.
+        Counts for each relevant occurrence and language, and each query's first passages.
 
     Raises:
-        NotANumber: if a score is NaN: no rank would mean anything.
+        NotANumber: if a score is NaN.
         ValueError: if shapes or types do not fit each other.
 
-    >>> queries = np.array([[1.0, 0.0]], dtype=np.float32)
-    >>> passages = np.array([[0.9, 0], [0.5, 0], [0.7, 0]], dtype=np.float32)
-    >>> ranks = rank_relevant(
-    ...     queries,
-    ...     passages,
-    ...     pools=np.array([0, 2, 3]),
-    ...     relevant_offsets=np.array([0, 2]),
-    ...     relevant=np.array([1, 2]),
-    ...     passage_ids=["a", "b", "c"],
+    >>> from hybridir.data.benchmark import build_benchmark
+    >>> benchmark = build_benchmark(
+    ...     "three",
+    ...     queries=[("q", "de", "?")],
+    ...     passages=[("a", "de", ""), ("b", "de", ""), ("c", "en", "")],
+    ...     relevant={"q": {"b", "c"}},
     ... )
+    >>> query = np.array([[1.0, 0.0]], dtype=np.float32)
+    >>> passages = np.array([[0.9, 0], [0.5, 0], [0.7, 0]], dtype=np.float32)
+    >>> ranks = rank_embeddings(benchmark, query, passages)
     >>> ranks.higher_RL.tolist(), ranks.top1_Q.tolist()
     ([[1, 1], [1, 0]], [0])
     """
-    check_shapes(queries_QD, passages_ND, pools, relevant_offsets, relevant, passage_ids)
+    check_embeddings(benchmark, queries_QD, passages_ND)
     q_QD, p_DN = as_tensor(queries_QD), as_tensor(passages_ND).T
 
     # Torch's own product, so that `torch.mm` of all queries at once gives the same scores to the
-    # last bit: who checks the ranks elsewhere finds the same ones. oneDNN would take half the
-    # time, and other last bits in 88 % of the scores (measured on XQuAD-R).
+    # last bit, and other tools reproduce the ranks. oneDNN would take half the time, and other
+    # last bits in 88 % of the scores (measured on XQuAD-R).
     def multiply(queries_B: NDArray[np.int64], scores_BN: NDArray[np.float32]) -> None:
         torch.mm(q_QD[torch.from_numpy(queries_B)], p_DN, out=torch.from_numpy(scores_BN))
 
     try:
-        return rank_by(
-            multiply,
-            pools,
-            relevant_offsets,
-            relevant,
-            passage_ids,
-            block=block,
-            question_ids=question_ids,
-            observers=observers,
-        )
+        return rank_scores(benchmark, multiply, observers, block)
     except NotANumber as error:
         raise not_finite(error.query, queries_QD, [passages_ND]) from None
 
 
-def rank_by(
+def rank_scores(
+    benchmark: Benchmark,
     score: Scorer,
-    pools: NDArray[np.int64],
-    relevant_offsets: NDArray[np.int64],
-    relevant: NDArray[np.int64],
-    passage_ids: Sequence[str],
-    block: int = 256,
-    question_ids: Sequence[str] | None = None,
     observers: Sequence[Observer] = (),
+    block: int = BLOCK,
 ) -> RelevantRanks:
     """Rank every relevant passage among the candidates of every language, by any scores.
 
-    Order and memory are those of `rank_relevant`, which ranks by the product of embeddings.
+    Order and memory are those of `rank_embeddings`.
 
     Args:
-        score: called once for each block of queries; the array that it writes to is used again.
-        pools: [L + 1] boundaries; the pool of language l is ``pools[l]:pools[l + 1]``.
-        relevant_offsets: [Q + 1] boundaries of each query's entries in `relevant`.
-        relevant: [R] indices of relevant passages.
-        passage_ids: N ids, all different.
-        block: queries scored at once, about.
-        question_ids: see `rank_relevant`.
-        observers: see `rank_relevant`.
+        benchmark: pools, ids and relevance.
+        score: called once for each block of queries, for example
+            `hybridir.retrieval.bm25.bm25_scorer`'s result; the array it writes to is used again.
+        observers: called with the scores of each block of queries.
+        block: queries scored at once.
 
     Returns:
-        Counts per relevant occurrence and language, and each query's first passage.
+        Counts for each relevant occurrence and language, and each query's first passages.
 
     Raises:
-        NotANumber: if a score is NaN: no rank would mean anything.
-        ValueError: if shapes do not fit each other.
+        NotANumber: if a score is NaN.
+        ValueError: if the benchmark's offsets do not fit its passages.
     """
-    n_queries, n_passages = len(relevant_offsets) - 1, len(passage_ids)
-    _check_layout(n_passages, pools, relevant_offsets, relevant)
-    id_order_N, by_id_N = ascending_ids(passage_ids)
+    _check_layout(benchmark)
+    pools = benchmark.pool_offsets.astype(np.int64, copy=False)
+    relevant_offsets = benchmark.relevant_offsets.astype(np.int64, copy=False)
+    relevant = benchmark.relevant.astype(np.int64, copy=False)
+    n_queries, n_passages = len(relevant_offsets) - 1, len(benchmark.passage_ids)
+    id_order_N, by_id_N = ascending_ids(benchmark.passage_ids)
 
     higher_RL = np.empty((len(relevant), len(pools) - 1), dtype=np.int32)
     top1_QL = np.empty((n_queries, len(pools) - 1), dtype=np.int32)
     top1_Q = np.empty(n_queries, dtype=np.int32)
-    blocks = blocks_of_questions(question_ids or range(n_queries), block)
+    blocks = blocks_of_questions(benchmark.question_ids, block)
     buffer_BN = torch.empty(max(map(len, blocks), default=0), n_passages).numpy()
     for queries_B in blocks:
         scores_BN = buffer_BN[: len(queries_B)]
@@ -186,9 +169,9 @@ def rank_by(
             scores_BN,
             maxima_BL,
             queries_B,
-            pools.astype(np.int64, copy=False),
-            relevant_offsets.astype(np.int64, copy=False),
-            relevant.astype(np.int64, copy=False),
+            pools,
+            relevant_offsets,
+            relevant,
             id_order_N,
             by_id_N,
             higher_RL,
@@ -200,13 +183,13 @@ def rank_by(
     return RelevantRanks(higher_RL, top1_QL, top1_Q)
 
 
-def blocks_of_questions(question_ids: Sequence[object], block: int) -> list[NDArray[np.int64]]:
-    """Deal out queries so that those of one question stay together."""
-    members: dict[object, list[int]] = {}
+def blocks_of_questions(question_ids: Sequence[str], block: int) -> list[NDArray[np.int64]]:
+    """Divide queries into blocks; translations of a question stay together."""
+    queries_of: dict[str, list[int]] = {}
     for query, question in enumerate(question_ids):
-        members.setdefault(question, []).append(query)
+        queries_of.setdefault(question, []).append(query)
     blocks: list[list[int]] = []
-    for queries in members.values():
+    for queries in queries_of.values():
         if not blocks or len(blocks[-1]) + len(queries) > block:
             blocks.append([])
         blocks[-1] += queries
@@ -218,7 +201,7 @@ def blocks_of_questions(question_ids: Sequence[object], block: int) -> list[NDAr
 
 
 def pool_maxima(scores_BN: torch.Tensor, pools: NDArray[np.int64]) -> NDArray[np.float32]:
-    """[B, L] largest scores of each pool; NaN where one is there, -inf in an empty pool."""
+    """[B, L] largest score in each pool; NaN if the pool has a NaN, -inf if it is empty."""
     maxima_BL = torch.full((len(scores_BN), len(pools) - 1), -torch.inf)
     for language, (start, stop) in enumerate(pairwise(pools.tolist())):
         if start < stop:
@@ -229,7 +212,7 @@ def pool_maxima(scores_BN: torch.Tensor, pools: NDArray[np.int64]) -> NDArray[np
 def first_of_all(
     maxima_BL: NDArray[np.float32], top1_BL: NDArray[np.int32], id_order_N: NDArray[np.int32]
 ) -> NDArray[np.int32]:
-    """[B] of the first passages of all pools the one with the highest score, then highest id."""
+    """[B] of the pools' first passages the one with the highest score, then the highest id."""
     best_BL = (maxima_BL == maxima_BL.max(axis=1, keepdims=True)) & (top1_BL >= 0)
     id_BL = np.where(best_BL, id_order_N[top1_BL], -1)
     first_B: NDArray[np.int32] = top1_BL[np.arange(len(top1_BL)), id_BL.argmax(axis=1)]
@@ -237,7 +220,7 @@ def first_of_all(
 
 
 def as_tensor(array: NDArray[np.float32]) -> torch.Tensor:
-    """Share the array's memory; it is never written to, so a read-only array is as good."""
+    """Share the array's memory; nothing writes to it, so it may be read-only."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(np.ascontiguousarray(array))
@@ -246,7 +229,7 @@ def as_tensor(array: NDArray[np.float32]) -> torch.Tensor:
 def not_finite(
     query: int, queries_QD: NDArray[np.float32], passages: Iterable[NDArray[np.float32]]
 ) -> NotANumber:
-    """Say which embeddings cannot be ranked.
+    """An error that says how many embeddings cannot be ranked.
 
     Args:
         query: number of the first query with such a score.
@@ -264,44 +247,44 @@ def not_finite(
     )
 
 
-def check_shapes(
+def check_embeddings(
+    benchmark: Benchmark,
     queries_QD: NDArray[np.float32],
     passages_ND: NDArray[np.float32] | StoredVectors,
-    pools: NDArray[np.int64],
-    relevant_offsets: NDArray[np.int64],
-    relevant: NDArray[np.int64],
-    passage_ids: Sequence[str],
 ) -> None:
-    """Refuse embeddings that are not those of the queries and passages, and a wrong layout."""
+    """Refuse embeddings of another type or shape than the benchmark's.
+
+    Raises:
+        ValueError: if types or shapes do not fit each other.
+    """
     problems = []
     if queries_QD.dtype != np.float32 or passages_ND.dtype != np.float32:
         problems.append(f"embeddings are {queries_QD.dtype}, {passages_ND.dtype}, not float32")
     if queries_QD.ndim != 2 or queries_QD.shape[1:] != passages_ND.shape[1:]:
         problems.append(f"embeddings of shapes {queries_QD.shape} and {passages_ND.shape}")
-    if len(relevant_offsets) != len(queries_QD) + 1:
-        problems.append(f"{len(relevant_offsets)} offsets for {len(queries_QD)} queries")
-    if len(passage_ids) != len(passages_ND):
-        problems.append(f"{len(passage_ids)} ids for {len(passages_ND)} passages")
+    if len(benchmark.queries) != len(queries_QD):
+        problems.append(f"{len(queries_QD)} embeddings for {len(benchmark.queries)} queries")
+    if len(benchmark.passage_ids) != len(passages_ND):
+        problems.append(f"{len(passages_ND)} embeddings for {len(benchmark.passage_ids)} passages")
     if problems:
         raise ValueError("cannot rank: " + "; ".join(problems))
-    _check_layout(len(passages_ND), pools, relevant_offsets, relevant)
+    _check_layout(benchmark)
 
 
-def _check_layout(
-    n_passages: int,
-    pools: NDArray[np.int64],
-    relevant_offsets: NDArray[np.int64],
-    relevant: NDArray[np.int64],
-) -> None:
-    """Refuse what the compiled kernel would read past the end of."""
+def _check_layout(benchmark: Benchmark) -> None:
+    """Refuse offsets and indices that would let the compiled kernel read past an array's end."""
     problems = []
+    pools, offsets, relevant = (
+        benchmark.pool_offsets,
+        benchmark.relevant_offsets,
+        benchmark.relevant,
+    )
+    n_passages = len(benchmark.passage_ids)
     if pools[0] != 0 or pools[-1] != n_passages or (np.diff(pools) < 0).any():
         problems.append(f"pools {pools.tolist()} do not divide {n_passages} passages")
-    if (
-        relevant_offsets[0] != 0
-        or relevant_offsets[-1] != len(relevant)
-        or (np.diff(relevant_offsets) < 0).any()
-    ):
+    if len(offsets) != len(benchmark.question_ids) + 1:
+        problems.append(f"{len(offsets)} offsets for {len(benchmark.question_ids)} queries")
+    if offsets[0] != 0 or offsets[-1] != len(relevant) or (np.diff(offsets) < 0).any():
         problems.append(f"offsets do not divide {len(relevant)} relevant passages")
     if len(relevant) and not 0 <= relevant.min() <= relevant.max() < n_passages:
         problems.append(f"relevant passages outside 0..{n_passages - 1}")

@@ -1,4 +1,4 @@
-"""The machine that everything runs on: files, seeds, memory, precision, processes.
+"""The machine under the library: files, seeds, memory, precision, processes, start-up.
 
-It knows nothing of retrieval.
+Nothing here knows about retrieval.
 """

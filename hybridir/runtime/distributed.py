@@ -1,10 +1,11 @@
-"""The processes that train and evaluate one encoder together; mostly there is only one.
+"""The processes that train and evaluate one encoder together; usually there is only one.
 
-A launcher (torchrun, or the study through Ray) starts them with RANK, WORLD_SIZE, LOCAL_RANK,
-MASTER_ADDR and MASTER_PORT in the environment. Each holds the whole encoder and takes its part of
-every batch; what one of them does for all, such as writing files, is done by the first.
+A launcher (torchrun, or a study through Ray) sets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and
+MASTER_PORT in the environment of each process.
+Each process holds the whole encoder and takes its share of every batch.
+Rank zero does the work that is needed only once, such as writing files.
 
-Notation: B texts of this process, N texts of all processes, D dimensions.
+Shapes: B texts of this process, D dimensions, N texts of all processes.
 """
 
 import os
@@ -22,49 +23,52 @@ from torch import Tensor
 
 Result = TypeVar("Result")
 
-# The others wait while the first one scores a benchmark or its report is looked at. A process that
-# dies is not found out by waiting: its connections break, and its launcher ends the others.
-_PATIENCE = timedelta(days=1)
+# The other ranks wait while rank zero scores a benchmark or a caller looks at its report. No
+# timeout is needed for a process that dies: its connections break, and its launcher ends the rest.
+_TIMEOUT = timedelta(days=1)
 
 
-class FirstProcessFailed(RuntimeError):
-    """What the first process did for all ended in an exception there."""
+class RankZeroFailed(RuntimeError):
+    """Rank zero raised an exception while the other ranks waited for its result."""
 
 
 @dataclass(frozen=True)
-class Processes:
-    """One process among those that work on a trial.
+class Distributed:
+    """One process among the processes of a trial.
 
     Every process calls the same methods in the same order. With one process they do nothing.
 
     Attributes:
         rank: number of this process, from 0.
-        count: number of processes.
+        world_size: number of processes.
     """
 
     rank: int = 0
-    count: int = 1
+    world_size: int = 1
 
-    def gather(self, own_BD: Tensor) -> Tensor:
-        """Put the embeddings of all processes together.
+    def all_gather(self, own_BD: Tensor) -> Tensor:
+        """Concatenate the embeddings of all processes.
 
-        Gradients flow into this process's own rows alone. So if every process computes the loss
-        over all N rows, its gradient is its part of the whole, and the parts add up to the
-        gradient of one process with all N texts; nothing has to be sent backwards.
+        Gradients flow only into this process's own rows. If every process computes the loss over
+        all N rows, its gradient is its share of the whole: the shares add up to the gradient of
+        one process with all N texts, and no gradient has to be sent back.
+
+        Args:
+            own_BD: embeddings of this process; B is the same in every process.
 
         Returns:
-            [N, D] rows of all processes in the order of their ranks, as many of each.
+            [N, D] rows of all processes, ordered by rank.
         """
-        if self.count == 1:
+        if self.world_size == 1:
             return own_BD
-        parts = [torch.empty_like(own_BD) for _ in range(self.count)]
-        dist.all_gather(parts, own_BD.detach().contiguous())
-        parts[self.rank] = own_BD
-        return torch.cat(parts)
+        by_rank = [torch.empty_like(own_BD) for _ in range(self.world_size)]
+        dist.all_gather(by_rank, own_BD.detach().contiguous())
+        by_rank[self.rank] = own_BD
+        return torch.cat(by_rank)
 
-    def add_gradients(self, parameters: Iterable[Tensor]) -> None:
-        """Replace each gradient by its sum over all processes, to the same bits in each."""
-        if self.count == 1:
+    def all_reduce_gradients(self, parameters: Iterable[Tensor]) -> None:
+        """Replace each gradient by its sum over all processes, bit-identical in each of them."""
+        if self.world_size == 1:
             return
         gradients = [weight.grad for weight in parameters if weight.grad is not None]
         flat = torch.cat([gradient.flatten() for gradient in gradients])
@@ -73,67 +77,67 @@ class Processes:
         for gradient, total in zip(gradients, torch.split(flat, sizes), strict=True):
             gradient.copy_(total.view_as(gradient))
 
-    def add(self, values: NDArray[np.float32]) -> None:
+    def all_reduce(self, values: NDArray[np.float32]) -> None:
         """Replace an array by its sum over all processes."""
-        if self.count > 1:
+        if self.world_size > 1:
             dist.all_reduce(torch.from_numpy(values))
 
-    def collect(self, value: Result) -> list[Result]:
-        """The values of all processes, by rank."""
-        if self.count == 1:
+    def all_gather_object(self, value: Result) -> list[Result]:
+        """Return the values of all processes, ordered by rank."""
+        if self.world_size == 1:
             return [value]
-        values: list[Any] = [None] * self.count
+        values: list[Any] = [None] * self.world_size
         dist.all_gather_object(values, value)
         return values
 
-    def on_first(self, work: Callable[[], Result]) -> Result:
-        """Let the first process do something; the others wait for it.
+    def on_rank_zero(self, work: Callable[[], Result]) -> Result:
+        """Run a function on rank zero while the other ranks wait.
 
         Returns:
-            The first process's result, in every process.
+            Rank zero's result, in every process.
 
         Raises:
-            FirstProcessFailed: in the other processes, if there was an exception in the first.
+            RankZeroFailed: in the other processes, if the function raised an exception.
         """
-        if self.count == 1:
+        if self.world_size == 1:
             return work()
         outcome: list[Any] = [None, None]
         if self.rank == 0:
             try:
                 outcome = [work(), None]
-            except BaseException as error:  # also what ends a thread early
+            except BaseException as error:  # including exceptions that end a thread early
                 dist.broadcast_object_list([None, f"{type(error).__name__}: {error}"])
                 raise
         dist.broadcast_object_list(outcome)
+        result: Result
         result, failure = outcome
         if failure is not None:
-            raise FirstProcessFailed(failure)
-        found: Result = result
-        return found
+            raise RankZeroFailed(failure)
+        return result
 
 
-ALONE = Processes()
+SINGLE_PROCESS = Distributed()
 
 
 @contextmanager
-def joined() -> Iterator[Processes]:
-    """Join the processes that the launcher started, for one trial.
+def init_distributed() -> Iterator[Distributed]:
+    """Connect the processes that the launcher started, for one trial.
 
-    The group ends with the trial, so that the next one in this process may have another.
+    The process group ends with the trial, so that this process's next trial may have another.
     """
-    count = int(os.environ.get("WORLD_SIZE", "1"))
-    if count == 1:
-        yield ALONE
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    if world_size == 1:
+        yield SINGLE_PROCESS
         return
-    # Without this accelerate would choose a number of threads.
+    # Without OMP_NUM_THREADS accelerate would choose a number of threads.
     os.environ.setdefault("OMP_NUM_THREADS", str(torch.get_num_threads()))
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    # Tensors on a GPU go by nccl; what lies in main memory by gloo, which waits without a spin.
+    # GPU tensors go through nccl; CPU tensors through gloo, which waits without spinning.
     dist.init_process_group(
-        "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=_PATIENCE
+        "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=_TIMEOUT
     )
     try:
-        yield Processes(dist.get_rank(), count)
+        yield Distributed(dist.get_rank(), world_size)
     finally:
         dist.destroy_process_group()

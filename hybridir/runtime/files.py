@@ -1,4 +1,4 @@
-"""Files that are either whole or absent."""
+"""Files that are either complete or absent."""
 
 import os
 import secrets
@@ -11,42 +11,42 @@ _SUFFIX = ".part"
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Write a file or a folder under a temporary name and rename it when it is complete.
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Write a file or a folder under a temporary name and rename it once it is complete.
 
-    A file is whole or absent after a loss of power, too; a folder needs a manifest for that.
+    A file is complete or absent even after a power failure; a folder needs a manifest for that.
 
     Args:
-        path: where the result shall be; its parents are created, what was there is replaced.
+        path: the final path. Its parents are created, and an existing file or folder is replaced.
 
     Yields:
-        The temporary path, beside `path` so that the rename is atomic. Nothing exists there yet,
-        and no other process, on this machine or another, is given the same one.
+        The temporary path, beside `path` so that the rename is atomic. It does not exist yet, and
+        no other process, on this machine or another, gets the same path.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}{_SUFFIX}")
     try:
         yield temporary
         if temporary.is_file():
-            _to_disk(temporary)
+            _flush_to_disk(temporary)
         if temporary.is_dir() and path.exists():
-            _remove(path)  # a folder cannot be renamed over another
+            _remove(path)  # a folder cannot replace an existing one by a rename
         temporary.replace(path)
     finally:
         _remove(temporary)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes had not finished writing, at any depth.
+    """Remove the temporary files and folders of killed processes, at any depth.
 
     Args:
-        folder: where `replacing` was used, and no process uses it now.
+        folder: folder of earlier calls of `atomic_write`; no process may be writing to it now.
     """
-    for part in list(folder.rglob(f".*{_SUFFIX}")):
-        _remove(part)
+    for temporary in list(folder.rglob(f".*{_SUFFIX}")):
+        _remove(temporary)
 
 
-def _to_disk(path: Path) -> None:
+def _flush_to_disk(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
 

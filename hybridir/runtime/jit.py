@@ -1,4 +1,4 @@
-"""Compiling of loops that no library has, with numba."""
+"""Loops that no library offers, compiled with numba."""
 
 from collections.abc import Callable
 from typing import TypeVar, cast
@@ -9,11 +9,12 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def compiled(function: Function) -> Function:
-    """Compile at first call, for good: beside the source, or in the user's cache folder.
+    """Compile a function at its first call and cache the result on disk.
 
-    Where neither can be written, it is compiled anew in each process.
+    The cache lies beside the source, or in the user's cache folder. If neither is writable, each
+    process compiles the function again.
     """
     try:
         return cast(Function, njit(cache=True, nogil=True)(function))
-    except RuntimeError:  # numba found no writable cache folder
+    except RuntimeError:  # numba has no writable cache folder
         return cast(Function, njit(nogil=True)(function))

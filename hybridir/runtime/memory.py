@@ -1,4 +1,4 @@
-"""Memory between trials: a worker process runs many, and none may inherit the last one's."""
+"""Memory of a process, which a worker must free between the many trials that it runs."""
 
 import ctypes
 import gc
@@ -14,7 +14,7 @@ _CONTAINER = Path("/sys/fs/cgroup")
 
 
 def release_memory() -> None:
-    """Give back what is no longer used, of main memory and of the accelerator's.
+    """Return unused memory, of the host and of the accelerator, to the system.
 
     A worker that trained a 6 x 384 encoder held 2.2 GB after a trial, and 0.9 GB after this call.
     """
@@ -25,10 +25,10 @@ def release_memory() -> None:
 
 
 def trim_heap() -> None:
-    """Give the holes in the heap back, which glibc keeps.
+    """Return the holes in the heap, which glibc keeps, to the system.
 
-    Batches of ever other shapes leave it full of them. Elsewhere than on Linux with glibc nothing
-    is done.
+    Batches of many different shapes fragment the heap. Only Linux with glibc needs this; on other
+    systems the call does nothing.
     """
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
@@ -37,21 +37,21 @@ def trim_heap() -> None:
 
 
 def reset_peak_memory() -> None:
-    """Let `peak_memory_mb` count from here."""
+    """Start a new peak for `peak_memory_mb`."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     try:
         # "5" resets the high-water mark: https://man7.org/linux/man-pages/man5/proc_pid_clear_refs.5.html
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
-        return  # no Linux, or not allowed: the peak is then that of the process
+        return  # not Linux, or not permitted: the peak is then since the process started
 
 
 def peak_memory_mb() -> float:
-    """Peak memory since `reset_peak_memory`, in MB: of the accelerator if there is one.
+    """Peak memory since `reset_peak_memory`, in MB.
 
-    Without one it is the resident memory of this process; where the system cannot reset it, since
-    the process began.
+    It is the accelerator's memory if there is an accelerator, else the resident memory of this
+    process. Where the system cannot reset the peak, it is the peak since the process started.
     """
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 1e6
@@ -64,10 +64,10 @@ def peak_memory_mb() -> float:
 
 
 def free_memory_mb() -> float:
-    """Memory that this process may still take, in MB: of the accelerator if there is one.
+    """Memory that this process may still allocate, in MB.
 
-    Of main memory it is the part that falls to the cores that this process computes with, since
-    other trials of a study compute with the others.
+    It is the accelerator's memory if there is an accelerator. Otherwise it is this process's share
+    of host memory, in proportion to its cores, since other trials run on the remaining cores.
     """
     if torch.cuda.is_available():
         return torch.cuda.mem_get_info()[0] / 1e6
@@ -77,6 +77,6 @@ def free_memory_mb() -> float:
         used = (_CONTAINER / "memory.current").read_text()
         free = min(free, int(limit) - int(used))
     except (OSError, ValueError):
-        pass  # no container, or one without a limit ("max")
+        pass  # no container, or no limit ("max")
     share = min(1.0, torch.get_num_threads() / (psutil.cpu_count() or 1))
     return float(free * share / 1e6)

@@ -1,7 +1,7 @@
-"""The numbers that training and encoding compute with.
+"""Floating-point precision of training and encoding.
 
-fp32 is fp32: torch's setting for TF32, which would round products to 10 bits, is left off. Who
-wants speed takes bf16, which keeps weights, similarities and loss in fp32.
+fp32 means full fp32: TF32, which would round products to 10 bits, stays off.
+bf16 is faster, and keeps weights, similarities and loss in fp32.
 """
 
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ from accelerate.state import AcceleratorState
 
 @contextmanager
 def accelerator(precision: str) -> Iterator[Accelerator]:
-    """An Accelerator for one trial, whose process-wide state ends with it.
+    """Make an Accelerator for one trial and reset its process-wide state afterwards.
 
-    Without the reset the next trial in the same process could not choose another precision.
+    Without the reset the next trial in this process could not choose another precision.
 
     Args:
         precision: ``fp32`` or ``bf16`` (autocast; weights stay fp32).
@@ -25,24 +25,28 @@ def accelerator(precision: str) -> Iterator[Accelerator]:
     try:
         yield Accelerator(
             mixed_precision="bf16" if precision == "bf16" else "no",
-            # Several processes without a GPU are known to accelerate by this alone.
+            # The only way to tell accelerate of several processes without GPUs.
             cpu=dist.is_initialized() and not torch.cuda.is_available(),
         )
     finally:
         AcceleratorState._reset_state(reset_partial_state=True)
 
 
-def choose_precision(wanted: str, hidden_size: int) -> str:
-    """Resolve ``auto``: bf16 where the hardware has it and the encoder gains by it.
+def choose_precision(precision: str, hidden_size: int) -> str:
+    """Resolve ``auto``: bf16 where the hardware supports it and the encoder gains from it.
 
-    A step of a 6 x 384 encoder took 1.5 s instead of 2.3 s (measured on an avx512_bf16 core); a
-    2 x 128 encoder gains nothing. That the border lies at a width of 256 is an assumption.
+    With bf16 a step of a 6 x 384 encoder took 1.5 s instead of 2.3 s (measured on an avx512_bf16
+    core); a 2 x 128 encoder gained nothing. The threshold of 256 is an assumption.
+
+    Args:
+        precision: ``fp32``, ``bf16`` or ``auto``.
+        hidden_size: width of the encoder.
 
     Returns:
         ``fp32`` or ``bf16``.
     """
-    if wanted != "auto":
-        return wanted
+    if precision != "auto":
+        return precision
     if torch.cuda.is_available():
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:

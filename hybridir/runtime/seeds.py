@@ -1,4 +1,4 @@
-"""One seed for each concern, all from one number."""
+"""A seed for each purpose, all derived from one number."""
 
 import hashlib
 
@@ -6,11 +6,11 @@ import hashlib
 def derive_seed(seed: int, purpose: str) -> int:
     """Derive an independent seed for a purpose.
 
-    SHA-256 keeps the seeds of neighbouring numbers unrelated and is the same on every platform.
+    SHA-256 makes the seeds of neighbouring numbers unrelated, and alike on every platform.
 
     Args:
         seed: the trial's seed.
-        purpose: what it is for, such as ``"batches"``.
+        purpose: a word for its use, such as ``"batches"``.
 
     Returns:
         An integer in [0, 2**63).

@@ -1,4 +1,4 @@
-"""The state of the training loop, and how it is kept."""
+"""The state of the training loop, saved and loaded."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,23 +10,23 @@ from torch import nn
 from torch.optim import Optimizer
 
 from hybridir.errors import TrialError
-from hybridir.runtime.distributed import ALONE, Processes
-from hybridir.runtime.files import replacing
+from hybridir.runtime.distributed import SINGLE_PROCESS, Distributed
+from hybridir.runtime.files import atomic_write
 
 
 @dataclass
 class LoopState:
-    """Everything that decides how training goes on; the checkpoint stores exactly this.
+    """Everything that decides the rest of the training; the checkpoint stores exactly this.
 
     Batches, learning rates and dropout are functions of the step and have no state of their own.
 
     Attributes:
         model: the encoder's weights.
-        optimizer: its moments and step counts.
+        optimizer: moments and step counts.
         step: number of steps done.
         seconds: time spent in these steps.
-        losses: loss of every step done.
-        chunk_tokens: see `hybridir.config.trial.TrainingConfig`; 0 as long as it is not decided.
+        losses: loss of each of these steps.
+        chunk_tokens: see `hybridir.config.TrainingConfig`; 0 until it is decided.
     """
 
     model: nn.Module
@@ -36,15 +36,17 @@ class LoopState:
     losses: list[float] = field(default_factory=list)
     chunk_tokens: int = 0
 
-    def save(self, path: Path, fingerprint: str, processes: Processes = ALONE) -> None:
+    def save(
+        self, path: Path, fingerprint: str, distributed: Distributed = SINGLE_PROCESS
+    ) -> None:
         """Write a checkpoint; it is whole or absent, also after a loss of power.
 
         Args:
             path: the file, written by the first process.
-            fingerprint: digest of what was trained on what; see `load`.
-            processes: those that train; all are in the same state.
+            fingerprint: digest of settings and data; see `load`.
+            distributed: the processes of the training; all are in the same state.
         """
-        if processes.rank > 0:
+        if distributed.rank > 0:
             return
         content: dict[str, Any] = {
             "fingerprint": fingerprint,
@@ -55,32 +57,34 @@ class LoopState:
             "losses": self.losses,
             "chunk_tokens": self.chunk_tokens,
         }
-        with replacing(path) as part:
-            torch.save(content, part)
+        with atomic_write(path) as unfinished:
+            torch.save(content, unfinished)
 
-    def load(self, path: Path, fingerprint: str, processes: Processes = ALONE) -> bool:
+    def load(
+        self, path: Path, fingerprint: str, distributed: Distributed = SINGLE_PROCESS
+    ) -> bool:
         """Continue from a checkpoint.
 
         Args:
             path: the file, which every process reads.
-            fingerprint: must equal the one that the checkpoint was saved with.
-            processes: those that train, as many as when it was saved.
+            fingerprint: must equal that of the checkpoint.
+            distributed: the processes of the training, as many as when it was saved.
 
         Returns:
-            Whether there was a checkpoint of this very training; another one's is left alone.
+            Whether a checkpoint of this very training was loaded; that of another is left alone.
 
         Raises:
             RuntimeError: if the processes do not see the same file.
             TrialError: if the file is damaged; the state is as it was.
         """
-        found = self._load(path, fingerprint)
-        steps = processes.collect(self.step)
+        resumed = self._load(path, fingerprint)
+        steps = distributed.all_gather_object(self.step)
         if len(set(steps)) > 1:
             raise RuntimeError(
                 f"{path} is of another step in each process ({steps}); all nodes must see the "
                 "same storage"
             )
-        return found
+        return resumed
 
     def _load(self, path: Path, fingerprint: str) -> bool:
         if not path.is_file():
@@ -90,7 +94,7 @@ class LoopState:
             if content["fingerprint"] != fingerprint:
                 return False
             self._check(content)
-        except Exception as error:  # of a damaged file torch raises nearly anything
+        except Exception as error:  # a damaged file can make torch raise any exception
             reason = " ".join(str(error).split())[:200]
             raise TrialError(
                 f"{path}: the checkpoint is damaged ({type(error).__name__}: {reason}); "
@@ -105,18 +109,19 @@ class LoopState:
         return True
 
     def _check(self, content: dict[str, Any]) -> None:
-        """Compare a checkpoint with what it shall replace, before anything is replaced."""
+        """Compare a checkpoint with the state that it replaces, before anything is replaced."""
         own = self.optimizer.state_dict()
         saved = content["optimizer"]
         _check_same_form("model", content["model"], self.model.state_dict())
         _check_same_form("groups of the optimizer", saved["param_groups"], own["param_groups"])
         weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
-        known: set[str] | None = None
+        first_names: set[str] | None = None
         for number, moments in saved["state"].items():
             shapes = {value.shape for value in moments.values()}
-            if shapes - {weights[number].shape, torch.Size()} or known not in (None, {*moments}):
+            names = {*moments}
+            if shapes - {weights[number].shape, torch.Size()} or first_names not in (None, names):
                 raise ValueError(f"the optimizer's moments of weight {number} do not fit it")
-            known = {*moments}
+            first_names = names
         for name in ("step", "seconds", "losses", "chunk_tokens"):
             if type(content[name]) is not type(getattr(self, name)):
                 raise ValueError(f"{name} is {type(content[name]).__name__}")
@@ -132,18 +137,18 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _check_same_form(what: str, saved: Any, own: Any) -> None:
-    """Raise unless two trees have the same keys, types and shapes."""
+def _check_same_form(label: str, saved: Any, own: Any) -> None:
+    """Raise ValueError unless two trees have the same keys, types and shapes."""
     if isinstance(own, dict) and isinstance(saved, dict):
         if saved.keys() != own.keys():
-            raise ValueError(f"{what}: other names")
+            raise ValueError(f"{label}: other names")
         for key in own:
-            _check_same_form(f"{what}, {key}", saved[key], own[key])
+            _check_same_form(f"{label}, {key}", saved[key], own[key])
     elif isinstance(own, list | tuple) and type(saved) is type(own):
         for number, (first, second) in enumerate(zip(saved, own, strict=True)):
-            _check_same_form(f"{what}, {number}", first, second)
+            _check_same_form(f"{label}, {number}", first, second)
     elif isinstance(own, torch.Tensor) and isinstance(saved, torch.Tensor):
         if (saved.shape, saved.dtype) != (own.shape, own.dtype):
-            raise ValueError(f"{what}: another shape or type")
+            raise ValueError(f"{label}: another shape or type")
     elif type(saved) is not type(own):
-        raise ValueError(f"{what} is {type(saved).__name__}")
+        raise ValueError(f"{label} is {type(saved).__name__}")

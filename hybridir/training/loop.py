@@ -1,23 +1,20 @@
 """The training loop.
 
 With several processes each embeds its part of the batch, gathers the embeddings of the others and
-computes the loss of the whole batch; gradients are added up before they are clipped. That is done
-by hand, since texts may be embedded in several chunks, in each process another number of them,
-while torch's DistributedDataParallel looks for unused weights, such as those of a pooler, in the
-last one alone.
+computes the loss of the whole batch; gradients are summed before they are clipped.
+DistributedDataParallel is not used: each process may embed its texts in another number of chunks,
+and DDP looks for unused weights, such as those of a pooler, in the last one alone.
 
-Notation: N pairs of the whole batch, D dimensions.
+Shapes: B texts of this process, N pairs of the whole batch, D dimensions.
 """
 
 import math
 import time
-from collections import deque
-from collections.abc import Callable, Generator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -26,25 +23,30 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from hybridir.batches import Batch, BatchPlan
+from hybridir.config import TrainingConfig
 from hybridir.encoder import BiEncoder
 from hybridir.encoder.packed.dropout import text_keys
-from hybridir.encoder.packed.packing import Packed, handed_over, pack
+from hybridir.encoder.packed.packing import PackedTexts, pack, to_device
 from hybridir.encoder.token_table import TokenTable
 from hybridir.errors import TrialError
-from hybridir.runtime.distributed import ALONE, Processes
+from hybridir.runtime.distributed import SINGLE_PROCESS, Distributed
 from hybridir.runtime.memory import free_memory_mb
+from hybridir.training import grad_cache
 from hybridir.training.checkpoint import LoopState
-from hybridir.training.grad_cache import backpropagate, tokens_that_fit
 from hybridir.training.loss import info_nce
+from hybridir.training.prefetch import prefetch
 
-# A GPU works ahead of the program, which would wait for it if it looked at the loss of each step.
-_LOOK_EVERY = 16
+# Steps between two looks at the loss on a GPU, which runs behind the program: a look at every step
+# would make the program wait for it.
+_READ_EVERY = 16
+
+Callback = Callable[[LoopState], None]
 
 
 def make_optimizer(
     model: nn.Module, *, learning_rate: float, weight_decay: float, betas: tuple[float, float]
 ) -> AdamW:
-    """AdamW that decays matrices only; biases and normalisation weights are left alone."""
+    """AdamW that decays matrices only, neither biases nor normalisation weights."""
     parameters = [weight for weight in model.parameters() if weight.requires_grad]
     groups = [
         {"params": [w for w in parameters if w.ndim >= 2], "weight_decay": weight_decay},
@@ -66,114 +68,110 @@ def learning_rate_at(step: int, steps: int, *, peak: float, warmup: float) -> fl
 
 
 def train(
+    config: TrainingConfig,
     accelerator: Accelerator,
     encoder: BiEncoder,
     questions: TokenTable,
     passages: TokenTable,
     plan: BatchPlan,
     *,
-    temperature: float,
-    symmetric: bool,
-    learning_rate: float,
-    weight_decay: float,
-    betas: tuple[float, float],
-    warmup: float,
-    clip_norm: float,
     seed: int,
-    chunk_tokens: int | None,
     checkpoint: Path,
-    checkpoint_every: int,
     fingerprint: str,
-    pauses: dict[int, Callable[[LoopState], None]],
-    on_step: Callable[[LoopState], None] = lambda state: None,
-    processes: Processes = ALONE,
+    evaluations: Mapping[int, Callback] = MappingProxyType({}),
+    on_step: Callback = lambda state: None,
+    distributed: Distributed = SINGLE_PROCESS,
 ) -> LoopState:
-    """Train an encoder on a batch plan, from its checkpoint if there is one.
+    """Train an encoder on a batch plan, from its checkpoint if it has one.
 
     Args:
-        accelerator: places model and optimizer; see `accelerator`.
+        config: loss and optimizer; the budget is that of the plan, and the precision that of the
+            accelerator.
+        accelerator: places model and optimizer; see `hybridir.runtime.precision.accelerator`.
         encoder: trained in place.
         questions: token ids of the plan's question rows.
         passages: token ids of the plan's passage rows.
         plan: the batches.
-        temperature: divides the cosine similarity.
-        symmetric: add the loss in the other direction.
-        learning_rate: peak of the schedule.
-        weight_decay: of matrices.
-        betas: of AdamW.
-        warmup: share of the steps in which the learning rate rises.
-        clip_norm: largest gradient norm.
         seed: decides dropout.
-        chunk_tokens: encoded at once; None decides by the memory that is free.
-        checkpoint: file that the state is kept in.
-        checkpoint_every: steps between two checkpoints.
+        checkpoint: file of the loop's state.
         fingerprint: digest of this training; a checkpoint with another one is not continued.
-        pauses: called after the given number of steps, for evaluation; the encoder's mode is as
-            before when training goes on. A continuation from such a step calls it again.
+        evaluations: evaluation callbacks by the number of steps after which they are called. The
+            encoder is in evaluation mode meanwhile. A continuation from such a step calls its
+            callback again.
         on_step: called after every step, for progress.
-        processes: those that share each batch; its size must be divisible by their number.
+        distributed: the processes that share each batch; its size must be divisible by their
+            number.
 
     Returns:
         The final state; ``state.losses`` has one entry per step.
 
     Raises:
-        TrialError: when a loss or gradient is not finite, in every process; with a GPU up to
-            16 steps later, but before the next checkpoint.
+        TrialError: when a loss or gradient is not finite, in every process; on a GPU up to 16
+            steps later, but before the next checkpoint.
     """
     optimizer = make_optimizer(
-        encoder, learning_rate=learning_rate, weight_decay=weight_decay, betas=betas
+        encoder,
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+        betas=config.betas,
     )
     model = accelerator.prepare_model(encoder, evaluation_mode=True)  # adds precision alone
     optimizer = accelerator.prepare_optimizer(optimizer)
     state = LoopState(model=accelerator.unwrap_model(model), optimizer=_unwrap(optimizer))
-    continued = state.load(checkpoint, fingerprint, processes)
+    resumed = state.load(checkpoint, fingerprint, distributed)
     model.train()
 
-    def prepared(step: int) -> tuple[list[Packed], Tensor]:
-        return _prepare(plan[step], questions, passages, seed, state.chunk_tokens, processes)
+    def chunks_of(step: int) -> tuple[list[PackedTexts], Tensor]:
+        return _prepare(plan[step], questions, passages, seed, state.chunk_tokens, distributed)
 
     if not state.chunk_tokens:
-        state.chunk_tokens = chunk_tokens or min(
-            processes.collect(tokens_that_fit(model, prepared(0)[0], free_memory_mb()))
+        state.chunk_tokens = config.fixed_chunk or min(
+            distributed.all_gather_object(
+                grad_cache.max_chunk_tokens(model, chunks_of(0)[0], free_memory_mb())
+            )
         )
-    if continued and state.step in pauses:  # the interruption may have come before its end
-        _pause(pauses[state.step], state, model)
-    clock = time.perf_counter() - state.seconds
-    look_every = 1 if accelerator.device.type == "cpu" else _LOOK_EVERY
-    unseen: list[Tensor] = []
+    if resumed and state.step in evaluations:  # it may have been interrupted
+        _evaluate(evaluations[state.step], state, model)
 
-    with closing(ahead(prepared, state.step, plan.steps)) as batches:
-        for chunks, groups in batches:
-            rate = learning_rate_at(state.step, plan.steps, peak=learning_rate, warmup=warmup)
+    clock = time.perf_counter() - state.seconds
+    read_every = 1 if accelerator.device.type == "cpu" else _READ_EVERY
+    unread: list[Tensor] = []
+    with closing(prefetch(chunks_of, state.step, plan.steps)) as batches:
+        for chunks, passage_groups in batches:
+            rate = learning_rate_at(
+                state.step, plan.steps, peak=config.learning_rate, warmup=config.warmup
+            )
             for group in state.optimizer.param_groups:
                 group["lr"] = rate
-
-            loss_of = partial(
+            loss_fn = partial(
                 _batch_loss,
-                groups_N=handed_over(groups, accelerator.device),
-                temperature=temperature,
-                symmetric=symmetric,
-                processes=processes,
+                groups_N=to_device(passage_groups, accelerator.device),
+                config=config,
+                distributed=distributed,
             )
             # ------------------------------------------------------------------ the step
-            loss = backpropagate(model, chunks, loss_of)
-            processes.add_gradients(model.parameters())
-            norm = accelerator.clip_grad_norm_(model.parameters(), clip_norm)
-            unseen.append(torch.stack([loss, norm.to(loss.device)]))
+            loss = grad_cache.backward(model, chunks, loss_fn)
+            distributed.all_reduce_gradients(model.parameters())
+            norm = accelerator.clip_grad_norm_(model.parameters(), config.clip_norm)
+            unread.append(torch.stack([loss, norm.to(loss.device)]))
             optimizer.step()
             encoder.clear_gradients()
             # ---------------------------------------------------------------------------
-
             state.step += 1
-            keep = state.step % checkpoint_every == 0 or state.step in pauses
-            if keep or state.step == plan.steps or len(unseen) == look_every:
-                _look_at(unseen, state)
+
+            # read the losses
+            save = state.step % config.checkpoint_every == 0 or state.step in evaluations
+            if save or state.step == plan.steps or len(unread) == read_every:
+                _read_losses(unread, state)
                 state.seconds = time.perf_counter() - clock
-            if keep:
-                state.save(checkpoint, fingerprint, processes)
-            if state.step in pauses:
-                _pause(pauses[state.step], state, model)
+            # save
+            if save:
+                state.save(checkpoint, fingerprint, distributed)
+            # evaluate
+            if state.step in evaluations:
+                _evaluate(evaluations[state.step], state, model)
                 clock = time.perf_counter() - state.seconds
+            # log
             on_step(state)
     return state
 
@@ -184,44 +182,39 @@ def _prepare(
     passages: TokenTable,
     seed: int,
     chunk_tokens: int,
-    processes: Processes,
-) -> tuple[list[Packed], Tensor]:
-    """The chunks of this process's part of a batch, and the passage groups of all of it."""
-    own = batch.part(processes.rank, processes.count)
+    distributed: Distributed,
+) -> tuple[list[PackedTexts], Tensor]:
+    """The chunks of this process's part of a batch, and the passage groups of the whole batch."""
+    own = batch.shard(distributed.rank, distributed.world_size)
     texts = questions.take(own.questions) + passages.take(own.passages)
-    first, size = processes.rank * len(own.questions), len(batch.questions)
-    numbers = np.arange(first, first + len(own.questions))
-    keys = text_keys(seed, batch.step, np.concatenate([numbers, size + numbers]))
+    start, size = distributed.rank * len(own.questions), len(batch.questions)
+    rows = np.arange(start, start + len(own.questions))
+    keys = text_keys(seed, batch.step, np.concatenate([rows, size + rows]))
     return pack(texts, keys, chunk_tokens=chunk_tokens or None), torch.from_numpy(batch.groups)
 
 
 def _batch_loss(
-    embedded_BD: Tensor,
-    *,
-    groups_N: Tensor,
-    temperature: float,
-    symmetric: bool,
-    processes: Processes,
+    embedded_BD: Tensor, *, groups_N: Tensor, config: TrainingConfig, distributed: Distributed
 ) -> Tensor:
-    """The loss of the whole batch, from this process's questions and, behind them, passages."""
-    own_queries, own_passages = embedded_BD.chunk(2)
+    """The loss of the whole batch, from this process's questions followed by its passages."""
+    own_questions, own_passages = embedded_BD.chunk(2)
     return info_nce(
-        processes.gather(own_queries),
-        processes.gather(own_passages),
+        distributed.all_gather(own_questions),
+        distributed.all_gather(own_passages),
         query_groups_B=groups_N,
         passage_groups_N=groups_N,
         positive_B=torch.arange(len(groups_N), device=groups_N.device),
-        temperature=temperature,
-        symmetric=symmetric,
+        temperature=config.temperature,
+        symmetric=config.symmetric,
     )
 
 
-def _look_at(unseen: list[Tensor], state: LoopState) -> None:
-    """Add the losses of the latest steps to the state, if they and the gradients are finite."""
-    for loss, norm in torch.stack(unseen).tolist():
+def _read_losses(unread: list[Tensor], state: LoopState) -> None:
+    """Move the losses of the latest steps to the state, if they and the gradients are finite."""
+    for loss, norm in torch.stack(unread).tolist():
         _check_finite(loss, norm, len(state.losses))
         state.losses.append(loss)
-    unseen.clear()
+    unread.clear()
 
 
 def _check_finite(loss: float, norm: float, step: int) -> None:
@@ -232,7 +225,7 @@ def _check_finite(loss: float, norm: float, step: int) -> None:
         )
 
 
-def _pause(callback: Callable[[LoopState], None], state: LoopState, model: nn.Module) -> None:
+def _evaluate(callback: Callback, state: LoopState, model: nn.Module) -> None:
     model.eval()
     with torch.no_grad():
         callback(state)
@@ -240,36 +233,7 @@ def _pause(callback: Callable[[LoopState], None], state: LoopState, model: nn.Mo
 
 
 def _unwrap(optimizer: Optimizer) -> Optimizer:
-    """The optimizer inside accelerate's wrapper, whose state is the one to keep."""
+    """The optimizer inside accelerate's wrapper, whose state is checkpointed."""
     inner = getattr(optimizer, "optimizer", optimizer)
     assert isinstance(inner, Optimizer)
     return inner
-
-
-Thing = TypeVar("Thing")
-
-
-def ahead(make: Callable[[int], Thing], start: int, stop: int, depth: int = 2) -> Generator[Thing]:
-    """What `make` gives for each number, made in a thread of its own, in order.
-
-    Args:
-        make: may be called while what it gave before is in use.
-        start: first number.
-        stop: number behind the last one.
-        depth: how many are made ahead.
-
-    Raises:
-        Exception: what `make` raised, when its turn has come.
-    """
-    numbers = iter(range(start, stop))
-    waiting: deque[Future[Thing]] = deque()
-    worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ahead")
-    try:
-        for number in numbers:
-            waiting.append(worker.submit(make, number))
-            if len(waiting) > depth:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        worker.shutdown(wait=True, cancel_futures=True)

@@ -1,7 +1,8 @@
 """The contrastive loss.
 
-Notation: B questions, N passages to choose from, D dimensions. With several processes these are
-the questions and passages of all of them; see `hybridir.runtime.distributed.Processes.gather`.
+Shapes: B questions, N candidate passages, D dimensions; b questions of a block.
+With several processes these are the questions and passages of all of them; see
+`hybridir.runtime.distributed.Distributed`.
 """
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-# Logits that are kept at once, but that a block has some rows at least.
+# Max logits held at once (at least _ROWS rows per block).
 _LOGITS = 512 * 512
 _ROWS = 64
 
@@ -26,9 +27,10 @@ def info_nce(
 ) -> Tensor:
     """InfoNCE over in-batch negatives, with false negatives masked.
 
-    A passage of the question's own passage group (a translation of the positive, or a passage that
-    answers the same question) is no negative: its logit is removed. The similarity is computed in
-    fp32 whatever the autocast, since bf16 has three digits and a temperature of .01 needs five.
+    A passage of the question's own passage group (a translation of the positive, or another
+    passage that answers the question) is no negative: its logit is removed. Similarities are
+    computed in fp32 even under autocast, since bf16 has three digits and a temperature of 0.01
+    needs five.
 
     Args:
         queries_BD: L2-normalised question embeddings.
@@ -37,8 +39,8 @@ def info_nce(
         passage_groups_N: passage group of each passage.
         positive_B: index of each question's positive among the N passages.
         temperature: divides the cosine similarity.
-        symmetric: also ask for the question given the passage, over the B questions, and take the
-            mean of both losses.
+        symmetric: take the mean with the loss of finding the question of each positive among the
+            B questions.
 
     Returns:
         Scalar mean over the B questions, in nats.
@@ -53,66 +55,68 @@ def info_nce(
             queries_BD, passages_ND, query_groups_B, passage_groups_N, positive_B, temperature
         )
         if symmetric:
-            # The positives are as many as the questions, the one of question b in place b.
-            own = torch.arange(len(positive_B), device=positive_B.device)
+            # As many positives as questions; that of question b in row b.
+            own_B = torch.arange(len(positive_B), device=positive_B.device)
             positives_BD, groups_B = passages_ND[positive_B], passage_groups_N[positive_B]
-            other = _cross_entropy(
-                positives_BD, queries_BD, groups_B, query_groups_B, own, temperature
+            backward = _cross_entropy(
+                positives_BD, queries_BD, groups_B, query_groups_B, own_B, temperature
             )
-            loss = (loss + other) / 2
+            loss = (loss + backward) / 2
         return loss
 
 
 def _cross_entropy(
-    asking_BD: Tensor,
-    asked_ND: Tensor,
-    asking_groups_B: Tensor,
-    asked_groups_N: Tensor,
+    anchors_BD: Tensor,
+    candidates_ND: Tensor,
+    anchor_groups_B: Tensor,
+    candidate_groups_N: Tensor,
     target_B: Tensor,
     temperature: float,
 ) -> Tensor:
-    """The mean over all that ask, in blocks of rows whose logits are not kept but computed again.
+    """The mean over all anchors, in blocks of rows whose logits are computed again, not kept.
 
     So memory grows with the batch, not with its square.
     """
-    rows = max(_ROWS, _LOGITS // len(asked_ND))
-    blocks = [torch.split(x, rows) for x in (asking_BD, asking_groups_B, target_B)]
+    rows = max(_ROWS, _LOGITS // len(candidates_ND))
+    blocks = [torch.split(x, rows) for x in (anchors_BD, anchor_groups_B, target_B)]
     if len(blocks[0]) == 1:
-        given = (asking_BD, asked_ND, asking_groups_B, asked_groups_N, target_B)
-        return _summed(*given, temperature) / len(target_B)
-    parts = [
+        total = _summed_cross_entropy(
+            anchors_BD, candidates_ND, anchor_groups_B, candidate_groups_N, target_B, temperature
+        )
+        return total / len(target_B)
+    sums = [
         checkpoint(
-            _summed,
-            asking,
-            asked_ND,
-            groups,
-            asked_groups_N,
-            target,
+            _summed_cross_entropy,
+            anchors_bD,
+            candidates_ND,
+            groups_b,
+            candidate_groups_N,
+            target_b,
             temperature,
             use_reentrant=False,
             preserve_rng_state=False,
         )
-        for asking, groups, target in zip(*blocks, strict=True)
+        for anchors_bD, groups_b, target_b in zip(*blocks, strict=True)
     ]
-    return torch.stack(parts).sum() / len(target_B)
+    return torch.stack(sums).sum() / len(target_B)
 
 
-def _summed(
-    asking_BD: Tensor,
-    asked_ND: Tensor,
-    asking_groups_B: Tensor,
-    asked_groups_N: Tensor,
+def _summed_cross_entropy(
+    anchors_BD: Tensor,
+    candidates_ND: Tensor,
+    anchor_groups_B: Tensor,
+    candidate_groups_N: Tensor,
     target_B: Tensor,
     temperature: float,
 ) -> Tensor:
-    logits_BN = asking_BD @ asked_ND.T / temperature
-    same_BN = asking_groups_B[:, None] == asked_groups_N[None, :]
-    same_BN[torch.arange(len(target_B), device=same_BN.device), target_B] = False
-    logits_BN = logits_BN.masked_fill(same_BN, float("-inf"))
+    logits_BN = anchors_BD @ candidates_ND.T / temperature
+    masked_BN = anchor_groups_B[:, None] == candidate_groups_N[None, :]
+    masked_BN[torch.arange(len(target_B), device=masked_BN.device), target_B] = False
+    logits_BN = logits_BN.masked_fill(masked_BN, float("-inf"))
     return functional.cross_entropy(logits_BN, target_B, reduction="sum")
 
 
 def effective_negatives(query_groups_B: Tensor, passage_groups_N: Tensor) -> float:
-    """Mean number of passages per question that really are negatives, masked ones left out."""
+    """Mean number of negatives per question, without masked passages."""
     different_BN = query_groups_B[:, None] != passage_groups_N[None, :]
     return float(different_BN.sum() / len(query_groups_B))

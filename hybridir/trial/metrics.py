@@ -1,4 +1,4 @@
-"""The figures of one trial that are worth a column: at most 30, whatever is reported on."""
+"""The headline figures of one trial: at most 30, however many benchmarks are reported."""
 
 import json
 from pathlib import Path
@@ -8,27 +8,27 @@ import torch
 
 from hybridir import names
 from hybridir.batches import BatchKind, BatchPlan
-from hybridir.runtime.files import replacing
+from hybridir.runtime.files import atomic_write
 from hybridir.training import LoopState
 from hybridir.training.loss import effective_negatives
 
 # Entries of the training log: enough for a smooth curve, few enough to read.
 _LOG_ENTRIES = 100
-# Batches that the mean number of negatives is taken over: a sample, for speed.
-_COUNTED_BATCHES = 32
+# Batches sampled for the mean number of negatives; all would take too long.
+_SAMPLED_BATCHES = 32
 
 
 def training_metrics(state: LoopState, plan: BatchPlan) -> dict[str, float]:
-    """What the training itself tells.
+    """Figures of the training itself.
 
     Returns:
-        The mean loss of the last tenth of the steps so far, seconds, pairs per second, the share
-        of monolingual batches that were really drawn, and the mean number of passages that a
-        question was told apart from in a batch.
+        The mean loss of the last tenth of the steps so far, seconds, pairs per second, the actual
+        share of monolingual batches, and the mean number of negatives of a question.
     """
     kinds = [plan.kind_of(step) is BatchKind.MONOLINGUAL for step in range(state.step)]
     recent = state.losses[-max(1, state.step // 10) :]
-    groups = [torch.from_numpy(plan[n].groups) for n in range(min(_COUNTED_BATCHES, plan.steps))]
+    sampled = range(min(_SAMPLED_BATCHES, plan.steps))
+    groups = [torch.from_numpy(plan[step].groups) for step in sampled]
     return {
         names.TRAIN_LOSS: float(np.mean(recent)),
         names.TRAIN_SECONDS: state.seconds,
@@ -38,32 +38,35 @@ def training_metrics(state: LoopState, plan: BatchPlan) -> dict[str, float]:
     }
 
 
-def headline(summary: dict[str, float], benchmark: str, reported: int) -> dict[str, float]:
-    """Choose what of a benchmark's summary is shown beside the trial.
+def headline_metrics(
+    summary: dict[str, float], benchmark: str, n_reported: int
+) -> dict[str, float]:
+    """Choose the figures of a benchmark's summary that become metrics of the trial.
 
-    MLflow's browser interface slows down with the number of metrics; everything else is in the
-    per-query table. Of the development benchmark mAP is shown, of a single reported one the whole
-    summary, of two what the literature shows, of more of them mAP and rank distance.
+    MLflow's browser interface slows down with the number of metrics; all other figures follow from
+    the per-query table.
+    The development benchmark gets mAP; a single reported benchmark the whole summary; each of two
+    the figures common in the literature; each of more mAP and rank distance.
 
     Args:
         summary: figures under their full names.
-        benchmark: their benchmark.
-        reported: number of reported benchmarks; 0 for the development benchmark.
+        benchmark: name of the benchmark.
+        n_reported: number of reported benchmarks; 0 for the development benchmark.
     """
-    if reported == 1:
+    if n_reported == 1:
         return summary
-    if reported == 2:
-        others = (names.LANGUAGE_PREFERENCE, names.PEER, names.RANK_CORRELATION)
-        left_out = tuple(f"{benchmark}/{m}" for m in (*others, names.SET_F1, names.ANSWER_F1))
-        return {name: value for name, value in summary.items() if not name.startswith(left_out)}
-    kept = (f"{benchmark}/map_",) + ((f"{benchmark}/{names.RANK_DISTANCE}",) if reported else ())
-    return {name: value for name, value in summary.items() if name.startswith(kept)}
+    if n_reported == 2:
+        bias = (names.LANGUAGE_PREFERENCE, names.PEER, names.RANK_CORRELATION)
+        uncommon = tuple(f"{benchmark}/{m}" for m in (*bias, names.SET_F1, names.ANSWER_F1))
+        return {name: value for name, value in summary.items() if not name.startswith(uncommon)}
+    chosen = [f"{benchmark}/map_"] + [f"{benchmark}/{names.RANK_DISTANCE}"] * bool(n_reported)
+    return {name: value for name, value in summary.items() if name.startswith(tuple(chosen))}
 
 
 def write_training_log(path: Path, state: LoopState, plan: BatchPlan) -> None:
     """Write the mean loss of equal stretches of the training, one JSON object a line."""
     stretches = np.array_split(np.arange(state.step), min(_LOG_ENTRIES, state.step))
-    with replacing(path) as part, part.open("w") as file:
+    with atomic_write(path) as partial, partial.open("w") as file:
         for steps in stretches:
             monolingual = [plan.kind_of(step) is BatchKind.MONOLINGUAL for step in steps]
             entry = {

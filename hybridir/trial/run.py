@@ -1,8 +1,4 @@
-"""One trial: a configuration trained and evaluated once, from one seed.
-
-This and its scoring are the only places that unpack a configuration; everything else takes plain
-values.
-"""
+"""One trial: a configuration trained and evaluated once, from one seed."""
 
 import hashlib
 import json
@@ -13,21 +9,21 @@ from pathlib import Path
 
 from hybridir import names
 from hybridir.batches import BatchPlan
-from hybridir.batches.plan import check_parts
+from hybridir.batches.plan import check_shards
 from hybridir.config import TrialConfig
-from hybridir.data import Benchmark, TrainingData, load_benchmarks, load_training
-from hybridir.encoder import load_encoder, load_tokenizer, save_encoder
+from hybridir.data import TrainingData, load_benchmarks, load_training
+from hybridir.encoder import LoadedEncoder, load_bi_encoder, load_tokenizer, save_encoder
 from hybridir.encoder.load import tokenise
 from hybridir.errors import InputError
-from hybridir.runtime.distributed import Processes, joined
-from hybridir.runtime.files import replacing
+from hybridir.runtime.distributed import Distributed, init_distributed
+from hybridir.runtime.files import atomic_write
 from hybridir.runtime.memory import peak_memory_mb, release_memory, reset_peak_memory
 from hybridir.runtime.precision import accelerator, choose_precision
 from hybridir.runtime.seeds import derive_seed
 from hybridir.training import LoopState, train
-from hybridir.trial.evaluate import Scores
-from hybridir.trial.metrics import headline, write_training_log
-from hybridir.trial.untrained import score_untrained
+from hybridir.trial.evaluate import TrialEvaluator, TrialSetup
+from hybridir.trial.metrics import write_training_log
+from hybridir.trial.untrained import untrained_metrics
 
 RESULT = names.ARTIFACT_RESULT
 ENCODER = names.ARTIFACT_ENCODER
@@ -37,7 +33,7 @@ Report = Callable[[dict[str, float]], None]
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What a trial leaves behind, all under its workspace.
+    """The outcome of a trial; all its files are in its workspace.
 
     Attributes:
         metrics: the headline figures, under their names in `hybridir.names`.
@@ -62,16 +58,16 @@ def run_trial(
 ) -> TrialResult:
     """Train and evaluate one configuration; continue where an earlier call was interrupted.
 
-    Where a launcher started several processes, each of them makes the same call; see
-    `runtime.distributed`. All get the same result, and the first one alone writes and reports.
+    Where a launcher started several processes, each of them makes the same call, see
+    `hybridir.runtime.distributed`. All get the same result; rank 0 alone writes and reports.
 
     Args:
-        config: what to do.
-        workspace: folder of this trial alone; a finished trial found there is not repeated.
+        config: all settings.
+        workspace: folder of this trial alone; a finished trial in it is not repeated.
         cache: folder of prepared data, shared by the trials of a machine.
         fidelities: shares of the budget after which the development benchmark is evaluated and
-            `report` is called, rising; the last one is 1.
-        report: receives the metrics known at that point; may raise to stop the trial.
+            `report` is called, rising; the last is 1.
+        report: receives the metrics known so far; may raise to stop the trial.
         progress: called after every step with (steps done, steps in all).
         keep_encoder: save the trained encoder under ``encoder/``.
 
@@ -81,26 +77,47 @@ def run_trial(
     Raises:
         InputError: if the configuration or the data cannot be used.
         TrialError: if training diverges.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from hybridir import TrialConfig, run_trial
+    >>> sizes = {"layers": 1, "hidden_size": 16, "intermediate_size": 16, "vocabulary": 300}
+    >>> config = TrialConfig.model_validate(
+    ...     {
+    ...         "data": {
+    ...             "train": {"synthetic": {"languages": 2, "entities": 60}},
+    ...             "report_on": ["synthetic-test"],
+    ...         },
+    ...         "encoder": {"from_scratch": sizes},
+    ...         "batch": {"mixing_ratio": 0.5, "batch_size": 8},
+    ...         "training": {"pairs": 80},
+    ...     }
+    ... )
+    >>> with TemporaryDirectory() as folder:
+    ...     result = run_trial(config, Path(folder, "trial"), Path(folder, "cache"))
+    >>> 0 < result.metrics["synthetic-test/map_multilingual"] < 1
+    True
     """
-    with joined() as processes:
-        metrics = processes.on_first(lambda: _finished(config, workspace))
+    with init_distributed() as distributed:
+        metrics = distributed.on_rank_zero(lambda: _finished_metrics(config, workspace))
         if metrics is None:
-            metrics = _run(
-                config,
-                workspace,
-                cache,
-                fidelities=fidelities,
-                report=lambda metrics: processes.on_first(lambda: report(metrics)),
-                progress=progress if processes.rank == 0 else lambda step, steps: None,
-                keep_encoder=keep_encoder,
-                processes=processes,
-            )
-        processes.on_first(lambda: report(metrics))
+            setup = _set_up(config, workspace, cache, distributed)
+            if config.retriever == "trained":
+                metrics = _train_and_evaluate(
+                    setup,
+                    fidelities,
+                    lambda metrics: distributed.on_rank_zero(lambda: report(metrics)),
+                    progress if distributed.rank == 0 else lambda step, steps: None,
+                    keep_encoder,
+                )
+            else:
+                metrics = _evaluate_untrained(setup)
+        distributed.on_rank_zero(lambda: report(metrics))
     return TrialResult(metrics, workspace)
 
 
-def _finished(config: TrialConfig, workspace: Path) -> dict[str, float] | None:
-    """The figures of a trial that has been run already."""
+def _finished_metrics(config: TrialConfig, workspace: Path) -> dict[str, float] | None:
+    """The figures of a finished trial in the workspace; None if it holds none."""
     if not (workspace / RESULT).is_file():
         return None
     _check_same(config, workspace)
@@ -108,33 +125,34 @@ def _finished(config: TrialConfig, workspace: Path) -> dict[str, float] | None:
     return metrics
 
 
-def _run(
-    config: TrialConfig,
-    workspace: Path,
-    cache: Path,
-    *,
+def _set_up(
+    config: TrialConfig, workspace: Path, cache: Path, distributed: Distributed
+) -> TrialSetup:
+    """Check folders and batches, and load the data."""
+    for role, folder in (("workspace", workspace), ("cache", cache)):
+        _check_folder(role, folder)
+    check_shards(config.batch.batch_size, distributed.world_size)
+    release_memory()
+    reset_peak_memory()
+    data, benchmarks = load_training(config.data), load_benchmarks(config.data)
+    return TrialSetup(config, data, benchmarks, workspace, cache, distributed)
+
+
+def _train_and_evaluate(
+    setup: TrialSetup,
     fidelities: Sequence[float],
     report: Report,
     progress: Callable[[int, int], None],
     keep_encoder: bool,
-    processes: Processes,
 ) -> dict[str, float]:
-    for what, folder in (("workspace", workspace), ("cache", cache)):
-        _check_folder(what, folder)
-    check_parts(config.batch.batch_size, processes.count)
+    config, data, distributed = setup.config, setup.data, setup.distributed
+    workspace, cache = setup.workspace, setup.cache
     settings = config.model_dump_json(indent=1)
 
-    release_memory()
-    reset_peak_memory()
-    data = load_training(config.data)
-    benchmarks = load_benchmarks(config.data)
-    if config.retriever != "trained":
-        return _run_untrained(config, processes, data, benchmarks, workspace, cache)
-    plan = make_plan(config, data)
-    tokenizer = load_tokenizer(
-        config.encoder, [*data.pairs.question, *data.pairs.passage], data.pairs.digest, cache
-    )
-    encoder = load_encoder(config.encoder, tokenizer, derive_seed(config.seed, "weights"))
+    plan = build_batch_plan(config, data)
+    texts = [*data.pairs.question, *data.pairs.passage]
+    tokenizer = load_tokenizer(config.encoder, texts, data.pairs.digest, cache)
+    encoder = load_bi_encoder(config.encoder, tokenizer, derive_seed(config.seed, "weights"))
     questions, passages = tokenise(
         config.encoder,
         tokenizer,
@@ -144,49 +162,40 @@ def _run(
         data.pairs.digest,
     )
     # Not earlier: a mistake in the input leaves no half-written workspace behind.
-    processes.on_first(lambda: _write(workspace / names.ARTIFACT_CONFIG, settings))
+    distributed.on_rank_zero(lambda: _write(workspace / names.ARTIFACT_CONFIG, settings))
     precision = choose_precision(config.training.precision, encoder.dimension)
 
     with accelerator(precision) as accelerate:
-        scores = Scores(config, processes, encoder, tokenizer, data, workspace, cache)
+        evaluator = TrialEvaluator(setup, LoadedEncoder(encoder, tokenizer, config.encoder))
 
         def report_at(fidelity: float) -> Callable[[LoopState], None]:
-            return lambda state: report(scores.on_dev(fidelity, state, plan))
+            return lambda state: report(evaluator.training_and_dev_metrics(fidelity, state, plan))
 
         state = train(
+            config.training,
             accelerate,
             encoder,
             questions,
             passages,
             plan,
-            temperature=config.training.temperature,
-            symmetric=config.training.symmetric,
-            learning_rate=config.training.learning_rate,
-            weight_decay=config.training.weight_decay,
-            betas=config.training.betas,
-            warmup=config.training.warmup,
-            clip_norm=config.training.clip_norm,
             seed=derive_seed(config.seed, "dropout"),
-            chunk_tokens=config.training.fixed_chunk,
             checkpoint=workspace / names.TRIAL_CHECKPOINT,
-            checkpoint_every=config.training.checkpoint_every,
-            fingerprint=_fingerprint(settings, data.pairs.digest, processes.count),
-            pauses={
+            fingerprint=_fingerprint(settings, data.pairs.digest, distributed.world_size),
+            evaluations={
                 step: report_at(fidelity)
                 for fidelity in fidelities
                 if 0 < (step := round(fidelity * plan.steps)) < plan.steps
             },
             on_step=lambda state: progress(state.step, plan.steps),
-            processes=processes,
+            distributed=distributed,
         )
         release_memory()  # training's, before evaluation adds its own
-        metrics = scores.on_dev(1.0, state, plan)
-        for benchmark in benchmarks:
-            metrics |= headline(scores.on(benchmark), benchmark.name, len(benchmarks))
-        metrics[names.EVALUATION_SECONDS] = scores.seconds
-        metrics[names.PEAK_MEMORY_MB] = max(processes.collect(peak_memory_mb()))
+        metrics = evaluator.training_and_dev_metrics(1.0, state, plan)
+        metrics |= evaluator.reported_metrics()
+        metrics[names.EVALUATION_SECONDS] = evaluator.seconds
+        metrics[names.PEAK_MEMORY_MB] = max(distributed.all_gather_object(peak_memory_mb()))
 
-    def keep() -> dict[str, float]:
+    def write_result() -> dict[str, float]:
         write_training_log(workspace / names.ARTIFACT_TRAINING_LOG, state, plan)
         if keep_encoder:
             save_encoder(encoder, tokenizer, config.encoder, workspace / ENCODER)
@@ -194,54 +203,22 @@ def _run(
         (workspace / names.TRIAL_CHECKPOINT).unlink(missing_ok=True)
         return metrics
 
-    return processes.on_first(keep)
+    return distributed.on_rank_zero(write_result)
 
 
-def _run_untrained(
-    config: TrialConfig,
-    processes: Processes,
-    data: TrainingData,
-    benchmarks: Sequence[Benchmark],
-    workspace: Path,
-    cache: Path,
-) -> dict[str, float]:
-    metrics = score_untrained(config, processes, data, benchmarks, workspace, cache)
+def _evaluate_untrained(setup: TrialSetup) -> dict[str, float]:
+    metrics = untrained_metrics(setup)
 
-    def keep() -> dict[str, float]:
-        _write(workspace / names.ARTIFACT_CONFIG, config.model_dump_json(indent=1))
-        _write(workspace / RESULT, json.dumps(metrics, indent=1))
+    def write_result() -> dict[str, float]:
+        settings = setup.config.model_dump_json(indent=1)
+        _write(setup.workspace / names.ARTIFACT_CONFIG, settings)
+        _write(setup.workspace / RESULT, json.dumps(metrics, indent=1))
         return metrics
 
-    return processes.on_first(keep)
+    return setup.distributed.on_rank_zero(write_result)
 
 
-def _write(path: Path, text: str) -> None:
-    with replacing(path) as part:
-        part.write_text(text)
-
-
-def _check_folder(what: str, folder: Path) -> None:
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise InputError(
-            f"{what} {str(folder)!r}: {str(existing)!r} is not a folder that can be written to; "
-            "choose another one"
-        )
-
-
-def _check_same(config: TrialConfig, workspace: Path) -> None:
-    """Refuse a finished trial of other settings, whose figures would pass for this one's."""
-    finished = json.loads((workspace / names.ARTIFACT_CONFIG).read_text())
-    asked = config.model_dump(mode="json")
-    different = sorted(key for key in asked if asked[key] != finished.get(key, asked[key]))
-    if different:
-        raise InputError(
-            f"workspace {str(workspace)!r} holds a finished trial with other settings "
-            f"({', '.join(different)} differ); choose another folder or delete this one"
-        )
-
-
-def make_plan(config: TrialConfig, data: TrainingData) -> BatchPlan:
+def build_batch_plan(config: TrialConfig, data: TrainingData) -> BatchPlan:
     """The batch plan of a trial.
 
     Raises:
@@ -249,17 +226,40 @@ def make_plan(config: TrialConfig, data: TrainingData) -> BatchPlan:
     """
     return BatchPlan(
         data.tables,
-        batch_size=config.batch.batch_size,
-        mixing_ratio=config.batch.mixing_ratio,
+        config.batch,
         pairs=config.training.pairs,
         seed=derive_seed(config.seed, "batches"),
-        kind=config.batch.kind,
-        coin=config.batch.coin,
-        language_sampling=config.batch.language_sampling,
-        language_exponent=config.batch.language_exponent,
     )
 
 
-def _fingerprint(settings: str, data_digest: str, processes: int) -> str:
-    """What a checkpoint belongs to: these settings on these data, in so many processes."""
-    return hashlib.sha256(f"{settings}\n{data_digest}\n{processes}".encode()).hexdigest()
+def _fingerprint(settings: str, data_digest: str, world_size: int) -> str:
+    """Identifies the settings, data and number of processes that a checkpoint belongs to."""
+    return hashlib.sha256(f"{settings}\n{data_digest}\n{world_size}".encode()).hexdigest()
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_write(path) as partial:
+        partial.write_text(text)
+
+
+def _check_folder(role: str, folder: Path) -> None:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise InputError(
+            f"{role} {str(folder)!r}: {str(existing)!r} is not a folder that can be written to; "
+            "choose another one"
+        )
+
+
+def _check_same(config: TrialConfig, workspace: Path) -> None:
+    """Refuse a finished trial of other settings, whose figures would pass for this trial's."""
+    finished = json.loads((workspace / names.ARTIFACT_CONFIG).read_text())
+    requested = config.model_dump(mode="json")
+    different = sorted(
+        key for key in requested if requested[key] != finished.get(key, requested[key])
+    )
+    if different:
+        raise InputError(
+            f"workspace {str(workspace)!r} holds a finished trial with other settings "
+            f"({', '.join(different)} differ); choose another folder or delete this one"
+        )

@@ -1,4 +1,4 @@
-"""Studies as MLflow would hold them, recorded in a real database with figures known beforehand.
+"""Studies recorded in a real MLflow database, with known scores.
 
 The AP of a question is `BASE[setting][ratio] + SEED_EFFECT[seed] + QUESTION_EFFECT[question]`. The
 last two sum to zero, so a ratio's mean is its base and a trial's mean base plus seed effect.
@@ -46,7 +46,7 @@ confirm: {mixing_ratio: [0.0, 0.5, 1.0], seeds: 3}
 note: "</script><script>throw new Error('a study file must not end the script')</script>"
 """
 
-# Baselines that were trained for themselves, and the ratio whose figures each borrows.
+# Baselines with trials of their own, and the ratio whose scores each of them has.
 BORROWED = {"untrained": 1.0, "bm25": 0.0, "x-x": 0.5}
 HELD_TEXT = """name: held
 baselines: [untrained, bm25, x-x, x-x-mono, x-y, hybrid]
@@ -57,7 +57,7 @@ Trial = dict[str, Any]
 
 
 def per_query_table(ratio: float, seed: int, benchmark: str = "known") -> pd.DataFrame:
-    """Lay out one trial's scores as an evaluation does."""
+    """Make the per-query table of a trial, as an evaluation does."""
     rows = []
     for query, pool in itertools.product(LANGUAGES, (*LANGUAGES, names.ALL_LANGUAGES)):
         setting = names.MULTILINGUAL if pool == names.ALL_LANGUAGES else names.CROSSLINGUAL
@@ -67,7 +67,7 @@ def per_query_table(ratio: float, seed: int, benchmark: str = "known") -> pd.Dat
             value = BASE[setting][ratio] + SEED_EFFECT[seed] + QUESTION_EFFECT[question]
             # at ratio r the first 6 + 6 r of 12 questions have a first hit in their own language
             own = number < 6 + 6 * ratio
-            other = LANGUAGES[LANGUAGES.index(query) - 1]
+            neighbour = LANGUAGES[LANGUAGES.index(query) - 1]
             rows.append(
                 {
                     names.BENCHMARK: benchmark,
@@ -80,7 +80,7 @@ def per_query_table(ratio: float, seed: int, benchmark: str = "known") -> pd.Dat
                     names.WORST_RANK: 1 + (RANK_DISTANCE[ratio] if several else 0),
                     names.BEST_RANK_SEEN: 1 if several else None,
                     names.WORST_RANK_SEEN: 1 + RANK_DISTANCE[ratio] // 2 if several else None,
-                    names.TOP1_LANGUAGE: (query if own else other) if several else None,
+                    names.TOP1_LANGUAGE: (query if own else neighbour) if several else None,
                 }
             )
     table = pd.DataFrame(rows)
@@ -139,7 +139,7 @@ def confirm_trials(
 
 
 def baseline_trials() -> list[Trial]:
-    """One trial of what has no seeds, a trial a seed of what is trained."""
+    """One trial of each baseline without training, a trial per seed of the trained one."""
     trials = []
     for name, ratio in BORROWED.items():
         for index, seed in enumerate(SEEDS if name == "x-x" else SEEDS[:1]):
@@ -164,10 +164,10 @@ def record(folder: Path, study: str, trials: list[Trial], text: str = STUDY_TEXT
     """Write a study to `folder/mlflow.db` and return its tracking URI."""
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     client = MlflowClient(uri)
-    found = client.get_experiment_by_name("hybridir")
+    existing = client.get_experiment_by_name("hybridir")
     experiment = (
-        found.experiment_id
-        if found
+        existing.experiment_id
+        if existing
         else client.create_experiment("hybridir", (folder / "artifacts").as_uri())
     )
     tags = {names.TAG_STUDY: study, names.TAG_KIND: names.KIND_STUDY}
@@ -201,8 +201,8 @@ def record(folder: Path, study: str, trials: list[Trial], text: str = STUDY_TEXT
 
 @pytest.fixture(scope="session")
 def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A database with ``unconfirmed``, search alone, ``alone``, baselines alone, ``held``,
-    confirmed with baselines, and ``small``, confirmed, in this order."""
+    """A database with the studies ``unconfirmed`` (search alone), ``alone`` (baselines alone),
+    ``held`` (confirmation and baselines) and ``small`` (search and confirmation), in order."""
     folder = tmp_path_factory.mktemp("mlflow")
     record(folder, "unconfirmed", search_trials())
     record(folder, "alone", baseline_trials(), HELD_TEXT)
@@ -233,19 +233,19 @@ def smooth(scores: dict[Key, Scores]) -> dict[Key, Scores]:
     at = np.linspace(0, 1, 5)
     parabolas = np.vander(at, 3) @ np.linalg.inv(np.vander(RATIOS, 3))
     noise = np.random.default_rng(6)
-    found = {}
+    smoothed = {}
     for key, measured in scores.items():
         if key[0] == names.AP:
             values = np.tensordot(parabolas, measured.values, axes=1)
             values = values + noise.normal(0, 0.01, values.shape)
-            found[key] = replace(measured, ratios=tuple(at), values=values)
-    return found
+            smoothed[key] = replace(measured, ratios=tuple(at), values=values)
+    return smoothed
 
 
 @pytest.fixture(scope="session")
 def replicates(scores: dict[Key, Scores]) -> dict[Key, Replicates]:
     generator = np.random.default_rng(5)
-    return {key: replicate(found, generator, 200) for key, found in scores.items()}
+    return {key: replicate(measured, generator, 200) for key, measured in scores.items()}
 
 
 @pytest.fixture(scope="session")
@@ -255,7 +255,7 @@ def curve(scores: dict[Key, Scores], replicates: dict[Key, Replicates]) -> pd.Da
 
 @pytest.fixture
 def table_of() -> Callable[..., pd.DataFrame]:
-    """Lay out the known per-query table of (ratio, seed)."""
+    """Make the per-query table of (ratio, seed)."""
     return per_query_table
 
 
@@ -272,6 +272,6 @@ def make_trials() -> Callable[..., list[Trial]]:
 
 
 @pytest.fixture(scope="session")
-def known() -> tuple[Callable[..., str], Callable[..., list[Trial]]]:
+def recorder() -> tuple[Callable[..., str], Callable[..., list[Trial]]]:
     """`write_study` and `make_trials`, for fixtures of a wider scope."""
     return record, confirm_trials

@@ -1,4 +1,4 @@
-"""The command line and what it leaves behind; what the page looks like is in `test_page.py`."""
+"""The command line and its files; `page/test_render.py` tests the page in a browser."""
 
 import subprocess
 import sys
@@ -90,15 +90,15 @@ def test_same_study_gives_the_same_page_and_tables_twice(
 def test_answer_is_stated_in_words_with_n(report: Path) -> None:
     page = report.read_text()
     assert (
-        "On known, in the multilingual setting, mAP is highest at α = 0.5 of the ratios confirmed"
+        "On known, in the multilingual setting, mAP is highest at α = 0.5 of the confirmed ratios"
         in page
     )
     assert "Hybrid batches (α = 0.5) beat both pure strategies (p ≤ 0.0" in page
-    assert "other questions, from 3 seeds and 12 questions" in page
+    assert "other questions, estimated from 3 seeds and 12 questions." in page
     assert "1 search trial failed (search-003): loss is not finite at step 3." in page
 
 
-def test_pain_23_beside_the_search_stand_its_n_and_what_it_is_not_evidence_of(
+def test_pain_23_the_search_states_its_n_and_that_it_is_no_evidence_about_the_ratio(
     report: Path,
 ) -> None:
     page = report.read_text()
@@ -106,7 +106,7 @@ def test_pain_23_beside_the_search_stand_its_n_and_what_it_is_not_evidence_of(
     assert "are not evidence about the mixing ratio" in page
 
 
-def test_study_without_confirmation_says_that_it_answers_nothing(
+def test_a_study_without_confirmation_says_that_it_has_no_answer(
     tracking_uri: str, tmp_path: Path
 ) -> None:
     page = write_report("unconfirmed", tracking_uri, tmp_path, log=False).read_text()
@@ -129,15 +129,15 @@ def test_parts_of_the_data_take_the_place_of_seeds(
     tmp_path: Path, write_study: Callable[..., str], make_trials: Callable[..., list[Any]]
 ) -> None:
     trials = []
-    for part, seeds in enumerate([(1, 2), (2, 3)]):
+    for number, seeds in enumerate([(1, 2), (2, 3)]):
         for trial in make_trials([0.0, 0.5, 1.0], seeds):
-            trial["params"] |= {names.DATA_PART: part}
-            trial["params"][names.SEED] += 10 * part  # no two trials of a ratio share a seed
-            trials.append(trial | {"name": f"{trial['name']}-{part}"})
+            trial["params"] |= {names.DATA_PART: number}
+            trial["params"][names.SEED] += 10 * number  # no two trials of a ratio share a seed
+            trials.append(trial | {"name": f"{trial['name']}-{number}"})
     uri = write_study(tmp_path, "dealt", trials)
     report = write_report("dealt", uri, tmp_path, log=False)
     page = report.read_text()
-    assert "dealt into 2 parts without a passage in common" in page
+    assert "split into 2 parts that have no passage in common" in page
     assert "each part trained 2 encoders of every ratio" in page
     curve = pd.read_csv(report.parent / "tables" / "curve-known.csv")
     pool = curve[(curve["measure"] == names.AP) & (curve["setting"] == names.MULTILINGUAL)]
@@ -145,25 +145,26 @@ def test_parts_of_the_data_take_the_place_of_seeds(
     # Seeds 1 and 2 are at -.01 and 0, seeds 2 and 3 at 0 and .01: parts at -.005 and .005.
     assert pool["mean"].tolist() == pytest.approx([0.40, 0.45, 0.30])
     split = pd.read_csv(report.parent / "tables" / "variance_split-known.csv")
-    found = split[split["setting"] == names.MULTILINGUAL].set_index("source")["variance"]
+    variances = split[split["setting"] == names.MULTILINGUAL].set_index("source")["variance"]
     # MS of parts = 3 ratios * 2 seeds * 12 questions * 2 * .005^2 = .0036, MS of seeds in parts
     # 3 * 12 * 4 * .005^2 / 2 = .0018; all others are 0: (.0036 - .0018) / 72 and .0018 / 36.
-    assert found["data"] == pytest.approx(2.5e-5)
-    assert found["seed"] == pytest.approx(5e-5)
+    assert variances["data"] == pytest.approx(2.5e-5)
+    assert variances["seed"] == pytest.approx(5e-5)
 
 
-def test_contamination_that_was_allowed_is_said_first(
+def test_contamination_that_was_allowed_is_reported_first(
     tmp_path: Path, write_study: Callable[..., str], make_trials: Callable[..., list[Any]]
 ) -> None:
-    found = "known: 3 of 12 questions (same words), e.g. 'who'"
-    for study, value, said in (("clean", names.NO_CONTAMINATION, False), ("mixed", found, True)):
+    overlap = "known: 3 of 12 questions (same words), e.g. 'who'"
+    studies = (("clean", names.NO_CONTAMINATION, False), ("mixed", overlap, True))
+    for study, value, reported in studies:
         uri = write_study(tmp_path, study, make_trials([0.0, 0.5], [1]))
         MlflowClient(uri).log_param(load_study(study, uri).run_id, names.CONTAMINATION, value)
         page = write_report(study, uri, tmp_path / study, log=False).read_text()
-        assert ("are not zero-shot: known: 3 of 12 questions" in page) == said
+        assert ("are not zero-shot: known: 3 of 12 questions" in page) == reported
 
 
-def test_folder_that_cannot_be_written_is_a_mistake_that_is_named(
+def test_a_folder_that_cannot_be_written_gives_a_clear_error(
     tracking_uri: str, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("in the way")

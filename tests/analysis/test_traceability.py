@@ -1,6 +1,6 @@
-"""Numbers of the report, computed again from the Parquet files as they lie on disk.
+"""Numbers of the report, computed again from the Parquet files on disk.
 
-Nothing of `analysis` takes part but the report itself: files are found through SQLite, read with
+Only the report itself comes from `analysis`: here, files are found through SQLite, read with
 pyarrow, and averaged row by row in plain Python.
 """
 
@@ -30,7 +30,7 @@ TEN = (
 @pytest.fixture(scope="module")
 def trials(tracking_uri: str) -> dict[tuple[float, int], list[Row]]:
     """Rows of the per-query tables of the study ``small``, by mixing ratio and seed."""
-    found = {}
+    rows_by_trial = {}
     with sqlite3.connect(urlparse(tracking_uri).path) as database:
         parents = database.execute(
             "SELECT t.run_uuid FROM tags t JOIN tags k ON t.run_uuid = k.run_uuid WHERE "
@@ -45,13 +45,13 @@ def trials(tracking_uri: str) -> dict[tuple[float, int], list[Row]]:
         for run, folder in runs:
             path = Path(urlparse(folder).path) / "per_query" / "known.parquet"
             if path.is_file():
-                given = dict(
+                params = dict(
                     database.execute("SELECT key, value FROM params WHERE run_uuid = ?", (run,))
                 )
-                key = float(given["mixing_ratio"]), int(given["seed"])
-                found[key] = pq.read_table(path).to_pylist()
+                key = float(params["mixing_ratio"]), int(params["seed"])
+                rows_by_trial[key] = pq.read_table(path).to_pylist()
     database.close()
-    return found
+    return rows_by_trial
 
 
 def value_of(row: Row, measure: str) -> float:
@@ -85,13 +85,13 @@ def test_a_number_of_the_curve_comes_from_the_tables(
     ratio: float,
 ) -> None:
     curve = pd.read_csv(report.parent / "tables" / "curve-known.csv")
-    (found,) = curve[
+    (mean,) = curve[
         (curve["measure"] == measure)
         & (curve["setting"] == setting)
         & (curve["mixing_ratio"] == ratio)
     ]["mean"]
     expected = fmean(macro_mean(rows, measure, setting) for rows in seeds(trials, ratio))
-    assert found == pytest.approx(expected, rel=1e-9)
+    assert mean == pytest.approx(expected, rel=1e-9)
 
 
 def test_gains_and_language_pairs_come_from_the_tables(
@@ -103,9 +103,9 @@ def test_gains_and_language_pairs_come_from_the_tables(
     }
     gains = pd.read_csv(report.parent / "tables" / "hybrid_gain-known.csv")
     rows = gains[(gains["measure"] == "ap") & (gains["setting"] == "multilingual")]
-    found = rows.set_index("pure")["difference"]
-    assert found[0.0] == pytest.approx(pool[0.5] - pool[0])
-    assert found[1.0] == pytest.approx(pool[0.5] - pool[1])
+    differences = rows.set_index("pure")["difference"]
+    assert differences[0.0] == pytest.approx(pool[0.5] - pool[0])
+    assert differences[1.0] == pytest.approx(pool[0.5] - pool[1])
     pairs = pd.read_csv(report.parent / "tables" / "language_pairs-known.csv")
     pair = pairs[
         (pairs["mixing_ratio"] == 1)

@@ -23,7 +23,7 @@ def test_the_benchmark_runs_at_a_small_size_and_writes_its_figures(tmp_path: Pat
     # The others are installed for benchmarks alone.
     assert found >= {
         "score-vs-product",
-        "whole-rankings-vs-score",
+        "full-rankings-vs-score",
         "score-vs-pytrec_eval",
         "score-vs-sentence-transformers",
     }
@@ -31,7 +31,7 @@ def test_the_benchmark_runs_at_a_small_size_and_writes_its_figures(tmp_path: Pat
     assert all(f"{name}: " in done.stdout for name in missing)
     for record in records:
         assert record["n"] == 2
-        own = record["name"] in ("score-vs-product", "whole-rankings-vs-score")
+        own = record["name"] in ("score-vs-product", "full-rankings-vs-score")
         assert record["unit"] == ("s" if own else "queries/s")
         assert min(record[key] for key in ("ours", "peer", "ratio", "floor_share")) > 0
         assert {"ours_mb", "peer_mb"} <= record.keys()

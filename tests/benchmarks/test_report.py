@@ -22,7 +22,7 @@ def script() -> ModuleType:
     return module
 
 
-def test_the_study_that_is_measured_has_a_full_table_in_every_trial(
+def test_every_trial_of_the_recorded_study_has_a_full_table(
     script: ModuleType, tmp_path: Path
 ) -> None:
     uri = script.record_study(tmp_path, trials=10, questions=12)
@@ -37,5 +37,5 @@ def test_the_study_that_is_measured_has_a_full_table_in_every_trial(
         assert len(table) == 12 * (11 + 110 + 11)
         tables[ratio] = table
     scores = collect_scores((ratio, 0, table) for ratio, table in tables.items())
-    # One passage a language, so that PEER cannot tell anything and is left out.
+    # With one passage per language, PEER has no information and is left out.
     assert set(scores) == set(KEYS) - {(names.PEER, names.MULTILINGUAL)}

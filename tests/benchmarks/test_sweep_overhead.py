@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 
 from tests.support.tiny import trial
-from tune.study.file import load_study
+from tune.study.file import read_study_file
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "sweep_overhead.py"
 
@@ -21,11 +21,11 @@ def script() -> ModuleType:
     return module
 
 
-def test_the_study_has_as_many_whole_trials_as_asked_for(
+def test_the_study_has_the_requested_number_of_trials_with_the_whole_budget(
     script: ModuleType, tmp_path: Path
 ) -> None:
     file, *overrides = script.settings(tmp_path, 16, 16_000)
-    study = load_study(Path(file), [item.removeprefix("--set=") for item in overrides])
+    study = read_study_file(Path(file), [item.removeprefix("--set=") for item in overrides])
     assert study.search is not None
     assert (study.search.trials, study.search.scheduler) == (16, "none")
     assert study.training.pairs == 16_000

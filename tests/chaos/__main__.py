@@ -1,15 +1,16 @@
-"""Pull any plug: studies whose processes are killed must end as if nothing had happened.
+"""Kills the processes of studies, which must end as if nothing had happened.
 
     python -m tests.chaos --kills 200 --seed 1
 
-Studies run one after the other on a Ray cluster of three nodes with a MLflow server, all of them
+Studies run one after the other on a Ray cluster of three nodes with an MLflow server, all of them
 processes of this machine. Meanwhile drivers, workers, nodes, the head and the server are killed
-(SIGKILL) and come back, and the study is resumed, until all kills are done. Each study is compared
-with one that was left alone: its folder, Optuna's journal and MLflow.
+(SIGKILL) and restarted, and the study is resumed, until all kills are done. Each study is compared
+with an undisturbed one: its folder, Optuna's journal and MLflow.
 
-The seed decides the order of the kills, which of several processes is hit, the gaps before and the
-outages after. When exactly a kill strikes is not repeatable, since gaps count from what the study
-does; nor is how many kills a study gets. The studies' figures are the same every time.
+The seed decides the order of the kills, their targets among several processes, the gaps before
+them and the outages after them. The exact moment of a kill is not repeatable, since gaps count
+from the study's events, nor is the number of kills per study. The studies' figures are the same
+every time.
 
 The last line is the result; the exit code is 1 if anything was lost, changed, doubled or left
 running.
@@ -33,11 +34,11 @@ KINDS_IN_TURN = ("best", "failing", "confirming")
 
 
 def main(
-    kills: Annotated[int, typer.Option(min=1, help="How many kills in all.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="Decides the kills.")] = 1,
-    table: Annotated[Path | None, typer.Option(help="Write the table here too.")] = None,
+    kills: Annotated[int, typer.Option(min=1, help="Total number of kills.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the kills.")] = 1,
+    table: Annotated[Path | None, typer.Option(help="File to write the table to.")] = None,
 ) -> None:
-    """Kill what real studies run on, and compare them with undisturbed ones."""
+    """Kill processes of real studies, and compare the studies with undisturbed ones."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     records: list[Disturbed] = []
@@ -45,27 +46,27 @@ def main(
     try:
         for record in campaign.run(draw_strikes(seed, kills)):
             records.append(record)
-            done = sum(len(one.kills) for one in records)
+            done = sum(len(disturbed.kills) for disturbed in records)
             print(f"[{done:3d}/{kills}] {describe(record)}", flush=True)
-            for fault, where in record.verdict.found:
-                print(f"          {fault}: {where} ({folder / record.name})", flush=True)
+            for fault, subject in record.verdict.faults:
+                print(f"          {fault}: {subject} ({folder / record.name})", flush=True)
     finally:
         campaign.stop()
-    if not any(record.verdict.found for record in records):
+    if not any(record.verdict.faults for record in records):
         shutil.rmtree(folder)
     text = as_table(records)
     if table:
         table.write_text(text)
     print(text)
-    print(summary(records))
-    sys.exit(any(record.verdict.found for record in records))
+    print(result_line(records))
+    sys.exit(any(record.verdict.faults for record in records))
 
 
 def describe(record: Disturbed) -> str:
     """One line about a study."""
     by_kind = Counter(kind for kind, _ in record.kills)
     kills = ", ".join(f"{kind} {by_kind[kind]}" for kind in KINDS if by_kind[kind])
-    verdict = "as undisturbed" if not record.verdict.found else "NOT as undisturbed"
+    verdict = "as undisturbed" if not record.verdict.faults else "NOT as undisturbed"
     return (
         f"{record.name} ({record.kind}): {len(record.kills)} kills ({kills}), "
         f"{record.drivers} drivers, {record.seconds:.0f} s: {verdict}"
@@ -73,7 +74,7 @@ def describe(record: Disturbed) -> str:
 
 
 def as_table(records: list[Disturbed]) -> str:
-    """What was killed while the study did what, and how it ended."""
+    """Table of kills by target and stage of the study, and of the studies' verdicts."""
     stages = get_args(Stage)
     lines = [
         f"| killed | {' | '.join(stages)} | kills | study as undisturbed | not |",
@@ -81,22 +82,22 @@ def as_table(records: list[Disturbed]) -> str:
     ]
     for kind in KINDS:
         hits = [
-            (stage, bool(record.verdict.found))
+            (stage, bool(record.verdict.faults))
             for record in records
             for killed, stage in record.kills
             if killed == kind
         ]
         by_stage = Counter(stage for stage, _ in hits)
-        bad = sum(found for _, found in hits)
+        bad = sum(faulty for _, faulty in hits)
         cells = [*(by_stage[stage] for stage in stages), len(hits), len(hits) - bad, bad]
         lines.append(f"| {kind} | {' | '.join(map(str, cells))} |")
     return "\n".join(lines) + "\n"
 
 
-def summary(records: list[Disturbed]) -> str:
+def result_line(records: list[Disturbed]) -> str:
     """The result in one line."""
-    found = sum((record.verdict.counts for record in records), Counter[str]())
-    faults = " ".join(f"{fault}={found[fault]}" for fault in FAULTS)
+    counts = sum((record.verdict.counts for record in records), Counter[str]())
+    faults = " ".join(f"{fault}={counts[fault]}" for fault in FAULTS)
     kills = sum(len(record.kills) for record in records)
     return f"kills={kills} studies={len(records)} {faults}"
 

@@ -1,4 +1,4 @@
-"""Runs studies while it kills what they run on, and has each of them judged."""
+"""Runs studies while it kills their processes, and compares each with an undisturbed one."""
 
 import shutil
 import signal
@@ -17,16 +17,16 @@ from tests.chaos.processes import send
 from tests.chaos.server import Server
 from tests.chaos.strikes import Kind, Pace, Strike
 from tests.chaos.studies import Study
-from tests.chaos.verdict import Reference, Verdict, judge, read_reference
+from tests.chaos.verdict import Reference, Verdict, compare_study, read_reference
 from tune.folders import RunFolder
 
 Stage = Literal["starting", "training", "ending"]
 
-# A study that does not get further for so long has hung; on a quiet machine 30 s are many.
+# A study without progress for this long has hung; on a quiet machine 30 s are long.
 _PATIENCE_SECONDS = 300.0
-# A driver that loses the head has so long to end by itself.
+# Time for a driver that loses the head to end by itself.
 _HEADLESS_SECONDS = 15.0
-# A command may refuse to start, as when the server is away, but not for ever.
+# A command may refuse to start, for example while the server is down, but not for ever.
 _REFUSALS = 12
 _POLL_SECONDS = 0.1
 
@@ -36,12 +36,12 @@ class Disturbed:
     """A study that was disturbed.
 
     Attributes:
-        name: of the study.
-        kind: of the study.
-        kills: each with the stage that the study was in.
-        drivers: commands that it took.
+        name: name of the study.
+        kind: kind of the study.
+        kills: target of each kill, with the stage of the study.
+        drivers: number of commands that ran the study.
         seconds: wall time.
-        verdict: what is wrong with it.
+        verdict: faults of the study.
     """
 
     name: str
@@ -56,8 +56,8 @@ class Campaign:
     """A cluster and a server, and studies on them.
 
     Args:
-        folder: for everything.
-        kinds: of studies, one after the other.
+        folder: folder for all files.
+        kinds: kinds of studies, one after the other.
         head_cpus: see `Cluster`.
     """
 
@@ -80,17 +80,17 @@ class Campaign:
             record = Disturbed(f"chaos-{number:03d}", kind)
             study = self._begin(record.name, kind)
             self._disturb(study, record, pace, len(reference.outcomes))
-            record.verdict = self._judge(study, reference)
-            record.verdict.note("lost", f"{study.name} did not end", study.ended != 0)
-            if not record.verdict.found:
+            record.verdict = self._verdict(study, reference)
+            record.verdict.add("lost", f"{study.name} did not end", study.ended != 0)
+            if not record.verdict.faults:
                 shutil.rmtree(self._folder / study.name)
             yield record
 
     def reference(self, kind: str) -> Reference:
-        """What an undisturbed study of a kind has; the first one that asks runs it.
+        """The results of an undisturbed study of a kind, which the first call runs.
 
         Raises:
-            RuntimeError: if it does not even end undisturbed.
+            RuntimeError: if the study fails even undisturbed.
         """
         if kind not in self._references:
             study = self._begin(f"undisturbed-{kind}", kind)
@@ -100,7 +100,7 @@ class Campaign:
                 raise RuntimeError(f"{study.name} failed:\n{study.log}")
             self._references[kind] = read_reference(study.run, study.name, client)
             self.undisturbed[kind] = study.run
-            faults = self._judge(study, self._references[kind]).found
+            faults = self._verdict(study, self._references[kind]).faults
             if faults:
                 raise RuntimeError(f"{study.name} contradicts itself: {faults}")
         return self._references[kind]
@@ -124,8 +124,8 @@ class Campaign:
         return self._study
 
     def _disturb(self, study: Study, record: Disturbed, pace: Pace, trials: int) -> None:
-        """Run a study to its end, whatever happens to it."""
-        begun = alive = time.monotonic()
+        """Run a study to its end, with restarts."""
+        begin = alive = time.monotonic()
         progress = refusals = 0
         study.start()
         while study.ended != 0:
@@ -143,33 +143,33 @@ class Campaign:
             strike = pace.due(progress, stage == "ending", now)
             if strike and self._hits(study, strike):
                 record.kills.append((strike.kind, stage))
-                study.note(f"killed: {strike.kind} ({stage})")
+                study.log_line(f"killed: {strike.kind} ({stage})")
                 pace.done(study.progress())
                 alive, refusals = now, 0
             time.sleep(_POLL_SECONDS)
         study.kill()
         record.drivers = study.drivers
-        record.seconds = time.monotonic() - begun
+        record.seconds = time.monotonic() - begin
 
     def _hits(self, study: Study, strike: Strike) -> bool:
-        """Kill, if what is to be killed is there."""
-        found = self._targets(study, strike)
-        if found:
-            found[int(strike.which * len(found))]()
-        return bool(found)
+        """Carry out a kill, if a target exists."""
+        kills = self._possible_kills(study, strike)
+        if kills:
+            kills[int(strike.which * len(kills))]()
+        return bool(kills)
 
-    def _targets(self, study: Study, strike: Strike) -> list[Callable[[], None]]:
-        """What kills each of those that the strike can hit."""
+    def _possible_kills(self, study: Study, strike: Strike) -> list[Callable[[], None]]:
+        """One function for each target that the strike can hit, which kills it."""
         match strike.kind:
             case "driver":
                 return [study.kill] if study.ended is None else []
             case "worker":
-                return [partial(send, one, signal.SIGKILL) for one in self.cluster.trials()]
+                return [partial(send, trial, signal.SIGKILL) for trial in self.cluster.trials()]
             case "node":
                 return [node.kill for node in self.cluster.nodes if raylets(node)]
             case "raylet":
-                found = (raylet for node in self.cluster.nodes for raylet in raylets(node))
-                return [partial(send, one, signal.SIGKILL) for one in found]
+                every = (raylet for node in self.cluster.nodes for raylet in raylets(node))
+                return [partial(send, raylet, signal.SIGKILL) for raylet in every]
             case "head":
                 return [partial(self._kill_head, study)]
             case "server":
@@ -177,14 +177,14 @@ class Campaign:
                 return [kill] if self.server.answers else []
 
     def _kill_head(self, study: Study) -> None:
-        """Kill the head; the cluster is gone then, and its user starts anew."""
+        """Kill the head, and with it the cluster; its user starts a new one."""
         self.cluster.kill_head()
         study.wait(_HEADLESS_SECONDS)
         study.kill()
 
-    def _judge(self, study: Study, reference: Reference) -> Verdict:
+    def _verdict(self, study: Study, reference: Reference) -> Verdict:
         self.server.wait()
-        return judge(study.run, study.name, MlflowClient(self.server.uri), reference)
+        return compare_study(study.run, study.name, MlflowClient(self.server.uri), reference)
 
 
 def _stage(study: Study, trials: int) -> Stage:

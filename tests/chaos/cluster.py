@@ -1,6 +1,6 @@
 """A Ray cluster of three nodes on this machine, whose nodes die and are replaced one by one.
 
-Each node is a `ray start` of its own, with a raylet and workers of its own.
+Each node is a separate `ray start` with its own raylet and workers.
 """
 
 import secrets
@@ -15,8 +15,8 @@ import psutil  # type: ignore[import-untyped]
 from tests.chaos.processes import Tree, free_port, launch, listens
 
 _OTHERS = 2
-# A node that is gone is noticed after 3 s rather than after 15 s, and a lost head after 5 s
-# rather than after 60 s, since so many die here.
+# Many nodes die here, so a dead node is noticed after 3 s instead of 15 s, and a lost head after
+# 5 s instead of 60 s.
 _PATIENCE = {
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_failure_threshold": "3",
@@ -26,18 +26,18 @@ _STORE_BYTES = 100_000_000
 
 
 class Cluster:
-    """The cluster; `mend` brings back what is missing.
+    """The cluster; `mend` restarts missing nodes.
 
     Args:
-        folder: for its log.
-        head_cpus: how many trials the head takes; each of the other two takes one.
+        folder: folder for its log.
+        head_cpus: number of trials that the head takes; each of the other two nodes takes one.
     """
 
     def __init__(self, folder: Path, head_cpus: int = 0) -> None:
         self._head_cpus = head_cpus
         self._folder = folder
         self._log = folder / "cluster.log"
-        # Ray's sockets lie in it, whose paths must not be long.
+        # Ray's sockets are in this folder, and their paths must be short.
         self._state = Path(tempfile.mkdtemp(prefix="ray-"))
         self._started = 0
         self._port = free_port()
@@ -61,11 +61,11 @@ class Cluster:
 
     @property
     def nodes(self) -> list[Tree]:
-        """The nodes beside the head that live."""
+        """The nodes, except the head, that are alive."""
         return [node for node in self._nodes if not node.ended]
 
     def mend(self) -> None:
-        """Start the head and the nodes that are missing; the latter join when they are ready."""
+        """Start a missing head and missing nodes; nodes join when they are ready."""
         if self._head is None or self._head.ended:
             self.stop()
             self._head = self._start(
@@ -90,15 +90,15 @@ class Cluster:
         return [process for node in trees for process in node.members() if _runs_a_trial(process)]
 
     def workers(self) -> dict[str, set[int]]:
-        """By node, the ids of all worker processes that it has had; Ray names their logs so."""
-        found: dict[str, set[int]] = {}
+        """Ids of all past and present worker processes by node, from the names of Ray's logs."""
+        by_node: dict[str, set[int]] = {}
         for log in self._state.glob("*/session_*/logs/worker-*.out"):
             node = log.relative_to(self._state).parts[0]
-            found.setdefault(node, set()).add(int(log.stem.split("-")[-1]))
-        return found
+            by_node.setdefault(node, set()).add(int(log.stem.split("-")[-1]))
+        return by_node
 
     def kill_head(self) -> None:
-        """Kill the head, with the directory of the cluster in it; the nodes give up soon."""
+        """Kill the head with the cluster's state in it; the nodes soon give up."""
         assert self._head is not None
         self._head.kill()
 
@@ -114,7 +114,7 @@ class Cluster:
 
     def _start(self, *arguments: str) -> Tree:
         self._started += 1
-        # Nodes that start at once in one folder take each other's file names.
+        # Nodes that start together in one folder would use the same file names.
         state = self._state / str(self._started)
         command = [
             *(sys.executable, "-m", "ray.scripts.scripts", "start", "--block"),

@@ -1,4 +1,4 @@
-"""Processes that are started, watched and killed together with all that they started."""
+"""Processes that are started, watched and killed together with their descendants."""
 
 import os
 import signal
@@ -51,11 +51,11 @@ class Tree:
             return []
 
     def kill(self) -> None:
-        """SIGKILL all of them at once, before one notices that another has gone."""
+        """SIGKILL all processes at once, before one notices the death of another."""
         members = self.members()
         for member in members:
             send(member, signal.SIGSTOP)
-        # What was started while the first signals went out, and what had left its parent.
+        # Processes started while the first signals went out, and processes that left their parent.
         late = {*self.members(), *members, *_of_session(self.head.pid)}
         for member in late:
             send(member, signal.SIGKILL)
@@ -64,7 +64,7 @@ class Tree:
 
 
 def send(process: psutil.Process, number: signal.Signals) -> None:
-    """Send a signal to a process that may have gone."""
+    """Send a signal to a process that may have ended."""
     try:
         process.send_signal(number)
     except psutil.NoSuchProcess:
@@ -72,18 +72,18 @@ def send(process: psutil.Process, number: signal.Signals) -> None:
 
 
 def free_port() -> int:
-    """A port on which nothing listens, of those that the system gives to no one by itself.
+    """A port on which nothing listens, outside the range from which the system assigns ports.
 
-    Clusters that other tests bring up take hundreds of the others, at any moment.
+    Clusters of other tests may take hundreds of the system's ports at any moment.
     """
-    for port in _PORTS:  # each is given once, for its user may listen later
+    for port in _PORTS:  # each is returned once, since its user may listen later
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
             return port
-    raise RuntimeError("all ports were given or are in use")
+    raise RuntimeError("no free port is left")
 
 
 def listens(port: int) -> bool:
@@ -96,11 +96,11 @@ def listens(port: int) -> bool:
 
 
 def _of_session(session: int) -> list[psutil.Process]:
-    found = []
+    members = []
     for process in psutil.process_iter():
         try:
             if os.getsid(process.pid) == session:
-                found.append(process)
+                members.append(process)
         except ProcessLookupError:
             continue
-    return found
+    return members

@@ -1,4 +1,4 @@
-"""An MLflow server that is killed, stays away for a while and comes back on its port."""
+"""An MLflow server that is killed, stays down for a while and returns on its port."""
 
 import signal
 import sys
@@ -9,10 +9,10 @@ from tests.chaos.processes import Tree, free_port, launch, listens, send
 
 
 class Server:
-    """The server, over a database file; `mend` brings it back when its time has come.
+    """The server of a database file; `mend` restarts it when its outage is over.
 
     Args:
-        folder: for the database, the artifacts and the log.
+        folder: folder for the database, the artifacts and the log.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,11 +31,12 @@ class Server:
         return self._process is not None and not self._dies_at and listens(self._port)
 
     def kill(self, seconds: float, *, hangs: bool) -> None:
-        """Take the server away.
+        """Make the server unavailable.
 
         Args:
-            seconds: how long.
-            hangs: for these seconds it takes connections without an answer, and dies then.
+            seconds: length of the outage.
+            hangs: whether the server first accepts connections without an answer for these
+                seconds, and then dies.
         """
         assert self._process is not None
         now = time.monotonic()
@@ -48,7 +49,7 @@ class Server:
             self.stop()
 
     def mend(self) -> None:
-        """Start the server if it is missing and its time has come."""
+        """Start the server if it is down and its outage is over."""
         now = time.monotonic()
         if self._dies_at and now >= self._dies_at:
             self.stop()
@@ -66,7 +67,7 @@ class Server:
             )
 
     def wait(self) -> None:
-        """Bring it back at once and wait until it answers."""
+        """Start the server at once and wait until it answers."""
         self._back_at = 0.0
         self._dies_at = min(self._dies_at, time.monotonic())
         self.mend()

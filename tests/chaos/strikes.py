@@ -1,4 +1,4 @@
-"""What is killed and when: drawn from a seed, paced by what the study does."""
+"""Targets and times of the kills: drawn from a seed, paced by the study's progress."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -10,11 +10,11 @@ import numpy as np
 Kind = Literal["driver", "worker", "node", "raylet", "head", "server"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-# Of 100 kills. The head takes the whole cluster with it, which is slow to come back.
+# Of 100 kills. The head takes the whole cluster with it, which is slow to restart.
 _SHARES = {"driver": 30, "worker": 27, "node": 12, "raylet": 8, "head": 3, "server": 20}
-# A kill after progress hits training. One at once hits what the last one left: a driver that
-# starts, a trial that is picked up again, a server that is away already. One at the end hits what
-# comes after the last trial: tracking and the report.
+# A kill after progress hits training. A kill at once hits the recovery from the previous one: a
+# starting driver, a restarting trial, a server that is already down. A kill at the end hits the
+# work after the last trial: tracking and the report.
 Moment = Literal["at once", "progress", "end"]
 _MOMENTS: tuple[Moment, ...] = get_args(Moment)
 MOMENTS = (0.5, 0.42, 0.08)
@@ -28,15 +28,15 @@ class Strike:
     """One kill.
 
     Attributes:
-        kind: what is killed: the ``driver`` with all that it started; one ``worker`` that runs
-            a trial; a ``node`` with all its processes; its ``raylet`` alone; the ``head``, and
-            with it the cluster; the MLflow ``server``.
-        moment: what it waits for after the last kill: nothing, a trial that has got further, or
-            the end of the last trial.
-        gap: seconds from there to the kill.
-        which: the one of several that is hit, as a share of them.
-        outage: seconds that the server stays away.
-        hangs: the server stops answering for these seconds, and dies then.
+        kind: target: the ``driver`` with all its descendants; one ``worker`` that runs a trial; a
+            ``node`` with all its processes; its ``raylet`` alone; the ``head``, and with it the
+            cluster; the MLflow ``server``.
+        moment: event after the previous kill that the kill waits for: none, progress of a trial,
+            or the end of the last trial.
+        gap: seconds from this event to the kill.
+        which: position of the target among several, as a share of their number.
+        outage: seconds that the server stays down.
+        hangs: whether the server stops answering for these seconds, and then dies.
     """
 
     kind: Kind
@@ -48,12 +48,12 @@ class Strike:
 
 
 def draw_strikes(seed: int, kills: int, moments: tuple[float, ...] = MOMENTS) -> Iterator[Strike]:
-    """The kills of a whole campaign; the first ones are one of each kind, in a drawn order.
+    """The kills of a whole campaign, which start with one of each kind in random order.
 
     Args:
-        seed: decides all of them.
-        kills: how many.
-        moments: shares of the `Moment`s.
+        seed: seed of all draws.
+        kills: number of kills.
+        moments: probability of each `Moment`.
     """
     random = np.random.default_rng(seed)
     shares = np.array([_SHARES[kind] for kind in KINDS]) / sum(_SHARES.values())
@@ -72,10 +72,10 @@ def draw_strikes(seed: int, kills: int, moments: tuple[float, ...] = MOMENTS) ->
 
 
 class Pace:
-    """Says when the next kill is due.
+    """Decides when the next kill is due.
 
     Args:
-        strikes: all of them, in order. Those for the end of a study let the others go first.
+        strikes: all kills in order. Those for the end of a study are postponed until one ends.
     """
 
     def __init__(self, strikes: Iterator[Strike]) -> None:
@@ -88,23 +88,23 @@ class Pace:
 
     @property
     def left(self) -> bool:
-        """Whether there are kills to be done."""
+        """Whether kills remain."""
         return bool(self._chosen or self._next or self._late)
 
     def due(self, progress: int, ending: bool, now: float) -> Strike | None:
-        """The kill that is to be done now.
+        """The kill that is due now, or None.
 
         Args:
-            progress: when the study got further last; rises with every checkpoint.
+            progress: time of the study's last progress; rises with every checkpoint.
             ending: whether all trials have ended.
-            now: in seconds.
+            now: time in seconds.
         """
         if self._chosen is None:
             self._choose(progress, ending, now)
         return self._chosen if now >= self._at else None
 
     def done(self, progress: int) -> None:
-        """The kill was done."""
+        """Record that the kill was carried out."""
         self._chosen, self._seen = None, progress
 
     def _choose(self, progress: int, ending: bool, now: float) -> None:

@@ -1,4 +1,4 @@
-"""The studies that are disturbed, and the command that runs and resumes one."""
+"""The studies to disturb, and the command that runs and resumes one."""
 
 import subprocess
 import sys
@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 
 from tests.chaos.processes import ROOT, Tree, launch
-from tune.folders import OUTCOME, RunFolder, runs
+from tune.folders import OUTCOME, RunFolder, list_runs
 
-# The order of proposals is fixed in all of them, whatever the trials score.
+# Proposals are fixed in all studies, regardless of the trials' values.
 _COMMON = """
 train: {synthetic: {languages: 2, seed: 20, entities: 30}}
 report_on: [synthetic-test]
@@ -58,10 +58,10 @@ class Study:
     """One run of one of the `STUDIES`.
 
     Args:
-        folder: its working directory.
-        kind: which.
-        environment: where Ray and MLflow are.
-        nodes: that it waits for.
+        folder: working directory of the study.
+        kind: key of `STUDIES`.
+        environment: variables with the addresses of Ray and MLflow.
+        nodes: number of nodes that the study waits for.
     """
 
     def __init__(self, folder: Path, kind: str, environment: dict[str, str], nodes: int) -> None:
@@ -79,25 +79,24 @@ class Study:
 
     @property
     def run(self) -> RunFolder | None:
-        """Its folder, once there is one that can be gone on with."""
-        found = [
-            run for run in runs(self._folder / "results", self.name) if run.study_file.exists()
-        ]
-        return found[-1] if found else None
+        """Its run folder, once there is one that can be resumed."""
+        runs = list_runs(self._folder / "results", self.name)
+        resumable = [run for run in runs if run.study_file.exists()]
+        return resumable[-1] if resumable else None
 
     @property
     def log(self) -> str:
-        """What all its drivers said."""
+        """Output of all its drivers."""
         return (self._folder / "driver.log").read_text()
 
     @property
     def outcomes(self) -> int:
-        """How many of its trials have ended."""
+        """Number of its trials that have ended."""
         return len(list((self.run.path / "trials").glob(f"*/{OUTCOME}"))) if self.run else 0
 
     @property
     def trains(self) -> bool:
-        """Whether it got further since its driver was started."""
+        """Whether it has made progress since its driver started."""
         return self.progress() > self._started
 
     @property
@@ -105,17 +104,17 @@ class Study:
         """Exit code of its driver; None while it runs."""
         return self._process.head.poll() if self._process else None
 
-    def note(self, what: str) -> None:
-        """Write a line into the log."""
+    def log_line(self, line: str) -> None:
+        """Write a line to the log."""
         with (self._folder / "driver.log").open("a") as file:
-            file.write(f"--- {datetime.now():%H:%M:%S} {what}\n")
+            file.write(f"--- {datetime.now():%H:%M:%S} {line}\n")
 
     def start(self) -> None:
-        """Start or resume it, as one would by hand."""
+        """Start or resume the study, as a user does."""
         arguments = ["--resume", self.name] if self.run else self._first
         command = [sys.executable, str(ROOT / "tune" / "run_sweep.py"), *arguments]
         self.drivers += 1
-        self.note(f"driver {self.drivers}: {' '.join(arguments)}")
+        self.log_line(f"driver {self.drivers}: {' '.join(arguments)}")
         self._started = time.time_ns()
         self._process = launch(
             command, self._folder / "driver.log", self._folder, self._environment
@@ -126,13 +125,13 @@ class Study:
             self._process.kill()
 
     def wait(self, seconds: float) -> None:
-        """Wait for its driver to end, so long at most."""
+        """Wait for its driver to end, at most this long."""
         if self._process:
             with suppress(subprocess.TimeoutExpired):
                 self._process.head.wait(seconds)
 
     def progress(self) -> int:
-        """When a checkpoint or an outcome was written last, in ns since 1970."""
+        """Time of the last checkpoint or outcome, in ns since 1970."""
         run = self.run
         if run is None:
             return 0

@@ -1,4 +1,4 @@
-"""Does a disturbed study have exactly what the undisturbed one has, in all three places?"""
+"""Compares a disturbed study with an undisturbed one: folder, Optuna's journal and MLflow."""
 
 import json
 from collections import Counter
@@ -25,41 +25,40 @@ _MLFLOW = {names.COMPLETE: "FINISHED", names.PRUNED: "KILLED", names.FAIL: "FAIL
 
 @dataclass
 class Verdict:
-    """What is wrong with a study.
+    """Faults of a study.
 
     Attributes:
-        found: fault and where it is.
+        faults: kind and subject of each fault.
     """
 
-    found: list[tuple[Fault, str]] = field(default_factory=list)
+    faults: list[tuple[Fault, str]] = field(default_factory=list)
 
     @property
     def counts(self) -> Counter[str]:
-        return Counter(fault for fault, _ in self.found)
+        return Counter(fault for fault, _ in self.faults)
 
-    def note(self, fault: Fault, what: str, wrong: bool = True) -> bool:
-        """Note a fault if there is one."""
+    def add(self, fault: Fault, subject: str, wrong: bool = True) -> None:
+        """Add a fault, if it exists."""
         if wrong:
-            self.found.append((fault, what))
-        return wrong
+            self.faults.append((fault, subject))
 
-    def compare(self, where: str, ours: Iterable[str], expected: Iterable[str]) -> list[str]:
-        """Note names that are missing, there too often or too many; return those in common."""
-        there, wanted = Counter(list(ours)), set(expected)
-        for name in sorted(wanted | set(there)):
-            self.note("lost", f"{where}: {name}", name not in there)
-            self.note("doubled", f"{where}: {name}", there[name] > (name in wanted))
-        return sorted(wanted & set(there))
+    def compare(self, source: str, actual: Iterable[str], expected: Iterable[str]) -> list[str]:
+        """Add names that are lost, doubled or unexpected; return the names in common."""
+        counts, required = Counter(list(actual)), set(expected)
+        for name in sorted(required | set(counts)):
+            self.add("lost", f"{source}: {name}", name not in counts)
+            self.add("doubled", f"{source}: {name}", counts[name] > (name in required))
+        return sorted(required & set(counts))
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What the undisturbed study has.
+    """Results of the undisturbed study.
 
     Attributes:
-        outcomes: of each trial, ``outcome.json``.
-        parameters: of each search trial, by number.
-        losses: of each trial, (step, loss) as MLflow has them.
+        outcomes: ``outcome.json`` by trial.
+        parameters: parameters of search trials by number.
+        losses: (step, loss) in MLflow by trial.
     """
 
     outcomes: dict[str, dict[str, Any]]
@@ -68,7 +67,7 @@ class Reference:
 
 
 def read_reference(run: RunFolder, name: str, client: MlflowClient) -> Reference:
-    """Keep what an undisturbed study has."""
+    """Read the results of an undisturbed study."""
     return Reference(
         _outcomes(run),
         {number: trial.params for number, trial in _proposed(_optuna(run, name)).items()},
@@ -76,30 +75,32 @@ def read_reference(run: RunFolder, name: str, client: MlflowClient) -> Reference
     )
 
 
-def judge(run: RunFolder | None, name: str, client: MlflowClient, reference: Reference) -> Verdict:
-    """Compare a study that was disturbed with the undisturbed one.
+def compare_study(
+    run: RunFolder | None, name: str, client: MlflowClient, reference: Reference
+) -> Verdict:
+    """Compare a disturbed study with the undisturbed one.
 
     Args:
-        run: its folder; None if it never came so far.
-        name: its name, in Optuna and MLflow.
-        client: of the MLflow server.
-        reference: what it should have.
+        run: its run folder; None if the study has none.
+        name: its name in Optuna and MLflow.
+        client: client of the MLflow server.
+        reference: results of the undisturbed study.
     """
     verdict = Verdict()
     outcomes = _outcomes(run) if run else {}
     for trial in verdict.compare("folder", outcomes, reference.outcomes):
-        ours, theirs = outcomes[trial], reference.outcomes[trial]
-        same = ours["state"] == theirs["state"] and repeatable(ours["metrics"]) == repeatable(
-            theirs["metrics"]
+        outcome, expected = outcomes[trial], reference.outcomes[trial]
+        same = outcome["state"] == expected["state"] and (
+            repeatable(outcome["metrics"]) == repeatable(expected["metrics"])
         )
-        verdict.note("changed", f"folder: {trial}", not same)
+        verdict.add("changed", f"folder: {trial}", not same)
     if run:
-        _judge_optuna(verdict, _optuna(run, name), outcomes, reference)
-    _judge_mlflow(verdict, client, name, outcomes, reference)
+        _compare_optuna(verdict, _optuna(run, name), outcomes, reference)
+    _compare_mlflow(verdict, client, name, outcomes, reference)
     return verdict
 
 
-def _judge_optuna(
+def _compare_optuna(
     verdict: Verdict,
     trials: list[optuna.trial.FrozenTrial],
     outcomes: dict[str, dict[str, Any]],
@@ -107,8 +108,8 @@ def _judge_optuna(
 ) -> None:
     for trial in trials:
         running = not trial.state.is_finished()
-        verdict.note("left_running", f"optuna: trial {trial.number}", running)
-    # A proposal that the kill of the driver cut short has no number, and stays as a failure.
+        verdict.add("left_running", f"optuna: trial {trial.number}", running)
+    # A proposal that a kill of the driver interrupted has no number, and remains as a failure.
     numbered = [number for trial in trials if (number := own_number(trial)) is not None]
     verdict.compare("optuna", map(_name, numbered), map(_name, reference.parameters))
     proposed = _proposed(trials)
@@ -121,10 +122,10 @@ def _judge_optuna(
             and (trial.value == value or trial.state.name != names.COMPLETE)
             and trial.params == reference.parameters[number]
         )
-        verdict.note("changed", f"optuna: {name}", not same)
+        verdict.add("changed", f"optuna: {name}", not same)
 
 
-def _judge_mlflow(
+def _compare_mlflow(
     verdict: Verdict,
     client: MlflowClient,
     name: str,
@@ -134,19 +135,19 @@ def _judge_mlflow(
     parents, children = _runs(client, name)
     verdict.compare("mlflow", (name for _ in parents), [name])
     for run in [*parents, *children]:
-        what = run.data.tags.get(names.TAG_TRIAL, name)
-        verdict.note("left_running", f"mlflow: {what}", run.info.status == "RUNNING")
+        subject = run.data.tags.get(names.TAG_TRIAL, name)
+        verdict.add("left_running", f"mlflow: {subject}", run.info.status == "RUNNING")
     for run in parents:
-        other = run.info.status not in ("FINISHED", "RUNNING")
-        verdict.note("changed", f"mlflow: {name} is {run.info.status}", other)
+        unexpected = run.info.status not in ("FINISHED", "RUNNING")
+        verdict.add("changed", f"mlflow: {name} is {run.info.status}", unexpected)
     by_name = {run.data.tags[names.TAG_TRIAL]: run for run in children}
-    found = (run.data.tags[names.TAG_TRIAL] for run in children)
-    for trial in verdict.compare("mlflow", found, reference.outcomes):
+    trials = (run.data.tags[names.TAG_TRIAL] for run in children)
+    for trial in verdict.compare("mlflow", trials, reference.outcomes):
         run, outcome = by_name[trial], outcomes.get(trial, {"state": None, "metrics": {}})
         parent = run.data.tags[names.TAG_PARENT]
         losses = _losses(client, run)
         steps = Counter(step for step, _ in losses)
-        verdict.note("doubled", f"mlflow: {trial}, a loss", max(steps.values(), default=1) > 1)
+        verdict.add("doubled", f"mlflow: {trial}, a loss", max(steps.values(), default=1) > 1)
         # The loss is one figure in the folder and a curve in MLflow.
         metrics = {k: v for k, v in outcome["metrics"].items() if k != names.TRAIN_LOSS}
         same = (
@@ -155,12 +156,12 @@ def _judge_mlflow(
             and {key: run.data.metrics.get(key) for key in metrics} == metrics
             and sorted(set(losses)) == sorted(set(reference.losses[trial]))
         )
-        verdict.note("changed", f"mlflow: {trial}", not same)
+        verdict.add("changed", f"mlflow: {trial}", not same)
 
 
 def _outcomes(run: RunFolder) -> dict[str, dict[str, Any]]:
-    found = sorted((run.path / "trials").glob(f"*/{OUTCOME}"))
-    return {path.parent.name: json.loads(path.read_text()) for path in found}
+    files = sorted((run.path / "trials").glob(f"*/{OUTCOME}"))
+    return {path.parent.name: json.loads(path.read_text()) for path in files}
 
 
 def _optuna(run: RunFolder, name: str) -> list[optuna.trial.FrozenTrial]:
@@ -179,11 +180,11 @@ def _name(number: int) -> str:
 
 
 def _runs(client: MlflowClient, name: str) -> tuple[list[Run], list[Run]]:
-    """The study's own runs and those of its trials, wherever they are."""
+    """The study's own runs and those of its trials, in any experiment."""
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    found = client.search_runs(experiments, f"tags.`{names.TAG_STUDY}` = '{name}'")
-    parents = [run for run in found if run.data.tags[names.TAG_KIND] == names.KIND_STUDY]
-    return parents, [run for run in found if run not in parents]
+    runs = client.search_runs(experiments, f"tags.`{names.TAG_STUDY}` = '{name}'")
+    parents = [run for run in runs if run.data.tags[names.TAG_KIND] == names.KIND_STUDY]
+    return parents, [run for run in runs if run not in parents]
 
 
 def _losses(client: MlflowClient, run: Run) -> list[tuple[int, float]]:

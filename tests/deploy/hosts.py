@@ -1,7 +1,7 @@
-"""Hosts made out of namespaces: own processes, network, name, home and /tmp, and an SSH server.
+"""Hosts made of namespaces, each with its processes, network, name, home, /tmp and SSH server.
 
-All hosts live inside one more namespace. Its first process reads a pipe from this one, and ends
-with it; the kernel then takes all the rest, so that nothing is left behind however a test ends.
+All hosts are inside one more namespace. Its first process reads a pipe from this process and ends
+with it; the kernel then kills the rest, so that nothing is left behind however a test ends.
 """
 
 import os
@@ -24,8 +24,8 @@ _NEW = "unshare --net --mount --pid --uts --fork --kill-child --mount-proc sh -c
 
 _LAN = "ip link set lo up && ip link add lan up type bridge && echo ready && cat"
 
-# The first process of a host. Folders that all hosts see are put aside first, since they may lie
-# below /tmp. A passwd file moves root's home, to the same path on each host.
+# The first process of a host. Shared folders are moved aside first, since they may be below /tmp.
+# A passwd file moves root's home to the same path on each host.
 _HOST = """
 set -e
 hostname "$NAME"
@@ -54,7 +54,7 @@ ip address add "$ADDRESS/24" dev eth0
 exec "$(command -v sshd)" -D -e -f "$HOME/etc/sshd_config"
 """
 
-# Seconds after which what has not happened never will.
+# Seconds after which a wait has failed.
 _LONGEST = 270
 _IN_HOME = 'cd && exec "$@"'
 
@@ -69,7 +69,7 @@ PidFile none
 
 
 def obstacle() -> str:
-    """What keeps hosts from being made here; empty if nothing does."""
+    """Why hosts cannot be made on this machine; "" if they can."""
     absent = [tool for tool in _TOOLS if not shutil.which(tool, path=_PATH)]
     if absent:
         return f"hosts need {', '.join(absent)}"
@@ -89,8 +89,8 @@ class Host:
 
     Attributes:
         name: its host name.
-        address: in the network of all hosts.
-        home: the home folder of its user, root, as seen from outside.
+        address: address in the network of all hosts.
+        home: home folder of its user, root, as seen from outside.
         init: process id of its first process.
     """
 
@@ -111,25 +111,25 @@ class Host:
             )
 
     def run(self, *command: str) -> str:
-        """Run a command in the host's home and return what it said."""
+        """Run a command in the host's home and return its output."""
         log = self.home / "log"
         process = self.start(*command, log=log)
         assert process.wait() == 0, log.read_text()
         return log.read_text()
 
     def kill(self) -> None:
-        """Take every process of the host away, as the loss of its power does."""
+        """Kill every process of the host, as a power failure does."""
         init = psutil.Process(self.init)
         init.send_signal(signal.SIGKILL)
         psutil.wait_procs([init])
 
 
 class Network:
-    """Makes hosts, and takes them all away at its end.
+    """Makes hosts, and removes them all at its end.
 
     Args:
-        folder: for keys and homes.
-        shared: further folders that all hosts see, each under its own path.
+        folder: folder for keys and homes.
+        shared: further folders that all hosts share, each under its own path.
     """
 
     def __init__(self, folder: Path, shared: Sequence[Path]) -> None:
@@ -164,7 +164,7 @@ class Network:
             starter.wait()
 
     def add(self, name: str, bashrc: str = "") -> Host:
-        """Make one more host, with what its shells read first."""
+        """Make another host, with the startup file of its shells."""
         self._hosts += 1
         host = Host(name, f"192.168.77.{9 + self._hosts}", self._folder / name, 0)
         etc = host.home / "etc"
@@ -181,7 +181,7 @@ class Network:
         return host
 
     def boot(self, host: Host) -> None:
-        """Start a host that is new or was killed, and wait for its SSH server."""
+        """Start a new or killed host, and wait for its SSH server."""
         log = host.home / "sshd.log"
         log.write_text("")
         with log.open("wb") as errors:
@@ -208,7 +208,7 @@ class Network:
 
 
 def until(condition: Callable[[], object], process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait for a condition, which must come before the end of a process that writes a log."""
+    """Wait for a condition, which must hold before a process that writes a log ends."""
     deadline = time.monotonic() + _LONGEST
     while not condition():
         assert process.poll() is None, log.read_text()
@@ -220,6 +220,6 @@ def _inside(pid: int, *namespaces: str) -> list[str]:
     return ["nsenter", f"--target={pid}", *namespaces]
 
 
-def _home(own: Path) -> Path:
-    """Where a host sees its home: everywhere the same, as Ray expects of a user."""
-    return own.parent / "home"
+def _home(folder: Path) -> Path:
+    """Path of a home as seen from its host: the same on all hosts, as Ray expects."""
+    return folder.parent / "home"

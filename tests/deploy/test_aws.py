@@ -71,7 +71,7 @@ def outputs(aws: None) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def tracking(outputs: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of the head's MLflow server, which starts while other tests run."""
+    """Port of the head's MLflow server, which starts while other tests run."""
     folder = tmp_path_factory.mktemp("tracking")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -102,7 +102,7 @@ def image(aws: None) -> str:
 
 @pytest.fixture(scope="module")
 def cluster(outputs: dict[str, str], image: str, tracking: int) -> Settings:
-    """The file as a user edits it, as Ray prepares and completes it."""
+    """The cluster file as edited by a user, prepared and completed by Ray."""
     edited = "\n".join(_edited(line, outputs, image) for line in CLUSTER.read_text().splitlines())
     config = prepare_config(yaml.safe_load(edited))
     validate_config(config)
@@ -115,8 +115,8 @@ def _edited(line: str, outputs: dict[str, str], image: str) -> str:
     value, mark, name = line.partition("  # edit")
     if not mark:
         return line
-    given = outputs[name.removeprefix(": ")] if name else image
-    edited, count = PLACEHOLDER.subn(lambda _: given, value)
+    replacement = outputs[name.removeprefix(": ")] if name else image
+    edited, count = PLACEHOLDER.subn(lambda _: replacement, value)
     assert count == 1, line
     return edited
 
@@ -132,7 +132,7 @@ def _statements(iam: Any, role: str) -> list[Settings]:
 
 
 def _start(cluster: Settings, node_type: str, kind: str) -> tuple[Any, Settings]:
-    """Create one node as Ray does; return the provider and what AWS then has."""
+    """Create one node as Ray does; return the provider and the instance in AWS."""
     provider = _get_node_provider(cluster["provider"], cluster["cluster_name"])
     tags = {
         TAG_RAY_NODE_KIND: kind,
@@ -141,11 +141,12 @@ def _start(cluster: Settings, node_type: str, kind: str) -> tuple[Any, Settings]
     }
     node = copy.deepcopy(cluster["available_node_types"][node_type]["node_config"])
     (created,) = provider.create_node(node, tags, 1)
-    (found,) = boto3.client("ec2").describe_instances(InstanceIds=[created])["Reservations"]
-    return provider, found["Instances"][0]
+    answer = boto3.client("ec2").describe_instances(InstanceIds=[created])
+    (reservation,) = answer["Reservations"]
+    return provider, reservation["Instances"][0]
 
 
-def test_ray_accepts_the_file_and_puts_no_default_of_its_own_in(
+def test_ray_accepts_the_file_and_adds_no_defaults(
     cluster: Settings, outputs: dict[str, str], image: str
 ) -> None:
     for node_type in cluster["available_node_types"].values():
@@ -153,7 +154,7 @@ def test_ray_accepts_the_file_and_puts_no_default_of_its_own_in(
         assert node["ImageId"] == image
         assert node["SecurityGroupIds"] == yaml.safe_load(outputs["SecurityGroupIds"])
         assert set(node["SubnetIds"]) == set(yaml.safe_load(outputs["SubnetIds"]))
-    # Where Ray makes a role of its own, with full access to EC2 and S3, it is kept here.
+    # Otherwise Ray would make a role with full access to EC2 and S3, and keep it here.
     assert cluster["head_node"] == {}
     groups = boto3.client("ec2").describe_security_groups()["SecurityGroups"]
     assert not [group for group in groups if "ray-autoscaler" in group["GroupName"]]
@@ -169,7 +170,7 @@ def test_the_head_takes_no_trial_and_a_worker_offers_its_gpu(cluster: Settings) 
     assert types["worker"]["min_workers"] == 0
 
 
-def test_a_head_starts_with_its_rights_and_ends_for_good(
+def test_a_head_starts_with_its_rights_and_is_terminated(
     cluster: Settings, outputs: dict[str, str], image: str
 ) -> None:
     provider, head = _start(cluster, "head", NODE_KIND_HEAD)
@@ -182,10 +183,10 @@ def test_a_head_starts_with_its_rights_and_ends_for_good(
     assert "InstanceLifecycle" not in head, "the head is no spot instance"
     provider.terminate_node(head["InstanceId"])
     assert provider.is_terminated(head["InstanceId"])
-    (found,) = boto3.client("ec2").describe_instances(InstanceIds=[head["InstanceId"]])[
-        "Reservations"
-    ]
-    assert found["Instances"][0]["State"]["Name"] == "terminated", "not stopped, which would cost"
+    answer = boto3.client("ec2").describe_instances(InstanceIds=[head["InstanceId"]])
+    (reservation,) = answer["Reservations"]
+    state = reservation["Instances"][0]["State"]["Name"]
+    assert state == "terminated", "a stopped instance would cost money"
 
 
 def test_a_worker_is_a_spot_instance_without_rights(
@@ -202,7 +203,7 @@ def test_a_worker_is_a_spot_instance_without_rights(
     assert provider.is_terminated(worker["InstanceId"])
 
 
-def test_a_typo_inside_a_node_config_would_be_seen_here(cluster: Settings) -> None:
+def test_a_typo_in_a_node_config_is_detected_here(cluster: Settings) -> None:
     broken = copy.deepcopy(cluster)
     node = broken["available_node_types"]["worker"]["node_config"]
     node["InstanceMarketOption"] = node.pop("InstanceMarketOptions")
@@ -210,7 +211,7 @@ def test_a_typo_inside_a_node_config_would_be_seen_here(cluster: Settings) -> No
         _start(broken, "worker", NODE_KIND_WORKER)
 
 
-def test_only_ssh_from_the_given_range_comes_in_from_outside(outputs: dict[str, str]) -> None:
+def test_only_ssh_from_the_configured_range_is_let_in(outputs: dict[str, str]) -> None:
     (group_id,) = yaml.safe_load(outputs["SecurityGroupIds"])
     (group,) = boto3.client("ec2").describe_security_groups(GroupIds=[group_id])["SecurityGroups"]
     from_outside = [rule for rule in group["IpPermissions"] if rule["IpRanges"]]
@@ -225,7 +226,7 @@ def test_only_ssh_from_the_given_range_comes_in_from_outside(outputs: dict[str, 
     ] == [("-1", [group_id])]
 
 
-def test_the_role_of_the_head_changes_its_own_things_only(outputs: dict[str, str]) -> None:
+def test_the_role_of_the_head_changes_its_own_resources_alone(outputs: dict[str, str]) -> None:
     iam = boto3.client("iam")
     profile = outputs["IamInstanceProfile"].rpartition("/")[2]
     (role,) = iam.get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]["Roles"]
@@ -246,7 +247,7 @@ def test_the_role_of_the_head_changes_its_own_things_only(outputs: dict[str, str
     assert {"ec2:RunInstances", "ec2:TerminateInstances", "s3:PutObject"} <= granted
 
 
-def test_mlflow_answers_to_the_names_of_the_head_and_keeps_artifacts_in_the_bucket(
+def test_mlflow_answers_to_the_names_of_the_head_and_stores_artifacts_in_the_bucket(
     tracking: int, outputs: dict[str, str], tmp_path: Path
 ) -> None:
     with requests.Session() as session:
@@ -270,7 +271,7 @@ def test_mlflow_answers_to_the_names_of_the_head_and_keeps_artifacts_in_the_buck
 
     client = MlflowClient(f"http://127.0.0.1:{tracking}")
     run = client.create_run("0").info
-    (tmp_path / "table.txt").write_text("kept")
+    (tmp_path / "table.txt").write_text("stored")
     client.log_artifact(run.run_id, str(tmp_path / "table.txt"))
-    kept = boto3.client("s3").list_objects_v2(Bucket=outputs["Bucket"])["Contents"]
-    assert [item["Key"] for item in kept] == [f"mlflow/0/{run.run_id}/artifacts/table.txt"]
+    objects = boto3.client("s3").list_objects_v2(Bucket=outputs["Bucket"])["Contents"]
+    assert [item["Key"] for item in objects] == [f"mlflow/0/{run.run_id}/artifacts/table.txt"]

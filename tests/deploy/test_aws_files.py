@@ -27,7 +27,7 @@ def _commands(settings: dict[str, Any]) -> list[str]:
     ]
 
 
-def test_the_marked_lines_are_the_outputs_of_the_template_and_one_image() -> None:
+def test_the_lines_to_edit_are_the_outputs_of_the_template_and_one_image() -> None:
     marks = re.findall(r"  # edit(?:: (\w+))?$", CLUSTER.read_text(), flags=re.MULTILINE)
     declared = re.findall(r"^  (\w+): \{Value:", TEMPLATE.read_text(), flags=re.MULTILINE)
     assert sorted(filter(None, marks)) == sorted(declared)
@@ -56,7 +56,7 @@ def test_no_secret_is_in_the_file(path: Path) -> None:
     assert not re.search(r"\w+://[^/\s]*:[^/\s]*@", text)
 
 
-def test_the_token_is_made_on_the_head_and_given_to_workers() -> None:
+def test_the_token_is_made_on_the_head_and_copied_to_workers() -> None:
     assert "~/.ray/auth_token" in SETTINGS["cluster_synced_files"]
     assert any("get-auth-token --generate" in line for line in SETTINGS["head_setup_commands"])
     starts = [line for line in _commands(SETTINGS) if "ray start" in line]
@@ -66,13 +66,13 @@ def test_the_token_is_made_on_the_head_and_given_to_workers() -> None:
     assert "--dashboard-host=127.0.0.1" in starts[0]
 
 
-def test_what_is_copied_to_the_nodes_is_named_part_by_part() -> None:
+def test_the_folders_to_copy_to_the_nodes_are_named_one_by_one() -> None:
     for remote, local in SETTINGS["file_mounts"].items():
         assert (ROOT / local).exists(), local
         assert remote == f"~/hybridir/{local}"
         assert re.fullmatch(r"\w[\w.]*", local), "neither the checkout as a whole, nor .git"
         assert local not in ("build", "data", "mlartifacts", "mlruns", "results")
-    # What the nodes install, and the commands that they run, is among it.
+    # They include everything that the nodes install and run.
     assert {
         "hybridir",
         "tune",
@@ -83,7 +83,7 @@ def test_what_is_copied_to_the_nodes_is_named_part_by_part() -> None:
     } <= set(SETTINGS["file_mounts"].values())
 
 
-def test_each_command_is_shell_and_calls_scripts_that_are_there() -> None:
+def test_each_command_is_valid_shell_and_calls_existing_scripts() -> None:
     called = set()
     for command in _commands(SETTINGS):
         assert subprocess.run(["bash", "-n", "-c", command]).returncode == 0, command
@@ -103,7 +103,7 @@ def test_shellcheck_finds_nothing_in_the_scripts() -> None:
     assert checked.returncode == 0, checked.stdout
 
 
-def test_the_nodes_install_the_tested_versions_on_a_python_that_is_supported() -> None:
+def test_the_nodes_install_the_tested_versions_on_a_supported_python() -> None:
     script = (ROOT / "deploy" / "aws" / "node.sh").read_text()
     assert '--constraint "$checkout/requirements.lock"' in script
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

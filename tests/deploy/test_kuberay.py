@@ -10,17 +10,17 @@ import pytest
 import yaml
 from mlflow.cli import server
 
-from deploy.start_or_resume import arguments
+from deploy.start_or_resume import sweep_arguments
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = ROOT / "deploy" / "kuberay.yaml"
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 PINS = (ROOT / "requirements.lock").read_text().splitlines()
 
-# The oldest Kubernetes that is still in wide use, and the newest whose schema is here.
+# The oldest Kubernetes that is still in wide use, and the newest with an installed schema.
 VERSIONS = ["1.30", kubernetes_validate.latest_version()]
 
-# Fields of KubeRay 1.5's resources, after its API reference:
+# Fields of KubeRay 1.5's resources, from its API reference:
 # https://ray-project.github.io/kuberay/reference/api/
 RAY_JOB = {
     "activeDeadlineSeconds": int,
@@ -81,8 +81,8 @@ def _resources() -> list[Resource]:
 
 
 def _one(kind: str) -> Resource:
-    (found,) = (resource for resource in _resources() if resource["kind"] == kind)
-    return found
+    (only,) = (resource for resource in _resources() if resource["kind"] == kind)
+    return only
 
 
 def _groups() -> list[Resource]:
@@ -100,17 +100,17 @@ def _pods() -> Iterator[Resource]:
 
 def _mlflow() -> Resource:
     containers = _one("Deployment")["spec"]["template"]["spec"]["containers"]
-    (found,) = (container for container in containers if container["name"] == "mlflow")
-    return dict(found)
+    (mlflow,) = (container for container in containers if container["name"] == "mlflow")
+    return dict(mlflow)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_kubernetes_accepts_each_resource_and_each_pod(version: str) -> None:
-    own = [resource for resource in _resources() if resource["kind"] != "RayJob"]
+    standard = [resource for resource in _resources() if resource["kind"] != "RayJob"]
     pods = [{"apiVersion": "v1", "kind": "Pod", **pod} for pod in _pods()]
-    assert len(own) == 5
+    assert len(standard) == 5
     assert len(pods) == 3
-    for resource in [*own, *pods]:
+    for resource in [*standard, *pods]:
         kubernetes_validate.validate(resource, version, strict=True)
 
 
@@ -119,21 +119,21 @@ def test_kuberay_knows_each_field_of_the_job() -> None:
     assert job["apiVersion"] == "ray.io/v1"
     cluster = job["spec"]["rayClusterSpec"]
     head, *workers = _groups()
-    for given, known in (
+    for settings, types in (
         (job["spec"], RAY_JOB),
         (cluster, RAY_CLUSTER),
         (head, HEAD_GROUP),
         *((worker, WORKER_GROUP) for worker in workers),
     ):
-        for field, value in given.items():
-            assert isinstance(value, known[field]), field
+        for field, value in settings.items():
+            assert isinstance(value, types[field]), field
     assert job["spec"]["submitterConfig"] == {"backoffLimit": 0}
     for group in (head, *workers):
-        # KubeRay makes a command line of them.
+        # KubeRay builds a command line from them.
         assert all(isinstance(value, str) for value in group["rayStartParams"].values())
 
 
-def test_ray_asks_for_a_token() -> None:
+def test_ray_requires_a_token() -> None:
     cluster = _one("RayJob")["spec"]["rayClusterSpec"]
     assert cluster["authOptions"] == {"mode": "token"}
     assert f"ray=={cluster['rayVersion']}" in PINS
@@ -155,7 +155,7 @@ def test_the_head_takes_no_trial_and_each_worker_has_its_gpu() -> None:
     assert expected in _one("RayJob")["spec"]["entrypoint"], "the study waits for all of them"
 
 
-def test_each_container_is_limited_and_has_no_rights() -> None:
+def test_each_container_has_limits_and_no_privileges() -> None:
     for pod in _pods():
         assert pod["spec"]["automountServiceAccountToken"] is False
         assert pod["spec"]["securityContext"]["runAsNonRoot"] is True
@@ -166,12 +166,12 @@ def test_each_container_is_limited_and_has_no_rights() -> None:
             assert re.search(r":[\d.]+", container["image"]), "a version, not 'latest'"
 
 
-def test_all_of_the_study_run_one_image() -> None:
+def test_all_pods_of_the_study_use_one_image() -> None:
     images = {group["template"]["spec"]["containers"][0]["image"] for group in _groups()}
     assert images == {_mlflow()["image"]}
 
 
-def test_results_and_weights_lie_where_every_pod_of_the_study_sees_them() -> None:
+def test_results_and_weights_are_on_a_volume_of_every_pod_of_the_study() -> None:
     (claim,) = (
         resource
         for resource in _resources()
@@ -189,17 +189,17 @@ def test_results_and_weights_lie_where_every_pod_of_the_study_sees_them() -> Non
     assert "--set storage=/shared/results" in _one("RayJob")["spec"]["entrypoint"]
 
 
-def test_the_job_runs_a_study_and_goes_on_with_it_when_run_again() -> None:
+def test_the_job_runs_a_study_and_resumes_it_when_run_again() -> None:
     job = _one("RayJob")["spec"]
-    program, script, *given = job["entrypoint"].split()
+    program, script, *arguments = job["entrypoint"].split()
     assert program == "python"
     assert (ROOT / script).is_file()
-    # The settings are read and checked; there is no run under that storage here.
-    assert arguments(given) == given
+    # The settings are read and checked; the storage has no run on this machine.
+    assert sweep_arguments(arguments) == arguments
     assert job["backoffLimit"] > 0
 
 
-def test_mlflow_takes_its_flags_and_answers_to_the_name_by_which_it_is_called() -> None:
+def test_mlflow_accepts_its_flags_and_answers_to_its_service_name() -> None:
     program, command, *flags = _mlflow()["command"]
     assert (program, command) == ("mlflow", "server")
     settings = server.make_context("server", flags).params
@@ -207,11 +207,11 @@ def test_mlflow_takes_its_flags_and_answers_to_the_name_by_which_it_is_called() 
     (port,) = (entry["port"] for entry in service["spec"]["ports"])
     assert settings["port"] == port
     assert settings["host"] == "0.0.0.0"
-    called = f"{service['metadata']['name']}:{port}"
-    assert called in settings["allowed_hosts"].split(",")
+    address = f"{service['metadata']['name']}:{port}"
+    assert address in settings["allowed_hosts"].split(",")
     for group in _groups():
         (container,) = group["template"]["spec"]["containers"]
-        assert {"name": "MLFLOW_TRACKING_URI", "value": f"http://{called}"} in container["env"]
+        assert {"name": "MLFLOW_TRACKING_URI", "value": f"http://{address}"} in container["env"]
 
 
 def test_only_the_pods_of_the_study_reach_mlflow() -> None:
@@ -233,9 +233,9 @@ def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
     assert checked.returncode == 0, checked.stdout
 
 
-def test_the_image_holds_named_parts_of_the_checkout_and_the_tested_wheels() -> None:
+def test_the_image_contains_named_folders_of_the_checkout_and_the_tested_wheels() -> None:
     text = DOCKERFILE.read_text()
-    let_in = {
+    included = {
         line.removeprefix("!")
         for line in (ROOT / "deploy" / "Dockerfile.dockerignore").read_text().splitlines()
         if line.startswith("!")
@@ -247,7 +247,7 @@ def test_the_image_holds_named_parts_of_the_checkout_and_the_tested_wheels() -> 
     }
     for source in copied:
         assert (ROOT / source).exists()
-        assert source in let_in or source.split("/")[0] in let_in
+        assert source in included or source.split("/")[0] in included
     assert {"hybridir", "tune", "analysis", "requirements.lock"} <= copied
     assert not copied & {".", "data", "results"}
     assert "pip install --no-cache-dir --constraint requirements.lock" in text

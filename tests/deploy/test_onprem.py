@@ -1,4 +1,4 @@
-"""deploy/onprem.yaml brings Ray up on real SSH hosts, which lose one of their number."""
+"""deploy/onprem.yaml starts Ray on real SSH hosts, one of which fails and returns."""
 
 import re
 import shlex
@@ -34,8 +34,8 @@ resources: {nodes: 3}
 storage: %s
 """
 
-# What a host's shells read first. One CPU each, so that three trials run on three hosts; and
-# shorter waits than Ray's own, which are made for thousands of nodes.
+# Startup file of the hosts' shells. One CPU per host, so that three trials run on three hosts, and
+# shorter timeouts than Ray's defaults, which suit thousands of nodes.
 BASHRC = """
 export RAY_OVERRIDE_RESOURCES='{"CPU": 1}'
 export AUTOSCALER_UPDATE_INTERVAL_S=1 AUTOSCALER_HEARTBEAT_TIMEOUT_S=5
@@ -51,21 +51,21 @@ pytestmark = [
 
 @dataclass
 class Story:
-    """What happened to the cluster.
+    """History of the cluster.
 
     Attributes:
-        lost: host that was killed in the middle of a trial, and joined again when it was back.
-        broken: that trial.
-        trials: all trials, at the end.
-        said: by the study's command.
+        lost: host that was killed in the middle of a trial, and joined again after its restart.
+        broken: name of this trial.
+        trials: all trials at the end.
+        output: output of the study's command.
         processes: number of Ray's processes before `ray down`.
-        left: those that it did not end.
+        left: processes that survived `ray down`.
     """
 
     lost: Host
     broken: str
     trials: list[TrialFolder]
-    said: str
+    output: str
     processes: int
     left: list[psutil.Process]
 
@@ -93,7 +93,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         network.boot(lost)
         assert running.wait() == 0, log.read_text()
 
-        # Most often true at once, since the host came back during the study.
+        # Usually true at once, since the host returned during the study.
         until(lambda: _nodes(laptop) == len(cluster), network.lan, log)
         processes = [process for host in cluster for process in _ray_on(host)]
         laptop.run(RAY, "down", "onprem.yaml", "-y")
@@ -103,21 +103,21 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 
 def test_trials_run_on_every_host_of_the_file(story: Story) -> None:
     ended = {trial.outcome.host for trial in story.trials if trial.outcome}
-    assert ended | {story.lost.name} == {"head", "worker-1", "worker-2"}, story.said
+    assert ended | {story.lost.name} == {"head", "worker-1", "worker-2"}, story.output
 
 
-def test_a_host_lost_in_the_middle_of_a_trial_costs_no_trial_and_joins_again(story: Story) -> None:
+def test_no_trial_is_lost_with_a_host_which_joins_again(story: Story) -> None:
     states = {trial.name: trial.outcome.state for trial in story.trials if trial.outcome}
     assert story.broken in states
-    assert list(states.values()) == [names.COMPLETE] * 3, story.said
+    assert list(states.values()) == [names.COMPLETE] * 3, story.output
 
 
 def test_the_study_is_tracked_by_the_server_on_the_head(story: Story) -> None:
-    assert "tracking: http://192.168.77.11:5000" in story.said
+    assert "tracking: http://192.168.77.11:5000" in story.output
 
 
 def test_ray_down_ends_the_nodes_on_all_hosts(story: Story) -> None:
-    assert story.processes == 4  # one a host, and the head's store of what there is
+    assert story.processes == 4  # one per host, and the head's control store
     assert story.left == []
 
 
@@ -128,9 +128,9 @@ def test_the_file_is_one_that_ray_accepts() -> None:
 
 
 def _for_hosts(cluster: list[Host], key: Path) -> str:
-    """The file as a user would fill it in."""
+    """The file with the addresses of these hosts."""
     text = FILE.read_text()
-    for example, ours in {
+    for example, value in {
         "192.168.1.10": cluster[0].address,
         "192.168.1.11": cluster[1].address,
         "192.168.1.12": cluster[2].address,
@@ -139,12 +139,12 @@ def _for_hosts(cluster: list[Host], key: Path) -> str:
         "/shared/hybridir": shlex.quote(str(ROOT)),
     }.items():
         assert example in text
-        text = text.replace(example, ours)
+        text = text.replace(example, value)
     return text
 
 
 def _at_work(run: RunFolder, hosts: list[Host]) -> list[tuple[Host, str]]:
-    """Which of the hosts are training, and the trial."""
+    """The hosts that are training, with their trials."""
     return [
         (host, trial.name)
         for trial in run.trials()
@@ -155,14 +155,14 @@ def _at_work(run: RunFolder, hosts: list[Host]) -> list[tuple[Host, str]]:
 
 
 def _nodes(laptop: Host) -> int:
-    """How many nodes Ray counts."""
-    said = laptop.run(RAY, "exec", "onprem.yaml", "ray status")
-    found = re.search(r"(\d+) local\.cluster\.node", said)
-    return int(found[1]) if found else 0
+    """Number of nodes that Ray reports."""
+    status = laptop.run(RAY, "exec", "onprem.yaml", "ray status")
+    match = re.search(r"(\d+) local\.cluster\.node", status)
+    return int(match[1]) if match else 0
 
 
 def _ray_on(host: Host) -> list[psutil.Process]:
-    """What makes a host a node. Ray's agents and log readers on a worker outlive it a while."""
+    """The processes that make a host a node; Ray's agents and log readers outlive them briefly."""
     return [
         process
         for process in psutil.Process(host.init).children(recursive=True)

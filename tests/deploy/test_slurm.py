@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "deploy" / "slurm.sbatch"
 
-# Stand-ins for Slurm's commands, on one machine, and for Ray and the study, which note what they
-# are asked for. `ray status` fails until a head was started, as long as one comes up at all.
+# Stand-ins for Slurm's commands on one machine, and for Ray and the study, which log their
+# arguments. `ray status` fails until a head has started.
 STAND_INS = {
     "bin/srun": """while [[ $1 == --* ]]; do options+=("$1"); shift; done
         echo "srun ${options[*]} $*" >> "$LOG"; exec "$@" """,
@@ -75,7 +75,7 @@ def _submit(checkout: Path, *arguments: str, **more: str) -> subprocess.Popen[st
 
 
 def _left_running(job: subprocess.Popen[str]) -> bool:
-    """Whether a process of the job's session is there still."""
+    """Whether a process of the job's session is still running."""
     left = subprocess.run(["ps", "-o", "pid=,comm=", "-s", str(job.pid)], capture_output=True)
     return bool(left.stdout.strip())
 
@@ -100,7 +100,7 @@ def test_a_job_starts_a_head_then_workers_on_the_other_nodes_then_the_study(
     assert f"ray start --address={address[0]} " in worker
     for line in (head, worker):
         assert "--num-cpus=8 --num-gpus=2" in line
-    # Ray would connect where it is to start.
+    # With the variable, Ray would connect instead of starting.
     begun = re.findall(r"^ray start .* RAY_ADDRESS=(\S*) (\S+)$", _log(checkout), re.MULTILINE)
     assert begun == [("", "token")] * 2
 
@@ -111,7 +111,7 @@ def test_nothing_is_left_running_when_the_study_has_ended(checkout: Path) -> Non
     assert not _left_running(job)
 
 
-def test_before_its_time_is_up_a_job_closes_the_study_and_asks_to_run_again(
+def test_before_its_time_limit_a_job_closes_the_study_and_requeues_itself(
     checkout: Path,
 ) -> None:
     job = _submit(checkout, "wait.yaml")
@@ -134,7 +134,7 @@ def test_a_head_that_does_not_start_ends_the_job_instead_of_waiting_for_it(
     assert "study" not in output
 
 
-def test_a_job_without_a_study_says_how_it_is_submitted(checkout: Path) -> None:
+def test_a_job_without_a_study_prints_its_usage(checkout: Path) -> None:
     job = _submit(checkout)
     output, _ = job.communicate()
     assert job.returncode == 2

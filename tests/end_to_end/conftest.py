@@ -1,4 +1,4 @@
-"""One real study, run once for all tests here, and the means to run, stop and read others."""
+"""One real study, run once for all tests here, and helpers to run, stop and read others."""
 
 import os
 import signal
@@ -15,9 +15,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# One trial at a time, so that two runs see their trials in the same order. Of the four proposals
+# One trial at a time, so that two runs have their trials in the same order. Of the four proposals
 # of seed 5 one has the temperature 1e-40, whose scores are infinite, and a later one has 10, which
-# teaches next to nothing: the search is sure to hold a failed and a stopped trial.
+# trains next to nothing: the search has at least one failed and one stopped trial.
 STUDY = """
 name: small
 train: {synthetic: {languages: 2, seed: 20, entities: 30}}
@@ -40,9 +40,9 @@ class Running:
     """A study command in a process of its own.
 
     Attributes:
-        process: the driver, head of a process group.
-        folder: its working directory.
-        log: what it says, both streams.
+        process: the driver, leader of a process group.
+        folder: working directory of the driver.
+        log: file with both output streams.
     """
 
     process: subprocess.Popen[bytes]
@@ -57,13 +57,13 @@ class Running:
         return self.process.wait(timeout=600)
 
     def until(self, condition: Callable[[], object]) -> None:
-        """Wait for a condition, which must come before the command's end."""
+        """Wait for a condition, which must hold before the command ends."""
         while not condition():
             assert self.process.poll() is None, self.output
             time.sleep(0.02)
 
     def kill(self) -> None:
-        """Kill the driver and every process that it started, Ray's included, without notice."""
+        """Kill the driver and all its descendants, Ray's processes included, without warning."""
         family = psutil.Process(self.process.pid).children(recursive=True)
         os.killpg(self.process.pid, signal.SIGKILL)
         for member in family:
@@ -77,16 +77,16 @@ def start(folder: Path, *arguments: str, **environment: str) -> Running:
     """Start ``run_sweep.py`` in a working directory."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"log-{len(list(folder.glob('log-*')))}"
-    kept = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
+    inherited = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
     with log.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, str(ROOT / "tune" / "run_sweep.py"), *arguments],
             cwd=folder,
-            env={**kept, "OMP_NUM_THREADS": "1", **environment},
+            env={**inherited, "OMP_NUM_THREADS": "1", **environment},
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            # A shell that runs the tests in the background makes its children deaf to Ctrl-C.
+            # Children of a shell's background job ignore Ctrl-C.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
     return Running(process, folder, log)

@@ -1,4 +1,4 @@
-"""A mistake of the user ends with a message, without a traceback, and nothing is half written."""
+"""A user's mistake ends with a message, without a traceback or an unfinished file."""
 
 import json
 import os
@@ -140,16 +140,16 @@ def test_a_mistake_ends_train_with_a_message_and_code_2_and_leaves_nothing(
     before = sorted(tmp_path.rglob("*"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["hybridir", "train", "trial.yaml", "run"])
-    # Anything but a user's error would come through as itself.
+    # Any other error would be raised as itself.
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
-    said = capsys.readouterr()
-    assert not said.out
-    assert said.err.startswith("error: ")
-    assert "Traceback" not in said.err
-    for part in expected:
-        assert part in said.err
+    output = capsys.readouterr()
+    assert not output.out
+    assert output.err.startswith("error: ")
+    assert "Traceback" not in output.err
+    for phrase in expected:
+        assert phrase in output.err
     assert sorted(tmp_path.rglob("*")) == before
 
 

@@ -7,21 +7,21 @@ import pytest
 from mlflow import MlflowClient
 
 from hybridir import names
-from tests.chaos.__main__ import summary
+from tests.chaos.__main__ import result_line
 from tests.chaos.campaign import Campaign, Disturbed
 from tests.chaos.strikes import KINDS, draw_strikes
-from tests.chaos.verdict import Reference, judge, read_reference
+from tests.chaos.verdict import Reference, compare_study, read_reference
 from tune.folders import RunFolder
 
 pytestmark = pytest.mark.xdist_group("cluster")
 
-# A seed with few kills of the driver, whose start takes longest.
+# A seed with few kills of the driver, which takes longest to start.
 SEED, KILLS = 6, 6
 
 
 @pytest.fixture(scope="module")
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
-    """A cluster of three nodes that all take trials, and a study that was left alone on it."""
+    """A cluster of three nodes that all take trials, and an undisturbed study on it."""
     campaign = Campaign(tmp_path_factory.mktemp("chaos"), ["short"], head_cpus=1)
     try:
         campaign.reference("short")
@@ -37,10 +37,10 @@ def undisturbed(campaign: Campaign) -> RunFolder:
 
 @pytest.fixture(scope="module")
 def placed(campaign: Campaign, undisturbed: RunFolder) -> dict[str, str]:
-    """By trial, the node that it ran on."""
+    """The node of each trial."""
     nodes = {pid: node for node, pids in campaign.cluster.workers().items() for pid in pids}
-    attempts = {trial.name: trial.read("attempts.json") for trial in undisturbed.trials()}
-    return {name: nodes[noted["attempts"][-1]["pid"]] for name, noted in attempts.items() if noted}
+    files = {trial.name: trial.read("attempts.json") for trial in undisturbed.trials()}
+    return {name: nodes[file["attempts"][-1]["pid"]] for name, file in files.items() if file}
 
 
 @pytest.fixture(scope="module")
@@ -53,22 +53,22 @@ def test_a_cluster_of_three_nodes_runs_trials_on_all_of_them(placed: dict[str, s
     assert len(set(placed.values())) == 3, placed
 
 
-def test_after_random_kills_each_study_is_as_if_it_had_been_left_alone(
+def test_after_random_kills_each_study_equals_an_undisturbed_one(
     disturbed: list[Disturbed],
 ) -> None:
-    found = [fault for record in disturbed for fault in record.verdict.found]
-    assert found == []
+    faults = [fault for record in disturbed for fault in record.verdict.faults]
+    assert faults == []
     expected = f"kills={KILLS} studies={len(disturbed)} lost=0 changed=0 doubled=0 left_running=0"
-    assert summary(disturbed) == expected
+    assert result_line(disturbed) == expected
 
 
-def test_drivers_workers_nodes_the_head_and_the_server_were_all_killed(
+def test_every_kind_of_process_was_killed(
     disturbed: list[Disturbed],
 ) -> None:
     assert {kind for record in disturbed for kind, _ in record.kills} == set(KINDS)
 
 
-# What the verdict is worth: a study that was tampered with is told from one that was not.
+# Tests of the verdict itself: it detects a study that was tampered with.
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def reference(undisturbed: RunFolder, server: MlflowClient) -> Reference:
     return read_reference(undisturbed, "undisturbed-short", server)
 
 
-def test_a_metric_that_differs_in_its_last_digit_is_found(
+def test_a_metric_that_differs_in_its_last_digit_is_detected(
     undisturbed: RunFolder, server: MlflowClient, reference: Reference, tmp_path: Path
 ) -> None:
     copy = RunFolder(Path(shutil.copytree(undisturbed.path, tmp_path / "run-001")))
@@ -89,23 +89,23 @@ def test_a_metric_that_differs_in_its_last_digit_is_found(
     assert outcome is not None
     outcome["metrics"]["dev/map_mean"] += 1e-15
     (copy.path / "trials" / "search-000" / "outcome.json").write_text(json.dumps(outcome))
-    assert judge(copy, "undisturbed-short", server, reference).found == [
+    assert compare_study(copy, "undisturbed-short", server, reference).faults == [
         ("changed", "folder: search-000"),
         ("changed", "optuna: search-000"),
         ("changed", "mlflow: search-000"),
     ]
 
 
-def test_a_trial_that_is_missing_is_found(
+def test_a_missing_trial_is_detected(
     undisturbed: RunFolder, server: MlflowClient, reference: Reference, tmp_path: Path
 ) -> None:
     copy = RunFolder(Path(shutil.copytree(undisturbed.path, tmp_path / "run-001")))
     (copy.path / "trials" / "confirm-a0-s0" / "outcome.json").unlink()
-    found = judge(copy, "undisturbed-short", server, reference).found
-    assert ("lost", "folder: confirm-a0-s0") in found
+    faults = compare_study(copy, "undisturbed-short", server, reference).faults
+    assert ("lost", "folder: confirm-a0-s0") in faults
 
 
-def test_a_second_run_of_a_trial_that_is_left_running_is_found(
+def test_a_second_run_of_a_trial_that_is_left_running_is_detected(
     undisturbed: RunFolder, server: MlflowClient, reference: Reference
 ) -> None:
     (first, *_) = server.search_runs(
@@ -114,6 +114,6 @@ def test_a_second_run_of_a_trial_that_is_left_running_is_found(
         f"and tags.`{names.TAG_STUDY}` = 'undisturbed-short'",
     )
     server.create_run(first.info.experiment_id, tags=first.data.tags)
-    found = judge(undisturbed, "undisturbed-short", server, reference).found
-    assert ("doubled", "mlflow: search-001") in found
-    assert ("left_running", "mlflow: search-001") in found
+    faults = compare_study(undisturbed, "undisturbed-short", server, reference).faults
+    assert ("doubled", "mlflow: search-001") in faults
+    assert ("left_running", "mlflow: search-001") in faults

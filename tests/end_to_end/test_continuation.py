@@ -1,7 +1,7 @@
-"""A training that is killed goes on as if nothing had happened.
+"""A killed training continues as if nothing had happened.
 
-The training runs in a process of its own, which reports each step and waits for a word before the
-next one. At a step of its choice the test sends SIGKILL, which no process can answer.
+The training runs in its own process, which reports each step and waits for an answer before the
+next one. At a chosen step the test sends SIGKILL, which no process can handle.
 """
 
 import os
@@ -42,8 +42,8 @@ run_trial(
 
 
 def kill_when_it_says(word: str, config: str, workspace: Path, cache: Path) -> list[str]:
-    """Run the trial in a process, kill it at a word, and return all that it said."""
-    threads = str(torch.get_num_threads())  # another number may sum in another order
+    """Run the trial in a process, kill it at a message, and return all its messages."""
+    threads = str(torch.get_num_threads())  # sums depend on the number of threads
     worker = subprocess.Popen(
         [sys.executable, "-c", WORKER, config, str(workspace), str(cache), threads],
         cwd=ROOT,
@@ -54,38 +54,38 @@ def kill_when_it_says(word: str, config: str, workspace: Path, cache: Path) -> l
     )
     assert worker.stdin is not None
     assert worker.stdout is not None
-    said = []
+    messages = []
     for line in worker.stdout:
-        said.append(line.strip())
+        messages.append(line.strip())
         if line.strip() == word:
             worker.kill()
             break
         worker.stdin.write("go on\n")
         worker.stdin.flush()
     worker.communicate()
-    assert worker.returncode == -9, said
-    return said
+    assert worker.returncode == -9, messages
+    return messages
 
 
 def finish(
     config: dict[str, dict[str, Any]], workspace: Path, cache: Path
 ) -> tuple[TrialResult, list[str]]:
-    """Run the trial to its end in this process and return what it reports."""
-    said: list[str] = []
+    """Run the trial to its end in this process; return its result and messages."""
+    messages: list[str] = []
     result = run_trial(
         trial(0, **config),
         workspace,
         cache,
         fidelities=[0.5, 1.0],
-        report=lambda metrics: said.append(f"report {metrics[names.FIDELITY]}"),
-        progress=lambda step, steps: said.append(f"step {step}"),
+        report=lambda metrics: messages.append(f"report {metrics[names.FIDELITY]}"),
+        progress=lambda step, steps: messages.append(f"step {step}"),
         keep_encoder=True,
     )
-    return result, said
+    return result, messages
 
 
-# Ten steps with a checkpoint after every third one and at the pause after the fifth. Which step
-# is drawn does not matter to the test, so it is drawn from a seed that can be set.
+# Ten steps with a checkpoint after every third one and at the evaluation after the fifth. The test
+# holds at any step, so it is drawn at random; the environment may set the seed.
 STEP = random.Random(os.environ.get("HYBRIDIR_KILL_SEED", "0")).randint(1, 9)
 
 
@@ -99,19 +99,19 @@ def test_a_killed_training_ends_with_the_weights_and_figures_of_one_that_was_not
     assert expected[3:7] == ["step 4", "report 0.5", "step 5", "step 6"]
 
     killed = tmp_path / "killed"
-    said = kill_when_it_says(word, trial(0, **config).model_dump_json(), killed, cache)
-    assert said == expected[: len(said)]
+    messages = kill_when_it_says(word, trial(0, **config).model_dump_json(), killed, cache)
+    assert messages == expected[: len(messages)]
     assert not (killed / RESULT).exists()
     result, again = finish(config, killed, cache)
 
-    # The last checkpoint before the kill. It is of step 5 from the pause on, and the pause is
-    # repeated where nothing later was written.
-    done = int(said[-1].split()[1]) if word.startswith("step") else 5
-    kept = max(step for step in (0, 3, 5, 6, 9) if step <= done)
-    if kept == 5:
+    # The last checkpoint before the kill. The evaluation at step 5 is repeated unless a later
+    # checkpoint was written.
+    done = int(messages[-1].split()[1]) if word.startswith("step") else 5
+    checkpoint = max(step for step in (0, 3, 5, 6, 9) if step <= done)
+    if checkpoint == 5:
         assert again == ["report 0.5", *expected[6:]]
     else:
-        assert again == expected[{0: 0, 3: 3, 6: 7, 9: 10}[kept] :]
+        assert again == expected[{0: 0, 3: 3, 6: 7, 9: 10}[checkpoint] :]
     assert repeatable(result.metrics) == repeatable(whole.metrics)
     for file in (
         f"{ENCODER}/model.safetensors",

@@ -26,7 +26,7 @@ def test_the_study_on_real_text_runs_at_miniature_size(
         "confirm.mixing_ratio=[0.0, 1.0]",
         "confirm.seeds=1",
     ]
-    overrides = [part for setting in settings for part in ("--set", setting)]
+    overrides = [argument for setting in settings for argument in ("--set", setting)]
     running = start_study(tmp_path, str(STUDIES / "mlqa_to_xquad.yaml"), *overrides)
     assert running.finish() == 0, running.output
     assert running.output.splitlines()[-1].startswith("report: ")

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.xdist_group("study")
 def disturbed(
     tmp_path_factory: pytest.TempPathFactory, start_study: Any, study_text: str
 ) -> list[Any]:
-    """The study, stopped by Ctrl-C, then killed in the search, and each time gone on with."""
+    """The study, stopped by Ctrl-C, then killed during the search, and resumed each time."""
     folder = tmp_path_factory.mktemp("disturbed")
     (folder / "small.yaml").write_text(study_text)
     trials = folder / "results" / "small" / "run-001" / "trials"
@@ -37,11 +37,11 @@ def disturbed(
     return [first, second, third]
 
 
-def test_ctrl_c_ends_with_130_and_says_how_to_go_on(disturbed: list[Any]) -> None:
+def test_ctrl_c_ends_with_130_and_prints_the_command_to_resume(disturbed: list[Any]) -> None:
     first = disturbed[0]
     assert first.process.returncode == 130
     last = first.output.splitlines()[-1]
-    assert last.startswith("interrupted; go on with: python ")
+    assert last.startswith("interrupted; resume with: python ")
     assert last.endswith("run_sweep.py --resume small")
     assert "Traceback" not in first.output
     assert "confirm:" not in first.output
@@ -62,22 +62,22 @@ def test_the_resumed_study_ends_as_if_nothing_had_happened(disturbed: list[Any])
 def test_a_resumed_study_has_the_metrics_of_an_undisturbed_one_to_the_last_digit(
     disturbed: list[Any], small_study: Any
 ) -> None:
-    ours = _measured(disturbed[2].folder)
-    assert ours == _measured(small_study.folder)
-    assert len(ours) == 6
+    metrics = _measured(disturbed[2].folder)
+    assert metrics == _measured(small_study.folder)
+    assert len(metrics) == 6
 
 
 def test_pain_04_optuna_has_the_proposals_and_states_of_an_undisturbed_study(
     disturbed: list[Any], small_study: Any
 ) -> None:
-    ours, theirs = (
+    resumed, undisturbed = (
         [
             (trial.number, trial.state, trial.params, trial.values, trial.intermediate_values)
             for trial in open_study(_folder(running.folder).journal, "small").trials
         ]
         for running in (disturbed[2], small_study)
     )
-    assert ours == theirs
+    assert resumed == undisturbed
 
 
 def test_pain_03_after_a_resume_mlflow_holds_each_trial_once_and_none_running(
@@ -111,13 +111,13 @@ def _untimed(trial: TrialFolder) -> dict[str, Any]:
 
 
 def _statuses(working_directory: Path) -> dict[str, str]:
-    """The status of each run, by trial, the study itself under its own name; none twice."""
+    """Status of each run by trial, and of the study under its own name; each has one run."""
     client = MlflowClient(f"sqlite:///{working_directory / 'mlflow.db'}")
     (experiment,) = [e for e in client.search_experiments() if e.name != "Default"]
     runs = client.search_runs([experiment.experiment_id])
-    found = {
+    statuses = {
         run.data.tags.get(names.TAG_TRIAL, run.data.tags[names.TAG_STUDY]): run.info.status
         for run in runs
     }
-    assert len(found) == len(runs)
-    return found
+    assert len(statuses) == len(runs)
+    return statuses

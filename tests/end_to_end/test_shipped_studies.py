@@ -1,4 +1,4 @@
-"""The studies that ship, on miniatures of what they name."""
+"""The shipped studies, on miniatures of their data."""
 
 import io
 import json
@@ -16,15 +16,15 @@ from hybridir import names
 from tests.support.layouts import hub
 from tune.folders import Outcome, RunFolder
 from tune.forecast.plan import read_plan, render
-from tune.study.file import STUDIES, load_study
+from tune.study.file import STUDIES, read_study_file
 
 pytestmark = pytest.mark.xdist_group("study")
 
 ROOT = Path(__file__).parents[2]
 TINY = "{layers: 1, hidden_size: 16, intermediate_size: 16, heads: 2, vocabulary: 1000}"
-# Their user names a folder of weights, and one of data.
+# Their user sets a folder of weights and a folder of data.
 WITHOUT_WEIGHTS = ("mlqa_to_xquad", "minilm_ratio", "minilm_temperature", "minilm_data")
-# In the hub's terms a commit is 40 hexadecimal digits.
+# A commit of the hub has 40 hexadecimal digits.
 COMMIT = 40
 PHASES = ("search", "confirm", "baseline")
 SEARCHED = ["search-000", "search-001"]
@@ -57,9 +57,9 @@ for arguments in json.loads(sys.argv[1]):
 
 
 @pytest.mark.parametrize("path", sorted(STUDIES.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_study_that_ships_is_legal_and_pins_what_it_fetches(path: Path) -> None:
+def test_every_shipped_study_is_legal_and_pins_its_downloads(path: Path) -> None:
     local = ["data_root=.", "encoder.path=."] if path.stem in WITHOUT_WEIGHTS else []
-    study = load_study(path, local)
+    study = read_study_file(path, local)
     assert study.name == path.stem
     ratios = {names.BASELINE_RATIOS.get(name) for name in study.baselines}
     ratios |= set(study.confirm.mixing_ratio) if study.confirm else set()
@@ -71,7 +71,7 @@ def test_every_study_that_ships_is_legal_and_pins_what_it_fetches(path: Path) ->
 
 
 def table(path: Path, questions: int) -> Path:
-    """SQuAD translate-train in miniature, as `hybridir data prepare` lays it out."""
+    """SQuAD translate-train in miniature, in the layout of `hybridir data prepare`."""
     rows = [
         {
             "question_id": f"squad-{number}",
@@ -89,10 +89,10 @@ def table(path: Path, questions: int) -> Path:
 
 @dataclass
 class Finished:
-    """The studies, each run to its end in one working directory, and what all of them said."""
+    """The studies, each run to its end in one working directory, and their output."""
 
     folder: Path
-    said: str
+    output: str
 
     def run(self, study: str) -> RunFolder:
         return RunFolder(self.folder / "results" / study / "run-001")
@@ -106,8 +106,8 @@ class Finished:
 def finished(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     folder = tmp_path_factory.mktemp("shipped")
     miracl = hub(folder / "miracl", ["sw", "yo"])
-    one = "{name: xquad-r, languages: [en, th]}"
-    two = f"{one}, {{name: mlqa-r, languages: [de, en]}}"
+    xquad = "{name: xquad-r, languages: [en, th]}"
+    mlqa = "{name: mlqa-r, languages: [de, en]}"
     everywhere = [
         f"train.table.path={table(folder / 'squad.jsonl', 120)}",
         f"data_root={data_root}",
@@ -117,45 +117,45 @@ def finished(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Finis
         f"resources={{cpu: {len(os.sched_getaffinity(0))}, gpu: 0}}",
     ]
     curve = ["confirm.mixing_ratio=[0.0, 1.0]", "confirm.seeds=1"]
-    paper = [*curve, f"report_on=[{one}]", "confirm.at={temperature: 0.05, batch_size: 8}"]
-    own = {
+    paper = [*curve, f"report_on=[{xquad}]", "confirm.at={temperature: 0.05, batch_size: 8}"]
+    by_study = {
         "mbert_ratio": [
             *curve,
-            f"report_on=[{two}, {{name: miracl, folder: {miracl}, split: dev}}]",
+            f"report_on=[{xquad}, {mlqa}, {{name: miracl, folder: {miracl}, split: dev}}]",
             "dev_share=0.2",
             "space.batch_size={choice: [8, 16]}",
             "search.trials=2",
         ],
         "xlmr_paper": paper,
         "labse_paper": paper,
-        # Without pooling, which an encoder that is made here brings itself.
+        # Without pooling, which an encoder from scratch sets itself.
         "minilm_data": [
             *paper,
             "train={lareqa: {name: mlqa-r, languages: [en, de]}, questions: shared}",
             "confirm.data_parts=3",
         ],
         "lareqa_baselines": [
-            f"report_on=[{one}]",
+            f"report_on=[{xquad}]",
             "batch.batch_size=8",
             "baseline_seeds=1",
         ],
     }
     commands: list[list[str]] = []
-    for study, changes in own.items():
-        settings = [part for change in (*everywhere, *changes) for part in ("--set", change)]
+    for study, changes in by_study.items():
+        settings = [word for change in (*everywhere, *changes) for word in ("--set", change)]
         commands.append([str(STUDIES / f"{study}.yaml"), *settings])
     commands.append([*commands[-1], "--plan"])
     commands.append(["--status", "lareqa_baselines"])
     commands.append(["--replay", "lareqa_baselines/baseline-bm25-s0"])
-    kept = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
+    inherited = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
     done = subprocess.run(
         [sys.executable, "-c", RUN_ALL, json.dumps(commands)],
         cwd=folder,
-        env={**kept, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        env={**inherited, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        start_new_session=True,  # Ray's processes are to hear of no signal that is not theirs
+        start_new_session=True,  # signals to the tests do not reach Ray's processes
     )
     assert done.returncode == 0, done.stdout
     return Finished(folder, done.stdout)
@@ -175,7 +175,7 @@ def test_it_runs_to_its_report_at_miniature_size(finished: Finished, study: str)
 
 
 def phases(plan: str) -> dict[str, str]:
-    """The phases of a plan as it is printed, with their number of trials."""
+    """Number of trials by phase of a printed plan."""
     rows = [line.strip("│ ").split() for line in plan.splitlines() if line.startswith("│")]
     return {row[0]: row[2] for row in rows if len(row) > 2 and row[0] in PHASES}
 
@@ -186,13 +186,13 @@ def test_its_plan_names_every_phase_with_its_trials(finished: Finished, study: s
     plan = read_plan(run)
     assert plan is not None
     console = Console(width=120, record=True, file=io.StringIO())
-    for part in render(load_study(run.study_file, []), plan):
-        console.print(part)
+    for block in render(read_study_file(run.study_file, []), plan):
+        console.print(block)
     counted = Counter(name.partition("-")[0] for name in TRIALS[study])
     assert phases(console.export_text()) == {name: str(n) for name, n in counted.items()}
 
 
-def test_miracl_whose_questions_have_no_translations_is_reported_on(finished: Finished) -> None:
+def test_miracl_without_translations_of_questions_is_reported_on(finished: Finished) -> None:
     metrics = finished.outcomes("mbert_ratio")["confirm-a0-s0"].metrics
     assert 0 < metrics["miracl/map_monolingual"] <= 1
     assert 0 < metrics["mlqa-r/map_monolingual"] <= 1
@@ -200,14 +200,14 @@ def test_miracl_whose_questions_have_no_translations_is_reported_on(finished: Fi
 
 
 def test_the_plan_of_the_baselines_is_printed_by_the_command(finished: Finished) -> None:
-    last = finished.said.split("lareqa_baselines: what it will take")[-1].partition("disk:")[0]
+    last = finished.output.split("lareqa_baselines: plan")[-1].partition("disk:")[0]
     assert phases(last) == {"baseline": "7"}
     assert "time: " in last
 
 
 def test_baselines_that_learn_nothing_are_not_trained(finished: Finished) -> None:
     outcomes = finished.outcomes("lareqa_baselines")
-    trained = {name for name, found in outcomes.items() if "train/loss" in found.metrics}
+    trained = {name for name, outcome in outcomes.items() if "train/loss" in outcome.metrics}
     assert set(outcomes) - trained == {"baseline-bm25-s0", "baseline-untrained-s0"}
     shares = {name: outcomes[name].metrics["train/monolingual_share"] for name in trained}
     assert shares["baseline-x-y-s0"] == 0
@@ -215,7 +215,7 @@ def test_baselines_that_learn_nothing_are_not_trained(finished: Finished) -> Non
 
 
 def test_baselines_have_a_status_and_can_be_replayed(finished: Finished) -> None:
-    status = finished.said.rpartition("run-001: finished; 7 COMPLETE")[2]
+    status = finished.output.rpartition("run-001: finished; 7 COMPLETE")[2]
     assert ["baseline", "7", "0", "0", "0", "0", "7"] in map(str.split, status.splitlines())
     assert "baseline-bm25-s0: all" in status
     assert "metrics are the same to the last digit" in status
@@ -224,6 +224,6 @@ def test_baselines_have_a_status_and_can_be_replayed(finished: Finished) -> None
 def test_the_report_shows_all_baselines_together(finished: Finished) -> None:
     report = finished.run("lareqa_baselines").report
     rows = (report / "tables" / "baselines-xquad-r.csv").read_text().splitlines()
-    shown = [row.split(",")[0] for row in rows[1:]]
-    assert shown == ["untrained", "bm25", "en-en", "x-x", "x-x-mono", "x-y", "hybrid"]
+    baselines = [row.split(",")[0] for row in rows[1:]]
+    assert baselines == ["untrained", "bm25", "en-en", "x-x", "x-x-mono", "x-y", "hybrid"]
     assert "Baselines on xquad-r" in (report / "report.html").read_text()

@@ -45,9 +45,9 @@ def runs(client: MlflowClient) -> list[Run]:
 
 @pytest.fixture(scope="module")
 def children(runs: list[Run]) -> dict[str, Run]:
-    found = [run for run in runs if names.TAG_PARENT in run.data.tags]
-    assert len(found) == len(TRIALS)
-    return {run.data.tags[names.TAG_TRIAL]: run for run in found}
+    children = [run for run in runs if names.TAG_PARENT in run.data.tags]
+    assert len(children) == len(TRIALS)
+    return {run.data.tags[names.TAG_TRIAL]: run for run in children}
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +61,8 @@ def test_the_output_ends_with_best_configuration_curve_database_and_report(
     lines = small_study.output.splitlines()
     best = next(index for index, line in enumerate(lines) if line.startswith("best configuration"))
     curve = next(index for index, line in enumerate(lines) if "Confirmed curve" in line)
-    told = [index for index, line in enumerate(lines) if line.startswith("tracking:")]
-    started, database = told  # how to look on is said before the first trial, and at the end
+    # The commands to watch the study are printed before the first trial and at the end.
+    started, database = [i for i, line in enumerate(lines) if line.startswith("tracking:")]
     assert started < next(i for i, line in enumerate(lines) if line.startswith("search: 4"))
     assert best < curve < database < len(lines) - 1
     assert str(small_study.folder / "mlflow.db") in lines[database]
@@ -72,8 +72,8 @@ def test_the_output_ends_with_best_configuration_curve_database_and_report(
     assert (small_study.folder / report).resolve() == (folder.report / "report.html").resolve()
 
 
-def test_nothing_but_lines_about_the_study_is_printed(small_study: Any) -> None:
-    # No banner, no warning of a dependency, and for the failed trial a line, not a traceback.
+def test_only_lines_about_the_study_are_printed(small_study: Any) -> None:
+    # No banner, no warning of a dependency, and for the failed trial a line without a traceback.
     assert "Traceback" not in small_study.output
     first_words = {line.split()[0].rstrip(":") for line in small_study.output.splitlines() if line}
     prose = {word for word in first_words if re.fullmatch(r"[a-zA-Z]\S*", word)}
@@ -83,7 +83,7 @@ def test_nothing_but_lines_about_the_study_is_printed(small_study: Any) -> None:
     }  # fmt: skip
 
 
-def test_the_study_holds_trials_that_ended_in_each_of_the_three_ways(folder: RunFolder) -> None:
+def test_the_study_has_trials_of_all_three_states(folder: RunFolder) -> None:
     states = {trial.name: _outcome(trial)["state"] for trial in folder.trials()}
     assert sorted(states) == sorted(TRIALS)
     # Temperatures 0.05, 1e-40, 0.05, 10, by the study's seed.
@@ -93,7 +93,7 @@ def test_the_study_holds_trials_that_ended_in_each_of_the_three_ways(folder: Run
     assert states["confirm-a0-s0"] == states["confirm-a0.5-s0"] == names.COMPLETE
 
 
-def test_optuna_is_told_what_happened(
+def test_optuna_has_the_states_and_values_of_the_folders(
     folder: RunFolder, optuna_trials: list[optuna.trial.FrozenTrial]
 ) -> None:
     assert len(optuna_trials) == 4
@@ -112,7 +112,7 @@ def test_optuna_is_told_what_happened(
             assert trial.intermediate_values == {}
 
 
-def test_a_stopped_trial_lay_below_the_median_of_those_before_it(
+def test_a_stopped_trial_was_below_the_median_of_earlier_trials(
     optuna_trials: list[optuna.trial.FrozenTrial],
 ) -> None:
     before: list[float] = []
@@ -132,10 +132,10 @@ def test_the_best_configuration_is_that_of_the_best_complete_trial(
     complete = {t.number: t.value for t in optuna_trials if t.state.name == names.COMPLETE}
     best = max(complete, key=lambda number: complete[number] or 0)
     lines = small_study.output.splitlines()
-    found, repeated = [line for line in lines if line.startswith("best configuration")]
-    assert f"trial {best:03d})" in found
-    assert f"{complete[best]:.4f}" in found
-    assert found.startswith(repeated)  # at the end it stands once more, beside the curve
+    after_search, at_end = [line for line in lines if line.startswith("best configuration")]
+    assert f"trial {best:03d})" in after_search
+    assert f"{complete[best]:.4f}" in after_search
+    assert after_search.startswith(at_end)  # printed again beside the curve
 
 
 def test_pain_08_mlflow_holds_one_parent_and_one_child_a_trial(
@@ -188,10 +188,12 @@ def test_pain_09_metrics_are_few_and_all_from_the_vocabulary(children: dict[str,
         assert len(run.data.metrics) <= 30
 
 
-def test_search_trials_never_see_what_is_reported_on(children: dict[str, Run]) -> None:
+def test_search_trials_are_never_evaluated_on_reported_benchmarks(
+    children: dict[str, Run],
+) -> None:
     for name, run in children.items():
-        seen = any(metric.startswith("synthetic-test/") for metric in run.data.metrics)
-        assert seen == name.startswith("confirm")
+        reported = any(metric.startswith("synthetic-test/") for metric in run.data.metrics)
+        assert reported == name.startswith("confirm")
 
 
 def test_parameters_are_numbers_under_their_names(children: dict[str, Run]) -> None:
@@ -212,19 +214,19 @@ def test_complete_trials_have_their_per_query_tables_in_mlflow(
 def test_the_kept_encoder_is_a_model_in_mlflow(
     folder: RunFolder, client: MlflowClient, children: dict[str, Run]
 ) -> None:
-    (kept,) = folder.path.glob("trials/*/encoder")
-    run = children[kept.parent.name]
+    (encoder,) = folder.path.glob("trials/*/encoder")
+    run = children[encoder.parent.name]
     (model,) = client.search_logged_models([run.info.experiment_id])
     assert (model.name, model.status, model.source_run_id) == ("small", "READY", run.info.run_id)
-    files = {path.name for path in kept.iterdir()}
+    files = {path.name for path in encoder.iterdir()}
     assert {
         Path(file.path).name for file in client.list_logged_model_artifacts(model.model_id)
     } == files
 
 
 def test_a_study_leaves_results_and_the_database_and_no_mlruns(small_study: Any) -> None:
-    found = {path.name for path in small_study.folder.iterdir()}
-    assert found == {"small.yaml", "log-0", "results", "mlflow.db", "mlartifacts"}
+    files = {path.name for path in small_study.folder.iterdir()}
+    assert files == {"small.yaml", "log-0", "results", "mlflow.db", "mlartifacts"}
 
 
 def test_no_checkpoint_is_left_and_one_encoder(folder: RunFolder) -> None:
@@ -247,7 +249,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def late_server(small_study: Any, free_port: int) -> Iterator[Any]:
-    """Starts a bare MLflow server in the study's working directory when it is called."""
+    """A function that starts a bare MLflow server in the study's working directory."""
     started: list[subprocess.Popen[bytes]] = []
 
     def serve() -> None:
@@ -275,10 +277,10 @@ def late_server(small_study: Any, free_port: int) -> Iterator[Any]:
         process.wait(timeout=60)
 
 
-def test_a_server_that_comes_late_shows_the_study_and_takes_what_it_missed(
+def test_a_server_that_starts_late_shows_the_study_and_receives_missing_records(
     folder: RunFolder, late_server: Any, free_port: int, tmp_path: Path
 ) -> None:
-    # A copy of the study's folder that no server has heard of.
+    # A copy of the study's folder that has never been tracked.
     copy = RunFolder(tmp_path / "run-001")
     for trial in folder.trials():
         for file in ("config.json", "outcome.json"):
@@ -297,9 +299,9 @@ def test_a_server_that_comes_late_shows_the_study_and_takes_what_it_missed(
         (experiment,) = [e for e in client.search_experiments() if e.name != "Default"]
     except MlflowException as error:  # pragma: no cover
         raise AssertionError("the server does not answer") from error
-    found = client.search_runs([experiment.experiment_id])
+    tracked = client.search_runs([experiment.experiment_id])
     for study in ("small", "late"):
-        runs = [run for run in found if run.data.tags[names.TAG_STUDY] == study]
+        runs = [run for run in tracked if run.data.tags[names.TAG_STUDY] == study]
         (parent,) = [run for run in runs if names.TAG_PARENT not in run.data.tags]
         statuses = {
             run.data.tags[names.TAG_TRIAL]: run.info.status

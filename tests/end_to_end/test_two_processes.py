@@ -11,17 +11,17 @@ import pandas as pd
 import pytest
 
 from hybridir import names
-from hybridir.config.trial import TrialConfig
+from hybridir.config.trial import EvaluationConfig, TrialConfig
 from hybridir.data.synthetic.corpus import synthetic_corpus
-from hybridir.encoder.load import load_encoder
+from hybridir.encoder.load import LoadedEncoder, load_bi_encoder
 from hybridir.encoder.vocabulary import train_tokenizer
 from hybridir.errors import InputError
-from hybridir.retrieval.encode import encode_benchmark
-from hybridir.runtime.distributed import joined
+from hybridir.retrieval import encode_benchmark
+from hybridir.runtime.distributed import init_distributed
 from hybridir.trial.run import ENCODER, RESULT, run_trial
 from tests.hybridir.encoder.test_vocabulary import corpus
 from tests.support.tiny import repeatable, trial
-from tests.support.together import held_port, start, together
+from tests.support.together import reserve_port, run_together, start
 
 STEPS = 10
 
@@ -80,9 +80,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def undisturbed(folder: Path, config: str, cache: str) -> list[Any]:
     """Two equal trials, one after the other in the same two processes."""
-    with held_port() as other:
+    with reserve_port() as second_port:
         workspaces = str(folder / "whole"), str(folder / "again")
-        return together(2, twice, config, *workspaces, cache, other.getsockname()[1])
+        port = second_port.getsockname()[1]
+        return run_together(2, twice, config, *workspaces, cache, port)
 
 
 def test_both_processes_know_the_result_and_the_first_alone_reports(
@@ -106,11 +107,11 @@ def test_pain_12_a_second_trial_in_the_same_processes_gives_the_same_figures(
     assert weights(folder / "whole") == weights(folder / "again")
 
 
-def test_two_processes_come_to_the_figures_of_one(folder: Path, cache: str) -> None:
-    # Equal but for rounding, which ten steps let grow a little; dropout would differ.
+def test_two_processes_reach_the_figures_of_one(folder: Path, cache: str) -> None:
+    # Equal up to rounding, which grows a little over ten steps; dropout would differ.
     config = trial().model_dump_json()
     alone, _, _ = run(config, str(folder / "one"), cache, [], -1)
-    (shared, _, _), _ = together(2, run, config, str(folder / "two"), cache, [], -1)
+    (shared, _, _), _ = run_together(2, run, config, str(folder / "two"), cache, [], -1)
     assert set(shared) == set(alone)
     for name, value in repeatable(alone).items():
         assert shared[name] == pytest.approx(value, abs=5e-3), name
@@ -124,29 +125,29 @@ def test_two_processes_come_to_the_figures_of_one(folder: Path, cache: str) -> N
 
 
 @pytest.mark.parametrize("killed", [[1], [1, 0]], ids=["one", "all"])
-def test_after_a_kill_two_processes_go_on_bit_identically(
+def test_after_a_kill_two_processes_continue_bit_identically(
     undisturbed: list[Any], folder: Path, config: str, cache: str, killed: list[int]
 ) -> None:
     workspace = folder / f"killed-{len(killed)}"
     group = start(2, run, config, str(workspace), cache, killed, 7)
-    codes = group.end()  # the one that is left does not wait for ever
+    codes = group.end()  # a surviving process does not wait for ever
     assert codes[1] == -signal.SIGKILL
     assert (codes[0] == -signal.SIGKILL) == (0 in killed)
     assert (workspace / names.TRIAL_CHECKPOINT).is_file()
     assert not (workspace / RESULT).exists()
 
-    kept = workspace.with_name(f"{workspace.name}-copy")
-    shutil.copytree(workspace, kept)
+    copy = workspace.with_name(f"{workspace.name}-copy")
+    shutil.copytree(workspace, copy)
 
-    first, second = together(2, run, config, str(workspace), cache, [], -1)
+    first, second = run_together(2, run, config, str(workspace), cache, [], -1)
     assert first[1] == [7, 8, 9, 10]  # from the checkpoint of step 6
     whole = undisturbed[0][0]
     assert repeatable(first[0]) == repeatable(whole[0])
     assert first[0] == second[0]
     assert weights(workspace) == weights(folder / "whole")
 
-    # One process alone begins anew: its dropout would be another from here on.
-    _, steps, _ = run(config, str(kept), cache, [], -1)
+    # A single process starts from the beginning, since its dropout would differ from here on.
+    _, steps, _ = run(config, str(copy), cache, [], -1)
     assert steps == list(range(1, STEPS + 1))
 
 
@@ -155,7 +156,7 @@ def test_a_batch_that_two_processes_cannot_share_leaves_no_workspace(
 ) -> None:
     config = trial(batch={"batch_size": 33}).model_dump_json()
     with pytest.raises(InputError, match="batch_size=33 cannot be shared by 2 processes"):
-        together(2, run, config, str(folder / "uneven"), cache, [], -1)
+        run_together(2, run, config, str(folder / "uneven"), cache, [], -1)
     assert not (folder / "uneven").exists()
 
 
@@ -163,25 +164,24 @@ def encoded(cache: str) -> Any:
     benchmark = synthetic_corpus(3, 20, 30).test
     settings = trial().encoder
     tokenizer = train_tokenizer(corpus(), 400)
-    with joined() as processes:
+    with init_distributed() as distributed:
+        encoder = LoadedEncoder(load_bi_encoder(settings, tokenizer, seed=0), tokenizer, settings)
         return encode_benchmark(
-            load_encoder(settings, tokenizer, seed=0),
+            encoder,
             benchmark,
-            tokenizer,
-            settings,
-            batch_tokens=512,
+            EvaluationConfig(batch_tokens=512),
             cache=Path(cache),
-            processes=processes,
+            distributed=distributed,
         )
 
 
-def test_embeddings_computed_by_two_processes_are_those_of_one_to_the_last_bit(
+def test_embeddings_of_two_processes_equal_those_of_one_to_the_last_bit(
     cache: str,
 ) -> None:
     expected = encoded(cache)
-    for found in together(2, encoded, cache):
-        for ours, theirs in zip(found, expected, strict=True):
-            np.testing.assert_array_equal(ours, theirs)
+    for embeddings in run_together(2, encoded, cache):
+        for array, expected_array in zip(embeddings, expected, strict=True):
+            np.testing.assert_array_equal(array, expected_array)
 
 
 def weights(workspace: Path) -> bytes:

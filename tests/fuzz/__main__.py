@@ -1,14 +1,15 @@
-"""Damaged files: every loader takes them or says what is wrong, and leaves nothing behind.
+"""Damaged files: every loader takes them or names the problem, and leaves nothing behind.
 
     python -m tests.fuzz --files 10000 --seed 1
     python -m tests.fuzz --seed 1 --only 4711      # one case again, with its traceback
 
-Each file is a whole input with one to three damages: bytes that are flipped, cut, doubled or from
-elsewhere, values of another type, keys and columns that are gone, numbers without end, brackets
-without end, halves of surrogate pairs. A case passes if the loader returns something whole or
-raises the error that it documents, in time, without a temporary or half-written file.
+Each file is a whole input with one to three damages: flipped, cut, doubled or foreign bytes,
+values of another type, missing keys and columns, endless numbers and brackets, halves of surrogate
+pairs.
+A case passes if the loader returns a complete result or raises the error that it documents, in
+time, without a temporary or half-written file.
 
-Inputs of cases that fail are kept. The last line is the result; the exit code is 1 if anything
+Inputs of failed cases are kept. The last line is the result; the exit code is 1 if anything
 failed.
 """
 
@@ -34,21 +35,21 @@ def main(
     table: Annotated[Path | None, typer.Option(help="Write the table here too.")] = None,
 ) -> None:
     """Load damaged files."""
-    kept = Path(tempfile.mkdtemp(prefix="fuzz-failed-"))
+    failed = Path(tempfile.mkdtemp(prefix="fuzz-failed-"))
     cases: list[Case] = []
     started = time.monotonic()
     numbers = range(files) if only is None else range(only, only + 1)
     for case in run_cases(seed, numbers) if only is None else [run_case(seed, only)]:
         cases.append(case)
         if case.outcome in _FAULTS.values():
-            print(_told(case, seed, kept), flush=True)
+            print(_report(case, seed, failed), flush=True)
         if len(cases) % _PROGRESS == 0:
             seconds = time.monotonic() - started
             print(f"[{len(cases):5d}/{files}] {seconds:.0f} s; {summary(cases)}", flush=True)
     if only is not None:
         print(f"case {only}: {cases[0].outcome}: {cases[0].detail}")
-    if not any(kept.iterdir()):
-        kept.rmdir()
+    if not any(failed.iterdir()):
+        failed.rmdir()
     text = as_table(cases)
     if table:
         table.write_text(text)
@@ -57,10 +58,10 @@ def main(
     sys.exit(any(case.outcome in _FAULTS.values() for case in cases))
 
 
-def _told(case: Case, seed: int, kept: Path) -> str:
-    """One failure, whose input is written before it is told."""
-    folder = kept / str(case.number)
-    if case.loader != "?":  # one that took its process with it would take this one as well
+def _report(case: Case, seed: int, failed: Path) -> str:
+    """Write the input of a failed case; returns its message."""
+    folder = failed / str(case.number)
+    if case.loader != "?":  # a case that ended its process would end this one as well
         run_case(seed, case.number, folder)
         (folder / "detail.txt").write_text(case.detail)
     again = f"python -m tests.fuzz --seed {seed} --only {case.number}"
@@ -69,22 +70,22 @@ def _told(case: Case, seed: int, kept: Path) -> str:
 
 
 def as_table(cases: list[Case]) -> str:
-    """How the cases of each loader ended."""
+    """Number of outcomes of each loader, as a Markdown table."""
     heads = [*OUTCOMES[:2], *_FAULTS]
     lines = [f"| reader of | files | {' | '.join(heads)} |", "|---|" + "---:|" * (1 + len(heads))]
     names = [*(loader.name for loader in LOADERS), "?"]
     for name in names:
-        found = Counter(case.outcome for case in cases if case.loader == name)
-        if found:
-            cells = [found.total(), *(found[outcome] for outcome in OUTCOMES)]
+        counts = Counter(case.outcome for case in cases if case.loader == name)
+        if counts:
+            cells = [counts.total(), *(counts[outcome] for outcome in OUTCOMES)]
             lines.append(f"| {name} | {' | '.join(map(str, cells))} |")
     return "\n".join(lines) + "\n"
 
 
 def summary(cases: list[Case]) -> str:
     """The result in one line."""
-    found = Counter(case.outcome for case in cases)
-    faults = " ".join(f"{name}={found[outcome]}" for name, outcome in _FAULTS.items())
+    counts = Counter(case.outcome for case in cases)
+    faults = " ".join(f"{name}={counts[outcome]}" for name, outcome in _FAULTS.items())
     return f"files={len(cases)} {faults}"
 
 

@@ -1,6 +1,6 @@
-"""Cases one after the other: damage a file, load it, look at what is left.
+"""Cases one after the other: damage a file, load it, look for leftovers.
 
-A case is known by the seed and its number alone, so that it can be repeated without the others.
+Seed and number alone determine a case, so that it can be repeated without the others.
 """
 
 import multiprocessing
@@ -26,7 +26,7 @@ from tests.fuzz.stored import STORED
 
 # For a file of a few kB, which a healthy loader reads in milliseconds.
 SECONDS = 10
-# Behind this a library is stuck where no signal reaches it, and its process is killed.
+# After this a library is stuck where no signal reaches it, and its process is killed.
 _STUCK_SECONDS = 3 * SECONDS
 _MEMORY = 3 * 2**30
 
@@ -38,14 +38,14 @@ _ROUND = tuple(loader for loader in LOADERS for _ in range(loader.weight))
 
 @dataclass(frozen=True)
 class Case:
-    """One damaged input and what came of it.
+    """A damaged input and the outcome of loading it.
 
     Attributes:
         number: of the case.
         loader: name of the loader.
-        file: the file that was damaged.
-        outcome: how it ended; the last three are faults.
-        detail: what the loader said, or the traceback.
+        file: the damaged file.
+        outcome: one of `OUTCOMES`; the last three are faults.
+        detail: message of the loader, or the traceback.
     """
 
     number: int
@@ -65,9 +65,9 @@ def _whole(loader: Loader) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         inner, out = _folders(Path(folder))
         loader.write(inner)
-        found = _contents(inner)
+        files = _contents(inner)
         loader.load(inner, out)
-        return {name: body for name, body in found.items() if not name.endswith(".lock")}
+        return {name: body for name, body in files.items() if not name.endswith(".lock")}
 
 
 def run_case(seed: int, number: int, keep: Path | None = None) -> Case:
@@ -82,24 +82,24 @@ def run_case(seed: int, number: int, keep: Path | None = None) -> Case:
     loader = _loader(seed, number)
     files = dict(_whole(loader))
     name = rng.choice(sorted(files))
-    others = [body for other, body in sorted(files.items()) if other != name]
-    files[name] = damaged(name, files[name], others, rng)
+    splices = [body for file, body in sorted(files.items()) if file != name]
+    files[name] = damaged(name, files[name], splices, rng)
     if keep is not None:
         _write(keep, files)
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         inner, out = _folders(Path(folder))
         _write(inner, files)
         outcome, detail = _load(loader, inner, out)
-        left = _left(loader, files, inner, out, outcome)
-        if left and outcome in ("loaded", "refused"):
-            outcome, detail = "leftover", left
+        leftover = _leftover(loader, files, inner, out, outcome)
+        if leftover and outcome in ("loaded", "refused"):
+            outcome, detail = "leftover", leftover
     return Case(number, loader.name, name, outcome, detail)
 
 
 def _loader(seed: int, number: int) -> Loader:
-    """In every round each loader has as many cases as it has weight, in an order of its own."""
-    number_of_round, place = divmod(number, len(_ROUND))
-    return random.Random(f"{seed}/round {number_of_round}").sample(_ROUND, len(_ROUND))[place]
+    """In every round, in random order, the number of cases of a loader is its weight."""
+    number_of_round, position = divmod(number, len(_ROUND))
+    return random.Random(f"{seed}/round {number_of_round}").sample(_ROUND, len(_ROUND))[position]
 
 
 def _load(loader: Loader, inner: Path, out: Path) -> tuple[Outcome, str]:
@@ -108,7 +108,7 @@ def _load(loader: Loader, inner: Path, out: Path) -> tuple[Outcome, str]:
             loader.load(inner, out)
     except loader.refuses as error:
         readable = str(error).encode(errors="backslashreplace").decode()
-        # What cannot be printed would be a traceback after all.
+        # A message that cannot be printed would be a traceback after all.
         return ("refused" if readable == str(error) != "" else "traceback"), readable
     except Unfinished as error:
         return "leftover", str(error)
@@ -121,14 +121,14 @@ def _load(loader: Loader, inner: Path, out: Path) -> tuple[Outcome, str]:
     return "loaded", ""
 
 
-def _left(
+def _leftover(
     loader: Loader, files: dict[str, bytes], inner: Path, out: Path, outcome: Outcome
 ) -> str:
-    """What a loader should not have left behind or changed, or nothing."""
+    """Files that a loader should not have left behind or changed, or an empty text."""
     now = _contents(inner)
-    parts = [name for name in (*now, *_contents(out)) if name.endswith(".part")]
-    if parts:
-        return f"half-written: {', '.join(parts)}"
+    unfinished = [name for name in (*now, *_contents(out)) if name.endswith(".part")]
+    if unfinished:
+        return f"half-written: {', '.join(unfinished)}"
     if loader.keeps and now != files:
         return "the input was changed"
     written = [name for name in _contents(out) if not name.endswith(".lock")]
@@ -181,18 +181,18 @@ def run_cases(seed: int, numbers: range) -> Iterator[Case]:
     """
     spawn = multiprocessing.get_context("spawn")
     while numbers:
-        here, there = spawn.Pipe(duplex=False)
-        worker = spawn.Process(target=_serve, args=(seed, numbers, there))
+        receiver, sender = spawn.Pipe(duplex=False)
+        worker = spawn.Process(target=_serve, args=(seed, numbers, sender))
         worker.start()
-        there.close()
+        sender.close()
         try:
             for number in numbers:
                 # The first case waits for imports as well.
-                if not here.poll(_STUCK_SECONDS + 120 * (number == numbers.start)):
+                if not receiver.poll(_STUCK_SECONDS + 120 * (number == numbers.start)):
                     yield Case(number, "?", "?", "hang", "stuck where no signal reaches it")
                     break
                 try:
-                    yield here.recv()
+                    yield receiver.recv()
                 except EOFError:
                     worker.join()
                     yield Case(number, "?", "?", "traceback", f"died: {worker.exitcode}")
@@ -204,11 +204,11 @@ def run_cases(seed: int, numbers: range) -> Iterator[Case]:
         finally:
             worker.kill()
             worker.join()
-            here.close()
+            receiver.close()
 
 
-def _serve(seed: int, numbers: range, there: Connection) -> None:
+def _serve(seed: int, numbers: range, sender: Connection) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # warnings of libraries, thousands of them
     for number in numbers:
-        there.send(run_case(seed, number))
+        sender.send(run_case(seed, number))

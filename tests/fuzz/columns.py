@@ -1,4 +1,4 @@
-"""Damage to what tables say: columns of Parquet files, cells of CSV and TSV files."""
+"""Damage to tables: columns of Parquet files, cells of CSV and TSV files."""
 
 import io
 import random
@@ -22,7 +22,7 @@ def parquet(content: bytes, rng: random.Random) -> bytes:
         table = table.remove_column(at)
     elif kind == 1:
         table = table.rename_columns(
-            [f"{other}s" if other == name else other for other in table.column_names]
+            [f"{label}s" if label == name else label for label in table.column_names]
         )
     elif kind == 2:
         table = table.append_column(rng.choice(table.column_names), column)
@@ -30,16 +30,16 @@ def parquet(content: bytes, rng: random.Random) -> bytes:
         table = table.slice(0, 0) if rng.random() < 0.5 else pa.concat_tables([table, table])
     elif kind == 4:
         row = rng.randrange(max(1, len(column)))
-        values = [None if number == row else one for number, one in enumerate(column.to_pylist())]
+        values = [None if n == row else value for n, value in enumerate(column.to_pylist())]
         table = table.set_column(at, name, pa.array(values, column.type))
     else:
-        table = table.set_column(at, name, _other(column, rng))
+        table = table.set_column(at, name, _of_other_type(column, rng))
     file = io.BytesIO()
     pq.write_table(table, file, row_group_size=rng.choice((1, 1000)))
     return file.getvalue()
 
 
-def _other(column: pa.Array, rng: random.Random) -> pa.Array:
+def _of_other_type(column: pa.Array, rng: random.Random) -> pa.Array:
     """As many values of another type."""
     n = len(column)
     texts = [None if value is None else str(value) for value in column.to_pylist()]
@@ -49,7 +49,7 @@ def _other(column: pa.Array, rng: random.Random) -> pa.Array:
             lambda: pa.array(texts, pa.large_string()),
             lambda: pa.array(texts).dictionary_encode(),
             lambda: pa.array([text and text.encode() for text in texts], pa.binary()),
-            # Texts by their type, though not by their bytes.
+            # Typed as texts, but not UTF-8.
             lambda: pa.array([rng.choice(bad) for _ in texts], pa.binary()).view(pa.string()),
             lambda: pa.array([[text] for text in texts], pa.list_(pa.string())),
             lambda: pa.array([{"x": text} for text in texts], pa.struct([("x", pa.string())])),

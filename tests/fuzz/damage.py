@@ -1,4 +1,4 @@
-"""What is done to a file: to its bytes, or to what they mean.
+"""Damage to a file: to its bytes, or to their meaning.
 
 Every choice comes from the generator that is passed on, so that a case can be repeated.
 """
@@ -38,28 +38,28 @@ _YAML = (
 )
 
 
-def damaged(name: str, content: Content, others: list[Content], rng: random.Random) -> Content:
+def damaged(name: str, content: Content, splices: list[Content], rng: random.Random) -> Content:
     """Damage a file once to three times.
 
     Args:
-        name: of the file; its ending says what a damage can know of it.
-        content: what it holds.
-        others: what other files of the same input hold, to be spliced in.
+        name: of the file; its ending chooses a damage that knows the format.
+        content: of the file.
+        splices: content of the other files of the same input.
         rng: decides everything.
     """
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
-        known = _BY_ENDING.get(name.rpartition(".")[2])
-        if known is not None and rng.random() < 0.6:
+        damage = _BY_ENDING.get(name.rpartition(".")[2])
+        if damage is not None and rng.random() < 0.6:
             try:
-                content = known(content, rng)
+                content = damage(content, rng)
                 continue
-            except Exception:  # whatever it is: an earlier damage has left nothing to be known
+            except Exception:  # of any type: an earlier damage has left no such format
                 pass
-        content = _bytes(content, others, rng)
+        content = _bytes(content, splices, rng)
     return content
 
 
-def _bytes(content: Content, others: list[Content], rng: random.Random) -> Content:
+def _bytes(content: Content, splices: list[Content], rng: random.Random) -> Content:
     body = bytearray(content)
     at, to = sorted(rng.randrange(len(body) + 1) for _ in range(2))
     kind = rng.randrange(9)
@@ -80,8 +80,8 @@ def _bytes(content: Content, others: list[Content], rng: random.Random) -> Conte
     elif kind == 6:
         body = bytearray() if rng.random() < 0.2 else body[at:]
     elif kind == 7:
-        other = rng.choice(others) if others else content
-        body[at:to] = other[rng.randrange(len(other) + 1) :]
+        splice = rng.choice(splices) if splices else content
+        body[at:to] = splice[rng.randrange(len(splice) + 1) :]
     else:
         lines = body.split(b"\n")
         first, second = (rng.randrange(len(lines)) for _ in range(2))
@@ -108,7 +108,7 @@ def _yaml(content: Content, rng: random.Random) -> Content:
         lines = content.decode().splitlines(keepends=True)
         lines.insert(rng.randrange(len(lines) + 1), rng.choice(_YAML))
         return "".join(lines).encode()
-    # JSON is YAML, nearly: what only one of them knows is a case of its own.
+    # JSON is nearly YAML; the differences are cases of their own.
     return trees.dumped(trees.changed(yaml.safe_load(content), rng))
 
 
@@ -117,7 +117,7 @@ def _gzip(content: Content, rng: random.Random) -> Content:
 
 
 def _npy(content: Content, rng: random.Random) -> Content:
-    """Change what the header says of the array."""
+    """Change type or shape in the header of the array."""
     wrong = rng.choice((b"'|O'", b"'<f8'", b"'<U9'", b"'<i2'", b"'>i4'", b"'<M8[s]'", b"[]"))
     numbers = rng.choice((b"(0,)", b"(99999999,)", b"()", b"(-1,)", b"(2, 3)", b"(1.5,)"))
     if rng.random() < 0.5:
@@ -133,7 +133,7 @@ def _safetensors(content: Content, rng: random.Random) -> Content:
 
 
 def _torch(content: Content, rng: random.Random) -> Content:
-    """Change one entry of a checkpoint to anything else that is safe to load."""
+    """Change one entry of a checkpoint to another value that is safe to load."""
     state: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True)
     inner: Any = state
     key = rng.choice(list(inner))

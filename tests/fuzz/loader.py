@@ -1,4 +1,4 @@
-"""What is fuzzed: a reader of files, with a small input that is whole."""
+"""A reader of files to fuzz, with a small input that is whole."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from hybridir.errors import InputError
 
 
 class Unfinished(Exception):
-    """What a loader returned or wrote is not whole."""
+    """A loader returned or wrote something incomplete."""
 
 
 @dataclass(frozen=True)
@@ -16,13 +16,13 @@ class Loader:
     """One reader of files.
 
     Attributes:
-        name: what it reads.
+        name: of the format.
         write: writes a whole input into a folder.
-        load: reads that folder; whatever it writes goes to the second one. It looks at what it
-            gets, and raises `Unfinished` if that is not whole.
-        weight: how many of a round's cases it gets.
-        refuses: what it may raise.
-        keeps: whether it leaves its input alone; a cache mends itself.
+        load: reads that folder, writes to a second one, and raises `Unfinished` if its result is
+            incomplete.
+        weight: number of its cases in a round.
+        refuses: errors that it may raise.
+        keeps: whether it leaves its input alone; a cache repairs itself.
     """
 
     name: str

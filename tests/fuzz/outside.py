@@ -1,4 +1,4 @@
-"""Readers of what people bring: data sets, tables, benchmarks, study files."""
+"""Readers of users' files: data sets, tables, benchmarks, study files."""
 
 import dataclasses
 import json
@@ -25,7 +25,7 @@ from hybridir.data.readers.lareqa import (
 from hybridir.data.readers.table import load_table
 from tests.fuzz.loader import Loader, Unfinished
 from tests.support import layouts, miniatures
-from tune.study.file import STUDIES, load_study
+from tune.study.file import STUDIES, read_study_file
 
 ROWS = [
     {
@@ -71,7 +71,7 @@ def _load_hub(folder: Path, out: Path) -> None:
     try:
         _check_pairs(load_hub_table(str(folder), "main", None, "train", {}, None, False))
     finally:
-        shutil.rmtree(out / "datasets", ignore_errors=True)  # the cache of `datasets`, not ours
+        shutil.rmtree(out / "datasets", ignore_errors=True)  # the cache of `datasets`
 
 
 def _lareqa(folder: Path) -> None:
@@ -101,24 +101,24 @@ def _load_beir(split: str, language: str | None, folder: Path, out: Path) -> Non
 def _prepare(name: str, folder: Path, out: Path) -> None:
     if name == "xquad-r":
         # Without checksums, so that the reader itself sees the damage.
-        part = dataclasses.replace(XQUAD_R.parts[0], sha256={}, host="hub")
-        declaration = dataclasses.replace(XQUAD_R, parts=(part,))
+        source = dataclasses.replace(XQUAD_R.sources[0], sha256={}, host="hub")
+        declaration = dataclasses.replace(XQUAD_R, sources=(source,))
         languages: tuple[str, ...] = ("de", "en")
     else:
         declaration, languages = miniatures.MINIATURES[name]
-    manifest = prepare(declaration, out, languages=languages, source=folder)
-    said = json.loads(manifest.read_text("utf-8"))
+    manifest = prepare(declaration, out, languages=languages, from_folder=folder)
+    content = json.loads(manifest.read_text("utf-8"))
     written = miniatures.contents(out)
     del written[manifest.name]
-    if {key: miniatures.sha256(body) for key, body in written.items()} != said["outputs"]:
+    if {key: miniatures.sha256(body) for key, body in written.items()} != content["outputs"]:
         raise Unfinished("an output that its manifest does not describe")
     table = out / f"{declaration.name}.parquet"
-    if table.exists() and load_table(table).digest != said["digest"]:
+    if table.exists() and load_table(table).digest != content["digest"]:
         raise Unfinished("a table that its manifest does not describe")
 
 
 def _study(folder: Path, name: str) -> None:
-    """A study that ships, with what its user has to give."""
+    """A shipped study, with the paths that its user has to name."""
     content = yaml.safe_load((STUDIES / name).read_text("utf-8"))
     content.setdefault("data_root", "data")
     if not content["encoder"].keys() & {"path", "hub", "from_scratch"}:
@@ -127,7 +127,7 @@ def _study(folder: Path, name: str) -> None:
 
 
 def _load_study(folder: Path, out: Path) -> None:
-    load_study(folder / "study.yaml", [])
+    read_study_file(folder / "study.yaml", [])
 
 
 OUTSIDE: tuple[Loader, ...] = (

@@ -1,4 +1,4 @@
-"""Readers of what is kept between runs: caches, checkpoints, embeddings, encoders."""
+"""Readers of files between runs: caches, checkpoints, embeddings, encoders."""
 
 from functools import cache
 from pathlib import Path
@@ -9,7 +9,7 @@ from torch import nn
 
 from hybridir.config.trial import EncoderConfig
 from hybridir.encoder.bi_encoder import BiEncoder
-from hybridir.encoder.load import load_encoder, load_tokenizer
+from hybridir.encoder.load import load_bi_encoder, load_tokenizer
 from hybridir.encoder.save import save_encoder
 from hybridir.encoder.third_party import encoder_settings
 from hybridir.encoder.token_table import prepare_tokens
@@ -28,8 +28,8 @@ _tokenizer = cache(lambda: train_tokenizer(TEXTS, 80))
 def _tokens(folder: Path) -> None:
     expected = [_tokenizer()(text)["input_ids"] for text in TEXTS]
     table = prepare_tokens(TEXTS, _tokenizer(), prefix="", max_length=16, cache=folder)
-    found = [row.tolist() for row in table.take(np.arange(len(table)))]
-    if list(map(len, found)) != list(map(len, expected)):
+    rows = [row.tolist() for row in table.take(np.arange(len(table)))]
+    if list(map(len, rows)) != list(map(len, expected)):
         raise Unfinished("tokens of other texts")
 
 
@@ -63,14 +63,14 @@ def _continue(folder: Path, out: Path) -> None:
 def _encoder(folder: Path) -> None:
     given = {"from_scratch": {"layers": 1, "hidden_size": 16, "intermediate_size": 16, "heads": 2}}
     config = EncoderConfig.model_validate({**given, "query_length": 16, "passage_length": 16})
-    encoder: BiEncoder = load_encoder(config, _tokenizer(), seed=0)
+    encoder: BiEncoder = load_bi_encoder(config, _tokenizer(), seed=0)
     save_encoder(encoder, _tokenizer(), config, folder / "encoder")
 
 
 def _load_encoder(folder: Path, out: Path) -> None:
     config = EncoderConfig.model_validate(encoder_settings(folder / "encoder"))
     tokenizer = load_tokenizer(config, [], "unused", out)
-    encoder = load_encoder(config, tokenizer, seed=0)
+    encoder = load_bi_encoder(config, tokenizer, seed=0)
     if not encoder.dimension > 0:
         raise Unfinished("an encoder without dimensions")
 

@@ -1,4 +1,4 @@
-"""A small run of `make fuzz`; what it looks for is described in `tests.fuzz.__main__`."""
+"""A small run of `make fuzz`; see `tests.fuzz.__main__`."""
 
 from collections import Counter
 
@@ -23,8 +23,8 @@ def test_damaged_files_are_loaded_or_refused_in_time_and_leave_nothing_behind(
 
 
 def test_every_loader_is_tried_as_often_as_its_weight_says(cases: list[Case]) -> None:
-    found = Counter(case.loader for case in cases)
-    assert found == {loader.name: ROUNDS * loader.weight for loader in LOADERS}
+    counts = Counter(case.loader for case in cases)
+    assert counts == {loader.name: ROUNDS * loader.weight for loader in LOADERS}
 
 
 def test_a_case_is_the_same_when_it_is_repeated_by_itself(cases: list[Case]) -> None:

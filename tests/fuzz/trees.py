@@ -1,4 +1,4 @@
-"""Damage to what JSON and YAML files say: a value of another type, a key that is gone."""
+"""Damage to values in JSON and YAML files: another type, a missing key."""
 
 import copy
 import json
@@ -17,19 +17,19 @@ _ODD: tuple[Any, ...] = (
 
 
 def changed(tree: Any, rng: random.Random) -> Any:
-    """A copy of a tree with one place of it changed.
+    """A copy of a tree with one changed entry.
 
     Args:
         tree: of dictionaries, lists and plain values.
-        rng: decides where and what.
+        rng: decides the entry and the change.
     """
     if rng.random() < 0.05:
         return copy.deepcopy(rng.choice(_ODD))
     tree = copy.deepcopy(tree)
-    places = list(_places(tree))
-    if not places:
+    positions = list(_positions(tree))
+    if not positions:
         return copy.deepcopy(rng.choice(_ODD))
-    parent, key = rng.choice(places)
+    parent, key = rng.choice(positions)
     kind = rng.randrange(6)
     if kind == 0:
         del parent[key]
@@ -38,8 +38,8 @@ def changed(tree: Any, rng: random.Random) -> Any:
     elif kind == 1:
         parent.insert(key, copy.deepcopy(parent[key]))
     elif kind == 2:
-        other, inner = rng.choice(places)
-        parent[key] = copy.deepcopy(other[inner])
+        donor, inner = rng.choice(positions)
+        parent[key] = copy.deepcopy(donor[inner])
     elif kind == 3:
         parent[key] = [parent[key]] if rng.random() < 0.5 else {"x": parent[key]}
     elif kind == 4 and isinstance(parent[key], int | float):
@@ -50,14 +50,14 @@ def changed(tree: Any, rng: random.Random) -> Any:
 
 
 def dumped(tree: Any) -> bytes:
-    """As JSON, with everything that Python's encoder takes and a standard does not."""
+    """As JSON, with the values that Python's encoder takes beyond the standard."""
     text = json.dumps(tree)
     return text.replace(json.dumps(_DEEP), "[" * 5000 + "]" * 5000).encode()
 
 
-def _places(tree: Any) -> Any:
+def _positions(tree: Any) -> Any:
     """Every (container, key) of a tree."""
     keys = tree if isinstance(tree, dict) else range(len(tree)) if isinstance(tree, list) else ()
     for key in keys:
         yield tree, key
-        yield from _places(tree[key])
+        yield from _positions(tree[key])

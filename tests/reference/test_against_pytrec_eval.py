@@ -10,8 +10,8 @@ import torch
 
 from hybridir import names
 from hybridir.data.benchmark import Benchmark, build_benchmark
-from hybridir.evaluation.per_query import per_query_table, per_query_table_by
-from hybridir.retrieval.bm25 import bm25_scorer
+from hybridir.evaluation.per_query import per_query_table
+from hybridir.retrieval import bm25_scorer, rank_embeddings, rank_scores
 
 TREC_NAMES = {
     names.AP: "map",
@@ -25,7 +25,7 @@ TREC_NAMES = {
     names.HIT_AT_10: "success_10",
     names.SET_F1: "Rprec",
 }
-ASKED = {
+TREC_MEASURES = {
     *("map", "map_cut_20", "recip_rank", "recall_1,10,100"),
     *("ndcg_cut_10", "success_1,10", "Rprec"),
 }
@@ -56,19 +56,21 @@ def partly_parallel(rng: np.random.Generator) -> Benchmark:
 def expected(benchmark: Benchmark, scores_QN: np.ndarray) -> pd.DataFrame:
     """Give pytrec_eval the exact fp32 scores, one call a pool."""
     offsets, rows = benchmark.relevant_offsets, []
-    bounds = list(zip(benchmark.pools[:-1], benchmark.pools[1:], strict=True))
+    bounds = list(zip(benchmark.pool_offsets[:-1], benchmark.pool_offsets[1:], strict=True))
     pools = {**dict(zip(benchmark.languages, bounds, strict=True)), "all": (0, scores_QN.shape[1])}
     for pool, (start, stop) in pools.items():
         ids = benchmark.passage_ids[start:stop]
         run: dict[str, dict[str, float]] = {}
         qrels: dict[str, dict[str, int]] = {}
         for query, scores in enumerate(scores_QN):
-            rows_of = benchmark.relevant[offsets[query] : offsets[query + 1]]
-            found = {benchmark.passage_ids[n]: 1 for n in rows_of if start <= n < stop}
-            if found:
-                qrels[str(query)] = found
+            relevant = benchmark.relevant[offsets[query] : offsets[query + 1]]
+            in_pool = {benchmark.passage_ids[n]: 1 for n in relevant if start <= n < stop}
+            if in_pool:
+                qrels[str(query)] = in_pool
                 run[str(query)] = dict(zip(ids, scores[start:stop].tolist(), strict=True))
-        for key, values in pytrec_eval.RelevanceEvaluator(qrels, ASKED).evaluate(run).items():
+        for key, values in (
+            pytrec_eval.RelevanceEvaluator(qrels, TREC_MEASURES).evaluate(run).items()
+        ):
             code = benchmark.languages[benchmark.query_languages[int(key)]]
             row = {name: values[trec_name] for name, trec_name in TREC_NAMES.items()}
             rows.append(
@@ -89,7 +91,8 @@ def expected(benchmark: Benchmark, scores_QN: np.ndarray) -> pd.DataFrame:
 def check(benchmark: Benchmark, queries: np.ndarray, passages: np.ndarray) -> None:
     # One block of the same shape: the same product, bit for bit.
     scores = torch.mm(torch.from_numpy(queries), torch.from_numpy(passages).T).numpy()
-    compare(benchmark, per_query_table(benchmark, queries, passages, set(POOLS)), scores)
+    ranks = rank_embeddings(benchmark, queries, passages)
+    compare(benchmark, per_query_table(benchmark, ranks, set(POOLS)), scores)
 
 
 def compare(benchmark: Benchmark, table: pd.DataFrame, scores: np.ndarray) -> None:
@@ -183,4 +186,5 @@ def test_bm25_scores_as_in_pytrec_eval_though_most_passages_tie_at_zero(
     scores = np.empty((len(texts[0]), len(texts[1])), dtype=np.float32)
     bm25_scorer(benchmark)(np.arange(len(scores)), scores)
     assert 0.5 < (scores == 0).mean() < 1
-    compare(benchmark, per_query_table_by(benchmark, bm25_scorer(benchmark)), scores)
+    ranks = rank_scores(benchmark, bm25_scorer(benchmark))
+    compare(benchmark, per_query_table(benchmark, ranks, ()), scores)

@@ -1,4 +1,4 @@
-"""What one tie, one duplicate, one missing gold sentence and one silent language do to figures.
+"""Effects of a tie, a duplicate, a missing gold sentence and a silent language on figures.
 
 Two questions in German and English, three sentences a language in LAReQA's files; every figure is
 worked out by hand. Sentences are ordered by score, equal ones by id, descending, as in trec_eval.
@@ -20,10 +20,11 @@ from hybridir.data.readers.lareqa import load_lareqa_benchmark
 from hybridir.evaluation.language_bias import rank_distance
 from hybridir.evaluation.per_query import per_query_table
 from hybridir.evaluation.summary import macro_mean, summarise
+from hybridir.retrieval import rank_embeddings
 
 # The sentences of each paragraph. One question is asked of each; its first sentence answers it.
 PARAGRAPHS = {"de": [["Nil.", "Rhein."], ["Alpen."]], "en": [["Nile.", "Rhine."], ["Alps."]]}
-# Behind each paragraph stands what is in no sentence.
+# End of each paragraph, outside of all sentences.
 REMAINDER = " ?"
 # Equal sentences have equal scores.
 SCORES = {
@@ -68,14 +69,13 @@ def lareqa(
     paragraphs: dict[str, list[list[str]]] = PARAGRAPHS,
     without_gold: tuple[tuple[str, str], ...] = (),
 ) -> Benchmark:
-    """Write LAReQA's files and load them; answers without gold stand behind all sentences."""
+    """Write LAReQA's files and load them; an answer without gold is at a paragraph's end."""
     for language, texts in paragraphs.items():
         written = []
         for number, sentences in enumerate(texts, start=1):
             starts = np.cumsum([0, *(len(sentence) + 1 for sentence in sentences)]).tolist()
             context = " ".join(sentences) + REMAINDER
-            lost = (f"q{number}", language) in without_gold
-            start = len(context) - 1 if lost else 0
+            start = len(context) - 1 if (f"q{number}", language) in without_gold else 0
             answer = {"text": context[start], "answer_start": start}
             breaks = [
                 [at, at + len(sentence)] for at, sentence in zip(starts, sentences, strict=False)
@@ -90,30 +90,29 @@ def lareqa(
 def figures(
     benchmark: Benchmark, scores: dict[tuple[str, str], dict[str, float]] = SCORES
 ) -> Figures:
-    """Score, rank and average as an evaluation does, with vectors that give these scores."""
-    asked = [
+    """Rank and average as an evaluation does, with vectors that give these scores."""
+    scores_of_queries = [
         scores[question, benchmark.languages[code]]
         for question, code in zip(benchmark.question_ids, benchmark.query_languages, strict=True)
     ]
-    passages = [[of.get(text, 0.0) for of in asked] for text in benchmark.passages]
-    table = per_query_table(
-        benchmark,
-        np.eye(len(asked), dtype=np.float32),
-        np.array(passages, dtype=np.float32),
-        set(benchmark.languages),
-    )
-    headline = summarise(table)
+    queries = np.eye(len(scores_of_queries), dtype=np.float32)
+    passages = [
+        [by_text.get(text, 0.0) for by_text in scores_of_queries] for text in benchmark.passages
+    ]
+    ranks = rank_embeddings(benchmark, queries, np.array(passages, dtype=np.float32))
+    table = per_query_table(benchmark, ranks, set(benchmark.languages))
+    summary = summarise(table)
     distance = F(rank_distance(table)).limit_denominator(1000)
-    assert headline["small/rank_distance"] == pytest.approx(float(distance))
+    assert summary["small/rank_distance"] == pytest.approx(float(distance))
 
     def means(measure: str) -> tuple[F | None, ...]:
-        found = [macro_mean(table, measure, setting) for setting in names.SETTINGS]
+        values = [macro_mean(table, measure, setting) for setting in names.SETTINGS]
         if measure == names.AP:
-            told = [headline.get(f"small/map_{setting}") for setting in names.SETTINGS]
-            assert told == [None if np.isnan(mean) else mean for mean in found]
-        exact = [None if np.isnan(mean) else F(mean).limit_denominator(1000) for mean in found]
+            summarised = [summary.get(f"small/map_{setting}") for setting in names.SETTINGS]
+            assert summarised == [None if np.isnan(mean) else mean for mean in values]
+        exact = [None if np.isnan(mean) else F(mean).limit_denominator(1000) for mean in values]
         assert [float(mean) for mean in exact if mean is not None] == pytest.approx(
-            [mean for mean in found if not np.isnan(mean)], abs=1e-12
+            [mean for mean in values if not np.isnan(mean)], abs=1e-12
         )
         return tuple(exact)
 
@@ -220,12 +219,12 @@ def test_a_language_without_a_query_is_no_part_of_any_mean(tmp_path: Path) -> No
     # Monolingual: German 3/4 alone. Cross-lingual: German to English 3/4 alone.
     # Recall@1: (1 + 0) / 2 in both.
     # Of all: German 3/4, RR (1 + 1/2) / 2, recall@1 (1/2 + 0) / 2, distance (1 + 2) / 2.
-    whole = lareqa(tmp_path)
-    languages = [whole.languages[code] for code in whole.passage_languages]
+    parallel = lareqa(tmp_path)
+    languages = [parallel.languages[code] for code in parallel.passage_languages]
     benchmark = build_benchmark(
         "small",
         [("q1", "de", "?"), ("q2", "de", "?")],
-        zip(whole.passage_ids, languages, whole.passages, strict=True),
+        zip(parallel.passage_ids, languages, parallel.passages, strict=True),
         {
             "q1": {"de-0000-0000-000", "en-0000-0000-000"},
             "q2": {"de-0000-0001-000", "en-0000-0001-000"},

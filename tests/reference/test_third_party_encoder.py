@@ -16,7 +16,8 @@ from hybridir.cli.main import main
 from hybridir.data.benchmark import Benchmark
 from hybridir.data.readers.lareqa import load_lareqa_benchmark
 
-LANGUAGES = ("en", "th", "zh")  # an English vocabulary tells many Thai and Chinese texts not apart
+# An English vocabulary gives many Thai and Chinese texts the same tokens.
+LANGUAGES = ("en", "th", "zh")
 ARTICLES = 4  # of 48
 RECALL = {"recall_at_1": "recall_1", "recall_at_10": "recall_10"}
 MEASURES = {"map": "map", "mrr": "recip_rank", **RECALL}
@@ -32,8 +33,8 @@ def encoder() -> Path:
 
 
 @pytest.fixture(scope="module")
-def part(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """XQuAD-R's first articles in some languages."""
+def first_articles(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data root with the first articles of XQuAD-R in three languages."""
     root = tmp_path_factory.mktemp("data")
     (root / "xquad-r").mkdir()
     for code in LANGUAGES:
@@ -43,12 +44,12 @@ def part(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def scored_elsewhere(
+def pytrec_eval_means(
     benchmark: Benchmark, queries_QD: NDArray[np.float32], passages_ND: NDArray[np.float32]
 ) -> pd.DataFrame:
-    """Means of every setting by pytrec_eval on fp32 scores."""
+    """Means of every setting, computed by pytrec_eval on fp32 scores."""
     scores_QN = queries_QD @ passages_ND.T
-    bounds = [*zip(benchmark.pools[:-1], benchmark.pools[1:], strict=True)]
+    bounds = [*zip(benchmark.pool_offsets[:-1], benchmark.pool_offsets[1:], strict=True)]
     pools = {**dict(zip(benchmark.languages, bounds, strict=True)), "all": (0, len(passages_ND))}
     rows = []
     for pool, (start, stop) in pools.items():
@@ -56,9 +57,9 @@ def scored_elsewhere(
         run: dict[str, dict[str, float]] = {}
         for query in range(len(benchmark.queries)):
             low, high = benchmark.relevant_offsets[query : query + 2]
-            found = [n for n in benchmark.relevant[low:high] if start <= n < stop]
-            if found:
-                qrels[str(query)] = {benchmark.passage_ids[n]: 1 for n in found}
+            relevant = [n for n in benchmark.relevant[low:high] if start <= n < stop]
+            if relevant:
+                qrels[str(query)] = {benchmark.passage_ids[n]: 1 for n in relevant}
                 scores = scores_QN[query, start:stop].tolist()
                 run[str(query)] = dict(zip(benchmark.passage_ids[start:stop], scores, strict=True))
         evaluator = pytrec_eval.RelevanceEvaluator(qrels, {"map", "recip_rank", "recall_1,10"})
@@ -80,12 +81,12 @@ def scored_elsewhere(
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_third_party_encoder_scores_as_with_sentence_transformers_and_pytrec_eval(
-    encoder: Path, part: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    encoder: Path, first_articles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from sentence_transformers import SentenceTransformer
 
     figures = tmp_path / "figures.json"
-    arguments: list[Any] = [encoder, "--benchmark", "xquad-r", "--data-root", part]
+    arguments: list[Any] = [encoder, "--benchmark", "xquad-r", "--data-root", first_articles]
     arguments += ["--json", figures, "--cache", tmp_path / "cache"]
     monkeypatch.setattr(sys, "argv", ["hybridir", "evaluate", *map(str, arguments)])
     with pytest.raises(SystemExit) as ended:
@@ -95,13 +96,13 @@ def test_a_third_party_encoder_scores_as_with_sentence_transformers_and_pytrec_e
     keys = ["setting", "query_language", "pool_language"]
     ours = pd.DataFrame(content["settings"]).set_index(keys)
 
-    benchmark = load_lareqa_benchmark("xquad-r", part / "xquad-r")
+    benchmark = load_lareqa_benchmark("xquad-r", first_articles / "xquad-r")
     model = SentenceTransformer(str(encoder), device="cpu")
     vectors = [
         np.asarray(model.encode(list(texts), normalize_embeddings=True, batch_size=64))
         for texts in (benchmark.queries, benchmark.passages)
     ]
-    theirs = scored_elsewhere(benchmark, *vectors)
+    theirs = pytrec_eval_means(benchmark, *vectors)
     assert len(ours) == len(theirs) == 3 + 6 + 3
     difference = (ours[list(MEASURES)] - theirs).abs()
     # Where two different Thai texts have the same tokens, the batch that a text was in decides

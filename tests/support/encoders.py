@@ -1,4 +1,4 @@
-"""Encoders of several families, small enough to be made in a moment, and texts for them."""
+"""Tiny encoders of several families, and texts for them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +21,7 @@ from transformers import (
     XLMRobertaModel,
 )
 
+from hybridir.config import FromScratchConfig
 from hybridir.encoder.backbone import new_backbone
 
 SMALL = BertConfig(
@@ -53,22 +54,15 @@ MODELS: dict[str, Callable[[], PreTrainedModel]] = {
 
 
 def backbone(seed: int = 0, dropout: float = 0.0) -> PreTrainedModel:
-    """A BERT as a study from scratch makes it."""
+    """A BERT as a trial from scratch makes it."""
+    size = FromScratchConfig(layers=2, hidden_size=16, intermediate_size=32, heads=2)
     return new_backbone(
-        vocabulary=50,
-        layers=2,
-        hidden_size=16,
-        intermediate_size=32,
-        heads=2,
-        max_length=64,
-        pad_token=0,
-        dropout=dropout,
-        seed=seed,
+        size, vocabulary=50, max_length=64, pad_token=0, dropout=dropout, seed=seed
     )
 
 
 def texts(n: int, longest: int = 60, vocabulary: int = 50) -> list[NDArray[np.int32]]:
-    """Random texts without padding tokens, of 2 tokens or more."""
+    """Random texts of 2 tokens or more, without padding tokens."""
     rng = np.random.default_rng(3)
     sizes = rng.integers(2, longest, size=n)
     return [rng.integers(5, vocabulary, size=size, dtype=np.int32) for size in sizes]

@@ -2,23 +2,23 @@
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.support.serving import QuietHandler, listening
 
 TOKEN = "hf_right"
 
 
 @dataclass
 class Hub:
-    """What it was given.
+    """Everything that was uploaded.
 
     Attributes:
         repositories: name -> whether it is private.
         files: repository -> path -> content of its last commit.
-        url: where it listens.
+        url: address of the server.
     """
 
     repositories: dict[str, bool] = field(default_factory=dict)
@@ -31,33 +31,33 @@ def hub() -> Iterator[Hub]:
     """Run a hub on a free port of this machine; it takes `TOKEN` and no other."""
     state = Hub()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             if self.headers.get("Authorization") != f"Bearer {TOKEN}":
-                self._answer(403, {}, **{"X-Error-Message": "this token may not write"})
+                self._answer_json(403, {}, error="this token may not write")
             elif self.path == "/api/repos/create":
-                asked = json.loads(body)
-                name = f"{asked['organization']}/{asked['name']}"
-                private = asked.get("private") or asked.get("visibility") == "private"
+                request = json.loads(body)
+                name = f"{request['organization']}/{request['name']}"
+                private = request.get("private") or request.get("visibility") == "private"
                 new = name not in state.repositories
                 state.repositories.setdefault(name, bool(private))
-                self._answer(200 if new else 409, {"url": f"{state.url}/{name}"})
+                self._answer_json(200 if new else 409, {"url": f"{state.url}/{name}"})
             elif self.path == "/api/validate-yaml":
-                self._answer(200, {"errors": [], "warnings": []})
+                self._answer_json(200, {"errors": [], "warnings": []})
             elif "/preupload/" in self.path:
                 files = [
                     {"path": file["path"], "uploadMode": "regular", "shouldIgnore": False}
                     for file in json.loads(body)["files"]
                 ]
-                self._answer(200, {"files": files, "commitOid": None})
+                self._answer_json(200, {"files": files, "commitOid": None})
             else:
                 self._commit(body)
 
         def do_GET(self) -> None:
             name = self.path.removeprefix("/api/models/")
-            there = name in state.repositories
-            self._answer(200 if there else 404, {"id": name, "sha": "0" * 40, "siblings": []})
+            status = 200 if name in state.repositories else 404
+            self._answer_json(status, {"id": name, "sha": "0" * 40, "siblings": []})
 
         def _commit(self, body: bytes) -> None:
             name = self.path.removeprefix("/api/models/").partition("/commit/")[0]
@@ -68,28 +68,14 @@ def hub() -> Iterator[Hub]:
                 if entry["key"] == "file"
             }
             url = f"{state.url}/{name}/commit/{'1' * 40}"
-            self._answer(200, {"commitUrl": url, "commitOid": "1" * 40, "success": True})
+            self._answer_json(200, {"commitUrl": url, "commitOid": "1" * 40, "success": True})
 
-        def _answer(self, status: int, content: object, **headers: str) -> None:
-            body = json.dumps(content).encode()
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+        def _answer_json(self, status: int, content: object, error: str | None = None) -> None:
+            headers = {"Content-Type": "application/json"}
+            if error:
+                headers["X-Error-Message"] = error
+            self.answer(status, json.dumps(content).encode(), headers)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Nothing: a test's output is its own."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=[0.01], daemon=True)
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with listening(Handler) as url:
+        state.url = url
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -1,4 +1,4 @@
-"""Benchmarks in a folder, in the layouts in which they are published, small enough to check."""
+"""Benchmarks in their published folder layouts, small enough to check by hand."""
 
 import gzip
 import json
@@ -36,25 +36,25 @@ def jsonl(rows: Rows) -> str:
 
 def beir(folder: Path, ending: str = "", split: str = "test", qrels: Rows = QRELS) -> Path:
     """BEIR's layout, with a query of another split."""
-    other: dict[str, object] = {"_id": "q9", "text": "Of another split?", "metadata": {}}
+    of_other_split: dict[str, object] = {"_id": "q9", "text": "Of another split?", "metadata": {}}
     write_text(folder / f"corpus.jsonl{ending}", jsonl([{**p, "metadata": {}} for p in CORPUS]))
-    write_text(folder / f"queries.jsonl{ending}", jsonl([*QUERIES, other]))
+    write_text(folder / f"queries.jsonl{ending}", jsonl([*QUERIES, of_other_split]))
     lines = ["query-id\tcorpus-id\tscore"]
     lines += ["\t".join(str(row[name]) for name in QRELS[0]) for row in qrels]
     write_text(folder / "qrels" / f"{split}.tsv{ending}", "\n".join(lines) + "\n")
     return folder
 
 
-def hub(folder: Path, languages: list[str], corpus_parts: int = 1) -> Path:
+def hub(folder: Path, languages: list[str], corpus_shards: int = 1) -> Path:
     """The layout of mteb/MIRACLRetrieval on the hub."""
     for code in languages:
-        for what, rows in (("corpus", CORPUS), ("queries", QUERIES), ("qrels", QRELS)):
-            parts = corpus_parts if what == "corpus" else 1
-            inside = folder / f"{code}-{what}"
+        for kind, rows in (("corpus", CORPUS), ("queries", QUERIES), ("qrels", QRELS)):
+            n_shards = corpus_shards if kind == "corpus" else 1
+            inside = folder / f"{code}-{kind}"
             inside.mkdir(parents=True)
-            for part in range(parts):
-                table = pa.Table.from_pylist(rows[part::parts])
-                pq.write_table(table, inside / f"dev-{part:05d}-of-{parts:05d}.parquet")
+            for shard in range(n_shards):
+                table = pa.Table.from_pylist(rows[shard::n_shards])
+                pq.write_table(table, inside / f"dev-{shard:05d}-of-{n_shards:05d}.parquet")
     return folder
 
 
@@ -72,6 +72,6 @@ def miracl(folder: Path, languages: list[str], ending: str = ".gz") -> Path:
             {"docid": row["_id"], "title": row["title"], "text": row["text"]} for row in CORPUS
         ]
         corpus = folder / "miracl-corpus" / f"miracl-corpus-v1.0-{code}"
-        for number, part in enumerate((passages[:2], passages[2:])):
-            write_text(corpus / f"docs-{number}.jsonl{ending}", jsonl(part))
+        for number, rows in enumerate((passages[:2], passages[2:])):
+            write_text(corpus / f"docs-{number}.jsonl{ending}", jsonl(rows))
     return folder

@@ -24,7 +24,7 @@ ANSWERS = pa.struct([("text", pa.list_(pa.string())), ("answer_start", pa.list_(
 
 
 def parquet(path: Path, rows: list[dict[str, Any]], **types: pa.DataType) -> None:
-    """Write rows; columns are strings unless a type is given."""
+    """Write rows; columns without a type hold strings."""
     path.parent.mkdir(parents=True, exist_ok=True)
     schema = pa.schema([(name, types.get(name, pa.string())) for name in rows[0]])
     pq.write_table(pa.Table.from_pylist(rows, schema), path)
@@ -66,8 +66,8 @@ def mmarco(root: Path) -> None:
         lines(root / f"data/google/collections/{name}_collection.tsv", *passages)
 
 
-def judged(root: Path, names: tuple[str, ...], key: str) -> None:
-    """Question 1 has passages 10#0 and 11#0, question 2 has 11#0; 12#0 is not relevant."""
+def mteb(root: Path, names: tuple[str, ...], key: str) -> None:
+    """MTEB's layout: passages 11#0 and 10#0 answer question 1, 11#0 question 2, 12#0 none."""
     for name in names:
         parquet(
             root / f"{name}-queries/train-00000-of-00001.parquet",
@@ -79,9 +79,9 @@ def judged(root: Path, names: tuple[str, ...], key: str) -> None:
             [{"query-id": q, "corpus-id": p, "score": score} for q, p, score in qrels],
             score=pa.int64(),
         )
-        for part, keys in enumerate((["10#0", "11#0"], ["12#0"])):
+        for shard, keys in enumerate((["10#0", "11#0"], ["12#0"])):
             parquet(
-                root / f"{name}-corpus/train-0000{part}-of-00002.parquet",
+                root / f"{name}-corpus/train-0000{shard}-of-00002.parquet",
                 [
                     {key: number, "title": f"Title {number}", "text": f"{name} text {number}"}
                     for number in keys
@@ -90,7 +90,9 @@ def judged(root: Path, names: tuple[str, ...], key: str) -> None:
 
 
 def swim_ir(root: Path, passages: str | None = None) -> None:
-    """Two questions on one passage, one on another, in their language unless one is given."""
+    """Two questions on one passage and a third on another; passages are in the questions' language
+    or in `passages`.
+    """
     for code in ("de", "yo"):
         parquet(
             root / f"{code}/train-00000-of-00001.parquet",
@@ -109,7 +111,7 @@ def swim_ir(root: Path, passages: str | None = None) -> None:
 
 
 def xquad_r(root: Path) -> None:
-    """One paragraph of two sentences; its files do not have the SHA-256 of the real ones."""
+    """One paragraph of two sentences; the files have another SHA-256 than the published ones."""
     for code in ("de", "en"):
         context = f"{code} Ann. Bob."
         answer = {"text": "Bob", "answer_start": 8}
@@ -120,7 +122,7 @@ def xquad_r(root: Path) -> None:
         path.write_text(json.dumps({"data": [{"paragraphs": [paragraph]}]}), "utf-8")
 
 
-# Declarations with a miniature, and two or three languages that it is in.
+# Name of a miniature -> its declaration and its languages.
 MINIATURES: dict[str, tuple[Declaration, tuple[str, ...]]] = {
     "squad": (SQUAD, ("de", "en", "zh")),
     "mmarco": (MMARCO, ("de", "en")),
@@ -138,9 +140,9 @@ def write(name: str, root: Path) -> tuple[Declaration, tuple[str, ...]]:
     elif name == "mmarco":
         mmarco(root)
     elif name == "mr-tydi":
-        judged(root, ("arabic", "telugu"), "_id")
+        mteb(root, ("arabic", "telugu"), "_id")
     elif name == "mkqa":
-        judged(root, ("ko", "zh_cn"), "id")
+        mteb(root, ("ko", "zh_cn"), "id")
     elif name == "swim-ir":
         swim_ir(root)
     elif name == "swim-ir-cross":
@@ -149,15 +151,15 @@ def write(name: str, root: Path) -> tuple[Declaration, tuple[str, ...]]:
 
 
 def checked_xquad_r(root: Path) -> Declaration:
-    """Write the miniature of XQuAD-R; its declaration with the SHA-256 of these files."""
+    """Write the miniature of XQuAD-R; returns a declaration with the SHA-256 of its files."""
     xquad_r(root)
     names = ["xquad-r/de.json", "xquad-r/en.json"]
-    part = dataclasses.replace(
-        XQUAD_R.parts[0],
+    source = dataclasses.replace(
+        XQUAD_R.sources[0],
         configs={"de": "de", "en": "en"},
         sha256={name: sha256((root / name).read_bytes()) for name in names},
     )
-    return dataclasses.replace(XQUAD_R, parts=(part,))
+    return dataclasses.replace(XQUAD_R, sources=(source,))
 
 
 def contents(folder: Path) -> dict[str, bytes]:

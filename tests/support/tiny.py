@@ -1,4 +1,4 @@
-"""Tables and configurations that are small enough to be trained in a moment."""
+"""Tiny tables and configurations, trained within seconds."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def pairs_of(rows: Sequence[tuple[str, str, str]]) -> Pairs:
-    """A table of (question id, passage group, language); the texts name the row."""
+    """A table of (question id, passage group, language); texts are made from these."""
     return Pairs(
         question_id=[question for question, _, _ in rows],
         passage_group=[group for _, group, _ in rows],
@@ -27,7 +27,7 @@ def pairs_of(rows: Sequence[tuple[str, str, str]]) -> Pairs:
 
 
 def crossing(questions: int, languages: str, passages: str, prefix: str = "") -> Pairs:
-    """Questions in one language each, in turn, with a passage of their own in another."""
+    """Questions in one language each, in turn; their passages are in another language."""
     codes = languages.split()
     rows = [(f"{prefix}q{n}", f"{prefix}g{n}", codes[n % len(codes)]) for n in range(questions)]
     return replace(pairs_of(rows), passage_language=[passages] * questions)
@@ -45,10 +45,7 @@ def parallel(questions: int, languages: str, prefix: str = "") -> Pairs:
 
 
 def settings(**sections: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a trial of ten steps, some sections changed.
-
-    For example ``settings(batch={"batch_size": 32})``.
-    """
+    """Settings of a trial of ten steps; for changes: ``settings(batch={"batch_size": 32})``."""
     base: dict[str, Any] = {
         "data": {
             "train": {"synthetic": {"languages": 2, "entities": 30}},
@@ -84,7 +81,7 @@ def trial(seed: int = 0, **sections: dict[str, Any]) -> TrialConfig:
 
 
 def repeatable(metrics: dict[str, float]) -> dict[str, float]:
-    """The figures that two runs of one configuration share to the last digit."""
+    """The figures that two runs of a configuration share to the last digit."""
     return {name: value for name, value in metrics.items() if name not in UNREPEATABLE}
 
 

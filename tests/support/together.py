@@ -1,4 +1,4 @@
-"""Several processes of one group, as a launcher would start them."""
+"""A process group, started as a launcher would start it."""
 
 import multiprocessing as mp
 import os
@@ -9,13 +9,13 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-# Processes are forked from one that has loaded everything: a process of its own takes 5 seconds.
+# Processes are forked from a server that has imported everything; a fresh process takes 5 s.
 _FORKED = mp.get_context("forkserver")
 _FORKED.set_forkserver_preload(["hybridir.trial"])
 
 
-def held_port() -> socket.socket:
-    """A port that no one else is given, while the first process may still listen at it."""
+def reserve_port() -> socket.socket:
+    """Reserve a port; the process of rank 0 may still listen at it."""
     holder = socket.socket()
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     holder.bind(("", 0))
@@ -24,12 +24,12 @@ def held_port() -> socket.socket:
 
 @dataclass
 class Group:
-    """Processes that run one function together.
+    """A process group that runs one function.
 
     Attributes:
         processes: by rank.
-        answers: what each sends back, by rank.
-        port: where they meet.
+        answers: connections that bring the results, by rank.
+        port: reserved for the group.
     """
 
     processes: Sequence[BaseProcess]
@@ -37,22 +37,22 @@ class Group:
     port: socket.socket
 
     def results(self) -> list[Any]:
-        """What each process returned; an exception of one of them is raised here."""
-        found: dict[int, Any] = {}
-        while len(found) < len(self.answers):
-            for ready in wait([a for n, a in enumerate(self.answers) if n not in found]):
-                assert isinstance(ready, Connection)
+        """Results by rank; an exception of any process is raised here."""
+        results: dict[int, Any] = {}
+        while len(results) < len(self.answers):
+            for answer in wait([a for n, a in enumerate(self.answers) if n not in results]):
+                assert isinstance(answer, Connection)
                 try:
-                    result = ready.recv()
+                    result = answer.recv()
                 except EOFError:
                     result = RuntimeError("a process ended without an answer")
-                found[self.answers.index(ready)] = result
+                results[self.answers.index(answer)] = result
                 if isinstance(result, Exception):
                     self.kill(range(len(self.processes)))  # they would wait for it
                     self.end()
                     raise result
         self.end()
-        return [result for _, result in sorted(found.items())]
+        return [result for _, result in sorted(results.items())]
 
     def kill(self, ranks: Iterable[int]) -> None:
         for rank in ranks:
@@ -66,15 +66,15 @@ class Group:
         return [process.exitcode for process in self.processes]
 
 
-def start(count: int, function: Callable[..., Any], *arguments: Any) -> Group:
-    """Run ``function(*arguments)``, which must live in a module, in a group of processes."""
-    port = held_port()
+def start(world_size: int, function: Callable[..., Any], *arguments: Any) -> Group:
+    """Run ``function(*arguments)``, which must be importable, in a process group."""
+    port = reserve_port()
     processes, answers = [], []
-    for rank in range(count):
+    for rank in range(world_size):
         answer, sender = _FORKED.Pipe(duplex=False)
         process = _FORKED.Process(
-            target=_member,
-            args=(sender, rank, count, port.getsockname()[1], function, arguments),
+            target=_run_rank,
+            args=(sender, rank, world_size, port.getsockname()[1], function, arguments),
             daemon=True,
         )
         process.start()
@@ -84,26 +84,26 @@ def start(count: int, function: Callable[..., Any], *arguments: Any) -> Group:
     return Group(processes, answers, port)
 
 
-def together(count: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:
-    """Run a function in a group of processes and return what each returned, by rank."""
-    return start(count, function, *arguments).results()
+def run_together(world_size: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+    """Run a function in a process group and return the results by rank."""
+    return start(world_size, function, *arguments).results()
 
 
-def be_member(rank: int, count: int, port: int) -> None:
-    """Tell this process what a launcher would."""
+def set_launcher_environment(rank: int, world_size: int, port: int) -> None:
+    """Set the environment variables that a launcher sets for a process."""
     os.environ.update(
         RANK=str(rank),
-        WORLD_SIZE=str(count),
+        WORLD_SIZE=str(world_size),
         LOCAL_RANK=str(rank),
         MASTER_ADDR="127.0.0.1",
         MASTER_PORT=str(port),
     )
 
 
-def _member(
+def _run_rank(
     sender: Connection,
     rank: int,
-    count: int,
+    world_size: int,
     port: int,
     function: Callable[..., Any],
     arguments: tuple[Any, ...],
@@ -111,7 +111,7 @@ def _member(
     import torch
 
     torch.set_num_threads(1)
-    be_member(rank, count, port)
+    set_launcher_environment(rank, world_size, port)
     try:
         sender.send(function(*arguments))
     except Exception as error:

@@ -1,4 +1,4 @@
-"""What a study leaves in MLflow, and a real server that can be frozen or killed."""
+"""Checks of a study's records in MLflow, and a real server that can be frozen or killed."""
 
 import os
 import signal
@@ -72,14 +72,14 @@ def start(folder: RunFolder, name: str = "search-000") -> TrialFolder:
 
 
 def runs(uri: str, folder: RunFolder) -> list[Run]:
-    """The runs of one folder's study, the parent first, its trials by name."""
+    """The runs of one folder's study: the parent first, then its trials by name."""
     client = MlflowClient(uri)
-    found = client.search_runs([e.experiment_id for e in client.search_experiments()])
-    parents = [r for r in found if r.data.tags.get("hybridir.folder") == str(folder.path)]
+    tracked = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    parents = [r for r in tracked if r.data.tags.get("hybridir.folder") == str(folder.path)]
     if not parents:
         return []
     (parent,) = parents
-    children = [r for r in found if r.data.tags.get(names.TAG_PARENT) == parent.info.run_id]
+    children = [r for r in tracked if r.data.tags.get(names.TAG_PARENT) == parent.info.run_id]
     return [parent, *sorted(children, key=lambda run: run.data.tags[names.TAG_TRIAL])]
 
 
@@ -88,7 +88,7 @@ def statuses(uri: str, folder: RunFolder) -> list[str]:
 
 
 def check_whole(uri: str, folder: RunFolder, outcomes: tuple[Outcome, ...]) -> None:
-    """Each trial has one run, with all that its folder holds."""
+    """Check that each trial has one run, with everything in its folder."""
     client = MlflowClient(uri)
     parent, *children = runs(uri, folder)
     assert parent.info.status == "FINISHED"

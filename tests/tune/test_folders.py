@@ -5,7 +5,15 @@ import pytest
 
 from hybridir import names
 from hybridir.errors import InputError
-from tune.folders import Outcome, RunFolder, TrialFolder, cache_folder, latest_run, new_run, runs
+from tune.folders import (
+    Outcome,
+    RunFolder,
+    TrialFolder,
+    cache_folder,
+    latest_run,
+    list_runs,
+    new_run,
+)
 
 
 def _create(storage: Path) -> str:
@@ -18,14 +26,14 @@ def test_runs_started_at_once_get_folders_of_their_own(tmp_path: Path) -> None:
     assert sorted(created) == [f"run-{number:03d}" for number in range(1, 13)]
 
 
-def test_runs_are_ordered_by_number_and_other_folders_are_no_runs(tmp_path: Path) -> None:
+def test_runs_are_ordered_by_number_and_other_folders_are_ignored(tmp_path: Path) -> None:
     for name in ("run-1000", "run-999", "run-002", "run-old", "notes"):
         (tmp_path / "s" / name).mkdir(parents=True)
-    assert [run.number for run in runs(tmp_path, "s")] == [2, 999, 1000]
+    assert [run.number for run in list_runs(tmp_path, "s")] == [2, 999, 1000]
     assert new_run(tmp_path, "s").path.name == "run-1001"
 
 
-def test_the_latest_run_is_the_newest_that_has_its_settings(tmp_path: Path) -> None:
+def test_the_latest_run_is_the_newest_one_with_settings(tmp_path: Path) -> None:
     for number in range(2):
         run = new_run(tmp_path, "s")
         run.study_file.write_text(f"seed: {number}")
@@ -33,19 +41,19 @@ def test_the_latest_run_is_the_newest_that_has_its_settings(tmp_path: Path) -> N
     assert latest_run(tmp_path, "s").path.name == "run-002"
 
 
-def test_an_unknown_study_is_answered_with_those_that_there_are(tmp_path: Path) -> None:
+def test_the_error_for_an_unknown_study_lists_the_existing_ones(tmp_path: Path) -> None:
     new_run(tmp_path, "mine").study_file.write_text("seed: 0")
-    with pytest.raises(InputError, match=r"no study 'other' under .*; studies there: mine"):
+    with pytest.raises(InputError, match=r"no study 'other' under .*; existing studies: mine"):
         latest_run(tmp_path, "other")
-    with pytest.raises(InputError, match="studies there: none"):
+    with pytest.raises(InputError, match="existing studies: none"):
         latest_run(tmp_path / "nowhere", "other")
 
 
 def test_a_run_has_one_process_at_a_time(tmp_path: Path) -> None:
     run = new_run(tmp_path, "s")
-    with run.held(), pytest.raises(InputError, match="another process"), run.held():
+    with run.lock(), pytest.raises(InputError, match="another process"), run.lock():
         pass
-    with run.held():
+    with run.lock():
         pass
 
 
@@ -53,20 +61,20 @@ def test_an_outcome_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     trial = RunFolder(tmp_path).trial("confirm-a0.5-s1")
     assert trial.outcome is None
     outcome = Outcome(names.FAIL, {"train/loss": 0.5}, "loss nan", "node-1")
-    trial.settle(outcome)
+    trial.finalize(outcome)
     assert trial.outcome == outcome
     assert trial.phase == names.PHASE_CONFIRM
-    assert [found.name for found in RunFolder(tmp_path).trials()] == ["confirm-a0.5-s1"]
+    assert [trial.name for trial in RunFolder(tmp_path).trials()] == ["confirm-a0.5-s1"]
 
 
-def test_settling_drops_the_checkpoint(tmp_path: Path) -> None:
+def test_finalizing_deletes_the_checkpoint(tmp_path: Path) -> None:
     trial = TrialFolder(tmp_path)
     (tmp_path / "checkpoint.pt").touch()
-    trial.settle(Outcome(names.PRUNED, {}))
+    trial.finalize(Outcome(names.PRUNED, {}))
     assert [path.name for path in tmp_path.iterdir()] == ["outcome.json"]
 
 
-def test_the_cache_lies_under_the_storage_or_where_the_environment_says(
+def test_the_cache_is_in_the_storage_unless_the_environment_names_another_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("HYBRIDIR_CACHE", raising=False)

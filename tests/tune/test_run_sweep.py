@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,6 +9,7 @@ import pytest
 import yaml
 
 from hybridir import names
+from tests.support.tiny import ROOT
 from tune import run_sweep
 from tune.folders import Outcome, new_run
 from tune.study.file import STUDIES
@@ -32,7 +34,7 @@ Command = Callable[..., tuple[int, str, str]]
 def command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Command:
-    """Runs the command in this process, in an empty working directory."""
+    """The command, which runs in this process in an empty working directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
@@ -42,8 +44,8 @@ def command(
             run_sweep.run()
         code = ended.value.code
         assert code is None or isinstance(code, int)
-        said = capsys.readouterr()
-        return code or 0, said.out, said.err
+        output = capsys.readouterr()
+        return code or 0, output.out, output.err
 
     return run
 
@@ -54,7 +56,7 @@ def write(folder: Path, **changes: Any) -> str:
 
 
 def refused(command: Command, folder: Path, *arguments: str) -> str:
-    """Run a command that is refused: code 2, a message, no traceback, nothing written."""
+    """Message of a command that is refused with code 2, without a traceback or a file."""
     before = sorted(folder.rglob("*"))
     code, out, err = command(*arguments)
     assert code == 2
@@ -89,7 +91,7 @@ def test_three_mistakes_are_named_in_one_message_by_the_real_command(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "phrases"),
     [
         ({"confirm": {"mixing_ratio": [1.2], "at": {"temperature": 1}}}, ["mixing_ratio=1.2"]),
         (
@@ -97,7 +99,7 @@ def test_three_mistakes_are_named_in_one_message_by_the_real_command(tmp_path: P
                 "space": {"mixing_ratio": {"uniform": [0, 1]}},
                 "search": {"objective": "synthetic-test/map_mean"},
             },
-            ["synthetic-test/map_mean", "tune on what is reported"],
+            ["synthetic-test/map_mean", "tune on reported data"],
         ),
         (
             {"space": {"batch_size": {"choice": [16, 4096]}}, "search": {"trials": 2}},
@@ -117,23 +119,21 @@ def test_three_mistakes_are_named_in_one_message_by_the_real_command(tmp_path: P
     ids=["ratio", "objective", "batch", "data-root", "table", "encoder", "resources"],
 )
 def test_a_study_that_cannot_run_is_refused_before_anything_is_written(
-    command: Command, tmp_path: Path, changes: dict[str, Any], said: list[str]
+    command: Command, tmp_path: Path, changes: dict[str, Any], phrases: list[str]
 ) -> None:
     message = refused(command, tmp_path, write(tmp_path, **changes))
-    for part in said:
-        assert part in message
+    for phrase in phrases:
+        assert phrase in message
 
 
-def test_the_study_on_real_text_says_in_one_line_that_it_needs_an_encoder(
-    command: Command, tmp_path: Path
-) -> None:
+def test_the_error_for_a_missing_encoder_is_one_line(command: Command, tmp_path: Path) -> None:
     study = str(STUDIES / "mlqa_to_xquad.yaml")
     message = refused(command, tmp_path, study, "--set", f"data_root={tmp_path}")
     assert "encoder.path (a local Hugging Face folder)" in message
     assert len(message.splitlines()) == 1
 
 
-def test_a_missing_study_file_is_answered_with_those_that_ship(
+def test_the_error_for_a_missing_study_file_lists_the_shipped_ones(
     command: Command, tmp_path: Path
 ) -> None:
     message = refused(command, tmp_path, "nowhere.yaml")
@@ -158,22 +158,22 @@ def test_an_unknown_study_is_refused(command: Command, tmp_path: Path, option: s
 def test_resume_and_status_take_a_name_alone(
     command: Command, tmp_path: Path, arguments: list[str]
 ) -> None:
-    assert "do not go together" in refused(command, tmp_path, *arguments)
+    assert "cannot be combined" in refused(command, tmp_path, *arguments)
 
 
-def test_a_run_that_another_process_holds_is_not_continued(
+def test_a_run_that_another_process_has_locked_is_not_continued(
     command: Command, tmp_path: Path
 ) -> None:
     run = new_run(tmp_path / "results", "small")
     run.study_file.write_text(yaml.safe_dump(SMALL))
-    with run.held():
+    with run.lock():
         assert "another process" in refused(command, tmp_path, "--resume", "small")
 
 
-def test_the_status_of_a_study_tells_its_trials(command: Command, tmp_path: Path) -> None:
+def test_the_status_of_a_study_lists_its_trials(command: Command, tmp_path: Path) -> None:
     run = new_run(tmp_path / "results", "small")
     run.study_file.write_text(yaml.safe_dump(SMALL))
-    run.trial("search-000").settle(Outcome(names.FAIL, {}, "step 3: loss nan", "node-1"))
+    run.trial("search-000").finalize(Outcome(names.FAIL, {}, "step 3: loss nan", "node-1"))
     code, out, _ = command("--status", "small")
     assert code == 0
     assert "not finished; 1 FAIL" in out
@@ -181,18 +181,18 @@ def test_the_status_of_a_study_tells_its_trials(command: Command, tmp_path: Path
 
 
 def test_settings_are_kept_with_their_overrides_and_read_back(tmp_path: Path) -> None:
-    from tune.study.file import as_yaml, load_study
+    from tune.study.file import as_yaml, read_study_file
 
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(SMALL))
-    study = load_study(tmp_path / "study.yaml", ["seed=3", "training.learning_rate=1.0e-5"])
-    (tmp_path / "kept.yaml").write_text(as_yaml(study))
-    assert load_study(tmp_path / "kept.yaml", []) == study
+    study = read_study_file(tmp_path / "study.yaml", ["seed=3", "training.learning_rate=1.0e-5"])
+    (tmp_path / "written.yaml").write_text(as_yaml(study))
+    assert read_study_file(tmp_path / "written.yaml", []) == study
 
 
-def test_a_relative_path_starts_at_the_working_directory(
+def test_a_relative_path_is_resolved_against_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tune.study.file import load_study
+    from tune.study.file import read_study_file
 
     monkeypatch.chdir(tmp_path)
     reports = ["xquad-r", {"name": "miracl", "folder": "hub"}]
@@ -201,29 +201,29 @@ def test_a_relative_path_starts_at_the_working_directory(
         "report_on": reports,
         "data_root": "data",
     }
-    study = load_study(Path(write(tmp_path, **table)), [])
+    study = read_study_file(Path(write(tmp_path, **table)), [])
     assert [report.folder for report in study.report_on] == [None, tmp_path / "hub"]
     assert study.train.table is not None
     assert study.train.table.path == tmp_path / "pairs.jsonl"
     assert study.data_root == tmp_path / "data"
 
 
-def test_relative_paths_of_a_mixture_start_there_as_well(
+def test_relative_paths_of_a_mixture_are_resolved_in_the_same_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tune.study.file import load_study
+    from tune.study.file import read_study_file
 
     monkeypatch.chdir(tmp_path)
     mix = [{"table": {"path": "a.jsonl"}}, {"lareqa": {"name": "mlqa-r"}}]
     train = {"train": {"mix": mix}, "report_on": [], "data_root": "data"}
-    study = load_study(Path(write(tmp_path, **train)), [])
+    study = read_study_file(Path(write(tmp_path, **train)), [])
     first, second = study.train.sources
     assert first.table is not None
     assert first.table.path == tmp_path / "a.jsonl"
     assert second.lareqa is not None
 
 
-def test_preflight_and_plan_show_what_was_checked_trials_and_time_and_write_nothing(
+def test_preflight_and_plan_show_checks_trials_and_time_and_write_nothing(
     command: Command, tmp_path: Path
 ) -> None:
     study = write(tmp_path)
@@ -235,6 +235,47 @@ def test_preflight_and_plan_show_what_was_checked_trials_and_time_and_write_noth
     assert row.split("│")[2].strip() == "6"
     assert "time:" in out
     assert "disk:" in out
-    # Prepared data are kept, as the study itself would prepare the same.
+    # Prepared data stay, since the study itself would prepare the same.
     assert {path.name for path in tmp_path.iterdir()} <= {"study.yaml", "results"}
     assert {path.name for path in tmp_path.glob("results/*")} <= {"cache"}
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the checkout with modules named like one of the standard library's."""
+    checkout = tmp_path_factory.mktemp("checkout")
+    for folder in ("hybridir", "tune", "analysis", "deploy"):
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / folder, checkout / folder, ignore=ignore)
+    for folder in ("tune", "analysis", "deploy"):
+        shadow = "raise ImportError('it shadows the standard library')\n"
+        (checkout / folder / "statistics.py").write_text(shadow)
+    return checkout
+
+
+@pytest.mark.parametrize(
+    ("command_line", "code", "phrase"),
+    [
+        ("tune/run_sweep.py --help", 0, "Usage: run_sweep.py"),
+        ("analysis/report.py --help", 0, "Usage: report.py"),
+        # These import MLflow, which imports `statistics`.
+        ("tune/run_sweep.py --set resources.cpu=100000", 2, "this machine has"),
+        ("analysis/report.py absent --tracking-uri sqlite:///absent.db", 2, "absent.db"),
+        # This one runs the first one, which refuses the setting.
+        ("deploy/start_or_resume.py {study} --set resources.cpu=100000", 2, "this machine has"),
+    ],
+)
+def test_a_module_beside_a_script_does_not_shadow_the_standard_library(
+    checkout: Path, tmp_path: Path, command_line: str, code: int, phrase: str
+) -> None:
+    study = checkout / "tune" / "studies" / "demo.yaml"
+    script, *arguments = command_line.format(study=study).split()
+    ended = subprocess.run(
+        [sys.executable, str(checkout / script), *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == code, ended.stderr
+    assert phrase in ended.stdout + ended.stderr
+    assert "it shadows the standard library" not in ended.stderr

@@ -1,1 +1,1 @@
-"""The drive of a study, from its start to its report."""
+"""The driver of a study, from its start to its report."""

@@ -1,33 +1,29 @@
 """Ray's events -> the study's folder, its tracking and its narration."""
 
-import math
-import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 from ray.tune.progress_reporter import TrialProgressCallback
 
-from hybridir import names
 from hybridir.config import TrialConfig
 from tune.driver_only import DriverOnly
-from tune.folders import FAILURE, Outcome, RunFolder, TrialFolder
+from tune.folders import FAILURE, RunFolder, TrialFolder
+from tune.outcome import finalize_trial
 from tune.record.tracking import Tracker
-from tune.searching.searcher import failure_reason, final_state
 from tune.space.parameters import Value, describe
 from tune.view.narrator import Narrator
-from tune.worker.trainable import BUDGET_PERCENT, has_failed
 
 
 class StudyCallback(DriverOnly, Callback):
-    """Settles each trial in the driver: its folder first, then tracking, then a line.
+    """Finalizes each trial in the driver: first its folder, then tracking, then a line of output.
 
     Args:
-        folder: of the study.
+        folder: run folder of the study.
         tracker: writes to MLflow.
-        narrator: tells the user.
-        shown: from a trial's configuration to the parameters to print.
+        narrator: reports to the user.
+        parameters_of: selects the parameters to print from a trial's configuration.
     """
 
     def __init__(
@@ -35,17 +31,17 @@ class StudyCallback(DriverOnly, Callback):
         folder: RunFolder,
         tracker: Tracker,
         narrator: Narrator,
-        shown: Callable[[TrialConfig], dict[str, Value]],
+        parameters_of: Callable[[TrialConfig], dict[str, Value]],
     ) -> None:
         self._folder = folder
         self._tracker = tracker
         self._narrator = narrator
-        self._shown = shown
+        self._parameters_of = parameters_of
 
     def on_trial_start(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """Note the trial's begin, and open its run."""
+        """Record the trial's start, and open its MLflow run."""
         folder = self._trial(trial)
         folder.begin()
         self._tracker.start_trial(folder)
@@ -54,86 +50,48 @@ class StudyCallback(DriverOnly, Callback):
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """Settle a trial that ended by itself or was stopped by the scheduler."""
-        self._settle(trial, error=False)
+        """Finalize a trial that ended by itself or that the scheduler stopped."""
+        self._finalize(trial, error=False)
 
     def on_trial_recover(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """Tell that a trial was cut off and will go on."""
+        """Report that a trial was interrupted and will continue."""
         folder = self._trial(trial)
         failure = folder.read(FAILURE)
-        seen = (
+        reason = (
             failure["reason"].strip().splitlines()[-1] if failure else "its process or node died"
         )
-        self._narrator.trial_cut_off(folder, seen)
+        self._narrator.trial_interrupted(folder, reason)
 
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """Settle a trial that failed for good."""
-        self._settle(trial, error=True)
+        """Finalize a trial that failed for good."""
+        self._finalize(trial, error=True)
 
-    def _settle(self, trial: Trial, *, error: bool) -> None:
+    def _finalize(self, trial: Trial, *, error: bool) -> None:
         folder = self._trial(trial)
-        # The searcher has settled a search trial already, before it told Optuna.
-        outcome = folder.outcome or settle(folder, trial.last_result or {}, error)
+        # The searcher has finalized a search trial already, before it told Optuna.
+        outcome = folder.outcome or finalize_trial(folder, trial.last_result or {}, error)
         self._tracker.end_trial(folder)
-        shown = self._shown(self._config(trial))
-        self._narrator.trial_ended(folder, describe(shown), outcome)
+        parameters = self._parameters_of(self._config(trial))
+        self._narrator.trial_ended(folder, describe(parameters), outcome)
 
     def _trial(self, trial: Trial) -> TrialFolder:
-        return self._folder.trial(trial_name(trial))
+        return self._folder.trial(folder_name(trial))
 
     def _config(self, trial: Trial) -> TrialConfig:
         return TrialConfig.model_validate_json(trial.config["trial"]["config"])
 
 
 class Silent(TrialProgressCallback):
-    """Takes the place of Ray's own lines, of which verbosity 0 leaves one: a trial's bare end."""
+    """Replaces Ray's own output; at verbosity 0 Ray still prints a line at a trial's end."""
 
     def _print(self, msg: str) -> None:
         pass
 
 
-def trial_name(trial: Trial) -> str:
-    """The name that the trial's folder bears, such as ``search-003``."""
+def folder_name(trial: Trial) -> str:
+    """Name of the folder of one of Ray's trials, such as ``search-003``."""
     return str(trial.config["trial"]["folder"]).rsplit("/", 1)[-1]
-
-
-def settle(
-    folder: TrialFolder, result: dict[str, Any], error: bool, objectives: Sequence[str] = ()
-) -> Outcome:
-    """Write down how a trial ended.
-
-    Args:
-        folder: the trial's.
-        result: the last that Ray had of it; may be empty.
-        error: whether Ray gave it up.
-        objectives: metrics without a finite value of which the trial has failed.
-    """
-    error = error or has_failed(folder)
-    failure = (folder.read(FAILURE) or {}) if error else {}
-    reason = failure.get("reason", "the worker process died") if error else ""
-    reason = reason or failure_reason(result, objectives)
-    outcome = Outcome(
-        state=final_state(result, error=error or bool(reason)),
-        metrics=_figures(result),
-        reason=reason,
-        host=failure.get("host") or result.get("hostname") or socket.gethostname(),
-    )
-    folder.settle(outcome)
-    return outcome
-
-
-def _figures(result: dict[str, Any]) -> dict[str, float]:
-    """The chosen metrics of a result, without the process ids and times that Ray adds."""
-    return {
-        key: float(value)
-        for key, value in result.items()
-        if ("/" in key or key == names.FIDELITY)
-        and key != BUDGET_PERCENT
-        and isinstance(value, (int, float))
-        and not key.startswith("config/")
-        and math.isfinite(value)
-    }

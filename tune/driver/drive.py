@@ -1,4 +1,4 @@
-"""Drives a study from its start to its report, and tells where everything is."""
+"""Runs a study from its start to its report."""
 
 import shutil
 import sys
@@ -14,24 +14,24 @@ from rich.table import Table
 from analysis.report import write_report
 from hybridir import names
 from hybridir.errors import InputError
-from hybridir.runtime.files import replacing
-from tune.driver.launch import inspect, ready
-from tune.driver.phases import Phases, best_of_confirmation
-from tune.folders import RunFolder, new_run, runs, search_trial
-from tune.forecast.plan import make_plan, read_plan, write_plan
+from hybridir.runtime.files import atomic_write
+from tune.driver.launch import launch, run_preflight
+from tune.driver.phases import PhaseRunner, best_of_confirmation
+from tune.folders import RunFolder, list_runs, new_run, search_trial
+from tune.forecast.plan import measure_plan, read_plan, write_plan
 from tune.readiness.cluster import on_cluster
 from tune.readiness.inputs import Inputs
-from tune.readiness.nodes import trials_at_a_time
-from tune.record.accounting import note_start
-from tune.record.environment import note_environment
+from tune.readiness.nodes import concurrent_trials
+from tune.record.accounting import record_start
+from tune.record.environment import record_environment
 from tune.record.tracking import Tracker, tracking_uri
 from tune.searching.searcher import best_trial, open_study, own_number, pareto_front
 from tune.searching.warm_start import ORIGIN
 from tune.space.parameters import describe
 from tune.study.file import StudyConfig, as_yaml
 from tune.view.narrator import Narrator, duration
-from tune.view.status import curve_table
-from tune.view.watching import watching
+from tune.view.status import confirmed_curve_table
+from tune.view.watching import storage_option, watch_lines
 
 
 def drive(study: StudyConfig, continued: RunFolder | None, console: Console) -> None:
@@ -39,12 +39,12 @@ def drive(study: StudyConfig, continued: RunFolder | None, console: Console) -> 
 
     Args:
         study: the settings.
-        continued: folder of the run to go on with.
-        console: where to tell it.
+        continued: folder of the run to continue; None starts a new run.
+        console: console to print to.
 
     Raises:
-        InputError: if the study cannot run; nothing is written then. Also if the tracking server
-            did not take all of it, which a continuation mends.
+        InputError: if the study cannot run; nothing is written in this case. Also if the tracking
+            server did not accept the whole study; a resume sends the rest.
         typer.Exit: with code 130, after Ctrl-C or SIGTERM.
     """
 
@@ -53,47 +53,47 @@ def drive(study: StudyConfig, continued: RunFolder | None, console: Console) -> 
 
     with ExitStack() as stack:
         if continued:
-            stack.enter_context(continued.held())
-        there = stack.enter_context(ready(study, say))
-        known = read_plan(continued) if continued else None
-        flight = inspect(study, there, known)
+            stack.enter_context(continued.lock())
+        launched = stack.enter_context(launch(study, say))
+        plan = read_plan(continued) if continued else None
+        preflight = run_preflight(study, launched, plan)
         if continued:
-            flight = flight.without_tracking()
-        flight.refuse_problems()
-        say(flight.summary)
-        for warning in flight.warnings:
+            preflight = preflight.without_tracking()
+        preflight.refuse_problems()
+        say(preflight.summary)
+        for warning in preflight.warnings:
             say(f"warning: {warning}")
         if not continued:
-            known = make_plan(study, there.inputs, there.nodes)
-            flight.refuse_shortage(known.needs)
+            plan = measure_plan(study, launched.inputs, launched.nodes)
+            preflight.refuse_shortage(plan.needs)
         # Nothing is written before this line.
         folder = continued or new_run(study.storage, study.name)
         if not continued:
-            stack.enter_context(folder.held())
+            stack.enter_context(folder.lock())
         _introduce(study, folder, console)
         if not continued:
-            with replacing(folder.study_file) as part:
-                part.write_text(as_yaml(study))
-        if known:
-            write_plan(known, folder)
-            low, high = map(duration, known.seconds)
-            say(f"plan: {low} to {high} with {known.at_a_time} trials at a time")
-        note_start(folder)
-        note_environment(folder)
-        # A cluster may grow, so that no number is right.
-        concurrent = 0 if on_cluster() else trials_at_a_time(there.nodes, study.resources)
-        tracker = _run_phases(study, folder, there.inputs, concurrent, console)
+            with atomic_write(folder.study_file) as unfinished:
+                unfinished.write_text(as_yaml(study))
+        if plan:
+            write_plan(plan, folder)
+            low, high = map(duration, plan.seconds)
+            say(f"plan: {low} to {high} with {plan.at_a_time} trials at a time")
+        record_start(folder)
+        record_environment(folder)
+        # 0 on a cluster, which may grow, so that no fixed number is right.
+        concurrent = 0 if on_cluster() else concurrent_trials(launched.nodes, study.resources)
+        tracker = _run_phases(study, folder, launched.inputs, concurrent, console)
         _conclude(study, folder, tracker, console)
 
 
 def _introduce(study: StudyConfig, folder: RunFolder, console: Console) -> None:
     verb = "continuing" if folder.study_file.is_file() else "starting"
     console.print(f"{verb} study {study.name} in {folder.path}", highlight=False, soft_wrap=True)
-    earlier = [run for run in runs(study.storage, study.name) if run.path != folder.path]
+    earlier = [run for run in list_runs(study.storage, study.name) if run.path != folder.path]
     if verb == "starting" and earlier and not earlier[-1].finished:
         console.print(
-            f"note: {earlier[-1].path} is unfinished; --resume {study.name} would have gone on "
-            "with it",
+            f"note: {earlier[-1].path} is unfinished; --resume {study.name} would have continued "
+            "it",
             highlight=False,
             soft_wrap=True,
         )
@@ -102,17 +102,18 @@ def _introduce(study: StudyConfig, folder: RunFolder, console: Console) -> None:
 def _run_phases(
     study: StudyConfig, folder: RunFolder, inputs: Inputs, concurrent: int, console: Console
 ) -> Tracker:
-    """Run what is left of the phases; return what tracked it."""
+    """Run the trials that remain of all phases; return the tracker that recorded them."""
     uri = tracking_uri(study.tracking_uri)
     settings = {**_headline_settings(study), names.CONTAMINATION: inputs.contamination}
     tracker = Tracker(uri, study.name, folder, settings, inputs.data)
     status, tags = "FAILED", {}
     search = study.search is not None
-    for line in watching(folder, study.name, tracker.uri, tracker.view, search=search):
+    for line in watch_lines(folder, study.name, tracker.uri, tracker.view, search=search):
         console.print(line, highlight=False, soft_wrap=True, markup=False)
+    resume = f"python {sys.argv[0]} --resume {study.name}{storage_option(folder)}"
     try:
         with Narrator(console) as narrator:
-            phases = Phases(study, folder, tracker, narrator, concurrent)
+            phases = PhaseRunner(study, folder, tracker, narrator, concurrent)
             point = at = phases.search() if study.search else {}
             if study.confirm:
                 point = at if study.confirm.at == "best" else dict(study.confirm.at)
@@ -126,15 +127,15 @@ def _run_phases(
         status, tags = "FINISHED", {names.TAG_BEST: describe(at) or "no search"}
     except KeyboardInterrupt:
         status = "KILLED"
-        console.print(f"interrupted; go on with: {resume_command(study)}", soft_wrap=True)
+        console.print(f"interrupted; resume with: {resume}", soft_wrap=True)
         raise typer.Exit(130) from None
     finally:
         missing = tracker.finish(status, tags)
     if missing:
         raise InputError(
-            f"the study is done, but the tracking server {tracker.uri} did not take all of it "
-            f"({len(missing)} runs are not whole there); nothing is lost: when it is back, "
-            f"this sends the rest: {resume_command(study)}"
+            f"the study is complete, but the tracking server {tracker.uri} did not accept all of "
+            f"it ({len(missing)} runs are incomplete); nothing is lost: once the server is back, "
+            f"send the rest with: {resume}"
         )
     folder.finish()
     return tracker
@@ -163,13 +164,15 @@ def _drop_encoders(folder: RunFolder, keep: Path | None) -> None:
 
 def _conclude(study: StudyConfig, folder: RunFolder, tracker: Tracker, console: Console) -> None:
     if study.search:
-        _tell_best(open_study(folder.journal, study.name), study.search.objectives, console)
+        _print_best(open_study(folder.journal, study.name), study.search.objectives, console)
     if study.confirm:
-        console.print(curve_table(folder))
+        console.print(confirmed_curve_table(folder))
     report = write_report(study.name, tracker.uri, folder.report, run_id=tracker.run_id)
     search = study.search is not None
-    shown = watching(folder, study.name, tracker.uri, tracker.view, search=search)
-    lines = [f"trials:   {folder.path / 'trials'}", *shown]
+    lines = [
+        f"trials:   {folder.path / 'trials'}",
+        *watch_lines(folder, study.name, tracker.uri, tracker.view, search=search),
+    ]
     if best_of_confirmation(folder):
         lines.append(f"encoder:  hybridir export {folder.path} --out FOLDER")
     lines.append(f"report:   {report}")
@@ -177,12 +180,13 @@ def _conclude(study: StudyConfig, folder: RunFolder, tracker: Tracker, console: 
         console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
-def _tell_best(search: optuna.Study, objectives: Sequence[str], console: Console) -> None:
+def _print_best(search: optuna.Study, objectives: Sequence[str], console: Console) -> None:
     best = best_trial(search)
     if best:
         console.print(f"best configuration: {describe(best.params)}", highlight=False)
     if len(objectives) > 1:
-        table = Table(title="Pareto front: no other trial is better in all", title_justify="left")
+        title = "Pareto front: no other trial is better in all objectives"
+        table = Table(title=title, title_justify="left")
         for column in ("trial", *objectives, "parameters"):
             table.add_column(column)
         for trial in pareto_front(search):
@@ -191,9 +195,3 @@ def _tell_best(search: optuna.Study, objectives: Sequence[str], console: Console
             values = [f"{value:.4f}" for value in trial.values]
             table.add_row(name, *values, describe(trial.params))
         console.print(table)
-
-
-def resume_command(study: StudyConfig) -> str:
-    """The command that goes on with a study."""
-    storage = "" if study.storage == Path("results") else f" --storage {study.storage}"
-    return f"python {sys.argv[0]} --resume {study.name}{storage}"

@@ -1,4 +1,4 @@
-"""What comes before the first trial: the data, Ray, the nodes, the preflight."""
+"""The steps before the first trial: data, Ray, nodes, preflight."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -10,8 +10,8 @@ import ray
 from tune.forecast.estimate import Plan, estimated_needs
 from tune.readiness.cluster import check_resources, start_ray
 from tune.readiness.inputs import Inputs, check_study
-from tune.readiness.nodes import Node, trials_at_a_time, wait_for_nodes
-from tune.readiness.preflight import Preflight, preflight
+from tune.readiness.nodes import Node, concurrent_trials, wait_for_nodes
+from tune.readiness.preflight import Preflight, check_nodes
 from tune.record.tracking import tracking_uri
 from tune.searching.warm_start import find_source
 from tune.study.file import StudyConfig
@@ -20,12 +20,12 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Ready:
-    """A study that can begin.
+class Launched:
+    """A study whose first trial can start.
 
     Attributes:
-        inputs: its data.
-        nodes: the machines that are there for it.
+        inputs: its data and encoder.
+        nodes: the nodes of the cluster.
     """
 
     inputs: Inputs
@@ -33,12 +33,12 @@ class Ready:
 
 
 @contextmanager
-def ready(study: StudyConfig, say: Say) -> Iterator[Ready]:
+def launch(study: StudyConfig, say: Say) -> Iterator[Launched]:
     """Check the data, start or join Ray, and wait for the nodes; Ray ends with the context.
 
     Args:
         study: the settings.
-        say: is told what is waited for.
+        say: prints a line while nodes are missing.
 
     Raises:
         InputError: if the study cannot run. Nothing is written.
@@ -48,27 +48,27 @@ def ready(study: StudyConfig, say: Say) -> Iterator[Ready]:
         find_source(study.storage, study.search.warm_start)
     inputs = check_study(study)
     start_ray()
-    # After Ray, which sets a handler of its own: who asks to stop is obeyed like Ctrl-C.
+    # After Ray, which installs a handler of its own: SIGTERM is handled like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        yield Ready(inputs, wait_for_nodes(study.resources, say))
+        yield Launched(inputs, wait_for_nodes(study.resources, say))
     finally:
         ray.shutdown()
 
 
-def inspect(study: StudyConfig, there: Ready, known: Plan | None) -> Preflight:
-    """Look at every node.
+def run_preflight(study: StudyConfig, launched: Launched, plan: Plan | None) -> Preflight:
+    """Check every node.
 
     Args:
         study: the settings.
-        there: data and nodes.
-        known: the plan of an earlier start, whose measured needs are taken.
+        launched: data and nodes.
+        plan: plan of an earlier start, whose measured needs are used; None estimates them.
     """
-    at_a_time = trials_at_a_time(there.nodes, study.resources)
-    return preflight(
+    at_a_time = concurrent_trials(launched.nodes, study.resources)
+    return check_nodes(
         study,
-        there.nodes,
+        launched.nodes,
         tracking_uri=tracking_uri(study.tracking_uri),
-        training_digest=there.inputs.training_digest,
-        needs=known.needs if known else estimated_needs(study, there.inputs, at_a_time),
+        training_digest=launched.inputs.training_digest,
+        needs=plan.needs if plan else estimated_needs(study, launched.inputs, at_a_time),
     )

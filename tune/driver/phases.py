@@ -1,7 +1,7 @@
-"""The three phases of a study: the search, the confirmation over the mixing ratio, baselines."""
+"""The three phases of a study: search, confirmation over the mixing ratio, baselines."""
 
+import uuid
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import optuna
@@ -13,14 +13,20 @@ from hybridir.data import load_training
 from hybridir.errors import InputError
 from hybridir.export.select import best_confirmed
 from hybridir.runtime.seeds import derive_seed
-from tune.driver.callback import Silent, StudyCallback, settle, trial_name
+from tune.driver.callback import Silent, StudyCallback, folder_name
 from tune.folders import RunFolder, TrialFolder, cache_folder, search_trial
 from tune.record.tracking import Tracker
-from tune.searching.searcher import TruthfulSearcher, best_trial, own_number, score, start_study
-from tune.searching.stopping import Stopping, fidelities
-from tune.searching.warm_start import ORIGIN, note_data, warm_start
+from tune.searching.searcher import (
+    JournalSearcher,
+    best_trial,
+    mean_objective,
+    own_number,
+    start_study,
+)
+from tune.searching.stopping import EarlyStopping, fidelities
+from tune.searching.warm_start import ORIGIN, record_data, warm_start
 from tune.space.parameters import Value, describe, settings_of
-from tune.space.ranges import existing
+from tune.space.ranges import active_parameters
 from tune.space.samplers import make_sampler
 from tune.space.settings import SearchConfig
 from tune.study.baselines import baselines_to_run
@@ -28,21 +34,25 @@ from tune.study.confirmation import ConfirmConfig
 from tune.study.file import StudyConfig
 from tune.view.narrator import Narrator
 from tune.worker.processes import trial_resources
-from tune.worker.trainable import train_trial, trial_spec
+from tune.worker.spec import TrialSpec
+from tune.worker.trainable import train_trial
 
-# The trial itself counts, and knows whether it got further; see `tune.worker.attempts`.
+# Ray retries without limit: the trial counts its own failures, and knows whether it got further;
+# see `tune.worker.attempts`.
 _ALWAYS = -1
+# Distinguishes the attempts of this driver from those of an earlier one.
+_DRIVER = uuid.uuid4().hex
 
 
-class Phases:
+class PhaseRunner:
     """Runs the trials of one study on Ray.
 
     Args:
         study: the settings.
-        folder: where everything is kept; trials that ended there are not repeated.
+        folder: run folder; trials that ended there are not repeated.
         tracker: writes to MLflow.
-        narrator: tells the user.
-        concurrent: see `TruthfulSearcher`.
+        narrator: reports to the user.
+        concurrent: see `JournalSearcher`.
     """
 
     def __init__(
@@ -63,13 +73,13 @@ class Phases:
         """Search the space.
 
         Returns:
-            The parameters of the best trial that had the whole budget.
+            The parameters of the best trial with the whole budget.
 
         Raises:
-            InputError: if no trial did.
+            InputError: if no trial completed.
         """
         search = self._study.search
-        assert search is not None, "asked for only where there is a search"
+        assert search is not None, "called only if the study has a search"
         optuna_study = start_study(
             self._folder.journal, self._study.name, search.objectives, self._study.space
         )
@@ -78,14 +88,15 @@ class Phases:
             "train": data.pairs.digest,
             **({names.DEV: data.dev.digest} if data.dev else {}),
         }
-        note_data(optuna_study, digests)
-        first: list[dict[str, Value]] = []
+        record_data(optuna_study, digests)
+        proposals: list[dict[str, Value]] = []
         if search.warm_start:
             start = warm_start(optuna_study, self._study, self._folder)
-            self._narrator.say(start.told)
-            first = start.first
+            self._narrator.say(start.message)
+            proposals = start.proposals
         shares = fidelities(search.scheduler, search.first_rung, search.reduction)
-        searcher = self._searcher(search, optuna_study, shares, first)
+        searcher = self._searcher(search, optuna_study, shares, proposals)
+        searcher.recover()
         if searcher.remaining > 0:
             self._narrator.phase(
                 names.PHASE_SEARCH,
@@ -93,11 +104,11 @@ class Phases:
                 f"{search.sampler} over {', '.join(self._study.space)}, maximises "
                 f"{' and '.join(search.objectives)}",
                 search.objectives,
-                _standing_best(optuna_study),
+                _best_so_far(optuna_study),
             )
             scheduler = None
             if search.scheduler != "none":
-                scheduler = Stopping(
+                scheduler = EarlyStopping(
                     searcher,
                     search.scheduler,
                     search.objectives[0],
@@ -106,7 +117,7 @@ class Phases:
                 )
             self._fit(
                 names.PHASE_SEARCH,
-                lambda config: existing(settings_of(config), self._study.space),
+                lambda config: active_parameters(settings_of(config), self._study.space),
                 ray_tune.TuneConfig(
                     search_alg=searcher, scheduler=scheduler, num_samples=searcher.remaining
                 ),
@@ -115,13 +126,14 @@ class Phases:
         best = best_trial(optuna_study)
         if best is None:
             raise InputError(
-                f"no search trial went to its end; the reasons are in {self._folder.path}/trials"
+                f"no search trial completed; the reasons are in {self._folder.path}/trials"
             )
         number = own_number(best)
-        where = best.user_attrs[ORIGIN] if number is None else f"trial {number:03d}"
-        what = search.objectives[0] if len(search.objectives) == 1 else "mean of the objectives"
+        trial = best.user_attrs[ORIGIN] if number is None else f"trial {number:03d}"
+        metric = search.objectives[0] if len(search.objectives) == 1 else "mean of the objectives"
         self._narrator.say(
-            f"best configuration: {describe(best.params)}  ({what} {score(best):.4f}, {where})"
+            f"best configuration: {describe(best.params)}  "
+            f"({metric} {mean_objective(best):.4f}, {trial})"
         )
         return dict(best.params)
 
@@ -130,23 +142,22 @@ class Phases:
         search: SearchConfig,
         optuna_study: optuna.Study,
         shares: list[float],
-        first: list[dict[str, Value]],
-    ) -> TruthfulSearcher:
+        proposals: list[dict[str, Value]],
+    ) -> JournalSearcher:
         seed = derive_seed(self._study.seed, "sampler")
-        return TruthfulSearcher(
+        return JournalSearcher(
             optuna_study,
+            self._folder,
             self._study.space,
-            search.objectives,
-            search.trials,
+            search,
             sampler=lambda number: make_sampler(
                 search.sampler,
                 self._study.space,
                 seed=seed,
                 number=number,
                 startup_trials=search.startup_trials,
-                fixed=first[number] if number < len(first) else None,
+                fixed=proposals[number] if number < len(proposals) else None,
             ),
-            folder=lambda number: self._folder.trial(search_trial(number)),
             make_spec=lambda number, parameters: self._spec(
                 search_trial(number),
                 self._study.trial(
@@ -156,14 +167,17 @@ class Phases:
                 ),
                 shares,
             ),
-            settle=partial(settle, objectives=search.objectives),
             concurrent=self._concurrent,
         )
 
     def confirm(self, at: dict[str, Value]) -> None:
-        """Measure the curve over the mixing ratio, several seeds each, on what is reported."""
+        """Measure the curve over the mixing ratio on the reported benchmarks, with several seeds.
+
+        Args:
+            at: the other parameters.
+        """
         confirm = self._study.confirm
-        assert confirm is not None, "asked for only where there is a confirmation"
+        assert confirm is not None, "called only if the study has a confirmation"
         specs = []
         # Seed by seed, so that an interrupted confirmation has whole curves.
         for index, repeat in enumerate(self._study.repeats):
@@ -181,12 +195,16 @@ class Phases:
             names.PHASE_CONFIRM,
             specs,
             f"mixing ratio {', '.join(f'{r:g}' for r in confirm.mixing_ratio)} with "
-            f"{_often(confirm)}, at {describe(_others(at)) or 'the study defaults'}",
+            f"{_repetitions(confirm)}, at {_describe_without_ratio(at)}",
             lambda config: {names.MIXING_RATIO: config.batch.mixing_ratio},
         )
 
     def baselines(self, at: dict[str, Value]) -> None:
-        """Measure what hybrid batches are held against, but for what is confirmed already."""
+        """Measure the baselines of hybrid batches, except those that the confirmation trains.
+
+        Args:
+            at: the parameters of trained baselines, except their kind of batches.
+        """
         specs = [
             self._spec(baseline.trial, baseline.config(self._study, at), [1.0])
             for baseline in baselines_to_run(self._study)
@@ -195,8 +213,7 @@ class Phases:
         self._measure(
             names.PHASE_BASELINE,
             specs,
-            f"{', '.join(self._study.baselines)}, trained at "
-            f"{describe(_others(at)) or 'the study defaults'}",
+            f"{', '.join(self._study.baselines)}, trained at {_describe_without_ratio(at)}",
             lambda config: (
                 {"retriever": config.retriever}
                 if config.retriever != "trained"
@@ -208,46 +225,50 @@ class Phases:
         self,
         phase: str,
         specs: list[dict[str, Any]],
-        what: str,
-        shown: Callable[[TrialConfig], dict[str, Value]],
+        description: str,
+        parameters_of: Callable[[TrialConfig], dict[str, Value]],
     ) -> None:
         """Run trials that are all known beforehand."""
         if specs:
-            self._narrator.phase(phase, len(specs), what)
+            self._narrator.phase(phase, len(specs), description)
             trials = ray_tune.grid_search([spec["trial"] for spec in specs])
-            self._fit(phase, shown, ray_tune.TuneConfig(), {"trial": trials})
+            self._fit(phase, parameters_of, ray_tune.TuneConfig(), {"trial": trials})
 
     def _spec(
         self, name: str, config: TrialConfig, fidelities: list[float], keep_encoder: bool = False
     ) -> dict[str, Any]:
-        folder, asked = self._folder.trial(name), self._study.resources
+        folder, resources = self._folder.trial(name), self._study.resources
         folder.write(names.ARTIFACT_CONFIG, config.model_dump(mode="json"))
-        return trial_spec(
-            folder=folder.path,
-            cache=cache_folder(self._study.storage),
+        spec = TrialSpec(
+            folder=str(folder.path.resolve()),
+            cache=str(cache_folder(self._study.storage).resolve()),
             config=config.model_dump_json(),
-            fidelities=fidelities,
+            fidelities=tuple(fidelities),
             keep_encoder=keep_encoder,
-            cpu=asked.cpu,
-            gpu=asked.gpu,
-            processes=asked.processes,
-            max_failures=asked.max_failures,
+            cpu=resources.cpu,
+            gpu=resources.gpu,
+            processes=resources.processes,
+            max_failures=resources.max_failures,
+            driver=_DRIVER,
         )
+        return spec.as_ray_config()
 
     def _fit(
         self,
         phase: str,
-        shown: Callable[[TrialConfig], dict[str, Value]],
+        parameters_of: Callable[[TrialConfig], dict[str, Value]],
         tune_config: ray_tune.TuneConfig,
         param_space: dict[str, Any],
     ) -> None:
         tune_config.reuse_actors = True
-        tune_config.trial_name_creator = trial_name
-        tune_config.trial_dirname_creator = trial_name
-        asked = self._study.resources
-        resources = trial_resources(cpu=asked.cpu, gpu=asked.gpu, processes=asked.processes)
+        tune_config.trial_name_creator = folder_name
+        tune_config.trial_dirname_creator = folder_name
+        resources = self._study.resources
+        bundles = trial_resources(
+            cpu=resources.cpu, gpu=resources.gpu, processes=resources.processes
+        )
         ray_tune.Tuner(
-            ray_tune.with_resources(train_trial, resources),
+            ray_tune.with_resources(train_trial, bundles),
             param_space=param_space,
             tune_config=tune_config,
             run_config=ray_tune.RunConfig(
@@ -255,7 +276,7 @@ class Phases:
                 storage_path=str(self._folder.ray.resolve()),
                 failure_config=ray_tune.FailureConfig(max_failures=_ALWAYS),
                 callbacks=[
-                    StudyCallback(self._folder, self._tracker, self._narrator, shown),
+                    StudyCallback(self._folder, self._tracker, self._narrator, parameters_of),
                     Silent(),
                 ],
                 verbose=0,
@@ -264,29 +285,32 @@ class Phases:
 
 
 def best_of_confirmation(folder: RunFolder) -> TrialFolder | None:
-    """The confirmed trial of the first seed with the best dev mAP, whose encoder is worth keeping.
+    """The confirmed trial of the first seed with the best dev mAP, whose encoder is kept.
 
-    The benchmarks that are reported on have no say in it. None without a development benchmark.
+    The reported benchmarks do not influence the choice. None without a development benchmark.
     """
     best = best_confirmed(folder.path / names.RUN_TRIALS)
     return TrialFolder(best) if best else None
 
 
-def _standing_best(study: optuna.Study) -> tuple[float, str] | None:
-    """Value and name of the best trial that an earlier driver left, or a warm start brought."""
+def _best_so_far(study: optuna.Study) -> tuple[float, str] | None:
+    """Value and name of the best trial of an earlier driver or a warm start."""
     best = best_trial(study)
     if best is None:
         return None
     number = own_number(best)
-    return score(best), best.user_attrs[ORIGIN] if number is None else search_trial(number)
+    return mean_objective(best), best.user_attrs[ORIGIN] if number is None else search_trial(
+        number
+    )
 
 
-def _often(confirm: ConfirmConfig) -> str:
+def _repetitions(confirm: ConfirmConfig) -> str:
     seeds = f"{confirm.seeds} seed{'s' if confirm.seeds > 1 else ''} each"
     if confirm.data_parts is None:
         return seeds
     return f"{seeds} on each of {confirm.data_parts} parts of the data"
 
 
-def _others(parameters: dict[str, Value]) -> dict[str, Value]:
-    return {name: value for name, value in parameters.items() if name != names.MIXING_RATIO}
+def _describe_without_ratio(parameters: dict[str, Value]) -> str:
+    without = {name: value for name, value in parameters.items() if name != names.MIXING_RATIO}
+    return describe(without) or "the study defaults"

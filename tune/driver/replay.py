@@ -1,4 +1,4 @@
-"""Runs one trial again, without Ray, and compares its figures."""
+"""Repeats one trial without Ray, and compares its figures."""
 
 import json
 import os
@@ -15,36 +15,38 @@ from hybridir import names
 from hybridir.errors import InputError
 from tune.folders import Outcome, RunFolder, TrialFolder, cache_folder
 from tune.record.environment import environment, environment_at
-from tune.study.file import load_study
+from tune.study.file import read_study_file
 from tune.study.resources import ResourcesConfig
-from tune.worker.standalone import run_once
+from tune.worker.spec import TrialSpec
+from tune.worker.standalone import run_standalone
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LAST_LINES = 12
 
 
 def replay(folder: RunFolder, trial: str, console: Console) -> bool:
-    """Run a finished trial again and print its figures then and now.
+    """Run an ended trial again and print its figures then and now.
 
-    On the same versions and hardware all figures are the same to the last digit, except those of
-    `names.UNREPEATABLE`, which are left out. A trial that was stopped is run to where it was.
+    On the same versions and hardware all figures agree to the last digit, except those of
+    `names.UNREPEATABLE`, which are left out. A stopped trial runs to the share of the budget at
+    which it was stopped.
 
     Args:
-        folder: run of the study.
+        folder: run folder of the study.
         trial: name of the trial, such as ``search-003``.
-        console: where to.
+        console: console to print to.
 
     Returns:
-        Whether all is the same.
+        Whether all figures agree.
 
     Raises:
         InputError: if there is no such trial, or it has not ended.
     """
-    found, outcome = _ended(folder, trial)
-    study = load_study(folder.study_file, [])
-    _say(console, f"replaying {trial} of {folder.path}, {outcome.state} then on {outcome.host}")
+    trial_folder, outcome = _ended(folder, trial)
+    study = read_study_file(folder.study_file, [])
+    _say(console, f"replaying {trial} of {folder.path}: {outcome.state} on {outcome.host}")
     last, reason = _run_again(
-        found, outcome, study.resources, cache_folder(folder.path.parent.parent)
+        trial_folder, outcome, study.resources, cache_folder(folder.path.parent.parent)
     )
     then, now = (
         {name: value for name, value in metrics.items() if name not in names.UNREPEATABLE}
@@ -54,7 +56,7 @@ def replay(folder: RunFolder, trial: str, console: Console) -> bool:
         same = outcome.reason == reason
         _say(console, f"then: {outcome.reason or 'did not fail'}")
         _say(console, f"now:  {reason or 'did not fail'}")
-        verdict = "it fails in the same way" if same else "it ends in another way"
+        verdict = "fails in the same way" if same else "ends differently"
     else:
         different = sorted(k for k in then.keys() | now.keys() if then.get(k) != now.get(k))
         same = not different
@@ -66,7 +68,7 @@ def replay(folder: RunFolder, trial: str, console: Console) -> bool:
         )
     _say(console, f"{trial}: {verdict}")
     if not same:
-        for line in _explain(folder, found, outcome):
+        for line in _differences(folder, trial_folder, outcome):
             _say(console, line)
     return same
 
@@ -80,9 +82,9 @@ def _ended(folder: RunFolder, name: str) -> tuple[TrialFolder, Outcome]:
     ended = [trial.name for trial in trials.values() if trial.outcome]
     outcome = trials[name].outcome if name in trials else None
     if outcome is None:
-        problem = "has not ended" if name in trials else "is not there"
+        problem = "has not ended" if name in trials else "does not exist"
         raise InputError(
-            f"trial {name!r} {problem} in {folder.path}; trials that have ended: "
+            f"trial {name!r} {problem} in {folder.path}; ended trials: "
             f"{', '.join(ended) or 'none'}"
         )
     return trials[name], outcome
@@ -91,25 +93,23 @@ def _ended(folder: RunFolder, name: str) -> tuple[TrialFolder, Outcome]:
 def _run_again(
     trial: TrialFolder, outcome: Outcome, resources: ResourcesConfig, cache: Path
 ) -> tuple[dict[str, float], str]:
-    """Run a trial in a workspace of its own, in as many processes as in the study.
+    """Run a trial in a new workspace, in as many processes as in the study.
 
     Returns:
-        Its metrics, and why it failed, if it did.
+        The metrics, and why the trial failed, or "".
     """
-    pruned = outcome.state == names.PRUNED
+    stop_at = outcome.metrics[names.FIDELITY] if outcome.state == names.PRUNED else 1.0
     with tempfile.TemporaryDirectory() as temporary:
-        workspace = Path(temporary) / trial.name
-        spec = {
-            "folder": str(workspace),
-            "cache": str(cache.resolve()),
-            "config": (trial.path / names.ARTIFACT_CONFIG).read_text(),
-            "cpu": resources.cpu,
-            "stop_at": outcome.metrics[names.FIDELITY] if pruned else 1.0,
-        }
+        spec = TrialSpec(
+            folder=str(Path(temporary) / trial.name),
+            cache=str(cache.resolve()),
+            config=(trial.path / names.ARTIFACT_CONFIG).read_text(),
+            cpu=resources.cpu,
+        )
         if resources.processes == 1:
-            return run_once(spec)
+            return run_standalone(spec, stop_at)
         file = Path(temporary) / "spec.json"
-        file.write_text(json.dumps(spec))
+        file.write_text(json.dumps({**spec.as_ray_config(), "stop_at": stop_at}))
         torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
         torchrun += ["--nproc-per-node", str(resources.processes)]
         ended = subprocess.run(
@@ -138,16 +138,16 @@ def _table(then: dict[str, float], now: dict[str, float]) -> Table:
     return table
 
 
-def _explain(folder: RunFolder, trial: TrialFolder, outcome: Outcome) -> list[str]:
-    """What may have made a difference."""
+def _differences(folder: RunFolder, trial: TrialFolder, outcome: Outcome) -> list[str]:
+    """Differences between the environments then and now, which may explain other figures."""
     then, now = environment_at(folder, trial.ended), environment()
-    found = [
+    differences = [
         f"{name}: {then[name]} then, {now[name]} now"
         for name in now
         if name in then and then[name] != now[name]
     ]
     if outcome.host != socket.gethostname():
-        found.append(f"host: {outcome.host} then, {socket.gethostname()} now")
+        differences.append(f"host: {outcome.host} then, {socket.gethostname()} now")
     if not then:
-        found.append("versions then: not known")
-    return found or ["versions, processor and host are the same as then"]
+        differences.append("versions then: unknown")
+    return differences or ["versions, processor and host are the same as then"]

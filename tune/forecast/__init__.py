@@ -1,1 +1,1 @@
-"""What a study will take, from a measured probe."""
+"""Forecast of a study's time, memory, disk and cost, from a measured probe."""

@@ -1,9 +1,9 @@
-"""From what a probe measured to what the whole study takes: arithmetic alone.
+"""Extrapolates the measurements of a probe to the whole study: arithmetic alone.
 
-Assumptions, which the report compares with what came: the batch sizes of a search are proposed
-equally often; of trials that are compared, all but one in ``reduction`` stop at each rung; trials
-that run side by side do not slow each other; a worker loads data and weights once a phase; BM25
-takes as long as the encoder's evaluation.
+Assumptions, which the report compares with the actual figures: the batch sizes of a search are
+proposed equally often; at each rung all but one in ``reduction`` trials stop; parallel trials do
+not slow each other down; a worker loads data and weights once per phase; BM25 takes as long as the
+encoder's evaluation.
 """
 
 import math
@@ -14,32 +14,32 @@ import numpy as np
 
 from hybridir import names
 from hybridir.errors import InputError
-from tune.forecast.probe import Measured, Point
+from tune.forecast.probe import BatchSizeCost, ProbeResult
 from tune.readiness.checks import Needs, estimated_memory_mb
 from tune.readiness.inputs import Inputs, batch_sizes
 from tune.searching.stopping import fidelities
 from tune.study.baselines import baselines_to_run
 from tune.study.file import StudyConfig
-from tune.view.progress import totals
+from tune.view.progress import planned_trials
 
-# Of a row of a per-query table as Parquet: 12 for XQuAD-R with random ranks (measured), and a
-# reserve.
+# Bytes of a row of a per-query table as Parquet: 12 for XQuAD-R with random ranks (measured),
+# plus a reserve.
 _ROW_BYTES = 20
-# An int32 for each token; three characters a token is on the safe side (assumption).
+# An int32 per token; three characters per token is a cautious assumption.
 _BYTES_PER_CHARACTER = 4 / 3
 
 
 @dataclass(frozen=True)
-class Phase:
-    """What one phase of a study is expected to take.
+class PhasePlan:
+    """Expected time of one phase of a study.
 
     Attributes:
         phase: `names.PHASE_SEARCH`, `names.PHASE_CONFIRM` or `names.PHASE_BASELINE`.
-        trials: how many.
-        batch_sizes: those that it may use.
-        evaluation_seconds: of one trial with the whole budget.
-        seconds: (low, high) of the phase from its start to its end.
-        trial_seconds: (low, high) of its trials added up, which is what is paid for.
+        trials: number of trials.
+        batch_sizes: batch sizes that the trials may use.
+        evaluation_seconds: evaluation time of one trial with the whole budget.
+        seconds: (low, high) time of the phase from start to end.
+        trial_seconds: (low, high) sum over its trials, which determines the cost.
     """
 
     phase: str
@@ -52,25 +52,25 @@ class Phase:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a study is expected to take; ``plan.json`` in its folder.
+    """Expected time, memory, disk and cost of a study; ``plan.json`` in its folder.
 
     Attributes:
-        phases: in their order.
-        points: training and memory by batch size.
-        at_a_time: trials that run together.
-        startup_seconds: until a new worker can train.
-        seconds: (low, high) of the whole study.
-        disk_mb: in its storage at most, prepared data included.
-        kept_mb: in its folder after its end.
-        cache_mb: of that, prepared data.
+        phases: the phases in order.
+        points: training time and memory by batch size.
+        at_a_time: number of trials that run in parallel.
+        startup_seconds: time until a new worker can train.
+        seconds: (low, high) time of the whole study.
+        disk_mb: peak disk in the storage, prepared data included.
+        kept_mb: disk in the study's folder after its end.
+        cache_mb: disk of prepared data, part of `disk_mb`.
         process_mb: main memory of one process of a trial.
-        cost: (low, high) at `hourly_price`; None without one.
-        hourly_price: of one trial's resources.
-        host: where the probe ran.
+        cost: (low, high) at `hourly_price`; None without a price.
+        hourly_price: price of one trial's resources per hour.
+        host: machine of the probe.
     """
 
-    phases: tuple[Phase, ...]
-    points: tuple[Point, ...]
+    phases: tuple[PhasePlan, ...]
+    points: tuple[BatchSizeCost, ...]
     at_a_time: int
     startup_seconds: float
     seconds: tuple[float, float]
@@ -84,21 +84,21 @@ class Plan:
 
     @property
     def needs(self) -> Needs:
-        """Disk and memory as the preflight judges them."""
+        """Disk and memory that the preflight checks."""
         return Needs(self.disk_mb, self.cache_mb, self.process_mb, f"measured on {self.host}")
 
 
-def add_up(
-    study: StudyConfig, inputs: Inputs, measured: Measured, startup: float, at_a_time: int
+def extrapolate(
+    study: StudyConfig, inputs: Inputs, measured: ProbeResult, startup: float, at_a_time: int
 ) -> Plan:
-    """From what was measured to the whole study.
+    """Extrapolate the measurements of a probe to the whole study.
 
     Args:
         study: the settings.
         inputs: its data and encoder.
-        measured: by the probe.
+        measured: measurements of the probe.
         startup: seconds until a new worker can train.
-        at_a_time: trials that run together.
+        at_a_time: number of trials that run in parallel.
 
     Raises:
         InputError: if a batch size does not fit into memory.
@@ -107,17 +107,17 @@ def add_up(
     if too_large:
         raise InputError(
             f"batch_size {', '.join(map(str, too_large))}: out of the GPU's memory on "
-            f"{measured.host}; take smaller ones, a larger GPU or more resources.processes"
+            f"{measured.host}; lower batch_size, use a larger GPU, or raise resources.processes"
         )
     phases = tuple(
         _phase(study, phase, sizes, measured, startup, at_a_time)
         for phase, sizes in batch_sizes(study).items()
     )
-    disk, kept, cache = _disk(study, inputs, at_a_time)
+    disk, remaining, cache = _disk(study, inputs, at_a_time)
     price = study.resources.hourly_price
     paid = _sum([phase.trial_seconds for phase in phases])
     memory = max(point.memory_mb or 0.0 for point in measured.points)
-    if measured.on_gpu:  # what was measured is the GPU's
+    if measured.on_gpu:  # the measured memory is the GPU's
         memory = estimated_memory_mb(inputs.parameters, on_gpu=True)
     return Plan(
         phases=phases,
@@ -126,7 +126,7 @@ def add_up(
         startup_seconds=startup,
         seconds=_sum([phase.seconds for phase in phases]),
         disk_mb=disk,
-        kept_mb=kept,
+        kept_mb=remaining,
         cache_mb=cache,
         process_mb=memory,
         cost=None if price is None else (paid[0] / 3600 * price, paid[1] / 3600 * price),
@@ -136,7 +136,7 @@ def add_up(
 
 
 def estimated_needs(study: StudyConfig, inputs: Inputs, at_a_time: int) -> Needs:
-    """Disk and memory before anything was measured; memory is a lower bound."""
+    """Disk and memory before any measurement; memory is a lower bound."""
     disk, _, cache = _disk(study, inputs, at_a_time)
     memory = estimated_memory_mb(inputs.parameters, study.resources.gpu > 0)
     origin = "at least, by the size of the encoder"
@@ -147,31 +147,31 @@ def _phase(
     study: StudyConfig,
     phase: str,
     sizes: tuple[int, ...],
-    measured: Measured,
+    measured: ProbeResult,
     startup: float,
     at_a_time: int,
-) -> Phase:
+) -> PhasePlan:
     train = {point.batch_size: point.train_seconds or 0.0 for point in measured.points}
     times = [train[size] for size in sizes]
     if phase == names.PHASE_SEARCH:
-        assert study.search is not None, "a phase that there is"
+        assert study.search is not None, "the study has this phase"
         search = study.search
         shares = fidelities(search.scheduler, search.first_rung, search.reduction)
         trained, evaluations = _until_stopped(shares, search.scheduler, search.reduction)
-        once = measured.evaluation_seconds.get(names.DEV, 0.0)
+        evaluation = measured.evaluation_seconds.get(names.DEV, 0.0)
         trials, trains, typical = search.trials, search.trials, float(np.mean(times))
     else:
-        trials = totals(study)[phase]
+        trials = planned_trials(study)[phase]
         trains = trials
         if phase == names.PHASE_BASELINE:
-            trains = sum(each.retriever == "trained" for each in baselines_to_run(study))
+            trains = sum(trial.retriever == "trained" for trial in baselines_to_run(study))
         shares, trained, evaluations = [1.0], trains / trials, 1.0
-        once = sum(measured.evaluation_seconds.values())
-        typical = min(times)  # "at: best" is one of these, and nobody knows which
-    low = trained * typical + evaluations * once
-    evaluated = len(shares) * once
+        evaluation = sum(measured.evaluation_seconds.values())
+        typical = min(times)  # "at: best" is one of these; which one is unknown
+    low = trained * typical + evaluations * evaluation
+    evaluated = len(shares) * evaluation
     high = (max(times) if trains else 0.0) + evaluated
-    return Phase(
+    return PhasePlan(
         phase=phase,
         trials=trials,
         batch_sizes=sizes,
@@ -185,10 +185,10 @@ def _phase(
 
 
 def _until_stopped(shares: Sequence[float], scheduler: str, reduction: int) -> tuple[float, float]:
-    """What an average trial is trained and evaluated before it is stopped.
+    """Training and evaluations of an average trial before it stops.
 
-    ``asha`` lets one in `reduction` pass each rung; that ``median`` stops half of them, at the
-    first chance, is an assumption.
+    ``asha`` lets one in `reduction` trials pass each rung; ``median`` stops half of the trials at
+    the first opportunity (assumption).
 
     Returns:
         (share of the training, number of evaluations).
@@ -196,26 +196,27 @@ def _until_stopped(shares: Sequence[float], scheduler: str, reduction: int) -> t
     >>> _until_stopped([0.5, 1.0], "asha", 2), _until_stopped([1.0], "none", 2)
     ((0.75, 1.5), (1.0, 1.0))
     """
-    trained, evaluations, before, going_on = 0.0, 0.0, 0.0, 1.0
+    trained, evaluations, before, alive = 0.0, 0.0, 0.0, 1.0
     for index, share in enumerate(shares):
-        trained += going_on * (share - before)
-        evaluations += going_on
+        trained += alive * (share - before)
+        evaluations += alive
         before = share
         if scheduler == "asha":
-            going_on /= reduction
+            alive /= reduction
         elif index == 0:
-            going_on = 0.5
+            alive = 0.5
     return trained, evaluations
 
 
 def _disk(study: StudyConfig, inputs: Inputs, at_a_time: int) -> tuple[float, float, float]:
-    """Disk in MB: at most, what is kept in the study's folder, and prepared data."""
+    """Disk in MB: the peak, the rest in the study's folder after its end, and prepared data."""
     weights = inputs.parameters * 4 / 1e6
     encoders = len(study.confirm.mixing_ratio) if study.confirm else 0
-    rows = sum(count * inputs.rows[phase] for phase, count in totals(study).items())
+    rows = sum(count * inputs.rows[phase] for phase, count in planned_trials(study).items())
     tables = rows * _ROW_BYTES / 1e6
     cache = inputs.characters * _BYTES_PER_CHARACTER / 1e6
-    # A checkpoint holds the weights and AdamW's two moments, and is written beside the last one.
+    # A checkpoint holds the weights and AdamW's two moments, and replaces the previous one
+    # only when it is complete.
     checkpoints = at_a_time * 2 * 3 * weights
     embeddings = at_a_time * inputs.stored_mb
     return (

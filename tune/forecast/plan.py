@@ -1,4 +1,4 @@
-"""``plan.json``: trials x time x memory x disk x money of a study, from a measured probe."""
+"""``plan.json``: trials, time, memory, disk and cost of a study, from a measured probe."""
 
 import time
 from collections.abc import Sequence
@@ -9,76 +9,77 @@ from rich.table import Table
 
 from hybridir import names
 from hybridir.errors import InputError
-from hybridir.runtime.files import replacing
+from hybridir.runtime.files import atomic_write
 from hybridir.runtime.memory import release_memory
 from tune.folders import RunFolder, cache_folder
-from tune.forecast.estimate import Plan, add_up
-from tune.forecast.probe import Measured, measure
+from tune.forecast.estimate import Plan, extrapolate
+from tune.forecast.probe import ProbeResult, measure
 from tune.readiness.cluster import on_cluster
 from tune.readiness.inputs import Inputs, batch_sizes
-from tune.readiness.nodes import Node, trials_at_a_time
+from tune.readiness.nodes import Node, concurrent_trials
 from tune.study.file import StudyConfig
 from tune.study.resources import ResourcesConfig
 from tune.view.narrator import duration
 
 _PROBE_SECONDS = 900.0
-# A worker that starts and imports torch, transformers and numba, on two cores (measured).
+# Start of a worker and imports of torch, transformers and numba, on two cores (measured).
 _STARTUP_SECONDS = 8.0
 _PLAN = TypeAdapter(Plan)
 
 
 def write_plan(plan: Plan, folder: RunFolder) -> None:
-    """Leave the plan in a run's folder."""
-    with replacing(folder.path / names.ARTIFACT_PLAN) as part:
-        part.write_bytes(_PLAN.dump_json(plan, indent=1))
+    """Write the plan to a run's folder."""
+    with atomic_write(folder.path / names.ARTIFACT_PLAN) as unfinished:
+        unfinished.write_bytes(_PLAN.dump_json(plan, indent=1))
 
 
 def read_plan(folder: RunFolder) -> Plan | None:
-    """The plan of a run, or None if it was made without one."""
+    """The plan of a run; None if it has none."""
     path = folder.path / names.ARTIFACT_PLAN
     return _PLAN.validate_json(path.read_bytes()) if path.is_file() else None
 
 
-def make_plan(study: StudyConfig, inputs: Inputs, nodes: Sequence[Node]) -> Plan:
-    """Measure a probe where trials would run, with the resources of a trial's process; add up.
+def measure_plan(study: StudyConfig, inputs: Inputs, nodes: Sequence[Node]) -> Plan:
+    """Run a probe with the resources of a trial's process, and extrapolate to the whole study.
 
-    On this machine alone and without a GPU that is here: a worker would take longer to start than
-    to measure.
+    On a single machine without GPUs the probe runs in this process, since a worker would take
+    longer to start than to measure.
 
     Raises:
-        InputError: if it cannot be run, or no batch size fits into memory.
+        InputError: if the probe cannot run, or a batch size does not fit into memory.
     """
-    sizes = tuple(sorted({size for found in batch_sizes(study).values() for size in found}))
+    by_phase = batch_sizes(study).values()
+    sizes = tuple(sorted({size for phase_sizes in by_phase for size in phase_sizes}))
     config = study.trial({}, seed=0, report=study.reports).model_dump_json()
-    asked = study.resources
+    resources = study.resources
     arguments = (
         config,
         sizes,
-        asked.processes,
-        asked.cpu,
+        resources.processes,
+        resources.cpu,
         str(cache_folder(study.storage).resolve()),
     )
-    if on_cluster() or asked.gpu:
+    if on_cluster() or resources.gpu:
         start = time.monotonic()
-        measured = _measure_on_ray(asked, arguments)
+        measured = _measure_on_ray(resources, arguments)
         startup = time.monotonic() - start - measured.busy_seconds
     else:
         measured, startup = measure(*arguments), _STARTUP_SECONDS
         release_memory()
-    return add_up(study, inputs, measured, startup, trials_at_a_time(nodes, asked))
+    return extrapolate(study, inputs, measured, startup, concurrent_trials(nodes, resources))
 
 
 def _measure_on_ray(
-    asked: ResourcesConfig, arguments: tuple[str, tuple[int, ...], int, int, str]
-) -> Measured:
-    probe = ray.remote(num_cpus=asked.cpu, num_gpus=asked.gpu, max_retries=0)(measure)
+    resources: ResourcesConfig, arguments: tuple[str, tuple[int, ...], int, int, str]
+) -> ProbeResult:
+    probe = ray.remote(num_cpus=resources.cpu, num_gpus=resources.gpu, max_retries=0)(measure)
     answer = probe.remote(*arguments)
     try:
-        measured: Measured = ray.get(answer, timeout=_PROBE_SECONDS)
+        measured: ProbeResult = ray.get(answer, timeout=_PROBE_SECONDS)
     except ray.exceptions.GetTimeoutError:
         raise InputError(
-            f"the probe gave no answer in {_PROBE_SECONDS / 60:.0f} minutes: is the cluster busy? "
-            "`ray status` shows it"
+            f"the probe did not answer within {_PROBE_SECONDS / 60:.0f} minutes; check with "
+            "`ray status` whether the cluster is busy"
         ) from None
     except ray.exceptions.RayTaskError as error:
         cause = error.cause
@@ -86,7 +87,7 @@ def _measure_on_ray(
     except ray.exceptions.RayError as error:
         raise InputError(
             f"the probe's process died ({str(error).strip().splitlines()[0]}); if memory ran out, "
-            f"lower batch_size ({', '.join(map(str, arguments[1]))} were tried) or take a larger "
+            f"lower batch_size (tried: {', '.join(map(str, arguments[1]))}) or use a larger "
             "machine"
         ) from None
     return measured
@@ -94,7 +95,7 @@ def _measure_on_ray(
 
 def render(study: StudyConfig, plan: Plan) -> list[Table | str]:
     """The plan as a table and some lines."""
-    table = Table(title=f"{study.name}: what it will take", title_justify="left")
+    table = Table(title=f"{study.name}: plan", title_justify="left")
     for column in ("phase", "trials", "batch", "training", "evaluation", "memory"):
         table.add_column(column, justify="left" if column == "phase" else "right")
     points = {point.batch_size: point for point in plan.points}
@@ -112,9 +113,9 @@ def render(study: StudyConfig, plan: Plan) -> list[Table | str]:
     low, high = map(duration, plan.seconds)
     lines: list[Table | str] = [
         table,
-        f"time:  {low} to {high} with {plan.at_a_time} at a time; the low end takes it that they "
-        "do not slow each other and that search trials are stopped early",
-        f"disk:  at most {plan.disk_mb:,.0f} MB, {plan.kept_mb:,.0f} MB are kept",
+        f"time:  {low} to {high} with {plan.at_a_time} trials at a time; the low end assumes that "
+        "they do not slow each other down and that search trials are stopped early",
+        f"disk:  at most {plan.disk_mb:,.0f} MB, of which {plan.kept_mb:,.0f} MB remain",
     ]
     if plan.cost:
         lines.append(f"cost:  {plan.cost[0]:.2f} to {plan.cost[1]:.2f}")

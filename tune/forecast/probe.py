@@ -1,11 +1,11 @@
-"""Measures a few seconds of a study's work, where its trials would run."""
+"""Measures a few seconds of a study's work on the resources of a trial."""
 
 import math
 import socket
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +16,18 @@ from transformers import PreTrainedTokenizerBase
 from hybridir import names
 from hybridir.config import TrialConfig
 from hybridir.data import Benchmark, TrainingData, load_benchmarks, load_training
-from hybridir.encoder import BiEncoder, load_encoder, load_tokenizer
+from hybridir.encoder import BiEncoder, load_bi_encoder, load_tokenizer
 from hybridir.encoder.load import tokenise
 from hybridir.encoder.token_table import TokenTable
-from hybridir.retrieval import rank_relevant
+from hybridir.retrieval import rank_embeddings
 from hybridir.retrieval.encode import encode
 from hybridir.runtime.memory import peak_memory_mb, release_memory, reset_peak_memory
 from hybridir.runtime.precision import accelerator, choose_precision
 from hybridir.training import train
-from hybridir.trial.run import make_plan
+from hybridir.trial.run import build_batch_plan
 from tune.worker.trial_process import threads
 
-# The first steps are left out: they allocate memory and compile kernels.
+# The first steps are not timed: they allocate memory and compile kernels.
 _STEPS = 7
 _WARM_UP_STEPS = 2
 _TEXTS = 128
@@ -35,13 +35,14 @@ _QUERIES = 256
 
 
 @dataclass(frozen=True)
-class Point:
-    """What one batch size takes.
+class BatchSizeCost:
+    """Time and memory of training at one batch size.
 
     Attributes:
-        batch_size: pairs of a batch, over all processes.
-        train_seconds: of a trial with the whole budget; None if it does not fit into memory.
-        memory_mb: peak of one process, of the accelerator if there is one; None likewise.
+        batch_size: pairs per batch, over all processes.
+        train_seconds: training time with the whole budget; None if memory is too small.
+        memory_mb: peak memory of one process, the accelerator's if there is one; None if memory
+            is too small.
     """
 
     batch_size: int
@@ -50,18 +51,18 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What a probe found.
+class ProbeResult:
+    """Measurements of a probe.
 
     Attributes:
-        points: by batch size.
-        evaluation_seconds: of each benchmark, once.
-        busy_seconds: of the measuring alone, without loading, which a worker does once.
-        host: the machine.
+        points: one entry per batch size.
+        evaluation_seconds: time of one evaluation, by benchmark.
+        busy_seconds: time of the measurements, without loading, which a worker does once.
+        host: name of the machine.
         on_gpu: whether memory is the accelerator's.
     """
 
-    points: tuple[Point, ...]
+    points: tuple[BatchSizeCost, ...]
     evaluation_seconds: dict[str, float]
     busy_seconds: float
     host: str
@@ -70,18 +71,18 @@ class Measured:
 
 def measure(
     config: str, batch_sizes: Sequence[int], processes: int, cpu: int, cache: str
-) -> Measured:
-    """Train some steps of each batch size, then embed and rank some texts of each benchmark.
+) -> ProbeResult:
+    """Time a few training steps at each batch size, and some texts of each benchmark.
 
-    One process does here the part of a batch that each of several would do; what they tell each
-    other is not measured.
+    One process computes the share of a batch that each of several processes would; communication
+    between them is not measured.
 
     Args:
-        config: configuration of a trial as JSON; its batch size does not matter.
-        batch_sizes: which to try.
-        processes: of a trial.
+        config: configuration of a trial as JSON; its batch size is ignored.
+        batch_sizes: batch sizes to measure.
+        processes: processes of a trial.
         cpu: threads of a process.
-        cache: folder of prepared data; what is prepared here is ready for the trials.
+        cache: folder of prepared data, which the trials reuse.
     """
     trial = TrialConfig.model_validate_json(config)
     data, reported = load_training(trial.data), load_benchmarks(trial.data)
@@ -99,7 +100,7 @@ def measure(
             for size in batch_sizes
         ]
         evaluation = _evaluation(trial, benchmarks, tokenizer, processes, Path(cache))
-    return Measured(
+    return ProbeResult(
         points=tuple(points),
         evaluation_seconds=evaluation,
         busy_seconds=time.perf_counter() - start,
@@ -114,51 +115,49 @@ def _point(
     tokenizer: PreTrainedTokenizerBase,
     tokens: tuple[TokenTable, TokenTable],
     size: int,
-    part: int,
-) -> Point:
-    """Train a few steps on batches of `part` pairs, scaled to a whole training at `size`."""
+    share: int,
+) -> BatchSizeCost:
+    """Time a few steps on batches of `share` pairs, scaled to a whole training at `size`."""
     settings = trial.model_dump()
-    settings["batch"]["batch_size"] = part
-    settings["training"]["pairs"] = part * _STEPS
+    settings["batch"]["batch_size"] = share
+    # Time does not depend on temperature and learning rate, and nothing may diverge.
+    settings["training"] |= {
+        "pairs": share * _STEPS,
+        "temperature": 1.0,
+        "learning_rate": 1e-6,
+        "warmup": 0.0,
+        "checkpoint_every": _STEPS + 1,
+    }
     short = TrialConfig.model_validate(settings)
     release_memory()
     reset_peak_memory()
     ends: list[float] = []
     try:
-        encoder = load_encoder(trial.encoder, tokenizer, seed=0)
+        encoder = load_bi_encoder(trial.encoder, tokenizer, seed=0)
         with (
             tempfile.TemporaryDirectory() as folder,
             accelerator(_precision(trial, encoder)) as accelerate,
         ):
             train(
+                short.training,
                 accelerate,
                 encoder,
                 *tokens,
-                make_plan(short, data),
-                temperature=1.0,  # time does not depend on these, and nothing may diverge
-                learning_rate=1e-6,
-                symmetric=trial.training.symmetric,
-                weight_decay=trial.training.weight_decay,
-                betas=trial.training.betas,
-                warmup=0.0,
-                clip_norm=trial.training.clip_norm,
+                build_batch_plan(short, data),
                 seed=0,
-                chunk_tokens=trial.training.fixed_chunk,
                 checkpoint=Path(folder) / names.TRIAL_CHECKPOINT,
-                checkpoint_every=_STEPS + 1,
                 fingerprint="",
-                pauses={},
                 on_step=lambda state: ends.append(_now()),
             )
     except torch.OutOfMemoryError:
-        return Point(size, None, None)
+        return BatchSizeCost(size, None, None)
     per_step = float(np.mean(np.diff(ends[_WARM_UP_STEPS - 1 :])))
-    return Point(size, per_step * math.ceil(trial.training.pairs / size), peak_memory_mb())
+    return BatchSizeCost(size, per_step * math.ceil(trial.training.pairs / size), peak_memory_mb())
 
 
 def _now() -> float:
     if torch.cuda.is_available():
-        torch.cuda.synchronize()  # it would be the time at which work was handed over
+        torch.cuda.synchronize()  # otherwise the time at which work was queued
     return time.perf_counter()
 
 
@@ -169,9 +168,9 @@ def _evaluation(
     processes: int,
     cache: Path,
 ) -> dict[str, float]:
-    """Seconds of each benchmark: embedding, shared by the processes, and ranking."""
+    """Seconds by benchmark: embedding, shared by the processes, and ranking."""
     release_memory()
-    encoder = load_encoder(trial.encoder, tokenizer, seed=0)
+    encoder = load_bi_encoder(trial.encoder, tokenizer, seed=0)
     with accelerator(_precision(trial, encoder)) as accelerate:
         accelerate.prepare_model(encoder, evaluation_mode=True)
         encoder.eval()
@@ -193,7 +192,7 @@ def _evaluation(
 
 
 def _embedding_seconds(encoder: BiEncoder, texts: TokenTable, batch_tokens: int) -> float:
-    """Time some texts, scaled to the tokens of all of them."""
+    """Time to embed some texts, scaled to the tokens of all texts."""
     rows = np.random.default_rng(0).permutation(len(texts))[:_TEXTS]
     chosen = texts.take(rows)
     sample = TokenTable(np.concatenate(chosen), np.cumsum([0, *map(len, chosen)], dtype=np.int64))
@@ -203,7 +202,7 @@ def _embedding_seconds(encoder: BiEncoder, texts: TokenTable, batch_tokens: int)
 
 
 def _ranking_seconds(benchmark: Benchmark, dimension: int) -> float:
-    """Time the ranking for some queries with random embeddings, scaled to all of them."""
+    """Time to rank some queries with random embeddings, scaled to all queries."""
     rng = np.random.default_rng(0)
 
     def embeddings(count: int) -> NDArray[np.float32]:
@@ -212,18 +211,25 @@ def _ranking_seconds(benchmark: Benchmark, dimension: int) -> float:
     passages_ND, total = embeddings(len(benchmark.passages)), len(benchmark.queries)
     seconds = 0.0
     for count in (1, _QUERIES):  # the first call compiles
-        offsets = benchmark.relevant_offsets[: min(count, total) + 1]
+        few = _first_queries(benchmark, min(count, total))
+        queries_QD = embeddings(len(few.queries))
         start = time.perf_counter()
-        rank_relevant(
-            embeddings(len(offsets) - 1),
-            passages_ND,
-            benchmark.pools,
-            offsets,
-            benchmark.relevant[: offsets[-1]],
-            benchmark.passage_ids,
-        )
-        seconds = (time.perf_counter() - start) * total / (len(offsets) - 1)
+        rank_embeddings(few, queries_QD, passages_ND)
+        seconds = (time.perf_counter() - start) * total / len(few.queries)
     return seconds
+
+
+def _first_queries(benchmark: Benchmark, count: int) -> Benchmark:
+    """The same passages with the first queries alone."""
+    offsets = benchmark.relevant_offsets[: count + 1]
+    return replace(
+        benchmark,
+        question_ids=benchmark.question_ids[:count],
+        query_languages=benchmark.query_languages[:count],
+        queries=benchmark.queries[:count],
+        relevant_offsets=offsets,
+        relevant=benchmark.relevant[: offsets[-1]],
+    )
 
 
 def _precision(trial: TrialConfig, encoder: BiEncoder) -> str:

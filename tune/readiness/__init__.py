@@ -1,1 +1,1 @@
-"""Whether data and nodes can run a study, before its first trial."""
+"""Checks of data and nodes before the first trial."""

@@ -1,4 +1,4 @@
-"""From what was found on the nodes to what is wrong there, why, and what to do."""
+"""Compares the state of the nodes with the driver's and names every problem with its remedy."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,46 +6,47 @@ from typing import Any
 
 from tune.readiness.nodes import Node
 
-# Trials compare no clocks; a larger difference makes logs and times in MLflow misleading.
+# Trials do not compare clocks, but a larger skew makes logs and times in MLflow misleading.
 _SKEW_SECONDS = 60.0
-# Ray kills processes when a node's memory is used to 95 %.
+# Ray kills processes when 95 % of a node's memory are used.
 _MEMORY_SHARE = 0.95
-# Of a process that has imported torch and transformers (measured: 400 to 450).
+# A process that has imported torch and transformers (measured: 400 to 450).
 _PROCESS_MB = 450.0
 
 CODE, STORAGE, DATA, TRACKING = "code", "storage", "data", "tracking"
 GPU, DISK, MEMORY, CLOCK = "GPU", "disk", "memory", "clock"
 CHECKS = (CODE, STORAGE, DATA, TRACKING, GPU, DISK, MEMORY, CLOCK)
 
-Findings = Mapping[str, Any]
+NodeState = Mapping[str, Any]
+"""Result of `node_probe.inspect_node`, or of `node_probe.prepare_node`."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at on one node.
+    """Result of one check on one node.
 
     Attributes:
         node: name and address.
-        what: one of `CHECKS`.
-        problem: what was found, the reason and the remedy; "" if all is well.
-        is_warning: whether the study may run in spite of it.
+        subject: one of `CHECKS`.
+        problem: problem, reason and remedy; "" if the check passed.
+        is_warning: whether the study may run in spite of the problem.
     """
 
     node: str
-    what: str
+    subject: str
     problem: str = ""
     is_warning: bool = False
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a study takes.
+    """Disk and memory that a study needs.
 
     Attributes:
-        disk_mb: in its storage, at most.
-        cache_mb: prepared data.
+        disk_mb: peak disk in its storage.
+        cache_mb: disk of prepared data.
         process_mb: main memory of one process of a trial.
-        origin: where these figures come from.
+        origin: source of these figures, for messages.
     """
 
     disk_mb: float
@@ -55,10 +56,10 @@ class Needs:
 
 
 def estimated_memory_mb(parameters: int, on_gpu: bool) -> float:
-    """Main memory of one process from the size of its encoder, without activations, in MB.
+    """Main memory in MB of one process, from the size of its encoder, without activations.
 
-    Four numbers of 4 bytes a parameter: weight, gradient and AdamW's two moments; with a GPU only
-    the weights pass through main memory.
+    Four numbers of 4 bytes per parameter: weight, gradient and AdamW's two moments; with a GPU
+    only the weights pass through main memory.
 
     >>> estimated_memory_mb(100_000_000, on_gpu=False)
     2050.0
@@ -66,60 +67,60 @@ def estimated_memory_mb(parameters: int, on_gpu: bool) -> float:
     return _PROCESS_MB + parameters * (4 if on_gpu else 16) / 1e6
 
 
-def judge_copy(node: Node, found: Findings, here: Findings) -> Iterator[Check]:
-    """Judge what must be as it is on the driver: code, storage and data.
+def check_copy(node: Node, state: NodeState, driver: NodeState) -> Iterator[Check]:
+    """Check that code, storage and data are the same as on the driver.
 
     Args:
-        node: what was looked at.
-        found: what `node_probe.look` found there.
-        here: what it found on the driver.
+        node: the node.
+        state: state of the node.
+        driver: state of the driver's node.
     """
-    yield Check(str(node), CODE, _code_problem(found, here))
-    told, reason = found["storage"]
+    yield Check(str(node), CODE, _code_problem(state, driver))
+    token, reason = state["storage"]
     problem = ""
-    if told != here["storage"][0]:
+    if token != driver["storage"][0]:
         problem = (
-            f"{here['storage_path']}: {reason or 'holds another file than the driver wrote'}; "
+            f"{driver['storage_path']}: {reason or 'lacks the file that the driver wrote'}; "
             "every node needs the same storage at the same path (NFS, EFS, Lustre ...): mount it, "
-            "or set storage to a folder that is shared"
+            "or set storage to a shared folder"
         )
     yield Check(str(node), STORAGE, problem)
-    wrong = []
-    for path, (digest, _) in here["digests"].items():
-        there, reason = found["digests"][path]
+    problems = []
+    for path, (driver_digest, _) in driver["digests"].items():
+        digest, reason = state["digests"][path]
         if reason:
-            wrong.append(f"{path}: {reason}")
-        elif there != digest:
-            wrong.append(f"{path}: other content than on the driver")
-    if wrong:
-        wrong.append("copy it there, or keep it on storage that all nodes share")
-        if not all(path.startswith("/") for path in here["digests"]):
-            wrong.append("write absolute paths, since nodes work in other folders")
-    yield Check(str(node), DATA, "; ".join(wrong))
+            problems.append(f"{path}: {reason}")
+        elif digest != driver_digest:
+            problems.append(f"{path}: other content than on the driver")
+    if problems:
+        problems.append("copy the driver's data to the node, or use storage that all nodes share")
+        if not all(path.startswith("/") for path in driver["digests"]):
+            problems.append("use absolute paths, since nodes run in other folders")
+    yield Check(str(node), DATA, "; ".join(problems))
 
 
-def judge_tracking(node: Node, problem: str) -> Check:
-    """Judge whether the tracking can be written to."""
+def check_tracking(node: Node, problem: str) -> Check:
+    """Check that the tracking can be written to; `problem` comes from `tracking_probe`."""
     return Check(str(node), TRACKING, problem)
 
 
-def judge_room(
-    node: Node, found: Findings, storage: str, cache: str, needs: Needs, processes: int
+def check_room(
+    node: Node, state: NodeState, storage: str, cache: str, needs: Needs, processes: int
 ) -> Iterator[Check]:
-    """Judge disk and memory.
+    """Check disk and memory.
 
     Args:
-        node: what was looked at.
-        found: what `node_probe.look` found there.
+        node: the node.
+        state: state of the node.
         storage: folder of all studies.
         cache: folder of prepared data.
-        needs: what the study takes.
-        processes: how many processes of trials can run there at a time.
+        needs: needs of the study.
+        processes: number of trial processes that can run on the node at a time.
     """
     short = [
-        f"{folder} has {free:,.0f} MB free, {why} takes {needed:,.0f} MB"
-        for folder, free in found["free_mb"].items()
-        for why, needed in [
+        f"{folder} has {free:,.0f} MB free, {consumer} takes {needed:,.0f} MB"
+        for folder, free in state["free_mb"].items()
+        for consumer, needed in [
             ("the study", needs.disk_mb)
             if folder == storage
             else ("prepared data", needs.cache_mb if folder == cache else 0.0)
@@ -127,75 +128,75 @@ def judge_room(
         if free < needed
     ]
     if short:
-        short.append("free some, or set storage (and HYBRIDIR_CACHE) to a larger disk")
+        short.append("free some space, or set storage (and HYBRIDIR_CACHE) to a larger disk")
     yield Check(str(node), DISK, "; ".join(short))
-    needed, has = processes * needs.process_mb, found["memory_mb"] * _MEMORY_SHARE
+    needed, available = processes * needs.process_mb, state["memory_mb"] * _MEMORY_SHARE
     problem = ""
-    if needed > has:
+    if needed > available:
         problem = (
             f"{processes} processes fit by CPUs and GPUs and take {needed:,.0f} MB together "
-            f"({needs.process_mb:,.0f} MB each, {needs.origin}), but {has:,.0f} MB are free; "
-            "raise resources.cpu so that fewer run at a time, lower batch_size, or take a larger "
-            "machine"
+            f"({needs.process_mb:,.0f} MB each, {needs.origin}), but {available:,.0f} MB are "
+            "free; raise resources.cpu so that fewer run at a time, lower batch_size, or use a "
+            "larger machine"
         )
     yield Check(str(node), MEMORY, problem)
 
 
-def judge_clock(node: Node, found: Findings, before: float, after: float) -> Check:
-    """Judge a node's clock against the driver's before and after the node was asked."""
-    skew = max(before - found["clock"], found["clock"] - after, 0.0)
+def check_clock(node: Node, state: NodeState, before: float, after: float) -> Check:
+    """Check a node's clock against the driver's times before and after the node's answer."""
+    skew = max(before - state["clock"], state["clock"] - after, 0.0)
     problem = ""
     if skew > _SKEW_SECONDS:
         problem = f"its clock differs from the driver's by {skew:.0f} s; set up NTP (chrony)"
     return Check(str(node), CLOCK, problem, is_warning=True)
 
 
-def judge_preparation(
-    node: Node, found: Findings, digest: str, needs_gpu: bool
+def check_preparation(
+    node: Node, state: NodeState, driver_digest: str, needs_gpu: bool
 ) -> Iterator[Check]:
-    """Judge what `node_probe.prepare` found.
+    """Check prepared data and the GPU.
 
     Args:
-        node: where.
-        found: its answer.
-        digest: of the training table on the driver.
-        needs_gpu: whether a GPU was asked for.
+        node: the node.
+        state: result of `node_probe.prepare_node`.
+        driver_digest: digest of the training table on the driver.
+        needs_gpu: whether the study needs a GPU.
     """
-    there, reason = found["data"]
+    digest, reason = state["data"]
     if reason:
         yield Check(str(node), DATA, reason)
-    elif there != digest:
+    elif digest != driver_digest:
         yield Check(
             str(node),
             DATA,
-            f"the training table has the digest {there[:12]}, on the driver {digest[:12]}; copy "
-            "the driver's data there",
+            f"the training table has the digest {digest[:12]}, on the driver "
+            f"{driver_digest[:12]}; copy the driver's data to the node",
         )
     if needs_gpu:
-        yield Check(str(node), GPU, found["gpu"])
+        yield Check(str(node), GPU, state["gpu"])
 
 
-def summary(checks: Sequence[Check], nodes: int) -> str:
-    """The whole in one line, for a study that may begin on so many nodes."""
-    looked_at = [what for what in CHECKS if any(check.what == what for check in checks)]
-    return f"preflight: {nodes} node{'s' if nodes > 1 else ''}; {', '.join(looked_at)}: fine"
+def summary_line(checks: Sequence[Check], nodes: int) -> str:
+    """Summary of a preflight without problems, on this number of nodes."""
+    subjects = [s for s in CHECKS if any(check.subject == s for check in checks)]
+    return f"preflight: {nodes} node{'s' if nodes > 1 else ''}; {', '.join(subjects)}: fine"
 
 
-def _code_problem(found: Findings, here: Findings) -> str:
-    wrong = []
-    for package, (digest, _) in here["code"].items():
-        there, reason = found["code"][package]
+def _code_problem(state: NodeState, driver: NodeState) -> str:
+    problems = []
+    for package, (driver_digest, _) in driver["code"].items():
+        digest, reason = state["code"][package]
         if reason:
-            wrong.append(f"{package}: {reason}")
-        elif there != digest:
-            wrong.append(f"{package}: other files than on the driver")
-    if wrong:
-        wrong.append("put the same checkout at the same path there")
+            problems.append(f"{package}: {reason}")
+        elif digest != driver_digest:
+            problems.append(f"{package}: other files than on the driver")
+    if problems:
+        problems.append("put the same checkout at the same path on the node")
     differing = [
-        f"{package} {found['versions'][package]} instead of {version}"
-        for package, version in here["versions"].items()
-        if found["versions"][package] != version
+        f"{package} {state['versions'][package]} instead of {version}"
+        for package, version in driver["versions"].items()
+        if state["versions"][package] != version
     ]
     if differing:
-        wrong += [*differing, "install requirements.lock there"]
-    return "; ".join(wrong)
+        problems += [*differing, "install requirements.lock on the node"]
+    return "; ".join(problems)

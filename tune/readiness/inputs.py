@@ -1,4 +1,4 @@
-"""Loads all that a study is made of, once, before anything is written."""
+"""Loads the data and the encoder of a study once, before anything is written."""
 
 import tempfile
 from collections.abc import Iterator
@@ -8,31 +8,31 @@ from pathlib import Path
 from hybridir import names
 from hybridir.config import TrialConfig
 from hybridir.data import Benchmark, load_benchmarks, load_training
-from hybridir.encoder import load_encoder, load_tokenizer
+from hybridir.encoder import load_bi_encoder, load_tokenizer
 from hybridir.errors import InputError
 from hybridir.retrieval.bm25 import check_installed
 from hybridir.retrieval.encode import fits
-from hybridir.trial.run import make_plan
+from hybridir.trial.run import build_batch_plan
 from tune.space.parameters import Value
 from tune.space.ranges import corners
 from tune.study.baselines import baselines_to_run
 from tune.study.file import StudyConfig
 
-# What decides whether batches can be drawn.
+# Parameters that decide whether batches can be drawn.
 _BATCHES = (names.MIXING_RATIO, names.BATCH_SIZE, "kind")
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the driver found when it loaded data and weights.
+    """Size and identity of the data and the encoder of a study.
 
     Attributes:
-        data: (name, digest, role) of each data set; the training table is the first.
-        parameters: numbers in the encoder.
-        characters: of all texts, training and benchmarks.
-        rows: of a trial's per-query tables at most, by phase.
-        contamination: what is reported on and was trained or tuned on as well, as allowed.
-        stored_mb: embeddings that a trial keeps in a file at most, one benchmark at a time.
+        data: (name, digest, role) of each data set, the training table first.
+        parameters: number of weights of the encoder.
+        characters: number of characters of all texts, training and benchmarks.
+        rows: largest number of rows of a trial's per-query tables, by phase.
+        contamination: allowed overlaps of reported data with training or development data.
+        stored_mb: largest file of embeddings of a trial, which stores one benchmark at a time.
     """
 
     data: list[tuple[str, str, str]]
@@ -49,7 +49,7 @@ class Inputs:
 
 
 def check_study(study: StudyConfig) -> Inputs:
-    """Load all data and try the batches of every extreme, before anything is written.
+    """Load all data and build the batches of every extreme, before anything is written.
 
     Raises:
         InputError: if the data or weights cannot be used, or a batch cannot be filled.
@@ -59,13 +59,13 @@ def check_study(study: StudyConfig) -> Inputs:
     training = load_training(study.data)
     reported = load_benchmarks(study.data)
     problems: dict[str, None] = {}
-    parts = [each.data_part for each in study.repeats if each.data_part is not None]
-    for part in (study.data_part, *dict.fromkeys(parts)):
-        learnt = load_training(study.data.model_copy(update={names.DATA_PART: part}))
+    data_parts = dict.fromkeys(r.data_part for r in study.repeats if r.data_part is not None)
+    for data_part in (study.data_part, *data_parts):
+        part = load_training(study.data.model_copy(update={names.DATA_PART: data_part}))
         for parameters in _extremes(study):
             config = study.trial(parameters, seed=0, report=False)
             try:
-                make_plan(config, learnt)
+                build_batch_plan(config, part)
             except InputError as error:
                 problems[str(error)] = None
     if problems:
@@ -77,42 +77,44 @@ def check_study(study: StudyConfig) -> Inputs:
     data += [(names.DEV, benchmark.digest, "tuning") for benchmark in dev]
     data += [(benchmark.name, benchmark.digest, "reporting") for benchmark in reported]
     weights, dimension = _encoder(study.trial({}, seed=0, report=False), texts, pairs.digest)
-    most = max((len(each.passages) for each in benchmarks), default=0)
-    stored_mb = most * dimension * 4 / 1e6
+    largest = max((len(benchmark.passages) for benchmark in benchmarks), default=0)
+    stored_mb = largest * dimension * 4 / 1e6
     return Inputs(
         data=data,
         parameters=weights,
         characters=sum(map(len, texts))
-        + sum(len(text) for each in benchmarks for text in (*each.queries, *each.passages)),
+        + sum(len(text) for b in benchmarks for text in (*b.queries, *b.passages)),
         rows={
             names.PHASE_SEARCH: sum(map(_rows, dev)),
             names.PHASE_CONFIRM: sum(map(_rows, benchmarks)),
             names.PHASE_BASELINE: sum(map(_rows, benchmarks)),
         },
         contamination="; ".join(map(str, training.overlaps)) or names.NO_CONTAMINATION,
-        stored_mb=0.0 if fits(most, dimension, study.evaluation.memory_mb) else stored_mb,
+        stored_mb=0.0 if fits(largest, dimension, study.evaluation.memory_mb) else stored_mb,
     )
 
 
 def batch_sizes(study: StudyConfig) -> dict[str, tuple[int, ...]]:
-    """The batch sizes that each phase may use: all of a choice, the ends of a range."""
-    own = study.batch.batch_size
-    searched: tuple[Value, ...] = (own,)
-    if study.search and (given := study.space.get(names.BATCH_SIZE)):
-        searched = given.extremes + ((own,) if given.when else ())
-    found = {names.PHASE_SEARCH: searched} if study.search else {}
+    """The batch sizes that each phase may use: all values of a choice, the ends of a range."""
+    default = study.batch.batch_size
+    searched: tuple[Value, ...] = (default,)
+    if study.search and (values := study.space.get(names.BATCH_SIZE)):
+        searched = values.extremes + ((default,) if values.when else ())
+    by_phase = {names.PHASE_SEARCH: searched} if study.search else {}
     later = searched
     if study.confirm:
         if isinstance(study.confirm.at, dict):
-            later = (study.confirm.at.get(names.BATCH_SIZE, own),)
-        found[names.PHASE_CONFIRM] = later
+            later = (study.confirm.at.get(names.BATCH_SIZE, default),)
+        by_phase[names.PHASE_CONFIRM] = later
     if baselines_to_run(study):
-        found[names.PHASE_BASELINE] = later
-    return {phase: tuple(sorted({int(size) for size in sizes})) for phase, sizes in found.items()}
+        by_phase[names.PHASE_BASELINE] = later
+    return {
+        phase: tuple(sorted({int(size) for size in sizes})) for phase, sizes in by_phase.items()
+    }
 
 
 def _extremes(study: StudyConfig) -> Iterator[dict[str, Value]]:
-    """Parameters that are legal together only if all of the study's are."""
+    """Extreme parameters: if these can be drawn from the data, so can all of the study's."""
     searched = list(corners(study.space, [n for n in _BATCHES if n in study.space]))
     if study.search:
         yield from searched
@@ -122,20 +124,20 @@ def _extremes(study: StudyConfig) -> Iterator[dict[str, Value]]:
         for ratio in sorted(set(study.confirm.mixing_ratio)):
             for point in points:
                 yield {**point, names.MIXING_RATIO: ratio}
-    distinct = {str(found.batches): found.batches for found in baselines_to_run(study)}
+    distinct = {str(trial.batches): trial.batches for trial in baselines_to_run(study)}
     for batches in distinct.values():
         for point in points if batches else ():
             yield {**point, **batches}
 
 
 def _encoder(config: TrialConfig, texts: list[str], digest: str) -> tuple[int, int]:
-    """Numbers in the encoder, and in an embedding."""
+    """Number of weights of the encoder, and dimension of its embeddings."""
     with tempfile.TemporaryDirectory() as folder:
         tokenizer = load_tokenizer(config.encoder, texts, digest, Path(folder))
-        encoder = load_encoder(config.encoder, tokenizer, seed=0)
+        encoder = load_bi_encoder(config.encoder, tokenizer, seed=0)
     return sum(weight.numel() for weight in encoder.parameters()), encoder.dimension
 
 
 def _rows(benchmark: Benchmark) -> int:
-    """A row for each query and each pool that holds a relevant passage, and one for all pools."""
+    """Rows of a per-query table: by query, one per pool with a relevant passage, and one more."""
     return len(benchmark.relevant) + len(benchmark.queries)

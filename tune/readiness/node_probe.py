@@ -1,8 +1,8 @@
-"""What the preflight does on each node: look around and answer in plain values.
+"""The preflight's functions that run on each node and return plain values.
 
-The functions are sent to the nodes as they are here, by value, since a node may lack this checkout
-or hold another one, which is among the things to find out. So everything but the standard library
-is imported where it is used.
+They are sent to the nodes by value, since a node may lack this checkout or have another version of
+it, which the preflight is to detect. So everything except the standard library is imported inside
+the functions.
 """
 
 import hashlib
@@ -17,44 +17,44 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-# What was found, or "" and the reason that it could not be.
+# (result, ""), or ("", reason) if there is no result.
 Answer = tuple[str, str]
 
 PACKAGES = ("torch", "ray", "transformers")
 CODE = ("hybridir", "tune")
 PROBE_FOLDER = ".preflight-{token}"
 
-# Larger files are weights or tables. Weights that were trained differ everywhere, so three
-# stretches and the length tell two files apart without reading gigabytes.
+# Larger files are weights or tables. Trained weights differ everywhere, so three stretches and the
+# length distinguish two files without reading gigabytes.
 _WHOLE_FILE = 64 * 2**20
 _STRETCH = 2**20
 
 
-def look(
+def inspect_node(
     name: str, token: str, storage: str, cache: str, paths: Sequence[str], tracking_uri: str | None
 ) -> dict[str, Any]:
-    """Find out what a node has.
+    """Inspect the node on which this function runs.
 
     Args:
-        name: file that this node leaves in the storage.
-        token: names the probe folder, which the driver has made.
+        name: name of the file that this node writes to the storage.
+        token: token in the name of the probe folder, which the driver has made.
         storage: folder of all studies.
         cache: folder of prepared data.
         paths: data and weights that trials read.
-        tracking_uri: MLflow server to write to, or None to leave that out.
+        tracking_uri: MLflow server to write to; None skips this check.
 
     Returns:
         ``clock`` (seconds since 1970), ``versions`` (name -> version), ``code`` and ``digests``
-        (name -> answer), ``storage`` and ``cache`` (answers: what the driver's file says),
-        ``free_mb`` (folder -> MB), ``memory_mb`` and ``tracking`` ("" or what is wrong).
+        (name -> answer), ``storage`` and ``cache`` (answers: content of the driver's file),
+        ``free_mb`` (folder -> MB), ``memory_mb`` and ``tracking`` ("" or the problem).
     """
     return {
         "clock": time.time(),
         "versions": {"Python": platform.python_version()} | {p: _version(p) for p in PACKAGES},
-        "code": {package: _told(code_digest, package) for package in CODE},
-        "storage": _told(_exchange, Path(storage), token, name),
-        "cache": _told(_exchange, Path(cache), token, name),
-        "digests": {path: _told(content_digest, Path(path)) for path in paths},
+        "code": {package: _answer(code_digest, package) for package in CODE},
+        "storage": _answer(_exchange, Path(storage), token, name),
+        "cache": _answer(_exchange, Path(cache), token, name),
+        "digests": {path: _answer(content_digest, Path(path)) for path in paths},
         "free_mb": {
             folder: _free_mb(Path(folder)) for folder in (storage, cache, tempfile.gettempdir())
         },
@@ -63,25 +63,25 @@ def look(
     }
 
 
-def prepare(config: str, cache: str, needs_gpu: bool) -> dict[str, Any]:
-    """Load a trial's data and weights and prepare its tokens, as trials will; see if CUDA works.
+def prepare_node(config: str, cache: str, needs_gpu: bool) -> dict[str, Any]:
+    """Load data and weights and prepare tokens as a trial does; check the GPU.
 
     Args:
-        config: the trial's configuration as JSON.
+        config: configuration of a trial as JSON.
         cache: folder of prepared data.
-        needs_gpu: whether a GPU has been given to this process and must be usable.
+        needs_gpu: whether this process has a GPU that must be usable.
 
     Returns:
-        ``data`` (answer: digest of the training table) and ``gpu`` (as `gpu_problem` says it).
+        ``data`` (answer: digest of the training table) and ``gpu`` (see `gpu_problem`).
     """
     return {
-        "data": _told(_prepare, config, Path(cache)),
+        "data": _answer(_prepare, config, Path(cache)),
         "gpu": gpu_problem() if needs_gpu else "",
     }
 
 
 def gpu_problem() -> str:
-    """Why this process cannot use the GPU that was asked for; "" if it can."""
+    """Why this process cannot use its GPU; "" if it can."""
     import torch
 
     if torch.version.cuda is None and torch.version.hip is None:
@@ -93,13 +93,13 @@ def gpu_problem() -> str:
         return (
             f"torch {torch.__version__} for CUDA {torch.version.cuda} finds no usable GPU "
             f"(CUDA_VISIBLE_DEVICES: {visible}): {str(error).splitlines()[0]}; nvidia-smi must "
-            "work there, with a driver as new as that CUDA"
+            "work on the node, with a driver as new as this CUDA"
         )
     return ""
 
 
 def code_digest(package: str) -> str:
-    """Digest of a package's modules, found as an import would find it, without importing it."""
+    """Digest of a package's modules, located as an import would, without importing it."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise FileNotFoundError(f"no package {package} on {os.environ.get('PYTHONPATH', '')}")
@@ -113,7 +113,7 @@ def code_digest(package: str) -> str:
 def content_digest(path: Path) -> str:
     """Digest of a file or of all files in a folder, names included."""
     if not path.exists():
-        raise FileNotFoundError("not there")
+        raise FileNotFoundError("does not exist")
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     sha = hashlib.sha256()
     for file in files:
@@ -130,27 +130,26 @@ def content_digest(path: Path) -> str:
 
 
 def available_memory_mb() -> float:
-    """Memory that new processes can have, in MB: the machine's, or the container's if less."""
-    pages = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e6
-    found = [pages]
-    for line in _lines("/proc/meminfo"):  # counts what caches would give back
+    """Memory in MB that is free for new processes: the machine's, or the container's if less."""
+    limits = [os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e6]
+    for line in _lines("/proc/meminfo"):  # includes caches that can be freed
         if line.startswith("MemAvailable:"):
-            found = [int(line.split()[1]) * 1024 / 1e6]
+            limits = [int(line.split()[1]) * 1024 / 1e6]
     limit, used = _lines("/sys/fs/cgroup/memory.max"), _lines("/sys/fs/cgroup/memory.current")
     if limit and used and limit[0].isdecimal():
         statistics = dict(line.split() for line in _lines("/sys/fs/cgroup/memory.stat"))
         freeable = int(statistics.get("inactive_file", 0))
-        found.append((int(limit[0]) - int(used[0]) + freeable) / 1e6)
-    return min(found)
+        limits.append((int(limit[0]) - int(used[0]) + freeable) / 1e6)
+    return min(limits)
 
 
 def _exchange(folder: Path, token: str, name: str) -> str:
-    """Leave a file beside the driver's and read what the driver's says."""
+    """Write a file beside the driver's and read the driver's."""
     probe = folder / PROBE_FOLDER.format(token=token)
     if not folder.is_dir():
-        raise FileNotFoundError("no such folder here")
+        raise FileNotFoundError("the folder does not exist")
     if not probe.is_dir():
-        raise FileNotFoundError("a folder of the same name, but another one than the driver's")
+        raise FileNotFoundError("the folder has the driver's path, but is not the driver's folder")
     (probe / name).write_text(token)
     return (probe / "driver").read_text()
 
@@ -158,7 +157,7 @@ def _exchange(folder: Path, token: str, name: str) -> str:
 def _prepare(config: str, cache: Path) -> str:
     from hybridir.config import TrialConfig
     from hybridir.data import load_benchmarks, load_training
-    from hybridir.encoder import load_encoder, load_tokenizer
+    from hybridir.encoder import load_bi_encoder, load_tokenizer
     from hybridir.encoder.load import tokenise
 
     trial = TrialConfig.model_validate_json(config)
@@ -166,7 +165,7 @@ def _prepare(config: str, cache: Path) -> str:
     pairs = data.pairs
     texts = [*pairs.question, *pairs.passage]
     tokenizer = load_tokenizer(trial.encoder, texts, pairs.digest, cache)
-    load_encoder(trial.encoder, tokenizer, seed=0)
+    load_bi_encoder(trial.encoder, tokenizer, seed=0)
     tokenise(trial.encoder, tokenizer, pairs.question, pairs.passage, cache, pairs.digest)
     for benchmark in (*([data.dev] if data.dev else []), *load_benchmarks(trial.data)):
         tokenise(
@@ -186,10 +185,10 @@ def _tracking(uri: str) -> str:
     return server_problem(uri)
 
 
-def _told(ask: Callable[..., str], *arguments: object) -> Answer:
+def _answer(function: Callable[..., str], *arguments: object) -> Answer:
     try:
-        return ask(*arguments), ""
-    except Exception as error:  # whatever it is, it is what the driver wants to hear
+        return function(*arguments), ""
+    except Exception as error:  # any error is a result for the driver
         reason = str(error).strip().splitlines() or [type(error).__name__]
         return "", reason[0]
 
@@ -202,7 +201,7 @@ def _version(package: str) -> str:
 
 
 def _free_mb(folder: Path) -> float:
-    """Free disk where a folder is, or would be made."""
+    """Free disk at a folder that exists or would be created."""
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     return shutil.disk_usage(existing).free / 1e6
 

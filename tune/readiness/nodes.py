@@ -1,4 +1,4 @@
-"""The nodes of a Ray cluster: who is there, what fits on them, and waiting for the rest."""
+"""The nodes of a Ray cluster: their resources, and the wait for missing ones."""
 
 import sys
 import time
@@ -17,19 +17,19 @@ from hybridir.errors import InputError
 from tune.study.resources import ResourcesConfig
 
 _POLL_SECONDS = 1.0
-_SAY_AGAIN_SECONDS = 60.0
+_REPEAT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Node:
-    """A node that is alive.
+    """A node of the cluster that is alive.
 
     Attributes:
-        id: Ray's.
-        name: of the machine.
-        ip: address that Ray knows it by.
-        cpu: CPUs that it offers to Ray.
-        gpu: GPUs that it offers to Ray.
+        id: Ray's id of the node.
+        name: host name.
+        ip: address in the cluster.
+        cpu: CPUs that the node offers to Ray.
+        gpu: GPUs that the node offers to Ray.
     """
 
     id: str
@@ -41,14 +41,14 @@ class Node:
     def __str__(self) -> str:
         return f"{self.name} ({self.ip})"
 
-    def places(self, asked: ResourcesConfig) -> int:
-        """How many processes of trials can run here at a time."""
-        by_cpu = int(self.cpu // asked.cpu)
-        return min(by_cpu, int(self.gpu / asked.gpu + 1e-9)) if asked.gpu else by_cpu
+    def slots(self, resources: ResourcesConfig) -> int:
+        """Number of trial processes that can run on the node at a time."""
+        by_cpu = int(self.cpu // resources.cpu)
+        return min(by_cpu, int(self.gpu / resources.gpu + 1e-9)) if resources.gpu else by_cpu
 
 
 def alive_nodes() -> list[Node]:
-    """The nodes of the cluster that this process has joined, by name."""
+    """The nodes of the cluster that this process has joined, sorted by name."""
     nodes = [
         Node(
             id=node["NodeID"],
@@ -63,58 +63,58 @@ def alive_nodes() -> list[Node]:
     return sorted(nodes, key=lambda node: (node.name, node.id))
 
 
-def trials_at_a_time(nodes: Sequence[Node], asked: ResourcesConfig) -> int:
-    """How many trials these nodes can run together, at least 1."""
-    return max(1, sum(node.places(asked) for node in nodes) // asked.processes)
+def concurrent_trials(nodes: Sequence[Node], resources: ResourcesConfig) -> int:
+    """Number of trials that these nodes can run in parallel, at least 1."""
+    return max(1, sum(node.slots(resources) for node in nodes) // resources.processes)
 
 
-def missing(nodes: Sequence[Node], asked: ResourcesConfig) -> list[str]:
-    """What these nodes lack for the study to begin, a phrase each; nothing if they suffice."""
-    places = [node.places(asked) for node in nodes]
-    able, offered = sum(count > 0 for count in places), _amounts(asked)
+def missing(nodes: Sequence[Node], resources: ResourcesConfig) -> list[str]:
+    """Phrases that name what these nodes lack for the study; empty if they suffice."""
+    slots = [node.slots(resources) for node in nodes]
+    able, offer = sum(count > 0 for count in slots), _amounts(resources)
     lacking = []
-    if able < asked.nodes:
+    if able < resources.nodes:
         lacking.append(
-            f"{_count(asked.nodes - able, 'node')} ({able} of {asked.nodes} are here that offer "
-            f"{offered})"
+            f"{_count(resources.nodes - able, 'node')} ({able} of {resources.nodes} have joined "
+            f"with {offer})"
         )
-    if sum(places) < asked.processes:
+    if sum(slots) < resources.processes:
         lacking.append(
-            f"room for {_count(asked.processes - sum(places), 'process')} of a trial "
-            f"({sum(places)} of {asked.processes} fit, with {offered} each)"
+            f"room for {_count(resources.processes - sum(slots), 'process')} of a trial "
+            f"({sum(slots)} of {resources.processes} fit, with {offer} each)"
         )
     return lacking
 
 
-def wait_for_nodes(asked: ResourcesConfig, say: Callable[[str], None]) -> list[Node]:
-    """Wait until the nodes that a study expects have joined and one trial can be placed.
+def wait_for_nodes(resources: ResourcesConfig, say: Callable[[str], None]) -> list[Node]:
+    """Wait until the nodes that a study needs have joined and one trial can be placed.
 
-    While it waits, a placement group tells an autoscaler what is wanted: unlike
-    ``request_resources`` it can ask for nodes rather than for their sum, and it ends with this
-    process, so that nobody pays for a request that was left behind.
+    Meanwhile a placement group passes the demand to an autoscaler: unlike ``request_resources`` it
+    can request nodes rather than their sum, and it ends with this process, so that no forgotten
+    request causes costs.
 
     Args:
-        asked: what the study expects.
-        say: is told what is missing, at once and then now and then.
+        resources: resources that the study needs.
+        say: prints what is missing, at once and then from time to time.
 
     Returns:
-        The nodes that are there.
+        The nodes of the cluster.
 
     Raises:
-        InputError: if something is still missing after ``wait_minutes``.
+        InputError: if nodes are still missing after ``wait_minutes``.
     """
-    deadline = time.monotonic() + 60 * asked.wait_minutes
-    told, told_at = "", 0.0
+    deadline = time.monotonic() + 60 * resources.wait_minutes
+    printed, printed_at = "", 0.0
     with _Demand() as demand:
-        while lacking := missing(nodes := alive_nodes(), asked):
+        while lacking := missing(nodes := alive_nodes(), resources):
             now = time.monotonic()
             if now >= deadline:
-                raise _too_few(nodes, lacking, asked)
-            demand.ask(*_wanted(nodes, asked))
-            text = f"waiting for {' and '.join(lacking)}; here: {_list(nodes)}"
-            if text != told or now - told_at > _SAY_AGAIN_SECONDS:
-                say(f"{text} (`ray status` says what the autoscaler does)")
-                told, told_at = text, now
+                raise _too_few(nodes, lacking, resources)
+            demand.request(*_bundles(nodes, resources))
+            text = f"waiting for {' and '.join(lacking)}; joined: {_list(nodes)}"
+            if text != printed or now - printed_at > _REPEAT_SECONDS:
+                say(f"{text} (`ray status` shows what the autoscaler does)")
+                printed, printed_at = text, now
             time.sleep(_POLL_SECONDS)
     return nodes
 
@@ -126,19 +126,19 @@ def run_on_each(
     seconds: float,
     gpu: float = 0.0,
 ) -> dict[str, tuple[dict[str, Any] | None, str]]:
-    """Run a function on each node at once, beside whatever else runs there.
+    """Run a function on all nodes in parallel, beside other work.
 
     The function's module is sent along, since a node may lack this checkout.
 
     Args:
-        function: returns plain values.
-        nodes: where.
-        arguments: of each node.
-        seconds: how long an answer is waited for.
-        gpu: GPUs that the function gets.
+        function: function that returns plain values.
+        nodes: the nodes.
+        arguments: makes the arguments for a node.
+        seconds: longest wait for an answer.
+        gpu: GPUs reserved for the function.
 
     Returns:
-        Its answer, or None and the reason that there is none, by node id.
+        By node id: (answer, ""), or (None, reason).
     """
     if not nodes:
         return {}
@@ -146,7 +146,7 @@ def run_on_each(
     cloudpickle.register_pickle_by_value(module)  # type: ignore[no-untyped-call]
     try:
         task = ray.remote(num_cpus=0, num_gpus=gpu, max_retries=0)(function)
-        asked = {
+        references = {
             node.id: task.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False)
             ).remote(*arguments(node))
@@ -154,17 +154,17 @@ def run_on_each(
         }
     finally:
         cloudpickle.unregister_pickle_by_value(module)  # type: ignore[no-untyped-call]
-    ready, _ = ray.wait(list(asked.values()), num_returns=len(asked), timeout=seconds)
+    ready, _ = ray.wait(list(references.values()), num_returns=len(references), timeout=seconds)
     answers: dict[str, tuple[dict[str, Any] | None, str]] = {}
-    for node, answer in asked.items():
-        if answer not in ready:
-            ray.cancel(answer, force=True)
-            answers[node] = None, f"gave no answer in {seconds:.0f} s; is it overloaded?"
+    for node_id, reference in references.items():
+        if reference not in ready:
+            ray.cancel(reference, force=True)
+            answers[node_id] = None, f"did not answer within {seconds:.0f} s; is it overloaded?"
             continue
         try:
-            answers[node] = ray.get(answer), ""
+            answers[node_id] = ray.get(reference), ""
         except ray.exceptions.RayError as error:
-            answers[node] = None, f"ran nothing: {str(error).strip().splitlines()[-1]}"
+            answers[node_id] = None, f"the check failed: {str(error).strip().splitlines()[-1]}"
     return answers
 
 
@@ -172,7 +172,7 @@ class _Demand:
     """Keeps one pending placement group, which an autoscaler answers with nodes."""
 
     def __init__(self) -> None:
-        self._asked: tuple[list[dict[str, float]], str] | None = None
+        self._request: tuple[list[dict[str, float]], str] | None = None
         self._group: PlacementGroup | None = None
 
     def __enter__(self) -> Self:
@@ -187,36 +187,38 @@ class _Demand:
         if self._group is not None:
             remove_placement_group(self._group)
 
-    def ask(self, bundles: list[dict[str, float]], strategy: str) -> None:
-        """Ask for room, instead of what was asked for before."""
-        if self._asked != (bundles, strategy):
+    def request(self, bundles: list[dict[str, float]], strategy: str) -> None:
+        """Request these bundles in place of an earlier request."""
+        if self._request != (bundles, strategy):
             if self._group is not None:
                 remove_placement_group(self._group)
-            self._asked = (bundles, strategy)
+            self._request = (bundles, strategy)
             self._group = placement_group(bundles, strategy=strategy)
 
 
-def _wanted(nodes: Sequence[Node], asked: ResourcesConfig) -> tuple[list[dict[str, float]], str]:
-    """The bundles of a placement group that cannot be placed before the missing nodes are here."""
-    bundle = {"CPU": float(asked.cpu)} | ({"GPU": float(asked.gpu)} if asked.gpu else {})
-    if sum(node.places(asked) > 0 for node in nodes) < asked.nodes:
-        return [bundle] * asked.nodes, "STRICT_SPREAD"
-    return [bundle] * asked.processes, "PACK"
+def _bundles(
+    nodes: Sequence[Node], resources: ResourcesConfig
+) -> tuple[list[dict[str, float]], str]:
+    """Bundles of a placement group that cannot be placed before the missing nodes join."""
+    gpus = {"GPU": float(resources.gpu)} if resources.gpu else {}
+    bundle = {"CPU": float(resources.cpu)} | gpus
+    if sum(node.slots(resources) > 0 for node in nodes) < resources.nodes:
+        return [bundle] * resources.nodes, "STRICT_SPREAD"
+    return [bundle] * resources.processes, "PACK"
 
 
-def _too_few(nodes: Sequence[Node], lacking: list[str], asked: ResourcesConfig) -> InputError:
+def _too_few(nodes: Sequence[Node], lacking: list[str], resources: ResourcesConfig) -> InputError:
     return InputError.collect(
-        f"the cluster lacks what the study expects after {asked.wait_minutes:g} minutes",
+        f"the cluster lacks resources of the study after {resources.wait_minutes:g} minutes",
         [
             *(f"missing: {phrase}" for phrase in lacking),
-            f"here: {_list(nodes)}",
-            "`ray status` says what was asked of the autoscaler; monitor.log in "
-            "/tmp/ray/session_latest/logs on the head says why a node did not come (quota, no "
+            f"joined: {_list(nodes)}",
+            "`ray status` shows the requests to the autoscaler; monitor.log in "
+            "/tmp/ray/session_latest/logs on the head says why a node did not join (quota, no "
             "spot capacity, image, SSH)",
-            "machines of one's own: start `ray up` with RAY_UP_enable_autoscaler_v2=0, without "
-            "which it may bring up the head alone, or `ray start --address=HEAD:6379` on them",
-            "or expect less: resources.nodes, processes, cpu and gpu; or wait longer: "
-            "resources.wait_minutes",
+            "on your own machines: run `ray up` with RAY_UP_enable_autoscaler_v2=0, without "
+            "which it may start the head alone, or `ray start --address=HEAD:6379` on each",
+            "or lower resources.nodes, processes, cpu or gpu, or raise resources.wait_minutes",
         ],
     )
 
@@ -225,14 +227,14 @@ def _list(nodes: Sequence[Node]) -> str:
     return ", ".join(f"{node} with {_offer(node.cpu, node.gpu)}" for node in nodes) or "no node"
 
 
-def _amounts(asked: ResourcesConfig) -> str:
-    return _offer(asked.cpu, asked.gpu) if asked.gpu else f"{asked.cpu:g} CPU"
+def _amounts(resources: ResourcesConfig) -> str:
+    return _offer(resources.cpu, resources.gpu) if resources.gpu else f"{resources.cpu:g} CPU"
 
 
 def _offer(cpu: float, gpu: float) -> str:
     return f"{cpu:g} CPU and {gpu:g} GPU"
 
 
-def _count(number: int, what: str) -> str:
-    plural = "es" if what.endswith("s") else "s"
-    return f"{number} {what}{plural if number > 1 else ''}"
+def _count(number: int, noun: str) -> str:
+    plural = "es" if noun.endswith("s") else "s"
+    return f"{number} {noun}{plural if number > 1 else ''}"

@@ -1,4 +1,4 @@
-"""Looks at every node before the first trial, and names all that is wrong in one message."""
+"""Checks every node before the first trial, and reports all problems in one message."""
 
 import shutil
 import time
@@ -22,53 +22,53 @@ from tune.readiness.checks import (
     STORAGE,
     TRACKING,
     Check,
-    Findings,
     Needs,
-    judge_clock,
-    judge_copy,
-    judge_preparation,
-    judge_room,
-    judge_tracking,
-    summary,
+    NodeState,
+    check_clock,
+    check_copy,
+    check_preparation,
+    check_room,
+    check_tracking,
+    summary_line,
 )
 from tune.readiness.nodes import Node, run_on_each
 from tune.readiness.tracking_probe import driver_problem, is_server
 from tune.study.file import StudyConfig
 
-# Longer than a server that does not answer takes to be given up; loading data may take minutes.
-_LOOK_SECONDS = 180.0
+# Longer than the timeout of a server that does not answer; loading data may take minutes.
+_INSPECT_SECONDS = 180.0
 _PREPARE_SECONDS = 1800.0
 
 
 @dataclass(frozen=True)
 class Preflight:
-    """What was found.
+    """Results of all checks.
 
     Attributes:
         study: the settings.
-        nodes: all that were looked at.
-        found: answers of `node_probe.look` by node id; a node that gave none is left out.
-        checks: what was judged.
+        nodes: the nodes that were checked.
+        states: state of each node that answered, by node id.
+        checks: results of the checks.
     """
 
     study: StudyConfig
     nodes: tuple[Node, ...]
-    found: Mapping[str, Findings]
+    states: Mapping[str, NodeState]
     checks: tuple[Check, ...]
 
     def without_tracking(self) -> "Preflight":
-        """The same, where a tracking server that is away is a warning.
+        """The same preflight, in which an unreachable tracking server is a warning.
 
-        For a study that goes on: its server is caught up with when it is back.
+        For a resumed study, which sends the missing records when the server is back.
         """
         checks = (
-            replace(check, is_warning=True) if check.what == TRACKING else check
+            replace(check, is_warning=True) if check.subject == TRACKING else check
             for check in self.checks
         )
         return replace(self, checks=tuple(checks))
 
     def refuse_problems(self) -> None:
-        """Stop the study where something is wrong.
+        """Stop the study if a check failed.
 
         Raises:
             InputError: with all problems of all nodes.
@@ -76,44 +76,42 @@ class Preflight:
         _refuse(self.checks)
 
     def refuse_shortage(self, needs: Needs) -> None:
-        """Judge disk and memory again, once they have been measured.
+        """Check disk and memory again, against measured needs.
 
         Raises:
             InputError: if a node has too little.
         """
-        _refuse(_judge_room(self.study, self.nodes, self.found, needs))
+        _refuse(_check_room(self.study, self.nodes, self.states, needs))
 
     def table(self) -> Table:
         """A row for each node, a column for each check."""
         table = Table(title="preflight", title_justify="left")
         table.add_column("node")
-        columns = [w for w in CHECKS if any(c.what == w for c in self.checks)]
-        for what in columns:
-            table.add_column(what)
+        subjects = [s for s in CHECKS if any(c.subject == s for c in self.checks)]
+        for subject in subjects:
+            table.add_column(subject)
         for node in dict.fromkeys(check.node for check in self.checks):
             cells = []
-            for what in columns:
-                checks = [c for c in self.checks if (c.node, c.what) == (node, what)]
-                bad = [c for c in checks if c.problem]
-                word = "warning" if all(c.is_warning for c in bad) else "PROBLEM"
-                cells.append(word if bad else "fine" if checks else "")
+            for subject in subjects:
+                checks = [c for c in self.checks if (c.node, c.subject) == (node, subject)]
+                failed = [c for c in checks if c.problem]
+                word = "warning" if all(c.is_warning for c in failed) else "PROBLEM"
+                cells.append(word if failed else "fine" if checks else "")
             table.add_row(node, *cells)
         return table
 
     @property
     def summary(self) -> str:
-        """The whole in one line, once nothing is wrong."""
-        return summary(self.checks, len(self.nodes))
+        """Summary in one line, for a preflight without problems."""
+        return summary_line(self.checks, len(self.nodes))
 
     @property
     def warnings(self) -> list[str]:
-        """What is worth knowing but stops nothing."""
-        return [
-            f"{c.node}: {c.what}: {c.problem}" for c in self.checks if c.is_warning and c.problem
-        ]
+        """Problems that do not stop the study."""
+        return [_message(check) for check in self.checks if check.is_warning and check.problem]
 
 
-def preflight(
+def check_nodes(
     study: StudyConfig,
     nodes: Sequence[Node],
     *,
@@ -123,104 +121,110 @@ def preflight(
 ) -> Preflight:
     """Check code, storage, data, tracking, GPUs, disk, memory and clock of every node.
 
-    What is the same on the driver's own node by its nature is not asked again there, so that a
-    study on one machine waits for no further process.
+    Checks that hold on the driver's own node by nature are skipped there, so that a study on one
+    machine waits for no further process.
 
     Args:
         study: the settings.
-        nodes: those of the cluster that this process has joined.
-        tracking_uri: where runs are kept.
-        training_digest: of the training table on the driver.
-        needs: disk and memory that the study takes.
+        nodes: the nodes of the cluster that this process has joined.
+        tracking_uri: MLflow tracking URI.
+        training_digest: digest of the training table on the driver.
+        needs: disk and memory that the study needs.
     """
-    driver = ray.get_runtime_context().get_node_id()
-    others = [node for node in nodes if node.id != driver]
+    driver_id = ray.get_runtime_context().get_node_id()
+    remote = [node for node in nodes if node.id != driver_id]
     storage, cache = _folders(study)
-    paths = _paths(study.data, study.encoder) if others else []
+    paths = _paths(study.data, study.encoder) if remote else []
     checks: list[Check] = []
     with _probe_folder(storage, cache) as token:
-        shared = (token, str(storage), str(cache), paths)
-        here = node_probe.look("driver", *shared, None) | {"storage_path": str(storage)}
+        arguments = (token, str(storage), str(cache), paths)
+        driver = node_probe.inspect_node("driver", *arguments, None)
+        driver |= {"storage_path": str(storage)}
         before = time.time()
         uri = tracking_uri if is_server(tracking_uri) else None
         answers = run_on_each(
-            node_probe.look, others, lambda node: (node.id, *shared, uri), _LOOK_SECONDS
+            node_probe.inspect_node,
+            remote,
+            lambda node: (node.id, *arguments, uri),
+            _INSPECT_SECONDS,
         )
         after = time.time()
-        unread = [n for n in others if not (storage / _folder_name(token) / n.id).is_file()]
-    found = {driver: here} | {key: told for key, (told, _) in answers.items() if told}
+        unread = [n for n in remote if not (storage / _folder_name(token) / n.id).is_file()]
+    states = {driver_id: driver} | {key: state for key, (state, _) in answers.items() if state}
     for node in nodes:
-        if node.id == driver:
-            problem = here["storage"][1] and f"{storage}: {here['storage'][1]}"
+        if node.id == driver_id:
+            problem = driver["storage"][1] and f"{storage}: {driver['storage'][1]}"
             checks.append(Check(str(node), STORAGE, problem))
-            checks.append(judge_tracking(node, driver_problem(tracking_uri)))
-        elif node.id not in found:
+            checks.append(check_tracking(node, driver_problem(tracking_uri)))
+        elif node.id not in states:
             checks.append(Check(str(node), CODE, answers[node.id][1]))
         else:
-            checks += judge_copy(node, found[node.id], here)
-            if node in unread and not found[node.id]["storage"][1]:
-                problem = f"{storage}: the driver does not see what this node wrote there"
+            checks += check_copy(node, states[node.id], driver)
+            if node in unread and not states[node.id]["storage"][1]:
+                problem = f"{storage}: the driver cannot see the file that this node wrote"
                 checks.append(Check(str(node), STORAGE, problem))
-            checks.append(judge_clock(node, found[node.id], before, after))
+            checks.append(check_clock(node, states[node.id], before, after))
             if uri:
-                checks.append(judge_tracking(node, found[node.id]["tracking"]))
-    checks += _judge_room(study, nodes, found, needs)
-    checks += _prepare(study, nodes, checks, driver, found, training_digest)
-    return Preflight(study, tuple(nodes), found, tuple(checks))
+                checks.append(check_tracking(node, states[node.id]["tracking"]))
+    checks += _check_room(study, nodes, states, needs)
+    checks += _prepare(study, nodes, checks, driver_id, states, training_digest)
+    return Preflight(study, tuple(nodes), states, tuple(checks))
 
 
 def _prepare(
     study: StudyConfig,
     nodes: Sequence[Node],
     checks: Sequence[Check],
-    driver: str,
-    found: Mapping[str, Findings],
+    driver_id: str,
+    states: Mapping[str, NodeState],
     digest: str,
 ) -> Iterator[Check]:
-    """Prepare data where it is not shared with the driver, and try the GPUs."""
-    asked = study.resources
-    broken = {check.node for check in checks if check.problem and not check.is_warning}
+    """Prepare data on nodes that do not share the driver's, and check the GPUs."""
+    resources = study.resources
+    failed = {check.node for check in checks if check.problem and not check.is_warning}
     from_hub = bool(study.encoder.hub or any(source.hub for source in study.train.sources))
-    where = [
+    chosen = [
         node
         for node in nodes
-        if node.places(asked)
-        and str(node) not in broken
-        and (asked.gpu or (node.id != driver and (from_hub or found[node.id]["cache"][1])))
+        if node.slots(resources)
+        and str(node) not in failed
+        and (resources.gpu or (node.id != driver_id and (from_hub or states[node.id]["cache"][1])))
     ]
     config = study.trial({}, seed=0, report=study.reports).model_dump_json()
-    arguments = (config, str(_folders(study)[1]), asked.gpu > 0)
+    arguments = (config, str(_folders(study)[1]), resources.gpu > 0)
     answers = run_on_each(
-        node_probe.prepare, where, lambda node: arguments, _PREPARE_SECONDS, asked.gpu
+        node_probe.prepare_node, chosen, lambda node: arguments, _PREPARE_SECONDS, resources.gpu
     )
-    for node in where:
-        told, reason = answers[node.id]
-        if told is None:
+    for node in chosen:
+        state, reason = answers[node.id]
+        if state is None:
             yield Check(str(node), DATA, reason)
         else:
-            yield from judge_preparation(node, told, digest, asked.gpu > 0)
+            yield from check_preparation(node, state, digest, resources.gpu > 0)
 
 
-def _judge_room(
-    study: StudyConfig, nodes: Sequence[Node], found: Mapping[str, Findings], needs: Needs
+def _check_room(
+    study: StudyConfig, nodes: Sequence[Node], states: Mapping[str, NodeState], needs: Needs
 ) -> list[Check]:
     storage, cache = map(str, _folders(study))
     return [
         check
         for node in nodes
-        if node.id in found
-        for check in judge_room(
-            node, found[node.id], storage, cache, needs, node.places(study.resources)
+        if node.id in states
+        for check in check_room(
+            node, states[node.id], storage, cache, needs, node.slots(study.resources)
         )
     ]
 
 
 def _refuse(checks: Sequence[Check]) -> None:
-    problems = [
-        f"{c.node}: {c.what}: {c.problem}" for c in checks if c.problem and not c.is_warning
-    ]
+    problems = [_message(check) for check in checks if check.problem and not check.is_warning]
     if problems:
-        raise InputError.collect("preflight: the study cannot run like this", problems)
+        raise InputError.collect("preflight: the study cannot run", problems)
+
+
+def _message(check: Check) -> str:
+    return f"{check.node}: {check.subject}: {check.problem}"
 
 
 def _folders(study: StudyConfig) -> tuple[Path, Path]:
@@ -228,29 +232,29 @@ def _folders(study: StudyConfig) -> tuple[Path, Path]:
 
 
 def _paths(data: DataConfig, encoder: EncoderConfig) -> list[str]:
-    """The files and folders that trials read, as they are written in the study."""
-    found = [data.data_root / name for name in data.train.folders if data.data_root]
-    found += [path for report in data.report_on if (path := report.path(data.data_root))]
+    """The files and folders that trials read, as the study names them."""
+    paths = [data.data_root / name for name in data.train.folders if data.data_root]
+    paths += [path for report in data.report_on if (path := report.path(data.data_root))]
     for source in data.train.sources:
-        found += [source.table.path] if source.table else []
-        found += [Path(source.hub.id)] if source.hub and Path(source.hub.id).is_dir() else []
-    found += [encoder.path] if encoder.path else []
-    return [str(path) for path in found]
+        paths += [source.table.path] if source.table else []
+        paths += [Path(source.hub.id)] if source.hub and Path(source.hub.id).is_dir() else []
+    paths += [encoder.path] if encoder.path else []
+    return [str(path) for path in paths]
 
 
 @contextmanager
 def _probe_folder(storage: Path, cache: Path) -> Iterator[str]:
-    """Folders for probe files in storage and cache, and their token; they leave nothing behind.
+    """Make folders for probe files in storage and cache, yield their token, and remove them.
 
     Raises:
         InputError: if a folder cannot be written to.
     """
     token = uuid.uuid4().hex
-    made: list[Path] = []
+    created: list[Path] = []
     try:
         for folder in dict.fromkeys((storage, cache)):
             probe = folder / _folder_name(token)
-            made += [path for path in (folder, *folder.parents) if not path.exists()]
+            created += [path for path in (folder, *folder.parents) if not path.exists()]
             try:
                 probe.mkdir(parents=True)
                 (probe / "driver").write_text(token)
@@ -262,7 +266,7 @@ def _probe_folder(storage: Path, cache: Path) -> Iterator[str]:
     finally:
         for folder in (storage, cache):
             shutil.rmtree(folder / _folder_name(token), ignore_errors=True)
-        for path in sorted(made, reverse=True):
+        for path in sorted(created, reverse=True):
             if path.is_dir() and not any(path.iterdir()):
                 path.rmdir()
 

@@ -1,7 +1,7 @@
-"""Asks whether the place for runs can be written to, and says why not and what to do.
+"""Checks that MLflow can be written to; otherwise gives the reason and the remedy.
 
-A server is written to and read back through MLflow's own client. A SQLite file is the driver's
-alone; whoever else opened it would meet "database is locked".
+A run is written to a server and read back through MLflow's own client. A SQLite file belongs to
+the driver alone; any other process that opened it would fail with "database is locked".
 """
 
 import os
@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
-# A server that does not answer is to be reported in seconds.
+# Report an unresponsive server within seconds.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
@@ -24,27 +24,27 @@ _VALUE = 1.0
 
 
 def is_server(uri: str) -> bool:
-    """Whether other machines can reach the tracking under this address too."""
+    """Whether other machines can reach the tracking at this address."""
     return uri.startswith(("http://", "https://"))
 
 
 def driver_problem(uri: str) -> str:
-    """Why the driver cannot record a study there; "" if it can."""
+    """Why the driver cannot record a study at this address; "" if it can."""
     if uri.startswith(_SQLITE):
         return _sqlite_problem(Path(uri.removeprefix(_SQLITE).partition("?")[0]))
     if "://" not in uri or uri.startswith("file:"):
         return (
             f"{uri}: MLflow no longer writes to folders; "
-            "use sqlite:///mlflow.db, or the address of a server"
+            "use sqlite:///mlflow.db or the address of a server"
         )
     return server_problem(uri)
 
 
 def server_problem(uri: str) -> str:
-    """Write a run to a server, read it back and delete it again.
+    """Write a run to a server, read it back, and delete it.
 
     Returns:
-        "" if that went well, else what went wrong and the remedy.
+        "" on success, else the problem and its remedy.
     """
     try:
         client = MlflowClient(uri)
@@ -60,33 +60,33 @@ def server_problem(uri: str) -> str:
 
 
 def _experiment(client: MlflowClient) -> str:
-    found = client.get_experiment_by_name(names.EXPERIMENT)
-    if found is None:
+    experiment = client.get_experiment_by_name(names.EXPERIMENT)
+    if experiment is None:
         try:
             return str(client.create_experiment(names.EXPERIMENT))
         except MlflowException:
-            # All nodes ask a new server at once, and another one may have been faster.
-            found = client.get_experiment_by_name(names.EXPERIMENT)
-            if found is None:
+            # All nodes call a new server at once, and another node may have been faster.
+            experiment = client.get_experiment_by_name(names.EXPERIMENT)
+            if experiment is None:
                 raise
-    return str(found.experiment_id)
+    return str(experiment.experiment_id)
 
 
 def _explained(uri: str, error: str) -> str:
     host = urlsplit(uri).netloc
     for sign, text in {
         "Invalid Host header": f"refuses the name {host} (403, Invalid Host header); start it "
-        f"with --allowed-hosts {host} (or MLFLOW_SERVER_ALLOWED_HOSTS), beside the names that it "
-        "has",
-        "error code 401": "wants to know who is asking (401); set MLFLOW_TRACKING_USERNAME and "
+        f"with --allowed-hosts {host} (or MLFLOW_SERVER_ALLOWED_HOSTS) in addition to its other "
+        "names",
+        "error code 401": "requires authentication (401); set MLFLOW_TRACKING_USERNAME and "
         "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, on the driver and every node",
-        "error code 403": "does not let us in (403); a proxy or its permissions forbid it",
-        "Connection refused": "refuses the connection: no server runs there, or it listens on "
+        "error code 403": "forbids access (403); check its permissions and any proxy",
+        "Connection refused": "refuses the connection: no server is running, or it listens on "
         "127.0.0.1 alone; start it with --host 0.0.0.0",
         "Failed to resolve": f"is unknown: the name {host} cannot be resolved; use an address "
-        "that every node knows",
-        "timed out": "does not answer: a firewall or security group may drop the port",
-        "certificate": "shows a certificate that is not trusted; "
+        "that every node can resolve",
+        "timed out": "does not answer: a firewall or security group may block the port",
+        "certificate": "has a certificate that is not trusted; "
         "set MLFLOW_TRACKING_SERVER_CERT_PATH",
     }.items():
         if sign in error:
@@ -98,9 +98,9 @@ def _sqlite_problem(path: Path) -> str:
     folder = path.absolute().parent
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
-        return f"{path}: {existing} is not a folder that can be written to; name another database"
+        return f"{path}: {existing} is not a writable folder; name another database"
     if existing != folder:
-        return f"{path}: there is no folder {folder}; make it or name another database"
+        return f"{path}: the folder {folder} does not exist; create it or name another database"
     if path.exists():
         try:
             with closing(sqlite3.connect(path, timeout=20)) as database:
@@ -108,7 +108,7 @@ def _sqlite_problem(path: Path) -> str:
                 database.rollback()
         except sqlite3.Error as error:
             return (
-                f"{path} cannot be written to ({error}); if another program holds it, wait for "
-                "its end or name another database"
+                f"{path} cannot be written to ({error}); if another program uses it, wait until "
+                "it ends, or name another database"
             )
     return ""

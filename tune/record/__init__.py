@@ -1,1 +1,1 @@
-"""What is written about a study: MLflow, environment, truth."""
+"""Records of a study: MLflow, environment, accounting."""

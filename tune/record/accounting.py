@@ -1,4 +1,4 @@
-"""What a study really took, for the report to hold against its plan."""
+"""The time and disk that a study really took, which the report compares with its plan."""
 
 import itertools
 import json
@@ -6,23 +6,23 @@ import time
 from pathlib import Path
 
 from hybridir import names
-from hybridir.runtime.files import replacing
+from hybridir.runtime.files import atomic_write
 from tune.folders import RunFolder
 
 _STARTS = "drivers.json"
 
 
-def note_start(folder: RunFolder) -> None:
-    """Note that a driver begins, or goes on, with a study."""
-    with replacing(folder.path / _STARTS) as part:
-        part.write_text(json.dumps([*_starts(folder), time.time()]))
+def record_start(folder: RunFolder) -> None:
+    """Record that a driver starts or resumes a study."""
+    with atomic_write(folder.path / _STARTS) as unfinished:
+        unfinished.write_text(json.dumps([*_starts(folder), time.time()]))
 
 
-def measure_truth(folder: RunFolder) -> dict[str, float]:
-    """How long drivers have worked on a study so far, and the disk that its folder takes.
+def measure_usage(folder: RunFolder) -> dict[str, float]:
+    """Time that drivers have worked on a study so far, and disk of its folder.
 
-    A driver that was killed could not say when; the last file that was written before the next one
-    began tells. What trials wrote over since then is not counted, so it may be a trial too little.
+    The end of a driver that was killed is taken from the last file written before the next driver
+    started. Files overwritten since then are not counted, so the time may be short by one trial.
 
     Returns:
         Metrics of the study's run.
@@ -31,11 +31,11 @@ def measure_truth(folder: RunFolder) -> dict[str, float]:
     stats = [path.stat() for path in files]
     starts = _starts(folder)
     ends = [
-        max([begun, *(s.st_mtime for s in stats if s.st_mtime < following)])
-        for begun, following in itertools.pairwise(starts)
+        max([start, *(s.st_mtime for s in stats if s.st_mtime < following)])
+        for start, following in itertools.pairwise(starts)
     ]
     seconds = [
-        end - begun for begun, end in zip(starts, [*ends, time.time()], strict=bool(starts))
+        end - start for start, end in zip(starts, [*ends, time.time()], strict=bool(starts))
     ]
     return {
         names.STUDY_SECONDS: sum(seconds),
@@ -45,5 +45,5 @@ def measure_truth(folder: RunFolder) -> dict[str, float]:
 
 def _starts(folder: RunFolder) -> list[float]:
     path: Path = folder.path / _STARTS
-    found: list[float] = json.loads(path.read_text()) if path.is_file() else []
-    return found
+    starts: list[float] = json.loads(path.read_text()) if path.is_file() else []
+    return starts

@@ -1,8 +1,8 @@
-"""What makes a bare ``mlflow ui`` show a study's question: names, notes, and a view of charts.
+"""Run names, notes and a view of charts that make a bare ``mlflow ui`` show a study's question.
 
-A saved view of MLflow's runs page is a tag of the experiment; its content is what the page itself
-writes (mlflow 3.17, `server/js`: the state of columns, filter and charts, compressed). A later
-version that does not know it says so and shows its usual page.
+A saved view of MLflow's runs page is a tag of the experiment, with the content that the page
+itself writes (mlflow 3.17, `server/js`: the state of columns, filter and charts, compressed). A
+later version that cannot read it says so and shows its usual page.
 """
 
 import base64
@@ -23,63 +23,63 @@ VIEW = "mlflow.sharedViewState."
 # Without it the page asks what the experiment is for.
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 
-EXPERIMENT_NOTE = f"""Studies of the mixing ratio. Each is a run, its trials are the runs below it.
+EXPERIMENT_NOTE = f"""Studies of the mixing ratio. Each study is a run; its trials are child runs.
 
-The saved views (one a study) draw the ratio against the three settings; a study's own run has its
-confirmed curve under *Model metrics*. Columns worth comparing: `{names.MIXING_RATIO}`,
-`{names.TEMPERATURE}`, `{names.BATCH_SIZE}`, and `BENCHMARK/map_SETTING`. Compare trials of one
-phase (tag `{names.TAG_PHASE}`) and of whole budget (`{names.FIDELITY}` is 1) only.
+The saved views, one per study, plot the three settings against the ratio; a study's own run has
+its confirmed curve under *Model metrics*. Columns worth comparing: `{names.MIXING_RATIO}`,
+`{names.TEMPERATURE}`, `{names.BATCH_SIZE}`, and `BENCHMARK/map_SETTING`. Compare only trials of
+the same phase (tag `{names.TAG_PHASE}`) with the whole budget (`{names.FIDELITY}` is 1).
 """
 
 
 def run_name(trial: TrialFolder) -> str:
-    """What a trial is: ``search-003 alpha=0.42 tau=0.05 batch=64``, ``confirm alpha=0.5 seed 1``.
+    """Name of a trial's run: ``search-003 alpha=0.42 tau=0.05 batch=64``.
 
-    The trial's own name stays a tag.
+    In the confirmation: ``confirm alpha=0.5 seed 1``. The name of the trial is a tag of the run.
     """
     config = TrialConfig.model_validate(trial.read(names.ARTIFACT_CONFIG))
     ratio = {names.MIXING_RATIO: config.batch.mixing_ratio}
     if trial.phase == names.PHASE_CONFIRM:
         return f"{trial.phase} {describe(ratio)} seed {trial.name.rpartition('-s')[2]}"
-    training, batch = config.training.temperature, config.batch.batch_size
-    shown = describe(ratio | {names.TEMPERATURE: training, names.BATCH_SIZE: batch})
-    return f"{trial.name} {shown}"
+    temperature, batch = config.training.temperature, config.batch.batch_size
+    parameters = ratio | {names.TEMPERATURE: temperature, names.BATCH_SIZE: batch}
+    return f"{trial.name} {describe(parameters)}"
 
 
 def run_note(study: str, run: str, folder: Path, benchmarks: Sequence[str]) -> str:
-    """What a reader of the study's run wants to know, in Markdown."""
+    """Note on the study's run in MLflow, in Markdown."""
     curves = ", ".join(f"`{names.CURVE}/{name}/map_SETTING`" for name in benchmarks)
     reported = (
-        f"- **Model metrics** holds the confirmed curve, {curves}: the step of each point is the "
-        "mixing ratio in percent, its value the mean over the seeds that went to their end, "
-        f"written when the last seed of a ratio has ended. `{names.CURVE_OF_FIRST_SEED}/...` is "
-        "the first seed's alone, which is there sooner. Neither has an interval; the report has.\n"
+        f"- **Model metrics** shows the confirmed curve, {curves}: the step of each point is the "
+        "mixing ratio in percent, the value is the mean over the completed seeds, written when "
+        f"the last seed of a ratio has ended. `{names.CURVE_OF_FIRST_SEED}/...` is the curve of "
+        "the first seed, which is available sooner. Intervals are in the report.\n"
         if benchmarks
         else ""
     )
     return (
-        f"Study **{study}**, {run}. The runs below it are its trials: `search-*` on development "
+        f"Study **{study}**, {run}. Its child runs are its trials: `search-*` on development "
         "data, `confirm` over the mixing ratio with several seeds.\n\n"
         f"{reported}"
         f"- Compare `{names.MIXING_RATIO}`, `{names.TEMPERATURE}`, `{names.BATCH_SIZE}` with "
         f"`BENCHMARK/map_SETTING`; stopped trials have `{names.FIDELITY}` below 1.\n"
         f"- The report, with intervals and tests: artifact `{names.ARTIFACT_REPORT}/report.html`, "
         f"once the study has ended; on the driver's disk `{folder / 'report'}`.\n"
-        f"- A trial's id is its tag `{names.TAG_TRIAL}`; `--replay {study}/ID` runs it again.\n"
+        f"- A trial's name is its tag `{names.TAG_TRIAL}`; `--replay {study}/NAME` repeats it.\n"
     )
 
 
 def saved_view(
     run_id: str, study: str, run: str, benchmarks: Sequence[str], started: int
 ) -> tuple[str, str]:
-    """The tag of the experiment that is a saved view of one study.
+    """Tag of the experiment that stores a view of one study.
 
     Args:
-        run_id: of the study's run; also the view's key.
-        study: its name.
-        run: name of its folder.
-        benchmarks: what it reports on.
-        started: when it began, in milliseconds since 1970.
+        run_id: id of the study's run; also the view's key.
+        study: name of the study.
+        run: name of its run folder.
+        benchmarks: reported benchmarks.
+        started: start of the study in milliseconds since 1970.
 
     Returns:
         Key and value of the tag.
@@ -96,7 +96,7 @@ def saved_view(
 
 
 def view_state(run_id: str, benchmarks: Sequence[str]) -> dict[str, Any]:
-    """State of the runs page: this study's runs, and for each benchmark a section of charts."""
+    """State of the runs page: this study's runs, and a section of charts for each benchmark."""
     charts: list[dict[str, Any]] = []
     sections = []
     for name in benchmarks:
@@ -110,10 +110,10 @@ def view_state(run_id: str, benchmarks: Sequence[str]) -> dict[str, Any]:
         charts.append(_line(section, [names.curve_metric(metric) for metric in maps]))
         charts += [_scatter(section, metric) for metric in maps]
     columns = [names.MIXING_RATIO, names.TEMPERATURE, names.BATCH_SIZE, names.SEED]
-    shown = [names.mean_metric(name, names.AP, s) for name in benchmarks for s in names.SETTINGS]
+    metrics = [names.mean_metric(name, names.AP, s) for name in benchmarks for s in names.SETTINGS]
     return {
         "searchFilter": f"tags.`{names.TAG_RUN}` = '{run_id}'",
-        # Any order but that by time shows trials beside their study, not folded up below it.
+        # Any order but that by time shows trials beside their study instead of collapsed below it.
         "orderByKey": f"params.`{names.MIXING_RATIO}`",
         "orderByAsc": True,
         "runsHiddenMode": "SHOW_ALL",
@@ -122,7 +122,7 @@ def view_state(run_id: str, benchmarks: Sequence[str]) -> dict[str, Any]:
         "compareRunSections": sections,
         "compareRunCharts": charts,
         "selectedColumns": [f"params.`{name}`" for name in columns]
-        + [f"metrics.`{name}`" for name in shown],
+        + [f"metrics.`{name}`" for name in metrics],
     }
 
 
@@ -148,7 +148,7 @@ def _line(section: str, metrics: list[str]) -> dict[str, Any]:
 
 
 def _scatter(section: str, metric: str) -> dict[str, Any]:
-    """One setting, a dot a trial; here as soon as it has ended."""
+    """One setting: a dot for each trial as soon as it has ended."""
     return _card("SCATTER", section, metric) | {
         "xaxis": {"key": names.MIXING_RATIO, "type": "PARAM"},
         "yaxis": {"key": metric, "type": "METRIC"},
@@ -156,10 +156,10 @@ def _scatter(section: str, metric: str) -> dict[str, Any]:
     }
 
 
-def _card(kind: str, section: str, what: str) -> dict[str, Any]:
+def _card(kind: str, section: str, name: str) -> dict[str, Any]:
     return {
         "type": kind,
-        "uuid": f"{section}-{what}",
+        "uuid": f"{section}-{name}",
         "metricSectionId": section,
         "runsCountToCompare": 10,
         "deleted": False,

@@ -1,6 +1,6 @@
 """The confirmed curve as metrics of the study's run: the step is the mixing ratio in percent.
 
-So the charts that MLflow draws of a run by itself show the ratio against the three settings.
+MLflow's own charts of the run then plot the three settings against the ratio.
 """
 
 import math
@@ -15,15 +15,15 @@ _MEASURES = (*(f"map_{setting}" for setting in names.SETTINGS), names.RANK_DISTA
 
 
 @dataclass(frozen=True)
-class Point:
+class CurvePoint:
     """One point of a curve.
 
     Attributes:
-        metric: its name in MLflow.
-        percent: the mixing ratio in percent, rounded.
-        value: the mean over seeds.
+        metric: name of the metric in MLflow.
+        percent: mixing ratio in percent, rounded.
+        value: mean over seeds.
         seeds: number of seeds.
-        time: when the last of its trials ended, in seconds since 1970.
+        time: end of the last trial of the point, in seconds since 1970.
     """
 
     metric: str
@@ -33,15 +33,15 @@ class Point:
     time: float
 
 
-def curve_points(trials: Iterable[TrialFolder]) -> list[Point]:
-    """The points that are known for good.
+def curve_points(trials: Iterable[TrialFolder]) -> list[CurvePoint]:
+    """The points that are final.
 
-    MLflow keeps every value that it was ever given, so a point is one that will not change: of the
-    first seed as soon as its trial has ended, of the mean over seeds when all of a ratio's have.
-    Trials that failed are left out. Ratios that round to the same percent share a point.
+    MLflow keeps every value that it ever received, so only final points are sent: the first seed's
+    as soon as its trial has ended, the mean over seeds when all trials of a ratio have. Failed
+    trials are left out. Ratios that round to the same percent share a point.
 
     Args:
-        trials: all of a run's. The folders of a confirmation are made before its first trial.
+        trials: all trials of a run. A confirmation's folders are made before its first trial.
     """
     by_percent: dict[int, list[TrialFolder]] = defaultdict(list)
     for trial in trials:
@@ -57,8 +57,8 @@ def curve_points(trials: Iterable[TrialFolder]) -> list[Point]:
     return points
 
 
-def _means(percent: int, trials: list[TrialFolder], *, first_seed: bool) -> list[Point]:
-    """Means over trials, by benchmark and measure; none before all of them have ended."""
+def _means(percent: int, trials: list[TrialFolder], *, first_seed: bool) -> list[CurvePoint]:
+    """Means over trials, by benchmark and measure; empty before all trials have ended."""
     outcomes = [outcome for trial in trials if (outcome := trial.outcome)]
     if len(outcomes) < len(trials):
         return []
@@ -71,12 +71,12 @@ def _means(percent: int, trials: list[TrialFolder], *, first_seed: bool) -> list
                     values[metric].append(value)
     ended = max((trial.ended for trial in trials), default=0.0)
     return [
-        Point(
+        CurvePoint(
             names.curve_metric(metric, first_seed=first_seed),
             percent,
-            math.fsum(found) / len(found),
-            len(found),
+            math.fsum(seed_values) / len(seed_values),
+            len(seed_values),
             ended,
         )
-        for metric, found in sorted(values.items())
+        for metric, seed_values in sorted(values.items())
     ]

@@ -1,4 +1,4 @@
-"""What decides the last digits of a study's figures: versions and machine."""
+"""Versions and machine, which decide the last digits of a study's figures."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import hybridir
-from hybridir.runtime.files import replacing
+from hybridir.runtime.files import atomic_write
 from tune.folders import RunFolder
 
 _PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "ray", "optuna", "mlflow")
@@ -26,17 +26,17 @@ def environment() -> dict[str, str]:
     }
 
 
-def note_environment(folder: RunFolder) -> None:
-    """Leave the environment in a run's folder; one that is continued elsewhere has several."""
+def record_environment(folder: RunFolder) -> None:
+    """Record the environment in a run's folder; a run resumed elsewhere has several entries."""
     entries = _entries(folder)
     if not entries or entries[-1]["environment"] != environment():
         entries.append({"since": time.time(), "environment": environment()})
-        with replacing(folder.environment) as part:
-            part.write_text(json.dumps(entries, indent=1))
+        with atomic_write(folder.environment) as unfinished:
+            unfinished.write_text(json.dumps(entries, indent=1))
 
 
 def environment_at(folder: RunFolder, moment: float) -> dict[str, str]:
-    """The driver's environment at a time in seconds since 1970; empty if it was not noted."""
+    """The driver's environment at a time in seconds since 1970; empty if not recorded."""
     before: list[dict[str, str]] = [
         entry["environment"] for entry in _entries(folder) if entry["since"] <= moment
     ]
@@ -52,10 +52,10 @@ def _entries(folder: RunFolder) -> list[dict[str, Any]]:
 
 
 def _processor() -> str:
-    """The processor's name; Python itself knows it on few systems."""
+    """Name of the processor; Python itself knows it on few systems."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor()
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor()

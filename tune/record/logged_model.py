@@ -1,4 +1,4 @@
-"""A trial's encoder as a model of MLflow, whose Models page lists it beside other studies'."""
+"""Logs a trial's encoder as a model of MLflow, which lists it on its Models page."""
 
 import re
 from pathlib import Path
@@ -18,15 +18,15 @@ def log_encoder(
     params: list[Param],
     metrics: list[Metric],
 ) -> None:
-    """Keep an encoder as an output of the run that trained it; twice does what once does.
+    """Log an encoder as an output of the run that trained it; a second call changes nothing.
 
     Args:
-        client: of the server.
-        study: name of the study, which the model is called after.
-        encoder: its folder.
-        run: the trial's run.
-        params: settings that it was trained with.
-        metrics: its figures, as the run has them.
+        client: client of the server.
+        study: name of the study, and thus of the model.
+        encoder: folder of the encoder.
+        run: run of the trial.
+        params: settings of the training.
+        metrics: figures of the trial, as in the run.
     """
     run_id, experiment = run.info.run_id, run.info.experiment_id
     model = _find(client, experiment, run_id)
@@ -46,14 +46,14 @@ def log_encoder(
         for m in metrics
     ]
     client.log_batch(run_id, metrics=figures)
-    # A second link of the same two is refused.
+    # MLflow refuses a second link between the same run and model.
     linked = run.outputs.model_outputs if run.outputs else []
     if model.model_id not in {output.model_id for output in linked}:
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
-    # Last, since this is what tells that all the rest is there.
+    # Last: a model that is READY is complete.
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
 
 
 def _find(client: MlflowClient, experiment: str, run_id: str) -> LoggedModel | None:
-    found = client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
-    return found[0] if found else None
+    models = client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
+    return models[0] if models else None

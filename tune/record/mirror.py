@@ -1,8 +1,8 @@
 """A study's folder -> MLflow: the study is a parent run, a trial its child.
 
-Everything that is written comes from the folder alone and may be written again without a change.
-So a server that was away, a driver that was killed and a database that was lost are all mended by
-the same calls. All of them wait for the server; `tune.record.tracking` makes them from a thread.
+Every record comes from the folder alone, and sending it again changes nothing. So the same calls
+recover from an unreachable server, a killed driver and a lost database. All of them wait for the
+server; `tune.record.tracking` makes them from a thread.
 """
 
 import logging
@@ -14,9 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-# A request that fails is made again by `tune.record.tracking`, which knows what came of it;
-# MLflow's own retries would take minutes. 30 s: a server that is slow answered in less than 1 s
-# (measured).
+# `tune.record.tracking` retries failed requests itself; MLflow's own retries would take minutes.
+# 30 s: a slow server answered in less than 1 s (measured).
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -26,15 +25,15 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 
 from hybridir import names
 from tune.folders import Outcome, RunFolder, TrialFolder
-from tune.record.accounting import measure_truth
+from tune.record.accounting import measure_usage
 from tune.record.charts import EXPERIMENT_NOTE, KIND, NOTE, run_name, run_note, saved_view
 from tune.record.curve import curve_points
 from tune.record.environment import environment
 from tune.record.logged_model import log_encoder
 from tune.record.trial_entries import headline_metrics, trial_metrics, trial_params
 
-# A new database's schema is announced step by step, by MLflow and by Alembic; an answer that did
-# not come is told by `tune.record.tracking`, not by the connection pool as well.
+# MLflow and Alembic announce a new database's schema step by step; `tune.record.tracking` reports
+# a missing answer, so that the connection pool need not.
 for noisy in ("mlflow.store.db.utils", "alembic", "urllib3.connectionpool"):
     logging.getLogger(noisy).setLevel(logging.ERROR)
 
@@ -46,20 +45,21 @@ _BATCH = 1000  # metrics in a request, of MLflow
 
 
 class Mirror:
-    """Brings MLflow to what a study's folder says; raises whatever MLflow raises.
+    """Brings MLflow up to date with a study's folder; raises the errors of MLflow.
 
     Args:
         uri: MLflow tracking URI.
         study: name of the study.
-        folder: its folder.
-        parameters: settings of the study that are worth a column in the UI.
+        folder: its run folder.
+        parameters: settings of the study that deserve a column in the UI.
         data: (name, digest, role) of each data set.
-        run_id: the study's run, if it has one. Should the server not know it, since its database
-            is a new one, another is made.
+        run_id: id of the study's run, if known. If the server does not have this run, since its
+            database is new, another one is created.
 
     Attributes:
-        run_id: the study's run, once it is known.
-        view: path below the server's address to a page with the study's charts, once it is there.
+        run_id: id of the study's run; None before it is known.
+        view: path below the server's address to a page with the study's charts; "" before the
+            page exists.
     """
 
     def __init__(
@@ -82,35 +82,36 @@ class Mirror:
         self._experiment: str | None = None
 
     def forget(self) -> None:
-        """Take nothing for granted that the server said before."""
+        """Forget earlier answers of the server."""
         self._opened = False
         self._experiment = None
 
     def ask(self) -> None:
-        """Do nothing but wait for an answer."""
+        """Wait for any answer of the server."""
         self._client.get_experiment_by_name(names.EXPERIMENT)
 
     def missing(self) -> set[str]:
-        """Names of the trials that have ended and whose runs do not say so."""
+        """Names of the ended trials whose runs are not up to date."""
         runs: dict[str, list[Run]] = {}
         for run in self._search(f"tags.`{names.TAG_PARENT}` = '{self._parent()}'"):
             runs.setdefault(run.data.tags[names.TAG_TRIAL], []).append(run)
-        found = {name: self._only(several) for name, several in runs.items()}
+        run_by_name = {name: self._only(several) for name, several in runs.items()}
         return {
             trial.name
             for trial in self._folder.trials()
-            if (outcome := trial.outcome) and not _in_step(found.get(trial.name), outcome)
+            if (outcome := trial.outcome)
+            and not _is_up_to_date(run_by_name.get(trial.name), outcome)
         }
 
-    def bring(self, trial: TrialFolder) -> None:
-        """Bring a trial's run to the state that its folder tells; make it if there is none."""
+    def update(self, trial: TrialFolder) -> None:
+        """Bring a trial's run up to date with its folder; create the run if it does not exist."""
         parent = self._parent()
         run = self._find(trial)
         outcome = trial.outcome
-        if _in_step(run, outcome):
+        if _is_up_to_date(run, outcome):
             return
         run_id = run.info.run_id if run else self._create(trial, parent)
-        # Also if it has ended: what was cut off was closed, and is being gone on with.
+        # Also if the run has ended: an interrupted trial's run was closed, and is now continued.
         self._client.update_run(run_id, status=_RUNNING)
         self._client.log_batch(run_id, params=trial_params(trial))
         self._tag(run_id, {names.TAG_STATE: _RUNNING})
@@ -120,17 +121,17 @@ class Mirror:
             self._end(run_id, trial, outcome)
 
     def log_encoder(self, trial: TrialFolder) -> None:
-        """Keep the encoder of a trial that is complete."""
-        self.bring(trial)
+        """Log the encoder of a complete trial."""
+        self.update(trial)
         run, outcome = self._find(trial), trial.outcome
         if run is None or outcome is None:
-            raise LookupError(f"{trial.name} has no run that has ended")
+            raise LookupError(f"{trial.name} has not ended, or has no run")
         metrics = headline_metrics(outcome, _ms(trial.ended))
         encoder = trial.path / names.ARTIFACT_ENCODER
         log_encoder(self._client, self._study, encoder, run, trial_params(trial), metrics)
 
     def close(self, status: str, tags: dict[str, str]) -> None:
-        """Close the parent run, and the runs of trials that were cut off."""
+        """Close the parent run, and the runs of interrupted trials."""
         parent = self._parent()
         ended = {trial.name for trial in self._folder.trials() if trial.outcome}
         for run in self._search(f"tags.`{names.TAG_PARENT}` = '{parent}'"):
@@ -139,24 +140,24 @@ class Mirror:
         self._draw(parent)
         self._tag(parent, tags)
         now = _ms(time.time())
-        truth = [Metric(key, v, now, 0) for key, v in measure_truth(self._folder).items()]
-        self._client.log_batch(parent, metrics=truth)
+        usage = [Metric(key, v, now, 0) for key, v in measure_usage(self._folder).items()]
+        self._client.log_batch(parent, metrics=usage)
         self._client.set_terminated(parent, status=status)
 
     @cached_property
     def _client(self) -> MlflowClient:
-        """Made late: for a database file this creates the tables, which takes seconds."""
+        """Created on first use: for a database file this makes the tables, which takes seconds."""
         return MlflowClient(tracking_uri=self._uri)
 
     def _parent(self) -> str:
-        """Id of the study's run, which is found or made when it is needed first."""
+        """Id of the study's run, looked up or created on first use."""
         if not self._opened or self.run_id is None:
             started = _ms(self._folder.study_file.stat().st_mtime)
             folder = str(self._folder.path.resolve())
             at_once = self._search(f"attributes.start_time = {started}")
             same = [run for run in at_once if run.data.tags.get(names.TAG_FOLDER) == folder]
-            known = self._search(f"attributes.run_id = '{self.run_id}'") if self.run_id else []
-            run = self._only([*known, *(r for r in same if r.info.run_id != self.run_id)])
+            by_id = self._search(f"attributes.run_id = '{self.run_id}'") if self.run_id else []
+            run = self._only([*by_id, *(r for r in same if r.info.run_id != self.run_id)])
             self.run_id = run.info.run_id if run else self._create_parent(folder, started)
             self._client.update_run(self.run_id, status=_RUNNING)
             self._describe(self.run_id)
@@ -164,9 +165,9 @@ class Mirror:
         return self.run_id
 
     def _draw(self, parent: str) -> None:
-        """Write the confirmed curve as far as it is known.
+        """Write the final points of the confirmed curve.
 
-        A point's time is that of its last trial, so that what is sent twice is there once.
+        The time of a point is that of its last trial, so that a point sent twice is stored once.
         """
         points = [
             Metric(point.metric, point.value, _ms(point.time), point.percent)
@@ -193,7 +194,7 @@ class Mirror:
         return str(run.info.run_id)
 
     def _describe(self, parent: str) -> None:
-        """Note what the study is about."""
+        """Log the study's settings, plan, data and notes."""
         for file in (self._folder.study_file, self._folder.path / names.ARTIFACT_PLAN):
             if file.is_file():
                 self._client.log_artifact(parent, str(file))
@@ -210,7 +211,7 @@ class Mirror:
         self._explain(parent)
 
     def _explain(self, parent: str) -> None:
-        """Leave notes, and a view of the runs page that draws the study's question."""
+        """Write notes, and a view of the runs page with charts of the study's question."""
         run, folder = self._folder.path.name, self._folder.path.resolve()
         benchmarks = str(self._parameters.get(names.REPORT_ON, "")).split()
         note = run_note(self._study, run, folder, benchmarks)
@@ -218,19 +219,19 @@ class Mirror:
         experiment = self._experiment_id()
         started = _ms(self._folder.study_file.stat().st_mtime)
         view_tag, view = saved_view(parent, self._study, run, benchmarks, started)
-        known = self._client.get_experiment(experiment).tags
+        existing = self._client.get_experiment(experiment).tags
         for key, value in {NOTE: EXPERIMENT_NOTE, **KIND, view_tag: view}.items():
-            # A note that somebody has written is theirs.
-            if key not in known and len(value) <= _TAG_LIMIT:
+            # A user's own note is kept.
+            if key not in existing and len(value) <= _TAG_LIMIT:
                 self._client.set_experiment_tag(experiment, key, value)
         self.view = f"/#/experiments/{experiment}/runs?viewStateShareKey={parent}{_AS_CHARTS}"
 
     def _experiment_id(self) -> str:
         if self._experiment is None:
-            found = self._client.get_experiment_by_name(names.EXPERIMENT)
+            experiment = self._client.get_experiment_by_name(names.EXPERIMENT)
             self._experiment = str(
-                found.experiment_id
-                if found
+                experiment.experiment_id
+                if experiment
                 else self._client.create_experiment(
                     names.EXPERIMENT, artifact_location=_artifacts_beside(self._uri)
                 )
@@ -246,7 +247,7 @@ class Mirror:
         )
 
     def _create(self, trial: TrialFolder, parent: str) -> str:
-        # The tags come with the run, so that there is never one that cannot be found again.
+        # The tags are created with the run, so that every run can be found again.
         run = self._client.create_run(
             self._experiment_id(),
             start_time=_ms(trial.started),
@@ -264,7 +265,7 @@ class Mirror:
         return str(run.info.run_id)
 
     def _end(self, run_id: str, trial: TrialFolder, outcome: Outcome) -> None:
-        # The time is the trial's, so that sending something twice leaves no second value.
+        # The time is the trial's, so that sending a metric twice leaves no second value.
         ended = _ms(trial.ended)
         self._client.log_batch(run_id, metrics=trial_metrics(trial, outcome, ended))
         for file in (names.ARTIFACT_CONFIG, names.ARTIFACT_TRAINING_LOG):
@@ -282,7 +283,7 @@ class Mirror:
         reason = {names.TAG_REASON: outcome.reason[-_TAG_LIMIT:]} if outcome.reason else {}
         tags = {names.TAG_STATE: outcome.state, names.TAG_HOST: outcome.host, **reason}
         self._tag(run_id, tags)
-        # Last, since this is what tells that all the rest is there.
+        # Last: a run that has ended is complete.
         self._client.set_terminated(run_id, status=_STATUS[outcome.state], end_time=ended)
 
     def _tag(self, run_id: str, tags: dict[str, str]) -> None:
@@ -299,30 +300,30 @@ class Mirror:
         return runs
 
     def _only(self, runs: list[Run]) -> Run | None:
-        """The first of several runs of one thing; the others are deleted.
+        """The first of several runs of the same trial or study; the others are deleted.
 
-        A server that was frozen may do what it was asked to after nobody waited for it any more.
+        A frozen server may carry out a request after the client has given up on it.
         """
         for run in runs[1:]:
             self._client.delete_run(run.info.run_id)
         return runs[0] if runs else None
 
 
-def _in_step(run: Run | None, outcome: Outcome | None) -> bool:
+def _is_up_to_date(run: Run | None, outcome: Outcome | None) -> bool:
     if run is None:
         return False
     if outcome is None:
         return run.info.status == _RUNNING and bool(run.data.params)
-    # A trial that was cut off is closed as KILLED, as a stopped one is, but without a state.
-    tagged = run.data.tags.get(names.TAG_STATE)
-    return run.info.status == _STATUS[outcome.state] and tagged == outcome.state
+    # An interrupted trial is closed as KILLED, as a stopped one is, but has no final state.
+    state = run.data.tags.get(names.TAG_STATE)
+    return run.info.status == _STATUS[outcome.state] and state == outcome.state
 
 
 def _artifacts_beside(uri: str) -> str | None:
-    """Where the artifacts of a database file go; None where the server decides.
+    """Folder for the artifacts of a database file; None lets the server decide.
 
-    MLflow would put them into ./mlruns, whose presence makes a bare `mlflow ui` look there instead
-    of into the database.
+    MLflow would put them into ./mlruns, whose presence makes a bare `mlflow ui` read that folder
+    instead of the database.
     """
     if not uri.startswith("sqlite:///"):
         return None

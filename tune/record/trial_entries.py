@@ -1,6 +1,6 @@
-"""What a trial's folder says -> entries of its run in MLflow.
+"""A trial's folder -> parameters and metrics of its run in MLflow.
 
-A time is the trial's own, in ms, so that what is sent twice is there once.
+The time of every entry is the trial's own, in ms, so that an entry sent twice is stored once.
 """
 
 import json
@@ -14,12 +14,12 @@ from tune.space.parameters import PARAMETERS
 
 
 def trial_params(trial: TrialFolder) -> list[Param]:
-    """Settings by which trials of a study differ, as numbers under their own names."""
+    """Settings in which trials of a study differ, under their own names."""
     config = TrialConfig.model_validate(trial.read(names.ARTIFACT_CONFIG))
     settings = config.model_dump()
     values: dict[str, object] = {names.SEED: config.seed}
     if config.retriever == "trained":
-        values |= {name: settings[where][name] for name, (where, _) in PARAMETERS.items()}
+        values |= {name: settings[section][name] for name, (section, _) in PARAMETERS.items()}
         values["pairs"] = config.training.pairs
     if config.data.data_part is not None:
         values[names.DATA_PART] = config.data.data_part.number
@@ -30,14 +30,14 @@ def trial_params(trial: TrialFolder) -> list[Param]:
 
 def trial_metrics(trial: TrialFolder, outcome: Outcome, ended: int) -> list[Metric]:
     """The headline figures, and the loss as a curve over the steps."""
-    found = headline_metrics(outcome, ended)
+    metrics = headline_metrics(outcome, ended)
     log = trial.path / names.ARTIFACT_TRAINING_LOG
     if log.is_file():
         entries = [json.loads(line) for line in log.read_text().splitlines()]
-        found += [Metric(names.TRAIN_LOSS, e["loss"], ended, e["step"]) for e in entries]
+        metrics += [Metric(names.TRAIN_LOSS, e["loss"], ended, e["step"]) for e in entries]
     elif names.TRAIN_LOSS in outcome.metrics:
-        found.append(Metric(names.TRAIN_LOSS, outcome.metrics[names.TRAIN_LOSS], ended, 0))
-    return found
+        metrics.append(Metric(names.TRAIN_LOSS, outcome.metrics[names.TRAIN_LOSS], ended, 0))
+    return metrics
 
 
 def headline_metrics(outcome: Outcome, ended: int) -> list[Metric]:

@@ -1,9 +1,10 @@
-"""Optuna <-> Ray: every trial is told to Optuna as what it was.
+"""Optuna <-> Ray: proposals out of a journal, and every trial's true end back into it.
 
-Ray's own OptunaSearch tells COMPLETE for a trial that a scheduler stopped, and leaves one whose
-metric became NaN running for ever. Here a stopped trial is PRUNED with its last value and step, a
-failed one is FAIL, and the journal file is the only state: after an interruption the unfinished
-trials are proposed again as they were, and the next proposals are those of an undisturbed run.
+Ray's own OptunaSearch tells Optuna COMPLETE for a trial that a scheduler stopped, and leaves a
+trial whose metric became NaN running for ever. Here a stopped trial is PRUNED with its last value
+and step, a failed one is FAIL, and the journal file is the only state: after an interruption the
+unfinished trials are proposed again unchanged, and later proposals equal those of an undisturbed
+run.
 """
 
 import math
@@ -22,13 +23,14 @@ from ray.tune.search import Searcher
 from hybridir import names
 from hybridir.errors import InputError
 from tune.driver_only import DriverOnly
-from tune.folders import Outcome, TrialFolder
+from tune.folders import Outcome, RunFolder, search_trial
+from tune.outcome import BUDGET_PERCENT, finalize_trial
 from tune.space.parameters import Value
-from tune.space.ranges import Space, digest, propose
-from tune.worker.trainable import BUDGET_PERCENT
+from tune.space.ranges import Space, propose, space_digest
+from tune.space.settings import SearchConfig
 
 # User attribute of a trial that was proposed here: its number, from 0, which names its folder.
-# Optuna's own numbers also count imported trials and those that were cut off while proposed.
+# Optuna's own numbers also count imported trials and proposals that were interrupted.
 NUMBER = "number"
 _REASON = "reason"
 _SPACE = "space"
@@ -36,16 +38,16 @@ _OBJECTIVES = "objectives"
 
 
 def open_study(journal: Path, name: str) -> optuna.Study:
-    """Open the Optuna study in a journal file, to read it."""
+    """Open the Optuna study in a journal file for reading."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna.load_study(study_name=name, storage=_storage(journal))
 
 
 def start_study(journal: Path, name: str, objectives: Sequence[str], space: Space) -> optuna.Study:
-    """Open or create the Optuna study in a journal file, to go on with it; the driver alone does.
+    """Open or create the Optuna study in a journal file for a search; for the driver alone.
 
     Raises:
-        InputError: if the journal's search had another space or objective.
+        InputError: if the journal belongs to a search with another space or objective.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     journal.parent.mkdir(parents=True, exist_ok=True)
@@ -55,15 +57,15 @@ def start_study(journal: Path, name: str, objectives: Sequence[str], space: Spac
         directions=["maximize"] * len(objectives),
         load_if_exists=True,
     )
-    wanted = {_SPACE: digest(space), _OBJECTIVES: list(objectives)}
-    for key, value in wanted.items():
-        found = study.user_attrs.get(key)
-        if found is None and not study.get_trials(deepcopy=False):
+    identity = {_SPACE: space_digest(space), _OBJECTIVES: list(objectives)}
+    for key, value in identity.items():
+        recorded = study.user_attrs.get(key)
+        if recorded is None and not study.get_trials(deepcopy=False):
             study.set_user_attr(key, value)
-        elif found != value:
+        elif recorded != value:
             raise InputError(
-                f"{journal}: its trials belong to another {key.removesuffix('s')} ({found}, now "
-                f"{value}); a changed search is a new study: start one without --resume, with "
+                f"{journal}: its trials belong to another {key.removesuffix('s')} ({recorded}, "
+                f"now {value}); a changed search is a new study: start one without --resume, with "
                 f"search.warm_start={name} to build on these trials"
             )
     return study
@@ -73,69 +75,79 @@ def _storage(journal: Path) -> JournalStorage:
     return JournalStorage(JournalFileBackend(str(journal)))
 
 
-class TruthfulSearcher(DriverOnly, Searcher):
-    """Proposes trials by Optuna and tells it how they ended.
+class JournalSearcher(DriverOnly, Searcher):
+    """Proposes trials from an Optuna study in a journal, and tells it how they ended.
+
+    Call `recover` before the first proposal.
 
     Args:
-        study: the Optuna study. Trials that ended in their folders alone, because the driver was
-            killed in between, are told to it first.
-        space: what is searched.
-        objectives: metrics that are maximised. A trial that ends without a finite value of each
-            has failed.
-        trials: number of trials in all, those of an interrupted run included and imported ones
-            not.
-        sampler: from a trial's number to the sampler that proposes it.
-        folder: from a trial's number to its folder.
-        make_spec: from (trial number, parameters) to what the worker is given.
-        settle: writes down how a trial ended, from (folder, last result, whether it failed);
-            Optuna is told after it.
-        concurrent: number of trials that can run at once; the next is proposed only when one of
-            them has ended, from all that is known then. 0: proposed as soon as Ray asks, which is
-            one trial ahead.
+        study: the Optuna study, see `start_study`.
+        folder: run folder, in which every trial has its own folder.
+        space: the search space.
+        search: number of trials and objectives. The number includes the trials of an interrupted
+            run but not imported ones. A trial without a finite value of every objective fails.
+        sampler: makes the sampler that proposes the trial of a number.
+        make_spec: makes the worker's arguments from (trial number, parameters).
+        concurrent: number of trials that can run at once. The next trial is proposed when one of
+            them ends, from all values known by then. 0: whenever Ray asks, which is one trial
+            ahead.
+
+    Attributes:
+        remaining: number of trials still to run; set by `recover`.
     """
 
     def __init__(
         self,
         study: optuna.Study,
+        folder: RunFolder,
         space: Space,
-        objectives: Sequence[str],
-        trials: int,
+        search: SearchConfig,
         *,
         sampler: Callable[[int], BaseSampler],
-        folder: Callable[[int], TrialFolder],
         make_spec: Callable[[int, dict[str, Value]], dict[str, Any]],
-        settle: Callable[[TrialFolder, dict[str, Any], bool], Outcome],
         concurrent: int = 0,
     ) -> None:
-        super().__init__(metric=objectives[0], mode="max")
+        self._objectives = search.objectives
+        super().__init__(metric=self._objectives[0], mode="max")
         self._study = study
-        self._space = space
-        self._objectives = tuple(objectives)
-        self._sampler = sampler
         self._folder = folder
+        self._space = space
+        self._trials = search.trials
+        self._sampler = sampler
         self._make_spec = make_spec
-        self._settle = settle
         self._concurrent = concurrent
-        for trial in study.get_trials(deepcopy=False):
+        self._recovered = False
+        self.remaining = search.trials
+        self._index: dict[int, int] = {}
+        self._interrupted: deque[int] = deque()
+        self._running: dict[str, int] = {}
+        self._last: dict[str, dict[str, Any]] = {}
+
+    def recover(self) -> None:
+        """Bring an earlier driver's journal up to date; a new journal stays unchanged.
+
+        If the driver was killed before it told Optuna of a trial's end, the outcome is read from
+        the trial's folder. An interrupted proposal fails, and is repeated under its number.
+        """
+        for trial in self._study.get_trials(deepcopy=False):
             if trial.state.is_finished():
                 continue
             number = own_number(trial)
             if number is None:
-                # Cut off while it was proposed: the same is proposed again under its number.
-                study.tell(trial.number, state=TrialState.FAIL)
-            elif outcome := folder(number).outcome:
+                self._study.tell(trial.number, state=TrialState.FAIL)
+            elif outcome := self._folder.trial(search_trial(number)).outcome:
                 self._tell(trial.number, outcome)
-        own = own_trials(study)
-        self._index = {number: trial.number for number, trial in own.items()}
+        proposed = own_trials(self._study)
+        self._index = {number: trial.number for number, trial in proposed.items()}
         self._interrupted = deque(
-            number for number, trial in own.items() if not trial.state.is_finished()
+            number for number, trial in proposed.items() if not trial.state.is_finished()
         )
-        self.remaining = trials - len(own) + len(self._interrupted)
-        self._running: dict[str, int] = {}
-        self._last: dict[str, dict[str, Any]] = {}
+        self.remaining = self._trials - len(proposed) + len(self._interrupted)
+        self._recovered = True
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
-        """Propose the next trial: an interrupted one as it was, else a new one."""
+        """Propose the next trial: an interrupted one unchanged, else a new one."""
+        assert self._recovered, "call recover() first"
         if self._concurrent and len(self._running) >= self._concurrent:
             return None
         if self._interrupted:
@@ -153,20 +165,20 @@ class TruthfulSearcher(DriverOnly, Searcher):
         return self._make_spec(number, parameters)
 
     def reached(self, trial_id: str, steps: Sequence[int]) -> tuple[bool, list[dict[int, float]]]:
-        """What is known of the others where a trial has come to a share of its budget.
+        """Look up which trials have reached a trial's present share of the budget.
 
-        It is read from the journal, so that it outlives the driver.
+        The answer comes from the journal, so that it outlives the driver.
 
         Args:
             trial_id: Ray's.
-            steps: shares in percent, rising; the last is where the trial is.
+            steps: shares in percent, rising; the last one is the trial's present share.
 
         Returns:
-            Whether the trial was here before, and, of each other trial that was, its values at
-            these shares.
+            Whether the trial itself was recorded at this share before, and the values at `steps`
+            of every rival that was.
         """
         number = self._index[self._running[trial_id]]
-        here = {
+        recorded = {
             trial.number: {
                 step: trial.intermediate_values[step]
                 for step in steps
@@ -175,14 +187,14 @@ class TruthfulSearcher(DriverOnly, Searcher):
             for trial in self._study.get_trials(deepcopy=False)
             if steps[-1] in trial.intermediate_values
         }
-        return number in here, [values for other, values in here.items() if other != number]
+        return number in recorded, [v for index, v in recorded.items() if index != number]
 
     def own_values(self, trial_id: str) -> dict[int, float]:
         """A trial's values so far, by share of the budget in percent."""
         return dict(self._frozen(self._running[trial_id]).intermediate_values)
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Note the value at this share of the budget."""
+        """Record the value at this share of the budget."""
         self._last[trial_id] = result
         self._report(
             self._index[self._running[trial_id]],
@@ -193,17 +205,18 @@ class TruthfulSearcher(DriverOnly, Searcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Write down how the trial ended, then tell Optuna."""
+        """Finalize the trial in its folder, then tell Optuna."""
         last = self._last.pop(trial_id, {})
         number = self._running.pop(trial_id)
-        outcome = self._settle(self._folder(number), result or last, error)
+        folder = self._folder.trial(search_trial(number))
+        outcome = finalize_trial(folder, result or last, error, self._objectives)
         self._tell(self._index[number], outcome)
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the journal has it all."""
+        """Nothing: the journal has all state."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: the journal has it all."""
+        """Nothing: the journal has all state."""
 
     def _frozen(self, number: int) -> FrozenTrial:
         return self._study.get_trials(deepcopy=False)[self._index[number]]
@@ -229,13 +242,13 @@ class TruthfulSearcher(DriverOnly, Searcher):
 
 
 def own_number(trial: FrozenTrial) -> int | None:
-    """The number that names a trial's folder; None of an imported one."""
+    """Number that names a trial's folder; None for an imported trial."""
     number: int | None = trial.user_attrs.get(NUMBER)
     return number
 
 
 def own_trials(study: optuna.Study) -> dict[int, FrozenTrial]:
-    """The trials that were proposed here, by the number that names their folder."""
+    """The trials proposed by this search, by the number that names their folder."""
     return {
         number: trial
         for trial in study.get_trials(deepcopy=False)
@@ -243,29 +256,8 @@ def own_trials(study: optuna.Study) -> dict[int, FrozenTrial]:
     }
 
 
-def failure_reason(result: dict[str, Any], objectives: Sequence[str]) -> str:
-    """Why a trial that ended by itself has failed all the same, or nothing."""
-    bad = [name for name in objectives if not math.isfinite(result.get(name, math.nan))]
-    return ", ".join(
-        f"{name} is {result[name]}" if name in result else f"{name} was not measured"
-        for name in bad
-    )
-
-
-def final_state(result: dict[str, Any], *, error: bool) -> str:
-    """How a trial ended, from the last thing that it reported.
-
-    Returns:
-        `names.FAIL` after an error or without any report, `names.PRUNED` if it was stopped before
-        its whole budget, else `names.COMPLETE`.
-    """
-    if error or BUDGET_PERCENT not in result:
-        return names.FAIL
-    return names.COMPLETE if result[BUDGET_PERCENT] >= 100 else names.PRUNED
-
-
 def pareto_front(study: optuna.Study) -> list[FrozenTrial]:
-    """The complete trials that no other one excels in all objectives, by number.
+    """The complete trials that no other trial excels in all objectives, by number.
 
     With one objective these are the best trial and its equals.
     """
@@ -275,15 +267,19 @@ def pareto_front(study: optuna.Study) -> list[FrozenTrial]:
 def best_trial(study: optuna.Study) -> FrozenTrial | None:
     """The complete trial with the highest objective, the earliest of equals, or None.
 
-    Of several objectives, the trial of the Pareto front with the highest mean of them: this
-    project's own rule, for want of another that needs no weights. Pruned trials were measured at
-    another fidelity and are never compared.
+    With several objectives, the trial of the Pareto front with their highest mean: this project's
+    own rule, chosen since it needs no weights. Pruned trials were measured at another fidelity and
+    are never compared.
     """
-    return max(pareto_front(study), key=lambda trial: (score(trial), -trial.number), default=None)
+    return max(
+        pareto_front(study),
+        key=lambda trial: (mean_objective(trial), -trial.number),
+        default=None,
+    )
 
 
-def score(trial: FrozenTrial) -> float:
-    """The mean of a complete trial's objectives."""
+def mean_objective(trial: FrozenTrial) -> float:
+    """Mean of a complete trial's objectives."""
     values = trial.values
     assert values, "complete trials have values"
     return math.fsum(values) / len(values)

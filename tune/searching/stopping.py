@@ -1,7 +1,7 @@
-"""Stops trials that lag behind, and remembers across interruptions.
+"""Stops trials that lag behind, consistently across interruptions.
 
-Ray's own schedulers keep what they saw in memory: after an interruption they would let through
-what they had stopped before. Here the values stand in Optuna's journal.
+Ray's own schedulers keep their history in memory: after an interruption they would let trials pass
+that they had stopped before. Here the values come from Optuna's journal.
 """
 
 import math
@@ -14,15 +14,15 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from tune.driver_only import DriverOnly
-from tune.searching.searcher import TruthfulSearcher
-from tune.worker.trainable import BUDGET_PERCENT
+from tune.outcome import BUDGET_PERCENT
+from tune.searching.searcher import JournalSearcher
 
 Scheduler = Literal["none", "asha", "median"]
 
-# "Every eighth": measuring costs an evaluation each time (assumption).
+# Every eighth of the budget (assumption): each measurement costs an evaluation.
 _MEDIAN_STEPS = 8
-# A median of fewer says little; as in Ray's MedianStoppingRule.
-_MEDIAN_OTHERS = 3
+# A median of fewer trials says little; as in Ray's MedianStoppingRule.
+_MIN_RIVALS = 3
 
 
 def fidelities(scheduler: Scheduler, first_rung: float, reduction: int) -> list[float]:
@@ -34,30 +34,30 @@ def fidelities(scheduler: Scheduler, first_rung: float, reduction: int) -> list[
     if scheduler == "asha":
         shares = [first_rung * reduction**rung for rung in range(math.ceil(-math.log2(0.005)))]
     elif scheduler == "median":
-        shares = [first_rung + part / _MEDIAN_STEPS for part in range(_MEDIAN_STEPS)]
+        shares = [first_rung + step / _MEDIAN_STEPS for step in range(_MEDIAN_STEPS)]
     else:
         shares = []
     percents = {round(100 * share) for share in shares}
     return [percent / 100 for percent in sorted(percents) if percent < 100] + [1.0]
 
 
-class Stopping(DriverOnly, FIFOScheduler):
-    """Asks a rule at each share of the budget whether a trial goes on.
+class EarlyStopping(DriverOnly, FIFOScheduler):
+    """Decides at each share of the budget whether a trial continues.
 
-    A trial that was at this share before, in front of its driver's death or its own, was let
-    through then and is again. A trial without a finite value is stopped, and has failed.
+    A trial that reached this share before an interruption passed then, and passes again. A trial
+    without a finite value is stopped and fails.
 
     Args:
-        searcher: knows what the trials scored.
-        rule: which.
-        objective: metric that is maximised.
+        searcher: looks up the values of trials.
+        rule: name of the rule.
+        objective: metric to maximise.
         steps: shares in percent at which trials report.
         reduction: see `halving_stops`.
     """
 
     def __init__(
         self,
-        searcher: TruthfulSearcher,
+        searcher: JournalSearcher,
         rule: Literal["asha", "median"],
         objective: str,
         *,
@@ -74,52 +74,53 @@ class Stopping(DriverOnly, FIFOScheduler):
     def on_trial_result(
         self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]
     ) -> str:
-        """Stop a trial that lags behind those that were here before it."""
+        """Stop a trial that lags behind the trials that reached this share before it."""
         stops = result[BUDGET_PERCENT] < 100 and self.stops(trial.trial_id, result)
         return str(TrialScheduler.STOP if stops else TrialScheduler.CONTINUE)
 
     def stops(self, trial_id: str, result: Mapping[str, Any]) -> bool:
-        """Whether a trial ends with this result."""
+        """Whether a trial stops at this result."""
         value = result.get(self._objective, math.nan)
         if not math.isfinite(value):
             return True
-        here = result[BUDGET_PERCENT]
-        steps = [step for step in self._steps if step < here] + [here]
-        before, others = self._searcher.reached(trial_id, steps)
-        if before:
+        percent = result[BUDGET_PERCENT]
+        steps = [step for step in self._steps if step < percent] + [percent]
+        passed_before, rivals = self._searcher.reached(trial_id, steps)
+        if passed_before:
             return False
         if self._rule == "asha":
-            return halving_stops(value, [other[here] for other in others], self._reduction)
-        own = [v for step, v in self._searcher.own_values(trial_id).items() if step < here]
-        return median_stops([*own, value], [list(other.values()) for other in others])
+            return halving_stops(value, [rival[percent] for rival in rivals], self._reduction)
+        own_values = self._searcher.own_values(trial_id)
+        earlier = [v for step, v in own_values.items() if step < percent]
+        return median_stops([*earlier, value], [list(rival.values()) for rival in rivals])
 
 
-def halving_stops(value: float, others: Sequence[float], reduction: int) -> bool:
+def halving_stops(value: float, rivals: Sequence[float], reduction: int) -> bool:
     """Asynchronous successive halving: whether a value is not among the best 1 / `reduction`.
 
-    The first to come passes. The quantile is that of Ray's ASHAScheduler.
+    The first trial at a rung passes. The quantile is that of Ray's ASHAScheduler.
 
     Args:
-        value: of the trial in question.
-        others: values of those that came to this rung before it.
-        reduction: one of so many passes.
+        value: value of the trial in question.
+        rivals: values of the trials that reached this rung before it.
+        reduction: one trial in `reduction` passes.
 
     Source: Li et al. 2020, arXiv 1810.05934, algorithm 2.
     """
-    return bool(len(others) and value < np.quantile(others, 1 - 1 / reduction))
+    return bool(len(rivals) and value < np.quantile(rivals, 1 - 1 / reduction))
 
 
-def median_stops(values: Sequence[float], others: Sequence[Sequence[float]]) -> bool:
-    """The median stopping rule: whether the best value so far is below the others' median.
+def median_stops(values: Sequence[float], rivals: Sequence[Sequence[float]]) -> bool:
+    """Median stopping rule: whether the best value so far is below the median of its rivals.
 
     Args:
-        values: of the trial in question, up to here.
-        others: values of each trial that came here before it, up to here; with fewer than three
-            none is stopped. The source counts completed trials alone, of which there are few where
-            trials run side by side.
+        values: values of the trial in question, up to its present share of the budget.
+        rivals: values, up to this share, of each trial that reached it before; with fewer than
+            three rivals no trial is stopped. The source counts completed trials alone, which are
+            few when trials run in parallel.
 
     Source: Golovin et al. 2017, Google Vizier, section 3.2.2.
     """
-    if len(others) < _MEDIAN_OTHERS:
+    if len(rivals) < _MIN_RIVALS:
         return False
-    return bool(max(values) < np.median([np.mean(other) for other in others]))
+    return bool(max(values) < np.median([np.mean(rival) for rival in rivals]))

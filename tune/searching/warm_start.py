@@ -1,8 +1,8 @@
 """Starts a search from the trials of an earlier run.
 
-Where everything that decides a value is equal, the earlier trials are as good as own ones: they
-are imported with their values, and the sampler learns from them. Elsewhere their values mean
-nothing here, but their best parameters are a good guess: these are proposed first.
+If every setting that decides a value is equal, the earlier trials are as good as new ones: they
+are imported with their values, and the sampler learns from them. Otherwise their values do not
+transfer, but their best parameters are a good guess and are proposed first.
 """
 
 from collections.abc import Mapping
@@ -15,68 +15,70 @@ from optuna.samplers import NSGAIISampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hybridir.errors import InputError
-from tune.folders import RunFolder, runs, search_trial
-from tune.searching.searcher import open_study, own_number, score
+from tune.folders import RunFolder, list_runs, search_trial
+from tune.searching.searcher import mean_objective, open_study, own_number
 from tune.space.parameters import Value
-from tune.space.ranges import Space, contains, inside
-from tune.study.file import StudyConfig, load_study
+from tune.space.ranges import Space, contains, restrict
+from tune.study.file import StudyConfig, read_study_file
 
-# User attribute of an imported trial: where it ran.
+# User attribute of an imported trial: folder of the trial that was imported.
 ORIGIN = "imported_from"
+# User attributes of the search.
 _DONE = "warm_start"
 _DATA = "data"
-# What decides the value of a trial, beside its parameters and its seed. The benchmarks that are
-# reported on do not.
+# Settings that decide the value of a trial, beside its parameters and its seed. The reported
+# benchmarks do not.
 _DECISIVE = ("train", "tune_on", "dev_share", "encoder", "batch", "training", "evaluation")
 
 
 @dataclass(frozen=True)
 class WarmStart:
-    """What an earlier run gave to a search.
+    """What a search takes over from an earlier run.
 
     Attributes:
-        told: a line for the user.
-        first: parameters that the first proposals take over, one dictionary a trial.
+        message: a line for the user.
+        proposals: parameters of the first proposals, one dictionary per trial.
     """
 
-    told: str
-    first: list[dict[str, Value]]
+    message: str
+    proposals: list[dict[str, Value]]
 
 
-def find_source(storage: Path, given: str, own: Path | None = None) -> RunFolder:
+def find_source(storage: Path, source: str, current: Path | None = None) -> RunFolder:
     """The run that `search.warm_start` names.
 
     Args:
-        storage: of the study.
-        given: the name of a study there, whose newest run is meant, or the folder of a run.
-        own: folder of the run that asks, which is never meant.
+        storage: storage of the study.
+        source: name of a study in the storage, meaning its newest run, or a run's folder.
+        current: folder of the run that is warm-started, which is never its own source.
 
     Raises:
         InputError: if there is no such run, or it had no search.
     """
-    if (Path(given) / "study.yaml").is_file():
-        found = [RunFolder(Path(given))]
+    if (Path(source) / "study.yaml").is_file():
+        runs = [RunFolder(Path(source))]
     else:
-        found = [
+        excluded = current.resolve() if current else None
+        runs = [
             run
-            for run in runs(storage, given)
-            if run.study_file.is_file() and (own is None or run.path.resolve() != own.resolve())
+            for run in list_runs(storage, source)
+            if run.study_file.is_file() and run.path.resolve() != excluded
         ]
-    if not found:
+    if not runs:
         raise InputError(
-            f"search.warm_start={given}: there is no earlier study of this name under {storage}, "
-            "and no run's folder of this path; name one, or leave it out"
+            f"search.warm_start={source}: neither an earlier study under {storage} nor a run's "
+            "folder; name one of these, or leave warm_start out"
         )
-    if not found[-1].journal.is_file():
-        raise InputError(f"search.warm_start={given}: {found[-1].path} had no search")
-    return found[-1]
+    if not runs[-1].journal.is_file():
+        raise InputError(f"search.warm_start={source}: {runs[-1].path} had no search")
+    return runs[-1]
 
 
-def note_data(optuna_study: optuna.Study, digests: Mapping[str, str]) -> None:
-    """Write down which data the trials of a search learn from and are scored on.
+def record_data(optuna_study: optuna.Study, digests: Mapping[str, str]) -> None:
+    """Record the data that the trials of a search are trained and scored on.
 
     Args:
-        optuna_study: of the search.
+        optuna_study: the search.
         digests: digest of each data set.
     """
     if _DATA not in optuna_study.user_attrs:
@@ -84,22 +86,22 @@ def note_data(optuna_study: optuna.Study, digests: Mapping[str, str]) -> None:
 
 
 def warm_start(optuna_study: optuna.Study, study: StudyConfig, folder: RunFolder) -> WarmStart:
-    """Bring the trials of the earlier run into a search; the second time it changes nothing.
+    """Bring the trials of the earlier run into a search; a second call changes nothing.
 
     Args:
-        optuna_study: of the search, with its data noted.
-        study: its settings; `search.warm_start` is given.
+        optuna_study: the search, with its data recorded.
+        study: its settings, `search.warm_start` included.
         folder: its run.
 
     Raises:
-        InputError: if there is no such run, or it cannot be read.
+        InputError: if the earlier run does not exist or cannot be read.
     """
     search = study.search
-    assert search is not None and search.warm_start, "asked for only where there is one"
+    assert search is not None and search.warm_start, "called only if the study has a warm start"
     if done := optuna_study.user_attrs.get(_DONE):
-        return WarmStart(**done)
+        return WarmStart(done["told"], done["first"])
     source = find_source(study.storage, search.warm_start, folder.path)
-    earlier_study = load_study(source.study_file, [])
+    earlier_study = read_study_file(source.study_file, [])
     earlier = open_study(source.journal, earlier_study.name)
     complete = earlier.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     changed = _differences(earlier_study, study)
@@ -109,18 +111,18 @@ def warm_start(optuna_study: optuna.Study, study: StudyConfig, folder: RunFolder
         result = _best_first(complete, study.space, search.startup_trials, source, changed)
     else:
         result = _import(complete, optuna_study, study.space, source)
-    # Last: without it, what was cut off is done again, and imports nothing twice.
-    optuna_study.set_user_attr(_DONE, {"told": result.told, "first": result.first})
+    # Last: an interrupted warm start is done again, and imports nothing twice.
+    optuna_study.set_user_attr(_DONE, {"told": result.message, "first": result.proposals})
     return result
 
 
 def _import(
     complete: list[FrozenTrial], into: optuna.Study, space: Space, source: RunFolder
 ) -> WarmStart:
-    there = {trial.user_attrs.get(ORIGIN) for trial in into.get_trials(deepcopy=False)}
+    imported = {trial.user_attrs.get(ORIGIN) for trial in into.get_trials(deepcopy=False)}
     fitting = [trial for trial in complete if contains(space, trial.params)]
     for trial in fitting:
-        if (origin := _origin(trial, source)) not in there:
+        if (origin := _origin(trial, source)) not in imported:
             into.add_trial(
                 create_trial(
                     values=trial.values,
@@ -133,30 +135,31 @@ def _import(
             )
     outside = len(complete) - len(fitting)
     return WarmStart(
-        f"warm start: {len(fitting)} trials of {source.path} are taken over with their values, "
-        "since all that decides a value is equal"
+        f"warm start: imported {len(fitting)} trials of {source.path} with their values, since "
+        "every setting that decides a value is equal"
         + (f"; {outside} lie outside the space" if outside else ""),
         [],
     )
 
 
 def _best_first(
-    complete: list[FrozenTrial], space: Space, most: int, source: RunFolder, changed: list[str]
+    complete: list[FrozenTrial], space: Space, limit: int, source: RunFolder, changed: list[str]
 ) -> WarmStart:
-    first: list[dict[str, Value]] = []
-    for trial in sorted(complete, key=lambda trial: (-score(trial), trial.number)):
-        parameters = inside(space, trial.params)
-        if parameters and parameters not in first:
-            first.append(parameters)
+    proposals: list[dict[str, Value]] = []
+    for trial in sorted(complete, key=lambda trial: (-mean_objective(trial), trial.number)):
+        parameters = restrict(trial.params, space)
+        if parameters and parameters not in proposals:
+            proposals.append(parameters)
+    proposals = proposals[:limit]
     return WarmStart(
-        f"warm start: the best {len(first[:most])} parameters of {source.path} are measured anew "
-        f"first, since its values do not hold here; these differ: {', '.join(changed)}",
-        first[:most],
+        f"warm start: first measures the best {len(proposals)} parameters of {source.path} again, "
+        f"since its values do not transfer; these settings differ: {', '.join(changed)}",
+        proposals,
     )
 
 
 def _origin(trial: FrozenTrial, source: RunFolder) -> str:
-    """Where a trial ran: there, or where it was imported from."""
+    """Folder in which a trial ran: in the source, or where the source imported it from."""
     number = own_number(trial)
     if number is None:
         return str(trial.user_attrs[ORIGIN])
@@ -164,16 +167,16 @@ def _origin(trial: FrozenTrial, source: RunFolder) -> str:
 
 
 def _differences(earlier: StudyConfig, now: StudyConfig) -> list[str]:
-    """Settings that decide a value and are not the same."""
-    found = []
+    """Settings that decide a value and differ."""
+    differing = []
     for section in _DECISIVE:
         a, b = (_plain(getattr(study, section)) for study in (earlier, now))
         if isinstance(a, dict) and isinstance(b, dict):
-            found += [f"{section}.{key}" for key in a if a[key] != b[key]]
+            differing += [f"{section}.{key}" for key in a if a[key] != b[key]]
         elif a != b:
-            found.append(section)
+            differing.append(section)
     objectives = [study.search.objectives if study.search else () for study in (earlier, now)]
-    return found + (["search.objective"] if objectives[0] != objectives[1] else [])
+    return differing + (["search.objective"] if objectives[0] != objectives[1] else [])
 
 
 def _plain(value: Any) -> Any:

@@ -1,1 +1,1 @@
-"""What a search may vary, and the samplers that propose it."""
+"""The search space, and the samplers that propose from it."""

@@ -1,4 +1,4 @@
-"""Which settings of a trial a search may vary, and what values they can have."""
+"""The settings of a trial that a search may vary, and their legal values."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -6,15 +6,14 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from hybridir import names
-from hybridir.config import BatchConfig, EncoderConfig, TrainingConfig, TrialConfig
-from hybridir.config.trial import Model
+from hybridir.config import BatchConfig, EncoderConfig, StrictModel, TrainingConfig, TrialConfig
 
 Value = bool | int | float | str
 
 _SHORT = {names.MIXING_RATIO: "alpha", names.TEMPERATURE: "tau", names.BATCH_SIZE: "batch"}
 
-# Where a searched parameter lives in a trial's configuration.
-PARAMETERS: dict[str, tuple[str, type[Model]]] = {
+# Searched parameter -> its section in a trial's configuration.
+PARAMETERS: dict[str, tuple[str, type[StrictModel]]] = {
     names.MIXING_RATIO: ("batch", BatchConfig),
     names.BATCH_SIZE: ("batch", BatchConfig),
     names.TEMPERATURE: ("training", TrainingConfig),
@@ -31,20 +30,20 @@ PARAMETERS: dict[str, tuple[str, type[Model]]] = {
 
 
 def check_name(name: str) -> None:
-    """Refuse a parameter that there is not.
+    """Refuse an unknown parameter.
 
     Raises:
-        ValueError: with the legal ones.
+        ValueError: with the legal names.
     """
     if name not in PARAMETERS:
-        raise ValueError(f"{name}: there is no such parameter; legal are {', '.join(PARAMETERS)}")
+        raise ValueError(f"{name}: no such parameter; legal are {', '.join(PARAMETERS)}")
 
 
 def check_value(name: str, value: Value) -> None:
-    """Refuse a value that a parameter cannot have.
+    """Refuse an illegal value of a parameter.
 
     Raises:
-        ValueError: with what is legal.
+        ValueError: with the legal values.
     """
     field = PARAMETERS[name][1].model_fields[name]
     try:
@@ -55,12 +54,14 @@ def check_value(name: str, value: Value) -> None:
 
 
 def settings_of(config: TrialConfig) -> dict[str, Value]:
-    """All parameters of a trial that can be searched, whether they were or not."""
-    return {name: getattr(getattr(config, where), name) for name, (where, _) in PARAMETERS.items()}
+    """A trial's values of all `PARAMETERS`, searched or not."""
+    return {
+        name: getattr(getattr(config, section), name) for name, (section, _) in PARAMETERS.items()
+    }
 
 
 def describe(parameters: Mapping[str, Value]) -> str:
-    """Parameters on a line: ``alpha=0.50 tau=0.05 batch=64``."""
+    """Parameters on one line: ``alpha=0.5 tau=0.05 batch=64``."""
     return " ".join(
         f"{_SHORT.get(name, name)}={value:.3g}"
         if isinstance(value, float)

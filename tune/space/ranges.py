@@ -1,4 +1,4 @@
-"""What a search may vary: ranges, and the conditions under which a parameter exists at all."""
+"""The search space: ranges, and the conditions under which a parameter exists."""
 
 import hashlib
 import itertools
@@ -17,13 +17,13 @@ from optuna.distributions import (
 from optuna.trial import Trial
 from pydantic import Field, field_validator, model_validator
 
-from hybridir.config.trial import Model
+from hybridir.config import StrictModel
 from tune.space.parameters import Value, check_name, check_value
 
 _KINDS = ("uniform", "loguniform", "integer", "choice")
 
 
-class Range(Model):
+class Range(StrictModel):
     """The values that one parameter may take: exactly one of the first four fields."""
 
     uniform: tuple[float, float] | None = None
@@ -34,23 +34,23 @@ class Range(Model):
     """Number of values on a grid, ends included, evenly spaced (``loguniform``: in the logarithm).
     Other samplers take the whole range."""
     when: dict[str, tuple[Value, ...]] = Field(default_factory=dict)
-    """The parameter exists only where each of these others has the value, or one of the values,
-    named here: ``when: {kind: hybrid}``. Elsewhere the study's own setting holds."""
+    """Condition: the parameter exists only if each parameter named here has the value, or one of
+    the values, listed: ``when: {kind: hybrid}``. Otherwise the study's own setting holds."""
 
     @field_validator("when", mode="before")
     @classmethod
-    def _values_alone(cls, value: object) -> object:
-        """Let ``{kind: hybrid}`` stand for ``{kind: [hybrid]}``."""
+    def _as_tuples(cls, value: object) -> object:
+        """Read ``{kind: hybrid}`` as ``{kind: [hybrid]}``."""
         if isinstance(value, dict):
             return {k: v if isinstance(v, (list, tuple)) else (v,) for k, v in value.items()}
         return value
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        given = [kind for kind in _KINDS if getattr(self, kind) is not None]
-        if len(given) != 1:
+        kinds = [kind for kind in _KINDS if getattr(self, kind) is not None]
+        if len(kinds) != 1:
             raise ValueError("name exactly one of uniform, loguniform, integer, choice")
-        (kind,) = given
+        (kind,) = kinds
         values = self.extremes
         if not values:
             raise ValueError("choice: name at least one value")
@@ -71,15 +71,15 @@ class Range(Model):
 
     @property
     def extremes(self) -> tuple[Value, ...]:
-        """The values whose legality implies that of all."""
-        given: tuple[Value, ...] = next(
+        """The ends of the range, or all choices: if they are legal, so is every value."""
+        extremes: tuple[Value, ...] = next(
             values for kind in _KINDS if (values := getattr(self, kind)) is not None
         )
-        return given
+        return extremes
 
     @property
     def distribution(self) -> BaseDistribution:
-        """The same in Optuna's words."""
+        """The range as a distribution of Optuna."""
         if self.uniform:
             return FloatDistribution(*self.uniform)
         if self.loguniform:
@@ -91,7 +91,7 @@ class Range(Model):
 
     @property
     def grid(self) -> tuple[Value, ...] | None:
-        """The values on a grid, or None where their number is not known."""
+        """The values on a grid; None if their number is not known."""
         if self.choice:
             return self.choice
         if self.points is None:
@@ -103,10 +103,10 @@ class Range(Model):
         assert self.uniform is not None, "exactly one kind is given"
         return tuple(np.linspace(*self.uniform, self.points).tolist())
 
-    def holds(self, others: Mapping[str, Value]) -> bool:
-        """Whether the parameter exists beside these values of the others."""
+    def exists_beside(self, point: Mapping[str, Value]) -> bool:
+        """Whether the parameter's condition holds at these values of other parameters."""
         return all(
-            name in others and any(_same(others[name], value) for value in values)
+            name in point and any(_same(point[name], value) for value in values)
             for name, values in self.when.items()
         )
 
@@ -115,7 +115,7 @@ Space = dict[str, Range]
 
 
 def check_space(space: Space) -> None:
-    """Refuse what can never be proposed.
+    """Refuse parameters and conditions that can never be proposed.
 
     Raises:
         ValueError: if a parameter or a value is illegal, or a condition is circular or can never
@@ -125,76 +125,76 @@ def check_space(space: Space) -> None:
         check_name(name)
         for item in values.extremes:
             check_value(name, item)
-        for other, wanted in values.when.items():
-            if other not in space:
-                raise ValueError(f"{name}.when: {other} is not searched, so that it never varies")
-            for value in wanted:
-                _check_can_be(f"{name}.when: {other}={value}", space[other], value)
+        for condition, required in values.when.items():
+            if condition not in space:
+                raise ValueError(f"{name}.when: {condition} is not searched, so it never varies")
+            for value in required:
+                _check_reachable(f"{name}.when: {condition}={value}", space[condition], value)
     try:
         in_order(space)
     except CycleError as error:
-        raise ValueError(f"when: conditions in a circle: {' -> '.join(error.args[1])}") from None
+        raise ValueError(f"when: circular conditions: {' -> '.join(error.args[1])}") from None
     unmet = space.keys() - {name for point in _assignments(_outlines(space)) for name in point}
     if unmet:
         raise ValueError(f"{', '.join(sorted(unmet))}.when: these conditions never hold together")
 
 
 def in_order(space: Space) -> list[str]:
-    """Parameters, each after those that its condition names, else as they stand in the file."""
+    """Parameters in file order, but each after those that its condition names."""
     return list(TopologicalSorter({name: space[name].when for name in space}).static_order())
 
 
 def propose(trial: Trial, space: Space) -> dict[str, Value]:
-    """Let Optuna propose the parameters that exist, one after the other."""
-    found: dict[str, Value] = {}
+    """Let Optuna propose the parameters that exist, one by one."""
+    point: dict[str, Value] = {}
     for name in in_order(space):
         values = space[name]
-        if not values.holds(found):
+        if not values.exists_beside(point):
             continue
         if values.choice:
-            found[name] = _not_none(trial.suggest_categorical(name, values.choice))
+            point[name] = _not_none(trial.suggest_categorical(name, values.choice))
         elif values.integer:
-            found[name] = trial.suggest_int(name, *values.integer)
+            point[name] = trial.suggest_int(name, *values.integer)
         elif values.loguniform:
-            found[name] = trial.suggest_float(name, *values.loguniform, log=True)
+            point[name] = trial.suggest_float(name, *values.loguniform, log=True)
         else:
             assert values.uniform is not None, "exactly one kind is given"
-            found[name] = trial.suggest_float(name, *values.uniform)
-    return found
+            point[name] = trial.suggest_float(name, *values.uniform)
+    return point
 
 
-def existing(values: Mapping[str, Value], space: Space) -> dict[str, Value]:
-    """Of a trial's settings, the searched parameters that exist beside the others.
+def active_parameters(values: Mapping[str, Value], space: Space) -> dict[str, Value]:
+    """The searched parameters among a trial's settings whose conditions hold.
 
     Args:
-        values: of all parameters of the space, or more.
-        space: what is searched.
+        values: values of all parameters of the space, or more.
+        space: the search space.
     """
-    found: dict[str, Value] = {}
+    active: dict[str, Value] = {}
     for name in in_order(space):
-        if name in values and space[name].holds(found):
-            found[name] = values[name]
-    return found
+        if name in values and space[name].exists_beside(active):
+            active[name] = values[name]
+    return active
 
 
 def contains(space: Space, parameters: Mapping[str, Value]) -> bool:
     """Whether a search of the space could have proposed exactly these parameters."""
-    return inside(space, parameters) == dict(parameters) and all(
-        name in parameters for name in space if space[name].holds(parameters)
+    return restrict(parameters, space) == dict(parameters) and all(
+        name in parameters for name in space if space[name].exists_beside(parameters)
     )
 
 
-def inside(space: Space, parameters: Mapping[str, Value]) -> dict[str, Value]:
-    """Of some parameters, those that the space has and could have proposed."""
+def restrict(parameters: Mapping[str, Value], space: Space) -> dict[str, Value]:
+    """The parameters with values that a search of the space could have proposed."""
     return {
         name: value
-        for name, value in existing(parameters, space).items()
+        for name, value in active_parameters(parameters, space).items()
         if _in_range(space[name], value)
     }
 
 
-def digest(space: Space) -> str:
-    """A number for the space, the same for the same ranges and conditions in the same order."""
+def space_digest(space: Space) -> str:
+    """Digest of the ranges and conditions, in their order."""
     content = [(name, space[name].model_dump(mode="json")) for name in space]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
@@ -217,12 +217,12 @@ def grid_points(space: Space) -> list[dict[str, Value]]:
 
 
 def corners(space: Space, of: Sequence[str]) -> Iterator[dict[str, Value]]:
-    """Every combination of the extremes of some parameters, and of those that they depend on."""
-    order, kept = in_order(space), set(of)
+    """Every combination of the extremes of some parameters and of those that they depend on."""
+    order, included = in_order(space), set(of)
     for name in reversed(order):
-        if name in kept:
-            kept |= space[name].when.keys()
-    return _assignments({n: (space[n], space[n].extremes) for n in order if n in kept})
+        if name in included:
+            included |= space[name].when.keys()
+    return _assignments({n: (space[n], space[n].extremes) for n in order if n in included})
 
 
 def _assignments(
@@ -230,10 +230,12 @@ def _assignments(
 ) -> Iterator[dict[str, Value]]:
     """Every combination of values in which each parameter's condition holds, in file order."""
     partial: list[dict[str, Value]] = [{}]
-    for name, (given, choices) in values.items():
+    for name, (values_of_name, choices) in values.items():
         partial = list(
             itertools.chain.from_iterable(
-                [{**point, name: value} for value in choices] if given.holds(point) else [point]
+                [{**point, name: value} for value in choices]
+                if values_of_name.exists_beside(point)
+                else [point]
                 for point in partial
             )
         )
@@ -241,29 +243,29 @@ def _assignments(
 
 
 def _outlines(space: Space) -> dict[str, tuple[Range, Sequence[Value]]]:
-    """The values that conditions tell apart: those that they name, and one for all others."""
-    found: dict[str, tuple[Range, Sequence[Value]]] = {}
+    """Values that conditions distinguish: those that they name, and one that they do not."""
+    outlines: dict[str, tuple[Range, Sequence[Value]]] = {}
     for name in in_order(space):
-        wanted = [v for other in space.values() for v in other.when.get(name, ())]
-        others = [v for v in space[name].extremes if not any(_same(v, w) for w in wanted)]
-        distinct = {repr(value): value for value in wanted}
-        found[name] = (space[name], [*distinct.values(), *others[:1]])
-    return found
+        required = [v for values in space.values() for v in values.when.get(name, ())]
+        unnamed = [v for v in space[name].extremes if not any(_same(v, r) for r in required)]
+        distinct = {repr(value): value for value in required}
+        outlines[name] = (space[name], [*distinct.values(), *unnamed[:1]])
+    return outlines
 
 
-def _check_can_be(what: str, given: Range, value: Value) -> None:
-    if given.uniform or given.loguniform:
-        raise ValueError(f"{what}: a range hits no value exactly; use a choice or an integer")
-    if not _in_range(given, value):
-        raise ValueError(f"{what}: can never be; its values are {list(given.extremes)}")
+def _check_reachable(condition: str, values: Range, value: Value) -> None:
+    if values.uniform or values.loguniform:
+        raise ValueError(f"{condition}: a range hits no value exactly; use a choice or an integer")
+    if not _in_range(values, value):
+        raise ValueError(f"{condition}: never occurs; its values are {list(values.extremes)}")
 
 
-def _in_range(given: Range, value: Value) -> bool:
-    if given.choice:
-        return any(_same(value, choice) for choice in given.choice)
-    if isinstance(value, (str, bool)) or (given.integer and not isinstance(value, int)):
+def _in_range(values: Range, value: Value) -> bool:
+    if values.choice:
+        return any(_same(value, choice) for choice in values.choice)
+    if isinstance(value, (str, bool)) or (values.integer and not isinstance(value, int)):
         return False
-    low, high = given.extremes
+    low, high = values.extremes
     assert not isinstance(low, str) and not isinstance(high, str), "ranges are numbers"
     return low <= value <= high
 
@@ -274,5 +276,5 @@ def _not_none(value: Value | None) -> Value:
 
 
 def _same(a: Value, b: Value) -> bool:
-    """Equality, but `True` is not 1."""
+    """Equality for which `True` is not 1."""
     return a == b and isinstance(a, bool) == isinstance(b, bool)

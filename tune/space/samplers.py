@@ -1,8 +1,8 @@
-"""Where proposals come from: Optuna's samplers, made anew for each proposal.
+"""Optuna's samplers, made anew for each proposal.
 
-Each proposal has its own random state, derived from the study's seed and the number of the trial,
-and all else that a sampler knows stands in the journal. So a search that was interrupted proposes
-what an undisturbed one would.
+Each proposal has its own random state, derived from the study's seed and the number of the trial;
+everything else that a sampler knows is in the journal. So an interrupted search proposes the same
+trials as an undisturbed one.
 """
 
 import warnings
@@ -42,45 +42,45 @@ def make_sampler(
 ) -> BaseSampler:
     """The sampler of one proposal.
 
-    | name | what it does | conditions (`Range.when`) |
+    | name | method | conditions (`Range.when`) |
     |---|---|---|
     | `tpe` | Bayesian; parallel trials by constant liar | a model for each group that occurs |
     | `gp` | Gaussian process; counts running trials | drawn at random beside the model |
     | `nsga-ii` | genetic; generations of `startup_trials` | drawn at random |
-    | `random` | independent draws | drawn where they hold |
+    | `random` | independent draws | drawn if the condition holds |
     | `quasi-random` | scrambled Sobol sequence | its coordinate is left out |
     | `grid` | every point once, in an order fixed by the seed | each point occurs once |
 
     Args:
-        name: which.
-        space: what is searched.
-        seed: of the study's search.
-        number: of the trial to be proposed, from 0.
+        name: name of the sampler.
+        space: the search space.
+        seed: seed of the study's search.
+        number: number of the trial to propose, from 0.
         startup_trials: random trials before a model takes over.
-        fixed: parameters that are not to be sampled.
+        fixed: parameters that are not sampled, with their values.
 
     Raises:
         ValueError: if the grid has no point of this number.
     """
-    own = derive_seed(seed, f"proposal/{number}") % 2**32
+    trial_seed = derive_seed(seed, f"proposal/{number}") % 2**32
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        sampler = _plain(name, space, seed % 2**32, own, number, startup_trials)
+        sampler = _unfixed_sampler(name, space, seed % 2**32, trial_seed, number, startup_trials)
         return PartialFixedSampler(dict(fixed), sampler) if fixed else sampler
 
 
-def _plain(
-    name: Sampler, space: Space, seed: int, own: int, number: int, startup_trials: int
+def _unfixed_sampler(
+    name: Sampler, space: Space, seed: int, trial_seed: int, number: int, startup_trials: int
 ) -> BaseSampler:
     conditional = any(values.when for values in space.values())
     if name == "grid":
         return _Grid(space, seed=seed, number=number)
     if name == "quasi-random":
-        return _QuasiRandom(space, seed=seed, own=own, number=number)
+        return _QuasiRandom(space, seed=seed, trial_seed=trial_seed, number=number)
     if name == "tpe":
         # Constant liar: parallel trials are not proposed next to each other.
         return TPESampler(
-            seed=own,
+            seed=trial_seed,
             n_startup_trials=startup_trials,
             constant_liar=True,
             group=conditional,
@@ -88,15 +88,17 @@ def _plain(
         )
     if name == "gp":
         return GPSampler(
-            seed=own, n_startup_trials=startup_trials, warn_independent_sampling=not conditional
+            seed=trial_seed,
+            n_startup_trials=startup_trials,
+            warn_independent_sampling=not conditional,
         )
     if name == "nsga-ii":
-        return NSGAIISampler(seed=own, population_size=max(2, startup_trials))
-    return RandomSampler(seed=own)
+        return NSGAIISampler(seed=trial_seed, population_size=max(2, startup_trials))
+    return RandomSampler(seed=trial_seed)
 
 
 class _Numbered(BaseSampler):
-    """Proposes whole points of the space by the trial's number, whatever came out before."""
+    """Proposes whole points of the space by the trial's number, regardless of earlier values."""
 
     def __init__(self, space: Space) -> None:
         self._space = space
@@ -108,14 +110,14 @@ class _Numbered(BaseSampler):
 
 
 class _Grid(_Numbered):
-    """Optuna's GridSampler knows no conditions and stops the loop, of which there is none here."""
+    """A grid with conditions; Optuna's GridSampler has none, and stops Optuna's loop."""
 
     def __init__(self, space: Space, *, seed: int, number: int) -> None:
         super().__init__(space)
         points = grid_points(space)
         if number >= len(points):
-            raise ValueError(f"the grid has {len(points)} points and none of number {number}")
-        # Shuffled, so that a part of the grid is spread over all of it.
+            raise ValueError(f"number={number}: the grid has {len(points)} points, from 0")
+        # Shuffled, so that an unfinished grid covers the whole space.
         order = np.random.default_rng(seed).permutation(len(points))
         self._point = points[order[number]]
 
@@ -138,16 +140,16 @@ class _Grid(_Numbered):
 
 
 class _QuasiRandom(_Numbered, QMCSampler):
-    """One Sobol sequence over the whole space, whose points are counted by the trials' numbers.
+    """One Sobol sequence over the whole space, indexed by the trials' numbers.
 
     Optuna's own count would skip a point if the driver is killed while proposing, its first trial
     is random, and it takes the first trial's parameters for the space.
     """
 
-    def __init__(self, space: Space, *, seed: int, own: int, number: int) -> None:
+    def __init__(self, space: Space, *, seed: int, trial_seed: int, number: int) -> None:
         _Numbered.__init__(self, space)
         QMCSampler.__init__(
-            self, seed=seed, scramble=True, independent_sampler=RandomSampler(seed=own)
+            self, seed=seed, scramble=True, independent_sampler=RandomSampler(seed=trial_seed)
         )
         self._number = number
 

@@ -1,18 +1,18 @@
-"""The trials that a study holds its hybrid batches against.
+"""The baselines with which a study compares hybrid batches.
 
-| baseline | what it is |
+| baseline | description |
 |---|---|
-| untrained | the encoder as it comes: the floor |
-| bm25 | words in common, each language's pool by its own statistics |
-| en-en | batches of English alone |
-| x-x | pairs in one language each, languages mixed in a batch |
-| x-x-mono | batches in one language each: mixing ratio 1 |
+| untrained | the encoder before training: the floor |
+| bm25 | lexical overlap, with separate statistics for each language's pool |
+| en-en | English batches alone |
+| x-x | monolingual pairs, languages mixed within a batch |
+| x-x-mono | monolingual batches: mixing ratio 1 |
 | x-y | cross-lingual batches: mixing ratio 0 |
 | hybrid | both kinds of batches: mixing ratio .5 |
 
-Names and batches of the four in the middle are those of Roy et al. 2020, arXiv 2004.05484. All are
-trained at the other parameters of the confirmation, with its seeds. Three of them are points on
-the curve over the mixing ratio: what the confirmation trains is not trained again.
+Names and batches of the four in the middle are those of Roy et al. 2020, arXiv 2004.05484. Trained
+baselines use the other parameters and the seeds of the confirmation. The last three are points on
+the curve over the mixing ratio; those that the confirmation trains are not trained again.
 """
 
 from typing import NamedTuple
@@ -24,14 +24,14 @@ from tune.study.file import StudyConfig
 
 
 class Baseline(NamedTuple):
-    """One trial of the baselines.
+    """One trial of a baseline.
 
     Attributes:
-        trial: its name, such as ``baseline-x-x-s1``.
+        trial: name of the trial, such as ``baseline-x-x-s1``.
         retriever: see `TrialConfig.retriever`.
-        batches: parameters in which it differs from other trained trials.
-        seed: of the trial.
-        data_part: of the trial, see `tune.study.confirmation.Repeat`.
+        batches: parameters that differ from other trained trials.
+        seed: seed of the trial.
+        data_part: part of the training data, see `tune.study.confirmation.Repeat`.
     """
 
     trial: str
@@ -41,7 +41,7 @@ class Baseline(NamedTuple):
     data_part: DataPart | None = None
 
     def config(self, study: StudyConfig, at: dict[str, Value]) -> TrialConfig:
-        """Its configuration, at the other parameters of the confirmation."""
+        """Configuration of the trial, at the other parameters of the confirmation."""
         parameters = at | self.batches
         return study.trial(
             parameters,
@@ -55,33 +55,33 @@ class Baseline(NamedTuple):
 def baselines_to_run(study: StudyConfig) -> list[Baseline]:
     """The trials of a study's baselines, without those that the confirmation trains.
 
-    BM25 and an encoder whose weights are given are the same whatever the seed, so that they have
-    one trial. Of the others each has as many as there are seeds, seed by seed.
+    BM25 and an encoder with pretrained weights do not depend on the seed and have one trial. Every
+    other baseline has one trial per seed; the list is ordered seed by seed.
     """
-    found = []
+    baselines = []
     for index, repeat in enumerate(study.repeats):
         for name in study.baselines:
             if (index and _is_fixed(study, name)) or _is_confirmed(study, name):
                 continue
-            alone = name in (names.UNTRAINED, names.BM25)
-            found.append(
+            learns = name not in (names.UNTRAINED, names.BM25)
+            baselines.append(
                 Baseline(
                     names.trial_name(names.PHASE_BASELINE, f"{name}-s{index}"),
-                    name if alone else "trained",
-                    {} if alone else _batches(name),
+                    "trained" if learns else name,
+                    _batches(name) if learns else {},
                     *repeat,
                 )
             )
-    return found
+    return baselines
 
 
 def _is_fixed(study: StudyConfig, name: str) -> bool:
-    given = study.encoder.from_scratch is None
-    return name == names.BM25 or (name == names.UNTRAINED and given)
+    pretrained = study.encoder.from_scratch is None
+    return name == names.BM25 or (name == names.UNTRAINED and pretrained)
 
 
 def _is_confirmed(study: StudyConfig, name: str) -> bool:
-    """Whether the confirmation trains the very same; a kind that is searched is not known yet."""
+    """Whether the confirmation trains this baseline; False if the kind of batches is searched."""
     confirm = study.confirm
     if confirm is None or names.BASELINE_RATIOS.get(name) not in confirm.mixing_ratio:
         return False

@@ -1,25 +1,24 @@
-"""The confirmation: which ratios are measured, and how often, so that figures have an interval."""
+"""The confirmation: its mixing ratios, and the repeats that give its figures an interval."""
 
 from typing import Annotated, Final, Literal, NamedTuple
 
 from pydantic import Field, field_validator
 
 from hybridir import names
-from hybridir.config import DataPart
-from hybridir.config.trial import Model
+from hybridir.config import DataPart, StrictModel
 from hybridir.runtime.seeds import derive_seed
 from tune.space.parameters import Value, check_name, check_value
 
-SEEDS: Final = 5  # of what is measured repeatedly, unless the study says otherwise
+SEEDS: Final = 5  # default number of training seeds
 TRIAL_SEEDS: Final = 2**31
 
 
 class Repeat(NamedTuple):
-    """What is different when the same is measured once more.
+    """Seed and training data of one repeated measurement.
 
     Attributes:
-        seed: of the trial; no two repeats share one.
-        data_part: what is learnt from; None learns from all data.
+        seed: seed of the trial; no two repeats share one.
+        data_part: part of the training data; None trains on all data.
     """
 
     seed: int
@@ -30,29 +29,29 @@ def repeats(seed: int, seeds: int, data_parts: int | None) -> tuple[Repeat, ...]
     """List the repeats, part of the data by part.
 
     Args:
-        seed: the study's.
-        seeds: number of training seeds, for each part where there are parts.
-        data_parts: number of parts that the data are dealt into; None for all data.
+        seed: seed of the study.
+        seeds: number of training seeds, or of training seeds per part.
+        data_parts: number of parts that the training data are divided into; None for all data.
     """
-    found = []
+    listed = []
     for index in range(seeds * (data_parts or 1)):
-        part = DataPart(number=index // seeds, of=data_parts) if data_parts else None
-        found.append(Repeat(derive_seed(seed, f"confirm/{index}") % TRIAL_SEEDS, part))
-    return tuple(found)
+        data_part = DataPart(number=index // seeds, of=data_parts) if data_parts else None
+        listed.append(Repeat(derive_seed(seed, f"confirm/{index}") % TRIAL_SEEDS, data_part))
+    return tuple(listed)
 
 
-class ConfirmConfig(Model):
-    """The curve over the mixing ratio, at fixed other parameters, with several seeds each."""
+class ConfirmConfig(StrictModel):
+    """The curve over the mixing ratio at fixed other parameters, with several seeds per ratio."""
 
     mixing_ratio: Annotated[tuple[float, ...], Field(min_length=1)]
     at: Literal["best"] | dict[str, Value] = "best"
-    """The other parameters: those of the best search trial, or given here."""
+    """The other parameters: values listed here, or those of the best search trial."""
     seeds: Annotated[int, Field(ge=1)] = SEEDS
-    """Training seeds of each ratio; of each ratio and part, where there are `data_parts`."""
+    """Training seeds of each ratio; with `data_parts`, of each ratio and part."""
     data_parts: Annotated[int, Field(ge=2)] | None = None
-    """Number of parts that the training data are dealt into, without a passage group in common
-    (`hybridir.data.pairs.part_of_groups`). Every ratio is trained on each part, so that the report
-    speaks of other data as well, and splits the variance into that of the data and that of
+    """Number of parts that the training data are divided into, which share no passage group
+    (`hybridir.data.pairs.select_data_part`). Every ratio is trained on each part, so that the
+    report generalises to other data, and splits the variance into that of the data and that of
     training. Null trains on all data."""
 
     @field_validator("mixing_ratio")

@@ -1,4 +1,4 @@
-"""What a study file may say: data, encoder, space, budget, confirmation, baselines, resources."""
+"""The study file: data, encoder, space, budget, confirmation, baselines, resources."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,7 +26,7 @@ from tune.space.settings import SearchConfig
 from tune.study.confirmation import SEEDS, TRIAL_SEEDS, ConfirmConfig, Repeat, repeats
 from tune.study.resources import ResourcesConfig
 
-# Settings that are paths; a relative one starts at the working directory.
+# Settings that are paths; relative ones are resolved against the working directory.
 _PATHS = (
     ("data_root",),
     ("encoder", "path"),
@@ -52,16 +52,16 @@ class StudyConfig(DataConfig):
     space: Annotated[Space, Field(default_factory=dict)]
     search: SearchConfig | None = None
     baselines: tuple[BaselineName, ...] = ()
-    """What the report shows beside hybrid batches, see `study.baselines`: the encoder as it comes,
-    BM25, and the batches of LAReQA (arXiv 2004.05484)."""
+    """Baselines that the report compares with hybrid batches, see `tune.study.baselines`: the
+    untrained encoder, BM25, and the batches of LAReQA (arXiv 2004.05484)."""
     baseline_seeds: Annotated[int, Field(ge=1)] | None = None
-    """Seeds of each trained baseline; with a confirmation its seeds, without one 5."""
+    """Seeds of each trained baseline; by default those of the confirmation, or else 5."""
     confirm: Annotated[ConfirmConfig | None, Field(validate_default=True)] = None
     resources: ResourcesConfig = ResourcesConfig()
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the sampler and of all trials."""
     storage: Path = Path("results")
-    """Folder for everything that the study writes but its tracking."""
+    """Folder for all files of the study except its tracking."""
     tracking_uri: str | None = None
     """MLflow server; by default MLFLOW_TRACKING_URI, or mlflow.db in the working directory."""
 
@@ -93,29 +93,29 @@ class StudyConfig(DataConfig):
     ) -> ConfirmConfig | None:
         if "search" in info.data and info.data["search"] is None:
             if value is None and info.data.get("baselines") == ():
-                raise ValueError("nothing to do: give a search, a confirm, baselines, or several")
+                raise ValueError("nothing to do: add a search, a confirm, or baselines")
             if value and value.at == "best":
                 raise ValueError(
-                    "at: best needs a search; without one give the parameters, "
-                    "for example at: {temperature: 0.05, batch_size: 32}"
+                    "at: best needs a search; without one list the parameters, "
+                    "such as at: {temperature: 0.05, batch_size: 32}"
                 )
         return value
 
     @field_validator("baselines")
     @classmethod
-    def _each_once(cls, value: tuple[BaselineName, ...]) -> tuple[BaselineName, ...]:
+    def _no_duplicates(cls, value: tuple[BaselineName, ...]) -> tuple[BaselineName, ...]:
         if len(set(value)) < len(value):
             raise ValueError("a baseline is named twice")
         return value
 
     @field_validator("confirm")
     @classmethod
-    def _seeds_once(
+    def _one_number_of_seeds(
         cls, value: ConfirmConfig | None, info: ValidationInfo
     ) -> ConfirmConfig | None:
         if value and info.data.get("baseline_seeds") is not None:
             raise ValueError(
-                "gives the seeds of the baselines, too, so that they are compared seed by seed; "
+                "also sets the seeds of the baselines, so that they are compared seed by seed; "
                 "leave baseline_seeds out"
             )
         return value
@@ -126,7 +126,7 @@ class StudyConfig(DataConfig):
         cls, value: ConfirmConfig | None, info: ValidationInfo
     ) -> ConfirmConfig | None:
         if value and value.data_parts and info.data.get(names.DATA_PART) is not None:
-            raise ValueError("data_parts deals out all data; leave the study's own data_part out")
+            raise ValueError("data_parts divides all data; leave the study's own data_part out")
         return value
 
     @field_validator("resources")
@@ -136,17 +136,17 @@ class StudyConfig(DataConfig):
     ) -> ResourcesConfig:
         if value.processes == 1 or not {"batch", "space", "confirm"} <= set(info.data):
             return value
-        own = info.data["batch"].batch_size
+        default = info.data["batch"].batch_size
         searched = info.data["space"].get(names.BATCH_SIZE)
         if searched and searched.choice is None:
             raise ValueError(
                 f"processes={value.processes}: space.batch_size must be a choice of its multiples"
             )
-        sizes = [own] if searched is None or searched.when else []
+        sizes = [default] if searched is None or searched.when else []
         sizes += searched.choice if searched else ()
         confirm = info.data["confirm"]
         if confirm and confirm.at != "best":
-            at = confirm.at.get(names.BATCH_SIZE, own)
+            at = confirm.at.get(names.BATCH_SIZE, default)
             sizes = [*sizes, at] if info.data.get("search") else [at]
         uneven = [size for size in dict.fromkeys(sizes) if size % value.processes]
         if uneven:
@@ -166,27 +166,27 @@ class StudyConfig(DataConfig):
             kinds = set(info.data["space"]["kind"].extremes)
         if value and isinstance(value.at, dict):
             kinds = {value.at["kind"]} if "kind" in value.at else kinds
-        others = sorted(kinds - {"hybrid"}, key=str)
-        if value and len(value.mixing_ratio) > 1 and others:
+        without_ratio = sorted(kinds - {"hybrid"}, key=str)
+        if value and len(value.mixing_ratio) > 1 and without_ratio:
             raise ValueError(
-                f"varies the mixing ratio, which {' and '.join(map(str, others))} batches do not "
-                "have; confirm at a given point with kind: hybrid, or name one ratio"
+                f"varies the mixing ratio, which {' and '.join(map(str, without_ratio))} batches "
+                "do not have; list the parameters under at with kind: hybrid, or name one ratio"
             )
         return value
 
     @property
     def data(self) -> DataConfig:
-        """The part that says what is trained, tuned and reported on."""
+        """The settings of training, development and reported data."""
         return DataConfig(**{name: getattr(self, name) for name in DataConfig.model_fields})
 
     @property
     def reports(self) -> bool:
-        """Whether there are trials that are evaluated on what is reported on."""
+        """Whether some trials are evaluated on the reported benchmarks."""
         return self.confirm is not None or bool(self.baselines)
 
     @property
     def repeats(self) -> tuple[Repeat, ...]:
-        """How often, and with which seeds, the confirmation and the baselines measure."""
+        """The repeated measurements of the confirmation and the baselines."""
         if self.confirm is None:
             return repeats(self.seed, self.baseline_seeds or SEEDS, None)
         return repeats(self.seed, self.confirm.seeds, self.confirm.data_parts)
@@ -208,10 +208,10 @@ class StudyConfig(DataConfig):
 
         Args:
             parameters: values of searched or confirmed parameters.
-            seed: the trial's.
-            report: whether the reported benchmarks are evaluated; search trials never do.
+            seed: seed of the trial.
+            report: whether the reported benchmarks are evaluated; never for search trials.
             retriever: see `TrialConfig.retriever`.
-            data_part: see `DataConfig.data_part`; None leaves the study's.
+            data_part: see `DataConfig.data_part`; None keeps the study's.
         """
         sections: dict[str, dict[str, Any]] = {
             "batch": self.batch.model_dump(),
@@ -236,12 +236,12 @@ class StudyConfig(DataConfig):
         )
 
 
-def load_study(path: Path, overrides: list[str]) -> StudyConfig:
+def read_study_file(path: Path, overrides: list[str]) -> StudyConfig:
     """Read a study file.
 
     Args:
         path: YAML file.
-        overrides: ``key=value`` each; the key is dotted, the value is YAML.
+        overrides: strings ``key=value`` with a dotted key and a YAML value.
 
     Raises:
         InputError: with all mistakes in one message.
@@ -251,18 +251,18 @@ def load_study(path: Path, overrides: list[str]) -> StudyConfig:
     except OSError as error:
         shipped = ", ".join(sorted(str(file) for file in STUDIES.glob("*.yaml")))
         raise InputError(
-            f"{path}: cannot be read ({error.strerror}); studies that ship are {shipped}"
+            f"{path}: cannot be read ({error.strerror}); shipped studies: {shipped}"
         ) from None
     content = read_yaml(text, str(path))
     if not isinstance(content, dict):
-        raise InputError(f"{path}: expected settings, one 'name: value' a line; the file has none")
+        raise InputError(f"{path}: no settings; expected lines of the form 'name: value'")
     for override in overrides:
         _override(content, override)
-    for where in _PATHS:
-        _make_absolute(content, where)
+    for keys in _PATHS:
+        _make_absolute(content, keys)
     reports = content.get("report_on")
     if isinstance(reports, list):
-        content["report_on"] = [dict(each) if isinstance(each, dict) else each for each in reports]
+        content["report_on"] = [dict(r) if isinstance(r, dict) else r for r in reports]
         for report in content["report_on"]:
             if isinstance(report, dict):
                 _make_absolute(report, ("folder",))
@@ -270,18 +270,18 @@ def load_study(path: Path, overrides: list[str]) -> StudyConfig:
 
 
 def as_yaml(study: StudyConfig) -> str:
-    """The settings as a study file, overrides included; `load_study` reads them back."""
+    """The settings as a study file, overrides included; `read_study_file` reads them back."""
     content = study.model_dump(mode="json", exclude_none=True)
     return str(yaml.safe_dump(content, sort_keys=False))
 
 
-def _make_absolute(content: dict[str, Any], where: tuple[str, ...]) -> None:
-    """Let a path mean the same on every node, and when the study is resumed from elsewhere."""
-    first, *rest = where
+def _make_absolute(content: dict[str, Any], keys: tuple[str, ...]) -> None:
+    """Make a path absolute, for other nodes and for a resume from another directory."""
+    first, *rest = keys
     inner = content.get(first)
-    # Copies: an anchor of the file may stand elsewhere, too.
+    # Copies, since a YAML anchor may be used in several places.
     if isinstance(inner, list):
-        content[first] = inner = [dict(one) if isinstance(one, dict) else one for one in inner]
+        content[first] = inner = [dict(i) if isinstance(i, dict) else i for i in inner]
     elif isinstance(inner, dict):
         content[first] = inner = dict(inner)
     elif isinstance(inner, str) and not rest:
@@ -304,10 +304,10 @@ def _override(content: dict[str, Any], override: str) -> None:
 
 
 def _on_grid(search: SearchConfig, points: int) -> SearchConfig:
-    """Let a grid's number of trials be that of its points, unless fewer are asked for."""
+    """Set a grid's number of trials to its number of points, unless the study sets fewer."""
     if search.warm_start:
         raise ValueError(
-            "sampler: grid proposes its points whatever is known; leave warm_start out, or take "
+            "sampler: grid ignores the values of earlier trials; leave warm_start out, or choose "
             "another sampler"
         )
     if "trials" not in search.model_fields_set:

@@ -1,36 +1,38 @@
-"""What each trial gets from Ray, and what a study expects of the cluster."""
+"""Resources of each trial, and the size of the cluster."""
 
 from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from hybridir.config import Model
+from hybridir.config import StrictModel
 
 
-class ResourcesConfig(Model):
-    """What each trial gets from Ray, and what the study expects of the cluster."""
+class ResourcesConfig(StrictModel):
+    """Resources that Ray reserves for each trial, and the cluster that the study needs."""
 
     cpu: Annotated[int, Field(ge=1)] = 1
     """CPUs, and threads, of each process of a trial."""
     gpu: Annotated[float, Field(ge=0)] = 0
-    """GPUs of each process of a trial; a share such as 0.5 lets two trials use one."""
+    """GPUs of each process of a trial; at 0.5 two trials share one GPU."""
     processes: Annotated[int, Field(ge=1)] = 1
-    """Processes of a trial, which share each batch and see each other's passages as negatives."""
+    """Processes of a trial, which share each batch and use each other's passages as negatives."""
     nodes: Annotated[int, Field(ge=1)] = 1
-    """Nodes that must have joined before the first trial; only those count that offer what a
-    process of a trial takes, so a head without CPUs does not."""
+    """Nodes that must join before the first trial; a node counts if it offers the resources of
+    one process of a trial, so a head without CPUs does not."""
     wait_minutes: Annotated[float, Field(ge=0)] = 15
-    """How long they are waited for. 15: a cloud's GPU node took 5 to 10 minutes (assumption)."""
+    """Longest wait for the nodes. 15: a cloud's GPU node took 5 to 10 minutes (assumption)."""
     max_failures: Annotated[int, Field(ge=0)] = 3
-    """Times in a row that a trial may be cut off without getting further, before it is given
-    up."""
+    """Interruptions in a row without progress that a trial may have before it fails."""
     hourly_price: Annotated[float, Field(ge=0)] | None = None
-    """Price of one trial's resources per hour, for ``--plan``; any currency."""
+    """Price of one trial's resources per hour, for ``--plan``, in any currency."""
 
     @field_validator("processes")
     @classmethod
     def _whole_gpus(cls, value: int, info: ValidationInfo) -> int:
         gpu = info.data.get("gpu", 0)
         if value > 1 and gpu != int(gpu):
-            raise ValueError(f"processes that share a GPU (gpu={gpu:g}) only wait for each other")
+            raise ValueError(
+                f"gpu={gpu:g}: processes of one trial that share a GPU only wait for each other; "
+                "give each a whole GPU"
+            )
         return value

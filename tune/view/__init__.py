@@ -1,1 +1,1 @@
-"""What a person sees of a study."""
+"""Views of a study for its user: output, status, commands."""

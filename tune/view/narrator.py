@@ -1,4 +1,4 @@
-"""What a study says while it runs: one line per event, and on a terminal what runs now."""
+"""Output of a running study: one line per event, and on a terminal a live table of trials."""
 
 import math
 import time
@@ -18,11 +18,11 @@ from tune.view.progress import running_trials
 
 
 class Narrator:
-    """Tells the events of a study.
+    """Prints the events of a study.
 
     Args:
-        console: where to.
-        clock: seconds, monotonic.
+        console: the console to print to.
+        clock: monotonic time in seconds.
     """
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
@@ -36,7 +36,7 @@ class Narrator:
         self._best: tuple[float, str] | None = None
         self._start = clock()
         self._live = Live(
-            console=console, get_renderable=self.standing, refresh_per_second=1, transient=True
+            console=console, get_renderable=self.progress, refresh_per_second=1, transient=True
         )
 
     def __enter__(self) -> Self:
@@ -53,53 +53,53 @@ class Narrator:
         self._live.stop()
 
     def say(self, text: str) -> None:
-        """Print a line, as it is."""
+        """Print a line without markup or wrapping."""
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def phase(
         self,
         name: str,
         trials: int,
-        what: str,
+        description: str,
         objectives: Sequence[str] = (),
         best: tuple[float, str] | None = None,
     ) -> None:
         """Announce a phase of the study.
 
         Args:
-            name: of the phase.
-            trials: number of trials that it will run.
-            what: what they are for.
-            objectives: metrics whose mean says which trial is best; without them none is.
+            name: name of the phase.
+            trials: number of trials that will run.
+            description: purpose of the trials.
+            objectives: metrics whose mean ranks the trials; empty if the phase has no best trial.
             best: value and name of the best trial of an earlier driver.
         """
-        self.say(f"{name}: {trials} trials; {what}")
+        self.say(f"{name}: {trials} trials; {description}")
         self._phase, self._total, self._start = name, trials, self._clock()
         self._states.clear()
         self._objectives, self._best = tuple(objectives), best
 
     def trial_started(self, trial: TrialFolder) -> None:
-        """Show a trial among those that run."""
+        """Add a trial to the table of running trials."""
         self._running[trial.name] = trial
 
-    def trial_cut_off(self, trial: TrialFolder, reason: str) -> None:
-        """Tell that a trial will go on from its checkpoint."""
+    def trial_interrupted(self, trial: TrialFolder, reason: str) -> None:
+        """Report that a trial will continue from its checkpoint."""
         self._running.pop(trial.name, None)
-        self.say(f"  {trial.name:<17} cut off: {reason}; it goes on from its checkpoint")
+        self.say(f"  {trial.name:<17} interrupted: {reason}; it continues from its checkpoint")
 
     def trial_ended(self, trial: TrialFolder, parameters: str, outcome: Outcome) -> None:
-        """Tell how a trial ended, and when the phase may end."""
+        """Report how a trial ended, and the time that the phase may still take."""
         self._running.pop(trial.name, None)
         self._states[outcome.state] += 1
         self._compare(trial.name, outcome)
         done = self._states.total()
         self.say(
-            f"  {trial.name:<17} {outcome.state:<8} {parameters}  {headline(outcome)}"
+            f"  {trial.name:<17} {outcome.state:<8} {parameters}  {outcome_line(outcome)}"
             f"  ({done}/{self._total}{self._left()})"
         )
 
-    def standing(self) -> Group:
-        """The trials so far by state, and what runs now."""
+    def progress(self) -> Group:
+        """Number of trials by state, and a table of the running ones."""
         done, states = self._states.total(), list(self._states.items())
         counts = ", ".join(f"{number} {state}" for state, number in states)
         title = f"  {self._phase}: {done} of {self._total} trials"
@@ -117,7 +117,7 @@ class Narrator:
         return Group(Text(line), table)
 
     def _compare(self, name: str, outcome: Outcome) -> None:
-        """Remember the best trial that had the whole budget, the earliest of equals."""
+        """Remember the best trial with the whole budget, the earliest of equals."""
         values = [outcome.metrics.get(objective, math.nan) for objective in self._objectives]
         if not values or outcome.state != names.COMPLETE:
             return
@@ -128,8 +128,8 @@ class Narrator:
     def _best_so_far(self) -> str:
         if self._best is None:
             return ""
-        what = " and ".join(self._objectives)
-        return f"; best so far {self._best[1]}: {what} {self._best[0]:.3f}"
+        objectives = " and ".join(self._objectives)
+        return f"; best so far {self._best[1]}: {objectives} {self._best[0]:.3f}"
 
     def _left(self) -> str:
         done = self._states.total()
@@ -139,10 +139,10 @@ class Narrator:
         return f", about {duration(seconds)} left"
 
 
-def headline(outcome: Outcome) -> str:
-    """The figures of a trial that fit on a line; of a failure, the last line of its reason."""
+def outcome_line(outcome: Outcome) -> str:
+    """A trial's mean mAPs on one line; for a failed trial, the last line of its reason."""
     if outcome.state == names.FAIL:
-        return outcome.reason.strip().splitlines()[-1] if outcome.reason else "no reason is known"
+        return outcome.reason.strip().splitlines()[-1] if outcome.reason else "unknown reason"
     maps = {
         key.removesuffix("/map_mean"): value
         for key, value in outcome.metrics.items()
@@ -152,7 +152,7 @@ def headline(outcome: Outcome) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time span for people.
+    """A time span in readable units.
 
     >>> duration(50), duration(600), duration(10_000)
     ('50 s', '10 min', '2.8 h')

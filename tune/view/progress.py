@@ -1,4 +1,4 @@
-"""How far a run is, read from its folder alone: what is done, what runs, what is left."""
+"""Progress of a run, read from its folder alone: ended, running and remaining trials."""
 
 import math
 from collections import Counter
@@ -16,16 +16,16 @@ _SECONDS = (names.TRAIN_SECONDS, names.EVALUATION_SECONDS)
 
 @dataclass(frozen=True)
 class Running:
-    """A trial that has begun and not ended.
+    """A trial that has started and not ended.
 
     Attributes:
-        name: of the trial.
-        step: steps done; 0 before the first sign of life.
-        steps: steps in all; 0 before the first sign of life.
-        host: machine that it was seen on last; empty if it was not.
-        pairs_per_second: since its last (re)start, loading and evaluation included; NaN before
+        name: name of the trial.
+        step: steps done; 0 before the first report of progress.
+        steps: steps in total; 0 before the first report of progress.
+        host: machine that reported last; "" before the first report.
+        pairs_per_second: since the last (re)start, loading and evaluation included; NaN before
             the first steps.
-        silent: seconds since the last sign of life.
+        silent: seconds since the last report of progress.
     """
 
     name: str
@@ -37,75 +37,81 @@ class Running:
 
     @property
     def share(self) -> float:
-        """Part of the steps that are done."""
+        """Fraction of the steps that are done."""
         return self.step / self.steps if self.steps else 0.0
 
 
 def running_trials(trials: Iterable[TrialFolder], now: float) -> list[Running]:
-    """Look at the trials that have begun and not ended.
+    """The trials that have started and not ended.
 
     Args:
-        trials: some of a run's.
+        trials: trials of a run.
         now: seconds since 1970.
     """
-    return [_running(trial, now) for trial in trials if state(trial) == "running"]
+    return [_running(trial, now) for trial in trials if trial_state(trial) == "running"]
 
 
 def _running(trial: TrialFolder, now: float) -> Running:
     progress = trial.read(PROGRESS) or {"step": 0, "steps": 0, "host": ""}
-    seen = trial.started
+    last_report = trial.started
     rate = math.nan
     if progress["step"]:
-        seen = (trial.path / PROGRESS).stat().st_mtime
-        begun = (attempts(trial) or [{"step": 0, "time": trial.started}])[-1]
+        last_report = (trial.path / PROGRESS).stat().st_mtime
+        attempt = (read_attempts(trial) or [{"step": 0, "time": trial.started}])[-1]
         config = trial.read(names.ARTIFACT_CONFIG) or {}
         batch = config.get("batch", {}).get(names.BATCH_SIZE, math.nan)
-        if seen > begun["time"] and progress["step"] > begun["step"]:
-            rate = (progress["step"] - begun["step"]) * batch / (seen - begun["time"])
+        if last_report > attempt["time"] and progress["step"] > attempt["step"]:
+            steps, seconds = progress["step"] - attempt["step"], last_report - attempt["time"]
+            rate = steps * batch / seconds
     return Running(
-        trial.name, progress["step"], progress["steps"], progress["host"], rate, now - seen
+        name=trial.name,
+        step=progress["step"],
+        steps=progress["steps"],
+        host=progress["host"],
+        pairs_per_second=rate,
+        silent=now - last_report,
     )
 
 
-def attempts(trial: TrialFolder) -> list[dict[str, Any]]:
-    """The times that a trial was begun or begun again: host, process, step and time of each."""
-    found: list[dict[str, Any]] = (trial.read(ATTEMPTS) or {"attempts": []})["attempts"]
-    return found
+def read_attempts(trial: TrialFolder) -> list[dict[str, Any]]:
+    """Host, process, step and time of each start and restart of a trial."""
+    attempts: list[dict[str, Any]] = (trial.read(ATTEMPTS) or {"attempts": []})["attempts"]
+    return attempts
 
 
-def state(trial: TrialFolder) -> str:
-    """How a trial ended, or ``running`` if it has begun, or ``waiting``."""
+def trial_state(trial: TrialFolder) -> str:
+    """How a trial ended; else ``running`` if it has started, or ``waiting``."""
     outcome = trial.outcome
     if outcome:
         return outcome.state
-    begun = (trial.path / STARTED).is_file() or (trial.path / PROGRESS).is_file()
-    return "running" if begun else "waiting"
+    started = (trial.path / STARTED).is_file() or (trial.path / PROGRESS).is_file()
+    return "running" if started else "waiting"
 
 
-def count(trials: Iterable[TrialFolder]) -> dict[str, Counter[str]]:
+def count_states(trials: Iterable[TrialFolder]) -> dict[str, Counter[str]]:
     """Number of trials by phase and state."""
-    found: dict[str, Counter[str]] = {}
+    counts: dict[str, Counter[str]] = {}
     for trial in trials:
-        found.setdefault(trial.phase, Counter())[state(trial)] += 1
-    return found
+        counts.setdefault(trial.phase, Counter())[trial_state(trial)] += 1
+    return counts
 
 
-def totals(study: StudyConfig) -> dict[str, int]:
-    """Number of trials that a study's phases have in all."""
-    found = {}
+def planned_trials(study: StudyConfig) -> dict[str, int]:
+    """Number of trials by phase of a study."""
+    counts = {}
     if study.search:
-        found[names.PHASE_SEARCH] = study.search.trials
+        counts[names.PHASE_SEARCH] = study.search.trials
     if study.confirm:
-        found[names.PHASE_CONFIRM] = len(study.confirm.mixing_ratio) * len(study.repeats)
+        counts[names.PHASE_CONFIRM] = len(study.confirm.mixing_ratio) * len(study.repeats)
     if baselines := baselines_to_run(study):
-        found[names.PHASE_BASELINE] = len(baselines)
-    return found
+        counts[names.PHASE_BASELINE] = len(baselines)
+    return counts
 
 
 def trials_per_hour(trials: Iterable[TrialFolder]) -> float:
-    """Trials that ended, by the hours from the first one's begin to the last one's end.
+    """Ended trials, divided by the hours from the first start to the last end.
 
-    NaN before the first end. Hours in which nobody ran the study count as well.
+    NaN before the first end. Hours in which the study was interrupted count as well.
     """
     ended = [trial for trial in trials if trial.outcome]
     if not ended:
@@ -115,12 +121,13 @@ def trials_per_hour(trials: Iterable[TrialFolder]) -> float:
 
 
 def seconds_left(folder: RunFolder, study: StudyConfig, now: float) -> float:
-    """Estimate the time that a run still takes; NaN before anything is known.
+    """Estimate the time that a run still takes; NaN before the first trial has ended.
 
     A trial takes the mean time of its phase's ended trials: seconds of training and evaluation,
-    which interruptions do not lengthen, or from begin to end where they were not measured. A phase
-    without one takes the other's. Running trials lack one minus their share of it, others all of
-    it; the sum is divided by the number of trials that run at once, now or, if none does, 1.
+    which interruptions do not lengthen, or from start to end if these were not measured. A phase
+    without ended trials uses the mean over all phases. A running trial still takes the rest of
+    this time, a waiting one all of it. The sum is divided by the number of trials that run at
+    present, at least 1.
     """
     trials = folder.trials()
     took: dict[str, list[float]] = {}
@@ -133,9 +140,9 @@ def seconds_left(folder: RunFolder, study: StudyConfig, now: float) -> float:
     running = running_trials(trials, now)
     done = {phase: sum(1 for t in trials if t.phase == phase and t.outcome) for phase in took}
     left = 0.0
-    for phase, total in totals(study).items():
-        known = took.get(phase, overall)
-        mean = sum(known) / len(known)
+    for phase, total in planned_trials(study).items():
+        durations = took.get(phase, overall)
+        mean = sum(durations) / len(durations)
         shares = sum(r.share for r in running if r.name.startswith(f"{phase}-"))
         left += mean * max(0.0, total - done.get(phase, 0) - shares)
     return left / max(1, len(running))

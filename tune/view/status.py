@@ -1,6 +1,6 @@
-"""What a study's folder tells about it: ``--status``, and the curve at the end.
+"""Status of a study from its folder: ``--status``, and the confirmed curve at the end.
 
-Only reads, so it may be asked while the study runs, and loads neither Ray nor MLflow nor torch.
+Reads only, so that it is safe while the study runs, and loads neither Ray nor MLflow nor torch.
 """
 
 import json
@@ -15,47 +15,46 @@ from scipy import stats
 
 from hybridir import names
 from tune.folders import RunFolder, TrialFolder
-from tune.study.file import StudyConfig, load_study
+from tune.study.file import StudyConfig, read_study_file
 from tune.view.narrator import duration
 from tune.view.progress import (
     Running,
-    attempts,
-    count,
+    count_states,
+    planned_trials,
+    read_attempts,
     running_trials,
     seconds_left,
-    totals,
     trials_per_hour,
 )
-from tune.view.watching import mlflow_lines
+from tune.view.watching import mlflow_lines, storage_option
 
-# No step is counted while a trial is evaluated, which took minutes on large benchmarks
-# (assumption: never 10).
+# Evaluation reports no steps and took minutes on large benchmarks; under 10 (assumption).
 _SILENT_SECONDS = 600.0
 _STATES = (names.COMPLETE, names.PRUNED, names.FAIL, "running", "waiting")
 
 
 def show_status(folder: RunFolder, console: Console) -> None:
-    """Print trials by state, what runs now, time left, failures, tracking and where to look."""
+    """Print trials by state, running trials, time left, failures, tracking and commands."""
     trials, now = folder.trials(), time.time()
-    study = load_study(folder.study_file, []) if folder.study_file.is_file() else None
-    held = folder.is_held
-    phases = count(trials)
+    study = read_study_file(folder.study_file, []) if folder.study_file.is_file() else None
+    locked = folder.is_locked
+    phases = count_states(trials)
     states: Counter[str] = sum(phases.values(), Counter())
     counts = ", ".join(f"{states[state]} {state}" for state in sorted(states))
-    standing = "finished" if folder.finished else "running" if held else "not finished"
-    _say(console, f"{folder.path}: {standing}; {counts or 'no trial yet'}")
+    run_state = "finished" if folder.finished else "running" if locked else "not finished"
+    _say(console, f"{folder.path}: {run_state}; {counts or 'no trial yet'}")
     if study:
         console.print(_phase_table(study, phases))
     for running in running_trials(trials, now):
-        _say(console, f"  {_describe(running, held)}")
+        _say(console, f"  {_describe(running, locked)}")
     if study and not folder.finished:
         _say(console, _outlook(folder, study, trials, now))
     for trial in trials:
         for line in _failure(trial):
             _say(console, line)
     if any(trial.phase == names.PHASE_CONFIRM and trial.outcome for trial in trials):
-        console.print(curve_table(folder))
-    for line in [*_tracking(folder, trials), *_where(folder, study, held)]:
+        console.print(confirmed_curve_table(folder))
+    for line in [*_tracking(folder, trials), *_commands(folder, study, locked)]:
         _say(console, line)
 
 
@@ -67,78 +66,83 @@ def _phase_table(study: StudyConfig, phases: dict[str, Counter[str]]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 2))
     for column in ("phase", *_STATES, "of"):
         table.add_column(column, justify="left" if column == "phase" else "right")
-    for phase, total in totals(study).items():
-        found = phases.get(phase, Counter())
-        table.add_row(phase, *(str(found[state]) for state in _STATES), str(total))
+    for phase, total in planned_trials(study).items():
+        counts = phases.get(phase, Counter())
+        table.add_row(phase, *(str(counts[state]) for state in _STATES), str(total))
     return table
 
 
-def _describe(trial: Running, held: bool) -> str:
+def _describe(trial: Running, locked: bool) -> str:
     if not trial.steps:
-        where = "begun, no step yet"
+        progress = "started, no step yet"
     else:
-        where = f"step {trial.step} of {trial.steps} ({trial.share:.0%})"
+        progress = f"step {trial.step} of {trial.steps} ({trial.share:.0%})"
         if not math.isnan(trial.pairs_per_second):
-            where += f", {trial.pairs_per_second:.0f} pairs/s"
-        where += f" on {trial.host}"
-    if not held:
-        return f"{trial.name}: {where}; interrupted"
-    silent = trial.silent >= _SILENT_SECONDS
-    seen = "no sign of life for " if silent else "last seen "
-    return f"{trial.name}: {where}; {seen}{duration(trial.silent)}{'' if silent else ' ago'}"
+            progress += f", {trial.pairs_per_second:.0f} pairs/s"
+        progress += f" on {trial.host}"
+    if not locked:
+        return f"{trial.name}: {progress}; interrupted"
+    silence = duration(trial.silent)
+    is_silent = trial.silent >= _SILENT_SECONDS
+    report = f"no progress for {silence}" if is_silent else f"last report {silence} ago"
+    return f"{trial.name}: {progress}; {report}"
 
 
 def _outlook(folder: RunFolder, study: StudyConfig, trials: list[TrialFolder], now: float) -> str:
     pace, left = trials_per_hour(trials), seconds_left(folder, study, now)
     if math.isnan(left):
-        return "time left: not known before the first trial has ended"
-    pace_told = "" if math.isnan(pace) else f"{pace:.3g} trials per hour; "
-    return f"{pace_told}about {duration(left)} left"
+        return "time left: unknown until the first trial has ended"
+    rate = "" if math.isnan(pace) else f"{pace:.3g} trials per hour; "
+    return f"{rate}about {duration(left)} left"
 
 
 def _failure(trial: TrialFolder) -> list[str]:
-    """How a trial failed, with the last lines of its reason; or how often it was begun again."""
-    outcome, again = trial.outcome, len(attempts(trial)) - 1
-    retried = f" ({again} times begun again)" if again > 0 else ""
+    """Why a trial failed, with the last lines of its reason; or how often it was restarted."""
+    outcome, restarts = trial.outcome, len(read_attempts(trial)) - 1
+    restarted = f" (restarted {_times(restarts)})" if restarts > 0 else ""
     if outcome is None or outcome.state != names.FAIL:
-        return [f"  {trial.name}:{retried}"] if retried else []
-    lines = outcome.reason.strip().splitlines() or ["no reason is known"]
-    told = [f"  {trial.name}: FAIL on {outcome.host}{retried}: {lines[-1]}"]
-    return told + [f"    {line}" for line in lines[:-1]]
+        return [f"  {trial.name}:{restarted}"] if restarted else []
+    lines = outcome.reason.strip().splitlines() or ["unknown reason"]
+    first = f"  {trial.name}: FAIL on {outcome.host}{restarted}: {lines[-1]}"
+    return [first, *(f"    {line}" for line in lines[:-1])]
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _tracking(folder: RunFolder, trials: list[TrialFolder]) -> list[str]:
     if not folder.tracking.is_file():
-        return ["tracking: not begun"]
-    noted = json.loads(folder.tracking.read_text())
-    sent = set(noted.get("sent", []))
+        return ["tracking: not started"]
+    record = json.loads(folder.tracking.read_text())
+    sent = set(record.get("sent", []))
     behind = [trial.name for trial in trials if trial.outcome and trial.name not in sent]
-    trials_behind = f"{len(behind)} trial{'' if len(behind) == 1 else 's'}"
-    standing = f"behind by {trials_behind}" if behind else "in step"
-    away = f"; the server is away: {noted['away']}" if noted.get("away") else ""
-    return [f"tracking: {noted['uri']}: {standing}{away}"]
+    missing = f"{len(behind)} trial{'' if len(behind) == 1 else 's'}"
+    progress = f"{missing} not yet sent" if behind else "up to date"
+    away = f"; the server is unreachable: {record['away']}" if record.get("away") else ""
+    return [f"tracking: {record['uri']}: {progress}{away}"]
 
 
-def _where(folder: RunFolder, study: StudyConfig | None, held: bool) -> list[str]:
-    """Commands that show more, or go on."""
+def _commands(folder: RunFolder, study: StudyConfig | None, locked: bool) -> list[str]:
+    """Commands that show more, or resume the study."""
     lines = []
     if folder.tracking.is_file():
-        noted = json.loads(folder.tracking.read_text())
-        lines += mlflow_lines(noted["uri"], noted.get("view", ""))
+        record = json.loads(folder.tracking.read_text())
+        lines += mlflow_lines(record["uri"], record.get("view", ""))
     if folder.journal.is_file():
         lines.append(f"search:   optuna-dashboard {folder.journal}")
-    if study and not folder.finished and not held:
-        storage = folder.path.parent.parent
-        elsewhere = "" if str(storage) == "results" else f" --storage {storage}"
-        lines.append(f"go on:    python tune/run_sweep.py --resume {study.name}{elsewhere}")
+    if study and not folder.finished and not locked:
+        lines.append(
+            f"resume:   python tune/run_sweep.py --resume {study.name}{storage_option(folder)}"
+        )
     return lines
 
 
-def curve_table(folder: RunFolder) -> Table:
+def confirmed_curve_table(folder: RunFolder) -> Table:
     """The confirmed curve: means over seeds with 95 % t intervals, one row per ratio.
 
-    These intervals speak of training seeds only; the report's speak of questions as well. Where
-    the training data are dealt into parts, seeds of one part are averaged first.
+    These intervals cover training seeds alone; the report's also cover questions. If the training
+    data are divided into parts, the seeds of one part are averaged first.
     """
     measures = [*(f"map_{setting}" for setting in names.SETTINGS), names.RANK_DISTANCE]
     values: dict[tuple[str, float], dict[str, dict[int | str, list[float]]]] = defaultdict(
@@ -151,9 +155,9 @@ def curve_table(folder: RunFolder) -> Table:
             continue
         ratio = float(trial.name.split("-")[1].removeprefix("a"))
         config = trial.read(names.ARTIFACT_CONFIG) or {}
-        part = config.get("data", {}).get(names.DATA_PART)
-        unit = unit if part is None else "parts of the data"
-        sample = trial.name if part is None else part["number"]
+        data_part = config.get("data", {}).get(names.DATA_PART)
+        unit = unit if data_part is None else "parts of the data"
+        sample = trial.name if data_part is None else data_part["number"]
         for metric, value in outcome.metrics.items():
             benchmark, _, measure = metric.partition("/")
             if measure in measures and benchmark != names.DEV:
@@ -168,10 +172,13 @@ def curve_table(folder: RunFolder) -> Table:
         table.add_column(f"{names.LABELS[setting]} mAP", justify="right")
     table.add_column(names.LABELS[names.RANK_DISTANCE], justify="right")
     table.add_column(f"n {unit}", justify="right")
-    for (benchmark, ratio), found in sorted(values.items()):
-        means = {name: [float(np.mean(one)) for one in of.values()] for name, of in found.items()}
+    for (benchmark, ratio), by_measure in sorted(values.items()):
+        means = {
+            measure: [float(np.mean(repeats)) for repeats in samples.values()]
+            for measure, samples in by_measure.items()
+        }
         cells = [_mean_interval(means.get(measure, [])) for measure in measures]
-        count = max(map(len, found.values()))
+        count = max(map(len, by_measure.values()))
         table.add_row(benchmark, f"{ratio:g}", *cells, str(count))
     return table
 

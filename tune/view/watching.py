@@ -1,26 +1,31 @@
-"""The commands and addresses that show a study while it runs, and after it."""
+"""Commands and addresses that show a study during and after its run."""
 
 from tune.folders import RunFolder
 
-_LOCAL = "http://127.0.0.1:5000"  # where `mlflow ui` listens unless it is told otherwise
+_LOCAL = "http://127.0.0.1:5000"  # default address of `mlflow ui`
 
 
-def watching(folder: RunFolder, study: str, uri: str, view: str, *, search: bool) -> list[str]:
-    """Lines that say how to look on.
+def watch_lines(folder: RunFolder, study: str, uri: str, view: str, *, search: bool) -> list[str]:
+    """Lines with the commands and addresses that show a study.
 
     Args:
-        folder: of the run.
-        study: its name.
+        folder: run folder of the study.
+        study: name of the study.
         uri: MLflow tracking URI.
-        view: page below MLflow's address with the study's charts; empty if it is not there yet.
+        view: page below MLflow's address with the study's charts; "" if it does not exist yet.
         search: whether the study has a search.
     """
     lines = [f"tracking: {uri}", *mlflow_lines(uri, view)]
     if search:
         lines.append(f"search:   optuna-dashboard {folder.journal}")
+    command = f"python tune/run_sweep.py --status {study}{storage_option(folder)}"
+    return [*lines, f"status:   {command}"]
+
+
+def storage_option(folder: RunFolder) -> str:
+    """Option that commands about a run need; "" for the default storage."""
     storage = folder.path.parent.parent
-    elsewhere = "" if str(storage) == "results" else f" --storage {storage}"
-    return [*lines, f"status:   python tune/run_sweep.py --status {study}{elsewhere}"]
+    return "" if str(storage) == "results" else f" --storage {storage}"
 
 
 def mlflow_lines(uri: str, view: str) -> list[str]:
@@ -28,7 +33,7 @@ def mlflow_lines(uri: str, view: str) -> list[str]:
 
     Args:
         uri: MLflow tracking URI.
-        view: page below MLflow's address; empty if it is not known.
+        view: page below MLflow's address; "" if unknown.
     """
     local = uri.startswith("sqlite:///")
     lines = [f"          mlflow ui --backend-store-uri {uri}"] if local else []

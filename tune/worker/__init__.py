@@ -1,1 +1,1 @@
-"""What happens in the processes that run trials."""
+"""The processes that run trials."""

@@ -1,8 +1,8 @@
 """Trials of several processes, placed by Ray.
 
-Tune reserves one bundle for each process. Its own actor, the coordinator, takes none of them: it
-starts one actor in each bundle, passes the first one's reports on to Tune, and watches all of
-them. Ray's TorchTrainer inside a Tune function does the same, but leaves its placement group
+Tune reserves one bundle for each process. Tune's own actor, the coordinator, takes none of them:
+it starts one actor in each bundle, passes the reports of the first one on to Tune, and watches
+them all. Ray's TorchTrainer inside a Tune function does the same, but leaves its placement group
 behind when a scheduler stops the trial.
 """
 
@@ -19,24 +19,25 @@ from ray.tune import PlacementGroupFactory
 from ray.util import get_current_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from tune.worker.trial_process import Failure, run_here
+from tune.worker.spec import TrialSpec
+from tune.worker.trial_process import Failure, run_in_process
 
 Report = Callable[[dict[str, float]], None]
 
-# When a process dies, others may hear of it before Ray does, by a broken connection. They are
-# given this long, in seconds, so that the one that died is named and not those that noticed.
+# When a process dies, the others may notice a broken connection before Ray does. They get this
+# many seconds, so that the failure names the process that died and not those that noticed.
 _LAST_WORDS = 5.0
-# A trial that was told to stop has nothing left to do but to leave its process group.
+# Seconds for a stopped trial to leave its process group, which is all it has left to do.
 _STOPPING = 20.0
 
 
 def trial_resources(*, cpu: int, gpu: float, processes: int) -> PlacementGroupFactory:
-    """What Tune reserves for a trial.
+    """The bundles that Tune reserves for a trial.
 
     Args:
-        cpu: of each process.
-        gpu: of each process.
-        processes: of a trial. One runs in Tune's own actor, several in actors beside it.
+        cpu: CPUs of each process.
+        gpu: GPUs of each process.
+        processes: processes of a trial. One runs in Tune's own actor, several in actors beside it.
     """
     bundle = {"CPU": cpu, "GPU": gpu}
     if processes == 1:
@@ -45,10 +46,10 @@ def trial_resources(*, cpu: int, gpu: float, processes: int) -> PlacementGroupFa
 
 
 class _Stopped(BaseException):
-    """The trial is not to go on after its report."""
+    """The trial was stopped after its report."""
 
 
-class Member:
+class TrialProcess:
     """One process of a trial; an actor that is kept for the next trial."""
 
     def __init__(self) -> None:
@@ -56,55 +57,58 @@ class Member:
         self._answers: SimpleQueue[bool] = SimpleQueue()
         self._port = socket.socket()
 
-    def place(self) -> tuple[str, str, int]:
-        """Where this process is: host, address, and a port that is free there."""
-        # Held until the trial ends, so that no one else is given the port while torch is imported.
-        # Who only holds a port does not keep others from listening at it.
+    def address(self) -> tuple[str, str, int]:
+        """Host, IP address and a free port of this process."""
+        # Bound until the trial ends, so that no other program gets the port while torch is
+        # imported. A port that is bound but not listening does not keep torch from listening.
         self._port.close()
         self._port = socket.socket()
         self._port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._port.bind(("", 0))
-        return socket.gethostname(), _address(), int(self._port.getsockname()[1])
+        return socket.gethostname(), _node_address(), int(self._port.getsockname()[1])
 
     def run(
-        self, trial: dict[str, Any], rank: int, count: int, address: str, port: int
+        self, spec: TrialSpec, rank: int, world_size: int, address: str, port: int
     ) -> Failure | None:
-        """Run this process's part of a trial.
+        """Run this process's share of a trial.
 
         Args:
-            trial: see `tune.worker.trainable.trial_spec`.
-            rank: of this process.
-            count: number of processes.
-            address: of the first process.
-            port: that it will listen at.
+            spec: the trial.
+            rank: rank of this process.
+            world_size: number of processes.
+            address: address of the first process.
+            port: port at which the first process will listen.
         """
-        group = {
+        environment = {
             "RANK": str(rank),
-            "WORLD_SIZE": str(count),
+            "WORLD_SIZE": str(world_size),
             "LOCAL_RANK": "0",  # Ray shows each process its own GPU alone
             "MASTER_ADDR": address,
             "MASTER_PORT": str(port),
         }
-        os.environ.update(group)
-        _use_interface(_address())
+        os.environ.update(environment)
+        _use_interface(_node_address())
         try:
-            return run_here(trial, self._report)
+            return run_in_process(spec, self._report)
         except _Stopped:
             return None
         finally:
-            for name in group:
+            for name in environment:
                 os.environ.pop(name, None)
             self._port.close()
             self._reports.put(None)
 
-    def next_report(self, go_on: bool | None) -> dict[str, float] | None:
-        """Answer the last report, if there was one, and wait for the next.
+    def next_report(self, proceed: bool | None) -> dict[str, float] | None:
+        """Answer the previous report, if any, and wait for the next.
+
+        Args:
+            proceed: whether the trial continues; None if no report awaits an answer.
 
         Returns:
             The report; None once the trial has ended.
         """
-        if go_on is not None:
-            self._answers.put(go_on)
+        if proceed is not None:
+            self._answers.put(proceed)
         return self._reports.get()
 
     def _report(self, metrics: dict[str, float]) -> None:
@@ -113,99 +117,100 @@ class Member:
             raise _Stopped
 
 
-class Team:
-    """The processes of one trial after the other, in this actor's placement group.
+class ProcessGroup:
+    """The processes in this actor's placement group, which run one trial after another.
 
     Args:
-        cpu: of each process.
-        gpu: of each process.
-        count: number of processes.
+        cpu: CPUs of each process.
+        gpu: GPUs of each process.
+        world_size: number of processes.
     """
 
-    def __init__(self, *, cpu: int, gpu: float, count: int) -> None:
-        self.shape = (cpu, gpu, count)
+    def __init__(self, *, cpu: int, gpu: float, world_size: int) -> None:
+        self.shape = (cpu, gpu, world_size)
         group = get_current_placement_group()
         assert group is not None, "Tune reserves one, see trial_resources"
-        actor: Any = ray.remote(Member)
-        self._members: list[Any] = [
+        actor: Any = ray.remote(TrialProcess)
+        self._processes: list[Any] = [
             actor.options(
                 num_cpus=cpu,
                 num_gpus=gpu,
-                max_concurrency=2,  # one trial, and the talk about its reports
+                max_concurrency=2,  # one trial, and the exchange of its reports
                 scheduling_strategy=PlacementGroupSchedulingStrategy(group, rank),
             ).remote()
-            for rank in range(count)
+            for rank in range(world_size)
         ]
         self.alive = True
 
-    def run(self, trial: dict[str, Any], report: Report) -> Failure | None:
+    def run(self, spec: TrialSpec, report: Report) -> Failure | None:
         """Run a trial in all processes.
 
         Args:
-            trial: see `tune.worker.trainable.trial_spec`.
-            report: receives the first process's reports; what it raises ends the trial everywhere
-                and is raised here.
+            spec: the trial.
+            report: receives the first process's reports. An exception ends the trial in every
+                process and is raised here.
 
         Returns:
-            What went wrong; None if nothing did.
+            The failure; None if the trial succeeded.
         """
         try:
-            return self._run(trial, report)
+            return self._run(spec, report)
         except RayActorError as error:
             self.close()
             return Failure(f"a process died before the trial began: {error}", final=False)
 
-    def _run(self, trial: dict[str, Any], report: Report) -> Failure | None:
-        count = len(self._members)
-        places = ray.get([member.place.remote() for member in self._members])
-        _, address, port = places[0]
+    def _run(self, spec: TrialSpec, report: Report) -> Failure | None:
+        world_size = len(self._processes)
+        addresses = ray.get([process.address.remote() for process in self._processes])
+        _, address, port = addresses[0]
         running = {
-            member.run.remote(trial, rank, count, address, port): rank
-            for rank, member in enumerate(self._members)
+            process.run.remote(spec, rank, world_size, address, port): rank
+            for rank, process in enumerate(self._processes)
         }
-        talk = [self._members[0].next_report.remote(None)]
+        next_report = [self._processes[0].next_report.remote(None)]
         failures: list[Failure] = []
         died = False
         while running and not died:
             patience = _LAST_WORDS if failures else None
-            ready, _ = ray.wait([*running, *talk], num_returns=1, timeout=patience)
+            ready, _ = ray.wait([*running, *next_report], num_returns=1, timeout=patience)
             if not ready:
                 break
-            if ready == talk:
-                talk = self._pass_on(talk[0], report, list(running))
+            if ready == next_report:
+                next_report = self._pass_on(next_report[0], report, list(running))
                 continue
             rank = running.pop(ready[0])
             try:
                 failure = ray.get(ready[0])
             except RayActorError:
                 died = True
-                reason = f"process {rank} of {count} on {places[rank][0]} died"
-                failure = Failure(reason, final=False, worn=True, host=places[rank][0])
+                host = addresses[rank][0]
+                reason = f"process {rank} of {world_size} on {host} died"
+                failure = Failure(reason, final=False, poisoned=True, host=host)
                 failures.insert(0, failure)
             else:
                 failures += [failure] if failure else []
         if not failures:
             return None
-        # The cause, not its echo in the other processes: a process that died, then what no retry
-        # would mend.
+        # The cause, not its echo in the other processes: first a process that died, then a
+        # failure that a retry would repeat.
         cause = failures[0] if died else max(failures, key=lambda failure: failure.final)
-        if running or any(failure.worn for failure in failures):
+        if running or any(failure.poisoned for failure in failures):
             self.close()
         return cause
 
-    def _pass_on(self, talk: Any, report: Report, running: list[Any]) -> list[Any]:
+    def _pass_on(self, pending: Any, report: Report, running: list[Any]) -> list[Any]:
         """Pass a report on and ask for the next one.
 
         Returns:
-            The reference to wait for, or nothing if there will be no report.
+            The reference of the next report; empty if no further report will come.
         """
         try:
-            metrics = ray.get(talk)
+            metrics = ray.get(pending)
         except RayActorError:
-            return []  # what became of it is told by its run
+            return []  # the run of this process returns the reason
         if metrics is None:
             return []
-        first = self._members[0]
+        first = self._processes[0]
         try:
             report(metrics)
         except BaseException:
@@ -220,43 +225,42 @@ class Team:
         return [first.next_report.remote(True)]
 
     def close(self) -> None:
-        """End the processes at once."""
+        """Kill the processes at once."""
         self.alive = False
-        for member in self._members:
-            ray.kill(member)
+        for process in self._processes:
+            ray.kill(process)
 
 
-_team: Team | None = None
+_group: ProcessGroup | None = None
 
 
-def run_together(trial: dict[str, Any], report: Report) -> Failure | None:
-    """Run a trial in several processes, those of the trial before if there was one.
+def run_in_group(spec: TrialSpec, report: Report) -> Failure | None:
+    """Run a trial in several processes, reusing those of the trial before if they fit.
 
     Args:
-        trial: see `tune.worker.trainable.trial_spec`.
-        report: see `Team.run`.
+        spec: the trial.
+        report: see `ProcessGroup.run`.
 
     Returns:
-        What went wrong; None if nothing did.
+        The failure; None if the trial succeeded.
     """
-    global _team
-    shape = (trial["cpu"], trial["gpu"], trial["processes"])
-    if _team is not None and _team.alive and _team.shape != shape:
-        _team.close()
-    if _team is None or not _team.alive:
-        cpu, gpu, count = shape
-        _team = Team(cpu=cpu, gpu=gpu, count=count)
-    return _team.run(trial, report)
+    global _group
+    shape = (spec.cpu, spec.gpu, spec.processes)
+    if _group is not None and _group.alive and _group.shape != shape:
+        _group.close()
+    if _group is None or not _group.alive:
+        _group = ProcessGroup(cpu=spec.cpu, gpu=spec.gpu, world_size=spec.processes)
+    return _group.run(spec, report)
 
 
-def _address() -> str:
+def _node_address() -> str:
     return str(ray.util.get_node_ip_address())  # type: ignore[no-untyped-call]
 
 
 def _use_interface(address: str) -> None:
-    """Let torch talk over the network that Ray uses.
+    """Make torch use the network interface that Ray uses.
 
-    It would look its own host's name up, which on many machines leads to the loopback.
+    By default torch resolves its own host's name, which on many machines is the loopback.
     """
     for name, addresses in psutil.net_if_addrs().items():
         if any(entry.address == address for entry in addresses):

@@ -1,6 +1,6 @@
 """Texts as hashes of their words, so that a million of them can be compared in seconds.
 
-Notation: C characters, T texts, G n-grams of all texts.
+Shapes: M texts, Y characters, Z n-grams of all texts.
 
 Texts that differ in case, punctuation, spaces or Unicode form are the same text here: each is
 brought to NFKC, case-folded, and cut into words of letters, marks and digits. Characters of
@@ -22,12 +22,12 @@ from hybridir.runtime.jit import compiled
 # Words of an n-gram.
 WORDS = 8
 
-# Texts hashed at once: little enough to bound memory.
+# Texts hashed at once: few enough to bound memory.
 _CHUNK = 10_000
-# Parts texts from each other; what is in a text of it becomes a space.
+# Separates texts; one inside a text becomes a space.
 _END: Final = "\0"
 
-_APART, _IN_WORD, _WORD, _TEXT_END = range(4)
+_BETWEEN_WORDS, _IN_WORD, _WORD, _TEXT_END = range(4)
 # First and last code points of scripts that put no spaces between words: Thai, Lao, Myanmar,
 # Khmer, kana, ideographs of the first three planes. https://www.unicode.org/Public/UNIDATA/Blocks.txt
 UNSPACED = (
@@ -44,55 +44,55 @@ UNSPACED = (
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """Hashes of T texts; equal ones belong to equal words, but for one chance in 2^64.
+    """Hashes of M texts; equal ones belong to equal words, but for one chance in 2^64.
 
     Attributes:
-        texts_T: uint64 hash of all words of a text; 0 for a text without words.
-        grams_G: uint64 hashes of the n-grams of `WORDS` words, text after text.
-        offsets: [T + 1]; those of text t are ``grams_G[offsets[t]:offsets[t + 1]]``, none for a
-            text of fewer words.
+        texts_M: uint64 hash of all words of a text; 0 for a text without words.
+        grams_Z: uint64 hashes of the n-grams of `WORDS` words, text after text.
+        offsets: [M + 1]; text m has ``grams_Z[offsets[m]:offsets[m + 1]]``, none if it has fewer
+            words.
     """
 
-    texts_T: NDArray[np.uint64]
-    grams_G: NDArray[np.uint64]
+    texts_M: NDArray[np.uint64]
+    grams_Z: NDArray[np.uint64]
     offsets: NDArray[np.int64]
 
-    def total(self, flags_G: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """[T] how many of a text's n-grams are flagged."""
-        counted = np.concatenate([[0], np.cumsum(flags_G, dtype=np.int64)])
-        return np.diff(counted[self.offsets])
+    def total(self, flags_Z: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """[M] number of flagged n-grams of each text."""
+        totals = np.concatenate([[0], np.cumsum(flags_Z, dtype=np.int64)])
+        return np.diff(totals[self.offsets])
 
 
 def fingerprints(texts: Iterable[str]) -> Fingerprints:
     """Hash some texts at once."""
     words = _END.join([text.replace(_END, " ") for text in texts]) + _END
     words = unicodedata.normalize("NFKC", words).casefold()
-    points_C = np.frombuffer(words.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    count = int((points_C == ord(_END)).sum())
-    texts_T = np.zeros(count, dtype=np.uint64)
-    grams = np.empty(len(points_C), dtype=np.uint64)  # no text has more n-grams than characters
+    points_Y = np.frombuffer(words.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    count = int((points_Y == ord(_END)).sum())
+    texts_M = np.zeros(count, dtype=np.uint64)
+    grams = np.empty(len(points_Y), dtype=np.uint64)  # no text has more n-grams than characters
     offsets = np.zeros(count + 1, dtype=np.int64)
-    _hash(points_C, _kinds(), texts_T, grams, offsets)
-    return Fingerprints(texts_T, grams[: offsets[-1]].copy(), offsets)
+    _hash(points_Y, _kinds(), texts_M, grams, offsets)
+    return Fingerprints(texts_M, grams[: offsets[-1]].copy(), offsets)
 
 
 def in_chunks(texts: Iterable[str]) -> Iterator[Fingerprints]:
     """Hash any number of texts, some at a time."""
-    left = iter(texts)
-    while chunk := list(islice(left, _CHUNK)):
+    remaining = iter(texts)
+    while chunk := list(islice(remaining, _CHUNK)):
         yield fingerprints(chunk)
 
 
 @cache
 def _kinds() -> NDArray[np.uint8]:
-    """What each code point does to the word that stands before it."""
+    """Kind of each code point: a word of its own, a letter of a word, or neither."""
     kinds = np.zeros(0x110000, dtype=np.uint8)
-    for point in range(0x40000):  # letters end there: the planes behind hold none
+    for point in range(0x40000):  # the planes behind hold no letters
         if unicodedata.category(chr(point))[0] in "LMN":
             kinds[point] = _IN_WORD
     for first, last in UNSPACED:
         for point in range(first, last + 1):
-            if unicodedata.category(chr(point))[0] in "LN":  # a mark belongs to what it is on
+            if unicodedata.category(chr(point))[0] in "LN":  # a mark belongs to its letter
                 kinds[point] = _WORD
     kinds[ord(_END)] = _TEXT_END
     return kinds
@@ -100,10 +100,10 @@ def _kinds() -> NDArray[np.uint8]:
 
 @compiled
 def _hash(
-    points_C: NDArray[np.uint32],
+    points_Y: NDArray[np.uint32],
     kinds: NDArray[np.uint8],
-    texts_T: NDArray[np.uint64],
-    grams_C: NDArray[np.uint64],
+    texts_M: NDArray[np.uint64],
+    grams_Y: NDArray[np.uint64],
     offsets: NDArray[np.int64],
 ) -> None:
     """Fill the last three arguments, see `Fingerprints`.
@@ -117,7 +117,7 @@ def _hash(
     recent = np.zeros(WORDS, dtype=np.uint64)
     text, grams, n_words = 0, 0, 0
     word, all_words = start, np.uint64(0)
-    for point in points_C:
+    for point in points_Y:
         kind = kinds[point]
         if kind != _IN_WORD and word != start:  # a word ends here
             word ^= word >> np.uint64(33)
@@ -130,13 +130,13 @@ def _hash(
                 gram = np.uint64(0)
                 for back in range(WORDS):
                     gram = (gram + recent[(n_words + back) % WORDS]) * base
-                grams_C[grams] = gram
+                grams_Y[grams] = gram
                 grams += 1
             word = start
         if kind == _IN_WORD or kind == _WORD:
             word = (word ^ np.uint64(point)) * prime
         if kind == _TEXT_END:
-            texts_T[text] = all_words
+            texts_M[text] = all_words
             text += 1
             offsets[text] = grams
             all_words, n_words = np.uint64(0), 0

@@ -1,15 +1,17 @@
-"""What the training data and a benchmark have in common: figures on it would not be zero-shot.
+"""Overlap of the training data with a benchmark, whose figures would not be zero-shot.
 
-Compared are question ids, questions with questions, and passages with passages: by their words
-(see `contamination.ngrams`), and by the share of a text's 8-grams of words that occur
+Question ids, questions and passages are compared: texts by their words (see
+`hybridir.data.contamination.ngrams`), and by the share of a text's 8-grams of words that occur
 anywhere in the training data. A text counts from a share of .7, the rule of Chowdhery et al. 2022
-(PaLM, arXiv 2204.02311, section 8); for texts of fewer than 8 words only equality is asked.
-Translations of one text are not found unless they share its id.
+(PaLM, arXiv 2204.02311, section 8); texts of fewer than 8 words count only if they are equal.
+Translations of a text are not found unless they share its id.
 
-Where fewer than a tenth of a benchmark's passages are relevant to a question, its pool is a large
-collection, such as Wikipedia: these passages alone are compared, since the others answer nothing,
-and there may be millions of them. The tenth is the project's own: 2 of 10 passages of MLQA-R are
-relevant, 7 of 10 of XQuAD-R.
+Shapes: M texts of a benchmark.
+
+If fewer than a tenth of a benchmark's passages are relevant to a question, its pool is a large
+collection, such as Wikipedia. Then the relevant passages alone are compared, since the others
+answer nothing, and there may be millions of them. The tenth is the project's own: 2 of 10 passages
+of MLQA-R are relevant, 7 of 10 of XQuAD-R.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,8 +28,8 @@ from hybridir.data.pairs import Pairs
 SHARE = 0.7
 # Share of relevant passages below which these alone are compared.
 _ALL_COMPARED = 0.1
-# Of the hashes' 64 bits so many choose a place in the table that is asked first.
-_PLACES = 22
+# Leading bits of a hash that index the table of the first look.
+_PREFIX_BITS = 22
 _EXAMPLES = 3
 _SHOWN_CHARACTERS = 60
 
@@ -38,18 +40,18 @@ class Overlap:
 
     Attributes:
         benchmark: its name.
-        what: ``question ids``, ``questions``, ``passages``, or ``relevant passages`` where these
-            alone are compared.
-        how: ``same id``, ``same words``, or ``8-grams`` for texts of which at least `SHARE` of
-            the n-grams are known, those with the same words apart.
-        count: of the benchmark's ids or texts that are affected.
-        total: all of its ids or texts.
-        examples: some of them, shortened.
+        kind: ``question ids``, ``questions``, ``passages``, or ``relevant passages`` if only these
+            are compared.
+        match: ``same id``, ``same words``, or ``8-grams`` for texts of which at least `SHARE` of
+            the n-grams are in the training data, without those with the same words.
+        count: number of the benchmark's ids or texts in the training data.
+        total: number of all its ids or texts.
+        examples: some of the ids or texts, shortened.
     """
 
     benchmark: str
-    what: str
-    how: str
+    kind: str
+    match: str
     count: int
     total: int
     examples: tuple[str, ...]
@@ -57,7 +59,7 @@ class Overlap:
     def __str__(self) -> str:
         shown = "; ".join(map(repr, self.examples))
         return (
-            f"{self.benchmark}: {self.count} of {self.total} {self.what} ({self.how}), "
+            f"{self.benchmark}: {self.count} of {self.total} {self.kind} ({self.match}), "
             f"e.g. {shown}"
         )
 
@@ -66,39 +68,39 @@ def find_overlaps(pairs: Pairs, benchmarks: Sequence[Benchmark]) -> tuple[Overla
     """Compare a training table with benchmarks.
 
     Args:
-        pairs: all that is trained and tuned on.
-        benchmarks: what is reported on.
+        pairs: the data for training and tuning.
+        benchmarks: the reported benchmarks.
 
     Returns:
-        What they have in common, benchmark by benchmark; empty if nothing.
+        Overlaps of one id or text or more, benchmark by benchmark.
     """
     if not benchmarks:
         return ()
-    found = []
-    compared = [_compared(benchmark) for benchmark in benchmarks]
-    questions = _KnownTexts(pairs.question, [benchmark.queries for benchmark in benchmarks])
-    passages = _KnownTexts(pairs.passage, [texts for _, texts in compared])
-    ids = set(pairs.question_id)
+    overlaps = []
+    compared = [_compared_passages(benchmark) for benchmark in benchmarks]
+    questions = _TrainedTexts(pairs.question, [benchmark.queries for benchmark in benchmarks])
+    passages = _TrainedTexts(pairs.passage, [texts for _, texts in compared])
+    trained_ids = set(pairs.question_id)
     for number, benchmark in enumerate(benchmarks):
-        own = sorted(set(benchmark.question_ids))
-        known = [key for key in own if key in ids]
-        found.append(_overlap(benchmark, "question ids", "same id", known, len(own)))
-        for (what, texts), known_texts in (
+        ids = sorted(set(benchmark.question_ids))
+        shared = [key for key in ids if key in trained_ids]
+        overlaps.append(_overlap(benchmark, "question ids", "same id", shared, len(ids)))
+        for (kind, texts), trained_texts in (
             (("questions", benchmark.queries), questions),
             (compared[number], passages),
         ):
-            same_T, share_T = known_texts.of(number)
-            for how, chosen_T in (
-                ("same words", same_T),
-                (f"{WORDS}-grams", ~same_T & (share_T >= SHARE)),
+            same_M, share_M = trained_texts.of(number)
+            for match, chosen_M in (
+                ("same words", same_M),
+                (f"{WORDS}-grams", ~same_M & (share_M >= SHARE)),
             ):
-                known = [texts[text] for text in np.flatnonzero(chosen_T).tolist()]
-                found.append(_overlap(benchmark, what, how, known, len(texts)))
-    return tuple(overlap for overlap in found if overlap.count)
+                shared = [texts[text] for text in np.flatnonzero(chosen_M).tolist()]
+                overlaps.append(_overlap(benchmark, kind, match, shared, len(texts)))
+    return tuple(overlap for overlap in overlaps if overlap.count)
 
 
-def _compared(benchmark: Benchmark) -> tuple[str, Sequence[str]]:
-    """The passages of a benchmark that are looked for, and what they are called."""
+def _compared_passages(benchmark: Benchmark) -> tuple[str, Sequence[str]]:
+    """The kind of passages of a benchmark that are compared, and their texts."""
     relevant = np.unique(benchmark.relevant)
     if len(relevant) >= _ALL_COMPARED * len(benchmark.passages):
         return "passages", benchmark.passages
@@ -106,51 +108,50 @@ def _compared(benchmark: Benchmark) -> tuple[str, Sequence[str]]:
 
 
 def _overlap(
-    benchmark: Benchmark, what: str, how: str, known: Sequence[str], total: int
+    benchmark: Benchmark, kind: str, match: str, shared: Sequence[str], total: int
 ) -> Overlap:
-    examples = tuple(text[:_SHOWN_CHARACTERS] for text in known[:_EXAMPLES])
-    return Overlap(benchmark.name, what, how, len(known), total, examples)
+    examples = tuple(text[:_SHOWN_CHARACTERS] for text in shared[:_EXAMPLES])
+    return Overlap(benchmark.name, kind, match, len(shared), total, examples)
 
 
-class _KnownTexts:
-    """Which texts of some benchmarks are in the training data; reads these once."""
+class _TrainedTexts:
+    """The texts of some benchmarks that are in the training data, which are read once."""
 
     def __init__(self, trained: Iterable[str], benchmarks: Sequence[Sequence[str]]) -> None:
         self._prints: list[Fingerprints] = [fingerprints(texts) for texts in benchmarks]
-        nothing = np.empty(0, dtype=np.uint64)
-        self._texts = _Marks(np.concatenate([nothing, *(each.texts_T for each in self._prints)]))
-        self._grams = _Marks(np.concatenate([nothing, *(each.grams_G for each in self._prints)]))
+        self._texts = _MarkedHashes([prints.texts_M for prints in self._prints])
+        self._grams = _MarkedHashes([prints.grams_Z for prints in self._prints])
         for chunk in in_chunks(trained):
-            self._texts.mark(chunk.texts_T)
-            self._grams.mark(chunk.grams_G)
+            self._texts.mark(chunk.texts_M)
+            self._grams.mark(chunk.grams_Z)
 
     def of(self, benchmark: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-        """[T] whether a text has the words of a trained one, and the share of known n-grams."""
+        """[M] whether a text has the words of a trained one, and its share of trained n-grams."""
         prints = self._prints[benchmark]
-        same_T = self._texts.marked(prints.texts_T) & (prints.texts_T != 0)
-        known_T = prints.total(self._grams.marked(prints.grams_G))
-        return same_T, known_T / np.maximum(np.diff(prints.offsets), 1)
+        same_M = self._texts.marked(prints.texts_M) & (prints.texts_M != 0)
+        trained_M = prints.total(self._grams.marked(prints.grams_Z))
+        return same_M, trained_M / np.maximum(np.diff(prints.offsets), 1)
 
 
-class _Marks:
+class _MarkedHashes:
     """A set of hashes, each with a mark."""
 
-    def __init__(self, hashes: NDArray[np.uint64]) -> None:
-        self._hashes = np.unique(hashes)
+    def __init__(self, hashes: Sequence[NDArray[np.uint64]]) -> None:
+        self._hashes = np.unique(np.concatenate(hashes))
         self._marked = np.zeros(len(self._hashes), dtype=np.bool_)
-        # Most of what is trained on is in no benchmark, and one look tells.
-        self._there = np.zeros(2**_PLACES, dtype=np.bool_)
-        self._there[self._place(self._hashes)] = True
+        # Most trained texts are in no benchmark, and one look at a prefix tells.
+        self._has_prefix = np.zeros(2**_PREFIX_BITS, dtype=np.bool_)
+        self._has_prefix[self._prefix(self._hashes)] = True
 
     def mark(self, hashes: NDArray[np.uint64]) -> None:
-        """Mark those of the set that are among these."""
-        possible = hashes[self._there[self._place(hashes)]]
+        """Mark the members of the set that are among some hashes."""
+        possible = hashes[self._has_prefix[self._prefix(hashes)]]
         if len(possible):
             index = self._index(possible)
             self._marked[index[self._hashes[index] == possible]] = True
 
     def marked(self, hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
-        """Whether each of some hashes of the set is marked."""
+        """Whether hashes, which must be in the set, are marked."""
         flags: NDArray[np.bool_] = self._marked[self._index(hashes)]
         return flags
 
@@ -158,5 +159,5 @@ class _Marks:
         return np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)
 
     @staticmethod
-    def _place(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        return hashes >> np.uint64(64 - _PLACES)
+    def _prefix(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        return hashes >> np.uint64(64 - _PREFIX_BITS)

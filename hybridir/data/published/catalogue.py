@@ -10,22 +10,22 @@ from typing import Literal
 
 from hybridir.errors import InputError
 
-Layout = Literal["lareqa", "squad", "judged", "parallel", "synthetic", "synthetic-english"]
+Layout = Literal["lareqa", "squad", "mteb", "parallel", "generated", "generated-english"]
 
 
 @dataclass(frozen=True)
-class Part:
+class Source:
     """Files of one repository at one commit.
 
     Attributes:
         repository: ``owner/name``.
         revision: the commit that pins the files, 40 hexadecimal digits.
-        files: what the files hold -> their paths in the repository. ``{config}`` stands for the
-            language there, and the last part of a path may have wildcards. A path without
-            ``{config}`` belongs to all languages.
-        configs: language code -> how the repository names the language.
-        host: the Hugging Face hub (a data set there), or GitHub.
-        sha256: path -> SHA-256 of the file. The hub tells those of its files itself.
+        files: kind of content -> path in the repository. ``{config}`` stands for the language, and
+            the name of a file may have wildcards. A path without ``{config}`` belongs to all
+            languages.
+        configs: language code -> the repository's name of the language.
+        host: the Hugging Face hub, where the repository is a data set, or GitHub.
+        sha256: path -> SHA-256 of the file. The hub states those of its files itself.
     """
 
     repository: str
@@ -41,22 +41,22 @@ class Declaration:
     """One published data set.
 
     Attributes:
-        name: what the user calls it.
-        kind: what it was made of, in a few words.
-        layout: how its files are read; see `hybridir.data.published.convert`.
-        parts: where the files are; each language is in one of them.
-        row: what one row of the training table is.
+        name: used on the command line.
+        kind: origin of the questions, in a few words.
+        layout: of its files; see `hybridir.data.published.convert`.
+        sources: repositories of the files; each language is in one of them.
+        row: content of one row of the training table.
         licence: as its publisher states it.
         citation: a paper.
         relies_on: the public sources of schema, paths and commits.
-        notes: what one has to know before training on it.
-        rows: published number of rows, where one is stated.
+        notes: caveats for training on it.
+        rows: published number of rows, if stated.
     """
 
     name: str
     kind: str
     layout: Layout
-    parts: tuple[Part, ...]
+    sources: tuple[Source, ...]
     row: str
     licence: str
     citation: str
@@ -67,21 +67,21 @@ class Declaration:
     @property
     def languages(self) -> tuple[str, ...]:
         """Codes of all its languages, sorted."""
-        return tuple(sorted({code for part in self.parts for code in part.configs}))
+        return tuple(sorted({code for source in self.sources for code in source.configs}))
 
     def at(self, revision: str) -> "Declaration":
         """The same data at another commit of the first repository.
 
         Raises:
-            InputError: if the files are checked against what they were at their own commit.
+            InputError: if the files have a SHA-256 of their own commit.
         """
-        first, *others = self.parts
+        first, *further = self.sources
         if first.sha256:
             raise InputError(
                 f"{self.name}: its files are checked against their SHA-256 at {first.revision}; "
                 "leave --revision out"
             )
-        return replace(self, parts=(replace(first, revision=revision), *others))
+        return replace(self, sources=(replace(first, revision=revision), *further))
 
 
 _XQUAD_R = """
@@ -112,7 +112,7 @@ def _lareqa(
     name: str, revision: str, checksums: str, rows: str, licence: str, notes: str
 ) -> Declaration:
     sha256 = dict(line.split() for line in checksums.split("\n") if line)
-    part = Part(
+    source = Source(
         repository="google-research-datasets/lareqa",
         revision=revision,
         files={"rows": f"{name}/{{config}}.json"},
@@ -124,7 +124,7 @@ def _lareqa(
         name=name,
         kind="questions with their sentence",
         layout="lareqa",
-        parts=(part,),
+        sources=(source,),
         row="a question and the sentence that answers it; the files themselves are written",
         licence=licence,
         citation="Roy et al. 2020, arXiv 2004.05484",
@@ -155,14 +155,14 @@ SQUAD = Declaration(
     name="squad-translate-train",
     kind="machine-translated questions on paragraphs",
     layout="squad",
-    parts=(
-        Part(
+    sources=(
+        Source(
             repository="juletxara/xquad_xtreme",
             revision="6a3656b11214b40e037f5e8e3b9c32d59a680134",
             files={"rows": "{config}/xquad_xtreme-translate_train.parquet"},
             configs={code: code for code in "ar de el es hi ru th tr vi zh".split()},
         ),
-        Part(
+        Source(
             repository="rajpurkar/squad",
             revision="7b6d24c440a36b6815f21b70d25016731768db1f",
             files={"rows": "plain_text/train-*.parquet"},
@@ -184,8 +184,8 @@ MMARCO = Declaration(
     name="mmarco",
     kind="machine-translated web questions",
     layout="parallel",
-    parts=(
-        Part(
+    sources=(
+        Source(
             repository="unicamp-dl/mmarco",
             revision="4618200568100aa0bf7fbf494d8d022e7ecab9a6",
             files={
@@ -223,9 +223,9 @@ MMARCO = Declaration(
 MR_TYDI = Declaration(
     name="mr-tydi",
     kind="questions asked in their language",
-    layout="judged",
-    parts=(
-        Part(
+    layout="mteb",
+    sources=(
+        Source(
             repository="mteb/mrtidy",
             revision="fc24a3ce8f09746410daee3d5cd823ff7a0675b7",
             files={
@@ -260,9 +260,9 @@ MR_TYDI = Declaration(
 MKQA = Declaration(
     name="mkqa",
     kind="translated questions with short answers",
-    layout="judged",
-    parts=(
-        Part(
+    layout="mteb",
+    sources=(
+        Source(
             repository="mteb/MKQARetrieval",
             revision="3e069e7a30079d214a859741f5a0de75cf878867",
             files={
@@ -287,16 +287,16 @@ MKQA = Declaration(
 )
 
 _SWIM_IR_NOTE = (
-    "the questions were written by a language model; a row with an _id that was there already is "
-    "a question of its own"
+    "the questions were written by a language model; a row with the _id of an earlier row is a "
+    "question of its own"
 )
 
 SWIM_IR = Declaration(
     name="swim-ir-monolingual",
     kind="generated questions on Wikipedia",
-    layout="synthetic",
-    parts=(
-        Part(
+    layout="generated",
+    sources=(
+        Source(
             repository="nthakur/swim-ir-monolingual",
             revision="834c20f0ceef6a68e029fb4447d17d20bb0288c3",
             files={"rows": "{config}/train-*.parquet"},
@@ -315,9 +315,9 @@ SWIM_IR = Declaration(
 SWIM_IR_CROSS = Declaration(
     name="swim-ir-cross-lingual",
     kind="generated questions on English Wikipedia",
-    layout="synthetic-english",
-    parts=(
-        Part(
+    layout="generated-english",
+    sources=(
+        Source(
             repository="nthakur/swim-ir-cross-lingual",
             revision="1d4d91d3bb020536b4a88cc4982ae4f9dc87cc5e",
             files={"rows": "{config}/train-*.parquet"},
@@ -337,5 +337,5 @@ SWIM_IR_CROSS = Declaration(
 
 DECLARED = {
     declaration.name: declaration
-    for declaration in (*(XQUAD_R, MLQA_R, SQUAD, MMARCO, MR_TYDI, MKQA, SWIM_IR, SWIM_IR_CROSS),)
+    for declaration in (XQUAD_R, MLQA_R, SQUAD, MMARCO, MR_TYDI, MKQA, SWIM_IR, SWIM_IR_CROSS)
 }

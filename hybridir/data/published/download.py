@@ -1,207 +1,37 @@
-"""Files of published data: downloaded, resumed and checked, or collected from a folder."""
+"""Files of published data: downloaded and checked, or collected from a folder.
+
+The hub's own client downloads from the Hugging Face hub, pooch from GitHub. Both write a file
+under another name until it is whole. A file of a known SHA-256 is checked whenever it is used.
+"""
 
 import hashlib
-import http.client
-import json
 import os
-import re
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import quote
+from typing import Final
 
 from hybridir import __version__
-from hybridir.data.published.catalogue import Declaration, Part
+from hybridir.data.published.catalogue import Declaration, Source
 from hybridir.errors import InputError
 
 GITHUB: Final = "https://raw.githubusercontent.com"
-# The variable is that of the hub's own client.
-_HUB: Final = "HF_ENDPOINT"
-_TIMEOUT: Final = 60.0  # s without a byte; assumption
-_CHUNK: Final = 1 << 20
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
+_TIMEOUT: Final = 60.0  # s without a byte of the listing; assumption
+_RETRIES: Final = 1  # of a file on GitHub; the hub's client has its own rule
+_ADVICE: Final = (
+    "run the command again later, or fetch the files by other means and give --from FOLDER"
+)
 
-# What a server or a cable can do to a transfer; HTTPException and URLError are not all OSErrors.
-_CUT = (OSError, http.client.HTTPException)
-
-
-@dataclass(frozen=True, slots=True)
-class Remote:
-    """A file in a repository.
-
-    Attributes:
-        path: in the repository.
-        url: where its content is.
-        sha256: of its content, if anybody says it.
-    """
-
-    path: str
-    url: str
-    sha256: str | None
-
-
-def remote_files(part: Part, folder: str) -> list[Remote]:
-    """Tell which files are in one folder of a repository, sorted by path.
-
-    On GitHub these are the files that the part has a SHA-256 of; the hub is asked.
-
-    Raises:
-        InputError: if the hub does not answer, or knows no such folder at that commit.
-    """
-    if part.host == "github":
-        return [
-            Remote(path, f"{GITHUB}/{part.repository}/{part.revision}/{path}", digest)
-            for path, digest in sorted(part.sha256.items())
-            if path.rpartition("/")[0] == folder
-        ]
-    hub = os.environ.get(_HUB, "https://huggingface.co").rstrip("/")
-    revision = quote(part.revision, safe="")
-    url = f"{hub}/api/datasets/{part.repository}/tree/{revision}/{quote(folder)}"
-    try:
-        with _open(url) as answer:
-            entries = json.load(answer)
-        return [
-            Remote(
-                entry["path"],
-                f"{hub}/datasets/{part.repository}/resolve/{revision}/{quote(entry['path'])}",
-                (entry.get("lfs") or {}).get("oid"),
-            )
-            for entry in sorted(entries, key=lambda entry: entry["path"])
-            # Names decide where files are written, so only those of this very folder are taken.
-            if entry["type"] == "file" and entry["path"].rpartition("/")[0] == folder
-        ]
-    except _CUT as error:
-        raise InputError(f"{url}: {_reason(error)}; {_ADVICE}") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise InputError(f"{url}: the answer is no list of files; {_ADVICE}") from None
-
-
-_ADVICE = "run the command again later, or fetch the files by other means and give --from FOLDER"
-
-
-Progress = Callable[[int, int | None], None]
-
-
-def download(remote: Remote, path: Path, progress: Progress = lambda arrived, total: None) -> str:
-    """Fetch a file, going on where an earlier call was cut off.
-
-    What has arrived lies beside `path`, with ``.partial`` appended, until it is whole. A transfer
-    that breaks off is taken up again at once as long as each turn brings something.
-
-    Args:
-        remote: what to fetch.
-        path: where it shall be; its parents are created.
-        progress: told how many bytes are here, and how many there are if the server says.
-
-    Returns:
-        SHA-256 of the content.
-
-    Raises:
-        InputError: if it cannot be had, or its content is not what `remote` says; then nothing
-            of it is left. What merely broke off is kept.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    done = False
-    while not done:
-        before = _size(partial)
-        try:
-            done = _append(remote.url, partial, progress)
-        except _CUT as error:
-            if _size(partial) <= before:
-                raise InputError(
-                    f"{remote.url}: {_reason(error)}; {_size(partial)} bytes are kept, {_ADVICE}"
-                ) from None
-    found = sha256_of(partial)
-    if remote.sha256 not in (None, found):
-        partial.unlink()
-        raise InputError(
-            f"{remote.url}: SHA-256 {found}, expected {remote.sha256}; what arrived was deleted. "
-            f"Something on the way changed it: {_ADVICE}"
-        )
-    partial.replace(path)
-    return found
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's content, as 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _append(url: str, partial: Path, progress: Progress) -> bool:
-    """Fetch what is missing; returns whether it is whole, raises where the server fails."""
-    start = _size(partial)
-    try:
-        answer = _open(url, {"Range": f"bytes={start}-"} if start else {})
-    except urllib.error.HTTPError as error:
-        if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not start:
-            raise
-        # Nothing lies behind what is here: either this is all, or it is something else.
-        if error.headers.get("Content-Range", "").rpartition("/")[2] == str(start):
-            return True
-        partial.unlink()
-        return False
-    with answer:
-        start, total = _extent(answer, start)
-        with partial.open("r+b" if start else "wb") as file:
-            file.seek(start)
-            file.truncate()
-            progress(start, total)
-            while chunk := answer.read1(_CHUNK):
-                file.write(chunk)
-                file.flush()  # a process that is killed keeps what it was told to have arrived
-                progress(file.tell(), total)
-    size = _size(partial)
-    if total is not None and size < total:
-        raise http.client.IncompleteRead(b"", total - size)
-    return True
-
-
-def _open(url: str, headers: Mapping[str, str] | None = None) -> Any:
-    agent = {"User-Agent": f"hybridir/{__version__}"}
-    request = urllib.request.Request(url, headers={**agent, **(headers or {})})
-    return urllib.request.urlopen(request, timeout=_TIMEOUT)
-
-
-def _extent(answer: Any, wanted: int) -> tuple[int, int | None]:
-    """Where the answer's first byte belongs, and how many the whole file has."""
-    if answer.status == HTTPStatus.PARTIAL_CONTENT:
-        found = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-        if not found or int(found[1]) != wanted:
-            raise http.client.HTTPException("the server sent another part than was asked for")
-        return wanted, int(found[2])
-    length = answer.headers.get("Content-Length")
-    return 0, int(length) if length else None
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, urllib.error.HTTPError):
-        return f"the server answered {error.code} {error.reason}"
-    if isinstance(error, http.client.IncompleteRead):
-        return "the connection was cut off"
-    reason = getattr(error, "reason", None) or error
-    return " ".join(str(reason).split()) or type(error).__name__
-
-
-# How a file is fetched; returns its SHA-256.
-Get = Callable[[Remote, Path], str]
-# What a language's files hold -> these files, in order.
-Files = Mapping[str, Sequence[Path]]
+# Kind of content ("rows", "queries", ...) -> its files, in order.
+FilesByContent = Mapping[str, Sequence[Path]]
 
 
 @dataclass(frozen=True)
-class Gathered:
+class SourceFiles:
     """The files of some languages.
 
     Attributes:
@@ -209,7 +39,7 @@ class Gathered:
         sha256: path in the repository -> SHA-256.
     """
 
-    files: Mapping[str, Files]
+    files: Mapping[str, FilesByContent]
     sha256: Mapping[str, str]
 
 
@@ -218,104 +48,240 @@ def fetch(
     languages: Sequence[str],
     folder: Path,
     say: Callable[[str], None] = lambda line: None,
-    get: Get = download,
-) -> Gathered:
-    """Download what is not there yet.
+) -> SourceFiles:
+    """Download the files that are not in a folder yet.
 
-    A file that is whole is not fetched again, as long as it has the SHA-256 that its source says.
+    A file is downloaded again only if its SHA-256 is not the one that its source states.
 
     Args:
-        declaration: what is wanted.
+        declaration: the data.
         languages: codes of it.
-        folder: where files go, in a folder for each repository and commit.
-        say: told of every file before it is fetched.
-        get: fetches it.
+        folder: gets a folder for each repository and commit.
+        say: is told the address of each file before its download.
 
     Raises:
-        InputError: if a file cannot be had or is not what it should be.
+        InputError: if a file cannot be had or has another SHA-256; no part of it is left then.
     """
-    listing = cache(lambda number, inner: remote_files(declaration.parts[number], inner))
     sha256: dict[str, str] = {}
+    repositories: dict[str, _Repository] = {}
 
-    def find(part: Part, pattern: str) -> list[Path]:
-        inner, _, name = pattern.rpartition("/")
-        number = declaration.parts.index(part)
-        remote = [
-            file
-            for file in listing(number, inner)
-            if fnmatchcase(file.path.rpartition("/")[2], name)
-        ]
-        if not remote:
+    def find(source: Source, pattern: str) -> list[Path]:
+        if source.repository not in repositories:
+            repositories[source.repository] = _open(source)
+        repository = repositories[source.repository]
+        paths = sorted(path for path in repository.sha256 if _matches(path, pattern))
+        if not paths:
             raise InputError(
-                f"{declaration.name}: {part.repository} has no {pattern} at {part.revision}; "
+                f"{declaration.name}: {source.repository} has no {pattern} at {source.revision}; "
                 "another --revision may hold it"
             )
-        target = folder / part.repository / part.revision.replace("/", "-")
-        return [_fetched(file, target / file.path, sha256, say, get) for file in remote]
+        store = folder / source.repository / source.revision.replace("/", "-")
+        for path in paths:
+            if path not in sha256:
+                sha256[path] = _fetch_file(repository, path, store, say)
+        return [store / path for path in paths]
 
-    return Gathered(_by_language(declaration, languages, find), sha256)
+    return SourceFiles(_by_language(declaration, languages, find), sha256)
 
 
-def collect(declaration: Declaration, languages: Sequence[str], source: Path) -> Gathered:
+def collect(declaration: Declaration, languages: Sequence[str], folder: Path) -> SourceFiles:
     """Find the files in a folder that has them under their paths in the repository.
 
     Raises:
         InputError: names all files that are missing, or differ from a SHA-256 of the declaration.
     """
-    if not source.is_dir():
-        raise InputError(f"{source}: there is no such folder")
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder")
     sha256: dict[str, str] = {}
     problems: list[str] = []
 
-    def find(part: Part, pattern: str) -> list[Path]:
-        inner, _, name = pattern.rpartition("/")
-        here = sorted(path for path in (source / inner).glob(name) if path.is_file())
-        if not here:
+    def find(source: Source, pattern: str) -> list[Path]:
+        files = sorted(path for path in folder.glob(pattern) if path.is_file())
+        if not files:
             problems.append(f"no {pattern}")
-        for path in here:
-            key = path.relative_to(source).as_posix()
-            if key not in sha256:
-                sha256[key] = sha256_of(path)
-                expected = part.sha256.get(key)
-                if expected not in (None, sha256[key]):
+        for file in files:
+            path = file.relative_to(folder).as_posix()
+            if path not in sha256:
+                sha256[path] = sha256_of(file)
+                expected = source.sha256.get(path)
+                if expected not in (None, sha256[path]):
                     problems.append(
-                        f"{key} has SHA-256 {sha256[key]}, expected {expected}; fetch it again"
+                        f"{path} has SHA-256 {sha256[path]}, expected {expected}; fetch it again"
                     )
-        return here
+        return files
 
     files = _by_language(declaration, languages, find)
     if problems:
         raise InputError.collect(
-            f"{source} does not hold {declaration.name} as {declaration.parts[0].repository} "
+            f"{folder} does not hold {declaration.name} as {declaration.sources[0].repository} "
             "lays it out",
             dict.fromkeys(problems),
         )
-    return Gathered(files, sha256)
+    return SourceFiles(files, sha256)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's content, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _by_language(
     declaration: Declaration,
     languages: Sequence[str],
-    find: Callable[[Part, str], Sequence[Path]],
-) -> dict[str, Files]:
+    find: Callable[[Source, str], Sequence[Path]],
+) -> dict[str, FilesByContent]:
     return {
         code: {
-            holds: find(part, pattern.replace("{config}", part.configs[code]))
-            for holds, pattern in part.files.items()
+            content: find(source, pattern.replace("{config}", source.configs[code]))
+            for content, pattern in source.files.items()
         }
         for code in languages
-        for part in declaration.parts
-        if code in part.configs
+        for source in declaration.sources
+        if code in source.configs
     }
 
 
-def _fetched(
-    remote: Remote, path: Path, sha256: dict[str, str], say: Callable[[str], None], get: Get
-) -> Path:
-    if remote.path not in sha256:
-        there = sha256_of(path) if path.is_file() else None
-        if there is None or remote.sha256 not in (None, there):
-            say(f"fetching {remote.url}")
-            there = get(remote, path)
-        sha256[remote.path] = there
-    return path
+def _matches(path: str, pattern: str) -> bool:
+    """Whether a path has the folder of a pattern and a name like its name."""
+    (folder, _, name), (expected, _, wildcards) = path.rpartition("/"), pattern.rpartition("/")
+    return folder == expected and fnmatchcase(name, wildcards)
+
+
+def _fetch_file(
+    repository: "_Repository", path: str, store: Path, say: Callable[[str], None]
+) -> str:
+    """Download a file unless it is whole already; returns its SHA-256."""
+    file, expected = store / path, repository.sha256[path]
+    digest = sha256_of(file) if file.is_file() else None
+    if digest is None or expected not in (None, digest):
+        url = repository.url(path)
+        say(f"fetching {url}")
+        with _one_line_errors(url):
+            repository.download(path, store)
+        digest = sha256_of(file)
+        if expected not in (None, digest):
+            file.unlink()
+            raise InputError(
+                f"{url}: SHA-256 {digest}, expected {expected}; what arrived was deleted. "
+                f"Something on the way changed it: {_ADVICE}"
+            )
+    return digest
+
+
+class _HubRepository:
+    """A data set of the Hugging Face hub at one commit.
+
+    Attributes:
+        sha256: path -> SHA-256, or None for a small file that git holds itself.
+    """
+
+    def __init__(self, source: Source) -> None:
+        # .3 s to import.
+        from huggingface_hub import HfApi
+        from huggingface_hub.errors import HfHubHTTPError, RevisionNotFoundError
+
+        # The client reads the variable only when it is imported.
+        endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
+        self._hub = HfApi(endpoint, library_name="hybridir", library_version=__version__)
+        self._source = source
+        with _one_line_errors(f"{self._hub.endpoint}/datasets/{source.repository}"):
+            try:
+                # One request that fails at once; the client asks for a folder's listing six times.
+                listing = self._hub.dataset_info(
+                    source.repository,
+                    revision=source.revision,
+                    files_metadata=True,
+                    timeout=_TIMEOUT,
+                )
+                self._commit = str(listing.sha)
+                self.sha256 = {
+                    str(file.rfilename): str(file.lfs.sha256) if file.lfs else None
+                    for file in listing.siblings or ()
+                }
+            except RevisionNotFoundError:
+                raise InputError(
+                    f"{source.repository} has no commit or branch {source.revision}; "
+                    "leave --revision out, or give another"
+                ) from None
+            except HfHubHTTPError:
+                raise
+            except (ValueError, KeyError, TypeError, AttributeError):
+                raise OSError("the answer is no list of files") from None
+
+    def url(self, path: str) -> str:
+        from huggingface_hub import hf_hub_url
+
+        return hf_hub_url(
+            self._source.repository,
+            path,
+            repo_type="dataset",
+            revision=self._source.revision,
+            endpoint=self._hub.endpoint,
+        )
+
+    def download(self, path: str, store: Path) -> None:
+        try:
+            self._hub.hf_hub_download(
+                self._source.repository,
+                path,
+                repo_type="dataset",
+                revision=self._commit,
+                local_dir=store,
+            )
+        finally:
+            # The client's notes, and unfinished files of killed processes.
+            shutil.rmtree(store / ".cache", ignore_errors=True)
+
+
+class _GitHubRepository:
+    """Files of a repository on GitHub at one commit, those that have a declared SHA-256."""
+
+    def __init__(self, source: Source) -> None:
+        self._base = f"{GITHUB}/{source.repository}/{source.revision}/"
+        self.sha256: Mapping[str, str | None] = source.sha256
+
+    def url(self, path: str) -> str:
+        return self._base + path
+
+    def download(self, path: str, store: Path) -> None:
+        # .1 s to import.
+        import pooch
+
+        pooch.get_logger().setLevel("WARNING")
+        registry = {path: self.sha256[path]}
+        pooch.create(store, self._base, registry=registry, retry_if_failed=_RETRIES).fetch(path)
+
+
+_Repository = _HubRepository | _GitHubRepository
+
+
+def _open(source: Source) -> _Repository:
+    return _GitHubRepository(source) if source.host == "github" else _HubRepository(source)
+
+
+@contextmanager
+def _one_line_errors(address: str) -> Iterator[None]:
+    """Turn a client's errors about network, server and content into one line."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    # Its HTTP client has changed its name from version to version.
+    transport: type[Exception] = HfHubHTTPError.__bases__[0]
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, ValueError, transport) as error:
+        raise InputError(f"{address}: {_reason(error)}; {_ADVICE}") from None
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, FileNotFoundError) and error.__cause__:
+        error = error.__cause__  # the hub's client has no file and names the reason beneath
+    response = getattr(error, "response", None)
+    if response is not None:
+        status = response.status_code
+        phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else ""
+        return f"the server answered {status} {phrase}".rstrip()
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

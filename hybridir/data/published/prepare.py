@@ -16,9 +16,9 @@ from filelock import FileLock
 from hybridir.data.pairs import Pairs, row_problems
 from hybridir.data.published.catalogue import Declaration
 from hybridir.data.published.convert import READERS
-from hybridir.data.published.download import Gathered, Get, collect, download, fetch, sha256_of
+from hybridir.data.published.download import SourceFiles, collect, fetch, sha256_of
 from hybridir.errors import InputError
-from hybridir.runtime.files import replacing
+from hybridir.runtime.files import atomic_write
 
 # Rises when the same files would give another table.
 FORMAT: Final = 1
@@ -30,96 +30,94 @@ def prepare(
     out: Path,
     *,
     languages: Sequence[str] | None = None,
-    source: Path | None = None,
+    from_folder: Path | None = None,
     say: Callable[[str], None] = lambda line: None,
-    get: Get = download,
 ) -> Path:
-    """Make the training table of published data, unless it is there already.
+    """Make the training table of published data, unless an earlier call made the same.
 
     Rows with an empty question or passage are dropped; the manifest counts them.
 
     Args:
-        declaration: what to prepare.
+        declaration: the data.
         out: folder for the result; one process at a time works in it.
         languages: codes to take; all if None.
-        source: folder that holds the files as their repository lays them out; they are
-            downloaded if None.
-        say: told what is being done, a line at a time.
-        get: fetches a file.
+        from_folder: holds the files as their repository lays them out; they are downloaded if
+            None.
+        say: is told the progress, a line at a time.
 
     Returns:
         The manifest.
 
     Raises:
-        InputError: if languages are not there, files cannot be had, or nothing of them can be
-            used. Then no output is written, and an earlier one is left alone.
+        InputError: if a language is unknown, files cannot be had, or no row of them can be used.
+            Then no output is written, and an earlier one is left alone.
     """
-    wanted = _wanted(declaration, languages)
-    manifest = out / f"{declaration.name}.manifest.json"
+    codes = _checked_languages(declaration, languages)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with FileLock(out / f".{declaration.name}.lock"):
-            _prepare(declaration, out, manifest, wanted, source, say, get)
+            return _prepare(declaration, out, codes, from_folder, say)
     except OSError as error:
-        where = error.filename or out
+        path = error.filename or out
         raise InputError(
-            f"{where}: {error.strerror or error}; files must be readable, and --out a folder that "
+            f"{path}: {error.strerror or error}; files must be readable, and --out a folder that "
             "can be written and has room"
         ) from None
-    return manifest
+
+
+def _checked_languages(
+    declaration: Declaration, languages: Sequence[str] | None
+) -> tuple[str, ...]:
+    codes = declaration.languages if languages is None else tuple(sorted(set(languages)))
+    unknown = [code for code in codes if code not in declaration.languages]
+    if unknown or not codes:
+        raise InputError(
+            f"{declaration.name}: not in {', '.join(unknown) or 'an empty list of languages'}; "
+            f"languages that are there: {' '.join(declaration.languages)}"
+        )
+    return codes
 
 
 def _prepare(
     declaration: Declaration,
     out: Path,
-    manifest: Path,
     languages: Sequence[str],
-    source: Path | None,
+    from_folder: Path | None,
     say: Callable[[str], None],
-    get: Get,
-) -> None:
-    about = _about(declaration, languages)
-    gathered = None if source is None else collect(declaration, languages, source)
-    if _is_there(manifest, about, gathered, out):
+) -> Path:
+    manifest = out / f"{declaration.name}.manifest.json"
+    heading = _heading(declaration, languages)
+    sources = None if from_folder is None else collect(declaration, languages, from_folder)
+    if _is_up_to_date(manifest, heading, sources, out):
         say(f"{manifest}: already there")
-        return
-    if gathered is None:
-        gathered = fetch(declaration, languages, out / "downloads", say, get)
-    say(f"reading {len(gathered.sha256)} file{'s' * (len(gathered.sha256) > 1)}")
-    pairs = READERS[declaration.layout](gathered.files)
-    good, dropped = _without_bad_rows(declaration, pairs, say)
+        return manifest
+    if sources is None:
+        sources = fetch(declaration, languages, out / "downloads", say)
+    say(f"reading {len(sources.sha256)} file{'s' * (len(sources.sha256) > 1)}")
+    pairs = READERS[declaration.layout](sources.files)
+    pairs, dropped = _without_bad_rows(declaration, pairs, say)
 
-    manifest.unlink(missing_ok=True)  # from here on it would speak of another table
+    manifest.unlink(missing_ok=True)  # from here on it would describe another table
     if declaration.layout == "lareqa":
-        outputs = _copy(gathered, out / declaration.name)
+        outputs = _copy(sources, out / declaration.name)
     else:
-        outputs = _write_table(good, out / f"{declaration.name}.parquet")
+        outputs = _write_table(pairs, out / f"{declaration.name}.parquet")
     content = {
-        **about,
-        "inputs": dict(sorted(gathered.sha256.items())),
-        "rows": dict(sorted(Counter(good.language).items())),
+        **heading,
+        "inputs": dict(sorted(sources.sha256.items())),
+        "rows": dict(sorted(Counter(pairs.language).items())),
         "dropped": dropped,
-        "digest": good.digest,
+        "digest": pairs.digest,
         "outputs": {path.relative_to(out).as_posix(): sha256_of(path) for path in sorted(outputs)},
     }
-    with replacing(manifest) as part:
-        part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    say(f"{manifest}: {len(good)} rows")
+    with atomic_write(manifest) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    say(f"{manifest}: {len(pairs)} rows")
+    return manifest
 
 
-def _wanted(declaration: Declaration, languages: Sequence[str] | None) -> tuple[str, ...]:
-    wanted = declaration.languages if languages is None else tuple(sorted(set(languages)))
-    lacking = [code for code in wanted if code not in declaration.languages]
-    if lacking or not wanted:
-        raise InputError(
-            f"{declaration.name}: not in {', '.join(lacking) or 'an empty list of languages'}; "
-            f"languages that are there: {' '.join(declaration.languages)}"
-        )
-    return wanted
-
-
-def _about(declaration: Declaration, languages: Sequence[str]) -> dict[str, Any]:
-    """What a table is made of, as far as it is known before a file is read."""
+def _heading(declaration: Declaration, languages: Sequence[str]) -> dict[str, Any]:
+    """The part of a manifest that is known before any file is read."""
     return {
         "format": FORMAT,
         "name": declaration.name,
@@ -128,20 +126,22 @@ def _about(declaration: Declaration, languages: Sequence[str]) -> dict[str, Any]
         "citation": declaration.citation,
         "languages": list(languages),
         "source": [
-            {"host": part.host, "repository": part.repository, "revision": part.revision}
-            for part in declaration.parts
+            {"host": source.host, "repository": source.repository, "revision": source.revision}
+            for source in declaration.sources
         ],
     }
 
 
-def _is_there(manifest: Path, about: dict[str, Any], gathered: Gathered | None, out: Path) -> bool:
-    """Whether an earlier call has made the same of the same files, and nobody changed it."""
+def _is_up_to_date(
+    manifest: Path, heading: dict[str, Any], sources: SourceFiles | None, out: Path
+) -> bool:
+    """Whether an earlier call made the same of the same files, and nobody changed its outputs."""
     try:
-        found = json.loads(manifest.read_text("utf-8"))
+        content = json.loads(manifest.read_text("utf-8"))
         return (
-            all(found[key] == value for key, value in about.items())
-            and (gathered is None or found["inputs"] == gathered.sha256)
-            and all(sha256_of(out / path) == digest for path, digest in found["outputs"].items())
+            all(content[key] == value for key, value in heading.items())
+            and (sources is None or content["inputs"] == sources.sha256)
+            and all(sha256_of(out / path) == digest for path, digest in content["outputs"].items())
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
@@ -160,7 +160,6 @@ def _without_bad_rows(
     ]
     if problems:
         say(f"{len(problems)} of {len(pairs)} rows dropped, e.g. {examples[0]}")
-    if problems:
         pairs = pairs.select(row for row in range(len(pairs)) if row not in problems)
     return pairs, {"rows": len(problems), "examples": examples}
 
@@ -171,17 +170,17 @@ def _write_table(pairs: Pairs, path: Path) -> list[Path]:
     import pyarrow.parquet as pq
 
     columns = {name: pa.array(getattr(pairs, name), pa.large_string()) for name in pairs.columns}
-    with replacing(path) as part:
-        pq.write_table(pa.table(columns), part, compression="zstd")
+    with atomic_write(path) as temporary:
+        pq.write_table(pa.table(columns), temporary, compression="zstd")
     return [path]
 
 
-def _copy(gathered: Gathered, folder: Path) -> list[Path]:
-    """The files themselves; what else lies in the folder is left alone."""
-    files = [path for of in gathered.files.values() for path in of["rows"]]
+def _copy(sources: SourceFiles, folder: Path) -> list[Path]:
+    """Copy the files themselves; other files of the folder are left alone."""
+    files = [path for of_language in sources.files.values() for path in of_language["rows"]]
     copies = [folder / file.name for file in files]
     for file, copy in zip(files, copies, strict=True):
         if not (copy.exists() and copy.samefile(file)):
-            with replacing(copy) as part:
-                shutil.copyfile(file, part)
+            with atomic_write(copy) as temporary:
+                shutil.copyfile(file, temporary)
     return copies

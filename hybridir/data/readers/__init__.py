@@ -1,1 +1,1 @@
-"""One reader a layout: published files, tables of one's own, folders and the hub."""
+"""One reader per layout: published files, tables of the user, folders and the hub."""

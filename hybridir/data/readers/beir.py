@@ -1,22 +1,22 @@
 """Retrieval benchmarks in a local folder: BEIR's layout, MIRACL's own, and MIRACL's on the hub.
 
-Three layouts are known by what the folder holds:
+Three layouts are told apart by the content of the folder:
 
 - BEIR (Thakur et al. 2021, arXiv 2104.08663, https://github.com/beir-cellar/beir):
   ``corpus.jsonl`` (``_id``, ``title``, ``text``), ``queries.jsonl`` (``_id``, ``text``) and
   ``qrels/<split>.tsv`` with the header ``query-id corpus-id score``; one language.
 - ``mteb/MIRACLRetrieval`` and ``mteb/MIRACLRetrievalHardNegatives`` of the Hugging Face hub:
   ``<language>-corpus/<split>-00000-of-00001.parquet`` and the same under ``<language>-queries``
-  and ``<language>-qrels``, with the columns of BEIR. Relied on are these names, those of revision
-  332a9ac of the second; a download keeps them.
+  and ``<language>-qrels``, with the columns of BEIR. The names are those of revision 332a9ac of
+  the second; a download keeps them.
 - MIRACL's own files (Zhang et al. 2023, arXiv 2210.09984, https://github.com/project-miracl/miracl):
   ``topics.miracl-v1.0-<language>-<split>.tsv`` (id, query) and
   ``qrels.miracl-v1.0-<language>-<split>.tsv`` (query id, Q0, passage id, relevance) without
   headers, anywhere below the folder, and the passages (``docid``, ``title``, ``text``) in
   ``miracl-corpus-v1.0-<language>/*.jsonl``.
 
-JSONL and TSV files may be gzipped. Queries are in one language each, and no translations of each
-other, so each is a question of its own. All texts are held in memory.
+JSONL and TSV files may be gzipped. Queries of different languages are no translations of each
+other, so every query is a question of its own. All texts are held in memory.
 """
 
 import re
@@ -25,14 +25,14 @@ from glob import escape
 from pathlib import Path
 
 from hybridir.data.benchmark import Benchmark, build_benchmark
-from hybridir.data.readers.qrels import Files, read_judged
+from hybridir.data.readers.qrels import LanguageFiles, read_language
 from hybridir.errors import InputError
 from hybridir.languages import check_languages
 
 _CORPUS = "-corpus"
 _TOPICS = "topics.miracl-v1.0-"
 _MIRACL_CORPUS = "miracl-corpus-v1.0-"
-_READABLE = re.compile(r"\.(jsonl|tsv)(\.gz)?$")  # not what a download has left half done
+_READABLE = re.compile(r"\.(jsonl|tsv)(\.gz)?$")  # no unfinished download
 _LAYOUTS = (
     "corpus.jsonl (BEIR), <language>-corpus/ (MIRACL on the hub) or "
     f"{_TOPICS}<language>-<split>.tsv (MIRACL's own)"
@@ -56,42 +56,41 @@ def load_beir_benchmark(
     Args:
         name: names the scores.
         folder: has one of the layouts above.
-        split: whose judgements, for example ``dev`` or ``test``.
+        split: of the judgements, for example ``dev`` or ``test``.
         language: the language of a folder in BEIR's layout.
-        languages: of the other layouts, those to load; all that are there if None.
-        skip_bad: leave bad records out and log them, instead of stopping at them.
+        languages: codes to load of the other layouts; all in the folder if None.
+        skip_bad: leave bad rows out and log them, instead of stopping at them.
 
     Returns:
         The benchmark; each language has a pool of its own.
 
     Raises:
-        InputError: if files or languages are missing, or records cannot be used; says which, and
-            all that is wrong with one file in one message.
+        InputError: if files or languages are missing, or rows cannot be used; names all problems
+            of one file in one message.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder")
-    found = _find(folder, split, language, languages)
-    many = len(found) > 1
+    all_files = _find(folder, split, language, languages)
 
-    def own(code: str, key: str) -> str:
-        return f"{code}-{key}" if many else key
+    def unique(code: str, key: str) -> str:
+        return f"{code}-{key}" if len(all_files) > 1 else key
 
     queries: list[tuple[str, str, str]] = []
     passages: list[tuple[str, str, str]] = []
     relevant: dict[str, set[str]] = {}
-    for files in found:
-        code, data = files.language, read_judged(files, skip_bad)
-        queries += ((own(code, key), code, text) for key, text in data.queries.items())
-        passages += ((own(code, key), code, text) for key, text in data.passages.items())
+    for files in all_files:
+        code, data = files.language, read_language(files, skip_bad)
+        queries += ((unique(code, key), code, text) for key, text in data.queries.items())
+        passages += ((unique(code, key), code, text) for key, text in data.passages.items())
         for query, keys in data.relevant.items():
-            relevant[own(code, query)] = {own(code, key) for key in keys}
+            relevant[unique(code, query)] = {unique(code, key) for key in keys}
     return build_benchmark(name, queries, passages, relevant)
 
 
 def _find(
     folder: Path, split: str, language: str | None, languages: Sequence[str] | None
-) -> list[Files]:
-    """Find the files of each language, by whichever layout the folder has."""
+) -> list[LanguageFiles]:
+    """Find the files of each language by the layout of the folder."""
     if _plain_or_gzipped(folder / "corpus.jsonl"):
         if language is None or languages is not None:
             raise InputError(
@@ -105,25 +104,25 @@ def _find(
             f"{folder}: there is no corpus.jsonl in it, so it is not in BEIR's layout; "
             f"choose languages: [{language}] in a folder with {_LAYOUTS}"
         )
-    layouts: tuple[tuple[set[str], Callable[[Path, str, str], Files]], ...] = (
+    layouts: tuple[tuple[set[str], Callable[[Path, str, str], LanguageFiles]], ...] = (
         (_hub_languages(folder), _hub),
         (_miracl_languages(folder, split), _miracl),
     )
-    there, files_of = next((each for each in layouts if each[0]), layouts[0])
-    if not there:
+    available, files_of = next((layout for layout in layouts if layout[0]), layouts[0])
+    if not available:
         raise InputError(f"{folder}: found no {_LAYOUTS} for split {split!r} in it")
-    wanted = sorted(there if languages is None else set(languages))
-    check_languages(wanted, str(folder))
-    missing = [code for code in wanted if code not in there]
-    if missing or not wanted:
+    codes = sorted(available if languages is None else set(languages))
+    check_languages(codes, str(folder))
+    missing = [code for code in codes if code not in available]
+    if missing or not codes:
         raise InputError(
             f"{folder}: nothing in {', '.join(missing) or 'an empty list of languages'}; "
-            f"languages that are there: {' '.join(sorted(there))}"
+            f"languages that are there: {' '.join(sorted(available))}"
         )
-    return [files_of(folder, split, code) for code in wanted]
+    return [files_of(folder, split, code) for code in codes]
 
 
-def _beir(folder: Path, split: str, language: str) -> Files:
+def _beir(folder: Path, split: str, language: str) -> LanguageFiles:
     corpus, queries, qrels = (
         _plain_or_gzipped(folder / name)
         for name in ("corpus.jsonl", "queries.jsonl", f"qrels/{split}.tsv")
@@ -131,11 +130,11 @@ def _beir(folder: Path, split: str, language: str) -> Files:
     if not queries:
         raise InputError(f"{folder}: there is no queries.jsonl beside corpus.jsonl")
     if not qrels:
-        there = sorted(path.name for path in folder.glob("qrels/*"))
+        names = sorted(path.name for path in folder.glob("qrels/*"))
         raise InputError(
-            f"{folder}: there is no qrels/{split}.tsv; there are {' '.join(there) or 'none'}"
+            f"{folder}: there is no qrels/{split}.tsv; there are {' '.join(names) or 'none'}"
         )
-    return Files(language, corpus, queries, qrels)
+    return LanguageFiles(language, corpus, queries, qrels)
 
 
 def _hub_languages(folder: Path) -> set[str]:
@@ -143,43 +142,40 @@ def _hub_languages(folder: Path) -> set[str]:
     return {code for code in codes if (folder / f"{code}-queries").is_dir()}
 
 
-def _hub(folder: Path, split: str, language: str) -> Files:
-    def parts(what: str) -> tuple[Path, ...]:
-        inside = folder / f"{language}-{what}"
-        found = sorted(inside.glob(f"{escape(split)}-*.parquet"))
-        if not found:
-            there = " ".join(sorted(path.name for path in inside.glob("*.parquet"))) or "none"
+def _hub(folder: Path, split: str, language: str) -> LanguageFiles:
+    def shards(kind: str) -> tuple[Path, ...]:
+        inside = folder / f"{language}-{kind}"
+        paths = sorted(inside.glob(f"{escape(split)}-*.parquet"))
+        if not paths:
+            names = " ".join(sorted(path.name for path in inside.glob("*.parquet"))) or "none"
             raise InputError(
-                f"{inside}: there is no Parquet file of split {split!r}; there are {there}"
+                f"{inside}: there is no Parquet file of split {split!r}; there are {names}"
             )
-        if (count := re.search(r"-of-(\d+)\.parquet$", found[0].name)) and len(found) != int(
-            count[1]
-        ):
-            raise InputError(f"{inside}: {len(found)} of {int(count[1])} files of {split!r}")
-        return tuple(found)
+        total = re.search(r"-of-(\d+)\.parquet$", paths[0].name)
+        if total and len(paths) != int(total[1]):
+            raise InputError(f"{inside}: {len(paths)} of {int(total[1])} files of {split!r}")
+        return tuple(paths)
 
-    return Files(language, parts("corpus"), parts("queries"), parts("qrels"))
+    return LanguageFiles(language, shards("corpus"), shards("queries"), shards("qrels"))
 
 
 def _miracl_languages(folder: Path, split: str) -> set[str]:
     named = re.compile(re.escape(_TOPICS) + r"([^-]+)-" + re.escape(split) + r"\.tsv(\.gz)?")
-    found = (named.fullmatch(path.name) for path in folder.rglob(f"{_TOPICS}*"))
-    return {match[1] for match in found if match}
+    matches = (named.fullmatch(path.name) for path in folder.rglob(f"{_TOPICS}*"))
+    return {match[1] for match in matches if match}
 
 
-def _miracl(folder: Path, split: str, language: str) -> Files:
+def _miracl(folder: Path, split: str, language: str) -> LanguageFiles:
     def below(pattern: str) -> tuple[Path, ...]:
         files = (path for path in folder.rglob(pattern) if _READABLE.search(path.name))
-        found = sorted(files, key=lambda path: (len(path.name), path))
-        parents = {path.parent for path in found}
-        if not found or len(parents) > 1:
-            many = ", ".join(sorted(map(str, parents)))
-            raise InputError(
-                f"{folder}: {pattern} is {f'in several folders: {many}' if many else 'not there'}"
-            )
-        return tuple(found)
+        paths = sorted(files, key=lambda path: (len(path.name), path))
+        parents = ", ".join(sorted({str(path.parent) for path in paths}))
+        if len({path.parent for path in paths}) != 1:
+            problem = f"in several folders: {parents}" if parents else "not there"
+            raise InputError(f"{folder}: {pattern} is {problem}")
+        return tuple(paths)
 
-    return Files(
+    return LanguageFiles(
         language,
         corpus=below(f"{_MIRACL_CORPUS}{language}/*.jsonl*"),
         queries=below(f"{_TOPICS}{language}-{escape(split)}.tsv*"),
@@ -190,8 +186,8 @@ def _miracl(folder: Path, split: str, language: str) -> Files:
 
 
 def _plain_or_gzipped(path: Path) -> tuple[Path, ...]:
-    both = (path, path.with_name(f"{path.name}.gz"))
-    found = tuple(file for file in both if file.is_file())
-    if len(found) > 1:
-        raise InputError(f"{found[0]} and {found[1].name} are both there; keep one of them")
-    return found
+    candidates = (path, path.with_name(f"{path.name}.gz"))
+    files = tuple(file for file in candidates if file.is_file())
+    if len(files) > 1:
+        raise InputError(f"{files[0]} and {files[1].name} are both there; keep one of them")
+    return files

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from hybridir.data.pairs import Pairs
-from hybridir.data.readers.table import ALL_COLUMNS, OPTIONAL, Row, usable_pairs
+from hybridir.data.readers.rows import Row
+from hybridir.data.readers.table import ALL_COLUMNS, OPTIONAL, usable_pairs
 from hybridir.errors import InputError
 
 
@@ -18,15 +19,15 @@ def load_hub_table(
 ) -> Pairs:
     """Load a training table with `datasets`; no remote code is run.
 
-    What was downloaded once is read from the cache of `datasets` afterwards.
+    A second call reads the cache of `datasets`.
 
     Args:
         id: ``owner/name`` on the hub, or a local folder.
         revision: commit that pins the data.
-        subset: name of the configuration, where there are several.
-        split: which split.
-        columns: from names of `hybridir.data.readers.table.ALL_COLUMNS` to names there, where they
-            differ.
+        subset: name of the configuration, if there are several.
+        split: name of the split.
+        columns: name in `hybridir.data.readers.table.ALL_COLUMNS` -> name in the data set, for
+            those that differ.
         languages: codes to keep; all if None.
         skip_bad: drop bad rows and log how many, instead of stopping at them.
 
@@ -67,8 +68,8 @@ def load_hub_table(
         )
     try:
         rows: list[Row] = [
-            (number, {column: record.get(name) for column, name in source.items()})
-            for number, record in enumerate(table, start=1)
+            (number, {column: fields.get(name) for column, name in source.items()})
+            for number, fields in enumerate(table, start=1)
         ]
     except UnicodeDecodeError as error:
         raise InputError(

@@ -16,12 +16,10 @@ from typing import Any
 
 from hybridir.data.benchmark import Benchmark, Reading, build_benchmark
 from hybridir.data.pairs import Pairs, is_unicode
-from hybridir.data.passage_groups import connected
+from hybridir.data.passage_groups import connected_questions
+from hybridir.data.readers.rows import shortened
 from hybridir.errors import InputError
 from hybridir.languages import check_languages
-
-# A broken file repeats one mistake many times; this many are enough to see which.
-_SHOWN_PROBLEMS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +49,8 @@ def load_lareqa_pairs(
 
     Args:
         folder: holds one ``<language>.json`` per language.
-        languages: codes to load; all that are there if None.
-        with_paragraph: append to each sentence the whole paragraph that it stands in.
+        languages: codes to load; all in the folder if None.
+        with_paragraph: append to each sentence its whole paragraph.
 
     Returns:
         One row per question and language, sorted by language, in the order of the file within one.
@@ -62,7 +60,7 @@ def load_lareqa_pairs(
     """
     contents = _load(folder, languages)
     rows = contents.questions
-    group = connected((row.question_id, key) for row in rows for key in row.relevant)
+    group = connected_questions((row.question_id, key) for row in rows for key in row.relevant)
     return Pairs(
         question_id=[row.question_id for row in rows],
         passage_group=[group[row.question_id] for row in rows],
@@ -89,9 +87,9 @@ def load_lareqa_benchmark(
     Args:
         name: names the scores.
         folder: holds one ``<language>.json`` per language.
-        languages: codes to load; all that are there if None.
-        with_paragraph: append to each sentence the whole paragraph that it stands in, as
-            XTREME-R feeds the encoder (Ruder et al. 2021, arXiv 2104.07412).
+        languages: codes to load; all in the folder if None.
+        with_paragraph: append to each sentence its whole paragraph, as XTREME-R feeds the encoder
+            (Ruder et al. 2021, arXiv 2104.07412).
 
     Returns:
         The benchmark. Passage ids read language-article-paragraph-sentence, each counted from 0,
@@ -113,11 +111,11 @@ def load_lareqa_benchmark(
 
 
 def load_lareqa_reading(folder: Path, languages: Sequence[str] | None = None) -> Reading:
-    """Load what a reader needs beside the benchmark of the same folder and languages.
+    """Load the paragraphs and answers that a reader needs beside the benchmark of a folder.
 
     Args:
         folder: holds one ``<language>.json`` per language.
-        languages: codes to load; all that are there if None.
+        languages: codes to load; all in the folder if None.
 
     Returns:
         The paragraph of every passage, and the answers of every question of the benchmark.
@@ -136,19 +134,19 @@ def _load(folder: Path, languages: Sequence[str] | None) -> _Contents:
             f"{folder}: there is no such folder; give the one that holds one <language>.json "
             "per language, or let `hybridir data prepare xquad-r` or `mlqa-r` make it"
         )
-    there = sorted(path.stem for path in folder.glob("*.json"))
-    if not there:
+    available = sorted(path.stem for path in folder.glob("*.json"))
+    if not available:
         raise InputError(f"{folder}: holds no <language>.json file; is it the right folder?")
-    check_languages(there if languages is None else languages, str(folder))
-    wanted = there if languages is None else sorted(set(languages))
-    missing = [code for code in wanted if code not in there]
-    if missing or not wanted:
+    check_languages(available if languages is None else languages, str(folder))
+    codes = available if languages is None else sorted(set(languages))
+    missing = [code for code in codes if code not in available]
+    if missing or not codes:
         raise InputError(
             f"{folder}: no file for {', '.join(missing) or 'an empty list of languages'}; "
-            f"languages that are there: {' '.join(there)}"
+            f"languages that are there: {' '.join(available)}"
         )
     contents = _Contents()
-    for code in wanted:
+    for code in codes:
         _read_language(folder / f"{code}.json", code, contents)
     return contents
 
@@ -157,7 +155,7 @@ def _read_language(path: Path, language: str, contents: _Contents) -> None:
     """Add one file to `contents`.
 
     Raises:
-        InputError: lists the records that cannot be used, by their place in the file.
+        InputError: lists the records that cannot be used, with their location in the file.
     """
     problems: list[str] = []
     seen: set[str] = set()
@@ -166,34 +164,33 @@ def _read_language(path: Path, language: str, contents: _Contents) -> None:
         for a, article in enumerate(_get(top, "data", list, "")):
             paragraphs = _get(article, "paragraphs", list, f"data[{a}]")
             for p, paragraph in enumerate(paragraphs):
-                place = f"data[{a}].paragraphs[{p}]"
+                location = f"data[{a}].paragraphs[{p}]"
                 prefix = f"{language}-{a:04d}-{p:04d}"
                 try:
-                    found = _read_paragraph(paragraph, place, language, prefix, contents, seen)
+                    problems += _read_paragraph(
+                        paragraph, location, language, prefix, contents, seen
+                    )
                 except InputError as error:
-                    found = [str(error)]
-                problems.extend(found)
+                    problems.append(str(error))
     except InputError as error:
         problems.append(str(error))
     if not problems and not seen:
         problems.append("there is no question in it")
     if problems:
-        more = len(problems) - _SHOWN_PROBLEMS
-        shown = problems[:_SHOWN_PROBLEMS] + [f"and {more} more"] * (more > 0)
-        raise InputError.collect(f"{path} cannot be used", shown)
+        raise InputError.collect(f"{path} cannot be used", shortened(problems))
 
 
 def _read_paragraph(
     paragraph: object,
-    place: str,
+    location: str,
     language: str,
     prefix: str,
     contents: _Contents,
     seen: set[str],
 ) -> list[str]:
-    """Add one paragraph to `contents`; returns what is wrong with its questions."""
-    context = _get(paragraph, "context", str, place)
-    breaks = _get(paragraph, "sentence_breaks", list, place)
+    """Add one paragraph to `contents`; returns the problems of its questions."""
+    context = _get(paragraph, "context", str, location)
+    breaks = _get(paragraph, "sentence_breaks", list, location)
     for number, pair in enumerate(breaks):
         if not (
             isinstance(pair, list)
@@ -203,7 +200,7 @@ def _read_paragraph(
             and context[pair[0] : pair[1]].strip()
         ):
             raise InputError(
-                f"{place}.sentence_breaks[{number}]: {pair!r} is no [start, end) of a text "
+                f"{location}.sentence_breaks[{number}]: {pair!r} is no [start, end) of a text "
                 f"in the context of {len(context)} characters"
             )
     sentences = [context[start:end] for start, end in breaks]
@@ -213,10 +210,10 @@ def _read_paragraph(
     )
     contents.paragraphs.update(dict.fromkeys(ids, context))
     problems = []
-    for number, record in enumerate(_get(paragraph, "qas", list, place)):
+    for number, record in enumerate(_get(paragraph, "qas", list, location)):
         try:
             key, text, start, answers = _read_question(
-                record, f"{place}.qas[{number}]", context, seen
+                record, f"{location}.qas[{number}]", context, seen
             )
         except InputError as error:
             problems.append(str(error))
@@ -232,26 +229,26 @@ def _read_paragraph(
 
 
 def _read_question(
-    record: object, place: str, context: str, seen: set[str]
+    record: object, location: str, context: str, seen: set[str]
 ) -> tuple[str, str, int, tuple[str, ...]]:
-    """Check one question; returns its id, its text, where its answer starts, and its answers."""
-    key = _get(record, "id", str, place)
-    text = _get(record, "question", str, place)
-    answers = _get(record, "answers", list, place)
+    """Check one question; returns its id, text, offset of the first answer, and answers."""
+    key = _get(record, "id", str, location)
+    text = _get(record, "question", str, location)
+    answers = _get(record, "answers", list, location)
     if not key.strip() or not text.strip() or not answers:
-        raise InputError(f"{place}: id, question and answers must not be empty")
+        raise InputError(f"{location}: id, question and answers must not be empty")
     if key in seen:
-        raise InputError(f"{place}: question id {key!r} is already there in this file")
+        raise InputError(f"{location}: question id {key!r} is already there in this file")
     seen.add(key)
-    start = _get(answers[0], "answer_start", int, f"{place}.answers[0]")
+    start = _get(answers[0], "answer_start", int, f"{location}.answers[0]")
     texts = tuple(
-        _get(answer, "text", str, f"{place}.answers[{number}]")
+        _get(answer, "text", str, f"{location}.answers[{number}]")
         for number, answer in enumerate(answers)
     )
     answer = texts[0]
     if not 0 <= start <= start + len(answer) <= len(context):
         raise InputError(
-            f"{place}.answers[0] (question {key!r}): answer_start={start} with an answer of "
+            f"{location}.answers[0] (question {key!r}): answer_start={start} with an answer of "
             f"{len(answer)} characters lies outside the context of {len(context)} characters"
         )
     return key, text, start, texts
@@ -277,9 +274,9 @@ def _parse(path: Path) -> object:
         raise InputError(f"{path}: invalid JSON ({error}); fetch it again") from None
 
 
-def _get(record: object, key: str, kind: type, place: str) -> Any:
-    """Look up `key` in what should be a JSON object with a value of type `kind` there."""
-    where = place or "top level"
+def _get(record: object, key: str, kind: type, location: str) -> Any:
+    """Look up `key` in a JSON object; its value must have the type `kind`."""
+    where = location or "top level"
     if not isinstance(record, dict):
         raise InputError(f"{where}: expected an object, found {type(record).__name__}")
     if key not in record:

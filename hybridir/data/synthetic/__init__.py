@@ -1,1 +1,1 @@
-"""The embedded corpus: an ontology told in pseudo-languages."""
+"""The synthetic corpus: facts of a made-up world in pseudo-languages."""

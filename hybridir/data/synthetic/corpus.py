@@ -1,4 +1,4 @@
-"""The embedded corpus: parallel questions and answers about made-up things in made-up languages.
+"""The synthetic corpus: parallel questions and answers about made-up things in made-up languages.
 
 An entity is an adjective, a noun and a unique name ("the red tower Ardu"). A fact says that an
 entity has a relation to a value; each fact gives one question and one answer in every language.
@@ -8,7 +8,7 @@ so that only the name tells the answers of a group apart: an encoder that unders
 but names reaches a mean average precision of (1 + 1/2 + 1/3) / 3 = .61. Names are rarely cognates
 in two languages at once, so that is about the ceiling across languages and not within one.
 
-What it is for: a tiny encoder learns it within seconds on one core, and the mixing ratio matters.
+A tiny encoder learns the corpus within seconds on one core, and the mixing ratio matters.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,7 +28,7 @@ TEST_NAME = "synthetic-test"
 # Sizes of the world. A two-layer BERT learns it from 19,200 pairs, in about 20 s on one core.
 N_ADJECTIVES, N_NOUNS = 20, 30
 N_OBJECTS = N_PERSONS = N_PLACES = 40
-# What each relation asks for; its verb has the same number.
+# Kind of answer of each relation; its verb has the same number.
 RELATIONS = ("person",) * 3 + ("place",) * 3 + ("year",) * 2 + ("count",) * 2 + ("object",) * 2
 ANSWERS = ("person", "place", "year", "count", "object")
 # Verbs of extra clauses follow those of the relations; they take a place or an object.
@@ -49,12 +49,12 @@ _ROLES = (
     "year",
     "and",
 )
-_POOLS = {"person": N_PERSONS, "place": N_PLACES, "object": N_OBJECTS}
+_SIZES = {"person": N_PERSONS, "place": N_PLACES, "object": N_OBJECTS}
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that is known of one entity.
+    """A relation of an entity to a value.
 
     Attributes:
         key: unique, for example ``"test-0012-3"``.
@@ -64,7 +64,7 @@ class Fact:
         relation: index into `RELATIONS`.
         value: number of a person, place or object; a year; or a count.
         clause: index into `CLAUSES` and the value of an extra clause, or None.
-        template: which of the two question templates.
+        template: number of the question template, 0 or 1.
     """
 
     key: str
@@ -91,11 +91,11 @@ def synthetic_corpus(languages: int, seed: int, entities: int) -> SyntheticCorpu
     """Generate the corpus.
 
     Args:
-        languages: number of languages, 2 to 5: the first ones of ``qa`` to ``qe``. What a
-            language says does not depend on how many there are.
+        languages: number of languages, 2 to 5: the first ones of ``qa`` to ``qe``. The texts of a
+            language do not depend on it.
         seed: decides words, affixes and facts; equal seeds give equal texts in every process.
-        entities: number of training entities, each with four facts. What dev and test say does
-            not depend on it.
+        entities: number of training entities, each with four facts. Dev and test do not depend on
+            it.
 
     Returns:
         The corpus. Dev and test have 240 questions per language, and their 240 answers as the
@@ -132,14 +132,14 @@ def _stream(seed: int, purpose: int) -> np.random.Generator:
 
 
 def _draw_world(rng: np.random.Generator, entities: int) -> dict[str, list[Fact]]:
-    """Draw all facts, those held out first, so that they do not depend on `entities`."""
+    """Draw all facts, the held-out ones first, so that they do not depend on `entities`."""
     combinations = [divmod(int(c), N_NOUNS) for c in rng.permutation(N_ADJECTIVES * N_NOUNS)]
     n_groups = HELD_OUT_ENTITIES // GROUP_SIZE
     facts: dict[str, list[Fact]] = {}
     first_name = 0
-    for part, name in enumerate(("dev", "test")):
+    for index, name in enumerate(("dev", "test")):
         facts[name] = []
-        for group, pair in enumerate(combinations[part * n_groups : (part + 1) * n_groups]):
+        for group, pair in enumerate(combinations[index * n_groups : (index + 1) * n_groups]):
             relations = rng.permutation(len(RELATIONS))[:FACTS_PER_ENTITY].tolist()
             for member in range(GROUP_SIZE):
                 number = group * GROUP_SIZE + member
@@ -147,11 +147,11 @@ def _draw_world(rng: np.random.Generator, entities: int) -> dict[str, list[Fact]
                     f"{name}-{number:04d}", pair, first_name + number, relations, rng
                 )
         first_name += HELD_OUT_ENTITIES
-    rest = combinations[2 * n_groups :]
+    trained = combinations[2 * n_groups :]
     facts["train"] = []
     for number in range(entities):
         relations = rng.permutation(len(RELATIONS))[:FACTS_PER_ENTITY].tolist()
-        pair = rest[rng.integers(len(rest))]
+        pair = trained[rng.integers(len(trained))]
         facts["train"] += _draw_facts(
             f"train-{number:04d}", pair, first_name + number, relations, rng
         )
@@ -189,16 +189,16 @@ def _draw_value(kind: str, rng: np.random.Generator) -> int:
         return int(rng.integers(1500, 2000))
     if kind == "count":
         return int(rng.integers(2, 100))
-    return int(rng.integers(_POOLS[kind]))
+    return int(rng.integers(_SIZES[kind]))
 
 
 def _draw_forms(rng: np.random.Generator, names: int) -> dict[Concept, str]:
-    """Draw the shared form of every concept; names last, so that their number is no matter."""
+    """Draw the shared form of every concept, names last: no other form depends on `names`."""
     sizes = {
         "adjective": N_ADJECTIVES,
         "noun": N_NOUNS,
         "verb": len(RELATIONS) + len(CLAUSES),
-        **_POOLS,
+        **_SIZES,
         "name": names,
     }
     forms: dict[str, Concept] = {}
@@ -234,7 +234,7 @@ def _benchmark(name: str, facts: list[Fact], lexica: list[Lexicon]) -> Benchmark
 
 
 def render_answer(fact: Fact, lexicon: Lexicon) -> str:
-    """Say a fact in a language.
+    """State a fact in a language.
 
     Returns:
         A statement in the language's word order, with its extra clause if it has one.
@@ -244,16 +244,16 @@ def render_answer(fact: Fact, lexicon: Lexicon) -> str:
         lexicon,
         subject=_entity(fact, lexicon, "subject"),
         verb=_verb(fact.relation, lexicon),
-        rest=_value(kind, fact.value, lexicon),
+        obj=_value(kind, fact.value, lexicon),
     )
     if fact.clause:
-        which, value = fact.clause
+        clause, value = fact.clause
         words.append(lexicon.function["and"])
         words += _clause(
             lexicon,
             subject=[lexicon.function["pronoun"]],
-            verb=_verb(len(RELATIONS) + which, lexicon),
-            rest=_value(CLAUSES[which], value, lexicon),
+            verb=_verb(len(RELATIONS) + clause, lexicon),
+            obj=_value(CLAUSES[clause], value, lexicon),
         )
     return " ".join(words) + "."
 
@@ -263,7 +263,7 @@ def render_question(fact: Fact, lexicon: Lexicon) -> str:
 
     Returns:
         The question. Template 0 puts the question word first; template 1 names the entity
-        first and then asks about "it", with the question word in the place of the answer.
+        first and then asks about "it", with the question word in the position of the answer.
     """
     wh = lexicon.wh[RELATIONS[fact.relation]]
     verb = _verb(fact.relation, lexicon)
@@ -275,9 +275,9 @@ def render_question(fact: Fact, lexicon: Lexicon) -> str:
     return " ".join([*words, lexicon.function["particle"]]) + "?"
 
 
-def _clause(lexicon: Lexicon, subject: list[str], verb: str, rest: list[str]) -> list[str]:
-    parts = {"S": subject, "V": [verb], "O": rest}
-    return [word for part in lexicon.grammar.order for word in parts[part]]
+def _clause(lexicon: Lexicon, subject: list[str], verb: str, obj: list[str]) -> list[str]:
+    words = {"S": subject, "V": [verb], "O": obj}
+    return [word for role in lexicon.grammar.order for word in words[role]]
 
 
 def _entity(fact: Fact, lexicon: Lexicon, case: str) -> list[str]:

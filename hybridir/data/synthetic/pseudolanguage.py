@@ -1,9 +1,9 @@
-"""Five made-up languages: their sounds, their grammar, and how they coin and respell words.
+"""Five made-up languages: their sounds, their grammar, and their ways to coin and respell words.
 
-A language is two things. A `Grammar` is written down here: letters, syllables, word order, and
-where adjectives, adpositions and articles stand. A `Lexicon` is drawn from a seed: the words for
-concepts and the affixes. Cognates are words that go back to a form shared by all languages,
-respelled by each language's own letter rules.
+A language has a `Grammar`, written down here (letters, syllables, word order, positions of
+adjectives, adpositions and articles), and a `Lexicon`, drawn from a seed (words for concepts, and
+affixes). Cognates are words that go back to a form shared by all languages, respelled by each
+language's own letter rules.
 """
 
 # ruff: noqa: RUF001 (qc is written in Greek letters, some of which look like Latin ones)
@@ -37,18 +37,18 @@ Concept = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """What is typical of a language and the same for every seed.
+    """The properties of a language that are the same for every seed.
 
     Attributes:
         code: a ``q*`` code of `hybridir.languages`.
         consonants: letters or groups of letters that a syllable may begin with.
         vowels: letters or groups of letters in the middle.
-        codas: what a closed syllable may end with.
+        codas: letters that a closed syllable may end with.
         closed: share of syllables that are closed.
         order: of subject, verb and object in a statement.
         adjective_first: whether adjectives precede their noun.
         prepositions: whether adpositions precede their noun.
-        article: how definiteness is marked.
+        article: form of the definite article.
         respelling: the letters of cognates, for ``BASE_CONSONANTS + BASE_VOWELS`` in turn.
     """
 
@@ -137,7 +137,7 @@ class Lexicon:
     Attributes:
         grammar: of the language.
         words: of concepts.
-        wh: question words, by the kind of answer that they ask for.
+        wh: question words by the kind of their answer.
         function: function words and affixes by their role; affixes carry no hyphen.
     """
 
@@ -176,7 +176,7 @@ class Lexicon:
         return "".join(self.grammar.respelling[letters.index(letter)] for letter in form)
 
     def _coin(self, rng: np.random.Generator, syllables: int) -> str:
-        """Make up a word that is not there yet; longer ones where short ones run out."""
+        """Make up a new word, a longer one if short ones run out."""
         grammar = self.grammar
         for attempt in range(1000):
             count = syllables + attempt // 20

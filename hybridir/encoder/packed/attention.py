@@ -1,27 +1,30 @@
 """Attention of packed texts, each to itself alone.
 
 On a CPU texts of equal length are multiplied as one batch, by plain matrix products: torch's fused
-kernel is slower there, the more so with bf16 and backwards. On a GPU flash attention takes texts
-of any length end to end; where it does not apply, for fp32 or with dropout, queries, keys and
-values alone are padded for torch's other kernels.
+kernel is slower there, the more so in bf16 and in the backward pass.
+On a GPU flash attention takes texts of any length end to end. Where it does not apply, in fp32 or
+with dropout, queries, keys and values alone are padded for torch's other kernels.
 
 The functions are registered with transformers, whose models call them from their own layers
 (https://huggingface.co/docs/transformers/attention_interface).
 
-Notation: T tokens in all, H heads, E dimensions a head; n texts of l tokens in a group.
+Shapes: B texts, T tokens end to end, W tokens of the longest text, H heads, E dimensions of a
+head; b texts of w tokens each have the same length, t tokens in all.
 """
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AttentionInterface
 
-from hybridir.encoder.packed.dropout import Noise, drop
-from hybridir.encoder.packed.packing import Packed
+from hybridir.encoder.packed.dropout import DropoutKeys, drop
+from hybridir.encoder.packed.packing import PackedTexts
 
 NAME = "packed_texts"
 
@@ -33,11 +36,11 @@ def attend(
     value: Tensor,
     attention_mask: Tensor | None,
     *,
-    packed: Packed,
-    noise: Noise,
+    packed: PackedTexts,
+    dropout_keys: DropoutKeys,
     scaling: float | None = None,
     dropout: float = 0.0,
-    **others: Any,
+    **options: Any,
 ) -> tuple[Tensor, None]:
     """Let each token of packed texts attend to its own text, for a layer of transformers.
 
@@ -48,138 +51,141 @@ def attend(
         value: [1, H, T, E].
         attention_mask: not needed.
         packed: the texts.
-        noise: of their dropout.
+        dropout_keys: of the encoder.
         scaling: factor of the products; 1 / sqrt(E) if left out.
-        dropout: share of the attention that is dropped.
-        others: ignored, such as positions, which rotary encoders have applied already.
+        dropout: share of the attention weights that is dropped.
+        options: ignored, such as positions, which rotary encoders have applied already.
 
     Returns:
         ([1, T, H, E], None: no attention weights).
 
     Raises:
-        ValueError: if the layer asks for something that is not done here.
+        ValueError: if the layer asks for causal or windowed attention.
     """
-    if getattr(module, "is_causal", False) or others.get("sliding_window") is not None:
+    if getattr(module, "is_causal", False) or options.get("sliding_window") is not None:
         raise ValueError("packed texts are attended to in both directions and as a whole")
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     queries, keys, values = (tensor[0].transpose(0, 1) for tensor in (query, key, value))
     if query.device.type == "cpu":
-        given = (packed, noise.keys_T, noise.next_place(), scale, dropout)
-        attended = _ByLength.apply(queries, keys, values, *given)  # type: ignore[no-untyped-call]
+        call = _Call(packed, dropout_keys.keys_T, dropout_keys.next_site(), scale, dropout)
+        attended = _EqualLengths.apply(queries, keys, values, call)  # type: ignore[no-untyped-call]
         return attended[None], None
     if dropout == 0 and query.dtype in (torch.bfloat16, torch.float16):
         return _flash(queries, keys, values, packed, scale)[None], None
-    return padded(queries, keys, values, packed, scale, dropout)[None], None
+    return padded_attention(queries, keys, values, packed, scale, dropout)[None], None
 
 
 AttentionInterface.register(NAME, attend)
 
 
-class _ByLength(torch.autograd.Function):
-    """softmax(scale Q K^T) V for each group of texts of equal length, and its gradient.
+class _Call(NamedTuple):
+    """Everything but tensors that one call of the attention needs."""
 
-    Written by hand, since torch's would fill a tensor of all tokens with zeros for each group.
+    packed: PackedTexts
+    keys_T: NDArray[np.uint32] | None
+    site: np.uint32
+    scale: float
+    rate: float
+
+    def runs(self) -> Iterator[tuple[slice, int, int]]:
+        """(tokens, b, w) of each run of texts of equal length."""
+        start = 0
+        for texts, length in self.packed.length_runs:
+            yield slice(start, start + texts * length), texts, length
+            start += texts * length
+
+    def drop(self, weights: Tensor, tokens: slice, texts: int) -> Tensor:
+        """[b H, w, w] attention weights, or their gradient, after dropout."""
+        if self.rate == 0:
+            return weights
+        assert self.keys_T is not None
+        length = weights.shape[-1]
+        weights_bHww = weights.view(texts, -1, length, length)
+        keys_bw = self.keys_T[tokens].reshape(texts, length)
+        return drop(weights_bHww, keys_bw, self.site, self.rate).view_as(weights)
+
+
+class _EqualLengths(torch.autograd.Function):
+    """softmax(scale Q K^T) V for each run of texts of equal length, and its gradient.
+
+    Written by hand, since torch's own gradient would fill a tensor of all tokens with zeros for
+    each run.
     """
 
     @staticmethod
     def forward(
-        ctx: Any,
-        queries_THE: Tensor,
-        keys_THE: Tensor,
-        values_THE: Tensor,
-        packed: Packed,
-        noise_T: Any,
-        place: Any,
-        scale: float,
-        rate: float,
+        ctx: Any, queries_THE: Tensor, keys_THE: Tensor, values_THE: Tensor, call: _Call
     ) -> Tensor:
         attended_THE = torch.empty_like(values_THE, memory_format=torch.contiguous_format)
         saved: list[Tensor] = []
-        # Under autocast softmax would turn to fp32, and all that follows with it.
+        # Under autocast softmax, and all that follows, would turn to fp32.
         with torch.autocast("cpu", enabled=False):
-            for which, (texts, length) in _groups(packed):
+            for tokens, texts, length in call.runs():
                 q, k, v = (
-                    _batch(tensor[which], texts, length)
+                    _batch(tensor[tokens], texts, length)
                     for tensor in (queries_THE, keys_THE, values_THE)
                 )
-                weights = torch.softmax(_product(q, k.transpose(1, 2), scale), dim=-1)
-                kept = _kept(weights, which, texts, noise_T, place, rate)
-                _unbatch(torch.bmm(kept, v), attended_THE[which], texts, length)
+                weights = torch.softmax(_scaled_bmm(q, k.transpose(1, 2), call.scale), dim=-1)
+                dropped = call.drop(weights, tokens, texts)
+                _unbatch(torch.bmm(dropped, v), attended_THE[tokens], texts, length)
                 saved += [q, k, v, weights]
         ctx.save_for_backward(*saved)
-        ctx.how = (packed, noise_T, place, scale, rate)
+        ctx.call = call
         return attended_THE
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient_THE,) = gradients
-        packed, noise_T, place, scale, rate = ctx.how
-        found = [torch.empty_like(gradient_THE) for _ in range(3)]
+        call: _Call = ctx.call
+        grad_queries, grad_keys, grad_values = (torch.empty_like(gradient_THE) for _ in range(3))
         with torch.autocast("cpu", enabled=False):
-            for number, (which, (texts, length)) in enumerate(_groups(packed)):
+            for number, (tokens, texts, length) in enumerate(call.runs()):
                 q, k, v, weights = ctx.saved_tensors[4 * number : 4 * number + 4]
-                g = _batch(gradient_THE[which], texts, length)
-                kept = _kept(weights, which, texts, noise_T, place, rate)
-                for_v = torch.bmm(kept.transpose(1, 2), g)
-                for_weights = torch.bmm(g, v.transpose(1, 2))
-                for_weights = _kept(for_weights, which, texts, noise_T, place, rate)
-                for_scores = torch._softmax_backward_data(for_weights, weights, -1, weights.dtype)
-                for_q = _product(for_scores, k, scale)
-                for_k = _product(for_scores.transpose(1, 2), q, scale)
-                for tensor, part in zip(found, (for_q, for_k, for_v), strict=True):
-                    _unbatch(part, tensor[which], texts, length)
-        return (*found, None, None, None, None, None)
+                grad = _batch(gradient_THE[tokens], texts, length)
+                dropped = call.drop(weights, tokens, texts)
+                grad_v = torch.bmm(dropped.transpose(1, 2), grad)
+                grad_weights = torch.bmm(grad, v.transpose(1, 2))
+                grad_weights = call.drop(grad_weights, tokens, texts)
+                grad_scores = torch._softmax_backward_data(
+                    grad_weights, weights, -1, weights.dtype
+                )
+                grad_q = _scaled_bmm(grad_scores, k, call.scale)
+                grad_k = _scaled_bmm(grad_scores.transpose(1, 2), q, call.scale)
+                _unbatch(grad_q, grad_queries[tokens], texts, length)
+                _unbatch(grad_k, grad_keys[tokens], texts, length)
+                _unbatch(grad_v, grad_values[tokens], texts, length)
+        return grad_queries, grad_keys, grad_values, None
 
 
-def _groups(packed: Packed) -> list[tuple[slice, tuple[int, int]]]:
-    """The tokens of each group, and its texts and their length."""
-    ends = np.cumsum([texts * length for texts, length in packed.groups]).tolist()
-    return [
-        (slice(end - texts * length, end), (texts, length))
-        for end, (texts, length) in zip(ends, packed.groups, strict=True)
-    ]
-
-
-def _batch(group_tHE: Tensor, texts: int, length: int) -> Tensor:
-    """[n l, H, E] -> [n H, l, E], a copy: a view would keep the tokens of all groups alive."""
-    _, heads, width = group_tHE.shape
-    split = group_tHE.view(texts, length, heads, width).transpose(1, 2)
-    copy = split.clone(memory_format=torch.contiguous_format)
+def _batch(rows_tHE: Tensor, texts: int, length: int) -> Tensor:
+    """[t, H, E] -> [b H, w, E], a copy: a view would keep the tokens of all runs alive."""
+    _, heads, width = rows_tHE.shape
+    view_bHwE = rows_tHE.view(texts, length, heads, width).transpose(1, 2)
+    copy = view_bHwE.clone(memory_format=torch.contiguous_format)
     return copy.view(texts * heads, length, width)
 
 
-def _unbatch(batch: Tensor, group_tHE: Tensor, texts: int, length: int) -> None:
-    """Write [n H, l, E] into [n l, H, E]."""
-    _, heads, width = group_tHE.shape
-    split = group_tHE.view(texts, length, heads, width).transpose(1, 2)
-    split.copy_(batch.view(texts, heads, length, width))
+def _unbatch(batch: Tensor, rows_tHE: Tensor, texts: int, length: int) -> None:
+    """Write [b H, w, E] into [t, H, E]."""
+    _, heads, width = rows_tHE.shape
+    view_bHwE = rows_tHE.view(texts, length, heads, width).transpose(1, 2)
+    view_bHwE.copy_(batch.view(texts, heads, length, width))
 
 
-def _product(first: Tensor, second: Tensor, scale: float) -> Tensor:
+def _scaled_bmm(first: Tensor, second: Tensor, scale: float) -> Tensor:
     """The batched matrix product, times a factor."""
     return torch.baddbmm(first.new_empty(()), first, second, beta=0, alpha=scale)
 
 
-def _kept(
-    weights: Tensor, which: slice, texts: int, noise_T: Any, place: Any, rate: float
-) -> Tensor:
-    """[n H, l, l] attention weights, or their gradient, after dropout."""
-    if rate == 0:
-        return weights
-    length = weights.shape[-1]
-    split = weights.view(texts, -1, length, length)
-    return drop(split, noise_T[which].reshape(texts, length), place, rate).view_as(weights)
-
-
 def _flash(
-    queries_THE: Tensor, keys_THE: Tensor, values_THE: Tensor, packed: Packed, scale: float
+    queries_THE: Tensor, keys_THE: Tensor, values_THE: Tensor, packed: PackedTexts, scale: float
 ) -> Tensor:
     """[T, H, E] by torch's own flash attention for texts of any length; GPU and half precision."""
     from torch.nn.attention.varlen import varlen_attn
 
     ends = np.cumsum([0, *packed.lengths], dtype=np.int32)
     starts = torch.from_numpy(ends).to(queries_THE.device, non_blocking=True)
-    longest = packed.groups[-1][1]
+    longest = packed.length_runs[-1][1]
     attended = varlen_attn(
         queries_THE.contiguous(),
         keys_THE.contiguous(),
@@ -194,27 +200,23 @@ def _flash(
     return attended
 
 
-def padded(
+def padded_attention(
     queries_THE: Tensor,
     keys_THE: Tensor,
     values_THE: Tensor,
-    packed: Packed,
+    packed: PackedTexts,
     scale: float,
     rate: float,
 ) -> Tensor:
-    """Attention by torch's kernels for texts of one length, with all else left packed.
-
-    Returns:
-        [T, H, E].
-    """
+    """[T, H, E] by torch's kernels for texts of one length; everything else stays packed."""
     lengths = packed.lengths
     q, k, v = (
         pad_sequence(list(torch.split(tensor, lengths)), batch_first=True).transpose(1, 2)
         for tensor in (queries_THE, keys_THE, values_THE)
     )
-    sizes = torch.tensor(lengths, device=q.device)
-    real_BL = torch.arange(q.shape[2], device=q.device) < sizes[:, None]
-    attended_BHLE = functional.scaled_dot_product_attention(
-        q, k, v, attn_mask=real_BL[:, None, None, :], dropout_p=rate, scale=scale
+    sizes_B = torch.tensor(lengths, device=q.device)
+    is_token_BW = torch.arange(q.shape[2], device=q.device) < sizes_B[:, None]
+    attended_BHWE = functional.scaled_dot_product_attention(
+        q, k, v, attn_mask=is_token_BW[:, None, None, :], dropout_p=rate, scale=scale
     )
-    return attended_BHLE.transpose(1, 2)[real_BL]
+    return attended_BHWE.transpose(1, 2)[is_token_BW]

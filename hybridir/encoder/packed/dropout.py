@@ -1,12 +1,14 @@
-"""Dropout that belongs to the text: what is dropped depends on text, token, place and dimension.
+"""Dropout that belongs to the text: text, token, site in the encoder and dimension decide it.
 
 So it is the same however a batch is cut into chunks or shared among processes, a second forward
-pass repeats it without a stored mask, and a training that goes on needs no random state. Torch
-draws its masks one after the other, which on a CPU also takes 25 times as long (2,355 x 768
-numbers on one core: 10.3 ms against .42 ms).
+pass repeats it without a stored mask, and a continued training needs no random state.
+Torch draws its masks one after the other, which on a CPU also takes 25 times as long
+(2,355 x 768 numbers on one core: 10.3 ms against 0.42 ms).
 
-The numbers come from a hash of 32 bits, two multiplications each: "lowbias32",
+Random numbers come from a 32-bit hash with two multiplications each: "lowbias32",
 https://nullprogram.com/blog/2018/07/31/.
+
+Shapes: B texts, T tokens end to end, H heads, W tokens of a text, D numbers of a token.
 """
 
 from typing import Any
@@ -20,12 +22,12 @@ from torch.nn import functional
 
 from hybridir.runtime.jit import compiled
 
-# Steps of a counter between rows, so that neighbours have little in common: 2^32 / golden ratio.
-_STEP = np.uint32(0x9E3779B9)
+# Spreads consecutive counters over all 32 bits: 2^32 / golden ratio.
+_GOLDEN = np.uint32(0x9E3779B9)
 
 
-def _mixed(value: Any) -> Any:
-    """A 32-bit integer, or an array of them, with all bits spread over all."""
+def _lowbias32(value: Any) -> Any:
+    """Hash a 32-bit integer, or an array of them."""
     value = np.uint32(value ^ (value >> np.uint32(16)))
     value = np.uint32(value * np.uint32(0x7FEB352D))
     value = np.uint32(value ^ (value >> np.uint32(15)))
@@ -33,33 +35,34 @@ def _mixed(value: Any) -> Any:
     return np.uint32(value ^ (value >> np.uint32(16)))
 
 
-_mix = njit(inline="always")(_mixed)
+_lowbias32_jit = njit(inline="always")(_lowbias32)
 
 
-def text_keys(seed: int, step: int, rows: NDArray[np.int64]) -> NDArray[np.uint32]:
-    """Keys of the texts of a batch.
+def text_keys(seed: int, step: int, rows_B: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """[B] keys of the texts of a batch.
 
     Args:
-        seed: of the trial's dropout.
-        step: of the training.
-        rows: [B] numbers of the texts in the batch of all processes, questions and passages apart.
+        seed: dropout seed of the trial.
+        step: training step.
+        rows_B: index of each text in the batch of all processes, questions before passages.
     """
     key = np.random.SeedSequence([seed, step]).generate_state(1)
-    keys: NDArray[np.uint32] = _mixed(key ^ _mixed(rows.astype(np.uint32) * _STEP))
+    keys: NDArray[np.uint32] = _lowbias32(key ^ _lowbias32(rows_B.astype(np.uint32) * _GOLDEN))
     return keys
 
 
 def token_keys(keys_T: NDArray[np.uint32], positions_T: NDArray[np.int64]) -> NDArray[np.uint32]:
-    """Keys of tokens, from those of their texts and their positions there."""
-    keys: NDArray[np.uint32] = _mixed(keys_T + _mixed(positions_T.astype(np.uint32) * _STEP))
+    """[T] keys of tokens, from the keys of their texts and their positions in them."""
+    positions = positions_T.astype(np.uint32)
+    keys: NDArray[np.uint32] = _lowbias32(keys_T + _lowbias32(positions * _GOLDEN))
     return keys
 
 
-class Noise:
-    """What dropout is to know of the texts that an encoder works on at the moment.
+class DropoutKeys:
+    """The keys of the current forward pass, shared by all dropout sites of an encoder.
 
     Attributes:
-        keys_T: keys of the tokens; None while torch's own dropout is to be used.
+        keys_T: keys of the tokens; None for torch's own dropout.
     """
 
     def __init__(self) -> None:
@@ -68,102 +71,113 @@ class Noise:
     def begin(self, keys_T: NDArray[np.uint32] | None) -> None:
         """Start a forward pass."""
         self.keys_T = keys_T
-        self._place = 0
+        self._site = 0
 
-    def next_place(self) -> np.uint32:
-        """Number of the next place where the encoder drops, in the order that it comes to them."""
-        self._place += 1
-        (place,) = _mixed(np.array([self._place], dtype=np.uint32))
-        return np.uint32(place)
+    def next_site(self) -> np.uint32:
+        """Key of the next site that drops, in the order in which the encoder reaches them."""
+        self._site += 1
+        (site,) = _lowbias32(np.array([self._site], dtype=np.uint32))
+        return np.uint32(site)
 
 
 class TextDropout(nn.Dropout):
-    """Takes the place of an `nn.Dropout` between an encoder's layers.
+    """Replaces an `nn.Dropout` of an encoder.
 
     Args:
-        rate: share that is dropped.
-        noise: shared by all of the encoder's.
+        rate: share of the numbers that is dropped.
+        dropout_keys: shared by all sites of the encoder.
     """
 
-    def __init__(self, rate: float, noise: Noise) -> None:
+    def __init__(self, rate: float, dropout_keys: DropoutKeys) -> None:
         super().__init__(rate)
-        self.noise = noise
+        self.dropout_keys = dropout_keys
 
     def forward(self, input: Tensor) -> Tensor:
         """Drop from token vectors.
 
         Args:
-            input: [..., D], the rows belong to the tokens of `Noise.keys_T`.
+            input: [..., D]; the rows belong to the tokens of `DropoutKeys.keys_T`.
         """
-        keys_T = self.noise.keys_T
+        keys_T = self.dropout_keys.keys_T
         if not self.training or self.p == 0:
             return input
         if keys_T is None or input.numel() != len(keys_T) * input.shape[-1]:
             return functional.dropout(input, self.p)
-        rows_TD = input.reshape(1, 1, len(keys_T), -1)
-        how = (keys_T[None], self.noise.next_place(), self.p)
-        dropped: Tensor = _Dropped.apply(rows_TD, *how)  # type: ignore[no-untyped-call]
+        values = input.reshape(1, 1, len(keys_T), -1)  # one text of T tokens, one head
+        site = self.dropout_keys.next_site()
+        dropped: Tensor = _Drop.apply(values, keys_T[None], site, self.p)  # type: ignore[no-untyped-call]
         return dropped.view_as(input)
 
 
-class _Dropped(torch.autograd.Function):
-    """`drop` with a gradient, which is the same function of the gradient."""
+def replace_dropout(module: nn.Module, dropout_keys: DropoutKeys) -> None:
+    """Replace every dropout layer inside a module by a `TextDropout`, in place."""
+    for name, child in module.named_children():
+        if type(child) in (nn.Dropout, TextDropout):
+            assert isinstance(child, nn.Dropout)
+            setattr(module, name, TextDropout(child.p, dropout_keys))
+        else:
+            replace_dropout(child, dropout_keys)
+
+
+class _Drop(torch.autograd.Function):
+    """`drop`; its gradient is the same function of the gradient."""
 
     @staticmethod
     def forward(
-        ctx: Any, values: Tensor, keys: NDArray[np.uint32], place: np.uint32, rate: float
+        ctx: Any, values: Tensor, keys: NDArray[np.uint32], site: np.uint32, rate: float
     ) -> Tensor:
-        ctx.how = (keys, place, rate)
-        return drop(values, keys, place, rate)
+        ctx.arguments = (keys, site, rate)
+        return drop(values, keys, site, rate)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        return drop(gradients[0], *ctx.how), None, None, None
+        return drop(gradients[0], *ctx.arguments), None, None, None
 
 
-def drop(
-    values_NHLC: Tensor, keys_NL: NDArray[np.uint32], place: np.uint32, rate: float
-) -> Tensor:
+def drop(values_BHWD: Tensor, keys_BW: NDArray[np.uint32], site: np.uint32, rate: float) -> Tensor:
     """Set a share of numbers to zero and scale the others up, so that the mean stays.
 
     Args:
-        values_NHLC: N texts, H heads, L tokens, C numbers each; on the CPU.
-        keys_NL: keys of the tokens.
-        place: where in the encoder this is.
-        rate: share that is dropped.
+        values_BHWD: token vectors, or attention weights of a token; on the CPU.
+        keys_BW: keys of the tokens.
+        site: see `DropoutKeys.next_site`.
+        rate: share of the numbers that is dropped.
 
     Returns:
-        [N, H, L, C] new numbers.
+        [B, H, W, D] new numbers.
     """
     threshold = np.uint32(rate * 2**32)
-    values = values_NHLC.contiguous()
-    kept = torch.empty_like(values)
+    values = values_BHWD.contiguous()
+    dropped = torch.empty_like(values)
     if values.dtype in (torch.float32, torch.float64):
-        given = values.numpy()
-        _drop(given, keys_NL, place, threshold, given.dtype.type(1 / (1 - rate)), kept.numpy())
-        return kept
+        array = values.numpy()
+        scale = array.dtype.type(1 / (1 - rate))
+        _drop(array, keys_BW, site, threshold, scale, dropped.numpy())
+        return dropped
     # Numba knows no bf16, but zero has the same bits in all formats.
-    bits = (tensor.view(torch.int16).numpy() for tensor in (values, kept))
-    _drop(next(bits), keys_NL, place, threshold, np.int16(1), next(bits))
-    return kept.mul_(1 / (1 - rate))
+    bits, dropped_bits = (tensor.view(torch.int16).numpy() for tensor in (values, dropped))
+    _drop(bits, keys_BW, site, threshold, np.int16(1), dropped_bits)
+    return dropped.mul_(1 / (1 - rate))
 
 
 @compiled
 def _drop(
-    values_NHLC: NDArray[Any],
-    keys_NL: NDArray[np.uint32],
-    place: np.uint32,
+    values_BHWD: NDArray[Any],
+    keys_BW: NDArray[np.uint32],
+    site: np.uint32,
     threshold: np.uint32,
     scale: Any,
-    kept_NHLC: NDArray[Any],
+    dropped_BHWD: NDArray[Any],
 ) -> None:
-    texts, heads, tokens, width = values_NHLC.shape
+    texts, heads, tokens, width = values_BHWD.shape
     zero = scale - scale
-    for n in range(texts):
+    for b in range(texts):
         for h in range(heads):
-            for i in range(tokens):
-                key = _mix(np.uint32(keys_NL[n, i] ^ np.uint32(place + np.uint32(h) * _STEP)))
-                for c in range(width):
-                    drawn = _mix(np.uint32(key + np.uint32(c) * _STEP))
-                    value = values_NHLC[n, h, i, c]
-                    kept_NHLC[n, h, i, c] = value * scale if drawn >= threshold else zero
+            for w in range(tokens):
+                key = _lowbias32_jit(
+                    np.uint32(keys_BW[b, w] ^ np.uint32(site + np.uint32(h) * _GOLDEN))
+                )
+                for d in range(width):
+                    draw = _lowbias32_jit(np.uint32(key + np.uint32(d) * _GOLDEN))
+                    value = values_BHWD[b, h, w, d]
+                    dropped_BHWD[b, h, w, d] = value * scale if draw >= threshold else zero

@@ -1,11 +1,10 @@
-"""End-to-end answer F1: what a reader answers from the paragraph that retrieval puts first.
+"""End-to-end answer F1: the answers that a reader gives from the paragraph that ranks first.
 
-Q queries, L languages.
-
-Retrieval is as good as what is done with it. The reader gets the paragraph of the first-ranked
-passage of a pool and the question in its own language; its answer is compared with the gold
-answers in the language of that passage, by the rules of SQuAD v1.1 (arXiv 1606.05250) and of MLQA
-(arXiv 1910.07475), see `evaluation.answer_f1`. That combination of pools is the project's own.
+The reader gets the paragraph of a pool's first-ranked passage and the question in its own
+language. Its answer is compared with the gold answers in the language of that passage, by the
+rules of SQuAD v1.1 (arXiv 1606.05250) and of MLQA (arXiv 1910.07475), see
+`hybridir.evaluation.answer_f1`.
+Applying them to pools of several languages is the project's own.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +19,7 @@ from hybridir.evaluation.answer_f1 import mlqa_words, squad_words, token_f1
 from hybridir.retrieval.ranks import RelevantRanks
 
 Read = Callable[[Sequence[str], Sequence[str]], Sequence[str]]
-"""Reads an answer to each question out of the paragraph beside it."""
+"""Answers each question from the paragraph of the same number."""
 
 COLUMNS = (
     names.BENCHMARK,
@@ -38,23 +37,23 @@ def reader_table(
 ) -> pd.DataFrame:
     """Let a reader answer every query from the first passage of every pool.
 
-    In a pool of one language a query counts if its question has an answer in that language. In
-    the pool of all languages the gold answers are those in the language of the first-ranked
-    passage; a question without an answer in that language counts 0 there, as one that was sent to
-    the wrong place.
+    In a pool of one language a query counts if its question has an answer in that language.
+    In the pool of all languages the gold answers are those in the language of the first-ranked
+    passage; a question without an answer in that language scores 0.
 
     Args:
         benchmark: queries and pools.
         reading: paragraphs and gold answers of the same data.
-        ranks: from `hybridir.retrieval.ranks`; only the first passages are looked at.
-        read: for example ``partial(read_answers, load_reader(path))`` of `reader.model`; called
-            once, with each question and paragraph that belong together once.
+        ranks: from `hybridir.retrieval`; only the first passages count.
+        read: for example ``partial(read_answers, load_reader(path))`` of
+            `hybridir.evaluation.reader.model`; called once, with distinct pairs of a question and
+            a paragraph.
 
     Returns:
-        The columns `COLUMNS`, a row per query and pool, those of the settings one after the other:
+        The columns `COLUMNS`, a row for each query and pool, the settings one after the other:
         the best F1 and the best exact match (0 or 1) over the gold answers, by MLQA's and by
-        SQuAD's rules. The pool language is ``"all"`` in the multilingual setting. The means are
-        those of `hybridir.evaluation.summary.macro_mean`.
+        SQuAD's rules. The pool language is ``"all"`` in the multilingual setting.
+        `hybridir.evaluation.summary.macro_mean` gives the means.
 
     Raises:
         InputError: if a passage of the benchmark has no paragraph.
@@ -66,22 +65,22 @@ def reader_table(
             "load both from the same folder, in the same languages"
         )
     rows = _rows(benchmark, reading, ranks)
-    asked = [
+    pairs = [
         (benchmark.queries[query], reading.paragraphs[benchmark.passage_ids[passage]])
         for _, query, _, passage in rows
     ]
-    distinct = list(dict.fromkeys(asked))
+    distinct = list(dict.fromkeys(pairs))
     texts = read([question for question, _ in distinct], [text for _, text in distinct])
     answers = dict(zip(distinct, texts, strict=True))
-    found = []
-    for (setting, query, pool, passage), pair in zip(rows, asked, strict=True):
+    scored = []
+    for (setting, query, pool, passage), pair in zip(rows, pairs, strict=True):
         question_id = benchmark.question_ids[query]
         language = benchmark.languages[benchmark.passage_languages[passage]]
         gold = reading.answers.get((question_id, language), ())
         query_language = benchmark.languages[benchmark.query_languages[query]]
-        where = (benchmark.name, setting, query_language, pool, question_id)
-        found.append((*where, *_measures(answers[pair], gold, language), answers[pair]))
-    table = pd.DataFrame(found, columns=list(COLUMNS))
+        keys = (benchmark.name, setting, query_language, pool, question_id)
+        scored.append((*keys, *_measures(answers[pair], gold, language), answers[pair]))
+    table = pd.DataFrame(scored, columns=list(COLUMNS))
     return table.astype(dict.fromkeys(COLUMNS[:5], "category"))
 
 

@@ -1,10 +1,10 @@
-"""Reads an answer out of a paragraph, with any extractive question answering model.
+"""Reads answers from paragraphs, with any extractive question answering model.
 
-W windows, T tokens of the longest window, K tokens of the longest answer.
+B windows, W tokens of the longest window.
 
-Question and paragraph go through the model together. A paragraph that is too long is read in
-windows that overlap; the answer is the span with the highest sum of its first token's start logit
-and its last token's end logit, over all windows.
+Question and paragraph go through the model together. A long paragraph is read in overlapping
+windows; the answer is the span with the highest sum of its first token's start logit and its last
+token's end logit, over all windows.
 
 Source: Devlin et al. 2019, arXiv 1810.04805, section 4.2. Lengths are those of its run_squad.py,
 https://github.com/google-research/bert; the overlap is that of transformers' run_qa.py.
@@ -28,37 +28,54 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from hybridir.encoder.packed.packing import cut
+from hybridir.encoder.packed.packing import split_into_chunks
 from hybridir.errors import InputError, TrialError
 
-# Tokenised at once: enough to sort by length, little enough to bound memory.
+# Questions tokenised at once: enough to sort by length, few enough to bound memory.
 _CHUNK = 4096
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-# A span: sum of its logits, its first character and the one behind its last.
+# A span: sum of its logits, its first character and the character behind its last.
 Span = tuple[float, int, int]
 _NOTHING: Span = (-math.inf, 0, 0)
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A model with the tokenizer that goes with it, ready to read."""
+    """A question answering model and its tokenizer."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
 
 
+@dataclass(frozen=True)
+class ReadingLengths:
+    """Limits in tokens.
+
+    Attributes:
+        window_length: of a question with a window of its paragraph, special tokens included.
+        overlap: shared by a window and the next.
+        question_length: of a question at most; the rest is cut off.
+        answer_length: of an answer at most.
+    """
+
+    window_length: int = 384
+    overlap: int = 128
+    question_length: int = 64
+    answer_length: int = 30
+
+
 def load_reader(source: Path | str, revision: str | None = None) -> Reader:
-    """Load a reader; only safetensors are read and no remote code is run.
+    """Load a reader, from safetensors alone and without remote code.
 
     Args:
         source: a local Hugging Face folder, or a hub id.
         revision: commit of the hub repository; None for a folder.
 
     Returns:
-        The reader, in fp32, on the GPU if there is one.
+        The reader, in fp32, on the GPU if the machine has one.
 
     Raises:
-        InputError: if there is no usable reader, or some of its weights are not there.
+        InputError: if the source is no usable reader, or lacks some of its weights.
     """
     if isinstance(source, str) and revision is None:
         raise InputError(
@@ -73,9 +90,9 @@ def load_reader(source: Path | str, revision: str | None = None) -> Reader:
         raise InputError(f"reader {str(source)!r}: {' and '.join(lacking)} missing there")
     options = {} if revision is None else {"revision": revision}
     try:
-        # What the weights leave out is drawn at random, and refused below.
+        # Weights that the source lacks are drawn at random here, and refused below.
         with torch.random.fork_rng(devices=[]):
-            model, found = AutoModelForQuestionAnswering.from_pretrained(
+            model, loading = AutoModelForQuestionAnswering.from_pretrained(
                 source,
                 local_files_only=isinstance(source, Path),
                 use_safetensors=True,
@@ -91,7 +108,7 @@ def load_reader(source: Path | str, revision: str | None = None) -> Reader:
             f"reader {str(source)!r} cannot be loaded: {reason}; give a Hugging Face folder with "
             "config.json, tokenizer.json and model.safetensors, or a hub id with its revision"
         ) from None
-    absent = {*found["missing_keys"], *(entry[0] for entry in found["mismatched_keys"])}
+    absent = {*loading["missing_keys"], *(entry[0] for entry in loading["mismatched_keys"])}
     if absent:
         raise InputError(
             f"reader {str(source)!r}: {len(absent)} weights of {type(model).__name__} are missing "
@@ -109,52 +126,47 @@ def read_answers(
     reader: Reader,
     questions: Sequence[str],
     paragraphs: Sequence[str],
-    *,
-    window_length: int = 384,
-    overlap: int = 128,
-    question_length: int = 64,
-    answer_length: int = 30,
+    lengths: ReadingLengths = ReadingLengths(),
     batch_tokens: int = 16384,
 ) -> list[str]:
-    """Read an answer to each question out of the paragraph beside it.
+    """Answer each question from the paragraph of the same number.
 
-    There is always an answer, also of a reader that learned to give none (SQuAD 2.0).
+    Every question gets an answer, even from a reader that learned to give none (SQuAD 2.0).
 
     Args:
         reader: model and tokenizer.
-        questions: P texts.
-        paragraphs: P texts.
-        window_length: tokens of a question with a window of its paragraph, special ones included.
-        overlap: tokens that a window shares with the next one.
-        question_length: tokens of a question at most; it is cut behind them.
-        answer_length: tokens of an answer at most.
-        batch_tokens: tokens that go through the model at once; those of similar windows.
+        questions: texts.
+        paragraphs: as many texts.
+        lengths: limits of windows, questions and answers.
+        batch_tokens: tokens that go through the model at once, of windows of similar length.
 
     Returns:
-        P texts from the paragraphs; "" out of a paragraph without a token.
+        As many texts, each from its paragraph; "" from a paragraph without a token.
 
     Raises:
-        InputError: if the lengths leave no room, or are more than the model takes.
+        InputError: if the lengths leave no room, or exceed the model's.
         TrialError: if the model gives NaN.
     """
-    _check_lengths(reader, window_length, overlap, question_length, answer_length)
-    asked = {text: _cut_question(reader, text, question_length) for text in set(questions)}
+    _check_lengths(reader, lengths)
+    shortened = {
+        text: _cut_question(reader, text, lengths.question_length) for text in set(questions)
+    }
     answers: list[str] = []
     for start in range(0, len(questions), _CHUNK):
         chunk = slice(start, start + _CHUNK)
         windows = reader.tokenizer(
-            [asked[question] for question in questions[chunk]],
+            [shortened[question] for question in questions[chunk]],
             list(paragraphs[chunk]),
             truncation="only_second",
-            max_length=window_length,
-            stride=overlap,
+            max_length=lengths.window_length,
+            stride=lengths.overlap,
             return_overflowing_tokens=True,
             return_offsets_mapping=True,
             return_token_type_ids=_has_types(reader.model),
         )
         best = [_NOTHING] * len(questions[chunk])
-        found = _read_windows(reader, windows, answer_length, batch_tokens)
-        for pair, span in zip(windows["overflow_to_sample_mapping"], found, strict=True):
+        spans = _read_windows(reader, windows, lengths.answer_length, batch_tokens)
+        for pair, span in zip(windows["overflow_to_sample_mapping"], spans, strict=True):
             if span[0] > best[pair][0]:
                 best[pair] = span
         answers += [
@@ -165,26 +177,26 @@ def read_answers(
 
 
 def best_spans(
-    starts_WT: Tensor, ends_WT: Tensor, inside_WT: Tensor, answer_length: int
+    starts_BW: Tensor, ends_BW: Tensor, inside_BW: Tensor, answer_length: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Find the best span of each window: the highest sum of a start and an end logit.
 
     Args:
-        starts_WT: logits that the answer starts with a token.
-        ends_WT: logits that it ends with a token.
-        inside_WT: whether a token is of the paragraph; those of a window are adjacent.
-        answer_length: K, the most tokens of an answer.
+        starts_BW: logits that the answer starts with a token.
+        ends_BW: logits that it ends with a token.
+        inside_BW: whether a token is of the paragraph; such tokens of a window are adjacent.
+        answer_length: tokens of an answer at most.
 
     Returns:
-        [W] sums, [W] first and [W] last tokens; of equal sums the span that starts first, then
-        the shorter one. The sum is -inf where no token is of the paragraph.
+        [B] sums, [B] first and [B] last tokens; of equal sums the span that starts first, then the
+        shorter span. The sum is -inf where no token is of the paragraph.
     """
-    starts_WT = starts_WT.masked_fill(~inside_WT, -torch.inf)
-    ends_WT = ends_WT.masked_fill(~inside_WT, -torch.inf)
-    ends_WT = functional.pad(ends_WT, (0, answer_length - 1), value=-torch.inf)
-    end_WT, length_WT = ends_WT.unfold(1, answer_length, 1).max(dim=2)
-    sum_W, first_W = (starts_WT + end_WT).max(dim=1)
-    return sum_W, first_W, first_W + length_WT.gather(1, first_W[:, None])[:, 0]
+    starts_BW = starts_BW.masked_fill(~inside_BW, -torch.inf)
+    ends_BW = ends_BW.masked_fill(~inside_BW, -torch.inf)
+    ends_BW = functional.pad(ends_BW, (0, answer_length - 1), value=-torch.inf)
+    end_BW, length_BW = ends_BW.unfold(1, answer_length, 1).max(dim=2)
+    sum_B, first_B = (starts_BW + end_BW).max(dim=1)
+    return sum_B, first_B, first_B + length_BW.gather(1, first_B[:, None])[:, 0]
 
 
 def _read_windows(
@@ -192,38 +204,38 @@ def _read_windows(
 ) -> list[Span]:
     """The best span of each window, in the order of the windows."""
     tokens = windows["input_ids"]
-    found = [_NOTHING] * len(tokens)
+    spans = [_NOTHING] * len(tokens)
     inputs = [name for name in _INPUTS if name in windows]
     lengths = np.array([len(row) for row in tokens], dtype=np.int64)
-    for members in cut(lengths, batch_tokens):
+    for members in split_into_chunks(lengths, batch_tokens):
         batch = reader.tokenizer.pad(
             {name: [windows[name][row] for row in members] for name in inputs},
             padding_side="right",
             return_tensors="pt",
         ).to(reader.model.device)
-        inside_WT = torch.zeros(batch["input_ids"].shape, dtype=torch.bool)
-        for place, row in enumerate(members):
-            sequence = [part == 1 for part in windows.sequence_ids(row)]
-            inside_WT[place, : len(sequence)] = torch.tensor(sequence)
+        inside_BW = torch.zeros(batch["input_ids"].shape, dtype=torch.bool)
+        for position, row in enumerate(members):
+            is_paragraph = [text == 1 for text in windows.sequence_ids(row)]
+            inside_BW[position, : len(is_paragraph)] = torch.tensor(is_paragraph)
         with torch.inference_mode():
             logits = reader.model(**batch)
-        sum_W, first_W, last_W = best_spans(
+        sum_B, first_B, last_B = best_spans(
             logits.start_logits.float(),
             logits.end_logits.float(),
-            inside_WT.to(reader.model.device),
+            inside_BW.to(reader.model.device),
             answer_length,
         )
-        if sum_W.isnan().any():
+        if sum_B.isnan().any():
             raise TrialError("the reader's logits are NaN: it has diverged in its training")
-        spans = zip(members, sum_W.tolist(), first_W.tolist(), last_W.tolist(), strict=True)
-        for row, total, first, last in spans:
+        best = zip(members, sum_B.tolist(), first_B.tolist(), last_B.tolist(), strict=True)
+        for row, total, first, last in best:
             offsets = windows["offset_mapping"][row]
-            found[row] = (total, offsets[first][0], offsets[last][1])
-    return found
+            spans[row] = (total, offsets[first][0], offsets[last][1])
+    return spans
 
 
 def _has_types(model: PreTrainedModel) -> bool:
-    """Whether it tells question from paragraph by a type; not every tokenizer knows that."""
+    """Whether the model distinguishes question and paragraph by a token type."""
     return int(getattr(model.config, "type_vocab_size", 0)) > 1
 
 
@@ -239,10 +251,9 @@ def _cut_question(reader: Reader, question: str, length: int) -> str:
     return question[: max(ends, default=0)]
 
 
-def _check_lengths(
-    reader: Reader, window_length: int, overlap: int, question_length: int, answer_length: int
-) -> None:
+def _check_lengths(reader: Reader, lengths: ReadingLengths) -> None:
     problems = []
+    window_length, question_length = lengths.window_length, lengths.question_length
     limit = min(
         getattr(reader.model.config, "max_position_embeddings", window_length),
         reader.tokenizer.model_max_length,
@@ -251,13 +262,14 @@ def _check_lengths(
         problems.append(f"window_length={window_length}: the reader takes at most {limit} tokens")
     special = reader.tokenizer.num_special_tokens_to_add(pair=True)
     room = window_length - question_length - special
-    if not 0 <= overlap < room:
+    if not 0 <= lengths.overlap < room:
         problems.append(
-            f"overlap={overlap}: expected 0 or more and less than the {room} tokens that a window "
-            f"of {window_length} has beside a question of {question_length} and {special} others"
+            f"overlap={lengths.overlap}: expected 0 or more and less than the {room} tokens that "
+            f"a window of {window_length} has beside a question of {question_length} and "
+            f"{special} special ones"
         )
-    for name, value in (("question_length", question_length), ("answer_length", answer_length)):
-        if value < 1:
+    for name in ("question_length", "answer_length"):
+        if (value := getattr(lengths, name)) < 1:
             problems.append(f"{name}={value}: expected 1 or more")
     if problems:
         raise InputError.collect("no answer can be read", problems)

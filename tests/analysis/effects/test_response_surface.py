@@ -12,7 +12,7 @@ from analysis.effects.response_surface import (
     predict,
     terms_of,
 )
-from analysis.figures.effects import _get_effects_info
+from analysis.figures.search_effects import _get_search_effects_info
 from hybridir import names
 
 RATIO, TEMPERATURE, SIZE = names.MIXING_RATIO, names.TEMPERATURE, names.BATCH_SIZE
@@ -29,7 +29,7 @@ EFFECTS = {
 }
 
 
-def searched(generator: np.random.Generator, n: int, noise: float) -> pd.DataFrame:
+def search_trials(generator: np.random.Generator, n: int, noise: float) -> pd.DataFrame:
     """Trials over the whole space, with both ends of every parameter among them."""
     coded = generator.uniform(-1, 1, (n, 3))
     coded[0], coded[1] = -1, 1
@@ -40,8 +40,8 @@ def searched(generator: np.random.Generator, n: int, noise: float) -> pd.DataFra
     return pd.DataFrame(columns)
 
 
-def test_effects_are_found_exactly_where_there_is_no_noise() -> None:
-    trials = searched(np.random.default_rng(0), 20, 0.0)
+def test_effects_are_exact_without_noise() -> None:
+    trials = search_trials(np.random.default_rng(0), 20, 0.0)
     terms, _ = terms_of(trials)
     table = coefficient_table(fit_surface(trials, "score", terms)).set_index("term")
     assert table["coefficient"].to_dict() == pytest.approx(EFFECTS, abs=1e-9)
@@ -51,7 +51,7 @@ def test_intervals_of_effects_cover_at_their_nominal_rate() -> None:
     generator = np.random.default_rng(1)
     covered = []
     for _ in range(150):
-        trials = searched(generator, 20, 0.05)
+        trials = search_trials(generator, 20, 0.05)
         table = coefficient_table(fit_surface(trials, "score", terms_of(trials)[0]))
         truth = table["term"].map(EFFECTS)
         covered += ((table["low"] <= truth) & (truth <= table["high"])).tolist()
@@ -59,22 +59,22 @@ def test_intervals_of_effects_cover_at_their_nominal_rate() -> None:
     assert np.mean(covered) == pytest.approx(0.95, abs=0.025)
 
 
-def test_few_trials_leave_main_effects_and_fewer_nothing() -> None:
-    trials = searched(np.random.default_rng(2), 20, 0.05)
+def test_few_trials_leave_main_effects_and_fewer_none() -> None:
+    trials = search_trials(np.random.default_rng(2), 20, 0.05)
     assert len(terms_of(trials)[0]) == 9  # constant, three, two squares, three products
     assert terms_of(trials.head(13)) == (((), (RATIO,), (TEMPERATURE,), (SIZE,)), 14)
     assert terms_of(trials.head(8)) == ((), 14)
 
 
 def test_a_parameter_that_does_not_vary_has_no_effect_to_tell() -> None:
-    trials = searched(np.random.default_rng(3), 20, 0.05).assign(batch_size=32)
+    trials = search_trials(np.random.default_rng(3), 20, 0.05).assign(batch_size=32)
     terms, needed = terms_of(trials)
     assert all(SIZE not in term for term in terms)
     assert needed == 11  # constant, two, two squares, one product, and five to spare
 
 
 def test_predictions_are_in_the_parameters_own_units() -> None:
-    trials = searched(np.random.default_rng(4), 20, 0.0)
+    trials = search_trials(np.random.default_rng(4), 20, 0.0)
     surface = fit_surface(trials, "score", terms_of(trials)[0])
     assert decoded(surface, TEMPERATURE, np.array([-1.0, 0.0])) == pytest.approx([0.01, 0.1])
     assert decoded(surface, SIZE, np.array([-1.0, 1.0])) == pytest.approx([16, 64])
@@ -84,12 +84,12 @@ def test_predictions_are_in_the_parameters_own_units() -> None:
 
 
 def test_figure_has_a_panel_for_each_effect_and_each_interaction() -> None:
-    trials = searched(np.random.default_rng(5), 20, 0.05)
-    info = _get_effects_info(fit_surface(trials, "score", terms_of(trials)[0]))
+    trials = search_trials(np.random.default_rng(5), 20, 0.05)
+    info = _get_search_effects_info(fit_surface(trials, "score", terms_of(trials)[0]))
     assert [panel.along for panel in info.main] == [RATIO, TEMPERATURE, SIZE]
-    pairs = [(panel.along, panel.other) for panel in info.pairs]
+    pairs = [(panel.along, panel.held) for panel in info.interactions]
     assert pairs == [(RATIO, TEMPERATURE), (RATIO, SIZE), (TEMPERATURE, SIZE)]
-    assert list(dict.fromkeys(info.pairs[0].curves["where"])) == ["0.01", "1"]
+    assert list(dict.fromkeys(info.interactions[0].curves["level"])) == ["0.01", "1"]
 
 
 def test_the_parameter_that_matters_is_the_important_one_in_both_methods(
@@ -98,10 +98,10 @@ def test_the_parameter_that_matters_is_the_important_one_in_both_methods(
     monkeypatch.setattr(
         "analysis.effects.importance._RESAMPLES", 8
     )  # each takes a tenth of a second
-    trials = searched(np.random.default_rng(6), 40, 0.01)
-    found = importance_table(trials, "score", np.random.default_rng(7))
-    sums = found.groupby("method")["importance"].sum()
+    trials = search_trials(np.random.default_rng(6), 40, 0.01)
+    table = importance_table(trials, "score", np.random.default_rng(7))
+    sums = table.groupby("method")["importance"].sum()
     assert sums.to_dict() == pytest.approx({"fANOVA": 1.0, "PED-ANOVA": 1.0})
-    fanova = found[found["method"] == "fANOVA"].set_index("parameter")["importance"]
+    fanova = table[table["method"] == "fANOVA"].set_index("parameter")["importance"]
     assert fanova.idxmax() == RATIO
-    assert ((found["low"] <= found["high"]) & found["low"].between(0, 1)).all()
+    assert ((table["low"] <= table["high"]) & table["low"].between(0, 1)).all()

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from analysis.figures.baselines import _get_baselines_info, baselines
+from analysis.figures.baselines import _get_baselines_info, plot_baselines
 
 
 def rows() -> pd.DataFrame:
@@ -24,5 +24,5 @@ def test_baselines_are_named_as_in_the_literature_and_mixed_ones_by_their_ratio(
 def test_each_setting_and_the_rank_distance_have_a_panel_of_their_own() -> None:
     info = _get_baselines_info(rows())
     assert info.panels == ["mAP, monolingual", "mAP, multilingual", "rank distance"]
-    drawn = baselines(rows()).to_dict()
+    drawn = plot_baselines(rows()).to_dict()
     assert [panel["title"] for panel in drawn["hconcat"]] == info.panels

@@ -7,7 +7,7 @@ from hybridir import names
 from hybridir.inference.scores import Scores
 
 
-def test_map_of_the_pool_stands_beside_the_bias(
+def test_map_in_the_pool_is_shown_beside_the_bias(
     curve: pd.DataFrame, scores: dict[Key, Scores]
 ) -> None:
     panels = _get_language_bias_info(curve, confirmed.seed_table(scores)).panels
@@ -33,6 +33,6 @@ def test_rank_distances_over_a_factor_of_ten_get_a_logarithmic_axis(
 def test_measure_without_values_gets_no_panel_and_no_legend_entry(
     curve: pd.DataFrame, scores: dict[Key, Scores]
 ) -> None:
-    kept = curve[~curve["measure"].isin([names.RANK_DISTANCE_SEEN, names.TOP1_OWN_LANGUAGE])]
-    panels = _get_language_bias_info(kept, confirmed.seed_table(scores)).panels
+    fewer = curve[~curve["measure"].isin([names.RANK_DISTANCE_SEEN, names.TOP1_OWN_LANGUAGE])]
+    panels = _get_language_bias_info(fewer, confirmed.seed_table(scores)).panels
     assert [panel.measures for panel in panels] == [(names.AP,), (names.RANK_DISTANCE,)]

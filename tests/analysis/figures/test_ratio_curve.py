@@ -6,7 +6,7 @@ from analysis.figures.ratio_curve import (
     _get_ratio_curve_info,
     _RatioCurveInfo,
     _spread,
-    ratio_curve,
+    plot_ratio_curve,
 )
 from analysis.study.arrays import Key
 from analysis.tables import confirmed, tested
@@ -37,7 +37,7 @@ def test_shows_map_alone_and_marks_the_best_ratio_of_each_setting(
     }
 
 
-def test_names_stand_at_the_right_end_of_their_curves(
+def test_names_are_written_at_the_right_end_of_their_curves(
     curve: pd.DataFrame, scores: dict[Key, Scores], replicates: dict[Key, Replicates]
 ) -> None:
     labels = info_of(curve, scores, replicates).labels.set_index("label")
@@ -47,9 +47,9 @@ def test_names_stand_at_the_right_end_of_their_curves(
     )
 
 
-def test_smooth_curves_stand_in_for_joined_means_where_they_fit(smooth: dict[Key, Scores]) -> None:
+def test_smooth_curves_replace_joined_means_where_they_fit(smooth: dict[Key, Scores]) -> None:
     generator = np.random.default_rng(2)
-    draws = {key: inference.replicate(found, generator, 200) for key, found in smooth.items()}
+    draws = {key: inference.replicate(fitted, generator, 200) for key, fitted in smooth.items()}
     info = info_of(confirmed.curve_table(smooth, draws), smooth, draws)
     assert info.fits.groupby("setting").size().to_dict() == dict.fromkeys(names.SETTINGS, 101)
     assert info.joined.empty
@@ -61,11 +61,13 @@ def test_means_without_a_fit_are_joined(
     info = info_of(curve, scores, replicates)
     assert info.fits.empty
     assert len(info.joined) == 9
-    alone, fits = (make(scores, replicates) for make in (tested.optimum_table, tested.fit_table))
-    ratio_curve(curve, confirmed.seed_table(scores), fits, alone).to_dict()  # Altair validates it
+    optima = tested.optimum_table(scores, replicates)
+    fits = tested.fit_table(scores, replicates)
+    seeds = confirmed.seed_table(scores)
+    plot_ratio_curve(curve, seeds, fits, optima).to_dict()  # Altair validates the chart
 
 
-def test_intervals_of_the_best_ratio_stand_above_their_curves(
+def test_intervals_of_the_best_ratio_are_above_their_curves(
     curve: pd.DataFrame, scores: dict[Key, Scores], replicates: dict[Key, Replicates]
 ) -> None:
     info = info_of(curve, scores, replicates)

@@ -1,4 +1,4 @@
-from analysis.figures.search_trials import _get_search_trials_info, search_trials
+from analysis.figures.search_trials import _get_search_trials_info, plot_search_trials
 from analysis.study.mlflow import Study
 
 
@@ -11,12 +11,12 @@ def test_pain_23_only_complete_search_trials_are_shown(study: Study) -> None:
 
 
 def test_study_without_the_objective_has_no_figure(study: Study) -> None:
-    assert search_trials(study.trials, "dev/something_else") is None
+    assert plot_search_trials(study.trials, "dev/something_else") is None
 
 
 def test_where_no_ratio_was_searched_batch_sizes_lie_side_by_side(study: Study) -> None:
-    searched = search_trials(study.trials, "dev/map_mean")
-    one_ratio = search_trials(study.trials.assign(mixing_ratio=0.6), "dev/map_mean")
+    searched = plot_search_trials(study.trials, "dev/map_mean")
+    one_ratio = plot_search_trials(study.trials.assign(mixing_ratio=0.6), "dev/map_mean")
     assert searched and one_ratio
     assert [
         chart.to_dict()["layer"][0]["encoding"]["x"]["field"] for chart in (searched, one_ratio)

@@ -5,8 +5,8 @@ import altair as alt
 import pandas as pd
 from pypdf import PdfReader
 
-from analysis.page.files import export, to_markdown
-from analysis.page.model import Figure, Section, Table
+from analysis.page import Figure, Section, Table
+from analysis.page.files import to_markdown, write_files
 
 
 def test_every_figure_and_table_becomes_its_files(tmp_path: Path) -> None:
@@ -16,7 +16,7 @@ def test_every_figure_and_table_becomes_its_files(tmp_path: Path) -> None:
     section = Section("S", figures=[Figure("points", chart.to_dict(), "C")], tables=[table])
     files = {
         path.relative_to(tmp_path).as_posix(): path
-        for path in export("A title", [section], tmp_path)
+        for path in write_files("A title", [section], tmp_path)
     }
     assert {
         "figures/points.svg": b"<svg",
@@ -29,7 +29,7 @@ def test_every_figure_and_table_becomes_its_files(tmp_path: Path) -> None:
     } == {name: _start(path) for name, path in files.items()}
     pd.testing.assert_frame_equal(pd.read_csv(files["tables/numbers.csv"]), data)
     on_disk = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
-    assert on_disk == set(files), "nothing half written stays behind"
+    assert on_disk == set(files), "no partial file is left"
 
 
 def _start(path: Path) -> bytes:

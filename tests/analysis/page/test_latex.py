@@ -6,14 +6,14 @@ import pandas as pd
 import pytest
 from pypdf import PdfReader
 
-from analysis.page.files import export
+from analysis.page import Section, Table
+from analysis.page.files import write_files
 from analysis.page.latex import escape, to_latex
-from analysis.page.model import Section, Table
 
 ODD = '50 % of $x_1 & #2 {~^\\} <a|b> "q" α Ω Α − × – é ß 中 \t.'
 
 
-def test_numbers_stand_right_texts_left_and_everything_is_escaped() -> None:
+def test_numbers_are_right_aligned_texts_left_and_all_are_escaped() -> None:
     data = pd.DataFrame({"measure": ["ap", "a_b"], "value": [0.5, -0.25], "not shown": [1, 2]})
     table = Table("curve-x", data, {"measure": "measure", "value": "α & β"}, "5 % of it.")
     assert to_latex(table) == (
@@ -24,7 +24,7 @@ def test_numbers_stand_right_texts_left_and_everything_is_escaped() -> None:
     )
 
 
-def test_a_character_that_the_fonts_lack_is_named_by_its_code() -> None:
+def test_a_character_that_the_fonts_lack_becomes_its_code_point() -> None:
     assert escape("中é") == "[U+4E2D]\\'{e}"
 
 
@@ -32,7 +32,7 @@ def test_all_tables_compile(tmp_path: Path) -> None:
     empty = Table("empty", pd.DataFrame({"a": []}), {"a": "a"}, "None.")
     tables = [Table(f"table_{rows}", odd(rows), {}, ODD) for rows in (3, 90)]
     sections = [Section("S", tables=tables), Section("T", tables=[empty])]
-    folder = compiled(export(ODD, sections, tmp_path))
+    folder = compiled(write_files(ODD, sections, tmp_path))
     texts = [page.extract_text() for page in PdfReader(folder / "all.pdf").pages]
     (first,) = [number for number, text in enumerate(texts) if "Table 2" in text]
     (last,) = [number for number, text in enumerate(texts) if "last row of 90" in text]

@@ -14,15 +14,15 @@ from hybridir import names
 from hybridir.errors import InputError
 
 Trials = list[dict[str, Any]]
-Known = tuple[Callable[..., str], Callable[..., Trials]]
+Recorder = tuple[Callable[..., str], Callable[..., Trials]]
 SCRIPT = Path(__file__).parents[3] / "analysis" / "report.py"
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory, known: Known) -> tuple[Path, str]:
+def two(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> tuple[Path, str]:
     """``base`` compared with ``better``, whose mAP at .5 is .1 higher; and their database."""
     folder = tmp_path_factory.mktemp("two")
-    write_study, make_trials = known
+    write_study, make_trials = recorder
     write_study(folder, "base", make_trials([0.0, 0.5, 1.0], [1, 2, 3]))
     better = make_trials([0.0, 0.5, 1.0], [1, 2, 3])
     for trial in better:
@@ -43,7 +43,7 @@ def test_gains_differ_by_what_was_added(two: tuple[Path, str]) -> None:
     assert set(table["paired"]) == {"yes"}
 
 
-def test_the_page_says_it_in_words_and_links_each_report(two: tuple[Path, str]) -> None:
+def test_the_page_states_the_difference_and_links_each_report(two: tuple[Path, str]) -> None:
     page = two[0].read_text()
     assert "differs between studies in 6 of 6 comparisons" in page
     assert "better gains 0.100 mAP more than base" in page
@@ -61,13 +61,15 @@ def test_curves_of_both_are_in_one_table_and_one_figure(two: tuple[Path, str]) -
     assert figures == {f"studies-known.{suffix}" for suffix in ("svg", "png", "pdf")}
 
 
-def test_what_cannot_be_compared_is_refused_before_anything_is_written(
+def test_studies_that_cannot_be_compared_are_refused_before_anything_is_written(
     two: tuple[Path, str], tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=r"no study 'absent'.*base, better, elsewhere"):
         write_reports(["base", "absent"], two[1], tmp_path / "a", log=False)
     assert not (tmp_path / "a").exists()
-    with pytest.raises(InputError, match=r"no benchmark in common.*base: known; elsewhere: other"):
+    with pytest.raises(
+        InputError, match=r"no confirmed benchmark in common.*base: known; elsewhere: other"
+    ):
         write_reports(["base", "elsewhere"], two[1], tmp_path / "b", log=False)
     assert not (tmp_path / "b").exists()
     with pytest.raises(InputError, match="needs two studies, 'base' is one"):

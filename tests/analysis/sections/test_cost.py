@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from analysis.sections.all import headline_and_sections
-from analysis.sections.cost import _get_planned_info, planned_section
+from analysis.sections.all import measure_study, study_sections
+from analysis.sections.cost import PlanTables, measure_plan
 from analysis.study.mlflow import Study, load_study
 from hybridir import names
-from tune.forecast.estimate import Phase, Plan
-from tune.forecast.probe import Point
+from tune.forecast.estimate import PhasePlan, Plan
+from tune.forecast.probe import BatchSizeCost
 
 PLAN = Plan(
     phases=(
-        Phase(names.PHASE_SEARCH, 4, (16, 64), 2.0, (30.0, 60.0), (36.0, 72.0)),
-        Phase(names.PHASE_CONFIRM, 9, (64,), 8.0, (80.0, 120.0), (180.0, 360.0)),
+        PhasePlan(names.PHASE_SEARCH, 4, (16, 64), 2.0, (30.0, 60.0), (36.0, 72.0)),
+        PhasePlan(names.PHASE_CONFIRM, 9, (64,), 8.0, (80.0, 120.0), (180.0, 360.0)),
     ),
-    points=(Point(16, 40.0, 400.0), Point(64, 11.0, 1000.0)),
+    points=(BatchSizeCost(16, 40.0, 400.0), BatchSizeCost(64, 11.0, 1000.0)),
     at_a_time=2,
     startup_seconds=5.0,
     seconds=(110.0, 180.0),
@@ -39,8 +39,14 @@ def planned(study: Study) -> Study:
     return replace(study, plan=asdict(PLAN), totals=totals)
 
 
-def test_each_batch_size_of_each_phase_is_held_against_its_median(planned: Study) -> None:
-    trials = _get_planned_info(planned, asdict(PLAN)).trials
+def plan_tables(study: Study) -> PlanTables:
+    tables = measure_plan(study)
+    assert tables is not None
+    return tables
+
+
+def test_each_batch_size_of_each_phase_is_compared_with_its_median(planned: Study) -> None:
+    trials = plan_tables(planned).trials
     searched = trials[trials["phase"] == names.PHASE_SEARCH]
     confirmed = trials[trials["phase"] == names.PHASE_CONFIRM].set_index("measure")
     # seeds 1, 2, 3 train for 21, 22, 23 s and evaluate for 4 s, in 501, 502, 503 MB
@@ -60,9 +66,9 @@ def test_between_two_batch_sizes_that_were_probed_the_plan_is_a_straight_line(
 ) -> None:
     trials = planned.trials.copy()
     trials.loc[trials["phase"] == names.PHASE_CONFIRM, names.BATCH_SIZE] = 40  # half way
-    info = _get_planned_info(replace(planned, trials=trials), asdict(PLAN))
-    found = info.trials.set_index("measure").loc["training, s"]
-    planned_seconds = found[found["phase"] == names.PHASE_CONFIRM]["planned"]
+    tables = plan_tables(replace(planned, trials=trials))
+    training = tables.trials.set_index("measure").loc["training, s"]
+    planned_seconds = training[training["phase"] == names.PHASE_CONFIRM]["planned"]
     assert planned_seconds.tolist() == [pytest.approx((40.0 + 11.0) / 2)]
 
 
@@ -70,8 +76,8 @@ def test_a_total_inside_the_range_has_the_ratio_1_and_one_outside_that_to_the_ne
     planned: Study,
 ) -> None:
     trials = planned.trials.assign(seconds=360.0)  # 13 trials, 1.3 hours
-    info = _get_planned_info(replace(planned, trials=trials), asdict(PLAN))
-    totals = info.totals.set_index("quantity")
+    tables = plan_tables(replace(planned, trials=trials))
+    totals = tables.totals.set_index("quantity")
     assert totals["measured"].to_dict() == {
         "search trials": 4,
         "confirm trials": 9,
@@ -90,14 +96,14 @@ def test_a_total_inside_the_range_has_the_ratio_1_and_one_outside_that_to_the_ne
     }
 
 
-def test_a_measure_that_nobody_took_leaves_its_ratio_open(planned: Study) -> None:
-    info = _get_planned_info(replace(planned, totals={}), asdict(PLAN))
-    assert info.totals.set_index("quantity")["ratio"].isna()["disk, MB"]
+def test_a_quantity_without_a_measurement_has_no_ratio(planned: Study) -> None:
+    tables = plan_tables(replace(planned, totals={}))
+    assert tables.totals.set_index("quantity")["ratio"].isna()["disk, MB"]
 
 
 def test_a_study_without_a_plan_has_no_such_section(study: Study) -> None:
     assert study.plan is None
-    assert planned_section(study) is None
+    assert measure_plan(study) is None
 
 
 def test_the_report_shows_the_plan_that_was_logged_with_the_study(
@@ -113,7 +119,7 @@ def test_the_report_shows_the_plan_that_was_logged_with_the_study(
     run = load_study("planned", uri).run_id
     client.log_artifact(run, str(tmp_path / names.ARTIFACT_PLAN))
     client.log_metric(run, names.STUDY_SECONDS, 150.0)
-    found = load_study("planned", uri)
-    assert found.totals == {names.STUDY_SECONDS: 150.0}
-    _, sections = headline_and_sections(found, np.random.default_rng(0))
-    assert "Plan against truth" in [section.heading for section in sections]
+    study = load_study("planned", uri)
+    assert study.totals == {names.STUDY_SECONDS: 150.0}
+    _, sections = study_sections(measure_study(study, np.random.default_rng(0)))
+    assert "Plan and outcome" in [section.heading for section in sections]

@@ -26,7 +26,7 @@ def rows_of(table: pd.DataFrame, measure: str, setting: str) -> list[tuple[str, 
 def test_published_rows_stand_beside_the_pure_strategies_and_the_best_ratio(
     study: Study, curve: pd.DataFrame
 ) -> None:
-    section = literature_section(study, "xquad-r", curve, languages=11)
+    section = literature_section(study, "xquad-r", curve, n_languages=11)
     assert section is not None
     table = section.tables[0].data
     assert rows_of(table, names.AP, names.MULTILINGUAL) == [
@@ -45,15 +45,17 @@ def test_published_rows_stand_beside_the_pure_strategies_and_the_best_ratio(
         ("best ratio", "this study"),
     ]
     # three settings of mAP and the rank distance; nothing else that a study measures
-    own = table[table["encoder"] == "this study"].set_index(["measure", "setting", "strategy"])
-    assert len(own) == 4 * 3
-    means = own["mean"]
+    own_rows = table[table["encoder"] == "this study"].set_index(
+        ["measure", "setting", "strategy"]
+    )
+    assert len(own_rows) == 4 * 3
+    means = own_rows["mean"]
     assert means[names.AP, names.MULTILINGUAL, "X-X-mono"] == pytest.approx(0.30)
     assert means[names.AP, names.MULTILINGUAL, "X-Y"] == pytest.approx(0.40)
     assert means[names.AP, names.MULTILINGUAL, "best ratio"] == pytest.approx(0.45)
     assert means[names.RANK_DISTANCE, names.MULTILINGUAL, "best ratio"] == 10  # lower is better
     key = (names.AP, names.MONOLINGUAL, "best ratio")
-    best = {column: own[column][key] for column in own}
+    best = {column: own_rows[column][key] for column in own_rows}
     assert (best[names.MIXING_RATIO], best["n_seeds"], best["n_questions"]) == (1.0, 3, 12)
     assert best["low"] < best["mean"] < best["high"]
 
@@ -61,7 +63,7 @@ def test_published_rows_stand_beside_the_pure_strategies_and_the_best_ratio(
 def test_published_figures_have_a_source_and_no_interval(
     study: Study, curve: pd.DataFrame
 ) -> None:
-    section = literature_section(study, "mlqa-r", curve, languages=7)
+    section = literature_section(study, "mlqa-r", curve, n_languages=7)
     assert section is not None
     table = section.tables[0].data
     published = table[table["encoder"] != "this study"]
@@ -72,31 +74,31 @@ def test_published_figures_have_a_source_and_no_interval(
 
 def test_a_ratio_that_was_not_confirmed_has_no_row(study: Study, curve: pd.DataFrame) -> None:
     without = curve[curve[names.MIXING_RATIO] != 0]
-    section = literature_section(study, "xquad-r", without, languages=11)
+    section = literature_section(study, "xquad-r", without, n_languages=11)
     assert section is not None
-    own = section.tables[0].data.query("encoder == 'this study'")
-    assert set(own["strategy"]) == {"X-X-mono", "best ratio"}
+    own_rows = section.tables[0].data.query("encoder == 'this study'")
+    assert set(own_rows["strategy"]) == {"X-X-mono", "best ratio"}
 
 
 @pytest.mark.parametrize("benchmark", ["miracl", "synthetic-test", names.DEV])
 def test_other_benchmarks_have_no_such_section(
     study: Study, curve: pd.DataFrame, benchmark: str
 ) -> None:
-    assert literature_section(study, benchmark, curve, languages=3) is None
+    assert literature_section(study, benchmark, curve, n_languages=3) is None
 
 
-def test_what_differs_is_said(study: Study, curve: pd.DataFrame) -> None:
-    told = replace(study, text=STUDY_TEXT)
-    section = literature_section(told, "xquad-r", curve, languages=6)
+def test_differences_between_the_studies_are_stated(study: Study, curve: pd.DataFrame) -> None:
+    recorded = replace(study, text=STUDY_TEXT)
+    section = literature_section(recorded, "xquad-r", curve, n_languages=6)
     assert section is not None
     differs, pools = section.paragraphs
-    assert "encoder, data and budget differ and no interval was published" in differs
-    assert differs.endswith("this study trained owner/encoder on mlqa-r with 8,000 pairs.")
+    assert "encoder, data and budget differ, and no intervals were published" in differs
+    assert differs.endswith("This study trained owner/encoder on mlqa-r with 8,000 pairs.")
     assert pools.startswith("Published means are over 11 languages, this study's over 6,")
-    whole = literature_section(study, "xquad-r", curve, languages=11)
+    whole = literature_section(study, "xquad-r", curve, n_languages=11)
     assert whole is not None
     assert len(whole.paragraphs) == 1
-    assert whole.paragraphs[0].endswith("this study trained its encoder on its data.")
+    assert whole.paragraphs[0].endswith("This study trained its encoder on its data.")
 
 
 @pytest.mark.parametrize(
@@ -113,9 +115,9 @@ def test_what_differs_is_said(study: Study, curve: pd.DataFrame) -> None:
 def test_encoder_and_data_are_named_as_in_the_study_file(
     study: Study, curve: pd.DataFrame, text: str, trained: str
 ) -> None:
-    section = literature_section(replace(study, text=text), "xquad-r", curve, languages=11)
+    section = literature_section(replace(study, text=text), "xquad-r", curve, n_languages=11)
     assert section is not None
-    assert section.paragraphs[0].endswith(f"this study trained {trained}.")
+    assert section.paragraphs[0].endswith(f"This study trained {trained}.")
 
 
 def test_the_report_of_a_study_on_xquad_r_has_the_section_and_its_table(
@@ -123,14 +125,14 @@ def test_the_report_of_a_study_on_xquad_r_has_the_section_and_its_table(
 ) -> None:
     uri = write_study(tmp_path, "beside", make_trials([0.0, 0.5, 1.0], [1, 2], "xquad-r"))
     page = write_report("beside", uri, tmp_path / "out", log=False).read_text()
-    assert "<h2>Beside the literature on xquad-r</h2>" in page
+    assert "<h2>Published results on xquad-r</h2>" in page
     assert "0.7918" in page
     table = pd.read_csv(tmp_path / "out" / "tables" / "published-xquad-r.csv")
     assert len(table) == 3 * 2 * 4 + 4 + 3 * 4
-    own = table[(table["encoder"] == "this study") & (table["strategy"] == "best ratio")]
-    assert own["n_seeds"].tolist() == [2, 2, 2, 2]
+    own_rows = table[(table["encoder"] == "this study") & (table["strategy"] == "best ratio")]
+    assert own_rows["n_seeds"].tolist() == [2, 2, 2, 2]
 
 
 def test_the_report_of_another_study_has_no_such_section(report: Path) -> None:
-    assert "Beside the literature" not in report.read_text()
+    assert "Published results" not in report.read_text()
     assert not list((report.parent / "tables").glob("published-*"))

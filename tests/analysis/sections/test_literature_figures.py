@@ -42,12 +42,12 @@ def test_hybrid_batches_lessen_the_rank_distance_of_monolingual_ones_as_the_pape
 
 def test_monolingual_batches_win_on_miracl() -> None:
     for encoder in ("XLM-R", "LaBSE"):
-        found = {
+        scores = {
             row.strategy: row.value
             for row in PUBLISHED
             if (row.encoder, row.benchmark) == (encoder, "miracl")
         }
-        assert sorted(found, key=found.__getitem__) == ["X-Y", "hybrid", "X-X-mono"]
+        assert sorted(scores, key=scores.__getitem__) == ["X-Y", "hybrid", "X-X-mono"]
 
 
 def test_every_figure_is_there_once_with_its_source() -> None:

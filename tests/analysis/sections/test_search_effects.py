@@ -1,4 +1,4 @@
-"""The section on the search's effects: what it shows, and what it says when it cannot."""
+"""The section on the effects of the search, with enough trials and with too few."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,8 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.page.model import Section
-from analysis.sections.search_effects import effects_section, search_points
+from analysis.page import Section
+from analysis.sections.search_effects import (
+    measure_search_effects,
+    search_effects_section,
+    search_points,
+)
 from analysis.study.mlflow import Study
 from hybridir import names
 
@@ -17,9 +21,9 @@ OBJECTIVE = "dev/map_mean"
 
 @pytest.fixture
 def section_of(study: Study) -> Callable[[int, str], Section]:
-    """The section of a study with so many search trials, under these search settings."""
+    """Make the section of a study from a number of search trials and the search settings."""
 
-    def made(n_trials: int, search: str) -> Section:
+    def make(n_trials: int, search: str) -> Section:
         generator = np.random.default_rng(0)
         ratio = generator.random(n_trials)
         trials = pd.DataFrame(
@@ -34,20 +38,21 @@ def section_of(study: Study) -> Callable[[int, str], Section]:
             }
         )
         searched = replace(study, trials=trials, text=f"search: {{{search}}}")
-        found = effects_section(searched, generator)
-        assert found is not None
-        return found
+        effects = measure_search_effects(searched, generator)
+        assert effects is not None
+        return search_effects_section(searched, effects)
 
-    return made
+    return make
 
 
-def test_too_few_trials_are_told_how_many_it_takes(study: Study) -> None:
-    found = effects_section(study, np.random.default_rng(0))
-    assert found is not None
+def test_with_too_few_trials_the_section_says_how_many_it_takes(study: Study) -> None:
+    effects = measure_search_effects(study, np.random.default_rng(0))
+    assert effects is not None
+    section = search_effects_section(study, effects)
     # the two complete trials differ in ratio and batch size: constant, two, no square, one product
-    assert "2 search trials were completed" in found.paragraphs[0]
-    assert "take 9 trials spread over the space" in found.paragraphs[0]
-    assert not found.figures
+    assert "2 search trials were completed" in section.paragraphs[0]
+    assert "take 9 trials spread over the space" in section.paragraphs[0]
+    assert not section.figures
 
 
 def test_trials_of_a_smaller_budget_are_left_out(study: Study) -> None:
@@ -60,20 +65,20 @@ def test_trials_of_a_smaller_budget_are_left_out(study: Study) -> None:
 def test_effects_stand_with_their_interval_and_n(
     section_of: Callable[[int, str], Section],
 ) -> None:
-    found = section_of(18, "sampler: tpe, scheduler: asha")
-    table = found.tables[0].data.set_index("term")
+    section = section_of(18, "sampler: tpe, scheduler: asha")
+    table = section.tables[0].data.set_index("term")
     # half the range of the ratio changes the score by about .5
     assert table["low"]["mixing ratio α"] < 0.5 < table["high"]["mixing ratio α"]
     assert set(table["n_trials"]) == {18}
-    assert "n = 18 trials, one seed each." in found.figures[0].caption
-    assert "Importances take 20 trials; there are 18." in found.paragraphs
+    assert "n = 18 trials, one seed each." in section.figures[0].caption
+    assert "Importances take 20 trials; there are 18." in section.paragraphs
 
 
 def test_pain_23_an_adaptive_sampler_comes_with_its_caveat_and_others_without(
     section_of: Callable[[int, str], Section],
 ) -> None:
     adaptive = section_of(18, "sampler: tpe, scheduler: asha").paragraphs[0]
-    assert "importances and effects are biased" in adaptive
+    assert "Importances and effects are biased" in adaptive
     assert "The scheduler (asha) stopped trials" in adaptive
     spread = section_of(18, "sampler: quasi-random").paragraphs[0]
     assert spread == ("The sampler (quasi-random) spread the trials without looking at scores.")

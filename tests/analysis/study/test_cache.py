@@ -6,17 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.study.arrays import Key, LaidOut, lay_out
-from analysis.study.cache import laid_out, read_kept, write_kept
+from analysis.study.arrays import Key, ScoreArray, to_arrays
+from analysis.study.cache import read_arrays, trial_arrays, write_arrays
 from analysis.study.mlflow import Study
 
 
 @pytest.fixture
-def found(table_of: Callable[..., pd.DataFrame]) -> dict[Key, LaidOut]:
-    return lay_out(table_of(0.5, 1).query("query_language != 'de' or question_id > 'question-03'"))
+def arrays(table_of: Callable[..., pd.DataFrame]) -> dict[Key, ScoreArray]:
+    ragged = table_of(0.5, 1).query("query_language != 'de' or question_id > 'question-03'")
+    return to_arrays(ragged)
 
 
-def same(first: dict[Key, LaidOut] | None, second: dict[Key, LaidOut]) -> bool:
+def same(first: dict[Key, ScoreArray] | None, second: dict[Key, ScoreArray]) -> bool:
     return (
         first is not None
         and first.keys() == second.keys()
@@ -28,53 +29,51 @@ def same(first: dict[Key, LaidOut] | None, second: dict[Key, LaidOut]) -> bool:
     )
 
 
-def test_what_was_kept_comes_back_to_the_last_bit(
-    tmp_path: Path, found: dict[Key, LaidOut]
+def test_arrays_come_back_to_the_last_bit(tmp_path: Path, arrays: dict[Key, ScoreArray]) -> None:
+    assert any(np.isnan(entry.values).any() for entry in arrays.values())
+    write_arrays(tmp_path / "folder" / "cache.arrow", "stamp", arrays)
+    assert same(read_arrays(tmp_path / "folder" / "cache.arrow", "stamp"), arrays)
+
+
+def test_a_table_that_changed_makes_the_file_stale(
+    tmp_path: Path, arrays: dict[Key, ScoreArray]
 ) -> None:
-    assert any(np.isnan(entry.values).any() for entry in found.values())
-    write_kept(tmp_path / "folder" / "kept.arrow", "stamp", found)
-    assert same(read_kept(tmp_path / "folder" / "kept.arrow", "stamp"), found)
+    write_arrays(tmp_path / "cache.arrow", "before", arrays)
+    assert read_arrays(tmp_path / "cache.arrow", "after") is None
 
 
-def test_a_table_that_changed_makes_what_was_kept_stale(
-    tmp_path: Path, found: dict[Key, LaidOut]
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_a_damaged_file_counts_as_missing(
+    tmp_path: Path, arrays: dict[Key, ScoreArray], share: float
 ) -> None:
-    write_kept(tmp_path / "kept.arrow", "before", found)
-    assert read_kept(tmp_path / "kept.arrow", "after") is None
-
-
-@pytest.mark.parametrize("part", [0.0, 0.3, 0.9])
-def test_a_damaged_file_counts_as_not_there(
-    tmp_path: Path, found: dict[Key, LaidOut], part: float
-) -> None:
-    path = tmp_path / "kept.arrow"
-    assert read_kept(path, "stamp") is None, "nor does one that is not there"
-    write_kept(path, "stamp", found)
+    path = tmp_path / "cache.arrow"
+    assert read_arrays(path, "stamp") is None, "a missing file gives nothing either"
+    write_arrays(path, "stamp", arrays)
     whole = path.read_bytes()
-    path.write_bytes(whole[: int(part * len(whole))])
-    assert read_kept(path, "stamp") is None
+    path.write_bytes(whole[: int(share * len(whole))])
+    assert read_arrays(path, "stamp") is None
 
 
-def test_second_reading_takes_what_was_kept_and_a_bad_file_is_replaced(
+def test_the_second_reading_takes_the_cache_and_a_damaged_file_is_replaced(
     study: Study, tmp_path: Path
 ) -> None:
-    study = dataclasses.replace(study, kept=tmp_path)
+    study = dataclasses.replace(study, cache_folder=tmp_path)
     run_id = str(study.trials["run_id"].iloc[-1])
-    first = laid_out(study, run_id, "known")
+    first = trial_arrays(study, run_id, "known")
     assert first is not None
     (path,) = tmp_path.iterdir()
-    # Marked, so that it is seen where the second reading comes from.
+    # Marked, to tell the cache from the table.
     marked = {key: entry._replace(values=entry.values + 1) for key, entry in first.items()}
     stamp = study.stamp(run_id, "known")
     assert stamp is not None
-    write_kept(path, stamp, marked)
-    assert same(dict(laid_out(study, run_id, "known") or {}), marked)
+    write_arrays(path, stamp, marked)
+    assert same(dict(trial_arrays(study, run_id, "known") or {}), marked)
     path.write_bytes(b"")
-    assert same(dict(laid_out(study, run_id, "known") or {}), dict(first))
+    assert same(dict(trial_arrays(study, run_id, "known") or {}), dict(first))
     assert path.stat().st_size > 0
 
 
-def test_trial_without_a_table_keeps_nothing(study: Study, tmp_path: Path) -> None:
-    study = dataclasses.replace(study, kept=tmp_path)
-    assert laid_out(study, str(study.trials["run_id"].iloc[0]), "known") is None
+def test_a_trial_without_a_table_has_no_cache(study: Study, tmp_path: Path) -> None:
+    study = dataclasses.replace(study, cache_folder=tmp_path)
+    assert trial_arrays(study, str(study.trials["run_id"].iloc[0]), "known") is None
     assert not any(tmp_path.iterdir())

@@ -36,19 +36,19 @@ def test_per_query_table_comes_back_as_it_was_written(
     study: Study, table_of: Callable[..., pd.DataFrame]
 ) -> None:
     run_id = study.trials.set_index("trial").loc["confirm-a0-s2", "run_id"]
-    found = study.per_query(str(run_id), "known")
-    assert found is not None
-    pd.testing.assert_frame_equal(found, table_of(0.0, 2))
+    table = study.per_query(str(run_id), "known")
+    assert table is not None
+    pd.testing.assert_frame_equal(table, table_of(0.0, 2))
 
 
-def test_columns_that_are_there_are_read_alone(study: Study) -> None:
+def test_only_the_chosen_columns_are_read(study: Study) -> None:
     run_id = str(study.trials["run_id"].iloc[-1])
-    found = study.per_query(run_id, "known", [names.AP, names.PEER, names.SETTING])
-    assert found is not None
-    assert set(found) == {names.AP, names.SETTING}
+    table = study.per_query(run_id, "known", [names.AP, names.PEER, names.SETTING])
+    assert table is not None
+    assert set(table) == {names.AP, names.SETTING}
 
 
-def test_artifacts_in_a_folder_are_read_where_they_lie(study: Study) -> None:
+def test_artifacts_in_a_folder_of_this_machine_are_read_in_place(study: Study) -> None:
     run_id = str(study.trials["run_id"].iloc[-1])
     path = study.local_artifact(run_id, "per_query/known.parquet")
     assert path is not None
@@ -63,9 +63,9 @@ def test_artifacts_of_a_server_are_fetched_and_stamped_by_size(
     run_id = str(study.trials.set_index("trial").loc["confirm-a0-s2", "run_id"])
     elsewhere = dataclasses.replace(study, artifacts={run_id: "mlflow-artifacts:/somewhere"})
     assert elsewhere.local_artifact(run_id, "per_query/known.parquet") is None
-    found = elsewhere.per_query(run_id, "known")
-    assert found is not None
-    pd.testing.assert_frame_equal(found, table_of(0.0, 2))
+    table = elsewhere.per_query(run_id, "known")
+    assert table is not None
+    pd.testing.assert_frame_equal(table, table_of(0.0, 2))
     local = study.local_artifact(run_id, "per_query/known.parquet")
     assert local is not None
     assert (elsewhere.stamp(run_id, "known") or "").startswith(f"{local.stat().st_size} bytes, ")
@@ -84,6 +84,23 @@ def test_study_file_is_read_back(study: Study) -> None:
     assert study.text.startswith("name: small\n")
 
 
+def test_languages_that_the_study_file_names_are_taken(study: Study) -> None:
+    text = "train: {lareqa: {name: mlqa-r, languages: [en, de]}}"
+    assert dataclasses.replace(study, text=text).training_languages() == frozenset({"en", "de"})
+
+
+def test_else_the_languages_of_the_development_benchmark_are(
+    tmp_path: Path, write_study: Callable[..., str], make_trials: Callable[..., list[Any]]
+) -> None:
+    uri = write_study(tmp_path, "tuned", make_trials([0.5], [1], names.DEV))
+    assert load_study("tuned", uri).training_languages() == frozenset({"en", "de", "es"})
+
+
+def test_a_study_with_neither_has_no_known_languages(study: Study) -> None:
+    text = "train: {mix: [{table: {path: a, languages: [en]}}, {hub: {id: b}}]}"
+    assert dataclasses.replace(study, text=text).training_languages() is None
+
+
 def test_of_two_studies_of_one_name_the_newest_counts(
     tmp_path: Path, write_study: Callable[..., str], make_trials: Callable[..., list[Any]]
 ) -> None:
@@ -92,7 +109,7 @@ def test_of_two_studies_of_one_name_the_newest_counts(
     assert load_study("twice", uri).trials["trial"].tolist() == ["confirm-a0.5-s2"]
 
 
-def test_unknown_study_is_refused_with_the_names_there_are(tracking_uri: str) -> None:
+def test_unknown_study_is_refused_with_the_names_of_existing_ones(tracking_uri: str) -> None:
     with pytest.raises(InputError, match=r"no study 'absent'.*small, unconfirmed"):
         load_study("absent", tracking_uri)
 

@@ -18,9 +18,9 @@ def test_macro_means_equal_those_of_the_library(
     scores: dict[Key, Scores], table_of: Table
 ) -> None:
     for setting in names.SETTINGS:
-        found = scores[names.AP, setting]
-        for (ratio, seed), mean in np.ndenumerate(found.macro_means()):
-            table = table_of(found.ratios[ratio], found.seeds[seed])
+        aligned = scores[names.AP, setting]
+        for (ratio, seed), mean in np.ndenumerate(aligned.macro_means()):
+            table = table_of(aligned.ratios[ratio], aligned.seeds[seed])
             assert mean == pytest.approx(summary.macro_mean(table, names.AP, setting), abs=1e-12)
 
 
@@ -38,13 +38,13 @@ def test_bias_measures_equal_those_of_the_library(
         assert mean == pytest.approx(value)
 
 
-def test_trials_that_were_announced_and_did_not_come_are_left_out(table_of: Table) -> None:
+def test_announced_trials_without_a_table_are_left_out(table_of: Table) -> None:
     announced = [(0.0, 1), (0.0, 3), (0.5, 2), (1.0, 1)]
     tables = ((ratio, seed, table_of(ratio, seed)) for ratio, seed in [(0.0, 1), (1.0, 1)])
-    found = collect_scores(tables, announced)[names.AP, names.MULTILINGUAL]
-    assert (found.ratios, found.seeds) == ((0.0, 1.0), (1,))
-    assert found.trained.tolist() == [[True], [True]]
-    assert found.macro_means().tolist() == [[pytest.approx(0.39)], [pytest.approx(0.29)]]
+    aligned = collect_scores(tables, announced)[names.AP, names.MULTILINGUAL]
+    assert (aligned.ratios, aligned.seeds) == ((0.0, 1.0), (1,))
+    assert aligned.trained.tolist() == [[True], [True]]
+    assert aligned.macro_means().tolist() == [[pytest.approx(0.39)], [pytest.approx(0.29)]]
 
 
 def test_very_many_values_are_held_in_single_precision(
@@ -54,10 +54,10 @@ def test_very_many_values_are_held_in_single_precision(
     exact = collect_scores((ratio, seed, table_of(ratio, seed)) for ratio, seed in trials)
     monkeypatch.setattr("analysis.study.scores._LARGE", 5000)  # bytes; three trials have 6,048
     single = collect_scores((ratio, seed, table_of(ratio, seed)) for ratio, seed in trials)
-    for key, found in exact.items():
-        assert found.values.itemsize == 8
+    for key, aligned in exact.items():
+        assert aligned.values.itemsize == 8
         assert single[key].values.itemsize == 4
-        np.testing.assert_allclose(single[key].macro_means(), found.macro_means(), rtol=1e-7)
+        np.testing.assert_allclose(single[key].macro_means(), aligned.macro_means(), rtol=1e-7)
 
 
 def test_cells_weigh_the_same_however_many_questions_they_have() -> None:
@@ -73,31 +73,31 @@ def test_cells_weigh_the_same_however_many_questions_they_have() -> None:
         worst_rank_seen=None,
         top1_language=None,
     )
-    found = collect_scores([(0.5, 1, table)])[names.AP, names.MONOLINGUAL]
-    assert found.macro_means().tolist() == [[0.5]]
+    aligned = collect_scores([(0.5, 1, table)])[names.AP, names.MONOLINGUAL]
+    assert aligned.macro_means().tolist() == [[0.5]]
 
 
 def test_ratio_and_seed_that_were_not_trained_are_missing(table_of: Table) -> None:
     trials = [(0.0, 1), (0.0, 2), (1.0, 2)]
-    found = collect_scores((ratio, seed, table_of(ratio, seed)) for ratio, seed in trials)
-    maps = found[names.AP, names.MULTILINGUAL]
+    aligned = collect_scores((ratio, seed, table_of(ratio, seed)) for ratio, seed in trials)
+    maps = aligned[names.AP, names.MULTILINGUAL]
     assert maps.trained.tolist() == [[True, True], [False, True]]
     assert np.isnan(maps.macro_means()[1, 0])
 
 
 def test_trials_scored_on_different_questions_are_refused(table_of: Table) -> None:
     whole = table_of(0.0, 1)
-    part = whole[whole[names.QUESTION_ID] != "question-00"]
+    fewer = whole[whole[names.QUESTION_ID] != "question-00"]
     with pytest.raises(
         InputError, match=r"ratio 0, seed 1 and at 1, seed 2 .* different questions"
     ):
-        collect_scores([(0.0, 1, whole), (1.0, 2, part)])
+        collect_scores([(0.0, 1, whole), (1.0, 2, fewer)])
 
 
 def test_rank_distance_over_seen_languages_is_left_out_where_all_are_seen(table_of: Table) -> None:
     table = table_of(0.5, 1)
     table[names.WORST_RANK_SEEN] = table[names.WORST_RANK].astype("Int32")
     table.loc[table[names.BEST_RANK_SEEN].isna(), names.WORST_RANK_SEEN] = pd.NA
-    found = collect_scores([(0.5, 1, table)])
-    assert (names.RANK_DISTANCE, names.MULTILINGUAL) in found
-    assert (names.RANK_DISTANCE_SEEN, names.MULTILINGUAL) not in found
+    aligned = collect_scores([(0.5, 1, table)])
+    assert (names.RANK_DISTANCE, names.MULTILINGUAL) in aligned
+    assert (names.RANK_DISTANCE_SEEN, names.MULTILINGUAL) not in aligned

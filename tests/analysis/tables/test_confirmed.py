@@ -30,11 +30,11 @@ def test_seed_table_holds_every_trial_once(scores: dict[Key, Scores]) -> None:
     assert values[0.0, 1] == pytest.approx(0.60 - 0.01)
 
 
-def test_curve_says_how_far_each_ratio_lies_below_the_best(curve: pd.DataFrame) -> None:
-    one = curve[(curve["measure"] == names.AP) & (curve["setting"] == names.MULTILINGUAL)]
-    assert one["loss"].tolist() == pytest.approx([0.05, 0, 0.15])
-    assert one["may_be_best"].tolist() == [False, True, False]
-    assert (one["loss_at_most"] >= one["loss"] - 1e-12).all()
+def test_curve_holds_the_loss_of_each_ratio_against_the_best(curve: pd.DataFrame) -> None:
+    rows = curve[(curve["measure"] == names.AP) & (curve["setting"] == names.MULTILINGUAL)]
+    assert rows["loss"].tolist() == pytest.approx([0.05, 0, 0.15])
+    assert rows["may_be_best"].tolist() == [False, True, False]
+    assert (rows["loss_at_most"] >= rows["loss"] - 1e-12).all()
 
 
 def test_language_pairs_of_one_language_are_monolingual(scores: dict[Key, Scores]) -> None:
@@ -63,7 +63,7 @@ def test_reported_benchmarks_leave_out_the_development_split(study: Study) -> No
     assert confirmed.reported_benchmarks(changed) == ["known"]
 
 
-def test_development_split_is_reported_where_there_is_nothing_else(study: Study) -> None:
+def test_development_split_is_reported_if_there_is_no_other_benchmark(study: Study) -> None:
     renamed = study.trials.rename(columns={"known/map_multilingual": "dev/map_multilingual"})
     changed = dataclasses.replace(study, trials=renamed, metrics=("dev/map_multilingual",))
     assert confirmed.reported_benchmarks(changed) == [names.DEV]
@@ -72,16 +72,9 @@ def test_development_split_is_reported_where_there_is_nothing_else(study: Study)
 def test_confirmation_at_a_lower_fidelity_is_left_out(study: Study) -> None:
     trials = study.trials.copy()
     trials.loc[trials["trial"] == "confirm-a0-s1", names.FIDELITY] = 0.5
-    kept = confirmed.confirmed_trials(dataclasses.replace(study, trials=trials))
-    assert len(kept) == 8
-    assert "confirm-a0-s1" not in set(kept["trial"])
-
-
-def test_objective_is_the_one_of_the_study_file(study: Study) -> None:
-    assert confirmed.objective_of(study) == "dev/map_mean"
-    several = dataclasses.replace(study, text="search: {objective: [dev/a, dev/b]}")
-    assert confirmed.objective_of(several) == "dev/a"
-    assert confirmed.objective_of(dataclasses.replace(study, text="")) == "dev/map_mean"
+    rows = confirmed.confirmed_trials(dataclasses.replace(study, trials=trials))
+    assert len(rows) == 8
+    assert "confirm-a0-s1" not in set(rows["trial"])
 
 
 def test_cost_of_a_study_that_measured_no_speed_is_missing_not_zero(study: Study) -> None:

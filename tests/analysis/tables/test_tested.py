@@ -25,7 +25,7 @@ def test_gains_are_hybrid_minus_each_pure_strategy(gains: pd.DataFrame) -> None:
 @pytest.fixture(scope="module")
 def smoothed(smooth: dict[Key, Scores]) -> dict[Key, Replicates]:
     generator = np.random.default_rng(1)
-    return {key: replicate(found, generator, 200) for key, found in smooth.items()}
+    return {key: replicate(measured, generator, 200) for key, measured in smooth.items()}
 
 
 def test_optimum_of_three_ratios_rests_on_them_alone(
@@ -57,28 +57,28 @@ def test_fit_is_the_least_squares_polynomial_of_the_means(
     smooth: dict[Key, Scores], smoothed: dict[Key, Replicates]
 ) -> None:
     table = tested.fit_table(smooth, smoothed)
-    one = table[table["setting"] == names.MULTILINGUAL]
+    rows = table[table["setting"] == names.MULTILINGUAL]
     measured = smooth[names.AP, names.MULTILINGUAL]
     means = measured.values.mean(axis=(1, 2, 3))
     expected = Polynomial.fit(measured.ratios, means, 3)
-    assert one["fit"].to_numpy() == pytest.approx(expected(one[names.MIXING_RATIO].to_numpy()))
-    assert (one["fit_low"] <= one["fit_high"]).all()
+    assert rows["fit"].to_numpy() == pytest.approx(expected(rows[names.MIXING_RATIO].to_numpy()))
+    assert (rows["fit_low"] <= rows["fit_high"]).all()
 
 
 def test_p_values_are_corrected_over_benchmarks_with_bias_apart(gains: pd.DataFrame) -> None:
-    alone, again = tested.corrected([gains, gains])
+    alone, again = tested.adjust_p_values([gains, gains])
     assert len(alone) == len(again) == len(gains)
     maps = alone["measure"] == names.AP
     assert maps.sum() == 6
     for family, size in ((maps, 12), (~maps, 2 * int((~maps).sum()))):
         expected = min(1.0, size * alone.loc[family, "p"].min())
         assert alone.loc[family, "p_holm"].min() == pytest.approx(expected)
-    assert tested.corrected([]) == []
+    assert tested.adjust_p_values([]) == []
 
 
-def test_a_benchmark_without_a_mixed_ratio_has_no_gains_and_spoils_no_others(
+def test_a_benchmark_without_a_mixed_ratio_has_no_gains_and_leaves_others_alone(
     gains: pd.DataFrame,
 ) -> None:
-    nothing, alone = tested.corrected([gains.iloc[:0], gains])
-    assert nothing.empty
+    empty, alone = tested.adjust_p_values([gains.iloc[:0], gains])
+    assert empty.empty
     assert len(alone) == len(gains)

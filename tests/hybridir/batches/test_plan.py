@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from hybridir.batches.plan import Batch, BatchKind, BatchPlan
-from hybridir.data.pairs import Pairs, joined
+from hybridir.config import BatchConfig
+from hybridir.data.pairs import Pairs, concatenate
 from hybridir.errors import InputError
 from tests.support.tiny import crossing, pairs_of, parallel, python
 
@@ -35,9 +36,19 @@ def tables(draw: st.DrawFn) -> Pairs:
     return pairs_of([rows[row] for row in order])
 
 
-def plan_of(table: Pairs, batch_size: int, alpha: float, **options: object) -> BatchPlan:
-    given = {"pairs": 10_000 * batch_size, "seed": 7, **options}
-    return BatchPlan([table], batch_size=batch_size, mixing_ratio=alpha, **given)  # type: ignore[arg-type]
+def plan_of(
+    table: Pairs,
+    batch_size: int,
+    alpha: float,
+    *,
+    pairs: int | None = None,
+    seed: int = 7,
+    **options: object,
+) -> BatchPlan:
+    """A plan over one table; options are fields of `BatchConfig`."""
+    settings = {"batch_size": batch_size, "mixing_ratio": alpha, **options}
+    config = BatchConfig.model_validate(settings)
+    return BatchPlan([table], config, pairs=pairs or 10_000 * batch_size, seed=seed)
 
 
 def smallest_language(table: Pairs) -> int:
@@ -195,7 +206,7 @@ UNEVEN = pairs_of(
         ("temperature", [30**0.3, 60**0.3, 240**0.3]),
     ],
 )
-def test_languages_of_monolingual_batches_are_drawn_as_asked(
+def test_languages_of_monolingual_batches_are_drawn_with_the_configured_weights(
     sampling: str, weights: list[float]
 ) -> None:
     plan = plan_of(UNEVEN, 4, 1.0, language_sampling=sampling)
@@ -270,22 +281,22 @@ def test_a_seed_gives_the_same_batches_in_another_process_and_another_seed_other
 
 
 @given(st.integers(1, 9), st.integers(2, 30), st.integers(0, 99))
-def test_the_parts_of_all_ranks_make_up_the_batch_in_order_and_are_even(
+def test_the_shards_of_all_ranks_make_up_the_batch_in_order_and_are_even(
     world_size: int, batch_size: int, step: int
 ) -> None:
     batch = plan_of(parallel(30, "de en"), batch_size, 0.5)[step]
-    parts = [batch.part(rank, world_size) for rank in range(world_size)]
+    shards = [batch.shard(rank, world_size) for rank in range(world_size)]
     for column in ("questions", "passages", "groups"):
-        joined = np.concatenate([getattr(part, column) for part in parts])
-        assert joined.tolist() == getattr(batch, column).tolist()
-    assert {part.kind for part in parts} == {batch.kind}
-    sizes = [len(part.questions) for part in parts]
+        whole = np.concatenate([getattr(shard, column) for shard in shards])
+        assert whole.tolist() == getattr(batch, column).tolist()
+    assert {shard.kind for shard in shards} == {batch.kind}
+    sizes = [len(shard.questions) for shard in shards]
     assert max(sizes) - min(sizes) <= 1
 
 
 def test_a_batch_comes_from_one_table_and_tables_are_drawn_by_size() -> None:
     small, large = parallel(20, "de en", "a"), parallel(60, "de zh", "b")
-    plan = BatchPlan([small, large], batch_size=5, mixing_ratio=0.5, pairs=10_000, seed=3)
+    plan = BatchPlan([small, large], BatchConfig(batch_size=5), pairs=10_000, seed=3)
     names = [*small.question_id, *large.question_id]
     languages = [*small.language, *large.language]
     groups_of: list[set[int]] = [set(), set()]
@@ -309,7 +320,7 @@ def test_a_table_without_translations_gives_monolingual_batches_alone_and_the_ra
 ) -> None:
     # 40 rows in two languages, 60 in English alone, 100 in two languages.
     tables = [parallel(20, "de en", "a"), parallel(60, "en", "b"), parallel(50, "de zh", "c")]
-    plan = BatchPlan(tables, batch_size=5, mixing_ratio=alpha, pairs=20_000, seed=4)
+    plan = BatchPlan(tables, BatchConfig(batch_size=5, mixing_ratio=alpha), pairs=20_000, seed=4)
     table_of = np.repeat([0, 1, 2], [40, 60, 100])
     drawn = np.zeros((2, 3))
     for step in range(len(plan)):
@@ -328,7 +339,9 @@ def test_a_table_without_translations_gives_monolingual_batches_alone_and_the_ra
 
 def test_english_batches_come_from_tables_with_english() -> None:
     tables = [parallel(20, "de zh", "a"), parallel(20, "de en", "b")]
-    plan = BatchPlan(tables, batch_size=5, mixing_ratio=0.5, pairs=1000, seed=4, kind="en-en")
+    plan = BatchPlan(
+        tables, BatchConfig(batch_size=5, mixing_ratio=0.5, kind="en-en"), pairs=1000, seed=4
+    )
     languages = [*tables[0].language, *tables[1].language]
     assert {languages[row] for step in range(200) for row in plan[step].questions} == {"en"}
 
@@ -336,7 +349,7 @@ def test_english_batches_come_from_tables_with_english() -> None:
 def test_of_several_tables_the_one_that_is_too_small_is_named() -> None:
     tables = [parallel(20, "de en", "a"), parallel(9, "de zh", "b")]
     with pytest.raises(InputError) as caught:
-        BatchPlan(tables, batch_size=19, mixing_ratio=0.5, pairs=1000, seed=4)
+        BatchPlan(tables, BatchConfig(batch_size=19), pairs=1000, seed=4)
     message = str(caught.value)
     assert "data set 2: batch_size=19, but 'de' has only 9 training pairs" in message
     assert "data set 2: batch_size=19, but 'zh' has only 9 training pairs" in message
@@ -347,7 +360,7 @@ def test_of_several_tables_the_one_that_is_too_small_is_named() -> None:
 def test_tables_without_any_translation_are_refused_together() -> None:
     tables = [parallel(20, "de", "a"), parallel(20, "en", "b")]
     with pytest.raises(InputError, match="have 0 cross-lingual pairs"):
-        BatchPlan(tables, batch_size=5, mixing_ratio=0.5, pairs=1000, seed=4)
+        BatchPlan(tables, BatchConfig(batch_size=5), pairs=1000, seed=4)
 
 
 @given(st.integers(2, 500), st.integers(2, 16))
@@ -399,7 +412,7 @@ def test_an_empty_table_is_refused() -> None:
 def test_rows_that_cross_languages_are_in_cross_lingual_batches_alone() -> None:
     # 20 questions in two languages: 40 rows, 20 pairs each of de-en and en-de. 30 crossing rows,
     # of which 15 are de-en and 15 yo-en.
-    table = joined([parallel(20, "de en"), crossing(30, "de yo", "en")])
+    table = concatenate([parallel(20, "de en"), crossing(30, "de yo", "en")])
     plan = plan_of(table, 5, 0.5)
     counts: Counter[tuple[str, str, bool]] = Counter()
     for step in range(1500):
@@ -422,9 +435,9 @@ def test_rows_that_cross_languages_are_in_cross_lingual_batches_alone() -> None:
         ("yo", "en", True): 1.0,
     }
     assert counts.keys() == shares.keys()
-    found = [counts[key] for key in shares]
-    expected = [share * sum(found) / 3 for share in shares.values()]
-    assert stats.chisquare(found, expected).pvalue > 1e-3
+    drawn = [counts[key] for key in shares]
+    expected = [share * sum(drawn) / 3 for share in shares.values()]
+    assert stats.chisquare(drawn, expected).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("alpha", [0.3, 0.7])
@@ -432,7 +445,7 @@ def test_a_table_of_rows_that_cross_languages_gives_no_monolingual_batch_and_the
     alpha: float,
 ) -> None:
     tables = [parallel(60, "en", "a"), crossing(40, "de yo", "en", "b")]
-    plan = BatchPlan(tables, batch_size=5, mixing_ratio=alpha, pairs=5000, seed=4)
+    plan = BatchPlan(tables, BatchConfig(batch_size=5, mixing_ratio=alpha), pairs=5000, seed=4)
     from_first = 0
     for step in range(len(plan)):
         batch = plan[step]

@@ -22,7 +22,7 @@ def command(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     return int(ended.value.code or 0)
 
 
-def test_show_counts_what_would_be_trained_and_evaluated_on(
+def test_show_counts_training_and_evaluation_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = tmp_path / "trial.yaml"
@@ -45,7 +45,7 @@ def test_show_counts_each_data_set_of_a_mixture(
     mix = []
     for name in ("squad", "swim-ir"):
         declaration, languages = write(name, tmp_path / name)
-        prepare(declaration, tmp_path, languages=languages, source=tmp_path / name)
+        prepare(declaration, tmp_path, languages=languages, from_folder=tmp_path / name)
         mix.append({"table": {"path": str(tmp_path / f"{declaration.name}.parquet")}})
     config = settings(data={"train": {"mix": mix}, "report_on": [], "tune_on": None})
     (tmp_path / "trial.yaml").write_text(yaml.safe_dump(config))
@@ -63,7 +63,7 @@ def test_show_counts_each_data_set_of_a_mixture(
     ]
 
 
-def test_list_names_all_data_with_licence_source_and_remarks(
+def test_list_shows_all_data_sets_with_licence_source_and_remarks(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "500")
@@ -76,13 +76,13 @@ def test_list_names_all_data_with_licence_source_and_remarks(
     for name, declaration in DECLARED.items():
         assert declaration.licence in cells[name]
         assert " ".join(declaration.languages) in cells[name]
-        for part in declaration.parts:
-            assert f"{part.repository} {part.revision[:10]}" in printed
+        for source in declaration.sources:
+            assert f"{source.repository} {source.revision[:10]}" in printed
     assert "Its passages are English whatever the language of the question" in printed
     assert "mkqa: a question and the first of its short answers" in printed
 
 
-def test_prepare_makes_a_table_of_the_files_of_a_folder_and_says_where_it_is(
+def test_prepare_makes_a_table_of_the_files_in_a_folder_and_prints_its_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write("swim-ir", tmp_path / "raw")
@@ -100,12 +100,12 @@ def test_prepare_makes_a_table_of_the_files_of_a_folder_and_says_where_it_is(
     assert json.loads(manifest.read_text())["source"][0]["revision"] == "main"
 
 
-def test_prepare_fetches_what_is_not_there(
+def test_prepare_downloads_missing_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("no_proxy", "*")
     write("swim-ir", tmp_path / "raw")
-    root = f"/datasets/{SWIM_IR.parts[0].repository}/resolve/{SWIM_IR.parts[0].revision}"
+    root = f"/datasets/{SWIM_IR.sources[0].repository}/resolve/{SWIM_IR.sources[0].revision}"
     files = {f"{root}/{name}": body for name, body in contents(tmp_path / "raw").items()}
     with serving(files) as site:
         monkeypatch.setenv("HF_ENDPOINT", site.url)
@@ -122,7 +122,10 @@ def test_prepare_fetches_what_is_not_there(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["squad", "--out", "x"], "'squad': there are no such data; known are xquad-r, mlqa-r"),
+        (
+            ["squad", "--out", "x"],
+            "'squad' is not a known data set; choose one of xquad-r, mlq",
+        ),
         (["mkqa", "--out", "x", "--languages", "tlh"], "mkqa: not in tlh"),
         (["mkqa", "--out", "x", "--from", "nowhere"], "nowhere: there is no such folder"),
         (["xquad-r", "--out", "x", "--revision", "main"], "leave --revision out"),

@@ -10,7 +10,7 @@ from transformers import BertConfig, BertForQuestionAnswering
 from hybridir import names
 from hybridir.cli.main import main
 from hybridir.config.trial import EncoderConfig
-from hybridir.encoder.load import load_encoder
+from hybridir.encoder.load import load_bi_encoder
 from hybridir.encoder.save import save_encoder
 from hybridir.encoder.vocabulary import train_tokenizer
 from tests.hybridir.encoder.test_vocabulary import corpus
@@ -28,7 +28,9 @@ def encoder(tmp_path: Path) -> Path:
         }
     )
     tokenizer = train_tokenizer(corpus(), 400)
-    save_encoder(load_encoder(config, tokenizer, seed=1), tokenizer, config, tmp_path / "encoder")
+    save_encoder(
+        load_bi_encoder(config, tokenizer, seed=1), tokenizer, config, tmp_path / "encoder"
+    )
     return tmp_path / "encoder"
 
 
@@ -38,12 +40,12 @@ def data(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     for code, context in SENTENCES.items():
         middle = context.index(".") + 1
-        asked = [
+        questions = [
             {"id": key, "question": f"{code}?", "answers": [{"answer_start": start, "text": ""}]}
             for key, start in (("first", 0), ("second", middle + 1))
         ]
         breaks = [[0, middle], [middle + 1, len(context)]]
-        paragraph = {"context": context, "sentence_breaks": breaks, "qas": asked}
+        paragraph = {"context": context, "sentence_breaks": breaks, "qas": questions}
         content = {"data": [{"paragraphs": [paragraph]}]}
         (folder / f"{code}.json").write_text(json.dumps(content), "utf-8")
     return folder.parent
@@ -91,10 +93,10 @@ def test_every_setting_is_printed_and_written(
     assert len(pd.read_csv(out / "xquad-r" / "per_query.csv")) == len(table)
     csv = pd.read_csv(out / "xquad-r" / "settings.csv", keep_default_na=False)
     assert csv.to_dict("records") == content["settings"]
-    both = [row["map"] for row in content["settings"][2:4]]
-    means = table[table[names.SETTING] == names.CROSSLINGUAL]
-    assert content["macro"]["crosslingual"]["map"] == pytest.approx(sum(both) / 2)
-    assert means[names.AP].mean() == pytest.approx(sum(both) / 2)
+    crosslingual = [row["map"] for row in content["settings"][2:4]]
+    rows = table[table[names.SETTING] == names.CROSSLINGUAL]
+    assert content["macro"]["crosslingual"]["map"] == pytest.approx(sum(crosslingual) / 2)
+    assert rows[names.AP].mean() == pytest.approx(sum(crosslingual) / 2)
     assert {"rank_distance", "rank_distance_seen", "rank_correlation"} < content["bias"].keys()
 
     # The same command gives the same file.
@@ -103,7 +105,7 @@ def test_every_setting_is_printed_and_written(
     assert figures.read_bytes() == before
 
 
-def test_a_reader_answers_from_what_ranks_first(
+def test_a_reader_answers_from_first_passages(
     encoder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokenizer = train_tokenizer(corpus(), 400)
@@ -129,18 +131,18 @@ def test_a_reader_answers_from_what_ranks_first(
 def test_rankings_are_written_as_other_tools_read_them(
     encoder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for what in (encoder, "bm25"):
-        arguments: list[Any] = [what, "--benchmark", "xquad-r", "--data-root", data, "--depth", 1]
+    for model in (encoder, "bm25"):
+        arguments: list[Any] = [model, "--benchmark", "xquad-r", "--data-root", data, "--depth", 1]
         arguments += ["--trec", tmp_path / "trec", "--mteb", tmp_path / "mteb"]
         assert command(monkeypatch, *arguments, "--cache", tmp_path / "cache") == 0
         run = (tmp_path / "trec" / "run-all.txt").read_text().splitlines()
         assert [line.split()[3] for line in run] == ["1"] * 4
-        assert {line.split()[5] for line in run} == {Path(str(what)).name}
+        assert {line.split()[5] for line in run} == {Path(str(model)).name}
         predictions = json.loads((tmp_path / "mteb" / "xquad-r_predictions.json").read_text())
         assert list(predictions) == ["mteb_model_meta", "de", "en", "all"]
 
 
-def test_a_benchmark_in_a_folder_is_scored_as_well(
+def test_a_benchmark_in_a_folder_is_evaluated(
     encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "scifact"
@@ -175,7 +177,7 @@ def test_bm25_finds_the_sentence_that_has_the_words(
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"--benchmark": "xquad"}, "name='xquad'"),
         ({"--benchmark": "synthetic-test"}, "belongs to a training"),
@@ -195,14 +197,17 @@ def test_a_mistake_is_answered_with_a_message_and_code_2(
     data: Path,
     tmp_path: Path,
     changes: dict[str, str],
-    said: str,
+    message: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    given = {"--benchmark": "xquad-r", "--data-root": data, "--cache": tmp_path / "c", **changes}
-    given["--json"] = tmp_path / "figures.json"
-    assert command(monkeypatch, encoder, *(part for pair in given.items() for part in pair)) == 2
+    options = {"--benchmark": "xquad-r", "--data-root": data, "--cache": tmp_path / "c", **changes}
+    options["--json"] = tmp_path / "figures.json"
+    assert (
+        command(monkeypatch, encoder, *(word for option in options.items() for word in option))
+        == 2
+    )
     errors = capsys.readouterr().err
-    assert said in errors
+    assert message in errors
     assert "Traceback" not in errors
     assert not (tmp_path / "figures.json").exists()

@@ -11,9 +11,9 @@ def export(*arguments: object) -> None:
     app(["export", *map(str, arguments)], standalone_mode=False)
 
 
-def test_what_is_asked_for_is_checked_before_anything_is_written(tmp_path: Path) -> None:
+def test_arguments_are_checked_before_anything_is_written(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with pytest.raises(InputError, match="--private belongs to --push"):
+    with pytest.raises(InputError, match="--private needs --push"):
         export(tmp_path, "--out", out, "--private")
     with pytest.raises(InputError, match="expected OWNER/NAME"):
         export(tmp_path, "--out", out, "--push", "mine")

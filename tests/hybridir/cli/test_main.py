@@ -1,4 +1,5 @@
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def command(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     return int(ended.value.code or 0)
 
 
-def test_train_writes_a_result_and_an_encoder_and_prints_the_figures(
+def test_train_writes_a_result_and_an_encoder_and_prints_the_metrics(
     config: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -44,7 +45,7 @@ def test_train_writes_a_result_and_an_encoder_and_prints_the_figures(
     assert printed.splitlines()[-1] == f"results: {tmp_path / 'run'}"
     assert (tmp_path / "run" / ENCODER / "model.safetensors").is_file()
 
-    # The second call finds the result and repeats what the first one said.
+    # The second call reads the result and prints the same lines.
     assert command(monkeypatch, *arguments) == 0
     assert capsys.readouterr().out == printed
 
@@ -73,11 +74,17 @@ def test_a_wrong_command_line_ends_with_code_2(
     assert "Usage: hybridir" in capsys.readouterr().err
 
 
-def test_help_names_both_commands(
+def test_the_command_prints_its_version() -> None:
+    command_line = [sys.executable, "-m", "hybridir", "--version"]
+    printed = subprocess.run(command_line, capture_output=True, text=True, check=True).stdout
+    assert printed == "hybridir 0.2.0\n"
+
+
+def test_help_names_the_commands(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command(monkeypatch, "--help") == 0
     printed = capsys.readouterr().out
     assert "train" in printed
     assert "data" in printed
-    assert names.MIXING_RATIO not in printed  # settings are in the file alone
+    assert names.MIXING_RATIO not in printed  # settings are in the file only

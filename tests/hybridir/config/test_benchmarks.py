@@ -3,30 +3,30 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from hybridir.config.benchmarks import ReportConfig
+from hybridir.config.benchmarks import BenchmarkConfig
 from hybridir.config.trial import DataConfig
 
 
 def test_a_benchmark_in_a_folder_has_a_free_name_and_survives_json() -> None:
-    given = {"name": "scifact.v2", "folder": "beir/scifact", "language": "en"}
-    report = ReportConfig.model_validate(given)
+    settings = {"name": "scifact.v2", "folder": "beir/scifact", "language": "en"}
+    report = BenchmarkConfig.model_validate(settings)
     assert report.path(Path("data")) == Path("beir/scifact")
-    assert ReportConfig.model_validate_json(report.model_dump_json()) == report
+    assert BenchmarkConfig.model_validate_json(report.model_dump_json()) == report
 
 
-def test_benchmarks_that_ship_lie_in_the_data_root() -> None:
-    report = ReportConfig.model_validate({"name": "xquad-r"})
+def test_known_benchmarks_are_in_the_data_root() -> None:
+    report = BenchmarkConfig.model_validate({"name": "xquad-r"})
     assert report.path(Path("data")) == Path("data/xquad-r")
     assert report.path(None) is None
-    assert ReportConfig.model_validate({"name": "synthetic-test"}).path(Path("data")) is None
+    assert BenchmarkConfig.model_validate({"name": "synthetic-test"}).path(Path("data")) is None
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("settings", "message"),
     [
         ({"name": "miracl"}, "any other benchmark needs its folder"),
-        ({"name": "xquad-r", "folder": "x"}, "has a meaning of its own"),
-        ({"name": "dev", "folder": "x"}, "has a meaning of its own"),
+        ({"name": "xquad-r", "folder": "x"}, "is reserved"),
+        ({"name": "dev", "folder": "x"}, "is reserved"),
         ({"name": "a/b", "folder": "x"}, "should match pattern"),
         ({"name": "a", "folder": "x", "split": "../b"}, "should match pattern"),
         ({"name": "a", "folder": "x", "language": "xx"}, "unknown language xx"),
@@ -37,17 +37,17 @@ def test_benchmarks_that_ship_lie_in_the_data_root() -> None:
         ({"name": "xquad-r", "passage_text": "paragraph"}, "sentence"),
     ],
 )
-def test_what_does_not_fit_together_is_refused(given: dict[str, object], message: str) -> None:
+def test_a_contradictory_benchmark_is_refused(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        ReportConfig.model_validate(given)
+        BenchmarkConfig.model_validate(settings)
 
 
-def test_names_that_differ_in_case_alone_are_the_same_since_they_name_files() -> None:
+def test_names_that_differ_only_in_case_are_equal_since_they_name_files() -> None:
     reports = [{"name": name, "folder": name} for name in ("Miracl", "miracl")]
     with pytest.raises(ValidationError, match="a benchmark is named twice"):
         DataConfig.model_validate({"train": {"synthetic": {}}, "report_on": reports})
 
 
-def test_no_data_root_is_needed_for_a_folder_whatever_its_name() -> None:
+def test_a_benchmark_in_a_folder_needs_no_data_root() -> None:
     data = {"train": {"synthetic": {}}, "report_on": [{"name": "mine-r", "folder": "x"}]}
     assert DataConfig.model_validate(data).data_root is None

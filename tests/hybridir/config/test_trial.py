@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from hybridir.config.trial import TrialConfig, describe_problems
+from hybridir.config import TrialConfig, describe_problems
 from tests.support.tiny import settings
 
 
@@ -14,7 +14,7 @@ def message_for(content: object) -> str:
 
 
 def changed(path: str, value: object) -> dict[str, Any]:
-    """The tiny settings with one of them, named by a dotted path, set to a value."""
+    """The tiny settings with one setting, named by a dotted path, changed."""
     content = settings()
     target = content
     *parents, last = path.split(".")
@@ -92,14 +92,14 @@ SYNTHETIC = {"languages": 2, "entities": 30}
         ("data.tune_on", "test", "input should be 'dev'"),
     ],
 )  # fmt: skip
-def test_an_illegal_value_is_named_with_what_is_legal_on_one_line(
+def test_an_illegal_value_is_named_with_the_legal_values_on_one_line(
     path: str, value: object, message: str
 ) -> None:
-    found = message_for(changed(path, value))
-    assert message in found
-    assert found.startswith("trial.yaml: ")
-    assert "\n" not in found
-    assert "pydantic" not in found
+    text = message_for(changed(path, value))
+    assert message in text
+    assert text.startswith("trial.yaml: ")
+    assert "\n" not in text
+    assert "pydantic" not in text
 
 
 def test_the_tiny_settings_themselves_are_legal() -> None:
@@ -119,8 +119,8 @@ def test_several_mistakes_are_named_in_one_message_a_line_each() -> None:
     ]
 
 
-def test_mistakes_across_fields_are_named_beside_those_within_one() -> None:
-    found = message_for(
+def test_mistakes_across_fields_are_named_beside_mistakes_in_one_field() -> None:
+    text = message_for(
         {
             "data": {
                 "train": {"lareqa": {"name": "xquad-r"}},
@@ -130,20 +130,20 @@ def test_mistakes_across_fields_are_named_beside_those_within_one() -> None:
             "encoder": {},
         }
     )
-    assert "trial.yaml has 4 problems" in found
-    assert "xquad-r is both trained and reported on" in found
-    assert "data.dev_share=2" in found
-    assert "data.data_root: is needed: the folder that holds xquad-r" in found
-    assert "encoder: no weights given" in found
+    assert "trial.yaml has 4 problems" in text
+    assert "xquad-r is both trained and reported on" in text
+    assert "data.dev_share=2" in text
+    assert "data.data_root: is needed: the folder that holds xquad-r" in text
+    assert "encoder: no weights given" in text
 
 
-def test_data_sets_of_a_mixture_need_the_root_and_are_not_reported_on() -> None:
+def test_data_sets_of_a_mixture_need_the_data_root_and_may_not_be_reported_on() -> None:
     mix = [{"lareqa": {"name": "mlqa-r"}}, {"lareqa": {"name": "xquad-r"}}]
     content = changed("data.train", {"mix": mix})
     content["data"]["report_on"] = ["xquad-r"]
-    found = message_for(content)
-    assert "xquad-r is both trained and reported on" in found
-    assert "data.data_root: is needed: the folder that holds mlqa-r and xquad-r" in found
+    text = message_for(content)
+    assert "xquad-r is both trained and reported on" in text
+    assert "data.data_root: is needed: the folder that holds mlqa-r and xquad-r" in text
 
 
 def test_synthetic_test_needs_the_synthetic_corpus() -> None:
@@ -152,11 +152,11 @@ def test_synthetic_test_needs_the_synthetic_corpus() -> None:
 
 
 @pytest.mark.parametrize("content", [None, [], "text", 7])
-def test_what_is_no_mapping_is_refused(content: object) -> None:
+def test_content_that_is_no_mapping_is_refused(content: object) -> None:
     assert message_for(content).startswith("trial.yaml: ")
 
 
-def test_a_benchmark_may_be_given_by_its_name_alone() -> None:
+def test_a_benchmark_may_be_just_a_name() -> None:
     named = TrialConfig.model_validate(changed("data.report_on", ["synthetic-test"]))
     spelt = TrialConfig.model_validate(changed("data.report_on", [{"name": "synthetic-test"}]))
     assert named == spelt

@@ -10,6 +10,7 @@ from hybridir.data.pairs import Pairs
 from hybridir.errors import InputError
 from hybridir.evaluation.per_query import per_query_table
 from hybridir.evaluation.summary import summarise
+from hybridir.retrieval import rank_embeddings
 
 QUERIES = [("q2", "en", "Two?"), ("q1", "en", "One?"), ("q1", "de", "Eins?")]
 PASSAGES = [("p3", "en", "a"), ("p1", "de", "b"), ("p2", "en", "c"), ("p4", "de", "b")]
@@ -32,14 +33,14 @@ def test_queries_and_passages_are_sorted_by_language_in_their_order() -> None:
     assert benchmark.query_languages.tolist() == [0, 1, 1]
     assert benchmark.passage_ids == ["p1", "p4", "p3", "p2"]
     assert benchmark.passage_languages.tolist() == [0, 0, 1, 1]
-    assert benchmark.pools.tolist() == [0, 2, 4]
+    assert benchmark.pool_offsets.tolist() == [0, 2, 4]
     assert relevant_ids(benchmark) == [["p1", "p2"], ["p3"], ["p1", "p2"]]
 
 
 def test_language_may_have_passages_without_queries() -> None:
     benchmark = build_benchmark("tiny", QUERIES, [*PASSAGES, ("p5", "th", "d")], RELEVANT)
     assert benchmark.languages == ("de", "en", "th")
-    assert benchmark.pools.tolist() == [0, 2, 4, 5]
+    assert benchmark.pool_offsets.tolist() == [0, 2, 4, 5]
 
 
 def test_all_reasons_against_a_benchmark_are_in_one_message() -> None:
@@ -99,13 +100,13 @@ def test_pairs_become_a_pool_of_distinct_passages_with_translations_relevant(
     assert set(passages) == set(zip(codes, texts, strict=True))
     bounds = benchmark.relevant_offsets
     for query, key in enumerate(benchmark.question_ids):
-        found = {
+        relevant = {
             passages[index] for index in benchmark.relevant[bounds[query] : bounds[query + 1]]
         }
         expected = {
-            (code, text) for own, code, text in zip(ids, codes, texts, strict=True) if own == key
+            (code, text) for row, code, text in zip(ids, codes, texts, strict=True) if row == key
         }
-        assert found == expected
+        assert relevant == expected
 
 
 def test_questions_whose_passages_are_in_another_language_have_an_empty_pool_of_their_own() -> (
@@ -118,7 +119,7 @@ def test_questions_whose_passages_are_in_another_language_have_an_empty_pool_of_
     )
     benchmark = benchmark_from_pairs("dev", pairs)
     assert benchmark.languages == ("de", "en", "yo")
-    assert benchmark.pools.tolist() == [0, 0, 2, 2]
+    assert benchmark.pool_offsets.tolist() == [0, 0, 2, 2]
     assert list(benchmark.passages) == ["a.", "b."]
     assert (list(benchmark.question_ids), benchmark.relevant.tolist()) == (
         ["q0", "q2", "q1"],
@@ -126,7 +127,8 @@ def test_questions_whose_passages_are_in_another_language_have_an_empty_pool_of_
     )
     # Scores of a and b: q0 ranks a second, q2 b first, q1 a first.
     vectors = np.array([[0.1, 0.2], [0.3, 0.9], [0.5, 0.4]], dtype=np.float32).T.copy()
-    table = per_query_table(benchmark, np.eye(3, dtype=np.float32), vectors, {"en"})
+    ranks = rank_embeddings(benchmark, np.eye(3, dtype=np.float32), vectors)
+    table = per_query_table(benchmark, ranks, {"en"})
     rows = table[["setting", "query_language", "pool_language", "ap"]]
     assert list(rows.itertuples(index=False, name=None)) == [
         ("monolingual", "en", "en", 1.0),
@@ -136,6 +138,6 @@ def test_questions_whose_passages_are_in_another_language_have_an_empty_pool_of_
         ("multilingual", "en", "all", 1.0),
         ("multilingual", "yo", "all", 1.0),
     ]
-    found = summarise(table)
-    assert found["dev/map_crosslingual"] == (0.5 + 1) / 2
-    assert found["dev/map_multilingual"] == pytest.approx((0.5 + 1 + 1) / 3)
+    means = summarise(table)
+    assert means["dev/map_crosslingual"] == (0.5 + 1) / 2
+    assert means["dev/map_multilingual"] == pytest.approx((0.5 + 1 + 1) / 3)

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from hybridir.batches.plan import BatchKind, BatchPlan
-from hybridir.config.trial import DataConfig
-from hybridir.data.load import load_benchmarks, load_training, stamps
-from hybridir.data.pairs import Pairs, joined
+from hybridir.config.trial import BatchConfig, DataConfig
+from hybridir.data import load_benchmarks, load_training
+from hybridir.data.load import file_stamps
+from hybridir.data.pairs import Pairs, concatenate
 from hybridir.errors import InputError
 from tests.support.layouts import beir, hub
 
@@ -16,31 +17,31 @@ from tests.support.layouts import beir, hub
 def test_a_stamp_changes_with_the_content_of_a_file_and_not_without(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     file.write_text("one")
-    before = stamps([file])
-    assert stamps([file]) == before
+    before = file_stamps([file])
+    assert file_stamps([file]) == before
     file.write_text("four")
-    assert stamps([file]) != before
+    assert file_stamps([file]) != before
 
 
 def test_a_stamp_changes_when_the_same_length_is_written_later(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     file.write_text("one")
-    before = stamps([file])
+    before = file_stamps([file])
     file.write_text("two")
     os.utime(file, ns=(before[0][1] + 1, before[0][1] + 1))
-    assert stamps([file]) != before
+    assert file_stamps([file]) != before
 
 
 def test_a_folder_is_stamped_by_all_files_below_it(tmp_path: Path) -> None:
     (tmp_path / "inner").mkdir()
     (tmp_path / "b.json").write_text("b")
     (tmp_path / "inner" / "a.json").write_text("a")
-    names = [Path(name).name for name, _, _ in stamps([tmp_path])]
+    names = [Path(name).name for name, _, _ in file_stamps([tmp_path])]
     assert names == ["b.json", "a.json"]
 
 
-def test_what_is_not_there_has_no_stamp(tmp_path: Path) -> None:
-    assert stamps([tmp_path / "absent"]) == ()
+def test_a_missing_file_has_no_stamp(tmp_path: Path) -> None:
+    assert file_stamps([tmp_path / "absent"]) == ()
 
 
 def write_table(
@@ -85,8 +86,8 @@ def write_benchmark(root: Path, name: str, question_id: str) -> Path:
     return root
 
 
-def config(train: dict[str, Any], **more: Any) -> DataConfig:
-    return DataConfig.model_validate({"train": train, **more})
+def config(train: dict[str, Any], **options: Any) -> DataConfig:
+    return DataConfig.model_validate({"train": train, **options})
 
 
 def rows(pairs: Pairs) -> set[tuple[str, str]]:
@@ -94,9 +95,11 @@ def rows(pairs: Pairs) -> set[tuple[str, str]]:
 
 
 def test_synthetic_corpus_brings_its_own_dev_and_test() -> None:
-    given = config({"synthetic": {"languages": 2, "entities": 30}}, report_on=["synthetic-test"])
-    data = load_training(given)
-    (test,) = load_benchmarks(given)
+    settings = config(
+        {"synthetic": {"languages": 2, "entities": 30}}, report_on=["synthetic-test"]
+    )
+    data = load_training(settings)
+    (test,) = load_benchmarks(settings)
     assert len(data.pairs) == 30 * 4 * 2
     assert data.dev is not None
     assert (data.dev.name, test.name) == ("dev", "synthetic-test")
@@ -105,10 +108,10 @@ def test_synthetic_corpus_brings_its_own_dev_and_test() -> None:
 
 
 def test_other_sources_are_split_so_that_no_passage_group_is_on_both_sides(tmp_path: Path) -> None:
-    given = config({"table": {"path": write_table(tmp_path)}}, dev_share=0.25)
-    data = load_training(given)
+    settings = config({"table": {"path": write_table(tmp_path)}}, dev_share=0.25)
+    data = load_training(settings)
     assert data.dev is not None
-    everything = load_training(given.model_copy(update={"tune_on": None})).pairs
+    everything = load_training(settings.model_copy(update={"tune_on": None})).pairs
     group = dict(zip(everything.question_id, everything.passage_group, strict=True))
     held_out = {group[key] for key in data.dev.question_ids}
     assert len(held_out) == 5  # a quarter of 20 groups
@@ -124,7 +127,7 @@ def test_other_sources_are_split_so_that_no_passage_group_is_on_both_sides(tmp_p
 
 def test_split_is_the_same_whenever_it_is_made(tmp_path: Path) -> None:
     data = []
-    for name in ("first", "second"):  # what is loaded from one path is kept
+    for name in ("first", "second"):  # data of one path are cached
         (tmp_path / name).mkdir()
         table = {"table": {"path": write_table(tmp_path / name)}}
         data.append(load_training(config(table, dev_share=0.25)))
@@ -135,45 +138,45 @@ def test_split_is_the_same_whenever_it_is_made(tmp_path: Path) -> None:
     assert first.dev.digest == second.dev.digest
 
 
-def test_what_was_loaded_is_kept_until_its_file_changes(tmp_path: Path) -> None:
-    given = config({"table": {"path": write_table(tmp_path, questions=40)}}, tune_on=None)
-    first = load_training(given)
-    assert load_training(given) is first
+def test_training_data_are_cached_until_a_file_changes(tmp_path: Path) -> None:
+    settings = config({"table": {"path": write_table(tmp_path, questions=40)}}, tune_on=None)
+    first = load_training(settings)
+    assert load_training(settings) is first
     write_table(tmp_path, questions=36)
-    assert len(load_training(given).pairs) == 36 + 18
+    assert len(load_training(settings).pairs) == 36 + 18
 
 
-def test_benchmarks_are_kept_until_a_file_changes(tmp_path: Path) -> None:
+def test_benchmarks_are_cached_until_a_file_changes(tmp_path: Path) -> None:
     root = write_benchmark(tmp_path, "xquad-r", "q1")
-    given = config(
+    settings = config(
         {"synthetic": {"languages": 2, "entities": 30}}, report_on=["xquad-r"], data_root=root
     )
-    first = load_benchmarks(given)
-    assert load_benchmarks(given) is first
+    first = load_benchmarks(settings)
+    assert load_benchmarks(settings) is first
     file = root / "xquad-r" / "en.json"
     file.write_text(file.read_text().replace("q1", "q22"))
-    assert load_benchmarks(given)[0].question_ids == ["q22"]
+    assert load_benchmarks(settings)[0].question_ids == ["q22"]
 
 
 def test_another_split_seed_holds_out_other_groups(tmp_path: Path) -> None:
-    given = config({"table": {"path": write_table(tmp_path)}}, dev_share=0.25)
-    assert load_training(given, 0).pairs.digest != load_training(given, 1).pairs.digest
+    settings = config({"table": {"path": write_table(tmp_path)}}, dev_share=0.25)
+    assert load_training(settings, 0).pairs.digest != load_training(settings, 1).pairs.digest
 
 
 def test_parts_are_of_what_is_trained_on_and_share_one_development_set(tmp_path: Path) -> None:
     train = {"table": {"path": write_table(tmp_path)}}
     whole = load_training(config(train, dev_share=0.25))
-    given = [
+    settings = [
         config(train, dev_share=0.25, data_part={"number": number, "of": 3}) for number in range(3)
     ]
-    parts = [load_training(one) for one in given]
-    assert set().union(*(rows(part.pairs) for part in parts)) == rows(whole.pairs)
-    assert sum(len(part.pairs) for part in parts) == len(whole.pairs)
-    assert all(part.dev is whole.dev for part in parts), "loaded once for all"
-    groups = [set(part.pairs.passage_group) for part in parts]
+    parts = [load_training(part_settings) for part_settings in settings]
+    assert set().union(*(rows(data.pairs) for data in parts)) == rows(whole.pairs)
+    assert sum(len(data.pairs) for data in parts) == len(whole.pairs)
+    assert all(data.dev is whole.dev for data in parts), "loaded once for all"
+    groups = [set(data.pairs.passage_group) for data in parts]
     assert sum(map(len, groups)) == len(set().union(*groups))
-    assert load_training(given[2]) is parts[2]
-    assert load_training(given[0]).pairs.digest == parts[0].pairs.digest
+    assert load_training(settings[2]) is parts[2]
+    assert load_training(settings[0]).pairs.digest == parts[0].pairs.digest
 
 
 def test_each_data_set_of_a_mixture_is_dealt_out_by_itself(tmp_path: Path) -> None:
@@ -215,50 +218,50 @@ def test_pain_22_benchmark_that_shares_question_ids_with_training_is_refused(
 ) -> None:
     write_benchmark(tmp_path, "xquad-r", "q7")
     train = {"table": {"path": write_table(tmp_path)}}
-    given = config(train, report_on=["xquad-r"], data_root=tmp_path)
+    settings = config(train, report_on=["xquad-r"], data_root=tmp_path)
     with pytest.raises(InputError, match=r"xquad-r: 1 of 1 question ids \(same id\), e\.g\. 'q7'"):
-        load_training(given)
-    allowed = load_training(given.model_copy(update={"allow_contamination": True}))
-    assert [(overlap.what, overlap.count) for overlap in allowed.overlaps] == [("question ids", 1)]
+        load_training(settings)
+    allowed = load_training(settings.model_copy(update={"allow_contamination": True}))
+    assert [(overlap.kind, overlap.count) for overlap in allowed.overlaps] == [("question ids", 1)]
 
 
 def test_benchmarks_come_in_the_order_of_the_configuration(tmp_path: Path) -> None:
     write_benchmark(tmp_path, "xquad-r", "x")
     write_benchmark(tmp_path, "mlqa-r", "m")
     train = {"table": {"path": write_table(tmp_path)}}
-    given = config(train, report_on=["xquad-r", "mlqa-r"], data_root=tmp_path)
-    assert [benchmark.name for benchmark in load_benchmarks(given)] == ["xquad-r", "mlqa-r"]
+    settings = config(train, report_on=["xquad-r", "mlqa-r"], data_root=tmp_path)
+    assert [benchmark.name for benchmark in load_benchmarks(settings)] == ["xquad-r", "mlqa-r"]
 
 
 def test_reported_languages_of_the_synthetic_corpus_can_be_chosen() -> None:
     report = [{"name": "synthetic-test", "languages": ["qc", "qa"]}]
-    given = config({"synthetic": {"languages": 3, "entities": 30}}, report_on=report)
-    (some,) = load_benchmarks(given)
+    settings = config({"synthetic": {"languages": 3, "entities": 30}}, report_on=report)
+    (some,) = load_benchmarks(settings)
     (every,) = load_benchmarks(
-        given.model_copy(
-            update={"report_on": (given.report_on[0].model_copy(update={"languages": None}),)}
+        settings.model_copy(
+            update={"report_on": (settings.report_on[0].model_copy(update={"languages": None}),)}
         )
     )
     assert some.languages == ("qa", "qc")
-    kept = [passage for passage in every.passage_ids if not passage.startswith("qb")]
-    assert list(some.passage_ids) == kept
+    without_qb = [passage for passage in every.passage_ids if not passage.startswith("qb")]
+    assert list(some.passage_ids) == without_qb
     assert len(some.queries) == 480
     assert len(some.relevant) == 480 * 2
 
 
 def test_reported_language_that_the_corpus_lacks_is_refused() -> None:
     report = [{"name": "synthetic-test", "languages": ["qa", "qe"]}]
-    given = config({"synthetic": {"languages": 2, "entities": 30}}, report_on=report)
+    settings = config({"synthetic": {"languages": 2, "entities": 30}}, report_on=report)
     with pytest.raises(InputError, match="no qe; languages that are there: qa qb"):
-        load_benchmarks(given)
+        load_benchmarks(settings)
 
 
 def test_mlqa_r_is_trained_on_and_xquad_r_reported_on(data_root: Path) -> None:
     train = {"lareqa": {"name": "mlqa-r", "languages": ["en", "de"]}, "questions": "shared"}
     report = [{"name": "xquad-r", "languages": ["de", "tr"]}]
-    given = config(train, tune_on=None, report_on=report, data_root=data_root)
-    data = load_training(given)
-    (xquad,) = load_benchmarks(given)
+    settings = config(train, tune_on=None, report_on=report, data_root=data_root)
+    data = load_training(settings)
+    (xquad,) = load_benchmarks(settings)
     # All 512 German questions of MLQA-R are there in English as well.
     assert len(data.pairs) == 2 * 512
     assert data.seen_languages == ("de", "en")
@@ -273,7 +276,7 @@ def test_a_mixture_keeps_its_tables_apart_and_holds_out_groups_of_each(tmp_path:
     assert len(set(large.passage_group)) == 20 - 4
     assert len(set(small.passage_group)) == 10 - 2
     assert len(small) == 20 - 2 * 2
-    assert data.pairs.digest == joined([large, small]).digest
+    assert data.pairs.digest == concatenate([large, small]).digest
     assert data.seen_languages == ("de", "en")
     assert data.dev is not None
     held_out = set(data.dev.question_ids)
@@ -285,7 +288,7 @@ def test_a_mixture_keeps_its_tables_apart_and_holds_out_groups_of_each(tmp_path:
 
 def test_batches_of_a_mixture_have_rows_of_the_joined_table(tmp_path: Path) -> None:
     data = load_training(config({"mix": write_mixture(tmp_path)}, tune_on=None))
-    plan = BatchPlan(data.tables, batch_size=6, mixing_ratio=0.5, pairs=600, seed=1)
+    plan = BatchPlan(data.tables, BatchConfig(batch_size=6), pairs=600, seed=1)
     for step in range(len(plan)):
         batch = plan[step]
         for question, passage in zip(batch.questions, batch.passages, strict=True):
@@ -296,26 +299,26 @@ def test_batches_of_a_mixture_have_rows_of_the_joined_table(tmp_path: Path) -> N
 
 
 def test_a_changed_table_of_a_mixture_is_read_anew(tmp_path: Path) -> None:
-    given = config({"mix": write_mixture(tmp_path)}, tune_on=None)
-    first = load_training(given)
-    assert load_training(given) is first
+    settings = config({"mix": write_mixture(tmp_path)}, tune_on=None)
+    first = load_training(settings)
+    assert load_training(settings) is first
     write_table(tmp_path / "small", 10, ("en",))
-    assert len(load_training(given).tables[1]) == 10
+    assert len(load_training(settings).tables[1]) == 10
 
 
 def test_shared_questions_name_the_data_set_of_a_mixture_that_has_none(tmp_path: Path) -> None:
-    given = config({"mix": write_mixture(tmp_path), "questions": "shared"})
+    settings = config({"mix": write_mixture(tmp_path), "questions": "shared"})
     with pytest.raises(InputError, match=r"in two languages \(data set 2 of the mixture\)"):
-        load_training(given)
+        load_training(settings)
 
 
 def test_a_benchmark_that_shares_ids_with_one_data_set_of_a_mixture_is_refused(
     tmp_path: Path,
 ) -> None:
     write_benchmark(tmp_path, "xquad-r", "q7")
-    given = config({"mix": write_mixture(tmp_path)}, report_on=["xquad-r"], data_root=tmp_path)
+    settings = config({"mix": write_mixture(tmp_path)}, report_on=["xquad-r"], data_root=tmp_path)
     with pytest.raises(InputError, match=r"xquad-r: 1 of 1 question ids \(same id\), e\.g\. 'q7'"):
-        load_training(given)
+        load_training(settings)
 
 
 def test_mlqa_r_can_be_mixed_with_a_table(data_root: Path, tmp_path: Path) -> None:
@@ -325,9 +328,9 @@ def test_mlqa_r_can_be_mixed_with_a_table(data_root: Path, tmp_path: Path) -> No
 
 
 def test_missing_data_root_folder_is_reported(tmp_path: Path) -> None:
-    given = config({"lareqa": {"name": "mlqa-r"}}, data_root=tmp_path / "nowhere")
+    settings = config({"lareqa": {"name": "mlqa-r"}}, data_root=tmp_path / "nowhere")
     with pytest.raises(InputError, match="nowhere/mlqa-r: there is no such folder"):
-        load_training(given)
+        load_training(settings)
 
 
 def test_benchmarks_in_folders_are_reported_on_beside_the_others(tmp_path: Path) -> None:
@@ -336,16 +339,16 @@ def test_benchmarks_in_folders_are_reported_on_beside_the_others(tmp_path: Path)
         {"name": "synthetic-test"},
         {"name": "miracl", "folder": hub(tmp_path / "hub", ["sw", "yo"]), "split": "dev"},
     ]
-    given = config({"synthetic": {"languages": 2, "entities": 30}}, report_on=report)
-    scifact, _, miracl = load_benchmarks(given)
+    settings = config({"synthetic": {"languages": 2, "entities": 30}}, report_on=report)
+    scifact, _, miracl = load_benchmarks(settings)
     assert (scifact.name, scifact.languages) == ("scifact", ("en",))
     assert (miracl.name, miracl.languages) == ("miracl", ("sw", "yo"))
-    assert load_training(given).overlaps == ()
-    kept = load_benchmarks(given)
+    assert load_training(settings).overlaps == ()
+    before = load_benchmarks(settings)
     path = tmp_path / "beir" / "queries.jsonl"
     path.write_text(path.read_text().replace("Which river?", "Which stream?"))
-    assert "Which stream?" not in kept[0].queries
-    assert "Which stream?" in load_benchmarks(given)[0].queries
+    assert "Which stream?" not in before[0].queries
+    assert "Which stream?" in load_benchmarks(settings)[0].queries
 
 
 def test_a_folder_that_shares_questions_with_training_is_refused(tmp_path: Path) -> None:
@@ -353,6 +356,6 @@ def test_a_folder_that_shares_questions_with_training_is_refused(tmp_path: Path)
     table = tmp_path / "table.jsonl"
     table.write_text(json.dumps({"question_id": "t", **row}) + "\n")
     report = [{"name": "scifact", "folder": beir(tmp_path / "beir"), "language": "en"}]
-    given = config({"table": {"path": table}}, tune_on=None, report_on=report)
+    settings = config({"table": {"path": table}}, tune_on=None, report_on=report)
     with pytest.raises(InputError, match=r"scifact: 1 of 2 questions \(same words\)"):
-        load_training(given)
+        load_training(settings)

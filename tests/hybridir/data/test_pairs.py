@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hybridir.data.pairs import (
     COLUMNS,
     Pairs,
-    joined,
-    part_of_groups,
+    concatenate,
     row_problems,
+    select_data_part,
     shared_questions,
     split_by_group,
 )
@@ -52,35 +52,35 @@ def test_split_has_no_group_on_both_sides_and_loses_no_row(
     assert len(set(dev.passage_group)) == round(share * groups)
     assert sorted(as_rows(train) + as_rows(dev)) == sorted(as_rows(pairs))
     order = {row: index for index, row in enumerate(as_rows(pairs))}
-    for part in (train, dev):
-        positions = [order[row] for row in as_rows(part)]
+    for table_of_split in (train, dev):
+        positions = [order[row] for row in as_rows(table_of_split)]
         assert positions == sorted(positions)
 
 
 @given(pairs=tables, of=st.integers(2, 5), seed=st.integers(0, 2**32))
-def test_parts_have_no_group_in_common_are_of_a_size_and_lose_no_row(
+def test_parts_share_no_group_differ_by_one_group_at_most_and_lose_no_row(
     pairs: Pairs, of: int, seed: int
 ) -> None:
     groups = set(pairs.passage_group)
     assume(len(groups) >= of)
-    parts = [part_of_groups(pairs, number, of, seed) for number in range(of)]
-    dealt = [group for part in parts for group in set(part.passage_group)]
-    assert sorted(dealt) == sorted(groups)
-    sizes = [len(set(part.passage_group)) for part in parts]
+    parts = [select_data_part(pairs, number, of, seed) for number in range(of)]
+    groups_of_parts = [set(pairs.passage_group) for pairs in parts]
+    assert sorted(group for dealt in groups_of_parts for group in dealt) == sorted(groups)
+    sizes = list(map(len, groups_of_parts))
     assert max(sizes) - min(sizes) <= 1
-    assert sorted(row for part in parts for row in as_rows(part)) == sorted(as_rows(pairs))
+    assert sorted(row for table in parts for row in as_rows(table)) == sorted(as_rows(pairs))
 
 
 def test_another_seed_deals_groups_into_other_parts() -> None:
     pairs = table(*((f"q{number}", f"g{number}", "en") for number in range(20)))
-    found = {tuple(part_of_groups(pairs, 0, 2, seed).passage_group) for seed in range(5)}
-    assert len(found) == 5
+    dealt = {tuple(select_data_part(pairs, 0, 2, seed).passage_group) for seed in range(5)}
+    assert len(dealt) == 5
 
 
 def test_more_parts_than_groups_are_refused() -> None:
     pairs = table(("q1", "g1", "en"), ("q2", "g2", "en"))
     with pytest.raises(InputError, match="there are 2 passage groups; choose at most 2 parts"):
-        part_of_groups(pairs, 0, 3, seed=0)
+        select_data_part(pairs, 0, 3, seed=0)
 
 
 @given(pairs=tables, seed=st.integers(0, 2**32), data=st.data())
@@ -90,7 +90,7 @@ def test_split_does_not_depend_on_the_order_of_the_rows(
     groups = len(set(pairs.passage_group))
     assume(groups > 1 and 0 < round(0.5 * groups) < groups)
     shuffled = pairs.select(data.draw(st.permutations(range(len(pairs)))))
-    first, second = (split_by_group(given, 0.5, seed)[1] for given in (pairs, shuffled))
+    first, second = (split_by_group(order, 0.5, seed)[1] for order in (pairs, shuffled))
     assert set(first.passage_group) == set(second.passage_group)
 
 
@@ -118,24 +118,24 @@ def test_languages_are_sorted_and_choose_rows() -> None:
     assert list(pairs.in_languages(["es"]).question_id) == ["a", "b"]
 
 
-def test_selected_rows_come_in_the_order_given() -> None:
+def test_selected_rows_come_in_the_order_of_the_selection() -> None:
     pairs = table(("a", "a", "en"), ("b", "b", "en"), ("c", "c", "en"))
     assert list(pairs.select(np.array([2, 0])).question_id) == ["c", "a"]
 
 
-def test_joined_tables_follow_each_other_and_their_ids_and_groups_stay_apart() -> None:
+def test_concatenated_tables_follow_each_other_and_share_no_id_or_group() -> None:
     first, second = table(("a", "g", "en"), ("b", "g", "de")), table(("a", "g", "en"))
-    both = joined([first, second])
+    both = concatenate([first, second])
     assert list(both.question_id) == ["1/a", "1/b", "2/a"]
     assert list(both.passage_group) == ["1/g", "1/g", "2/g"]
     for column in ("language", "question", "passage"):
         assert getattr(both, column) == [*getattr(first, column), *getattr(second, column)]
-    assert list(joined([first, second], apart=False).question_id) == ["a", "b", "a"]
+    assert list(concatenate([first, second], number_ids=False).question_id) == ["a", "b", "a"]
 
 
-def test_a_single_table_joined_is_itself() -> None:
+def test_a_single_table_concatenated_is_itself() -> None:
     pairs = table(("a", "g", "en"))
-    assert joined([pairs]) is pairs
+    assert concatenate([pairs]) is pairs
 
 
 def test_digest_is_sha_256_over_lengths_and_texts() -> None:
@@ -174,7 +174,7 @@ def crossing(*rows: tuple[str, str, str]) -> Pairs:
     return Pairs(ids, ids, codes, ["?"] * len(ids), ["."] * len(ids), passages)
 
 
-def test_a_column_of_passage_languages_that_says_nothing_new_is_no_difference() -> None:
+def test_passage_languages_equal_to_the_languages_make_no_difference() -> None:
     plain = table(("a", "g", "en"), ("b", "h", "de"))
     repeated = replace(plain, passage_language=["en", "de"])
     assert repeated == plain
@@ -199,8 +199,8 @@ def test_languages_are_those_of_questions_and_passages_and_both_choose_rows() ->
     assert (list(chosen.question_id), chosen.columns) == (["b"], COLUMNS)
 
 
-def test_tables_with_and_without_passage_languages_can_be_joined() -> None:
-    both = joined([table(("a", "g", "de")), crossing(("a", "yo", "en"))])
+def test_tables_with_and_without_passage_languages_can_be_concatenated() -> None:
+    both = concatenate([table(("a", "g", "de")), crossing(("a", "yo", "en"))])
     assert list(both.language) == ["de", "yo"]
     assert list(both.passage_languages) == ["de", "en"]
 

@@ -24,8 +24,8 @@ def load(source: Path, dropout: float = 0.0, pooling: Pooling = "mean") -> PreTr
 
 
 def same_weights(first: nn.Module, second: nn.Module) -> bool:
-    other = second.state_dict()
-    return all(torch.equal(weight, other[name]) for name, weight in first.state_dict().items())
+    weights = second.state_dict()
+    return all(torch.equal(weight, weights[name]) for name, weight in first.state_dict().items())
 
 
 def test_new_weights_are_decided_by_their_seed_alone() -> None:
@@ -44,7 +44,7 @@ def test_the_dropout_given_replaces_every_dropout_of_the_model(name: str, tmp_pa
 
     def spread(dropout: float) -> float:
         """How far training-time vectors lie from those without any dropout."""
-        encoder = BiEncoder(load(tmp_path, dropout), "mean", pad_token=0)
+        encoder = BiEncoder.wrap(load(tmp_path, dropout), "mean", pad_token=0)
         with torch.no_grad():
             still = embed(encoder.eval(), pack(texts(8)))
             return float((embed(encoder.train(), pack(texts(8))) - still).abs().max())

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 from hybridir.config.trial import EncoderConfig
 from hybridir.encoder.backbone import Pooling, load_backbone
 from hybridir.encoder.bi_encoder import BiEncoder
-from hybridir.encoder.load import load_encoder, load_tokenizer
+from hybridir.encoder.load import load_bi_encoder, load_tokenizer
 from hybridir.encoder.save import save_encoder
 from hybridir.encoder.token_table import prepare_tokens
 from hybridir.encoder.vocabulary import train_tokenizer
@@ -21,7 +21,7 @@ QUERIES, PASSAGES = corpus()[:12], corpus()[-12:]
 
 
 def configuration(pooling: Pooling, **changes: object) -> EncoderConfig:
-    given = {
+    settings = {
         "from_scratch": {"layers": 1, "hidden_size": 32, "intermediate_size": 64},
         "query_prefix": "query: ",
         "passage_prefix": "passage: ",
@@ -29,7 +29,7 @@ def configuration(pooling: Pooling, **changes: object) -> EncoderConfig:
         "passage_length": 64,
         **changes,
     }
-    return EncoderConfig.model_validate({"pooling": pooling, **given})
+    return EncoderConfig.model_validate({"pooling": pooling, **settings})
 
 
 def saved(
@@ -37,7 +37,7 @@ def saved(
 ) -> tuple[BiEncoder, PreTrainedTokenizerFast, NDArray[np.float32], NDArray[np.float32]]:
     """Save a new encoder; return it with its embeddings of queries and passages."""
     tokenizer = train_tokenizer(corpus(), 400)
-    encoder = load_encoder(config, tokenizer, seed=3).eval()
+    encoder = load_bi_encoder(config, tokenizer, seed=3).eval()
     with torch.no_grad():  # new weights hardly tell texts apart
         for weight in encoder.parameters():
             weight.mul_(5)
@@ -74,19 +74,19 @@ def test_sentence_transformers_gives_the_same_vectors(tmp_path: Path, pooling: P
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "pooler"])
-def test_a_saved_encoder_is_an_encoder_path_again(tmp_path: Path, pooling: Pooling) -> None:
+def test_a_saved_encoder_can_be_loaded_as_encoder_path(tmp_path: Path, pooling: Pooling) -> None:
     encoder, tokenizer, _, _ = saved(tmp_path / "encoder", configuration(pooling))
     config = EncoderConfig(path=tmp_path / "encoder", pooling=pooling, query_length=64,
                            passage_length=64)  # fmt: skip
     again = load_tokenizer(config, [], "unused", tmp_path)
     assert again(QUERIES)["input_ids"] == tokenizer(QUERIES)["input_ids"]
-    loaded = load_encoder(config, again, seed=0)
+    loaded = load_bi_encoder(config, again, seed=0)
     assert loaded.pad_token == encoder.pad_token
     weights = loaded.state_dict()
     assert all(torch.equal(weights[name], old) for name, old in encoder.state_dict().items())
 
 
-def test_a_saved_encoder_says_what_it_is(tmp_path: Path) -> None:
+def test_a_saved_encoder_describes_itself(tmp_path: Path) -> None:
     folder = tmp_path / "encoder"
     saved(folder, configuration("cls"))
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}

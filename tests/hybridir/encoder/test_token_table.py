@@ -54,17 +54,17 @@ def test_a_second_call_opens_the_file_and_does_not_write_it_again(tmp_path: Path
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
-def test_a_digest_that_is_given_names_the_texts(tmp_path: Path) -> None:
+def test_a_passed_digest_stands_for_the_texts(tmp_path: Path) -> None:
     tokenizer = tokenizer_of()
 
     def under(digest: str) -> TokenTable:
         options = {"prefix": "", "max_length": 16, "cache": tmp_path, "digest": digest}
         return prepare_tokens(TEXTS, tokenizer, **options)  # type: ignore[arg-type]
 
-    first, again, other = under("one"), under("one"), under("two")
+    first, again, renamed = under("one"), under("one"), under("two")
     assert len(folders(tmp_path)) == 2
     assert np.array_equal(first.tokens, again.tokens)
-    assert np.array_equal(first.tokens, other.tokens)
+    assert np.array_equal(first.tokens, renamed.tokens)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_an_earlier_truncation_of_the_tokenizer_changes_nothing(tmp_path: Path) 
         {"texts": [TEXTS[0] + TEXTS[1], "", *TEXTS[2:]]},
     ],
 )
-def test_everything_that_decides_the_result_has_a_folder_of_its_own(
+def test_each_input_that_decides_the_result_changes_the_folder(
     tmp_path: Path, change: dict[str, object]
 ) -> None:
     prepare(tmp_path)

@@ -53,47 +53,51 @@ def test_mlqa_counts_words_by_the_rules_of_the_language(
 
 
 @given(WORDS, WORDS)
-def test_f1_is_that_of_precision_and_recall_of_bags(found: list[str], expected: list[str]) -> None:
-    same = (Counter(found) & Counter(expected)).total()
+def test_f1_is_that_of_precision_and_recall_of_bags(
+    candidate: list[str], reference: list[str]
+) -> None:
+    common = (Counter(candidate) & Counter(reference)).total()
     f1 = 0.0
-    if same:
-        precision, recall = same / len(found), same / len(expected)
+    if common:
+        precision, recall = common / len(candidate), common / len(reference)
         f1 = 2 * precision * recall / (precision + recall)
-    assert token_f1(found, expected) == pytest.approx(f1)
+    assert token_f1(candidate, reference) == pytest.approx(f1)
 
 
 @given(st.lists(WORDS, min_size=1, max_size=5), st.data())
 def test_the_table_finds_the_best_of_several(texts: list[list[str]], data: st.DataObject) -> None:
     passage = st.integers(0, len(texts) - 1)
     groups = data.draw(st.lists(st.tuples(passage, st.lists(passage, max_size=4)), max_size=5))
-    relevant = [other for _, others in groups for other in others]
     best = word_table(texts).best_f1(
-        np.array([found for found, _ in groups], dtype=np.int32),
-        np.array(relevant, dtype=np.int64),
-        np.cumsum([0, *(len(others) for _, others in groups)]),
+        np.array([first for first, _ in groups], dtype=np.int32),
+        np.array([passage for _, relevant in groups for passage in relevant], dtype=np.int64),
+        np.cumsum([0, *(len(relevant) for _, relevant in groups)]),
     )
     expected = [
-        max((token_f1(texts[found], texts[other]) for other in others), default=0.0)
-        for found, others in groups
+        max((token_f1(texts[first], texts[passage]) for passage in relevant), default=0.0)
+        for first, relevant in groups
     ]
     assert best.tolist() == pytest.approx(expected)
 
 
-def test_of_a_large_benchmark_only_the_passages_that_are_asked_for_are_split(
+def test_of_a_large_benchmark_only_needed_passages_are_split(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     passages = [("a", "de", "Der Hund"), ("b", "en", "the dog"), ("c", "en", "a cat, the dog")]
     benchmark = build_benchmark("b", [("q", "en", "?")], passages, {"q": {"c"}})
-    found, expected, offsets = np.array([1], np.int32), np.array([2]), np.array([0, 1])
+    first, relevant, offsets = np.array([1], np.int32), np.array([2]), np.array([0, 1])
 
     def f1() -> tuple[int, dict[str, list[float]]]:
-        tables, left, right = words_of(benchmark, found, expected)
-        values = {name: each.best_f1(left, right, offsets) for name, each in tables.items()}
-        return len(tables[names.ANSWER_F1].offsets) - 1, {k: v.tolist() for k, v in values.items()}
+        tables, first_G, relevant_R = words_of(benchmark, first, relevant)
+        values = {
+            name: table.best_f1(first_G, relevant_R, offsets).tolist()
+            for name, table in tables.items()
+        }
+        return len(tables[names.ANSWER_F1].offsets) - 1, values
 
-    all_split, same = f1()
-    monkeypatch.setattr(answer_f1, "_KEPT", 2)
-    some_split, value = f1()
-    assert (all_split, some_split) == (3, 2)
+    n_all, of_small = f1()
+    monkeypatch.setattr(answer_f1, "_CACHED_PASSAGES", 2)
+    n_needed, of_large = f1()
+    assert (n_all, n_needed) == (3, 2)
     # "dog" of one and "cat dog" of two words: 2 * 1 / (1 + 2)
-    assert value == same == {names.ANSWER_F1: [2 / 3], names.ANSWER_F1_SQUAD: [2 / 3]}
+    assert of_large == of_small == {names.ANSWER_F1: [2 / 3], names.ANSWER_F1_SQUAD: [2 / 3]}

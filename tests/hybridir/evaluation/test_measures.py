@@ -63,7 +63,7 @@ def log2(x: float) -> float:
             dict.fromkeys(names.RANK_MEASURES, 1.0)
             | {names.RECALL_AT_1: 1 / 11, names.RECALL_AT_10: 10 / 11},
         ),
-        # Found too late for every cut-off.
+        # Below every cut-off.
         ([1000], dict.fromkeys(names.RANK_MEASURES, 0.0) | {names.AP: 0.001, names.RR: 0.001}),
     ],
 )

@@ -10,6 +10,7 @@ from hybridir.data.benchmark import Benchmark, build_benchmark
 from hybridir.errors import TrialError
 from hybridir.evaluation import language_bias
 from hybridir.evaluation.per_query import COLUMNS, per_query_table, write_per_query
+from hybridir.retrieval import rank_embeddings, rank_stored
 from hybridir.retrieval.vector_store import StoredVectors
 
 # Two languages, five passages; question q2 has no translation and nothing relevant in English.
@@ -34,10 +35,11 @@ SCORES = np.array(
 
 def table_of(scores: np.ndarray, seen: set[str], benchmark: Benchmark = BENCHMARK) -> pd.DataFrame:
     queries = np.eye(len(scores), dtype=np.float32)  # so that the product is the scores
-    return per_query_table(benchmark, queries, np.ascontiguousarray(scores.T), seen)
+    ranks = rank_embeddings(benchmark, queries, np.ascontiguousarray(scores.T))
+    return per_query_table(benchmark, ranks, seen)
 
 
-def test_each_query_has_a_row_for_each_pool_with_something_relevant() -> None:
+def test_pain_21_each_query_has_a_row_for_each_pool_with_a_relevant_passage() -> None:
     table = table_of(SCORES, {"de", "en"})
     assert table.columns.tolist() == list(COLUMNS)
     columns = ["setting", "question_id", "query_language", "pool_language", "pool_size"]
@@ -58,8 +60,9 @@ def test_each_query_has_a_row_for_each_pool_with_something_relevant() -> None:
 def test_passages_in_a_file_give_the_same_table(tmp_path: Path) -> None:
     np.ascontiguousarray(SCORES.T).tofile(tmp_path / "vectors.f32")
     stored = StoredVectors(tmp_path / "vectors.f32", count=5, dimension=3)
-    found = per_query_table(BENCHMARK, np.eye(3, dtype=np.float32), stored, {"de"})
-    pd.testing.assert_frame_equal(found, table_of(SCORES, {"de"}))
+    ranks = rank_stored(BENCHMARK, np.eye(3, dtype=np.float32), stored)
+    table = per_query_table(BENCHMARK, ranks, {"de"})
+    pd.testing.assert_frame_equal(table, table_of(SCORES, {"de"}))
 
 
 def test_measures_follow_from_the_ranks() -> None:
@@ -71,7 +74,7 @@ def test_measures_follow_from_the_ranks() -> None:
     assert table.recall_at_1.tolist() == pytest.approx([1, 1 / 2, 0, 0, 0, 1 / 2, 1 / 2, 0])
 
 
-def test_ranks_among_seen_languages_are_those_in_the_whole_pool() -> None:
+def test_ranks_of_passages_in_seen_languages_are_those_in_the_full_pool() -> None:
     table = table_of(SCORES, {"en", "fr"})
     rows = table[table.setting == "multilingual"]
     # e1 is fourth for the German q1 and fifth for the English one; q2 has nothing in English.
@@ -92,7 +95,7 @@ def test_with_no_language_seen_the_ranks_are_missing() -> None:
     assert str(table.best_rank_seen.dtype) == "Int32"
 
 
-def test_the_first_language_is_told_for_the_multilingual_pool_alone() -> None:
+def test_only_multilingual_rows_have_the_language_of_the_first_passage() -> None:
     table = table_of(SCORES, {"de"})
     assert table.top1_language.dropna().tolist() == ["de", "de", "en"]
     assert table[table.top1_language.notna()].setting.unique().tolist() == ["multilingual"]
@@ -120,14 +123,14 @@ def test_equal_ranks_is_the_test_of_kruskal_and_wallis() -> None:
     )
     scores = rng.standard_normal((12, 120)).astype(np.float32)
     table = table_of(scores, {"de"}, benchmark)
-    found = table[table.setting == "multilingual"].equal_ranks.tolist()
+    p_values = table[table.setting == "multilingual"].equal_ranks.tolist()
     expected = [1.0]
     for query in range(1, 12):
         position = np.argsort(np.argsort(-scores[query]))
-        own = benchmark.relevant[benchmark.relevant_to == query]
+        own = benchmark.relevant[benchmark.relevant_queries == query]
         by_language = pd.Series(position[own]).groupby(benchmark.passage_languages[own])
         expected.append(kruskal(*(ranks for _, ranks in by_language)).pvalue)
-    assert found == pytest.approx(expected, abs=1e-12)
+    assert p_values == pytest.approx(expected, abs=1e-12)
     assert language_bias.peer(table) == pytest.approx(np.mean(expected))
     assert table[table.setting != "multilingual"].equal_ranks.isna().all()
 

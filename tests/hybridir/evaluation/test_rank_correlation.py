@@ -11,46 +11,43 @@ from hypothesis.extra import numpy as hnp
 from scipy.stats import spearmanr
 
 from hybridir.data.benchmark import Benchmark, build_benchmark
-from hybridir.evaluation.per_query import per_query_table
-from hybridir.evaluation.rank_correlation import WholeRankings
+from hybridir.evaluation.rank_correlation import FullRankings
+from hybridir.retrieval import rank_embeddings
 from hybridir.retrieval.vector_store import StoredVectors
 
 
-def benchmark_of(asked: list[tuple[str, str]], ids: list[str], languages: list[str]) -> Benchmark:
+def benchmark_of(
+    queries: list[tuple[str, str]], ids: list[str], languages: list[str]
+) -> Benchmark:
     return build_benchmark(
         "some",
-        [(question, language, "") for question, language in asked],
+        [(question, language, "") for question, language in queries],
         [(key, language, "") for key, language in zip(ids, languages, strict=True)],
-        {question: {ids[0]} for question, _ in asked},
+        {question: {ids[0]} for question, _ in queries},
     )
 
 
-def observed(benchmark: Benchmark, scores_QN: np.ndarray) -> WholeRankings:
+def observed(benchmark: Benchmark, scores_QN: np.ndarray) -> FullRankings:
     """Unit vectors as queries make the product equal the scores."""
-    rankings = WholeRankings(benchmark)
-    per_query_table(
-        benchmark,
-        np.eye(len(scores_QN), dtype=np.float32),
-        np.ascontiguousarray(scores_QN.T),
-        set(),
-        observers=[rankings.add],
-    )
+    rankings = FullRankings(benchmark)
+    queries = np.eye(len(scores_QN), dtype=np.float32)
+    rank_embeddings(benchmark, queries, np.ascontiguousarray(scores_QN.T), [rankings.add])
     return rankings
 
 
-def from_a_file(benchmark: Benchmark, scores_QN: np.ndarray, folder: Path) -> WholeRankings:
+def from_a_file(benchmark: Benchmark, scores_QN: np.ndarray, folder: Path) -> FullRankings:
     path = folder / "vectors.f32"
     np.ascontiguousarray(scores_QN.T).tofile(path)
     stored = StoredVectors(path, scores_QN.shape[1], scores_QN.shape[0])
-    rankings = WholeRankings(benchmark)
+    rankings = FullRankings(benchmark)
     rankings.add_stored(np.eye(len(scores_QN), dtype=np.float32), stored, memory_mb=0.001)
     return rankings
 
 
 def order_of(scores: np.ndarray, ids: Any) -> list[int]:
     """Trec_eval's: by score, then the higher id first."""
-    both = range(len(ids))
-    return sorted(both, key=lambda n: (scores[n], ids[n].encode()), reverse=True)
+    passages = range(len(ids))
+    return sorted(passages, key=lambda n: (scores[n], ids[n].encode()), reverse=True)
 
 
 @st.composite
@@ -59,14 +56,14 @@ def cases(draw: st.DrawFn) -> tuple[Benchmark, np.ndarray]:
     ids = draw(st.lists(st.text("abé中", max_size=4), min_size=size, max_size=size, unique=True))
     languages = [draw(st.sampled_from(["de", "en", "ru"])) for _ in ids]
     languages[:3] = ["de", "en", "ru"][: len(languages)]
-    asked = [
+    queries = [
         (f"q{number}", language)
         for number in range(draw(st.integers(1, 4)))
         for language in draw(st.sets(st.sampled_from(sorted(set(languages))), min_size=1))
     ]
-    benchmark = benchmark_of(asked, ids, languages)
+    benchmark = benchmark_of(queries, ids, languages)
     values = st.sampled_from([-1.5, -0.0, 0.0, 0.5, 2.0]) | st.floats(-9, 9, width=32)
-    return benchmark, draw(hnp.arrays(np.float32, (len(asked), size), elements=values))
+    return benchmark, draw(hnp.arrays(np.float32, (len(queries), size), elements=values))
 
 
 @given(cases())
@@ -77,27 +74,27 @@ def test_correlations_are_those_of_scipy_and_shares_those_of_sorted_lists(
     rankings = observed(benchmark, scores)
     orders = [order_of(row, benchmark.passage_ids) for row in scores]
 
-    found: dict[tuple[str, str], list[float]] = {}
-    asked = list(zip(benchmark.question_ids, benchmark.query_languages, strict=True))
-    for first, second in combinations(range(len(asked)), 2):
-        if asked[first][0] == asked[second][0]:
+    correlations_of: dict[tuple[str, str], list[float]] = {}
+    queries = list(zip(benchmark.question_ids, benchmark.query_languages, strict=True))
+    for first, second in combinations(range(len(queries)), 2):
+        if queries[first][0] == queries[second][0]:
             positions = [np.argsort(orders[query]) for query in (first, second)]
-            between = sorted(benchmark.languages[asked[n][1]] for n in (first, second))
-            correlations = found.setdefault((between[0], between[1]), [])
+            between = sorted(benchmark.languages[queries[n][1]] for n in (first, second))
+            correlations = correlations_of.setdefault((between[0], between[1]), [])
             correlations.append(spearmanr(*positions).statistic)
     correlation = rankings.rank_correlation()
     for first_language, second_language in combinations(benchmark.languages, 2):
-        values = found.get((first_language, second_language))
+        values = correlations_of.get((first_language, second_language))
         expected = np.mean(values) if values else np.nan
         pair = [first_language, second_language]
-        both = correlation.loc[pair, pair]
-        laid_out = np.array([[np.nan, expected], [expected, np.nan]])
-        assert both.to_numpy() == pytest.approx(laid_out, abs=1e-12, nan_ok=True)
+        expected_LL = np.array([[np.nan, expected], [expected, np.nan]])
+        correlation_LL = correlation.loc[pair, pair].to_numpy()
+        assert correlation_LL == pytest.approx(expected_LL, abs=1e-12, nan_ok=True)
     assert np.isnan(np.diag(correlation)).all()
 
     shares = rankings.top_languages()
     for code, language in enumerate(benchmark.languages):
-        rows = [n for n, (_, asked_in) in enumerate(asked) if asked_in == code]
+        rows = [n for n, (_, query_language) in enumerate(queries) if query_language == code]
         if not rows:
             assert language not in shares.index
             continue
@@ -124,9 +121,9 @@ def test_without_translations_there_is_no_correlation() -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cases())
-def test_passages_in_a_file_give_the_same_as_those_in_memory(
+def test_passages_in_a_file_give_the_same_figures_as_in_memory(
     tmp_path: Path, case: tuple[Benchmark, np.ndarray]
 ) -> None:
-    expected, found = observed(*case), from_a_file(*case, tmp_path)
-    pd.testing.assert_frame_equal(found.top_languages(), expected.top_languages())
-    pd.testing.assert_frame_equal(found.rank_correlation(), expected.rank_correlation())
+    in_memory, stored = observed(*case), from_a_file(*case, tmp_path)
+    pd.testing.assert_frame_equal(stored.top_languages(), in_memory.top_languages())
+    pd.testing.assert_frame_equal(stored.rank_correlation(), in_memory.rank_correlation())

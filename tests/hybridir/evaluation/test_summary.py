@@ -6,7 +6,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from hybridir.evaluation.summary import language_matrix, macro_mean, summarise
+from hybridir import names
+from hybridir.evaluation.summary import (
+    language_matrix,
+    macro_mean,
+    macro_means,
+    setting_means,
+    summarise,
+)
 
 ROOT = Path(__file__).parents[3]
 COLUMNS = ["benchmark", "setting", "query_language", "pool_language", "ap"]
@@ -83,7 +90,7 @@ def test_headline_metrics_are_the_macro_means() -> None:
     )
 
 
-def test_the_distance_over_seen_languages_is_told_where_it_can_differ() -> None:
+def test_the_distance_over_seen_languages_is_reported_where_it_can_differ() -> None:
     metrics = summarise(table(*ROWS, seen=False))
     assert (metrics["b/rank_distance"], metrics["b/rank_distance_seen"]) == (10.0, 4.0)
 
@@ -95,8 +102,8 @@ def test_where_no_language_was_seen_there_is_no_distance_over_seen_languages() -
 
 
 def test_benchmarks_of_one_table_are_kept_apart_and_missing_settings_left_out() -> None:
-    other = ("c", "monolingual", "de", "de", 0.9)
-    metrics = summarise(table(*ROWS, other))
+    row_of_c = ("c", "monolingual", "de", "de", 0.9)
+    metrics = summarise(table(*ROWS, row_of_c))
     assert metrics["b/map_monolingual"] == pytest.approx(0.4)
     assert {name: value for name, value in metrics.items() if name.startswith("c/")} == {
         "c/map_monolingual": 0.9,
@@ -104,6 +111,48 @@ def test_benchmarks_of_one_table_are_kept_apart_and_missing_settings_left_out() 
         "c/answer_f1_monolingual": 0.9 / 4,
         "c/ndcg_at_10_monolingual": 0.9 / 2,
     }
+
+
+def table_of_measures(*rows: tuple[str, str, str, float]) -> pd.DataFrame:
+    """Rows with a mean precision; every other measure is half of it."""
+    keys = ["setting", "query_language", "pool_language"]
+    frame = pd.DataFrame(rows, columns=[*keys, names.AP])
+    frame = frame.astype(dict.fromkeys(keys, "category"))
+    for measure in names.MEASURES[1:]:
+        frame[measure] = frame[names.AP] / 2
+    return frame
+
+
+TABLE = table_of_measures(
+    ("multilingual", "en", "all", 0.1),
+    ("crosslingual", "en", "de", 0.4),
+    ("crosslingual", "de", "en", 0.2),
+    ("crosslingual", "de", "en", 0.4),
+    ("monolingual", "en", "en", 1.0),
+    ("monolingual", "de", "de", 0.5),
+)
+
+
+def test_settings_are_means_over_their_queries_in_a_fixed_order() -> None:
+    rows = setting_means(TABLE)
+    columns = ("setting", "query_language", "pool_language", "n", "map")
+    assert [tuple(row[column] for column in columns) for row in rows] == [
+        ("monolingual", "de", "de", 1, 0.5),
+        ("monolingual", "en", "en", 1, 1.0),
+        ("crosslingual", "de", "en", 2, pytest.approx(0.3)),
+        ("crosslingual", "en", "de", 1, 0.4),
+        ("multilingual", "en", "all", 1, 0.1),
+    ]
+    names_of_means = {"map", "mrr", "recall_at_1", "recall_at_10", "ndcg_at_10", "answer_f1"}
+    assert names_of_means < rows[0].keys()
+
+
+def test_macro_means_weigh_every_pair_of_languages_the_same() -> None:
+    macro = macro_means(TABLE)
+    assert list(macro) == list(names.SETTINGS)
+    assert macro["crosslingual"]["map"] == pytest.approx((0.3 + 0.4) / 2)
+    assert macro["crosslingual"]["mrr"] == pytest.approx((0.3 + 0.4) / 4)
+    assert list(macro_means(TABLE[:1])) == ["multilingual"]
 
 
 def test_summaries_need_neither_torch_nor_numba() -> None:

@@ -13,6 +13,7 @@ from hybridir.data.benchmark import Benchmark, build_benchmark
 from hybridir.errors import InputError
 from hybridir.evaluation.per_query import per_query_table
 from hybridir.evaluation.trec_files import Runs
+from hybridir.retrieval import rank_embeddings
 
 LANGUAGES = ("de", "en", "zh")
 MEASURES = {AP: names.AP, RR: names.RR, R @ 10: names.RECALL_AT_10, nDCG @ 10: names.NDCG_AT_10}
@@ -29,8 +30,8 @@ def benchmark() -> Benchmark:
         codes = rng.permutation(LANGUAGES)[: rng.integers(1, 4)]
         queries += [(f"q{number}", str(code), "") for code in codes]
         relevant[f"q{number}"] = {
-            str(rng.choice([key for key, code, _ in passages if code == wanted]))
-            for wanted in codes
+            str(rng.choice([key for key, language, _ in passages if language == code]))
+            for code in codes
         }
     return build_benchmark("some", queries, passages, relevant)
 
@@ -41,14 +42,14 @@ def scored(benchmark: Benchmark, depth: int) -> tuple[Runs, pd.DataFrame]:
     queries = rng.integers(-2, 3, (len(benchmark.queries), 6)).astype(np.float32)
     passages = rng.integers(-1, 2, (len(benchmark.passages), 6)).astype(np.float32)
     runs = Runs(benchmark, depth)
-    table = per_query_table(benchmark, queries, passages, (), observers=[runs.add])
-    return runs, table
+    ranks = rank_embeddings(benchmark, queries, passages, [runs.add])
+    return runs, per_query_table(benchmark, ranks, ())
 
 
 def of_pool(table: pd.DataFrame, pool: str) -> pd.DataFrame:
     rows = table[table[names.POOL_LANGUAGE] == pool]
-    asked = rows[[names.QUERY_LANGUAGE, names.QUESTION_ID]].astype("str")
-    return rows.set_index(asked.agg(":".join, axis=1))
+    query_names = rows[[names.QUERY_LANGUAGE, names.QUESTION_ID]].astype("str")
+    return rows.set_index(query_names.agg(":".join, axis=1))
 
 
 def test_ir_measures_reads_runs_and_relevance_back(benchmark: Benchmark, tmp_path: Path) -> None:
@@ -62,9 +63,9 @@ def test_ir_measures_reads_runs_and_relevance_back(benchmark: Benchmark, tmp_pat
         qrels = ir_measures.read_trec_qrels(str(tmp_path / f"qrels-{pool}.txt"))
         run = ir_measures.read_trec_run(str(tmp_path / f"run-{pool}.txt"))
         ours = of_pool(table, pool)
-        found = list(ir_measures.iter_calc(list(MEASURES), list(qrels), list(run)))
-        assert len(found) == len(ours) * len(MEASURES)
-        for metric in found:
+        metrics = list(ir_measures.iter_calc(list(MEASURES), list(qrels), list(run)))
+        assert len(metrics) == len(ours) * len(MEASURES)
+        for metric in metrics:
             expected = ours.loc[metric.query_id, MEASURES[metric.measure]]
             assert metric.value == pytest.approx(expected, abs=1e-9)
 
@@ -95,15 +96,15 @@ def test_mteb_reads_predictions_back(benchmark: Benchmark, tmp_path: Path) -> No
         for line in (tmp_path / f"qrels-{pool}.txt").read_text().splitlines():
             query, _, passage, relevance = line.split()
             qrels.setdefault(query, {})[passage] = int(relevance)
-        found = calculate_retrieval_scores(content[pool]["test"], qrels, [1, 10])
+        theirs = calculate_retrieval_scores(content[pool]["test"], qrels, [1, 10])
         ours = of_pool(table, pool)
-        assert len(found.all_scores) == len(ours)
-        for query, scores in found.all_scores.items():
+        assert len(theirs.all_scores) == len(ours)
+        for query, scores in theirs.all_scores.items():
             assert scores["ndcg_cut_10"] == pytest.approx(ours.loc[query, names.NDCG_AT_10])
             assert scores["recall_1"] == pytest.approx(ours.loc[query, names.RECALL_AT_1])
 
 
-def test_a_name_with_white_space_has_no_place_in_trecs_files(tmp_path: Path) -> None:
+def test_trec_files_refuse_names_with_white_space(tmp_path: Path) -> None:
     spaced = build_benchmark("s", [("q", "en", "")], [("a b", "en", "")], {"q": {"a b"}})
     runs = Runs(spaced, 1)
     with pytest.raises(InputError, match=r"white space in a name, such as 'a b'; 1 names"):

@@ -32,5 +32,5 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(trained: Path, tmp_path: Path) -> Path:
-    """A copy that a test may change."""
+    """A copy of `trained` for a test to change."""
     return Path(shutil.copytree(trained, tmp_path / "small" / "run-001"))

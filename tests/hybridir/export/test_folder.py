@@ -12,7 +12,7 @@ from hybridir.export.provenance import read_facts
 TRIAL = "trials/confirm-a0.5-s0"
 
 
-def export(run: Path, out: Path) -> None:
+def write_copy(run: Path, out: Path) -> None:
     trial = run / TRIAL
     write_export(trial, read_facts(trial), out, name="mine", license_id=None)
 
@@ -22,7 +22,7 @@ def test_sentence_transformers_embeds_alike_from_the_export_and_from_its_source(
     trained: Path, tmp_path: Path
 ) -> None:
     sentence_transformers = pytest.importorskip("sentence_transformers")
-    export(trained, tmp_path / "out")
+    write_copy(trained, tmp_path / "out")
     (tmp_path / "out" / "2_Normalize").rmdir()  # as on a hub, which keeps no empty folder
     folders = (trained / TRIAL / "encoder", tmp_path / "out")
     source, copy = (
@@ -33,14 +33,14 @@ def test_sentence_transformers_embeds_alike_from_the_export_and_from_its_source(
     np.testing.assert_array_equal(source.encode_document(texts), copy.encode_document(texts))
 
 
-def test_the_manifest_names_the_weights_and_no_path_of_this_machine_is_left(
+def test_the_manifest_names_the_weights_and_no_local_path_is_left(
     run: Path, tmp_path: Path
 ) -> None:
     path = run / TRIAL / "config.json"
     config = json.loads(path.read_text())
     config["data"]["data_root"] = "/home/somebody/data"
     path.write_text(json.dumps(config))
-    export(run, tmp_path / "out")
+    write_copy(run, tmp_path / "out")
     manifest = json.loads((tmp_path / "out" / MANIFEST).read_text())
     digest = folder_digest(run / TRIAL / "encoder")
     assert manifest == {
@@ -59,22 +59,22 @@ def test_an_earlier_export_is_replaced_and_anything_else_is_not(
     trained: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    export(trained, out)
+    write_copy(trained, out)
     (out / "stale").touch()
-    export(trained, out)
+    write_copy(trained, out)
     assert not (out / "stale").exists()
     (out / MANIFEST).unlink()
-    with pytest.raises(InputError, match="something else is there"):
-        export(trained, out)
-    with pytest.raises(InputError, match="in the encoder's own folder"):
-        export(trained, trained / TRIAL / "encoder" / "out")
+    with pytest.raises(InputError, match="this holds other files"):
+        write_copy(trained, out)
+    with pytest.raises(InputError, match="inside the encoder's own folder"):
+        write_copy(trained, trained / TRIAL / "encoder" / "out")
 
 
-def test_an_encoder_whose_files_ask_for_another_use_is_not_exported(
+def test_an_encoder_whose_files_give_other_vectors_is_not_exported(
     run: Path, tmp_path: Path
 ) -> None:
     prompts = run / TRIAL / "encoder" / "config_sentence_transformers.json"
     prompts.write_text(json.dumps({"prompts": {"query": "other: ", "document": "passage: "}}))
-    with pytest.raises(InputError, match="ask for other vectors than those of the trial"):
-        export(run, tmp_path / "out")
+    with pytest.raises(InputError, match="give other vectors than the trial's"):
+        write_copy(run, tmp_path / "out")
     assert list(tmp_path.glob("*out*")) == []

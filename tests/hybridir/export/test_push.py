@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hybridir.errors import InputError
-from hybridir.export.push import check_name, push_folder
+from hybridir.export.push import check_repository, push_folder
 from tests.support.hub import TOKEN, hub
 from tests.support.tiny import ROOT
 
@@ -20,9 +20,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
-def test_all_files_arrive_in_a_repository_as_private_as_asked(folder: Path) -> None:
+def test_all_files_arrive_in_a_private_repository(folder: Path) -> None:
     with hub() as server:
-        for _ in range(2):  # the second time the repository is there
+        for _ in range(2):  # the second time the repository exists
             address = push_folder(
                 folder, "me/mine", private=True, endpoint=server.url, token=TOKEN
             )
@@ -35,7 +35,7 @@ def test_all_files_arrive_in_a_repository_as_private_as_asked(folder: Path) -> N
     }
 
 
-def test_a_token_that_may_not_write_and_a_hub_that_is_away_are_told_in_one_line(
+def test_a_token_without_write_access_and_an_unreachable_hub_give_errors_of_one_line(
     folder: Path,
 ) -> None:
     with hub() as server:
@@ -43,24 +43,28 @@ def test_a_token_that_may_not_write_and_a_hub_that_is_away_are_told_in_one_line(
             push_folder(folder, "me/mine", private=False, endpoint=server.url, token="hf_wrong")
         assert "give a token that may write there" in str(refused.value)
         assert server.repositories == {}
-    with pytest.raises(InputError, match="cannot be reached") as away:
+    with pytest.raises(InputError, match="cannot be reached") as unreachable:
         push_folder(folder, "me/mine", private=False, endpoint="http://127.0.0.1:9", token=TOKEN)
-    for told in (refused, away):
-        assert "\n" not in str(told.value)
-        assert f"or: hf upload me/mine {folder}" in str(told.value)
+    for error in (refused, unreachable):
+        assert "\n" not in str(error.value)
+        assert f"or: hf upload me/mine {folder}" in str(error.value)
 
 
 def test_without_a_token_nothing_is_sent(folder: Path) -> None:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
     code = (
         "import pathlib, sys; from hybridir.export.push import push_folder\n"
         "push_folder(pathlib.Path(sys.argv[1]), 'me/mine', private=False)"
     )
-    # A process of its own: where a token is kept is read once.
+    # In its own process, since the place of the token is read once.
     done = subprocess.run(
         [sys.executable, "-c", code, str(folder)],
         cwd=ROOT,
-        env={**kept, "HF_HOME": str(folder.parent / "home"), "HF_ENDPOINT": "http://127.0.0.1:9"},
+        env={
+            **environment,
+            "HF_HOME": str(folder.parent / "home"),
+            "HF_ENDPOINT": "http://127.0.0.1:9",
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -69,6 +73,6 @@ def test_without_a_token_nothing_is_sent(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["mine", "a/b/c", "me/my encoder"])
-def test_a_name_that_no_repository_can_have_is_refused(name: str) -> None:
+def test_an_illegal_repository_name_is_refused(name: str) -> None:
     with pytest.raises(InputError, match=f"--push {name}: "):
-        check_name(name)
+        check_repository(name)

@@ -4,15 +4,15 @@ from pathlib import Path
 import pytest
 
 from hybridir.errors import InputError
-from hybridir.export.select import best_confirmed, choose
+from hybridir.export.select import best_confirmed, choose_trial
 
 
 def finished(run: Path, name: str, *, encoder: bool = True, **metrics: float) -> Path:
     folder = run / "trials" / name
     (folder / "encoder").mkdir(parents=True) if encoder else folder.mkdir(parents=True)
     (folder / "config.json").write_text("{}")
-    figures = {key.replace("__", "/"): value for key, value in metrics.items()}
-    (folder / "result.json").write_text(json.dumps(figures))
+    results = {key.replace("__", "/"): value for key, value in metrics.items()}
+    (folder / "result.json").write_text(json.dumps(results))
     return folder
 
 
@@ -27,40 +27,40 @@ def test_the_confirmed_trial_with_the_highest_dev_map_that_kept_its_encoder_wins
     finished(tmp_path, "search-000", dev__map_mean=0.8)
     (tmp_path / "trials" / "confirm-a9-s0" / "encoder").mkdir(parents=True)  # not finished
     assert best_confirmed(tmp_path / "trials") == best
-    assert choose(tmp_path, None) == best
-    assert choose(best, None) == best
-    assert choose(tmp_path, "search-000").name == "search-000"
+    assert choose_trial(tmp_path, None) == best
+    assert choose_trial(best, None) == best
+    assert choose_trial(tmp_path, "search-000").name == "search-000"
 
 
-def test_without_figures_on_dev_nothing_wins_and_the_choices_are_named(tmp_path: Path) -> None:
+def test_without_scores_on_dev_no_trial_wins_and_the_choices_are_listed(tmp_path: Path) -> None:
     finished(tmp_path, "confirm-a0-s0", bench__map_mean=0.5)
     assert best_confirmed(tmp_path / "trials") is None
     with pytest.raises(InputError, match="dev/map_mean; choose one with --trial: confirm-a0-s0"):
-        choose(tmp_path, None)
+        choose_trial(tmp_path, None)
 
 
-def test_a_trial_without_encoder_is_refused_with_those_that_have_one_and_how_to_get_one(
+def test_a_trial_without_encoder_is_refused_with_the_alternatives(
     tmp_path: Path,
 ) -> None:
     finished(tmp_path, "confirm-a0-s0", dev__map_mean=0.5)
     bare = finished(tmp_path, "search-000", encoder=False, dev__map_mean=0.5)
     with pytest.raises(InputError) as refused:
-        choose(tmp_path, "search-000")
-    assert "kept no encoder (those that did: confirm-a0-s0)" in str(refused.value)
+        choose_trial(tmp_path, "search-000")
+    assert "has no encoder (trials with one: confirm-a0-s0)" in str(refused.value)
     assert f"hybridir train {bare}/config.json FOLDER" in str(refused.value)
-    with pytest.raises(InputError, match="kept no encoder; "):
-        choose(bare, None)
-    with pytest.raises(InputError, match="no such trial; there are confirm-a0-s0, search-000"):
-        choose(tmp_path, "search-9")
+    with pytest.raises(InputError, match="has no encoder; "):
+        choose_trial(bare, None)
+    with pytest.raises(InputError, match="no such trial; choose one of confirm-a0-s0, search-000"):
+        choose_trial(tmp_path, "search-9")
 
 
-def test_a_run_without_any_encoder_and_a_folder_of_something_else_are_refused(
+def test_a_run_without_encoders_and_any_other_folder_are_refused(
     tmp_path: Path,
 ) -> None:
     finished(tmp_path / "run", "search-000", encoder=False)
-    with pytest.raises(InputError, match=r"no trial of .* kept its encoder"):
-        choose(tmp_path / "run", None)
+    with pytest.raises(InputError, match=r"no trial of .* has an encoder"):
+        choose_trial(tmp_path / "run", None)
     with pytest.raises(InputError, match="neither a run of a study"):
-        choose(tmp_path, None)
+        choose_trial(tmp_path, None)
     with pytest.raises(InputError, match="is no run of a study"):
-        choose(tmp_path, "search-000")
+        choose_trial(tmp_path, "search-000")

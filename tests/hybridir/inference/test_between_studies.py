@@ -1,10 +1,16 @@
+"""Differences of gains: against scipy where one source varies, and an analysis of variance."""
+
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
+from statsmodels.formula.api import ols
+from statsmodels.stats.anova import anova_lm
 
 from hybridir import names
+from hybridir.inference import Crossed, score_by_question
 from hybridir.inference.between_studies import difference_of_gains
 from hybridir.inference.scores import Floats, Scores
 
@@ -32,14 +38,14 @@ def test_seeds_alone_give_welchs_test() -> None:
         values = np.zeros((2, len(gain), 3, 5))
         values[1] = gain[:, None, None]
         studies.append(scores_of(values))
-    found = difference_of_gains(studies[0], studies[1], hybrid=0.5, pure=0.0)
+    result = difference_of_gains(studies[0], studies[1], hybrid=0.5, pure=0.0)
     expected = stats.ttest_ind(*gains, equal_var=False)
     interval = expected.confidence_interval(0.95)
-    assert found is not None
-    assert found.difference == pytest.approx(gains[0].mean() - gains[1].mean())
-    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
-    assert found.p == pytest.approx(expected.pvalue)
-    assert found.n_seeds == (4, 6)
+    assert result is not None
+    assert result.difference == pytest.approx(gains[0].mean() - gains[1].mean())
+    assert (result.low, result.high) == pytest.approx((interval.low, interval.high))
+    assert result.p == pytest.approx(expected.pvalue)
+    assert result.n_seeds == (4, 6)
 
 
 @pytest.mark.parametrize("paired", [True, False])
@@ -55,13 +61,80 @@ def test_questions_alone_give_a_t_test_that_is_paired_where_they_are_the_same(
         values[1] = gain
         ids = tuple(f"{0 if paired else number}-{question}" for question in range(30))
         studies.append(scores_of(values, ids))
-    found = difference_of_gains(studies[0], studies[1], hybrid=0.5, pure=0.0)
+    result = difference_of_gains(studies[0], studies[1], hybrid=0.5, pure=0.0)
     test = stats.ttest_rel(*gains) if paired else stats.ttest_ind(*gains, equal_var=False)
     interval = test.confidence_interval(0.95)
-    assert found is not None
-    assert found.paired == paired
-    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
-    assert found.p == pytest.approx(test.pvalue)
+    assert result is not None
+    assert result.paired == paired
+    assert (result.low, result.high) == pytest.approx((interval.low, interval.high))
+    assert result.p == pytest.approx(test.pvalue)
+
+
+def anova(values_SQ: Floats) -> tuple[float, float, float]:
+    """Mean squares of seeds, questions and the rest, by statsmodels."""
+    rows = [(s, q, value) for (s, q), value in np.ndenumerate(values_SQ)]
+    model = ols("y ~ C(s) + C(q)", pd.DataFrame(rows, columns=["s", "q", "y"]))
+    seeds, questions, rest = anova_lm(model.fit())["mean_sq"]
+    return seeds, questions, rest
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_where_seeds_and_questions_vary_their_mean_squares_add_up(paired: bool) -> None:
+    generator = np.random.default_rng(5)
+    values = []
+    shared = generator.normal(0, 0.3, 12)
+    for n_seeds in (3, 4):
+        value = np.zeros((2, n_seeds, 1, 12))
+        value[1, :, 0] = 0.1 + shared + generator.normal(0, 0.1, 12)
+        value[1, :, 0] += generator.normal(0, 0.1, (n_seeds, 1))
+        value[1, :, 0] += generator.normal(0, 0.2, (n_seeds, 12))
+        values.append(value)
+    ids = [tuple(f"{0 if paired else study}-{q}" for q in range(12)) for study in range(2)]
+    result = difference_of_gains(
+        scores_of(values[0], ids[0]), scores_of(values[1], ids[1]), 0.5, 0
+    )
+    gains = [value[1, :, 0] for value in values]
+    (s1, q1, r1), (s2, q2, r2) = (anova(gain) for gain in gains)
+    # (mean square / number of values, degrees of freedom); the rest is in seeds and questions
+    terms = [(s1 / 36, 2), (s2 / 48, 3), (-r1 / 36, 22), (-r2 / 48, 33)]
+    if paired:
+        apart = gains[0].mean(axis=0) - gains[1].mean(axis=0)
+        terms.append((apart.var(ddof=1) / 12, 11))
+    else:
+        terms += [(q1 / 36, 11), (q2 / 48, 11)]
+    variance = sum(term for term, _ in terms)
+    degrees = variance**2 / sum(term**2 / free for term, free in terms)
+    expected = stats.t(degrees, gains[0].mean() - gains[1].mean(), np.sqrt(variance))
+    assert result is not None
+    assert (result.low, result.high) == pytest.approx(expected.interval(0.95))
+    z = abs(expected.mean()) / np.sqrt(variance)
+    assert result.p == pytest.approx(2 * stats.t.sf(z, degrees))
+    assert result.n_questions == (12, 12)
+
+
+def test_against_a_study_without_variance_it_is_that_of_the_studys_own_report() -> None:
+    # Cells of 12 and 3 questions whose levels differ: a question counts by its distance from its
+    # cell's mean.
+    generator = np.random.default_rng(6)
+    values = generator.normal(0.3, 0.1, (2, 2, 2, 12)) + generator.normal(0, 0.2, 12)
+    values[1] += generator.normal(0, 0.3, 12)
+    values[:, :, 1] += 0.4 * np.array([0, 1])[:, None, None]
+    values[:, :, 1, 3:] = np.nan
+    scores = scores_of(values)
+    constant = scores_of(np.zeros((2, 2, 1, 12)), tuple("abcdefghijkl"))
+    result = difference_of_gains(scores, constant, hybrid=0.5, pure=0.0)
+    numbers = score_by_question(scores)
+    crossed = Crossed.of(numbers)
+    seeds, questions = crossed.variances(np.array([[-1.0, 1.0]]))
+    s, q, r = anova(numbers[1] - numbers[0])
+    assert seeds[0] + questions[0] == pytest.approx((s + q - r) / 24)
+    degrees = (s + q - r) ** 2 / (s**2 + q**2 / 11 + r**2 / 11)
+    half = np.sqrt(seeds[0] + questions[0]) * stats.t.ppf(0.975, degrees)
+    gain = np.diff(crossed.means)[0]
+    assert result is not None
+    assert not result.paired
+    assert (result.first, result.second) == pytest.approx((gain, 0))
+    assert (result.low, result.high) == pytest.approx((gain - half, gain + half))
 
 
 def test_cells_weigh_the_same_however_many_questions_they_have() -> None:
@@ -70,19 +143,19 @@ def test_cells_weigh_the_same_however_many_questions_they_have() -> None:
     values[1, :, 0] = 1.0
     values[:, :, 1, 1:] = np.nan
     zero = scores_of(np.zeros((2, 2, 1, 3)))
-    found = difference_of_gains(scores_of(values), zero, hybrid=0.5, pure=0.0)
-    assert found is not None
-    assert (found.first, found.second) == (0.5, 0.0)
+    result = difference_of_gains(scores_of(values), zero, hybrid=0.5, pure=0.0)
+    assert result is not None
+    assert (result.first, result.second) == (0.5, 0.0)
 
 
-def test_seeds_that_lack_a_ratio_do_not_count_and_two_single_seeds_say_nothing() -> None:
+def test_seeds_without_both_ratios_are_left_out_and_two_single_seeds_give_no_result() -> None:
     generator = np.random.default_rng(3)
-    one, other = (scores_of(generator.random((2, 3, 2, 8))) for _ in range(2))
-    lacking = one.values.copy()
+    first, second = (scores_of(generator.random((2, 3, 2, 8))) for _ in range(2))
+    lacking = first.values.copy()
     lacking[1, 2] = np.nan
-    found = difference_of_gains(dataclasses.replace(one, values=lacking), other, 0.5, 0.0)
-    assert found is not None
-    assert found.n_seeds == (2, 3)
+    result = difference_of_gains(dataclasses.replace(first, values=lacking), second, 0.5, 0.0)
+    assert result is not None
+    assert result.n_seeds == (2, 3)
     single = scores_of(generator.random((2, 1, 2, 8)))
     assert difference_of_gains(single, single, 0.5, 0.0) is None
-    assert difference_of_gains(single, other, 0.5, 0.0) is not None
+    assert difference_of_gains(single, second, 0.5, 0.0) is not None

@@ -13,7 +13,7 @@ from hybridir.inference.crossed import Crossed
 DIFFERENCE = np.array([1.0, -1.0])
 
 
-def made(n_seeds: int, n_questions: int, seed: int = 0) -> np.ndarray:
+def simulate(n_seeds: int, n_questions: int, seed: int = 0) -> np.ndarray:
     generator = np.random.default_rng(seed)
     values = generator.normal(size=(2, n_seeds, n_questions))
     values += generator.normal(size=(2, n_seeds, 1)) + generator.normal(size=(2, 1, n_questions))
@@ -21,7 +21,7 @@ def made(n_seeds: int, n_questions: int, seed: int = 0) -> np.ndarray:
 
 
 def test_one_seed_gives_the_paired_t_test_over_questions() -> None:
-    values = made(1, 40)
+    values = simulate(1, 40)
     crossed, expected = Crossed.of(values), stats.ttest_rel(values[0, 0], values[1, 0])
     assert crossed.p_values(DIFFERENCE[None])[0] == pytest.approx(expected.pvalue, rel=1e-6)
     interval = expected.confidence_interval(0.95)
@@ -29,14 +29,14 @@ def test_one_seed_gives_the_paired_t_test_over_questions() -> None:
 
 
 def test_one_question_gives_the_paired_t_test_over_seeds() -> None:
-    values = made(5, 1)
+    values = simulate(5, 1)
     crossed, expected = Crossed.of(values), stats.ttest_rel(values[0, :, 0], values[1, :, 0])
     assert crossed.p_values(DIFFERENCE[None])[0] == pytest.approx(expected.pvalue, rel=1e-6)
     assert crossed.n_seeds == 5
 
 
 def test_both_half_widths_add_in_quadrature() -> None:
-    values = made(4, 30)
+    values = simulate(4, 30)
     apart = values[0] - values[1]
     frame = pd.DataFrame(
         [(seed, question, value) for (seed, question), value in np.ndenumerate(apart)],
@@ -52,7 +52,7 @@ def test_both_half_widths_add_in_quadrature() -> None:
 
 
 def test_constant_difference_is_certain_and_none_at_all_is_not() -> None:
-    noise = made(3, 10)[:1]
+    noise = simulate(3, 10)[:1]
     certain = Crossed.of(np.concatenate([noise + 0.25, noise]))
     assert certain.interval(DIFFERENCE)[:3] == pytest.approx((0.25, 0.25, 0.25))
     assert certain.p_values(DIFFERENCE[None])[0] == 0
@@ -64,13 +64,13 @@ def test_constant_difference_is_certain_and_none_at_all_is_not() -> None:
 def test_p_value_is_the_level_whose_interval_ends_at_zero(
     n_seeds: int, n_questions: int, seed: int, level: float
 ) -> None:
-    values = made(n_seeds, n_questions, seed)
+    values = simulate(n_seeds, n_questions, seed)
     half = Crossed.of(values).half_widths(DIFFERENCE[None], level)[0]
     values[0] += half - (values[0] - values[1]).mean()
     assert Crossed.of(values).p_values(DIFFERENCE[None])[0] == pytest.approx(1 - level, rel=1e-6)
 
 
 def test_overwhelming_evidence_has_a_p_value_of_zero_without_complaint() -> None:
-    values = made(1, 2000)
+    values = simulate(1, 2000)
     values[0] += 1e6
     assert Crossed.of(values).p_values(DIFFERENCE[None])[0] == 0

@@ -23,9 +23,9 @@ def test_swaps_of_questions_give_the_exact_permutation_test() -> None:
     exact = stats.permutation_test(
         (apart,), np.mean, permutation_type="samples", axis=1, n_resamples=np.inf, vectorized=True
     )
-    found = _p_of_swaps(apart, np.random.default_rng(0))
+    result = _p_of_swaps(apart, np.random.default_rng(0))
     # three standard errors of a share of about .2 in 9,999 swaps
-    assert found == pytest.approx(exact.pvalue, abs=0.013)
+    assert result == pytest.approx(exact.pvalue, abs=0.013)
 
 
 def test_effects_are_those_of_the_paired_values(make_scores: Make) -> None:
@@ -47,40 +47,40 @@ def test_interval_leaves_out_zero_where_other_seeds_would_show_it(make_scores: M
     for shift in (0.0, 0.05, 0.1):
         values = generator.normal(0, 0.1, size=(2, 5, 1, 40))
         values[1] += shift
-        (found,) = compare(make_scores(values, (0.0, 0.5)))
-        assert (found.p_crossed < 0.05) == (found.low > 0 or found.high < 0)
-        assert found.p == max(found.p_crossed, found.p_questions)
+        (result,) = compare(make_scores(values, (0.0, 0.5)))
+        assert (result.p_crossed < 0.05) == (result.low > 0 or result.high < 0)
+        assert result.p == max(result.p_crossed, result.p_questions)
 
 
 def test_five_seeds_that_agree_cannot_say_more_than_one_in_sixteen(make_scores: Make) -> None:
     values = np.random.default_rng(4).normal(0, 0.01, size=(2, 5, 1, 40))
     values[1] += 1
-    (found,) = compare(make_scores(values, (0.0, 0.5)))
-    assert found.p_seeds == 2 / 2**5
-    assert found.p_questions == 1 / 10_000
-    assert found.p == found.p_questions
+    (result,) = compare(make_scores(values, (0.0, 0.5)))
+    assert result.p_seeds == 2 / 2**5
+    assert result.p_questions == 1 / 10_000
+    assert result.p == result.p_questions
 
 
 def test_swaps_of_forty_seeds_are_drawn_since_all_of_them_would_not_fit(make_scores: Make) -> None:
     values = np.random.default_rng(8).normal(0, 0.05, size=(2, 40, 1, 6))
     values[1] += 0.006
-    (found,) = compare(make_scores(values, (0.0, 0.5)))
+    (result,) = compare(make_scores(values, (0.0, 0.5)))
     apart = (values[1] - values[0]).mean(axis=(1, 2))
     expected = stats.permutation_test(
         (apart,), np.mean, permutation_type="samples", n_resamples=20_000, rng=9
     )
     assert 0.01 < expected.pvalue < 0.5
     # Of 10,000 and of 20,000 swaps: four standard errors of a share of .25 are .02.
-    assert found.p_seeds == pytest.approx(expected.pvalue, abs=0.02)
+    assert result.p_seeds == pytest.approx(expected.pvalue, abs=0.02)
 
 
 def test_one_seed_has_no_test_over_seeds(make_scores: Make) -> None:
     values = np.random.default_rng(5).normal(size=(2, 1, 1, 40))
-    (found,) = compare(make_scores(values, (0.0, 0.5)))
-    assert np.isnan(found.p_seeds)
-    assert np.isnan(found.d_seeds)
+    (result,) = compare(make_scores(values, (0.0, 0.5)))
+    assert np.isnan(result.p_seeds)
+    assert np.isnan(result.d_seeds)
     expected = stats.ttest_rel(values[0, 0, 0], values[1, 0, 0])
-    assert found.p_crossed == pytest.approx(expected.pvalue)
+    assert result.p_crossed == pytest.approx(expected.pvalue)
 
 
 def test_seeds_without_a_partner_are_left_out(make_scores: Make) -> None:

@@ -1,4 +1,4 @@
-"""Means over random seeds and questions: against closed forms, statsmodels and simulation."""
+"""Mean squares and the variance of a mean: against statsmodels, closed forms and simulation."""
 
 import numpy as np
 import pandas as pd
@@ -6,24 +6,17 @@ import pytest
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-from hybridir import names
-from hybridir.inference import score_by_question
 from hybridir.inference.mean_squares import (
+    BY_QUESTION,
+    BY_SEED,
+    QUESTION,
+    RESIDUAL,
+    SEED,
+    SeedsByQuestions,
     mean_squares,
-    paired_gain,
-    setting_of,
-    side_by_side,
-    variance_of_mean,
+    satterthwaite,
 )
-from hybridir.inference.scores import Floats, Scores
-
-
-def make_scores(
-    values: Floats, cells: tuple[tuple[str, str], ...], questions: tuple[str, ...]
-) -> Scores:
-    ratios = tuple(np.linspace(0, 1, values.shape[0]).tolist())
-    seeds = tuple(range(values.shape[1]))
-    return Scores(names.AP, setting_of(cells[0]), ratios, seeds, cells, questions, values)
+from hybridir.inference.scores import Floats
 
 
 def layout(
@@ -39,13 +32,54 @@ def layout(
     )
 
 
-def test_mean_squares_are_those_of_an_analysis_of_variance() -> None:
+def test_mean_squares_of_seeds_and_questions_are_those_of_an_analysis_of_variance() -> None:
     values = layout(np.random.default_rng(0), (3, 7), (1.0, 2.0, 0.5))
     rows = [(s, q, value) for (s, q), value in np.ndenumerate(values)]
     table = anova_lm(ols("y ~ C(s) + C(q)", pd.DataFrame(rows, columns=["s", "q", "y"])).fit())
-    found = mean_squares(values)
-    assert found[:3] == pytest.approx(table["mean_sq"].tolist())
-    assert (found.n_seeds, found.n_questions) == (3, 7)
+    squares = SeedsByQuestions.of(values)
+    assert squares[:3] == pytest.approx(table["mean_sq"].tolist())
+    assert (squares.n_seeds, squares.n_questions) == (3, 7)
+
+
+def test_nested_levels_have_the_mean_squares_of_a_nested_analysis_of_variance() -> None:
+    values = np.random.default_rng(1).normal(size=(3, 2, 5))  # parts, seeds of each, questions
+    rows = [(*index, value) for index, value in np.ndenumerate(values)]
+    model = ols("y ~ C(q) * (C(p) / C(s))", pd.DataFrame(rows, columns=["p", "s", "q", "y"]))
+    with np.errstate(divide="ignore"):  # of F, since the model leaves no residual
+        table = anova_lm(model.fit())
+    expected = {
+        frozenset(name[2] for name in term.split(":")): (row["sum_sq"] / row["df"], row["df"])
+        for term, row in table.drop("Residual").iterrows()
+    }
+    squares = mean_squares(values[None], ("p", "s", "q"), {"s": "p"})
+    # statsmodels names a seed's effect by its part as well.
+    squares_by_source = {
+        source | {"p"} if "s" in source else source: (entry.square[0, 0], entry.degrees)
+        for source, entry in squares.items()
+    }
+    assert squares_by_source.keys() == expected.keys()
+    for source, entry in expected.items():
+        assert squares_by_source[source] == pytest.approx(entry), source
+
+
+def test_two_series_give_the_products_of_their_effects() -> None:
+    values = np.random.default_rng(2).normal(size=(2, 4, 9))
+    squares = mean_squares(values, (SEED, QUESTION))
+    # Of means over questions, the covariance over seeds; 9 values are in each mean.
+    expected = 9 * np.cov(values.mean(axis=2))
+    np.testing.assert_allclose(squares[BY_SEED].square, expected)
+    np.testing.assert_allclose(squares[BY_SEED].of_mean, expected / 36)
+    # A sum of two series has the squares of both and twice their products.
+    total = mean_squares(values.sum(axis=0, keepdims=True), (SEED, QUESTION))[RESIDUAL]
+    assert total.square[0, 0] == pytest.approx(squares[RESIDUAL].square.sum())
+
+
+def test_an_axis_with_one_level_has_no_mean_square_and_adds_nothing() -> None:
+    squares = mean_squares(np.random.default_rng(3).normal(size=(1, 1, 6)), (SEED, QUESTION))
+    assert np.isnan(squares[BY_SEED].square).all()
+    assert squares[BY_SEED].of_mean.tolist() == [[0.0]]
+    assert squares[RESIDUAL].degrees == 0
+    assert squares[BY_QUESTION].square[0, 0] > 0
 
 
 def test_variance_of_the_mean_is_unbiased_with_three_seeds() -> None:
@@ -53,61 +87,15 @@ def test_variance_of_the_mean_is_unbiased_with_three_seeds() -> None:
     truth = 0.2**2 / 3 + 1.0**2 / 40 + 0.5**2 / 120
     generator = np.random.default_rng(2)
     drawn = [
-        variance_of_mean(mean_squares(layout(generator, (3, 40), (0.2, 1.0, 0.5))))[0]
+        SeedsByQuestions.of(layout(generator, (3, 40), (0.2, 1.0, 0.5))).variance_of_mean()[0]
         for _ in range(2000)
     ]
     assert np.mean(drawn) == pytest.approx(truth, abs=4 * np.std(drawn) / np.sqrt(len(drawn)))
 
 
-def test_contributions_average_to_the_macro_mean_where_cells_have_unlike_questions() -> None:
-    values = np.random.default_rng(4).random((2, 3, 2, 6))
-    values[:, :, 0, 4:] = np.nan
-    values[:, :, 1, 0] = np.nan
-    cells = (("en", "en"), ("de", "de"))
-    scores = make_scores(values, cells, tuple("abcdef"))
-    np.testing.assert_allclose(score_by_question(scores).mean(axis=2), scores.macro_means())
-
-
-def test_contributions_of_complete_cells_are_the_questions_means() -> None:
-    values = np.random.default_rng(5).random((2, 3, 4, 6))
-    cells = tuple(("en", pool) for pool in ("de", "es", "ru", "vi"))
-    scores = make_scores(values, cells, tuple("abcdef"))
-    np.testing.assert_allclose(score_by_question(scores), values.mean(axis=2))
-    contrast = np.array([1.0, 0.0, -1.0, 0.0])
-    np.testing.assert_allclose(
-        score_by_question(scores, contrast), values[:, :, 0] - values[:, :, 2], atol=1e-12
-    )
-
-
-def test_a_cell_without_some_questions_has_the_variance_of_those_that_it_has() -> None:
-    values = np.random.default_rng(6).random((1, 1, 2, 9))
-    values[:, :, 0, 6:] = np.nan
-    scores = make_scores(values, (("en", "en"), ("de", "de")), tuple("abcdefghi"))
-    alone = score_by_question(scores, np.array([1.0, 0.0]))
-    np.testing.assert_allclose(alone[0, 0], values[0, 0, 0, :6])
-
-
-def test_trials_that_are_missing_stay_so_and_pairs_are_over_shared_seeds() -> None:
-    values = np.random.default_rng(7).random((2, 3, 1, 4))
-    values[1, 0] = np.nan
-    scores = make_scores(values, (("en", "en"),), tuple("abcd"))
-    found = score_by_question(scores)
-    assert np.isnan(found[1, 0]).all()
-    gain = paired_gain(found, scores, 1.0, 0.0)
-    np.testing.assert_allclose(gain, values[1, 1:, 0] - values[0, 1:, 0])
-
-
-def test_settings_side_by_side_keep_their_cells_and_line_up_questions() -> None:
-    mono = make_scores(np.full((1, 1, 1, 2), 0.5), (("en", "en"),), ("b", "c"))
-    cross = make_scores(np.full((1, 1, 2, 2), 0.25), (("en", "de"), ("de", "en")), ("a", "b"))
-    both = side_by_side([mono, cross], {0.0, 0.5})
-    assert both.questions == ("a", "b", "c")
-    assert [setting_of(cell) for cell in both.cells] == [
-        names.MONOLINGUAL,
-        names.CROSSLINGUAL,
-        names.CROSSLINGUAL,
-    ]
-    np.testing.assert_array_equal(
-        both.values[0, 0],
-        [[np.nan, 0.5, 0.5], [0.25, 0.25, np.nan], [0.25, 0.25, np.nan]],
-    )
+def test_degrees_of_freedom_are_welchs_for_two_variances() -> None:
+    # variances 4 / 5 and 9 / 7 of two means: (.8 + 9 / 7)² / (.8² / 4 + (9 / 7)² / 6)
+    total, degrees = satterthwaite([(4 / 5, 4), (9 / 7, 6)])
+    assert total == pytest.approx(4 / 5 + 9 / 7)
+    assert degrees == pytest.approx(2.0857142857**2 / (0.16 + 1.6530612245 / 6))
+    assert satterthwaite([(0.0, 3), (0.0, 9)]) == (0.0, 3.0)

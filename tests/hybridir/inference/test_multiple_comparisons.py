@@ -11,7 +11,7 @@ from hybridir.inference.scores import Scores
 Make = Callable[..., Scores]
 
 
-def compared(scores: Scores, draws: int = 4000) -> list[inference.Compared]:
+def compared(scores: Scores, draws: int = 4000) -> list[inference.RatioLoss]:
     replicates = inference.replicate(scores, np.random.default_rng(0), draws)
     return inference.compare_with_best(scores, replicates)
 
@@ -25,8 +25,8 @@ def test_best_ratio_that_always_wins_stands_alone(make_scores: Make) -> None:
     noise = np.random.default_rng(7).normal(size=(1, 2, 1, 30))
     scores = make_scores(np.concatenate([noise, noise + 1, noise + 0.5]), (0.0, 0.5, 1.0))
     assert best(scores) == (0.5, 0.5, 0.5, 1.0)
-    assert [found.loss for found in compared(scores)] == pytest.approx([1, 0, 0.5])
-    assert [found.loss_at_most for found in compared(scores)] == pytest.approx([1, 0, 0.5])
+    assert [result.loss for result in compared(scores)] == pytest.approx([1, 0, 0.5])
+    assert [result.loss_at_most for result in compared(scores)] == pytest.approx([1, 0, 0.5])
 
 
 def test_lowest_rank_distance_is_the_best(make_scores: Make) -> None:
@@ -34,16 +34,16 @@ def test_lowest_rank_distance_is_the_best(make_scores: Make) -> None:
     values = np.concatenate([noise + 30, noise + 10, noise + 20])
     scores = make_scores(values, (0.0, 0.5, 1.0), names.RANK_DISTANCE)
     assert best(scores).ratio == 0.5
-    assert [found.loss for found in compared(scores)] == pytest.approx([20, 0, 10])
+    assert [result.loss for result in compared(scores)] == pytest.approx([20, 0, 10])
 
 
 def test_two_equally_good_ratios_share_the_draws(make_scores: Make) -> None:
     values = np.random.default_rng(9).normal(size=(2, 1, 1, 500))
     values -= values.mean(axis=3, keepdims=True)
     values[1] += 1e-9  # decides the data, not the draws
-    found = best(make_scores(values, (0.25, 0.75)))
-    assert (found.ratio, found.low, found.high) == (0.75, 0.25, 0.75)
-    assert found.share == pytest.approx(0.5, abs=0.05)
+    result = best(make_scores(values, (0.25, 0.75)))
+    assert (result.ratio, result.low, result.high) == (0.75, 0.25, 0.75)
+    assert result.share == pytest.approx(0.5, abs=0.05)
 
 
 def test_of_two_ratios_the_worse_may_be_best_unless_a_one_sided_test_says_no(
@@ -52,12 +52,12 @@ def test_of_two_ratios_the_worse_may_be_best_unless_a_one_sided_test_says_no(
     noise = np.random.default_rng(1).normal(size=(2, 1, 1, 200))
     noise -= noise.mean(axis=3, keepdims=True)
     error = (noise[0] - noise[1]).std(ddof=1) / np.sqrt(200)
-    for errors, kept in ((1.5, True), (1.8, False)):  # one-sided 5 % is 1.653
+    for errors, may_be_best in ((1.5, True), (1.8, False)):  # one-sided 5 % is 1.653
         scores = make_scores(noise + np.array([0, errors * error]).reshape(2, 1, 1, 1), (0.0, 0.5))
-        found = compared(scores)
-        assert [entry.may_be_best for entry in found] == [kept, True]
-        assert found[0].loss == pytest.approx(errors * error)
-        assert found[0].loss_at_most == pytest.approx((errors + 1.653) * error, rel=0.03)
+        result = compared(scores)
+        assert [entry.may_be_best for entry in result] == [may_be_best, True]
+        assert result[0].loss == pytest.approx(errors * error)
+        assert result[0].loss_at_most == pytest.approx((errors + 1.653) * error, rel=0.03)
 
 
 def test_the_more_ratios_the_harder_to_leave_one_out(make_scores: Make) -> None:
@@ -73,5 +73,5 @@ def test_the_more_ratios_the_harder_to_leave_one_out(make_scores: Make) -> None:
 def test_ratios_without_a_common_seed_are_not_held_against_each_other(make_scores: Make) -> None:
     values = np.full((2, 2, 1, 4), np.nan)
     values[0, 0], values[1, 1] = 0.1, 0.2
-    found = compared(make_scores(values, (0.0, 0.5)))
-    assert [entry.may_be_best for entry in found] == [True, True]
+    result = compared(make_scores(values, (0.0, 0.5)))
+    assert [entry.may_be_best for entry in result] == [True, True]

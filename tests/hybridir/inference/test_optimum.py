@@ -37,40 +37,40 @@ def test_interval_of_a_parabola_is_fiellers(make_scores: Make) -> None:
     slopes = 2 * at[:, None] * c2 + c1
     excess = fit.means.estimates(slopes) ** 2 - fit.means.half_widths(slopes) ** 2
     low, high = sorted(np.roots(np.polyfit(at, excess, 2)).real)
-    found = optimum(scores)
-    assert found.ratio == pytest.approx(0.5833, abs=0.0026)  # slope .35 - .6 x
+    result = optimum(scores)
+    assert result.ratio == pytest.approx(0.5833, abs=0.0026)  # slope .35 - .6 x
     assert 0 < low < high < 1
-    assert (found.low, found.high) == pytest.approx((low, high), abs=0.0051)
-    assert found.bounded
+    assert (result.low, result.high) == pytest.approx((low, high), abs=0.0051)
+    assert result.bounded
 
 
 def test_a_flat_curve_is_unbounded(make_scores: Make) -> None:
-    found = optimum(make_scores(noisy(np.zeros(5), 0.2), RATIOS))
-    assert (found.low, found.high, found.bounded) == (0.0, 1.0, False)
+    result = optimum(make_scores(noisy(np.zeros(5), 0.2), RATIOS))
+    assert (result.low, result.high, result.bounded) == (0.0, 1.0, False)
 
 
 @pytest.mark.parametrize(("direction", "end"), [(1.0, 1.0), (-1.0, 0.0)])
 def test_a_slope_that_leads_to_an_end_has_its_optimum_there(
     make_scores: Make, direction: float, end: float
 ) -> None:
-    found = optimum(make_scores(noisy(direction * np.array(RATIOS), 0.01), RATIOS))
-    assert (found.ratio, found.low, found.high) == (end, end, end)
-    assert found.bounded
+    result = optimum(make_scores(noisy(direction * np.array(RATIOS), 0.01), RATIOS))
+    assert (result.ratio, result.low, result.high) == (end, end, end)
+    assert result.bounded
 
 
 def test_rank_distance_has_its_optimum_where_it_is_lowest(make_scores: Make) -> None:
     curve = 10 + 20 * (np.array(RATIOS) - 0.5) ** 2
-    found = optimum(make_scores(noisy(curve, 0.1), RATIOS, names.RANK_DISTANCE))
-    assert found.ratio == pytest.approx(0.5, abs=0.02)
-    assert found.low > 0.4
-    assert found.high < 0.6
+    result = optimum(make_scores(noisy(curve, 0.1), RATIOS, names.RANK_DISTANCE))
+    assert result.ratio == pytest.approx(0.5, abs=0.02)
+    assert result.low > 0.4
+    assert result.high < 0.6
 
 
 def test_a_lower_hump_does_not_belong_to_it(make_scores: Make) -> None:
     x = np.array(RATIOS)
     values = noisy(-((x - 0.1) ** 2) * (x - 1.1) ** 2 * 10 - 0.5 * x, 0.01)
-    found = optimum(make_scores(values, RATIOS))
-    assert found.high < 0.5
+    result = optimum(make_scores(values, RATIOS))
+    assert result.high < 0.5
 
 
 @pytest.mark.parametrize(
@@ -80,5 +80,5 @@ def test_a_lower_hump_does_not_belong_to_it(make_scores: Make) -> None:
 def test_an_interval_agrees_if_it_comes_as_far_as_a_neighbour_of_the_best_ratio(
     low: float, high: float, expected: bool
 ) -> None:
-    found = inference.Optimum((low + high) / 2, low, high, True)
-    assert inference.agrees(found, 0.5, RATIOS) is expected  # neighbours: .25 and .75
+    result = inference.Optimum((low + high) / 2, low, high, True)
+    assert inference.agrees(result, 0.5, RATIOS) is expected  # neighbours: .25 and .75

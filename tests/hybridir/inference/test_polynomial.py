@@ -14,9 +14,9 @@ RATIOS = (0.0, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 1.0)
 
 
 def fitted(scores: Scores) -> inference.Fit:
-    found = inference.fit_curve(scores, inference.replicate(scores, np.random.default_rng(0), 10))
-    assert found is not None
-    return found
+    result = inference.fit_curve(scores, inference.replicate(scores, np.random.default_rng(0), 10))
+    assert result is not None
+    return result
 
 
 def noisy(curve: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -32,8 +32,8 @@ def test_levels_slopes_and_curvatures_are_those_of_the_least_squares_polynomial(
     expected = Polynomial.fit(RATIOS, values.mean(axis=(1, 2, 3)), 4)
     at = np.linspace(0, 1, 7)
     for derivative in (0, 1, 2):
-        found = fit.means.estimates(fit.weights(at, derivative))
-        np.testing.assert_allclose(found, expected.deriv(derivative)(at), atol=1e-10)
+        result = fit.means.estimates(fit.weights(at, derivative))
+        np.testing.assert_allclose(result, expected.deriv(derivative)(at), atol=1e-10)
 
 
 @pytest.mark.parametrize(("n_ratios", "degree"), [(4, 2), (5, 3), (6, 4), (9, 4)])

@@ -5,53 +5,53 @@ import pytest
 from statsmodels.stats.power import TTestPower
 
 from hybridir.inference import Crossed
-from hybridir.inference.mean_squares import MeanSquares, mean_squares
+from hybridir.inference.mean_squares import SeedsByQuestions
 from hybridir.inference.power import (
     power_fixed,
     power_random,
     questions_needed,
     seed_interval,
     seeds_needed,
-    spread_of,
+    variances_of,
 )
 
 # 4 seeds and 200 questions: seed variance .006², question variance .1², residual variance .08²
-SQUARES = MeanSquares(200 * 0.006**2 + 0.08**2, 4 * 0.1**2 + 0.08**2, 0.08**2, 4, 200)
+SQUARES = SeedsByQuestions(200 * 0.006**2 + 0.08**2, 4 * 0.1**2 + 0.08**2, 0.08**2, 4, 200)
 
 
 def test_variances_follow_from_the_mean_squares() -> None:
-    assert spread_of(SQUARES) == pytest.approx((0.006**2, 0.1**2, 0.08**2))
+    assert variances_of(SQUARES) == pytest.approx((0.006**2, 0.1**2, 0.08**2))
     below = SQUARES._replace(seed=0.5 * SQUARES.residual)
-    assert spread_of(below).seed == 0.0
+    assert variances_of(below).seed == 0.0
 
 
 @pytest.mark.parametrize("n_seeds", [3, 10, 40])
-def test_on_these_questions_it_is_the_power_of_the_paired_t_test(n_seeds: int) -> None:
+def test_power_on_fixed_questions_is_that_of_the_paired_t_test(n_seeds: int) -> None:
     effect = 0.005 / np.sqrt(SQUARES.seed / 200)
     expected = TTestPower().power(effect, n_seeds, 0.05)
     assert power_fixed(0.005, SQUARES, n_seeds) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("power", [0.8, 0.9])
-def test_seeds_on_these_questions_are_those_of_the_paired_t_test(power: float) -> None:
+def test_seeds_needed_on_fixed_questions_are_those_of_the_paired_t_test(power: float) -> None:
     effect = 0.005 / np.sqrt(SQUARES.seed / 200)
     exact = TTestPower().solve_power(effect_size=effect, power=power, alpha=0.05)
     assert seeds_needed(0.005, SQUARES, power, random_questions=False) == np.ceil(exact)
 
 
-def test_a_study_with_the_seeds_that_are_needed_finds_the_difference_as_often() -> None:
+def test_a_study_with_the_needed_seeds_detects_the_difference_as_often_as_promised() -> None:
     difference = 0.02
     n_seeds = seeds_needed(difference, SQUARES, 0.8, random_questions=True)
     assert n_seeds is not None
     generator = np.random.default_rng(0)
-    found = 0
+    detected = 0
     for _ in range(1500):
         values = difference + generator.normal(0, 0.006, (n_seeds, 1))
         values = values + generator.normal(0, 0.1, (1, 200))
         values += generator.normal(0, 0.08, (n_seeds, 200))
-        found += Crossed.of(values[None]).p_values(np.ones((1, 1)))[0] < 0.05
+        detected += Crossed.of(values[None]).p_values(np.ones((1, 1)))[0] < 0.05
     # three standard errors of a share of .8 over 1500 are .031
-    assert found / 1500 == pytest.approx(
+    assert detected / 1500 == pytest.approx(
         power_random(difference, SQUARES, n_seeds, 200), abs=0.031
     )
 
@@ -60,15 +60,15 @@ def test_without_a_difference_the_power_is_the_level() -> None:
     assert power_fixed(0.0, SQUARES, 5) == pytest.approx(0.05)
 
 
-def test_where_questions_vary_too_much_no_number_of_seeds_is_enough() -> None:
-    # over endless seeds the standard error is .1 / √200 = .0071, more than the difference
+def test_no_number_of_seeds_is_enough_where_questions_vary_too_much() -> None:
+    # with endless seeds the standard error is .1 / √200 = .0071, more than the difference
     assert seeds_needed(0.005, SQUARES, 0.8, random_questions=True) is None
-    # over endless questions it is .006 / √4 = .003; 2.8 of these, and more with 3 degrees
+    # with endless questions it is .006 / √4 = .003; 2.8 of these, and more with 3 degrees
     assert questions_needed(0.005, SQUARES, 0.9) is None
     assert questions_needed(0.02, SQUARES, 0.8) is not None
 
 
-def test_as_many_questions_as_are_needed_are_just_enough() -> None:
+def test_the_needed_number_of_questions_is_just_enough() -> None:
     needed = questions_needed(0.02, SQUARES, 0.8)
     assert needed is not None
     assert power_random(0.02, SQUARES, 4, needed) >= 0.8
@@ -81,13 +81,13 @@ def test_the_interval_of_the_seeds_mean_square_covers_at_its_nominal_rate() -> N
     covered = 0
     for _ in range(1000):
         values = generator.normal(0, 0.3, (4, 1)) + generator.normal(0, 1.0, (4, 50))
-        low, high = seed_interval(mean_squares(values))
+        low, high = seed_interval(SeedsByQuestions.of(values))
         covered += low.seed <= truth <= high.seed
     assert covered / 1000 == pytest.approx(0.95, abs=3 * np.sqrt(0.95 * 0.05 / 1000))
 
 
-def test_a_difference_that_is_the_same_for_all_is_found_by_two_seeds() -> None:
-    squares = MeanSquares(0.0, 0.0, 0.0, 3, 20)
+def test_two_seeds_detect_a_constant_difference() -> None:
+    squares = SeedsByQuestions(0.0, 0.0, 0.0, 3, 20)
     assert seeds_needed(0.001, squares, 0.9, random_questions=False) == 2
 
 

@@ -1,4 +1,4 @@
-"""The variance split: against an analysis of variance by statsmodels, and simulation."""
+"""Variance components: against an analysis of variance by statsmodels, and simulation."""
 
 import numpy as np
 import pandas as pd
@@ -6,17 +6,9 @@ import pytest
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
+from hybridir.inference.mean_squares import DATA, QUESTION, RATIO, SEED, Source
 from hybridir.inference.scores import Floats
-from hybridir.inference.variance_components import (
-    DATA,
-    QUESTION,
-    RATIO,
-    SEED,
-    Source,
-    complete_block,
-    sources,
-    split_variance,
-)
+from hybridir.inference.variance_components import complete_block, estimate_components, sources
 
 SEEDS = (RATIO, SEED, QUESTION)  # axes of a study of all data
 PARTS = (RATIO, DATA, SEED, QUESTION)  # and of one whose seeds lie within parts of the data
@@ -26,21 +18,21 @@ SDS = {
 }
 
 
-def made(generator: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+def simulate(generator: np.random.Generator, shape: tuple[int, ...]) -> Floats:
     axes = PARTS if len(shape) == 4 else SEEDS
     total = np.zeros(shape)
     for source, sd in SDS[axes].items():
         # A seed's effect is that of one seed of one part.
-        told = source | {DATA} if SEED in source else source
-        size = [length if axes[axis] in told else 1 for axis, length in enumerate(shape)]
+        inside = source | {DATA} if SEED in source else source
+        size = [length if axes[axis] in inside else 1 for axis, length in enumerate(shape)]
         total = total + generator.normal(0, sd, size)
     ratios = np.arange(shape[0]).reshape(-1, *[1] * (len(shape) - 1))
-    return np.asarray(total + ratios)  # ratios differ; it is no part of the split
+    return np.asarray(total + ratios)  # ratios differ; that is no component
 
 
 def test_variances_solve_the_expected_mean_squares() -> None:
     shape = (3, 4, 5)
-    values = made(np.random.default_rng(0), shape)
+    values = simulate(np.random.default_rng(0), shape)
     rows = [(*index, value) for index, value in np.ndenumerate(values)]
     model = ols("y ~ C(a) * C(s) * C(q)", pd.DataFrame(rows, columns=["a", "s", "q", "y"]))
     with np.errstate(divide="ignore"):  # of F, since the model leaves no residual
@@ -56,13 +48,13 @@ def test_variances_solve_the_expected_mean_squares() -> None:
         (ms_sq - ms_asq) / a,
         ms_asq,
     ]
-    found = split_variance(values, np.random.default_rng(1))
-    assert [component.variance for component in found] == pytest.approx(expected)
+    components = estimate_components(values, np.random.default_rng(1))
+    assert [component.variance for component in components] == pytest.approx(expected)
 
 
 def test_variances_with_parts_solve_the_expected_mean_squares() -> None:
     shape = a, p, t, q = 2, 3, 2, 4
-    values = made(np.random.default_rng(5), shape)
+    values = simulate(np.random.default_rng(5), shape)
     rows = [(*index, value) for index, value in np.ndenumerate(values)]
     model = ols(
         "y ~ C(a) * C(q) * (C(p) / C(t))", pd.DataFrame(rows, columns=["a", "p", "t", "q", "y"])
@@ -88,9 +80,10 @@ def test_variances_with_parts_solve_the_expected_mean_squares() -> None:
         frozenset({RATIO, DATA, QUESTION}): (ms["apq"] - ms["apqt"]) / t,
         frozenset({RATIO, SEED, QUESTION}): ms["apqt"],
     }  # fmt: skip
-    found = split_variance(values, np.random.default_rng(1))
-    assert {one.source: one.variance for one in found} == pytest.approx(expected)
-    assert list(found[-1].source ^ {RATIO, SEED, QUESTION}) == []  # the rest comes last
+    components = estimate_components(values, np.random.default_rng(1))
+    variances = {component.source: component.variance for component in components}
+    assert variances == pytest.approx(expected)
+    assert list(components[-1].source ^ {RATIO, SEED, QUESTION}) == []  # the rest comes last
 
 
 @pytest.mark.parametrize(("axes", "shape"), [(SEEDS, (3, 5, 12)), (PARTS, (3, 5, 2, 12))])
@@ -99,20 +92,22 @@ def test_variances_are_unbiased_and_intervals_cover_at_their_nominal_rate(
 ) -> None:
     generator = np.random.default_rng(2)
     studies = 400
-    found = [split_variance(made(generator, shape), generator) for _ in range(studies)]
+    studied = [estimate_components(simulate(generator, shape), generator) for _ in range(studies)]
     sds: dict[Source, float] = SDS[axes]
     for index, (source, sd) in enumerate(sds.items()):
-        drawn = np.array([components[index].variance for components in found])
+        drawn = np.array([components[index].variance for components in studied])
         error = drawn.std() / np.sqrt(studies)
         assert drawn.mean() == pytest.approx(sd**2, abs=4 * error), source
-        covered = np.mean([split[index].low <= sd**2 <= split[index].high for split in found])
+        covered = np.mean([split[index].low <= sd**2 <= split[index].high for split in studied])
         # three standard errors of .95 over 400 are .033; they may cover more than they say
         assert covered >= 0.95 - 0.033, source
 
 
 def test_a_trials_mean_averages_what_varies_with_the_question() -> None:
-    found = split_variance(made(np.random.default_rng(3), (3, 5, 12)), np.random.default_rng(4))
-    by_source = {component.source: component for component in found}
+    components = estimate_components(
+        simulate(np.random.default_rng(3), (3, 5, 12)), np.random.default_rng(4)
+    )
+    by_source = {component.source: component for component in components}
     question, seed = by_source[frozenset({QUESTION})], by_source[frozenset({SEED})]
     assert question.in_mean == pytest.approx(np.sqrt(max(question.variance, 0) / 12))
     assert seed.in_mean_high == pytest.approx(np.sqrt(seed.high))

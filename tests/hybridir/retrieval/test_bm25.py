@@ -14,9 +14,10 @@ from hybridir import names
 from hybridir.data.benchmark import Benchmark, build_benchmark
 from hybridir.data.readers.lareqa import load_lareqa_benchmark
 from hybridir.errors import InputError
-from hybridir.evaluation.per_query import per_query_table_by
+from hybridir.evaluation.per_query import per_query_table
 from hybridir.evaluation.summary import language_matrix
 from hybridir.retrieval.bm25 import bm25_scorer, bm25_words
+from hybridir.retrieval.ranks import rank_scores
 
 
 @pytest.mark.parametrize(
@@ -45,9 +46,9 @@ def test_words_follow_the_script(text: str, words: str) -> None:
 
 @given(st.text(alphabet="ab ,éß½\u0301北京กิํ้า1한!", max_size=12))
 def test_letters_digits_and_marks_are_in_words_and_nothing_else_is(text: str) -> None:
-    whole = unicodedata.normalize("NFKC", text).casefold()
-    kept = {character for character in whole if unicodedata.category(character)[0] in "LMN"}
-    assert set("".join(bm25_words(text))) == kept
+    normalised = unicodedata.normalize("NFKC", text).casefold()
+    expected = {letter for letter in normalised if unicodedata.category(letter)[0] in "LMN"}
+    assert set("".join(bm25_words(text))) == expected
 
 
 # Words of three passages; the query's are "a b a d".
@@ -85,7 +86,7 @@ def test_three_documents_score_as_worked_by_hand() -> None:
 
 
 def test_constants_of_the_formula_can_be_chosen() -> None:
-    # With b = 0 lengths do not count; with k1 = 0 a word counts once, however often it is there.
+    # With b = 0 lengths do not count; with k1 = 0 a repeated word counts once.
     a, once = math.log(1.6), math.log(1 + 2.5 / 1.5)
     flat = [2 * a / (1 + 2) + once * 2 / (2 + 2), 2 * a / (1 + 2), once / (1 + 2)]
     assert scores_of(three_documents(), k1=2.0, b=0.0)[0] == pytest.approx(flat, rel=1e-6)
@@ -100,7 +101,7 @@ def slow(query: Sequence[str], pool: Sequence[Sequence[str]]) -> list[float]:
     for passage in pool:
         count, total = Counter(passage), 0.0
         for word in query:
-            holding = sum(word in other for other in pool)
+            holding = sum(word in text for text in pool)
             weight = math.log(1 + (len(pool) - holding + 0.5) / (holding + 0.5))
             length = 1 - 0.75 + 0.75 * len(passage) / mean
             total += weight * count[word] / (count[word] + 1.5 * length)
@@ -127,18 +128,18 @@ def multilingual(rng: np.random.Generator) -> Benchmark:
 def test_every_pool_has_statistics_of_its_own(seed: int) -> None:
     benchmark = multilingual(np.random.default_rng(seed))
     words = [bm25_words(text) for text in benchmark.passages]
-    bounds = list(zip(benchmark.pools[:-1], benchmark.pools[1:], strict=True))
+    bounds = list(zip(benchmark.pool_offsets[:-1], benchmark.pool_offsets[1:], strict=True))
     expected = [
         [value for low, high in bounds for value in slow(bm25_words(query), words[low:high])]
         for query in benchmark.queries
     ]
-    found = scores_of(benchmark)
-    assert found == pytest.approx(np.array(expected), rel=1e-5)
+    scores = scores_of(benchmark)
+    assert scores == pytest.approx(np.array(expected), rel=1e-5)
     german, english = benchmark.query_languages == 0, benchmark.passage_languages == 1
-    assert (found[german][:, english] > 0).any(), "both have the words e and f"
+    assert (scores[german][:, english] > 0).any(), "both have the words e and f"
 
 
-def test_texts_without_words_score_nothing() -> None:
+def test_texts_without_words_score_zero() -> None:
     benchmark = build_benchmark(
         "wordless",
         queries=[("q", "de", "?"), ("r", "de", "wort")],
@@ -166,7 +167,8 @@ def test_without_the_library_the_message_says_how_to_install_it(
 def test_monolingual_retrieval_works_in_every_language_of_xquad_r(data_root: Path) -> None:
     languages = ["de", "en", "hi", "th", "zh"]
     benchmark = load_lareqa_benchmark("xquad-r", data_root / "xquad-r", languages)
-    matrix = language_matrix(per_query_table_by(benchmark, bm25_scorer(benchmark)), names.AP)
+    ranks = rank_scores(benchmark, bm25_scorer(benchmark))
+    matrix = language_matrix(per_query_table(benchmark, ranks, ()), names.AP)
     monolingual = np.diag(matrix)
     crosslingual = matrix.to_numpy()[~np.eye(len(languages), dtype=np.bool_)]
     assert monolingual.min() > 0.4

@@ -1,32 +1,33 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
-from hybridir.config.trial import EncoderConfig
+from hybridir.config import EncoderConfig, EvaluationConfig
 from hybridir.data.synthetic.corpus import synthetic_corpus
 from hybridir.encoder.bi_encoder import BiEncoder, embed
-from hybridir.encoder.load import load_encoder
-from hybridir.encoder.packed.packing import Packed, pack
+from hybridir.encoder.load import LoadedEncoder, load_bi_encoder
+from hybridir.encoder.packed.packing import PackedTexts, pack
 from hybridir.encoder.token_table import TokenTable
 from hybridir.encoder.vocabulary import train_tokenizer
 from hybridir.retrieval.encode import encode, encode_benchmark, encode_to_file
-from hybridir.runtime.distributed import joined
+from hybridir.runtime.distributed import init_distributed
 from tests.hybridir.encoder.test_vocabulary import corpus
 from tests.support.encoders import backbone
-from tests.support.together import together
+from tests.support.together import run_together
 
 
 class Watched(BiEncoder):
-    """An encoder that notes how many tokens each text has that it is given at once."""
+    """An encoder that records the tokens of each text in each call."""
 
-    def __init__(self) -> None:
-        super().__init__(backbone(), "mean", pad_token=0)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         self.sizes: list[list[int]] = []
 
-    def forward(self, packed: Packed) -> torch.Tensor:
+    def forward(self, packed: PackedTexts) -> torch.Tensor:
         self.sizes.append(packed.lengths)
         return super().forward(packed)
 
@@ -43,21 +44,21 @@ def random_texts(n: int) -> list[NDArray[np.int32]]:
 @pytest.mark.parametrize("batch_tokens", [1, 100, 512, 100_000])
 def test_the_size_of_batches_changes_no_embedding_and_keeps_the_order(batch_tokens: int) -> None:
     texts = random_texts(50)
-    encoder = Watched().eval()
-    found = encode(encoder, token_table(texts), batch_tokens=batch_tokens)
+    encoder = Watched.wrap(backbone(), "mean", pad_token=0).eval()
+    embeddings = encode(encoder, token_table(texts), batch_tokens=batch_tokens)
     assert all(sum(sizes) <= batch_tokens or len(sizes) == 1 for sizes in encoder.sizes)
-    for text, embedding in zip(texts, found, strict=True):
+    for text, embedding in zip(texts, embeddings, strict=True):
         with torch.no_grad():
-            alone = embed(encoder, pack([text]))[0]
-        np.testing.assert_allclose(embedding, alone.numpy(), atol=1e-5)
+            single = embed(encoder, pack([text]))[0]
+        np.testing.assert_allclose(embedding, single.numpy(), atol=1e-5)
 
 
 def test_equal_texts_are_encoded_once_and_get_equal_vectors() -> None:
     texts = random_texts(7)
-    encoder = Watched().eval()
-    found = encode(encoder, token_table(texts * 5), batch_tokens=64)
+    encoder = Watched.wrap(backbone(), "mean", pad_token=0).eval()
+    embeddings = encode(encoder, token_table(texts * 5), batch_tokens=64)
     assert sum(map(len, encoder.sizes)) == 7
-    assert np.array_equal(found, np.tile(found[:7], (5, 1)))
+    assert np.array_equal(embeddings, np.tile(embeddings[:7], (5, 1)))
 
 
 def test_a_benchmark_is_embedded_as_its_texts_are_one_by_one(tmp_path: Path) -> None:
@@ -70,16 +71,14 @@ def test_a_benchmark_is_embedded_as_its_texts_are_one_by_one(tmp_path: Path) -> 
             "query_prefix": "q: ",
         }
     )
-    encoder = load_encoder(config, tokenizer, seed=0).train()
+    encoder = load_bi_encoder(config, tokenizer, seed=0).train()
     queries_QD, passages_ND = encode_benchmark(
-        encoder,
+        LoadedEncoder(encoder, tokenizer, config),
         benchmark,
-        tokenizer,
-        config,
-        batch_tokens=2048,
+        EvaluationConfig(batch_tokens=2048),
         cache=tmp_path,
     )
-    assert not encoder.training  # no dropout in what is scored
+    assert not encoder.training  # no dropout in an evaluation
 
     def embedded(texts: list[str], prefix: str) -> NDArray[np.float32]:
         rows = []
@@ -100,7 +99,7 @@ def test_embeddings_in_a_file_are_those_in_memory_to_the_last_bit(
     tmp_path: Path, shard_mb: float
 ) -> None:
     texts = token_table(random_texts(40) + random_texts(7))  # 7 occur twice
-    encoder = Watched().eval()
+    encoder = Watched.wrap(backbone(), "mean", pad_token=0).eval()
     expected = encode(encoder, texts, batch_tokens=128)
     sizes, encoder.sizes = encoder.sizes, []
     stored = encode_to_file(
@@ -112,27 +111,27 @@ def test_embeddings_in_a_file_are_those_in_memory_to_the_last_bit(
 
 def stored_together(folder: str) -> list[list[float]]:
     texts = token_table(random_texts(40) + random_texts(7))
-    with joined() as processes:
+    with init_distributed() as distributed:
         stored = encode_to_file(
-            Watched().eval(),
+            Watched.wrap(backbone(), "mean", pad_token=0).eval(),
             texts,
             batch_tokens=128,
             folder=Path(folder),
             digest="d",
-            processes=processes,
+            distributed=distributed,
             shard_mb=0.001,
         )
-        rows: list[list[float]] = processes.on_first(lambda: stored.rows(0, 47).tolist())
+        rows: list[list[float]] = distributed.on_rank_zero(lambda: stored.rows(0, 47).tolist())
         return rows
 
 
-def test_two_processes_fill_one_file_with_what_one_would_write(tmp_path: Path) -> None:
-    alone = stored_together(str(tmp_path / "alone"))
-    both = together(2, stored_together, str(tmp_path / "together"))
-    assert both == [alone, alone]
+def test_two_processes_write_the_same_file_as_one(tmp_path: Path) -> None:
+    by_one = stored_together(str(tmp_path / "one"))
+    by_two = run_together(2, stored_together, str(tmp_path / "two"))
+    assert by_two == [by_one, by_one]
 
 
-def test_a_benchmark_that_takes_too_much_memory_goes_to_a_file_and_goes_on_there(
+def test_embeddings_beyond_the_memory_limit_go_to_a_file_and_continue_there(
     tmp_path: Path,
 ) -> None:
     benchmark = synthetic_corpus(3, 20, 30).test
@@ -142,15 +141,12 @@ def test_a_benchmark_that_takes_too_much_memory_goes_to_a_file_and_goes_on_there
     )
 
     def encoded(seed: int, memory_mb: float) -> NDArray[np.float32]:
-        encoder = load_encoder(config, tokenizer, seed=seed)
+        encoder = load_bi_encoder(config, tokenizer, seed=seed)
         _, passages = encode_benchmark(
-            encoder,
+            LoadedEncoder(encoder, tokenizer, config),
             benchmark,
-            tokenizer,
-            config,
-            batch_tokens=2048,
+            EvaluationConfig(batch_tokens=2048, memory_mb=memory_mb),
             cache=tmp_path,
-            memory_mb=memory_mb,
             folder=tmp_path / "embeddings",
         )
         assert isinstance(passages, np.ndarray) == (memory_mb == size_mb)

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import hybridir.retrieval.kernels
 
-COUNT_ONE = """
+COUNT = """
 import numpy as np
 from kernels import count_higher
 higher, top1 = np.zeros((1, 1), np.int32), np.zeros((1, 1), np.int32)
-one, order = np.array([0, 1]), np.arange(3, dtype=np.int32)
+offsets, order = np.array([0, 1]), np.arange(3, dtype=np.int32)
 scores = np.array([[3.0, 1.0, 2.0]], np.float32)
 largest, pools = scores.max(1, keepdims=True), np.array([0, 3])
-first = np.array([0])
-count_higher(scores, largest, first, pools, one, one[1:], order, order, higher, top1)
+query = np.array([0])
+count_higher(scores, largest, query, pools, offsets, offsets[1:], order, order, higher, top1)
 print(higher.tolist(), top1.tolist(), count_higher.stats.cache_path)
 """
 
@@ -29,7 +29,7 @@ def test_where_no_cache_folder_can_be_written_the_kernel_is_compiled_all_the_sam
     environment = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"}
     environment |= {"XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path / "cache")}
     done = subprocess.run(
-        [sys.executable, "-c", COUNT_ONE],
+        [sys.executable, "-c", COUNT],
         cwd=tmp_path,
         env=environment,
         capture_output=True,

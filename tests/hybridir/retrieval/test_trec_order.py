@@ -2,22 +2,20 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridir.retrieval.trec_order import ascending_ids, pack, unpack
+from hybridir.retrieval.trec_order import ascending_ids, pack_keys, unpack_keys
 
 scores = st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=30)
 
 
 @given(scores=scores, data=st.data())
-def test_packed_passages_sort_by_score_and_then_by_place(
-    scores: list[float], data: st.DataObject
-) -> None:
-    places = data.draw(st.permutations(range(len(scores))))
-    keys = pack(np.array([scores], dtype=np.float32), np.array(places, dtype=np.uint64))[0]
-    order = sorted(range(len(scores)), key=lambda n: (-scores[n], places[n]))
+def test_keys_sort_by_score_and_then_by_position(scores: list[float], data: st.DataObject) -> None:
+    positions = data.draw(st.permutations(range(len(scores))))
+    keys = pack_keys(np.array([scores], np.float32), np.array(positions, np.uint64))[0]
+    order = sorted(range(len(scores)), key=lambda n: (-scores[n], positions[n]))
     assert np.argsort(keys).tolist() == order
-    found_scores, found_places = unpack(keys)
-    assert found_scores.tolist() == scores  # minus zero equals zero
-    assert found_places.tolist() == list(places)
+    unpacked_scores, unpacked_positions = unpack_keys(keys)
+    assert unpacked_scores.tolist() == scores  # minus zero equals zero
+    assert unpacked_positions.tolist() == list(positions)
 
 
 @given(ids=st.lists(st.text(st.characters(codec="utf-8")), unique=True))

@@ -13,14 +13,14 @@ VECTORS = np.random.default_rng(1).standard_normal((10, 3)).astype(np.float32)
 
 
 class Maker:
-    """Gives three rows in each shard, and notes which shards were asked for."""
+    """Gives three rows in each shard, and records the shards made."""
 
     def __init__(self, fail_at: int = 99) -> None:
-        self.asked: list[int] = []
+        self.shards: list[int] = []
         self._fail_at = fail_at
 
     def __call__(self, shard: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        self.asked.append(shard)
+        self.shards.append(shard)
         if shard == self._fail_at:
             raise KeyboardInterrupt
         rows = ROWS[3 * shard : 3 * shard + 3]
@@ -31,7 +31,7 @@ def store(folder: Path, make: Maker, digest: str = "d") -> StoredVectors:
     return store_vectors(folder, 10, 3, digest=digest, shards=4, make=make)
 
 
-def test_vectors_are_read_back_row_by_row_whatever_shard_they_came_in(tmp_path: Path) -> None:
+def test_vectors_are_read_back_by_rows_whatever_their_shard(tmp_path: Path) -> None:
     stored = store(tmp_path / "new", Maker())
     assert (len(stored), stored.shape) == (10, (10, 3))
     assert stored.dtype == np.float32
@@ -44,9 +44,9 @@ def test_an_interrupted_call_goes_on_with_the_first_missing_shard(tmp_path: Path
         store(tmp_path, Maker(fail_at=2))
     again, third = Maker(), Maker()
     assert np.array_equal(store(tmp_path, again).rows(0, 10), VECTORS)
-    assert again.asked == [2, 3]
+    assert again.shards == [2, 3]
     store(tmp_path, third)
-    assert third.asked == []
+    assert third.shards == []
 
 
 @pytest.mark.parametrize("manifest", ["", "[]", "{}", None])
@@ -60,7 +60,7 @@ def test_without_a_readable_manifest_all_shards_are_made(
         (tmp_path / "manifest.json").write_text(manifest)
     make = Maker()
     assert np.array_equal(store(tmp_path, make).rows(0, 10), VECTORS)
-    assert make.asked == [0, 1, 2, 3]
+    assert make.shards == [0, 1, 2, 3]
 
 
 def test_a_file_that_is_shorter_than_the_manifest_says_is_made_again(tmp_path: Path) -> None:
@@ -70,20 +70,20 @@ def test_a_file_that_is_shorter_than_the_manifest_says_is_made_again(tmp_path: P
     path.write_bytes(path.read_bytes()[:-1])
     make = Maker()
     assert np.array_equal(store(tmp_path, make).rows(0, 10), VECTORS)
-    assert make.asked == [0, 1, 2, 3]
+    assert make.shards == [0, 1, 2, 3]
 
 
-def test_vectors_of_something_else_are_replaced(tmp_path: Path) -> None:
+def test_vectors_with_another_digest_are_replaced(tmp_path: Path) -> None:
     store(tmp_path, Maker(), digest="other")
     make = Maker()
     store(tmp_path, make)
-    assert make.asked == [0, 1, 2, 3]
+    assert make.shards == [0, 1, 2, 3]
     manifest = json.loads((tmp_path / "manifest.json").read_text())
-    known = {"digest": "d", "vectors": 10, "dimensions": 3, "shards": 4}
-    assert manifest == {**known, "done": 4, "bytes": 10 * 3 * 4}
+    description = {"digest": "d", "vectors": 10, "dimensions": 3, "shards": 4}
+    assert manifest == {**description, "done": 4, "bytes": 10 * 3 * 4}
 
 
 def test_a_folder_that_cannot_be_written_stops_the_trial_with_a_reason(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(TrialError, match=r"embeddings of 10 passages, 0\.0 GB, cannot be kept"):
+    with pytest.raises(TrialError, match=r"embeddings of 10 passages, 0\.0 GB, cannot be written"):
         store(tmp_path / "file", Maker())

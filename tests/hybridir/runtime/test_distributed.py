@@ -8,19 +8,20 @@ import torch
 from torch.nn import functional
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from hybridir.batches.plan import BatchPlan, check_parts
+from hybridir.batches.plan import BatchPlan, check_shards
+from hybridir.config import BatchConfig, TrainingConfig
 from hybridir.encoder.bi_encoder import embed
 from hybridir.encoder.packed.packing import pack
 from hybridir.errors import InputError, TrialError
-from hybridir.runtime.distributed import ALONE, FirstProcessFailed, joined
+from hybridir.runtime.distributed import SINGLE_PROCESS, RankZeroFailed, init_distributed
 from hybridir.runtime.precision import accelerator
 from hybridir.training.checkpoint import LoopState
 from hybridir.training.loop import train
 from tests.hybridir.training.test_loop import QUESTIONS, STEPS, tiny_encoder, tokens_of, weights
 from tests.support.tiny import pairs_of, parallel
-from tests.support.together import be_member, together
+from tests.support.together import run_together, set_launcher_environment
 
-# Half of the questions share a passage group with a question that may sit in the other process.
+# Half of the questions share a passage group with a question that may be on the other process.
 CROWDED = pairs_of(
     [
         (f"q{number}", f"g{number % 6}", language)
@@ -28,13 +29,13 @@ CROWDED = pairs_of(
         for language in ("de", "en")
     ]
 )
-# High enough for gradients whose rounding in fp32 lies below the 1e-6 that is asked for.
+# High enough that the rounding of gradients in fp32 lies below the required 1e-6.
 TEMPERATURE = 0.5
 TABLES = {"plain": parallel(QUESTIONS, "de en"), "crowded": CROWDED}
 
 
-class Seen(Exception):
-    """Ends a training once its first gradient has been seen."""
+class Stopped(Exception):
+    """Ends a training at a chosen step."""
 
 
 def first_gradient(
@@ -42,12 +43,13 @@ def first_gradient(
 ) -> tuple[float, dict[str, np.ndarray[Any, Any]]]:
     """Loss and gradient of the first step of the real loop, without clipping."""
     encoder = tiny_encoder(dropout)
-    plan = BatchPlan([TABLES[table]], batch_size=8, mixing_ratio=0.5, pairs=80, seed=0)
-    found: list[Any] = []
-    with joined() as processes, accelerator("fp32") as accelerate:
+    plan = BatchPlan([TABLES[table]], BatchConfig(batch_size=8), pairs=80, seed=0)
+    gradients: list[dict[str, np.ndarray[Any, Any]]] = []
+    losses: list[float] = []
+    with init_distributed() as distributed, accelerator("fp32") as accelerate:
 
-        def see(optimizer: Any, *_: Any) -> None:
-            found.append(
+        def keep_gradient(optimizer: Any, *_: Any) -> None:
+            gradients.append(
                 {
                     name: weight.grad.numpy().copy()
                     for name, weight in encoder.named_parameters()
@@ -55,37 +57,36 @@ def first_gradient(
                 }
             )
 
-        handle = register_optimizer_step_pre_hook(see)
+        handle = register_optimizer_step_pre_hook(keep_gradient)
 
         def stop(state: LoopState) -> None:
-            found.append(state.losses[0])
-            raise Seen
+            losses.append(state.losses[0])
+            raise Stopped
 
-        with pytest.raises(Seen):
+        with pytest.raises(Stopped):
             train(
+                TrainingConfig(
+                    temperature=TEMPERATURE,
+                    symmetric=symmetric,
+                    learning_rate=3e-3,
+                    weight_decay=0.0,
+                    clip_norm=1e9,
+                    chunk_tokens=chunk_tokens,
+                    checkpoint_every=1000,
+                ),
                 accelerate,
                 encoder,
                 tokens_of(0),
                 tokens_of(20),
                 plan,
-                temperature=TEMPERATURE,
-                symmetric=symmetric,
-                learning_rate=3e-3,
-                weight_decay=0.0,
-                betas=(0.9, 0.98),
-                warmup=0.1,
-                clip_norm=1e9,
                 seed=5,
-                chunk_tokens=chunk_tokens,
                 checkpoint=Path("/nonexistent/c.pt"),
-                checkpoint_every=1000,
                 fingerprint="",
-                pauses={},
                 on_step=stop,
-                processes=processes,
+                distributed=distributed,
             )
         handle.remove()
-    return found[1], found[0]
+    return losses[0], gradients[0]
 
 
 WHOLE = 10_000  # more tokens than a batch has
@@ -101,7 +102,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def gradients() -> list[list[Any]]:
-    return [together(2, first_gradient, *case) for case in CASES]
+    return [run_together(2, first_gradient, *case) for case in CASES]
 
 
 @pytest.mark.parametrize(
@@ -113,19 +114,19 @@ def test_pain_18_two_processes_have_the_loss_and_gradient_of_one_with_the_whole_
     table, symmetric, dropout, _ = CASES[case]
     loss, gradient = first_gradient(table, symmetric, dropout, WHOLE)
     for rank in (0, 1):
-        other_loss, other = gradients[case][rank]
-        assert other_loss == pytest.approx(loss, abs=1e-6)
-        assert set(other) == set(gradient)
+        shared_loss, shared = gradients[case][rank]
+        assert shared_loss == pytest.approx(loss, abs=1e-6)
+        assert set(shared) == set(gradient)
         for name, expected in gradient.items():
-            np.testing.assert_allclose(other[name], expected, atol=1e-6, rtol=0, err_msg=name)
-        assert max(abs(g).max() for g in gradient.values()) > 0.05  # there is something to compare
+            np.testing.assert_allclose(shared[name], expected, atol=1e-6, rtol=0, err_msg=name)
+        assert max(abs(g).max() for g in gradient.values()) > 0.05  # gradients are not negligible
 
 
 def test_the_loss_of_two_processes_is_the_definition_over_all_their_passages(
     gradients: list[list[Any]],
 ) -> None:
-    # Written out for the crowded table: every text embedded alone, nothing shared with the loop.
-    batch = BatchPlan([CROWDED], batch_size=8, mixing_ratio=0.5, pairs=80, seed=0)[0]
+    # Computed by definition for the crowded table: each text is embedded alone, without the loop.
+    batch = BatchPlan([CROWDED], BatchConfig(batch_size=8), pairs=80, seed=0)[0]
     encoder = tiny_encoder(0.0).eval()
 
     def vectors(table: Any, rows: Any) -> torch.Tensor:
@@ -135,63 +136,61 @@ def test_the_loss_of_two_processes_is_the_definition_over_all_their_passages(
     groups = torch.from_numpy(batch.groups)
     masked = (groups[:, None] == groups[None]) & ~torch.eye(8, dtype=torch.bool)
     halves = masked[:4, 4:], masked[4:, :4]
-    assert any(half.any() for half in halves)  # false negatives do lie in the other process
+    assert any(half.any() for half in halves)  # some false negatives are on the other process
     logits = (logits / TEMPERATURE).masked_fill(masked, -torch.inf)
     loss = functional.cross_entropy(logits, torch.arange(8))
     assert gradients[2][0][0] == pytest.approx(loss.item(), abs=1e-6)
 
 
-@pytest.mark.parametrize("count", [2, 3, 4])
-def test_pain_13_all_ranks_together_see_exactly_the_plan_of_one(count: int) -> None:
-    plan = BatchPlan([TABLES["plain"]], batch_size=12, mixing_ratio=0.5, pairs=12 * STEPS, seed=3)
+@pytest.mark.parametrize("world_size", [2, 3, 4])
+def test_pain_13_all_ranks_together_see_exactly_the_plan_of_one(
+    world_size: int,
+) -> None:
+    plan = BatchPlan([TABLES["plain"]], BatchConfig(batch_size=12), pairs=12 * STEPS, seed=3)
     for step in range(plan.steps):
-        parts = [plan[step].part(rank, count) for rank in range(count)]
-        assert {len(part.questions) for part in parts} == {12 // count}
+        shards = [plan[step].shard(rank, world_size) for rank in range(world_size)]
+        assert {len(shard.questions) for shard in shards} == {12 // world_size}
         for rows in ("questions", "passages", "groups"):
-            whole = np.concatenate([getattr(part, rows) for part in parts])
+            whole = np.concatenate([getattr(shard, rows) for shard in shards])
             np.testing.assert_array_equal(whole, getattr(plan[step], rows))
 
 
 def test_a_batch_that_cannot_be_shared_evenly_is_refused_with_the_next_size_that_can() -> None:
-    check_parts(64, 4)
+    check_shards(64, 4)
     with pytest.raises(InputError, match=r"batch_size=64 .*by 3 processes; .*such as 66"):
-        check_parts(64, 3)
+        check_shards(64, 3)
 
 
 def trained(folder: str, dropout: float, stop: int, temperature: float) -> Any:
     """Train together, in bf16 and chunks; return weights and losses."""
     encoder = tiny_encoder(dropout)
-    plan = BatchPlan([TABLES["plain"]], batch_size=8, mixing_ratio=0.5, pairs=8 * STEPS, seed=0)
+    plan = BatchPlan([TABLES["plain"]], BatchConfig(batch_size=8), pairs=8 * STEPS, seed=0)
 
     def on_step(state: LoopState) -> None:
         if state.step == stop:
-            raise Seen
+            raise Stopped
 
-    with joined() as processes, accelerator("bf16") as accelerate:
+    with init_distributed() as distributed, accelerator("bf16") as accelerate:
         try:
             state = train(
+                TrainingConfig(
+                    temperature=temperature,
+                    learning_rate=3e-3,
+                    chunk_tokens=50,
+                    checkpoint_every=5,
+                ),
                 accelerate,
                 encoder,
                 tokens_of(0),
                 tokens_of(20),
                 plan,
-                temperature=temperature,
-                symmetric=False,
-                learning_rate=3e-3,
-                weight_decay=0.01,
-                betas=(0.9, 0.98),
-                warmup=0.1,
-                clip_norm=1.0,
                 seed=5,
-                chunk_tokens=50,
                 checkpoint=Path(folder) / "c.pt",
-                checkpoint_every=5,
                 fingerprint="this",
-                pauses={},
                 on_step=on_step,
-                processes=processes,
+                distributed=distributed,
             )
-        except Seen:
+        except Stopped:
             return None
         except TrialError as error:
             return str(error)
@@ -210,7 +209,7 @@ def interrupted_and_whole(folders: list[str]) -> list[Any]:
 @pytest.fixture(scope="module")
 def trainings(tmp_path_factory: pytest.TempPathFactory) -> list[list[Any]]:
     folders = [str(tmp_path_factory.mktemp("training")) for _ in range(3)]
-    return together(2, interrupted_and_whole, folders)
+    return run_together(2, interrupted_and_whole, folders)
 
 
 def test_all_processes_hold_the_same_weights_and_losses(
@@ -234,39 +233,40 @@ def test_a_training_that_diverges_stops_in_every_process(trainings: list[list[An
     assert trainings[0][2].startswith("step 0: loss")
 
 
-def exchanged() -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    with joined() as processes:
-        found["collected"] = processes.collect(f"from {processes.rank}")
-        found["first"] = processes.on_first(lambda: processes.rank)
-        total = np.full(3, processes.rank + 1, dtype=np.float32)
-        processes.add(total)
-        found["total"] = total.tolist()
+def exchange() -> dict[str, Any]:
+    """Exchange values with the other process; return the results."""
+    results: dict[str, Any] = {}
+    with init_distributed() as distributed:
+        results["collected"] = distributed.all_gather_object(f"from {distributed.rank}")
+        results["first"] = distributed.on_rank_zero(lambda: distributed.rank)
+        total = np.full(3, distributed.rank + 1, dtype=np.float32)
+        distributed.all_reduce(total)
+        results["total"] = total.tolist()
         try:
-            processes.on_first(lambda: 1 // processes.rank)
-        except (FirstProcessFailed, ZeroDivisionError) as error:
-            found["failure"] = f"{type(error).__name__}: {error}"
-        found["after"] = processes.on_first(lambda: "goes on")
-    be_member(0, 1, 0)
-    with joined() as processes:
-        found["then"] = processes
-    return found
+            distributed.on_rank_zero(lambda: 1 // distributed.rank)
+        except (RankZeroFailed, ZeroDivisionError) as error:
+            results["failure"] = f"{type(error).__name__}: {error}"
+        results["after"] = distributed.on_rank_zero(lambda: "goes on")
+    set_launcher_environment(0, 1, 0)
+    with init_distributed() as distributed:
+        results["then"] = distributed
+    return results
 
 
-def test_what_the_first_process_does_for_all_its_failure_included_is_known_to_all() -> None:
-    first, second = together(2, exchanged)
-    for found in (first, second):
-        assert found["collected"] == ["from 0", "from 1"]
-        assert found["first"] == 0
-        assert found["total"] == [3.0] * 3  # 1 + 2
-        assert found["after"] == "goes on"
-        assert found["then"] == ALONE
+def test_all_processes_get_the_result_or_the_failure_of_rank_zero() -> None:
+    first, second = run_together(2, exchange)
+    for results in (first, second):
+        assert results["collected"] == ["from 0", "from 1"]
+        assert results["first"] == 0
+        assert results["total"] == [3.0] * 3  # 1 + 2
+        assert results["after"] == "goes on"
+        assert results["then"] == SINGLE_PROCESS
     assert first["failure"].startswith("ZeroDivisionError: ")
-    assert second["failure"].startswith("FirstProcessFailed: ZeroDivisionError: ")
+    assert second["failure"].startswith("RankZeroFailed: ZeroDivisionError: ")
 
 
-def test_without_a_launcher_a_process_is_alone() -> None:
+def test_without_a_launcher_there_is_one_process() -> None:
     assert "WORLD_SIZE" not in os.environ
-    with joined() as processes:
-        assert processes == ALONE
+    with init_distributed() as distributed:
+        assert distributed == SINGLE_PROCESS
         assert not torch.distributed.is_initialized()

@@ -4,49 +4,49 @@ from pathlib import Path
 
 import pytest
 
-from hybridir.runtime.files import remove_leftovers, replacing
+from hybridir.runtime.files import atomic_write, remove_leftovers
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "file.txt"
-    with replacing(path) as part:
-        part.write_text("whole")
+    with atomic_write(path) as temporary:
+        temporary.write_text("whole")
         assert not path.exists()
     assert path.read_text() == "whole"
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_what_was_there_is_replaced(tmp_path: Path) -> None:
+def test_an_existing_file_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     path.write_text("old")
-    with replacing(path) as part:
-        part.write_text("new")
+    with atomic_write(path) as temporary:
+        temporary.write_text("new")
         assert path.read_text() == "old"
     assert path.read_text() == "new"
 
 
-def test_a_folder_replaces_a_folder_with_everything_in_it(tmp_path: Path) -> None:
+def test_a_folder_replaces_a_folder_and_all_its_content(tmp_path: Path) -> None:
     path = tmp_path / "folder"
     path.mkdir()
     (path / "stale").write_text("old")
-    with replacing(path) as part:
-        part.mkdir()
-        (part / "fresh").write_text("new")
+    with atomic_write(path) as temporary:
+        temporary.mkdir()
+        (temporary / "fresh").write_text("new")
     assert [entry.name for entry in path.iterdir()] == ["fresh"]
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
-def test_an_error_leaves_what_was_there_and_nothing_else(tmp_path: Path, kind: str) -> None:
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "result"
     path.write_text("old")
 
     def write_half() -> None:
-        with replacing(path) as part:
+        with atomic_write(path) as temporary:
             if kind == "folder":
-                part.mkdir()
-                (part / "file").write_text("half")
+                temporary.mkdir()
+                (temporary / "file").write_text("half")
             else:
-                part.write_text("half")
+                temporary.write_text("half")
             raise RuntimeError("interrupted")
 
     with pytest.raises(RuntimeError, match="interrupted"):
@@ -55,21 +55,21 @@ def test_an_error_leaves_what_was_there_and_nothing_else(tmp_path: Path, kind: s
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_two_writers_of_one_file_do_not_share_a_temporary_one(tmp_path: Path) -> None:
+def test_two_writers_of_one_file_use_different_temporary_files(tmp_path: Path) -> None:
     path = tmp_path / "result"
-    with replacing(path) as first, replacing(path) as second:
+    with atomic_write(path) as first, atomic_write(path) as second:
         first.write_text("first")
         second.write_text("second")
     assert path.read_text() == "first"  # the outer one is renamed last
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> None:
+def test_files_half_written_by_a_killed_process_are_removed(tmp_path: Path) -> None:
     program = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from hybridir.runtime.files import replacing\n"
-        "with replacing(Path(sys.argv[1])) as part:\n"
-        "    part.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+        "from hybridir.runtime.files import atomic_write\n"
+        "with atomic_write(Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
     )
     (tmp_path / "inner").mkdir()
     for path in (tmp_path / "result", tmp_path / "inner" / "result"):

@@ -15,7 +15,7 @@ from hybridir.runtime.memory import (
 FILLED_MB = 400
 
 
-def test_the_peak_counts_what_was_allocated_since_the_reset() -> None:
+def test_the_peak_counts_allocations_since_the_reset() -> None:
     reset_peak_memory()
     before = peak_memory_mb()
     tensor = torch.ones(FILLED_MB * 250_000)  # 4 bytes each
@@ -23,14 +23,14 @@ def test_the_peak_counts_what_was_allocated_since_the_reset() -> None:
     assert after - before > 0.9 * FILLED_MB
     del tensor
     release_memory()
-    # A peak stays until it is reset; the kernel's counter is exact to some pages a thread.
+    # The peak stays until the next reset; the kernel's counter is exact to some pages a thread.
     assert peak_memory_mb() > after - 0.05 * FILLED_MB
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's heap is Linux's")
-def test_pain_11_memory_full_of_holes_is_given_back() -> None:
-    # Every second block of 64 KiB is freed, too small for a mapping of its own: glibc keeps the
-    # holes. The process is a fresh one, whose heap nothing else has cut up.
+def test_pain_11_a_fragmented_heap_is_returned_to_the_system() -> None:
+    # Every second block of 64 KiB is freed. The blocks are too small for mappings of their own, so
+    # glibc keeps the holes. A fresh process has a heap without other holes.
     program = """
 import sys
 from pathlib import Path
@@ -50,16 +50,16 @@ print(full - resident_mb())
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the GPU's memory is not shared by cores")
-def test_what_is_free_is_shared_by_the_cores_that_compute() -> None:
+def test_free_memory_is_shared_among_the_cores_in_use() -> None:
     cores = psutil.cpu_count()
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        of_one = free_memory_mb()
+        one_core = free_memory_mb()
         torch.set_num_threads(cores)
-        of_all = free_memory_mb()
+        all_cores = free_memory_mb()
     finally:
         torch.set_num_threads(before)
-    assert 0 < of_all <= psutil.virtual_memory().total / 1e6
-    # Other processes take and give memory in between.
-    assert of_one * cores == pytest.approx(of_all, rel=0.3)
+    assert 0 < all_cores <= psutil.virtual_memory().total / 1e6
+    # Other processes allocate and free memory in between.
+    assert one_core * cores == pytest.approx(all_cores, rel=0.3)

@@ -12,7 +12,7 @@ def test_auto_precision_is_bf16_for_wide_encoders_where_the_hardware_has_it() ->
     assert choose_precision("auto", 255) == "fp32"
     flags = Path("/proc/cpuinfo")
     if torch.cuda.is_available() or not flags.is_file():
-        pytest.skip("only Linux without a GPU lists what its processor can do")
+        pytest.skip("only Linux without a GPU lists the features of its processor")
     listed = flags.read_text().split()
     native = "avx512_bf16" in listed or "amx_bf16" in listed
     assert choose_precision("auto", 256) == ("bf16" if native else "fp32")

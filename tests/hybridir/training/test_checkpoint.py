@@ -17,25 +17,25 @@ def state(seed: int) -> LoopState:
     return LoopState(model, optimizer, step=7, seconds=1.5, losses=[0.5, 0.25], chunk_tokens=4096)
 
 
-def test_everything_of_the_loop_comes_back(tmp_path: Path) -> None:
-    kept = state(1)
-    kept.save(tmp_path / "c.pt", "print")
+def test_the_whole_state_of_the_loop_is_restored(tmp_path: Path) -> None:
+    saved = state(1)
+    saved.save(tmp_path / "c.pt", "print")
 
     loaded = state(2)
     loaded.step, loaded.seconds, loaded.losses, loaded.chunk_tokens = 0, 0.0, [], 0
     assert loaded.load(tmp_path / "c.pt", "print")
     assert (loaded.step, loaded.seconds, loaded.losses) == (7, 1.5, [0.5, 0.25])
     assert loaded.chunk_tokens == 4096
-    for name, weight in kept.model.state_dict().items():
+    for name, weight in saved.model.state_dict().items():
         assert torch.equal(loaded.model.state_dict()[name], weight)
     moments = loaded.optimizer.state_dict()["state"]
-    for key, entry in kept.optimizer.state_dict()["state"].items():
+    for key, entry in saved.optimizer.state_dict()["state"].items():
         assert {name: value.tolist() for name, value in entry.items()} == {
             name: value.tolist() for name, value in moments[key].items()
         }
 
 
-def test_where_there_is_no_checkpoint_nothing_changes(tmp_path: Path) -> None:
+def test_without_a_checkpoint_the_state_stays(tmp_path: Path) -> None:
     fresh = state(1)
     assert not fresh.load(tmp_path / "c.pt", "print")
     assert fresh.step == 7
@@ -43,59 +43,57 @@ def test_where_there_is_no_checkpoint_nothing_changes(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_another_training_is_left_alone(tmp_path: Path) -> None:
     state(1).save(tmp_path / "c.pt", "print")
-    other = state(2)
-    before = other.model.state_dict()["weight"].clone()
-    other.step = 3
-    assert not other.load(tmp_path / "c.pt", "another print")
-    assert other.step == 3
-    assert torch.equal(other.model.state_dict()["weight"], before)
+    untouched = state(2)
+    before = untouched.model.state_dict()["weight"].clone()
+    untouched.step = 3
+    assert not untouched.load(tmp_path / "c.pt", "another print")
+    assert untouched.step == 3
+    assert torch.equal(untouched.model.state_dict()["weight"], before)
     assert (tmp_path / "c.pt").is_file()
 
 
-def test_a_checkpoint_replaces_the_last_one_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
-    kept = state(1)
-    kept.save(tmp_path / "c.pt", "print")
-    kept.step = 8
-    kept.save(tmp_path / "c.pt", "print")
+def test_a_checkpoint_replaces_the_last_one_and_leaves_no_other_file(tmp_path: Path) -> None:
+    saved = state(1)
+    saved.save(tmp_path / "c.pt", "print")
+    saved.step = 8
+    saved.save(tmp_path / "c.pt", "print")
     assert [path.name for path in tmp_path.iterdir()] == ["c.pt"]
     loaded = state(2)
     assert loaded.load(tmp_path / "c.pt", "print")
     assert loaded.step == 8
 
 
-@pytest.mark.parametrize("place", [40, 700, 3000, -30])
-def test_a_damaged_checkpoint_is_named_and_nothing_is_taken_from_it(
-    tmp_path: Path, place: int
-) -> None:
+@pytest.mark.parametrize("position", [40, 700, 3000, -30])
+def test_a_damaged_checkpoint_is_named_and_leaves_the_state(tmp_path: Path, position: int) -> None:
     path = tmp_path / "c.pt"
     state(1).save(path, "print")
     body = bytearray(path.read_bytes())
-    body[place] ^= 1
+    body[position] ^= 1
     path.write_bytes(body)
-    other = state(2)
-    other.step = 3
-    before = other.model.state_dict()["weight"].clone()
+    untouched = state(2)
+    untouched.step = 3
+    before = untouched.model.state_dict()["weight"].clone()
     with pytest.raises(TrialError, match=r"c\.pt: the checkpoint is damaged .*remove it"):
-        other.load(path, "print")
-    assert other.step == 3
-    assert torch.equal(other.model.state_dict()["weight"], before)
+        untouched.load(path, "print")
+    assert untouched.step == 3
+    assert torch.equal(untouched.model.state_dict()["weight"], before)
 
 
-def test_a_checkpoint_of_another_optimizer_is_refused_before_anything_is_taken_from_it(
+def test_a_checkpoint_of_another_optimizer_is_refused_before_it_changes_the_state(
     tmp_path: Path,
 ) -> None:
-    kept = state(1)
-    kept.optimizer = torch.optim.SGD(kept.model.parameters(), lr=0.1)
-    kept.save(tmp_path / "c.pt", "print")
+    saved = state(1)
+    saved.optimizer = torch.optim.SGD(saved.model.parameters(), lr=0.1)
+    saved.save(tmp_path / "c.pt", "print")
     with pytest.raises(TrialError, match="groups of the optimizer, 0: other names"):
         state(2).load(tmp_path / "c.pt", "print")
 
 
-def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(tmp_path: Path) -> None:
-    kept = state(1)
-    kept.save(tmp_path / "c.pt", "print")
-    kept.losses.append(lambda: 0)  # type: ignore[arg-type]  # what cannot be pickled
+def test_a_failed_write_leaves_the_last_checkpoint(tmp_path: Path) -> None:
+    saved = state(1)
+    saved.save(tmp_path / "c.pt", "print")
+    saved.losses.append(lambda: 0)  # type: ignore[arg-type]  # cannot be pickled
     with pytest.raises(Exception, match=r"pickle|lambda"):
-        kept.save(tmp_path / "c.pt", "print")
+        saved.save(tmp_path / "c.pt", "print")
     assert [path.name for path in tmp_path.iterdir()] == ["c.pt"]
     assert state(2).load(tmp_path / "c.pt", "print")

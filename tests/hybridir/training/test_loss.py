@@ -44,14 +44,14 @@ def unit_vectors(n: int, seed: int, dimensions: int = 8) -> Tensor:
 
 
 def loss_of(queries: Tensor, passages: Tensor, groups: list[int], **options: object) -> Tensor:
-    given = {"temperature": 0.1, **options}
+    arguments = {"temperature": 0.1, **options}
     return info_nce(
         queries,
         passages,
         query_groups_B=torch.tensor(groups),
         passage_groups_N=torch.tensor(groups),
         positive_B=torch.arange(len(groups)),
-        **given,  # type: ignore[arg-type]
+        **arguments,  # type: ignore[arg-type]
     )
 
 
@@ -98,10 +98,10 @@ def test_passages_of_other_processes_are_negatives_too() -> None:
     assert float(loss) == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_passage_of_the_same_group_is_no_negative_and_all_others_are() -> None:
-    # All vectors are equal, so each candidate counts alike and the loss is the log of their
-    # number. Questions 0 and 1 share a group: each has itself and passages 2 and 3, that is 3
-    # candidates; questions 2 and 3 have all 4.
+def test_all_passages_but_those_of_the_same_group_are_negatives() -> None:
+    # All vectors are equal, so the loss is the log of the number of candidates. Questions 0 and 1
+    # share a group: each has its own passage and passages 2 and 3, that is 3 candidates;
+    # questions 2 and 3 have all 4.
     vectors = torch.tensor([[1.0, 0.0]] * 4)
     loss = float(loss_of(vectors, vectors, [7, 7, 8, 9]))
     assert loss == pytest.approx((2 * math.log(3) + 2 * math.log(4)) / 4)
@@ -166,17 +166,17 @@ def test_effective_negatives_are_counted_per_question() -> None:
 
 
 @pytest.mark.parametrize("symmetric", [False, True])
-def test_a_large_batch_in_blocks_has_the_loss_and_gradient_of_one_piece(
+def test_blocks_of_a_large_batch_have_its_loss_and_gradient(
     symmetric: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     groups = [number // 2 for number in range(50)]
-    found = []
+    results = []
     for rows in (50, 16):  # one block, and blocks of 16, 16, 16 and 2
         monkeypatch.setattr("hybridir.training.loss._ROWS", rows)
         monkeypatch.setattr("hybridir.training.loss._LOGITS", 0)
         queries, passages = unit_vectors(50, 1), unit_vectors(50, 2)
-        given = (queries.requires_grad_(), passages.requires_grad_())
-        loss = loss_of(*given, groups, symmetric=symmetric)
+        vectors = (queries.requires_grad_(), passages.requires_grad_())
+        loss = loss_of(*vectors, groups, symmetric=symmetric)
         loss.backward()  # type: ignore[no-untyped-call]
-        found.append([loss.detach(), queries.grad, passages.grad])
-    torch.testing.assert_close(found[1], found[0])
+        results.append([loss.detach(), queries.grad, passages.grad])
+    torch.testing.assert_close(results[1], results[0])

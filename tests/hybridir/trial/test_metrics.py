@@ -1,7 +1,7 @@
 import pytest
 
 from hybridir import names
-from hybridir.trial.metrics import headline
+from hybridir.trial.metrics import headline_metrics
 
 MEASURED = (
     *(f"map_{setting}" for setting in (*names.SETTINGS, "mean")),
@@ -10,22 +10,22 @@ MEASURED = (
     *names.BIAS_MEASURES,
 )
 SUMMARY = {f"b/{name}": float(number) for number, name in enumerate(MEASURED)}
-# What a trial has besides: its training, its memory, and mAP of the development benchmark.
-OTHERS = 12
+# Other metrics of a trial: its training, its memory, and mAP of the development benchmark.
+OTHER_METRICS = 12
 
 
 @pytest.mark.parametrize("reported", [1, 2, 3])
 def test_a_trial_has_at_most_30_metrics_however_many_benchmarks_there_are(reported: int) -> None:
-    kept = headline(SUMMARY, "b", reported)
-    assert OTHERS + reported * len(kept) <= 30 or reported > 2
-    assert {f"b/map_{setting}" for setting in names.SETTINGS} <= kept.keys()
-    assert "b/rank_distance" in kept
-    assert all(SUMMARY[name] == value for name, value in kept.items())
+    metrics = headline_metrics(SUMMARY, "b", reported)
+    assert OTHER_METRICS + reported * len(metrics) <= 30 or reported > 2
+    assert {f"b/map_{setting}" for setting in names.SETTINGS} <= metrics.keys()
+    assert "b/rank_distance" in metrics
+    assert all(SUMMARY[name] == value for name, value in metrics.items())
 
 
-def test_a_single_benchmark_shows_all_and_two_leave_out_what_few_report() -> None:
-    assert headline(SUMMARY, "b", 1) == SUMMARY
-    left_out = SUMMARY.keys() - headline(SUMMARY, "b", 2).keys()
+def test_a_single_benchmark_shows_all_and_two_leave_out_uncommon_figures() -> None:
+    assert headline_metrics(SUMMARY, "b", 1) == SUMMARY
+    left_out = SUMMARY.keys() - headline_metrics(SUMMARY, "b", 2).keys()
     assert left_out == {
         *("b/set_f1_multilingual", *(f"b/answer_f1_{setting}" for setting in names.SETTINGS)),
         *("b/language_preference", "b/peer", "b/rank_correlation"),
@@ -34,6 +34,6 @@ def test_a_single_benchmark_shows_all_and_two_leave_out_what_few_report() -> Non
 
 def test_of_the_development_benchmark_map_is_shown() -> None:
     dev = {name.replace("b/", "dev/"): value for name, value in SUMMARY.items()}
-    assert headline(dev, "dev", 0).keys() == {
+    assert headline_metrics(dev, "dev", 0).keys() == {
         f"dev/map_{setting}" for setting in (*names.SETTINGS, "mean")
     }

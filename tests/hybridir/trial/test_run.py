@@ -64,10 +64,10 @@ def test_a_finished_trial_leaves_its_result_settings_scores_log_and_encoder(
 def test_embeddings_that_do_not_fit_into_memory_give_the_same_figures_and_leave_nothing(
     finished: TrialResult, cache: Path, tmp_path: Path
 ) -> None:
-    found = run_trial(trial(evaluation={"memory_mb": 0.001}), tmp_path / "run", cache)
+    stored = run_trial(trial(evaluation={"memory_mb": 0.001}), tmp_path / "run", cache)
     expected = repeatable(finished.metrics)
     # Products of another shape may round differently and swap two neighbours.
-    assert repeatable(found.metrics) == pytest.approx(expected, rel=1e-3)
+    assert repeatable(stored.metrics) == pytest.approx(expected, rel=1e-3)
     assert not (tmp_path / "run" / "embeddings").exists()
 
 
@@ -75,20 +75,20 @@ def test_a_benchmark_in_a_folder_without_translations_has_the_figures_that_it_ca
     cache: Path, tmp_path: Path
 ) -> None:
     report = [{"name": "miracl", "folder": hub(tmp_path / "hub", ["sw", "yo"]), "split": "dev"}]
-    found = run_trial(trial(data={"report_on": report}), tmp_path / "run", cache).metrics
-    own = {name for name in found if name.startswith("miracl/")}
-    assert own >= {
+    metrics = run_trial(trial(data={"report_on": report}), tmp_path / "run", cache).metrics
+    reported = {name for name in metrics if name.startswith("miracl/")}
+    assert reported >= {
         "miracl/map_monolingual",
         "miracl/map_multilingual",
         "miracl/ndcg_at_10_monolingual",
         "miracl/ndcg_at_10_multilingual",
     }
-    assert not any("crosslingual" in name for name in own)
-    assert all(np.isfinite(value) for value in found.values())
+    assert not any("crosslingual" in name for name in reported)
+    assert all(np.isfinite(value) for value in metrics.values())
     table = pd.read_parquet(tmp_path / "run" / "per_query" / "miracl.parquet")
     rows = table[table[names.SETTING] == names.MONOLINGUAL]
     assert sorted(rows[names.QUESTION_ID]) == ["sw-q1", "sw-q2", "yo-q1", "yo-q2"]
-    assert found["miracl/ndcg_at_10_monolingual"] == pytest.approx(rows[names.NDCG_AT_10].mean())
+    assert metrics["miracl/ndcg_at_10_monolingual"] == pytest.approx(rows[names.NDCG_AT_10].mean())
 
 
 def test_a_mixture_is_trained_on_and_tuned_on_all_its_data_sets(
@@ -128,8 +128,8 @@ def test_headline_figures_are_the_means_of_the_per_query_table(
         # A pool is a (question language, passage language); pools weigh alike.
         pools = rows.groupby([names.QUERY_LANGUAGE, names.POOL_LANGUAGE], observed=True)
         expected = pools[names.AP].mean().mean()
-        found = finished.metrics[names.mean_metric(benchmark, names.AP, setting)]
-        assert found == pytest.approx(float(expected), abs=1e-12)
+        metric = finished.metrics[names.mean_metric(benchmark, names.AP, setting)]
+        assert metric == pytest.approx(float(expected), abs=1e-12)
 
 
 def test_the_language_matrices_hold_the_means_and_shares_of_the_table(
@@ -144,13 +144,13 @@ def test_the_language_matrices_hold_the_means_and_shares_of_the_table(
     assert pairs.loc[first, second] == pytest.approx(table.loc[own, names.AP].mean(), abs=1e-12)
 
     top1 = pd.read_csv(finished.workspace / "top1_languages" / "dev.csv", index_col=0)
-    asked = table[(table[names.SETTING] == "multilingual") & (table["query_language"] == first)]
-    share = (asked[names.TOP1_LANGUAGE] == second).mean()
+    rows = table[(table[names.SETTING] == "multilingual") & (table["query_language"] == first)]
+    share = (rows[names.TOP1_LANGUAGE] == second).mean()
     assert top1.loc[first, second] == pytest.approx(share, abs=1e-12)
     assert top1.sum(axis=1).tolist() == pytest.approx([1.0] * len(languages))
 
 
-def test_the_training_log_tells_the_whole_training(finished: TrialResult) -> None:
+def test_the_training_log_covers_the_whole_training(finished: TrialResult) -> None:
     lines = (finished.workspace / names.ARTIFACT_TRAINING_LOG).read_text().splitlines()
     entries = [json.loads(line) for line in lines]
     assert [entry["step"] for entry in entries] == list(range(1, 11))
@@ -180,9 +180,9 @@ def test_a_finished_trial_is_reported_and_not_repeated(finished: TrialResult, ca
 def test_a_finished_trial_is_not_taken_for_one_with_other_settings(
     finished: TrialResult, cache: Path
 ) -> None:
-    other = trial(seed=1, batch={"mixing_ratio": 0.9})
+    changed = trial(seed=1, batch={"mixing_ratio": 0.9})
     with pytest.raises(InputError, match=r"other settings \(batch, seed differ\); choose another"):
-        run_trial(other, finished.workspace, cache)
+        run_trial(changed, finished.workspace, cache)
 
 
 def test_the_same_trial_twice_gives_the_same_figures_to_the_last_digit(
@@ -207,8 +207,8 @@ def test_the_same_trial_twice_gives_the_same_figures_to_the_last_digit(
 def test_another_seed_gives_other_figures(
     finished: TrialResult, cache: Path, tmp_path: Path
 ) -> None:
-    other = run_trial(trial(seed=1), tmp_path / "run", cache)
-    assert other.metrics[names.TRAIN_LOSS] != finished.metrics[names.TRAIN_LOSS]
+    reseeded = run_trial(trial(seed=1), tmp_path / "run", cache)
+    assert reseeded.metrics[names.TRAIN_LOSS] != finished.metrics[names.TRAIN_LOSS]
 
 
 def test_fidelities_are_reported_in_order_and_the_last_has_the_benchmarks(
@@ -278,9 +278,9 @@ def test_a_half_finished_trial_of_other_settings_is_begun_anew(
         if step == 7:
             raise Stopped
 
-    other = trial(training={"pairs": 640, "temperature": 0.5})
+    unfinished = trial(training={"pairs": 640, "temperature": 0.5})
     with pytest.raises(Stopped):
-        run_trial(other, tmp_path / "run", cache, progress=stop)
+        run_trial(unfinished, tmp_path / "run", cache, progress=stop)
     result = run_trial(trial(), tmp_path / "run", cache)
     settings = (tmp_path / "run" / names.ARTIFACT_CONFIG).read_text()
     assert TrialConfig.model_validate_json(settings) == trial()
@@ -330,12 +330,12 @@ def test_a_mistake_in_the_input_leaves_no_workspace(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("what", ["workspace", "cache"])
-def test_a_file_where_a_folder_is_needed_is_refused(tmp_path: Path, what: str) -> None:
+@pytest.mark.parametrize("role", ["workspace", "cache"])
+def test_a_file_where_a_folder_is_needed_is_refused(tmp_path: Path, role: str) -> None:
     (tmp_path / "taken").write_text("a file")
     folders = [tmp_path / "run", tmp_path / "cache"]
-    folders[what == "cache"] = tmp_path / "taken" / "below"
-    with pytest.raises(InputError, match=f"{what} .*taken' is not a folder"):
+    folders[role == "cache"] = tmp_path / "taken" / "below"
+    with pytest.raises(InputError, match=f"{role} .*taken' is not a folder"):
         run_trial(trial(), *folders)
 
 

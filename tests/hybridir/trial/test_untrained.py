@@ -10,7 +10,8 @@ import pytest
 from hybridir import names
 from hybridir.config.trial import TrialConfig
 from hybridir.data.load import load_benchmarks
-from hybridir.evaluation.evaluate import score_bm25
+from hybridir.evaluation.evaluate import evaluate
+from hybridir.retrieval import bm25_scorer
 from hybridir.trial.run import RESULT, TrialResult, run_trial
 from tests.support.tiny import settings, trial
 
@@ -51,10 +52,10 @@ def test_it_leaves_tables_like_a_trained_trial_and_no_training_log(floor: TrialR
     assert json.loads((floor.workspace / RESULT).read_text()) == floor.metrics
 
 
-def test_bm25_is_scored_as_the_command_scores_it(lexical: TrialResult) -> None:
+def test_bm25_is_evaluated_as_by_the_library(lexical: TrialResult) -> None:
     config = untrained("bm25")
     (benchmark,) = load_benchmarks(config.data)
-    expected = score_bm25(benchmark, seen_languages=()).summary
+    expected = evaluate(bm25_scorer(benchmark), benchmark).summary
     for name, value in expected.items():
         if "seen" not in name:
             assert lexical.metrics[name] == pytest.approx(value, abs=1e-12), name
@@ -76,9 +77,9 @@ def test_the_untrained_encoder_is_the_one_that_training_begins_from(
 def test_weights_of_another_seed_are_another_floor(
     floor: TrialResult, cache: Path, tmp_path: Path
 ) -> None:
-    other = run_trial(untrained("untrained", seed=1), tmp_path / "other", cache)
+    reseeded = run_trial(untrained("untrained", seed=1), tmp_path / "other", cache)
     name = names.mean_metric("synthetic-test", names.AP, names.MULTILINGUAL)
-    assert other.metrics[name] != floor.metrics[name]
+    assert reseeded.metrics[name] != floor.metrics[name]
 
 
 def test_the_questions_are_those_of_the_encoder(floor: TrialResult, lexical: TrialResult) -> None:
@@ -91,7 +92,7 @@ def test_the_questions_are_those_of_the_encoder(floor: TrialResult, lexical: Tri
     assert np.isfinite(tables[1][names.AP]).all()
 
 
-def test_a_finished_one_is_not_repeated(lexical: TrialResult, cache: Path) -> None:
+def test_a_finished_trial_is_not_repeated(lexical: TrialResult, cache: Path) -> None:
     before = (lexical.workspace / RESULT).stat().st_mtime_ns
     assert run_trial(untrained("bm25"), lexical.workspace, cache).metrics == lexical.metrics
     assert (lexical.workspace / RESULT).stat().st_mtime_ns == before

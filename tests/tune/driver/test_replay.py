@@ -13,46 +13,46 @@ from hybridir.errors import InputError, TrialError
 from hybridir.trial.run import run_trial
 from tests.support.tiny import settings
 from tests.support.tiny import trial as tiny_trial
-from tests.support.together import together
+from tests.support.together import run_together
 from tune.driver.replay import replay
 from tune.folders import Outcome, RunFolder
-from tune.record.environment import environment_at, note_environment
+from tune.record.environment import environment_at, record_environment
 from tune.worker.trial_process import threads
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A run with one trial of each kind; they were run as a worker runs them."""
+    """A run with one trial of each state, run as in a worker."""
     storage = tmp_path_factory.mktemp("replay")
     run = RunFolder(storage / "tiny" / "run-001")
     run.path.mkdir(parents=True)
-    given = settings()
+    base = settings()
     study = {
         "name": "tiny",
-        **given.pop("data"),
-        **given,
+        **base.pop("data"),
+        **base,
         "space": {"mixing_ratio": {"uniform": [0, 1]}},
         "search": {"trials": 3},
     }
     run.study_file.write_text(yaml.safe_dump(study))
-    note_environment(run)
+    record_environment(run)
     cache = storage / "cache"
     for number, (state, temperature) in enumerate(
         [(names.COMPLETE, 0.05), (names.PRUNED, 0.05), (names.FAIL, 1e-40)]
     ):
         trial = run.trial(f"search-{number:03d}")
         config = tiny_trial(number, training={"temperature": temperature})
-        seen: list[dict[str, float]] = []
+        reports: list[dict[str, float]] = []
         reason = ""
         try:
             with threads(1):
-                run_trial(config, trial.path, cache, fidelities=(0.5, 1.0), report=seen.append)
+                run_trial(config, trial.path, cache, fidelities=(0.5, 1.0), report=reports.append)
         except TrialError as error:
             reason = str(error)
             trial.write("config.json", config.model_dump(mode="json"))
         # The scheduler stopped the second one after its first report.
-        metrics = {} if reason else seen[0 if state == names.PRUNED else -1]
-        trial.settle(Outcome(state, metrics, reason, "node-1"))
+        metrics = {} if reason else reports[0 if state == names.PRUNED else -1]
+        trial.finalize(Outcome(state, metrics, reason, "node-1"))
     run.trial("search-003").write("config.json", {})
     return run
 
@@ -73,7 +73,9 @@ def test_pain_17_a_complete_trial_gives_the_same_figures_to_the_last_digit(
     assert not [name for name in names.UNREPEATABLE if name in text]
 
 
-def test_a_stopped_trial_is_run_to_where_it_was_stopped(folder: RunFolder) -> None:
+def test_a_stopped_trial_is_repeated_up_to_the_share_at_which_it_stopped(
+    folder: RunFolder,
+) -> None:
     same, text = replayed(folder, "search-001")
     assert same
     assert "dev/map_mean" in text
@@ -83,23 +85,23 @@ def test_a_stopped_trial_is_run_to_where_it_was_stopped(folder: RunFolder) -> No
 def test_a_failed_trial_fails_in_the_same_way(folder: RunFolder) -> None:
     same, text = replayed(folder, "search-002")
     assert same
-    assert "it fails in the same way" in text
+    assert "fails in the same way" in text
     assert "diverged" in text
 
 
-def test_a_figure_that_differs_is_named_with_what_may_have_done_it(folder: RunFolder) -> None:
+def test_a_differing_figure_is_named_with_possible_causes(folder: RunFolder) -> None:
     trial = folder.trial("search-001")
-    kept, outcome = folder.environment.read_text(), trial.outcome
+    original, outcome = folder.environment.read_text(), trial.outcome
     assert outcome is not None
-    entries = json.loads(kept)
+    entries = json.loads(original)
     entries[0]["environment"]["torch"] = "1.0"
     folder.environment.write_text(json.dumps(entries))
-    trial.settle(Outcome(**{**vars(outcome), "metrics": {**outcome.metrics, "train/loss": 9.0}}))
+    trial.finalize(Outcome(**{**vars(outcome), "metrics": {**outcome.metrics, "train/loss": 9.0}}))
     try:
         same, text = replayed(folder, "search-001")
     finally:
-        folder.environment.write_text(kept)
-        trial.settle(outcome)
+        folder.environment.write_text(original)
+        trial.finalize(outcome)
     assert not same
     assert "metrics differ: train/loss\n" in text
     assert "torch: 1.0 then, " in text
@@ -107,7 +109,7 @@ def test_a_figure_that_differs_is_named_with_what_may_have_done_it(folder: RunFo
 
 
 def run_part(config: str, workspace: str, cache: str) -> dict[str, float]:
-    """What each process of a trial does."""
+    """Run one process's share of a trial."""
     settings = TrialConfig.model_validate_json(config)
     return run_trial(settings, Path(workspace), Path(cache)).metrics
 
@@ -122,16 +124,16 @@ def test_a_trial_of_two_processes_is_replayed_in_two_to_the_last_digit(
     shutil.copytree(folder.path.parent.parent / "cache", tmp_path / "cache")
     trial = run.trial("search-000")
     spec = (tiny_trial().model_dump_json(), str(trial.path), str(tmp_path / "cache"))
-    metrics, _ = together(2, run_part, *spec)
-    trial.settle(Outcome(names.COMPLETE, metrics))
+    metrics, _ = run_together(2, run_part, *spec)
+    trial.finalize(Outcome(names.COMPLETE, metrics))
     same, text = replayed(run, trial.name)
     assert same, text
 
 
 @pytest.mark.parametrize(
-    ("name", "problem"), [("search-009", "is not there"), ("search-003", "has not ended")]
+    ("name", "problem"), [("search-009", "does not exist"), ("search-003", "has not ended")]
 )
-def test_a_trial_that_cannot_be_replayed_is_answered_with_those_that_can(
+def test_the_error_for_a_trial_that_cannot_be_replayed_lists_those_that_can(
     folder: RunFolder, name: str, problem: str
 ) -> None:
     with pytest.raises(InputError) as refusal:
@@ -140,10 +142,10 @@ def test_a_trial_that_cannot_be_replayed_is_answered_with_those_that_can(
     assert str(refusal.value).endswith("search-000, search-001, search-002")
 
 
-def test_a_run_that_is_gone_on_with_elsewhere_has_several_environments(tmp_path: Path) -> None:
+def test_a_run_that_is_resumed_elsewhere_has_several_environments(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
-    note_environment(run)
-    note_environment(run)
+    record_environment(run)
+    record_environment(run)
     (entry,) = json.loads(run.environment.read_text())
     since = entry["since"]
     old = {"since": since - 100, "environment": {"torch": "1.0"}}

@@ -8,9 +8,9 @@ import pytest
 from hybridir.errors import InputError
 from tests.support.tiny import settings
 from tune.folders import RunFolder
-from tune.forecast.estimate import add_up
+from tune.forecast.estimate import extrapolate
 from tune.forecast.plan import read_plan, write_plan
-from tune.forecast.probe import Measured, Point, measure
+from tune.forecast.probe import BatchSizeCost, ProbeResult, measure
 from tune.readiness.inputs import Inputs
 from tune.study.file import StudyConfig
 
@@ -21,8 +21,8 @@ INPUTS = Inputs(
     rows={"search": 1000, "confirm": 5000},
     contamination="none",
 )
-MEASURED = Measured(
-    points=(Point(16, 40.0, 500.0), Point(64, 20.0, 900.0)),
+MEASURED = ProbeResult(
+    points=(BatchSizeCost(16, 40.0, 500.0), BatchSizeCost(64, 20.0, 900.0)),
     evaluation_seconds={"dev": 2.0, "synthetic-test": 6.0},
     busy_seconds=3.0,
     host="somewhere",
@@ -31,12 +31,12 @@ MEASURED = Measured(
 
 
 def study(**changes: Any) -> StudyConfig:
-    given = settings()
+    base = settings()
     return StudyConfig.model_validate(
         {
             "name": "small",
-            **given.pop("data"),
-            **given,
+            **base.pop("data"),
+            **base,
             "space": {"batch_size": {"choice": [64, 16]}},
             "search": {"sampler": "random", "trials": 8, "scheduler": "asha"},
             "confirm": {"mixing_ratio": [0.0, 0.5], "seeds": 5},
@@ -46,14 +46,14 @@ def study(**changes: Any) -> StudyConfig:
     )
 
 
-def test_trials_add_up_over_places_between_a_low_and_a_high_end() -> None:
-    plan = add_up(study(), INPUTS, MEASURED, startup=10.0, at_a_time=4)
+def test_the_time_of_parallel_trials_has_a_low_and_a_high_end() -> None:
+    plan = extrapolate(study(), INPUTS, MEASURED, startup=10.0, at_a_time=4)
     search, confirm = plan.phases
     # Half of the trials stop at half of the budget: 3/4 of the training, 3/2 evaluations of dev.
     low, high = 0.75 * (40 + 20) / 2 + 1.5 * 2, 40 + 2 * 2
     assert search.trial_seconds == pytest.approx((8 * low, 8 * high))
     assert search.seconds == pytest.approx((10 + 8 / 4 * low, 10 + 2 * high))
-    # The best batch size is one of the two; ten trials on four places take three turns at most.
+    # The best batch size is one of the two; ten trials, four at a time, take at most three rounds.
     low, high = 20 + 8, 40 + 8
     assert confirm.trial_seconds == pytest.approx((10 * low, 10 * high))
     assert confirm.seconds == pytest.approx((10 + 10 / 4 * low, 10 + 3 * high))
@@ -62,69 +62,70 @@ def test_trials_add_up_over_places_between_a_low_and_a_high_end() -> None:
     assert plan.cost[1] == pytest.approx((search.trial_seconds[1] + 10 * high) * 36 / 3600)
 
 
-def test_disk_is_checkpoints_encoders_tables_and_prepared_data() -> None:
-    plan = add_up(study(), INPUTS, MEASURED, startup=10.0, at_a_time=4)
-    # 4 MB of weights: three such parts twice in each of four places, one encoder for each of two
-    # ratios; 8 x 1000 + 10 x 5000 rows of 20 bytes; 4 bytes for every third character.
+def test_disk_is_the_sum_of_checkpoints_encoders_tables_and_prepared_data() -> None:
+    plan = extrapolate(study(), INPUTS, MEASURED, startup=10.0, at_a_time=4)
+    # 4 MB of weights: two checkpoints of three times the weights for each of four trials, one
+    # encoder for each of two ratios; 8 x 1000 + 10 x 5000 rows of 20 bytes; 4 bytes for every
+    # third character.
     assert plan.cache_mb == pytest.approx(4.0)
     assert plan.disk_mb == pytest.approx(4 * 2 * 3 * 4 + 2 * 4 + 1.16 + 4.0)
     assert plan.kept_mb == pytest.approx(4 + 1.16)
     assert plan.needs.process_mb == 900.0
 
 
-def test_embeddings_in_a_file_take_disk_in_every_place_and_are_not_kept() -> None:
-    without = add_up(study(), INPUTS, MEASURED, startup=10.0, at_a_time=4)
+def test_embeddings_in_a_file_take_disk_for_every_parallel_trial_and_are_deleted() -> None:
+    without = extrapolate(study(), INPUTS, MEASURED, startup=10.0, at_a_time=4)
     inputs = replace(INPUTS, stored_mb=3000.0)
-    plan = add_up(study(), inputs, MEASURED, startup=10.0, at_a_time=4)
+    plan = extrapolate(study(), inputs, MEASURED, startup=10.0, at_a_time=4)
     assert plan.disk_mb == pytest.approx(without.disk_mb + 4 * 3000)
     assert plan.kept_mb == without.kept_mb
 
 
-def test_a_confirmation_at_a_batch_size_of_its_own_takes_that_one() -> None:
+def test_a_confirmation_with_its_own_batch_size_uses_it() -> None:
     alone = study(search=None, confirm={"mixing_ratio": [0.5], "at": {"batch_size": 16}})
-    (phase,) = add_up(alone, INPUTS, MEASURED, startup=0.0, at_a_time=1).phases
+    (phase,) = extrapolate(alone, INPUTS, MEASURED, startup=0.0, at_a_time=1).phases
     assert phase.batch_sizes == (16,)
     assert phase.seconds == pytest.approx((5 * (40 + 8), 5 * (40 + 8)))
 
 
 def test_a_batch_that_does_not_fit_on_the_gpu_is_refused_before_the_study() -> None:
-    points = (MEASURED.points[0], Point(64, None, None))
-    measured = Measured(points, {}, 1.0, "somewhere", on_gpu=True)
+    points = (MEASURED.points[0], BatchSizeCost(64, None, None))
+    measured = ProbeResult(points, {}, 1.0, "somewhere", on_gpu=True)
     with pytest.raises(InputError, match="batch_size 64: out of the GPU's memory on somewhere"):
-        add_up(study(), INPUTS, measured, startup=0.0, at_a_time=1)
+        extrapolate(study(), INPUTS, measured, startup=0.0, at_a_time=1)
 
 
 def test_a_plan_is_read_back_as_it_was_written(tmp_path: Path) -> None:
-    plan = add_up(study(), INPUTS, MEASURED, startup=10.0, at_a_time=4)
+    plan = extrapolate(study(), INPUTS, MEASURED, startup=10.0, at_a_time=4)
     folder = RunFolder(tmp_path)
     assert read_plan(folder) is None
     write_plan(plan, folder)
     assert read_plan(folder) == plan
 
 
-def test_a_probe_tells_each_batch_size_and_benchmark_and_leaves_tokens_behind(
+def test_a_probe_measures_each_batch_size_and_benchmark_and_leaves_tokens_in_the_cache(
     tmp_path: Path,
 ) -> None:
     config = study().trial({}, seed=0, report=True).model_dump_json()
-    found = measure(config, (16, 64), 1, 1, str(tmp_path))
-    assert [point.batch_size for point in found.points] == [16, 64]
-    for point in found.points:
+    measured = measure(config, (16, 64), 1, 1, str(tmp_path))
+    assert [point.batch_size for point in measured.points] == [16, 64]
+    for point in measured.points:
         assert point.train_seconds and math.isfinite(point.train_seconds)
         assert point.memory_mb and point.memory_mb > 100
-    assert found.evaluation_seconds.keys() == {"dev", "synthetic-test"}
-    assert all(seconds > 0 for seconds in found.evaluation_seconds.values())
+    assert measured.evaluation_seconds.keys() == {"dev", "synthetic-test"}
+    assert all(seconds > 0 for seconds in measured.evaluation_seconds.values())
     assert len(list(tmp_path.glob("tokens-*/manifest.json"))) == 6, "training and two benchmarks"
 
 
-def test_of_the_baselines_those_are_trained_that_learn_something() -> None:
+def test_only_baselines_that_learn_have_training_time() -> None:
     named = study(
         search=None,
         confirm={"mixing_ratio": [0.0, 0.5], "at": {"batch_size": 16}, "seeds": 2},
         baselines=["untrained", "bm25", "x-x", "x-y"],
     )
     inputs = replace(INPUTS, rows={"confirm": 5000, "baseline": 5000})
-    confirm, baseline = add_up(named, inputs, MEASURED, startup=10.0, at_a_time=4).phases
-    # Two untrained ones, since weights are random, one BM25 and two of X-X; X-Y is confirmed.
+    confirm, baseline = extrapolate(named, inputs, MEASURED, startup=10.0, at_a_time=4).phases
+    # Two untrained trials, since weights are random, one BM25 and two X-X; X-Y is confirmed.
     assert (confirm.trials, baseline.trials) == (4, 5)
     assert baseline.batch_sizes == (16,)
     assert baseline.trial_seconds == pytest.approx((2 * 40 + 5 * 8, 2 * 40 + 5 * 8))

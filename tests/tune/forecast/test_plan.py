@@ -1,18 +1,18 @@
 from rich.console import Console
 
-from tune.forecast.estimate import Phase, Plan
+from tune.forecast.estimate import PhasePlan, Plan
 from tune.forecast.plan import render
-from tune.forecast.probe import Point
-from tune.study.file import DEMO, load_study
+from tune.forecast.probe import BatchSizeCost
+from tune.study.file import DEMO, read_study_file
 
 
 def test_a_plan_shows_each_batch_size_and_sums() -> None:
     plan = Plan(
         phases=(
-            Phase("search", 8, (32, 64), 10.0, (600.0, 900.0), (1000.0, 1800.0)),
-            Phase("confirm", 20, (64,), 24.0, (1200.0, 2700.0), (2600.0, 5400.0)),
+            PhasePlan("search", 8, (32, 64), 10.0, (600.0, 900.0), (1000.0, 1800.0)),
+            PhasePlan("confirm", 20, (64,), 24.0, (1200.0, 2700.0), (2600.0, 5400.0)),
         ),
-        points=(Point(32, 80.0, 512.0), Point(64, 120.0, 1600.0)),
+        points=(BatchSizeCost(32, 80.0, 512.0), BatchSizeCost(64, 120.0, 1600.0)),
         at_a_time=2,
         startup_seconds=9.0,
         seconds=(1800.0, 3600.0),
@@ -25,8 +25,8 @@ def test_a_plan_shows_each_batch_size_and_sums() -> None:
         host="somewhere",
     )
     console = Console(record=True, width=120)
-    for part in render(load_study(DEMO, []), plan):
-        console.print(part)
+    for block in render(read_study_file(DEMO, []), plan):
+        console.print(block)
     text = console.export_text()
     rows = [line for line in text.splitlines() if " MB │" in line]
     assert [row.replace("│", " ").split()[:3] for row in rows] == [
@@ -35,6 +35,6 @@ def test_a_plan_shows_each_batch_size_and_sums() -> None:
         ["confirm", "20", "64"],
     ]
     assert "1,600 MB" in rows[1]
-    assert "30 min to 60 min with 2 at a time" in text
-    assert "at most 1,234 MB, 56 MB are kept" in text
+    assert "30 min to 60 min with 2 trials at a time" in text
+    assert "at most 1,234 MB, of which 56 MB remain" in text
     assert "2.00 to 4.00" in text

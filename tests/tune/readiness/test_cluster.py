@@ -4,7 +4,7 @@ import pytest
 
 from hybridir.errors import InputError
 from tune.readiness.cluster import check_resources, cpu_count, start_ray
-from tune.study.file import DEMO, load_study
+from tune.study.file import DEMO, read_study_file
 
 
 def test_an_address_where_nothing_listens_is_refused_at_once(
@@ -18,9 +18,9 @@ def test_an_address_where_nothing_listens_is_refused_at_once(
             start_ray()
 
 
-def test_more_cores_than_there_are_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_cores_than_the_machine_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    greedy = load_study(DEMO, [f"resources.cpu={cpu_count() + 1}"])
+    greedy = read_study_file(DEMO, [f"resources.cpu={cpu_count() + 1}"])
     with pytest.raises(InputError, match=f"cpu={cpu_count() + 1}"):
         check_resources(greedy)
 
@@ -30,12 +30,12 @@ def test_a_trial_of_several_processes_needs_the_cores_of_all_of_them(
 ) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     count = cpu_count()
-    greedy = load_study(DEMO, [f"resources.cpu={count}", "resources.processes=2"])
+    greedy = read_study_file(DEMO, [f"resources.cpu={count}", "resources.processes=2"])
     with pytest.raises(InputError, match=f"cpu={count} for each of 2 processes"):
         check_resources(greedy)
 
 
-def test_a_machine_alone_is_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_nodes_need_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     with pytest.raises(InputError, match=r"nodes=3: .* set RAY_ADDRESS to the head"):
-        check_resources(load_study(DEMO, ["resources.nodes=3"]))
+        check_resources(read_study_file(DEMO, ["resources.nodes=3"]))

@@ -7,7 +7,7 @@ import yaml
 
 from hybridir.errors import InputError
 from tune.readiness.inputs import batch_sizes, check_study
-from tune.study.file import StudyConfig, load_study
+from tune.study.file import StudyConfig, read_study_file
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -22,19 +22,19 @@ SMALL: dict[str, Any] = {
 def study(tmp_path: Path) -> Any:
     def load(**changes: Any) -> StudyConfig:
         (tmp_path / "study.yaml").write_text(yaml.safe_dump(SMALL | changes))
-        return load_study(tmp_path / "study.yaml", [])
+        return read_study_file(tmp_path / "study.yaml", [])
 
     return load
 
 
 def test_a_check_names_each_data_set_with_its_role(study: Any) -> None:
-    found = check_study(study()).data
-    assert [(name, role) for name, _, role in found] == [
+    data = check_study(study()).data
+    assert [(name, role) for name, _, role in data] == [
         ("train", "training"),
         ("dev", "tuning"),
         ("synthetic-test", "reporting"),
     ]
-    assert len({digest for _, digest, _ in found}) == 3
+    assert len({digest for _, digest, _ in data}) == 3
 
 
 def test_the_batch_of_the_confirmation_must_fit(study: Any) -> None:
@@ -51,21 +51,21 @@ def test_all_batches_that_cannot_be_filled_are_named_at_once(study: Any) -> None
     assert "8192" in str(error.value)
 
 
-def test_the_study_is_counted_out_for_the_plan(study: Any) -> None:
-    found = check_study(study())
-    assert found.training_digest == found.data[0][1]
+def test_the_size_of_the_study_is_known_for_the_plan(study: Any) -> None:
+    inputs = check_study(study())
+    assert inputs.training_digest == inputs.data[0][1]
     # One layer of width 16: vocabulary x 16 weights and more, far fewer than 100,000.
-    assert 1_000 < found.parameters < 100_000
-    assert found.rows["confirm"] > found.rows["search"] > 0
-    assert found.stored_mb == 0.0
+    assert 1_000 < inputs.parameters < 100_000
+    assert inputs.rows["confirm"] > inputs.rows["search"] > 0
+    assert inputs.stored_mb == 0.0
 
 
-def test_embeddings_that_go_to_a_file_are_counted_out(study: Any) -> None:
+def test_the_size_of_embeddings_in_a_file_is_known(study: Any) -> None:
     # 480 test passages: 16 numbers of 4 bytes each in a file; in memory also 256 scores.
     file_mb, needed = 480 * 16 * 4 / 1e6, 480 * (16 + 256) * 4 / 1e6
     for memory_mb, stored_mb in ((0.99 * needed, file_mb), (needed, 0.0)):
-        found = check_study(study(evaluation={"memory_mb": memory_mb}))
-        assert found.stored_mb == pytest.approx(stored_mb)
+        inputs = check_study(study(evaluation={"memory_mb": memory_mb}))
+        assert inputs.stored_mb == pytest.approx(stored_mb)
 
 
 def test_each_phase_has_its_batch_sizes(study: Any) -> None:
@@ -92,12 +92,12 @@ def test_baselines_have_the_batch_sizes_of_the_confirmation_or_the_studys_own(st
 
 
 def test_batches_of_a_baseline_that_cannot_be_filled_are_refused(study: Any) -> None:
-    # The synthetic languages are none of the world's.
+    # The synthetic languages do not include English.
     with pytest.raises(InputError, match="en-en"):
         check_study(study(baselines=["en-en"]))
 
 
-def test_bm25_that_is_not_installed_is_told_before_anything_is_loaded(
+def test_a_missing_bm25_package_is_reported_before_anything_is_loaded(
     study: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "bm25s", None)  # as Python marks what cannot be imported

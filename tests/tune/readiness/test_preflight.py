@@ -14,11 +14,11 @@ from rich.console import Console
 from hybridir.errors import InputError
 from tests.support.tiny import ROOT, settings
 from tune.forecast.estimate import estimated_needs
-from tune.forecast.plan import make_plan
+from tune.forecast.plan import measure_plan
 from tune.readiness.checks import Needs
 from tune.readiness.inputs import check_study
 from tune.readiness.nodes import alive_nodes, wait_for_nodes
-from tune.readiness.preflight import preflight
+from tune.readiness.preflight import check_nodes
 from tune.study.file import StudyConfig
 from tune.study.resources import ResourcesConfig
 
@@ -28,12 +28,12 @@ ENOUGH = Needs(disk_mb=1.0, cache_mb=1.0, process_mb=1.0, origin="for a test")
 
 
 def small_study(tmp_path: Path, **changes: Any) -> StudyConfig:
-    given = settings()
+    base = settings()
     return StudyConfig.model_validate(
         {
             "name": "small",
-            **given.pop("data"),
-            **given,
+            **base.pop("data"),
+            **base,
             "confirm": {"mixing_ratio": [0.5], "at": {"batch_size": 32}, "seeds": 3},
             "storage": tmp_path / "storage",
         }
@@ -58,72 +58,72 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         cluster.shutdown()  # type: ignore[no-untyped-call]
 
 
-def test_pain_16_a_cluster_that_lacks_nodes_after_the_wait_is_told_what_is_missing_and_what_to_do(
+def test_pain_16_after_the_wait_an_error_names_missing_nodes_and_the_remedy(
     cluster: Cluster,
 ) -> None:
     with pytest.raises(InputError) as error:
         wait_for_nodes(ResourcesConfig(nodes=9, wait_minutes=0), print)
-    assert "missing: 8 nodes (1 of 9 are here that offer 1 CPU)" in str(error.value)
-    assert "with 2 CPU and 0 GPU" in str(error.value), "what is here"
+    assert "missing: 8 nodes (1 of 9 have joined with 1 CPU)" in str(error.value)
+    assert "with 2 CPU and 0 GPU" in str(error.value), "the node that has joined"
     assert "ray status" in str(error.value)
     with pytest.raises(InputError, match="0 of 1 fit, with 1 CPU and 1 GPU each"):
         wait_for_nodes(ResourcesConfig(gpu=1, wait_minutes=0), print)
 
 
-def test_a_node_that_joins_late_is_asked_for_and_waited_for(
+def test_a_node_that_joins_late_is_requested_and_awaited(
     cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    told: list[str] = []
-    demanded: list[dict[str, Any]] = []
-    other = tmp_path_factory.mktemp("other")
+    messages: list[str] = []
+    requests: list[dict[str, Any]] = []
+    edited = tmp_path_factory.mktemp("edited")
     for package in ("hybridir", "tune"):
         ignore = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / package, other / package, ignore=ignore)
-    (other / "hybridir" / "errors.py").open("a").write("# edited\n")
+        shutil.copytree(ROOT / package, edited / package, ignore=ignore)
+    (edited / "hybridir" / "errors.py").open("a").write("# edited\n")
 
     def join(text: str) -> None:
-        told.append(text)
-        demanded.extend(placement_group_table().values())
-        cluster.add_node(num_cpus=1, env_vars={"PYTHONPATH": str(other)})
+        messages.append(text)
+        requests.extend(placement_group_table().values())
+        cluster.add_node(num_cpus=1, env_vars={"PYTHONPATH": str(edited)})
 
     nodes = wait_for_nodes(ResourcesConfig(nodes=2, wait_minutes=2), join)
     assert sorted(node.cpu for node in nodes) == [0, 1, 2]
-    assert told[0].startswith("waiting for 1 node (1 of 2 are here that offer 1 CPU); here: ")
-    # What an autoscaler sees: two bundles on different nodes, one of them not there yet.
-    assert [(d["state"], d["strategy"]) for d in demanded] == [("PENDING", "STRICT_SPREAD")]
+    assert messages[0].startswith("waiting for 1 node (1 of 2 have joined with 1 CPU); joined: ")
+    # An autoscaler sees two bundles on different nodes, of which one does not exist yet.
+    assert [(r["state"], r["strategy"]) for r in requests] == [("PENDING", "STRICT_SPREAD")]
     assert {d["state"] for d in placement_group_table().values()} == {"REMOVED"}
 
 
-def test_every_node_is_looked_at_and_one_with_other_code_is_refused(
+def test_every_node_is_checked_and_one_with_other_code_is_refused(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     study = small_study(tmp_path)
-    found = preflight(
+    preflight = check_nodes(
         study,
         alive_nodes(),
         tracking_uri=f"sqlite:///{tmp_path}/mlflow.db",
         training_digest="",
         needs=ENOUGH,
     )
-    assert len(found.found) == 3
-    assert {check.what for check in found.checks if check.problem} == {"code"}
+    assert len(preflight.states) == 3
+    assert {check.subject for check in preflight.checks if check.problem} == {"code"}
     with pytest.raises(InputError) as error:
-        found.refuse_problems()
+        preflight.refuse_problems()
     assert str(error.value).count("hybridir: other files than on the driver") == 1
     assert "tune:" not in str(error.value)
     with pytest.raises(InputError, match="measured on a"):
-        found.refuse_shortage(replace(ENOUGH, process_mb=1e9, origin="measured on a"))
+        preflight.refuse_shortage(replace(ENOUGH, process_mb=1e9, origin="measured on a"))
     console = Console(record=True, width=120)
-    console.print(found.table())
+    console.print(preflight.table())
     assert console.export_text().count("PROBLEM") == 1
-    assert not study.storage.exists(), "probes are taken away again"
+    assert not study.storage.exists(), "the probe files are deleted"
 
 
-def test_wrong_tracking_and_too_little_room_come_in_one_message(
+def test_wrong_tracking_and_too_little_disk_are_reported_in_one_message(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     driver = ray.get_runtime_context().get_node_id()
-    found = preflight(
+    preflight = check_nodes(
         small_study(tmp_path),
         [node for node in alive_nodes() if node.id == driver],
         tracking_uri="./mlruns",
@@ -131,9 +131,9 @@ def test_wrong_tracking_and_too_little_room_come_in_one_message(
         needs=replace(ENOUGH, disk_mb=1e12),
     )
     with pytest.raises(InputError, match=r"tracking: ./mlruns(.|\n)*disk: .*storage has"):
-        found.refuse_problems()
-    # A study that goes on need not wait for its tracking server.
-    resumed = found.without_tracking()
+        preflight.refuse_problems()
+    # A resumed study need not wait for its tracking server.
+    resumed = preflight.without_tracking()
     with pytest.raises(InputError, match=r"disk: .*storage has") as error:
         resumed.refuse_problems()
     assert "mlruns" not in str(error.value)
@@ -145,7 +145,7 @@ def test_a_plan_is_measured_on_a_node_that_runs_trials(cluster: Cluster, tmp_pat
     inputs = check_study(study)
     nodes = alive_nodes()
     assert estimated_needs(study, inputs, 1).process_mb > 400
-    plan = make_plan(study, inputs, nodes)
+    plan = measure_plan(study, inputs, nodes)
     assert plan.at_a_time == 1  # of three nodes one has two CPUs
     assert [(phase.phase, phase.trials) for phase in plan.phases] == [("confirm", 3)]
     assert [point.batch_size for point in plan.points] == [32]

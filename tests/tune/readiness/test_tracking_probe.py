@@ -24,7 +24,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Port of a real MLflow server, which knows its host by the usual names alone."""
+    """Port of a real MLflow server that accepts the usual names of its host alone."""
     folder, port = tmp_path_factory.mktemp("server"), free_port()
     command = ["-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
@@ -50,12 +50,12 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         process.wait()
 
 
-def test_several_nodes_may_ask_a_new_server_at_once(port: int) -> None:
+def test_several_nodes_may_call_a_new_server_at_once(port: int) -> None:
     with ThreadPoolExecutor(6) as nodes:
         assert set(nodes.map(server_problem, [f"http://127.0.0.1:{port}"] * 6)) == {""}
 
 
-def test_a_server_that_takes_a_run_and_gives_it_back_is_fine_and_keeps_nothing(port: int) -> None:
+def test_a_server_that_stores_and_returns_a_run_is_fine_and_keeps_nothing(port: int) -> None:
     uri = f"http://127.0.0.1:{port}"
     assert is_server(uri)
     assert driver_problem(uri) == ""
@@ -67,42 +67,44 @@ def test_a_server_that_takes_a_run_and_gives_it_back_is_fine_and_keeps_nothing(p
     assert {run.data.metrics["preflight"] for run in deleted} == {1.0}
 
 
-def test_pain_10_a_server_that_refuses_its_name_is_told_which_one_to_allow(port: int) -> None:
-    # 127.1 is 127.0.0.1 to the resolver, but no name that the server knows.
+def test_pain_10_if_a_server_refuses_its_name_the_problem_says_which_one_to_allow(
+    port: int,
+) -> None:
+    # 127.1 resolves to 127.0.0.1, but is not among the server's names.
     problem = server_problem(f"http://127.1:{port}")
     assert "403, Invalid Host header" in problem
     assert f"--allowed-hosts 127.1:{port}" in problem
 
 
-def test_a_port_where_no_server_runs_is_named_with_what_may_be_the_reason() -> None:
+def test_a_port_without_a_server_is_named_with_the_possible_reason() -> None:
     problem = server_problem(f"http://127.0.0.1:{free_port()}")
     assert "refuses the connection" in problem
     assert "--host 0.0.0.0" in problem
 
 
-def test_a_name_that_nobody_knows_is_named() -> None:
+def test_an_unknown_host_is_named() -> None:
     assert "tracking.invalid cannot be resolved" in server_problem("http://tracking.invalid")
 
 
-def test_pain_05_folders_are_no_place_for_runs_any_more() -> None:
+def test_pain_05_folders_are_refused_as_tracking() -> None:
     for uri in ("./mlruns", "file:///tmp/mlruns"):
         assert "sqlite:///mlflow.db" in driver_problem(uri)
 
 
-def test_a_database_needs_a_folder_that_can_be_written_to(tmp_path: Path) -> None:
+def test_a_database_needs_a_writable_folder(tmp_path: Path) -> None:
     assert driver_problem(f"sqlite:///{tmp_path}/mlflow.db") == ""
     assert not (tmp_path / "mlflow.db").exists()
-    assert "there is no folder" in driver_problem(f"sqlite:///{tmp_path}/absent/mlflow.db")
+    assert "does not exist" in driver_problem(f"sqlite:///{tmp_path}/absent/mlflow.db")
     (tmp_path / "file").touch()
-    assert "is not a folder" in driver_problem(f"sqlite:///{tmp_path}/file/mlflow.db")
+    assert "is not a writable folder" in driver_problem(f"sqlite:///{tmp_path}/file/mlflow.db")
 
 
-def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("no database, but as long as the header of one" * 9)
     assert "cannot be written to" in driver_problem(f"sqlite:///{tmp_path}/mlflow.db")
 
 
-def test_a_database_that_is_there_is_left_as_it_was(tmp_path: Path) -> None:
+def test_an_existing_database_is_left_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "mlflow.db"
     with sqlite3.connect(path) as database:
         database.execute("CREATE TABLE runs (id INTEGER)")

@@ -6,7 +6,7 @@ from pathlib import Path
 from tune.record.charts import run_note, saved_view, view_state
 
 
-def test_a_saved_view_is_named_and_its_state_is_packed_as_mlflow_packs_it() -> None:
+def test_a_saved_view_has_a_name_and_a_state_compressed_like_mlflows() -> None:
     key, value = saved_view("0a1b", "demo", "run-001", ["xquad-r"], 1700)
     assert key == "mlflow.sharedViewState.0a1b"
     content = json.loads(value)
@@ -22,7 +22,7 @@ def test_many_benchmarks_fit_into_a_tag() -> None:
     assert len(value) <= 5000  # characters, of MLflow
 
 
-def test_each_benchmark_has_a_section_with_the_curve_and_a_chart_of_trials_a_setting() -> None:
+def test_each_benchmark_has_a_section_with_the_curve_and_one_chart_per_setting() -> None:
     state = view_state("0a1b", ["xquad-r", "mlqa-r"])
     assert state["searchFilter"] == "tags.`hybridir.run` = '0a1b'"
     sections = [section["uuid"] for section in state["compareRunSections"]]
@@ -39,7 +39,7 @@ def test_each_benchmark_has_a_section_with_the_curve_and_a_chart_of_trials_a_set
     assert len(set(identities)) == len(identities) == 8
 
 
-def test_the_note_of_a_run_names_its_curves_and_where_the_report_is() -> None:
+def test_the_note_of_a_run_names_its_curves_and_its_report() -> None:
     note = run_note("demo", "run-001", Path("/results/demo/run-001"), ["xquad-r"])
     assert "`curve/xquad-r/map_SETTING`" in note
     assert "`/results/demo/run-001/report`" in note

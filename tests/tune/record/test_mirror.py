@@ -30,21 +30,21 @@ def test_a_trial_is_a_child_run_with_its_figures_state_and_reason(
 ) -> None:
     writer = mirror(uri, folder)
     trial = start(folder)
-    writer.bring(trial)
+    writer.update(trial)
     assert statuses(uri, folder) == ["RUNNING", "RUNNING"]
-    trial.settle(FAILED)
+    trial.finalize(FAILED)
     assert writer.missing() == {trial.name}
-    writer.bring(trial)
+    writer.update(trial)
     assert writer.missing() == set()
     writer.close("FINISHED", {})
     check_whole(uri, folder, (FAILED,))
 
 
-def test_of_a_run_that_was_made_twice_one_remains(uri: str, folder: RunFolder) -> None:
+def test_of_two_runs_of_the_same_trial_one_remains(uri: str, folder: RunFolder) -> None:
     trial = start(folder)
-    mirror(uri, folder).bring(trial)
+    mirror(uri, folder).update(trial)
     parent, child = runs(uri, folder)
-    # A frozen server that answers too late leaves such runs.
+    # A frozen server that carries out old requests leaves such runs.
     client = MlflowClient(uri)
     for run in (parent, child):
         tags = {
@@ -53,9 +53,9 @@ def test_of_a_run_that_was_made_twice_one_remains(uri: str, folder: RunFolder) -
             if key.startswith("hybridir.") or key == names.TAG_PARENT
         }
         client.create_run(run.info.experiment_id, run.info.start_time, tags)
-    trial.settle(FAILED)
+    trial.finalize(FAILED)
     resumed = mirror(uri, folder, parent.info.run_id)
-    resumed.bring(trial)
+    resumed.update(trial)
     resumed.close("FINISHED", {})
     check_whole(uri, folder, (FAILED,))
     assert resumed.run_id == parent.info.run_id
@@ -64,32 +64,32 @@ def test_of_a_run_that_was_made_twice_one_remains(uri: str, folder: RunFolder) -
 def test_sending_a_trial_twice_leaves_no_second_value(uri: str, folder: RunFolder) -> None:
     trial = start(folder)
     (trial.path / "training_log.jsonl").write_text('{"step": 4, "loss": 0.9}\n')
-    trial.settle(Outcome(names.COMPLETE, {"dev/map_mean": 0.5, "train/loss": 0.8}))
-    mirror(uri, folder).bring(trial)
+    trial.finalize(Outcome(names.COMPLETE, {"dev/map_mean": 0.5, "train/loss": 0.8}))
+    mirror(uri, folder).update(trial)
     client = MlflowClient(uri)
     _, child = runs(uri, folder)
     # As if the driver had been killed before the last of its requests.
     client.update_run(child.info.run_id, status="RUNNING")
-    mirror(uri, folder).bring(trial)
+    mirror(uri, folder).update(trial)
     for metric, values in (("dev/map_mean", [(0, 0.5)]), ("train/loss", [(4, 0.9)])):
         history = client.get_metric_history(child.info.run_id, metric)
         assert [(entry.step, entry.value) for entry in history] == values
     assert statuses(uri, folder) == ["RUNNING", "FINISHED"]
 
 
-def test_a_database_that_knows_nothing_of_the_study_gets_it_all_from_the_folder(
+def test_a_new_database_gets_the_whole_study_from_the_folder(
     uri: str, empty: Path, folder: RunFolder, tmp_path: Path
 ) -> None:
     for number, outcome in enumerate(OUTCOMES):
-        start(folder, f"search-{number:03d}").settle(outcome)
+        start(folder, f"search-{number:03d}").finalize(outcome)
     first = mirror(uri, folder)
     for trial in folder.trials():
-        first.bring(trial)
+        first.update(trial)
     new = f"sqlite:///{shutil.copy(empty, tmp_path)}"
     second = mirror(new, folder, first.run_id)
     assert second.missing() == {trial.name for trial in folder.trials()}
     for trial in folder.trials():
-        second.bring(trial)
+        second.update(trial)
     second.close("FINISHED", {})
     check_whole(new, folder, OUTCOMES)
     (before, *_), (after, *_) = runs(uri, folder), runs(new, folder)
@@ -98,9 +98,7 @@ def test_a_database_that_knows_nothing_of_the_study_gets_it_all_from_the_folder(
     assert after.data.params == before.data.params
 
 
-def test_the_parent_says_what_was_trained_on_where_and_with_what(
-    uri: str, folder: RunFolder
-) -> None:
+def test_the_parent_records_data_versions_and_machine(uri: str, folder: RunFolder) -> None:
     mirror(uri, folder).missing()
     (parent,) = runs(uri, folder)
     assert parent.data.params == {"seed": "0"}
@@ -111,18 +109,18 @@ def test_the_parent_says_what_was_trained_on_where_and_with_what(
     assert "CPU cores" in parent.data.tags[names.TAG_MACHINE]
 
 
-def test_a_run_is_named_by_what_it_is_and_its_tag_by_its_trial(
+def test_a_run_is_named_by_its_parameters_and_tagged_by_its_trial(
     uri: str, folder: RunFolder
 ) -> None:
     writer = mirror(uri, folder)
     for name in ("search-003", "confirm-a0.5-s1"):
-        writer.bring(start(folder, name))
+        writer.update(start(folder, name))
     parent, *children = runs(uri, folder)
     assert {run.data.tags[names.TAG_TRIAL]: run.info.run_name for run in children} == {
         "search-003": "search-003 alpha=0.5 tau=0.05 batch=64",
         "confirm-a0.5-s1": "confirm alpha=0.5 seed 1",
     }
-    # One filter finds the study with all its trials.
+    # One filter selects the study with all its trials.
     assert {run.data.tags[names.TAG_RUN] for run in (parent, *children)} == {parent.info.run_id}
 
 
@@ -133,11 +131,11 @@ def test_the_confirmed_curve_is_a_metric_of_the_study_whose_step_is_the_ratio_in
         trial = start(folder, f"confirm-a{ratio}-s{seed}")
         config = tiny_trial(seed=seed, batch={"mixing_ratio": ratio})
         trial.write("config.json", config.model_dump(mode="json"))
-        trial.settle(Outcome(names.COMPLETE, {"bench/map_multilingual": value}))
-    for _ in range(2):  # the second time as after a kill; nothing is there twice
+        trial.finalize(Outcome(names.COMPLETE, {"bench/map_multilingual": value}))
+    for _ in range(2):  # the second time as after a kill; nothing is stored twice
         writer = mirror(uri, folder)
         for trial in folder.trials():
-            writer.bring(trial)
+            writer.update(trial)
         writer.close("FINISHED", {})
     client = MlflowClient(uri)
     parent = runs(uri, folder)[0].info.run_id
@@ -150,7 +148,7 @@ def test_the_confirmed_curve_is_a_metric_of_the_study_whose_step_is_the_ratio_in
         assert {entry.step: entry.value for entry in history} == expected
 
 
-def test_notes_and_a_view_with_charts_are_left_and_a_readers_own_note_stays(
+def test_notes_and_a_view_with_charts_are_written_and_a_users_own_note_stays(
     uri: str, folder: RunFolder
 ) -> None:
     writer = mirror(uri, folder)
@@ -168,7 +166,7 @@ def test_notes_and_a_view_with_charts_are_left_and_a_readers_own_note_stays(
     assert client.get_experiment(experiment).tags["mlflow.note.content"] == "mine"
 
 
-def test_artifacts_lie_beside_the_database(uri: str, folder: RunFolder) -> None:
+def test_artifacts_are_stored_beside_the_database(uri: str, folder: RunFolder) -> None:
     mirror(uri, folder).missing()
     (parent,) = runs(uri, folder)
     database = Path(uri.removeprefix("sqlite:///"))
@@ -176,7 +174,7 @@ def test_artifacts_lie_beside_the_database(uri: str, folder: RunFolder) -> None:
     assert not (database.parent / "mlruns").exists()
 
 
-def test_a_baseline_has_its_name_and_only_the_parameters_that_matter_to_it(
+def test_a_baseline_has_its_name_and_its_relevant_parameters_alone(
     uri: str, folder: RunFolder
 ) -> None:
     writer = mirror(uri, folder)
@@ -184,7 +182,7 @@ def test_a_baseline_has_its_name_and_only_the_parameters_that_matter_to_it(
     lexical = start(folder, "baseline-bm25-s0")
     lexical.write("config.json", {**(lexical.read("config.json") or {}), "retriever": "bm25"})
     for trial in (trained, lexical):
-        writer.bring(trial)
+        writer.update(trial)
     _, second, first = runs(uri, folder)
     assert first.data.params[names.BASELINE] == "x-x-mono"
     assert first.data.params[names.BATCH_SIZE] == "64"
@@ -192,15 +190,15 @@ def test_a_baseline_has_its_name_and_only_the_parameters_that_matter_to_it(
     assert second.data.params == {names.BASELINE: "bm25", names.SEED: "3"}
 
 
-def test_an_encoder_is_a_model_with_the_settings_and_figures_of_the_run_that_trained_it(
+def test_an_encoder_is_logged_with_the_settings_and_figures_of_its_run(
     uri: str, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trial = start(folder, "confirm-a0.5-s0")
     (trial.path / "encoder" / "1_Pooling").mkdir(parents=True)
     (trial.path / "encoder" / "config.json").write_text("{}")
     (trial.path / "encoder" / "1_Pooling" / "config.json").write_text("{}")
-    trial.settle(Outcome(names.COMPLETE, {"dev/map_mean": 0.5, "train/loss": 0.8}))
-    # The driver is killed when all but the last is done, comes again, and again.
+    trial.finalize(Outcome(names.COMPLETE, {"dev/map_mean": 0.5, "train/loss": 0.8}))
+    # The driver is killed before the last request, resumed, and resumed again.
     with monkeypatch.context() as cut:
         cut.setattr(MlflowClient, "finalize_logged_model", _killed)
         with pytest.raises(_Killed):
@@ -219,9 +217,9 @@ def test_an_encoder_is_a_model_with_the_settings_and_figures_of_the_run_that_tra
     assert [(metric.key, metric.value) for metric in model.metrics] == [("dev/map_mean", 0.5)]
     assert child.outputs is not None
     assert [output.model_id for output in child.outputs.model_outputs] == [model.model_id]
-    kept = Path(model.artifact_location.removeprefix("file://"))
-    assert (kept / "config.json").is_file()
-    assert (kept / "1_Pooling" / "config.json").is_file()
+    artifacts = Path(model.artifact_location.removeprefix("file://"))
+    assert (artifacts / "config.json").is_file()
+    assert (artifacts / "1_Pooling" / "config.json").is_file()
     assert statuses(uri, folder) == ["RUNNING", "FINISHED"]
 
 

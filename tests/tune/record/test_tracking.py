@@ -59,21 +59,21 @@ def track(uri: str, folder: RunFolder) -> Tracker:
 
 
 def opened(uri: str, folder: RunFolder, *, trials: int) -> list[Run]:
-    """The runs, once all the trials' are there with their parameters."""
+    """The runs, once those of all trials exist with their parameters."""
 
-    def there() -> bool:
+    def complete() -> bool:
         with contextlib.suppress(MlflowException):
             return len([r for r in runs(uri, folder)[1:] if r.data.params]) == trials
         return False
 
-    until(there)
+    until(complete)
     return runs(uri, folder)
 
 
-def test_a_server_that_comes_late_freezes_and_is_killed_costs_nothing(
+def test_nothing_is_lost_if_a_server_starts_late_freezes_and_is_killed(
     server: Server, folder: RunFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # It is not there yet when the study begins.
+    # The server is not up yet when the study starts.
     trials = [start(folder, f"search-{number:03d}") for number in range(3)]
     tracker = track(server.uri, folder)
     for trial in trials:
@@ -81,33 +81,33 @@ def test_a_server_that_comes_late_freezes_and_is_killed_costs_nothing(
     parent, *children = opened(server.uri, folder, trials=3)
     assert [run.info.status for run in (parent, *children)] == ["RUNNING"] * 4
 
-    # Frozen, it takes connections and never answers. Trials end all the same.
+    # Frozen, it accepts connections and never answers. Trials end all the same.
     server.send(signal.SIGSTOP)
     for trial, outcome in zip(trials, OUTCOMES, strict=True):
-        trial.settle(outcome)
+        trial.finalize(outcome)
         tracker.end_trial(trial)
     late = start(folder, "search-003")
     tracker.start_trial(late)
-    until(lambda: tracker.away)
+    until(lambda: tracker.outage)
     assert tracker.finish("KILLED", {}, patience=0) == [trial.name for trial in trials]
-    # What it was asked for meanwhile it does now, though nobody waits for it any more.
+    # Thawed, it carries out the requests on which the client has given up.
     server.send(signal.SIGCONT)
     opened(server.uri, folder, trials=4)
     server.send(signal.SIGKILL)
-    late.settle(COMPLETE)
+    late.finalize(COMPLETE)
     tracker.end_trial(late)
-    until(lambda: tracker.away)
+    until(lambda: tracker.outage)
     server.start()
     assert tracker.finish("FINISHED", {names.TAG_BEST: "alpha=0.5"}, patience=300) == []
     check_whole(server.uri, folder, (*OUTCOMES, COMPLETE))
     assert runs(server.uri, folder)[0].data.tags[names.TAG_BEST] == "alpha=0.5"
-    said = [record.message for record in caplog.records if "tracking" in record.message]
-    kinds = ["away" if " is away;" in line else "back" for line in said]
-    assert kinds[:2] == ["away", "back"]
-    assert all(one != other for one, other in itertools.pairwise(kinds)), said
+    warnings = [record.message for record in caplog.records if "tracking" in record.message]
+    kinds = ["outage" if " is unreachable;" in line else "back" for line in warnings]
+    assert kinds[:2] == ["outage", "back"]
+    assert all(kind != following for kind, following in itertools.pairwise(kinds)), warnings
 
 
-def test_a_study_that_is_gone_on_with_finds_its_runs_by_trial(uri: str, folder: RunFolder) -> None:
+def test_a_resumed_study_finds_its_runs_by_trial(uri: str, folder: RunFolder) -> None:
     first = track(uri, folder)
     trial = start(folder)
     first.start_trial(trial)
@@ -116,13 +116,13 @@ def test_a_study_that_is_gone_on_with_finds_its_runs_by_trial(uri: str, folder: 
     second = track("sqlite:////nowhere/else.db", folder)
     assert second.uri == uri
     second.start_trial(trial)
-    trial.settle(COMPLETE)
+    trial.finalize(COMPLETE)
     second.end_trial(trial)
     assert second.finish("FINISHED", {names.TAG_BEST: "alpha=0.5"}) == []
     check_whole(uri, folder, (COMPLETE,))
 
 
-def test_a_study_that_was_killed_before_it_noted_its_run_finds_it(
+def test_a_study_that_was_killed_before_it_recorded_its_run_finds_it(
     uri: str, folder: RunFolder
 ) -> None:
     assert track(uri, folder).finish("KILLED", {}, patience=60) == []
@@ -131,7 +131,9 @@ def test_a_study_that_was_killed_before_it_noted_its_run_finds_it(
     assert statuses(uri, folder) == ["FINISHED"]
 
 
-def test_a_trial_that_was_cut_off_is_closed_and_opened_again(uri: str, folder: RunFolder) -> None:
+def test_the_run_of_an_interrupted_trial_is_closed_and_reopened(
+    uri: str, folder: RunFolder
+) -> None:
     trial = start(folder)
     tracker = track(uri, folder)
     tracker.start_trial(trial)
@@ -142,23 +144,23 @@ def test_a_trial_that_was_cut_off_is_closed_and_opened_again(uri: str, folder: R
     until(lambda: statuses(uri, folder) == ["RUNNING", "RUNNING"])
     # A pruned trial's run is KILLED as well, yet this one is not up to date.
     assert resumed.finish("KILLED", {}, patience=60) == []
-    trial.settle(PRUNED)
+    trial.finalize(PRUNED)
     assert track(uri, folder).finish("FINISHED", {}) == []
     check_whole(uri, folder, (PRUNED,))
 
 
-def test_what_the_server_refuses_is_named_and_keeps_nothing_else_back(
+def test_a_refused_trial_is_named_and_does_not_hold_up_the_others(
     uri: str, folder: RunFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    refused, taken = start(folder, "search-000"), start(folder, "search-001")
-    refused.settle(Outcome(names.COMPLETE, {"illegal@name": 1.0}))
-    taken.settle(COMPLETE)
+    refused, accepted = start(folder, "search-000"), start(folder, "search-001")
+    refused.finalize(Outcome(names.COMPLETE, {"illegal@name": 1.0}))
+    accepted.finalize(COMPLETE)
     assert track(uri, folder).finish("FINISHED", {}) == ["search-000"]
     assert "search-000 was refused" in caplog.text
     assert statuses(uri, folder) == ["FINISHED", "RUNNING", "FINISHED"]
 
 
-def test_the_study_s_address_goes_before_the_environment_s_and_this_folder(
+def test_the_studys_address_takes_precedence_over_the_environments_and_this_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

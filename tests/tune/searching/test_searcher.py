@@ -9,12 +9,10 @@ from optuna.trial import TrialState, create_trial
 
 from hybridir import names
 from hybridir.errors import InputError
-from tune.driver.callback import settle
 from tune.folders import Outcome, RunFolder
 from tune.searching.searcher import (
-    TruthfulSearcher,
+    JournalSearcher,
     best_trial,
-    final_state,
     open_study,
     own_trials,
     pareto_front,
@@ -22,6 +20,7 @@ from tune.searching.searcher import (
 )
 from tune.space.ranges import Range, Space
 from tune.space.samplers import Sampler, make_sampler
+from tune.space.settings import SearchConfig
 
 OBJECTIVE = "dev/map_mean"
 SPACE: Space = {
@@ -41,24 +40,24 @@ def make(
     sampler: Sampler = "random",
     objectives: tuple[str, ...] = (OBJECTIVE,),
     concurrent: int = 0,
-) -> TruthfulSearcher:
-    return TruthfulSearcher(
+) -> JournalSearcher:
+    searcher = JournalSearcher(
         start_study(folder.journal, "s", objectives, SPACE),
+        folder,
         SPACE,
-        objectives,
-        trials,
+        SearchConfig(trials=trials, objective=objectives),
         sampler=lambda number: make_sampler(
             sampler, SPACE, seed=7, number=number, startup_trials=2
         ),
-        folder=lambda number: folder.trial(f"search-{number:03d}"),
         make_spec=lambda number, parameters: {"number": number, **parameters},
-        settle=partial(settle, objectives=objectives),
         concurrent=concurrent,
     )
+    searcher.recover()
+    return searcher
 
 
 @pytest.fixture
-def search(folder: RunFolder) -> Callable[..., TruthfulSearcher]:
+def search(folder: RunFolder) -> Callable[..., JournalSearcher]:
     return partial(make, folder)
 
 
@@ -71,7 +70,7 @@ def states(folder: RunFolder) -> list[str]:
 
 
 def test_a_trial_with_its_whole_budget_is_complete_with_its_last_value(
-    folder: RunFolder, search: Callable[..., TruthfulSearcher]
+    folder: RunFolder, search: Callable[..., JournalSearcher]
 ) -> None:
     searcher = search()
     searcher.suggest("x")
@@ -86,9 +85,9 @@ def test_a_trial_with_its_whole_budget_is_complete_with_its_last_value(
 
 
 def test_a_stopped_trial_is_pruned_with_its_value_and_step(
-    folder: RunFolder, search: Callable[..., TruthfulSearcher]
+    folder: RunFolder, search: Callable[..., JournalSearcher]
 ) -> None:
-    # Ray tells the searcher nothing of the result that a trial is stopped at, but its end.
+    # Ray passes the result at which it stops a trial to the searcher as the trial's end alone.
     searcher = search()
     searcher.suggest("x")
     searcher.on_trial_complete("x", result(50, 0.2))
@@ -98,8 +97,8 @@ def test_a_stopped_trial_is_pruned_with_its_value_and_step(
 
 
 @pytest.mark.parametrize("last", [None, {}, result(50, 0.9)])
-def test_a_trial_that_failed_is_fail_whatever_it_reported_before(
-    folder: RunFolder, search: Callable[..., TruthfulSearcher], last: dict[str, Any] | None
+def test_a_failed_trial_is_fail_whatever_it_reported_before(
+    folder: RunFolder, search: Callable[..., JournalSearcher], last: dict[str, Any] | None
 ) -> None:
     searcher = search()
     searcher.suggest("x")
@@ -110,7 +109,7 @@ def test_a_trial_that_failed_is_fail_whatever_it_reported_before(
 
 
 def test_a_trial_that_diverged_is_fail_though_its_worker_ended_without_an_error(
-    folder: RunFolder, search: Callable[..., TruthfulSearcher]
+    folder: RunFolder, search: Callable[..., JournalSearcher]
 ) -> None:
     searcher = search()
     searcher.suggest("x")
@@ -123,8 +122,8 @@ def test_a_trial_that_diverged_is_fail_though_its_worker_ended_without_an_error(
     assert (outcome.reason, outcome.host) == ("loss nan", "node-1")
 
 
-def test_an_interrupted_trial_is_proposed_again_as_it_was(
-    folder: RunFolder, search: Callable[..., TruthfulSearcher]
+def test_an_interrupted_trial_is_proposed_again_unchanged(
+    folder: RunFolder, search: Callable[..., JournalSearcher]
 ) -> None:
     proposed = search().suggest("x")
     resumed = search()
@@ -134,16 +133,16 @@ def test_an_interrupted_trial_is_proposed_again_as_it_was(
     assert states(folder) == ["COMPLETE"]
 
 
-def test_a_trial_whose_end_only_its_folder_knows_is_told_to_optuna_on_resume(
-    folder: RunFolder, search: Callable[..., TruthfulSearcher]
+def test_recovery_tells_optuna_of_trials_whose_end_stands_in_their_folders_alone(
+    folder: RunFolder, search: Callable[..., JournalSearcher]
 ) -> None:
     first = search()
     for trial in ("x", "y", "z"):
         first.suggest(trial)
     half = {OBJECTIVE: 0.1, names.FIDELITY: 0.5}
-    folder.trial("search-000").settle(Outcome(names.COMPLETE, {OBJECTIVE: 0.4, "fidelity": 1.0}))
-    folder.trial("search-001").settle(Outcome(names.PRUNED, half))
-    folder.trial("search-002").settle(Outcome(names.FAIL, {}, "loss nan"))
+    folder.trial("search-000").finalize(Outcome(names.COMPLETE, {OBJECTIVE: 0.4, "fidelity": 1.0}))
+    folder.trial("search-001").finalize(Outcome(names.PRUNED, half))
+    folder.trial("search-002").finalize(Outcome(names.FAIL, {}, "loss nan"))
     assert search().remaining == 2
     trials = open_study(folder.journal, "s").trials
     assert [trial.state.name for trial in trials] == ["COMPLETE", "PRUNED", "FAIL"]
@@ -152,8 +151,8 @@ def test_a_trial_whose_end_only_its_folder_knows_is_told_to_optuna_on_resume(
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), None])
-def test_a_trial_without_a_finite_objective_is_fail_here_and_there(
-    folder: RunFolder, search: Callable[..., TruthfulSearcher], value: float | None
+def test_a_trial_without_a_finite_objective_is_fail_in_optuna_and_in_its_folder(
+    folder: RunFolder, search: Callable[..., JournalSearcher], value: float | None
 ) -> None:
     searcher = search()
     searcher.suggest("x")
@@ -166,12 +165,12 @@ def test_a_trial_without_a_finite_objective_is_fail_here_and_there(
     outcome = folder.trial("search-000").outcome
     assert outcome is not None
     assert outcome.state == names.FAIL
-    said = f"{OBJECTIVE} was not measured" if value is None else f"{OBJECTIVE} is {value}"
-    assert outcome.reason == said
+    message = f"{OBJECTIVE} was not measured" if value is None else f"{OBJECTIVE} is {value}"
+    assert outcome.reason == message
 
 
 def test_optuna_is_told_why_a_trial_failed(
-    folder: RunFolder, search: Callable[..., TruthfulSearcher]
+    folder: RunFolder, search: Callable[..., JournalSearcher]
 ) -> None:
     searcher = search()
     searcher.suggest("x")
@@ -185,19 +184,19 @@ def test_proposals_after_an_interruption_are_those_of_an_undisturbed_search(
     tmp_path: Path, sampler: Sampler
 ) -> None:
     def proposals(folder: RunFolder, interruptions: int) -> list[dict[str, Any]]:
-        found = []
+        specs = []
         for number in range(5):
             if number == 0 or interruptions:
                 searcher = make(folder, sampler=sampler)
             proposed = searcher.suggest("x")
             assert proposed is not None
-            found.append(proposed)
-            searcher.on_trial_complete("x", result(100, found[-1]["mixing_ratio"]))
+            specs.append(proposed)
+            searcher.on_trial_complete("x", result(100, specs[-1]["mixing_ratio"]))
             if interruptions:
                 # Killed while it proposed: the trial has a parameter, but no number yet.
                 cut_off = open_study(folder.journal, "s").ask()
                 cut_off.suggest_float("mixing_ratio", 0.0, 1.0)
-        return found
+        return specs
 
     undisturbed = proposals(RunFolder(tmp_path / "a"), 0)
     assert proposals(RunFolder(tmp_path / "b"), 1) == undisturbed
@@ -208,8 +207,8 @@ def test_proposals_after_an_interruption_are_those_of_an_undisturbed_search(
         assert len({proposal["batch_size"] for proposal in undisturbed}) > 1
 
 
-def test_a_trial_that_was_cut_off_while_proposed_is_fail_and_does_not_count(
-    folder: RunFolder, search: Callable[..., TruthfulSearcher]
+def test_an_interrupted_proposal_is_fail_and_does_not_count(
+    folder: RunFolder, search: Callable[..., JournalSearcher]
 ) -> None:
     search().suggest("x")
     open_study(folder.journal, "s").ask()
@@ -220,8 +219,8 @@ def test_a_trial_that_was_cut_off_while_proposed_is_fail_and_does_not_count(
     assert list(own_trials(open_study(folder.journal, "s"))) == [0, 1]
 
 
-def test_imported_trials_shift_no_number_and_count_for_nothing(
-    folder: RunFolder, search: Callable[..., TruthfulSearcher]
+def test_imported_trials_change_neither_numbers_nor_the_number_of_trials(
+    folder: RunFolder, search: Callable[..., JournalSearcher]
 ) -> None:
     study = start_study(folder.journal, "s", [OBJECTIVE], SPACE)
     study.add_trial(create_trial(value=0.9))
@@ -236,8 +235,8 @@ def test_imported_trials_shift_no_number_and_count_for_nothing(
     assert [trial.value for trial in open_study(folder.journal, "s").trials] == [0.9, 0.3]
 
 
-def test_no_more_are_proposed_than_can_run_and_the_next_when_one_ends(
-    search: Callable[..., TruthfulSearcher],
+def test_no_more_trials_are_proposed_than_can_run_at_once(
+    search: Callable[..., JournalSearcher],
 ) -> None:
     searcher = search(concurrent=2)
     assert searcher.suggest("a") is not None
@@ -250,39 +249,40 @@ def test_no_more_are_proposed_than_can_run_and_the_next_when_one_ends(
 
 
 def test_several_objectives_are_told_together_without_intermediate_values(
-    folder: RunFolder, search: Callable[..., TruthfulSearcher]
+    folder: RunFolder, search: Callable[..., JournalSearcher]
 ) -> None:
-    searcher = search(objectives=("dev/a", "dev/b"))
+    first, second = "dev/map_monolingual", "dev/map_crosslingual"
+    searcher = search(objectives=(first, second))
     searcher.suggest("x")
-    last = {"dev/a": 0.2, "dev/b": 0.7, names.FIDELITY: 1.0, "budget_percent": 100}
+    last = {first: 0.2, second: 0.7, names.FIDELITY: 1.0, "budget_percent": 100}
     searcher.on_trial_result("x", last)
     searcher.on_trial_complete("x", last)
     searcher.suggest("y")
-    searcher.on_trial_complete("y", last | {"dev/b": float("nan")})
+    searcher.on_trial_complete("y", last | {second: float("nan")})
     complete, failed = open_study(folder.journal, "s").trials
     assert complete.values == [0.2, 0.7]
     assert complete.intermediate_values == {}
     assert failed.state is TrialState.FAIL
-    assert failed.user_attrs["reason"] == "dev/b is nan"
+    assert failed.user_attrs["reason"] == "dev/map_crosslingual is nan"
 
 
 @pytest.mark.parametrize(
-    ("objectives", "space", "said"),
+    ("objectives", "space", "message"),
     [
         ([OBJECTIVE], {"dropout": Range(uniform=(0, 0.1))}, "another space"),
         (["dev/map_monolingual"], SPACE, "another objective"),
         ([OBJECTIVE, "dev/map_monolingual"], SPACE, "another objective"),
     ],
 )
-def test_pain_25_a_journal_of_another_search_is_refused_with_what_to_do(
+def test_pain_25_a_journal_of_another_search_is_refused_with_the_remedy(
     folder: RunFolder,
-    search: Callable[..., TruthfulSearcher],
+    search: Callable[..., JournalSearcher],
     objectives: list[str],
     space: Space,
-    said: str,
+    message: str,
 ) -> None:
     search().suggest("x")
-    with pytest.raises(InputError, match=said) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         start_study(folder.journal, "s", objectives, space)
     assert "search.warm_start=s" in str(caught.value)
     assert len(start_study(folder.journal, "s", [OBJECTIVE], SPACE).trials) == 1
@@ -303,17 +303,29 @@ def test_pain_17_the_best_trial_is_the_best_complete_one_and_the_earliest_of_equ
     assert best.number == 1
 
 
-def test_there_is_no_best_trial_where_none_is_complete() -> None:
+def test_there_is_no_best_trial_if_none_is_complete() -> None:
     study = optuna.create_study(direction="maximize")
     study.add_trial(create_trial(state=TrialState.PRUNED, value=0.9))
     assert best_trial(study) is None
 
 
-def test_the_final_state_follows_from_the_share_of_the_budget() -> None:
-    assert final_state({"budget_percent": 100}, error=False) == names.COMPLETE
-    assert final_state({"budget_percent": 50}, error=False) == names.PRUNED
-    assert final_state({}, error=False) == names.FAIL
-    assert final_state({"budget_percent": 100}, error=True) == names.FAIL
+def test_making_a_searcher_writes_nothing_and_proposals_need_a_recovery(
+    folder: RunFolder, search: Callable[..., JournalSearcher]
+) -> None:
+    search().suggest("x")
+    open_study(folder.journal, "s").ask()  # recovery would tell Optuna that it failed
+    before = folder.journal.read_bytes()
+    searcher = JournalSearcher(
+        open_study(folder.journal, "s"),
+        folder,
+        SPACE,
+        SearchConfig(),
+        sampler=lambda number: pytest.fail("it proposed a trial"),
+        make_spec=lambda number, parameters: {},
+    )
+    assert folder.journal.read_bytes() == before
+    with pytest.raises(AssertionError, match="recover"):
+        searcher.suggest("y")
 
 
 # Neither of the first two excels the other, the third is worse than both, the last equals one.
@@ -328,11 +340,11 @@ def several() -> optuna.Study:
     return study
 
 
-def test_the_front_holds_what_no_other_trial_excels_in_all_objectives() -> None:
+def test_the_front_consists_of_trials_that_no_other_excels_in_all_objectives() -> None:
     assert [trial.number for trial in pareto_front(several())] == [0, 1, 3]
 
 
-def test_of_several_objectives_the_best_has_the_highest_mean_and_is_the_earliest() -> None:
+def test_with_several_objectives_the_best_trial_has_the_highest_mean_and_is_the_earliest() -> None:
     best = best_trial(several())
     assert best is not None
     assert best.number == 1  # means 0.55, 0.6, 0.3, 0.6

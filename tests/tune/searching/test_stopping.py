@@ -1,5 +1,4 @@
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,30 +8,36 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
 from hybridir import names
-from tune.driver.callback import settle
 from tune.folders import RunFolder
-from tune.searching.searcher import TruthfulSearcher, open_study, start_study
-from tune.searching.stopping import Scheduler, Stopping, fidelities, halving_stops, median_stops
+from tune.searching.searcher import JournalSearcher, open_study, start_study
+from tune.searching.stopping import (
+    EarlyStopping,
+    Scheduler,
+    fidelities,
+    halving_stops,
+    median_stops,
+)
 from tune.space.ranges import Range, Space
 from tune.space.samplers import make_sampler
+from tune.space.settings import SearchConfig
 
 OBJECTIVE = "dev/map_mean"
 SPACE: Space = {"mixing_ratio": Range(uniform=(0.0, 1.0))}
 
 
-def new_searcher(folder: RunFolder) -> TruthfulSearcher:
-    return TruthfulSearcher(
+def new_searcher(folder: RunFolder) -> JournalSearcher:
+    searcher = JournalSearcher(
         start_study(folder.journal, "s", [OBJECTIVE], SPACE),
+        folder,
         SPACE,
-        [OBJECTIVE],
-        20,
+        SearchConfig(trials=20, objective=OBJECTIVE),
         sampler=lambda number: make_sampler(
             "random", SPACE, seed=0, number=number, startup_trials=1
         ),
-        folder=lambda number: folder.trial(f"search-{number:03d}"),
         make_spec=lambda number, parameters: {"number": number},
-        settle=partial(settle, objectives=[OBJECTIVE]),
     )
+    searcher.recover()
+    return searcher
 
 
 @pytest.fixture
@@ -41,22 +46,22 @@ def folder(tmp_path: Path) -> RunFolder:
 
 
 @pytest.fixture
-def searcher(folder: RunFolder) -> TruthfulSearcher:
+def searcher(folder: RunFolder) -> JournalSearcher:
     return new_searcher(folder)
 
 
 def rule(
-    searcher: TruthfulSearcher, name: Literal["asha", "median"], steps: Sequence[int] = (50,)
-) -> Stopping:
-    return Stopping(searcher, name, OBJECTIVE, steps=[*steps, 100], reduction=2)
+    searcher: JournalSearcher, name: Literal["asha", "median"], steps: Sequence[int] = (50,)
+) -> EarlyStopping:
+    return EarlyStopping(searcher, name, OBJECTIVE, steps=[*steps, 100], reduction=2)
 
 
 def result(percent: int, value: float) -> dict[str, Any]:
     return {OBJECTIVE: value, names.FIDELITY: percent / 100, "budget_percent": percent}
 
 
-def play(searcher: TruthfulSearcher, scheduler: Stopping, values: dict[int, float]) -> int:
-    """Let a trial report these values in turn, as Ray does; return where it ended."""
+def play(searcher: JournalSearcher, scheduler: EarlyStopping, values: dict[int, float]) -> int:
+    """Let a trial report these values in turn, as Ray does; return the share at which it ended."""
     trial = f"trial {id(values)}"
     searcher.suggest(trial)
     for percent, value in values.items():
@@ -94,25 +99,25 @@ def test_halving_decides_as_rays_asha_does(reduction: int) -> None:
         time_attr="budget_percent", metric=OBJECTIVE, mode="max", max_t=100, grace_period=50,
         reduction_factor=reduction, brackets=1,
     )  # fmt: skip
-    seen: list[float] = []
+    earlier: list[float] = []
     for number, value in enumerate(rng.random(30).round(1)):  # rounded: with equals
         trial = Trial("x", stub=True, trial_id=str(number))
         ray_rule.on_trial_add(None, trial)  # type: ignore[arg-type]
         decision = ray_rule.on_trial_result(None, trial, result(50, value))  # type: ignore[arg-type]
-        assert halving_stops(value, seen, reduction) == (decision == TrialScheduler.STOP)
-        seen.append(value)
+        assert halving_stops(value, earlier, reduction) == (decision == TrialScheduler.STOP)
+        earlier.append(value)
 
 
-def test_the_median_rule_compares_the_best_so_far_with_the_others_running_averages() -> None:
-    others = [[0.1, 0.3], [0.5, 0.7], [0.2, 0.2]]  # averages 0.2, 0.6, 0.2
-    assert not median_stops([0.2], others)
-    assert median_stops([0.19], others)
-    assert not median_stops([0.9, 0.0], others), "the best counts, not the last"
-    assert not median_stops([0.0], others[:2]), "two others are too few"
+def test_the_median_rule_compares_the_best_so_far_with_the_rivals_running_averages() -> None:
+    rivals = [[0.1, 0.3], [0.5, 0.7], [0.2, 0.2]]  # averages 0.2, 0.6, 0.2
+    assert not median_stops([0.2], rivals)
+    assert median_stops([0.19], rivals)
+    assert not median_stops([0.9, 0.0], rivals), "the best counts, not the last"
+    assert not median_stops([0.0], rivals[:2]), "two rivals are too few"
 
 
-def test_of_each_rung_the_worse_half_is_stopped(
-    folder: RunFolder, searcher: TruthfulSearcher
+def test_the_worse_half_is_stopped_at_each_rung(
+    folder: RunFolder, searcher: JournalSearcher
 ) -> None:
     asha = rule(searcher, "asha", [25, 50])
     ends = [
@@ -128,20 +133,20 @@ def test_of_each_rung_the_worse_half_is_stopped(
 
 
 def test_the_median_rule_is_checked_at_every_share_with_the_values_of_the_journal(
-    folder: RunFolder, searcher: TruthfulSearcher
+    folder: RunFolder, searcher: JournalSearcher
 ) -> None:
     median = rule(searcher, "median", [50, 62])
     for value in (0.4, 0.5, 0.6):
         assert play(searcher, median, {50: value, 62: value + 0.2, 100: 0.8}) == 100
     # Averages up to 50: 0.4, 0.5, 0.6; up to 62: 0.5, 0.6, 0.7.
     assert play(searcher, median, {50: 0.49}) == 50
-    # The stopped one counts at 50, where the median is 0.495 now, but not at 62.
+    # The stopped trial counts at 50, where the median is now 0.495, but not at 62.
     assert play(searcher, median, {50: 0.55, 62: 0.5}) == 62
     assert play(searcher, median, {50: 0.61, 62: 0.0, 100: 0.1}) == 100
 
 
-def test_values_are_remembered_over_an_interruption_and_a_decision_is_kept(
-    folder: RunFolder, searcher: TruthfulSearcher
+def test_values_and_decisions_survive_an_interruption(
+    folder: RunFolder, searcher: JournalSearcher
 ) -> None:
     assert play(searcher, rule(searcher, "asha"), {50: 0.4, 100: 0.5}) == 100
     searcher.suggest("b")
@@ -149,16 +154,16 @@ def test_values_are_remembered_over_an_interruption_and_a_decision_is_kept(
     resumed = new_searcher(folder)
     asha = rule(resumed, "asha")
     resumed.suggest("b again")
-    assert not asha.stops("b again", result(50, 0.1)), "it was let through before"
+    assert not asha.stops("b again", result(50, 0.1)), "it passed before"
     resumed.suggest("c")
     assert asha.stops("c", result(50, 0.3))
 
 
 @pytest.mark.parametrize("name", ["asha", "median"])
 @pytest.mark.parametrize("value", [float("nan"), float("-inf")])
-def test_a_trial_without_a_finite_value_ends_there_and_has_failed(
+def test_a_trial_without_a_finite_value_stops_and_fails(
     folder: RunFolder,
-    searcher: TruthfulSearcher,
+    searcher: JournalSearcher,
     name: Literal["asha", "median"],
     value: float,
 ) -> None:

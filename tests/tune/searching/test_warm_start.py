@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from hybridir.errors import InputError
 from tune.folders import RunFolder, new_run
 from tune.searching.searcher import NUMBER, open_study, own_trials, start_study
-from tune.searching.warm_start import ORIGIN, WarmStart, find_source, note_data, warm_start
+from tune.searching.warm_start import ORIGIN, WarmStart, find_source, record_data, warm_start
 from tune.space.parameters import Value
 from tune.space.ranges import Space
 from tune.study.file import StudyConfig, as_yaml
@@ -33,9 +33,9 @@ def study_of(storage: Path, **changes: Any) -> StudyConfig:
 
 def opened(study: StudyConfig, folder: RunFolder, data: str = "0123") -> optuna.Study:
     assert study.search is not None
-    found = start_study(folder.journal, study.name, study.search.objectives, study.space)
-    note_data(found, {"train": data, "dev": "4567"})
-    return found
+    search = start_study(folder.journal, study.name, study.search.objectives, study.space)
+    record_data(search, {"train": data, "dev": "4567"})
+    return search
 
 
 def past(parameters: dict[str, Value], value: float | None, number: int, space: Space) -> Any:
@@ -53,7 +53,7 @@ def past(parameters: dict[str, Value], value: float | None, number: int, space: 
 
 @pytest.fixture
 def source(tmp_path: Path) -> RunFolder:
-    """An earlier run, as a search leaves it."""
+    """An earlier run with the journal of its search."""
     study = study_of(tmp_path)
     folder = new_run(tmp_path, "earlier")
     folder.study_file.write_text(as_yaml(study))
@@ -78,29 +78,29 @@ def imported(study: optuna.Study) -> dict[str, FrozenTrial]:
     return {Path(trial.user_attrs[ORIGIN]).name: trial for trial in study.trials}
 
 
-def test_complete_trials_are_imported_where_all_that_decides_a_value_is_equal(
+def test_complete_trials_are_imported_if_every_decisive_setting_is_equal(
     tmp_path: Path, source: RunFolder
 ) -> None:
-    # None of these decides a value.
+    # None of these settings decides a value.
     result, study = start(tmp_path, source, seed=9, report_on=[], resources={"cpu": 2})
-    found = imported(study)
-    assert {name: trial.value for name, trial in found.items()} == {
+    trials = imported(study)
+    assert {name: trial.value for name, trial in trials.items()} == {
         "search-000": 0.3, "search-001": 0.9, "search-003": 0.6,
     }  # fmt: skip
-    assert found["search-001"].params == {"mixing_ratio": 0.2, "dropout": 0.4}
-    assert found["search-001"].user_attrs[ORIGIN] == str(source.path / "trials" / "search-001")
+    assert trials["search-001"].params == {"mixing_ratio": 0.2, "dropout": 0.4}
+    assert trials["search-001"].user_attrs[ORIGIN] == str(source.path / "trials" / "search-001")
     assert own_trials(study) == {}
-    assert result.first == []
-    assert "3 trials" in result.told
-    assert "taken over with their values" in result.told
+    assert result.proposals == []
+    assert "imported 3 trials" in result.message
+    assert "with their values" in result.message
 
 
 def test_trials_outside_the_space_are_not_imported(tmp_path: Path, source: RunFolder) -> None:
     space = {"mixing_ratio": {"uniform": [0, 0.5]}, "dropout": {"uniform": [0, 0.5]}}
     result, study = start(tmp_path, source, space=space)
     assert imported(study).keys() == {"search-000", "search-001"}
-    assert "2 trials" in result.told
-    assert "1 lie outside the space" in result.told
+    assert "2 trials" in result.message
+    assert "1 lie outside the space" in result.message
 
 
 @pytest.mark.parametrize(
@@ -119,18 +119,18 @@ def test_trials_outside_the_space_are_not_imported(tmp_path: Path, source: RunFo
         ({"data": "another"}, "the data themselves"),
     ],
 )
-def test_where_something_differs_the_best_parameters_are_proposed_first(
+def test_if_a_decisive_setting_differs_the_best_parameters_are_proposed_first(
     tmp_path: Path, source: RunFolder, changes: dict[str, Any], named: str
 ) -> None:
     result, study = start(tmp_path, source, **changes)
     assert study.trials == []
     # The values of the complete ones are 0.9, 0.6, 0.3, and startup_trials is 2.
-    assert result.first == [
+    assert result.proposals == [
         {"mixing_ratio": 0.2, "dropout": 0.4},
         {"mixing_ratio": 0.9, "dropout": 0.2},
     ]
-    assert "best 2 parameters" in result.told
-    assert named in result.told
+    assert "best 2 parameters" in result.message
+    assert named in result.message
 
 
 def test_only_parameters_that_the_new_space_has_are_proposed(
@@ -138,28 +138,38 @@ def test_only_parameters_that_the_new_space_has_are_proposed(
 ) -> None:
     space = {"dropout": {"uniform": [0, 0.3]}, "temperature": {"uniform": [0.1, 1]}}
     result, _ = start(tmp_path, source, space=space, training={"pairs": 640})
-    assert result.first == [{"dropout": 0.2}, {"dropout": 0.1}]
+    assert result.proposals == [{"dropout": 0.2}, {"dropout": 0.1}]
 
 
-def test_the_second_time_nothing_is_imported_twice(tmp_path: Path, source: RunFolder) -> None:
+def test_a_second_warm_start_imports_nothing_twice(tmp_path: Path, source: RunFolder) -> None:
     first, _ = start(tmp_path, source)
-    new_run(tmp_path, "earlier")  # a newer one, which the search did not start from
+    new_run(tmp_path, "earlier")  # a newer run, which was not the source
     again, study = start(tmp_path, source)
     assert again == first
     assert len(study.trials) == 3
 
 
-def test_an_import_that_was_cut_off_is_completed(tmp_path: Path, source: RunFolder) -> None:
+def test_an_interrupted_import_is_completed(tmp_path: Path, source: RunFolder) -> None:
     _, whole = start(tmp_path, source)
-    part = opened(study_of(tmp_path, name="later"), RunFolder(tmp_path / "part" / "run-001"))
-    part.add_trial(whole.trials[0])
+    folder = RunFolder(tmp_path / "interrupted" / "run-001")
+    interrupted = opened(study_of(tmp_path, name="later"), folder)
+    interrupted.add_trial(whole.trials[0])
     study = study_of(tmp_path, name="later", search=SETTINGS["search"] | {"warm_start": "earlier"})
-    warm_start(part, study, RunFolder(tmp_path / "part" / "run-001"))
-    assert sorted(imported(part)) == ["search-000", "search-001", "search-003"]
-    assert len(part.trials) == 3
+    warm_start(interrupted, study, folder)
+    assert sorted(imported(interrupted)) == ["search-000", "search-001", "search-003"]
+    assert len(interrupted.trials) == 3
 
 
-def test_imported_trials_are_handed_on_with_the_place_where_they_ran(
+def test_a_warm_start_of_the_version_before_is_read(tmp_path: Path, source: RunFolder) -> None:
+    folder = RunFolder(tmp_path / "resumed" / "run-001")
+    search = SETTINGS["search"] | {"warm_start": "earlier"}
+    study = study_of(tmp_path, name="resumed", search=search)
+    journal = opened(study, folder)
+    journal.set_user_attr("warm_start", {"told": "taken over", "first": [{"dropout": 0.1}]})
+    assert warm_start(journal, study, folder) == WarmStart("taken over", [{"dropout": 0.1}])
+
+
+def test_imported_trials_are_passed_on_with_their_original_folder(
     tmp_path: Path, source: RunFolder
 ) -> None:
     _, later = start(tmp_path, source)
@@ -178,22 +188,20 @@ def test_a_genetic_sampler_breeds_from_imported_trials(tmp_path: Path, source: R
     assert {t.value for t in sampler.get_population(study, 0)} == {0.3, 0.6, 0.9}
 
 
-def test_a_source_is_a_study_under_the_storage_or_a_folder(
-    tmp_path: Path, source: RunFolder
-) -> None:
+def test_a_source_is_a_study_in_the_storage_or_a_folder(tmp_path: Path, source: RunFolder) -> None:
     assert find_source(tmp_path, "earlier") == source
     assert find_source(tmp_path / "elsewhere", str(source.path)) == source
 
 
 def test_a_run_is_never_its_own_source(tmp_path: Path, source: RunFolder) -> None:
-    own = new_run(tmp_path, "earlier")
-    own.study_file.write_text(source.study_file.read_text())
-    assert find_source(tmp_path, "earlier", own.path) == source
-    with pytest.raises(InputError, match="no earlier study"):
+    current = new_run(tmp_path, "earlier")
+    current.study_file.write_text(source.study_file.read_text())
+    assert find_source(tmp_path, "earlier", current.path) == source
+    with pytest.raises(InputError, match="neither an earlier study"):
         find_source(tmp_path, "nothing")
 
 
-def test_a_run_without_a_search_is_no_source(tmp_path: Path, source: RunFolder) -> None:
+def test_a_run_without_a_search_is_refused_as_a_source(tmp_path: Path, source: RunFolder) -> None:
     source.journal.unlink()
     with pytest.raises(InputError, match="had no search"):
         find_source(tmp_path, "earlier")

@@ -13,23 +13,23 @@ from tune.space.parameters import Value, settings_of
 from tune.space.ranges import (
     Range,
     Space,
+    active_parameters,
     check_space,
     contains,
     corners,
-    digest,
-    existing,
     grid_points,
     in_order,
-    inside,
     propose,
+    restrict,
+    space_digest,
 )
 
 
 def space(**ranges: dict[str, object]) -> Space:
-    return {name: Range.model_validate(given) for name, given in ranges.items()}
+    return {name: Range.model_validate(settings) for name, settings in ranges.items()}
 
 
-# A ratio only where the coin is tossed, a temperature everywhere.
+# A ratio for hybrid batches alone, a temperature for all.
 CONDITIONAL = space(
     mixing_ratio={"uniform": [0, 1], "points": 3, "when": {"kind": "hybrid"}},
     kind={"choice": ["hybrid", "x-x"]},
@@ -38,7 +38,7 @@ CONDITIONAL = space(
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("settings", "expected"),
     [
         ({"uniform": [0.0, 1.0]}, FloatDistribution(0.0, 1.0)),
         ({"loguniform": [0.01, 1.0]}, FloatDistribution(0.01, 1.0, log=True)),
@@ -47,14 +47,14 @@ CONDITIONAL = space(
         ({"choice": [True, False]}, CategoricalDistribution((True, False))),
     ],
 )
-def test_a_range_becomes_the_distribution_of_its_kind(
-    given: dict[str, object], expected: BaseDistribution
+def test_a_range_is_converted_to_the_distribution_of_its_kind(
+    settings: dict[str, object], expected: BaseDistribution
 ) -> None:
-    assert Range.model_validate(given).distribution == expected
+    assert Range.model_validate(settings).distribution == expected
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("settings", "message"),
     [
         ({}, "exactly one"),
         ({"uniform": [0, 1], "choice": [1]}, "exactly one"),
@@ -66,13 +66,13 @@ def test_a_range_becomes_the_distribution_of_its_kind(
         ({"integer": [1, 3], "points": 4}, "has 3 values"),
     ],
 )
-def test_a_range_that_makes_no_sense_is_refused(given: dict[str, object], said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
-        Range.model_validate(given)
+def test_a_range_that_makes_no_sense_is_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Range.model_validate(settings)
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("settings", "expected"),
     [
         ({"uniform": [0, 1], "points": 5}, (0, 0.25, 0.5, 0.75, 1)),
         ({"loguniform": [0.01, 1], "points": 3}, (0.01, 0.1, 1)),
@@ -81,20 +81,20 @@ def test_a_range_that_makes_no_sense_is_refused(given: dict[str, object], said: 
     ],
 )
 def test_the_points_of_a_range_are_evenly_spaced_ends_included(
-    given: dict[str, object], expected: tuple[Value, ...]
+    settings: dict[str, object], expected: tuple[Value, ...]
 ) -> None:
-    assert Range.model_validate(given).grid == pytest.approx(expected)
+    assert Range.model_validate(settings).grid == pytest.approx(expected)
 
 
 def test_a_parameter_comes_after_those_that_its_condition_names() -> None:
     order = in_order(CONDITIONAL)
     assert order.index("kind") < order.index("mixing_ratio")
     free = space(warmup={"uniform": [0, 0.5]}, dropout={"uniform": [0, 0.5]})
-    assert in_order(free) == ["warmup", "dropout"], "else the file's order"
+    assert in_order(free) == ["warmup", "dropout"], "otherwise in file order"
 
 
 @pytest.mark.parametrize(
-    ("ranges", "said"),
+    ("ranges", "message"),
     [
         ({"colour": {"choice": [1]}}, "no such parameter"),
         ({"batch_size": {"choice": [1, 8]}}, "batch_size=1"),
@@ -104,7 +104,7 @@ def test_a_parameter_comes_after_those_that_its_condition_names() -> None:
                 "kind": {"choice": ["hybrid", "x-x"]},
                 "dropout": {"uniform": [0, 0.1], "when": {"kind": "en-en"}},
             },
-            "dropout.when: kind=en-en: can never be",
+            "dropout.when: kind=en-en: never occurs",
         ),
         (
             {
@@ -118,10 +118,10 @@ def test_a_parameter_comes_after_those_that_its_condition_names() -> None:
                 "kind": {"choice": ["hybrid", "x-x"], "when": {"coin": "bernoulli"}},
                 "coin": {"choice": ["bernoulli", "stratified"], "when": {"kind": "hybrid"}},
             },
-            "in a circle: ",
+            "circular conditions: ",
         ),
         (
-            # The coin exists only beside hybrid, so that it never stands beside x-x.
+            # The coin exists for hybrid batches alone, so never together with x-x.
             {
                 "kind": {"choice": ["hybrid", "x-x"]},
                 "coin": {"choice": ["bernoulli", "stratified"], "when": {"kind": "hybrid"}},
@@ -134,10 +134,10 @@ def test_a_parameter_comes_after_those_that_its_condition_names() -> None:
         ),
     ],
 )
-def test_what_can_never_be_proposed_is_refused(
-    ranges: dict[str, dict[str, object]], said: str
+def test_parameters_that_can_never_be_proposed_are_refused(
+    ranges: dict[str, dict[str, object]], message: str
 ) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         check_space(space(**ranges))
 
 
@@ -152,16 +152,16 @@ def test_conditions_that_hold_are_legal_with_one_value_or_a_list() -> None:
     )
 
 
-def test_a_parameter_is_proposed_exactly_where_its_condition_holds() -> None:
+def test_a_parameter_is_proposed_exactly_if_its_condition_holds() -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    found = [propose(study.ask(), CONDITIONAL) for _ in range(20)]
-    assert {point["kind"] for point in found} == {"hybrid", "x-x"}
-    for point in found:
+    points = [propose(study.ask(), CONDITIONAL) for _ in range(20)]
+    assert {point["kind"] for point in points} == {"hybrid", "x-x"}
+    for point in points:
         assert ("mixing_ratio" in point) == (point["kind"] == "hybrid")
         assert contains(CONDITIONAL, point)
 
 
-def test_a_grid_has_each_point_once_where_a_condition_leaves_a_parameter_out() -> None:
+def test_a_grid_has_each_point_once_if_a_condition_leaves_a_parameter_out() -> None:
     points = grid_points(CONDITIONAL)
     # Three temperatures, each with x-x alone and with three ratios of hybrid.
     assert len(points) == 3 * (1 + 3)
@@ -175,7 +175,7 @@ def test_a_grid_needs_a_number_of_points() -> None:
 
 
 @pytest.mark.parametrize(
-    ("point", "whole", "kept"),
+    ("point", "whole", "remaining"),
     [
         ({"kind": "x-x", "temperature": 0.1}, True, {"kind", "temperature"}),
         ({"kind": "hybrid", "temperature": 0.1}, False, {"kind", "temperature"}),
@@ -184,18 +184,18 @@ def test_a_grid_needs_a_number_of_points() -> None:
         ({"kind": "x-x", "temperature": 0.1, "mixing_ratio": 0}, False, {"kind", "temperature"}),
     ],
 )
-def test_a_point_belongs_to_a_space_if_it_has_just_its_parameters_in_their_ranges(
-    point: dict[str, Value], whole: bool, kept: set[str]
+def test_a_point_belongs_to_a_space_if_it_has_exactly_its_parameters_in_their_ranges(
+    point: dict[str, Value], whole: bool, remaining: set[str]
 ) -> None:
     assert contains(CONDITIONAL, point) is whole
-    assert inside(CONDITIONAL, point).keys() == kept
+    assert restrict(point, CONDITIONAL).keys() == remaining
 
 
-def test_of_a_trials_settings_only_those_that_exist_are_shown() -> None:
+def test_the_active_parameters_of_a_trial_are_those_whose_conditions_hold() -> None:
     mixed = settings_of(trial(batch={"kind": "x-x"}))
-    assert existing(mixed, CONDITIONAL) == {"kind": "x-x", "temperature": 0.05}
-    tossed = settings_of(trial(batch={"kind": "hybrid", "mixing_ratio": 0.25}))
-    assert existing(tossed, CONDITIONAL)["mixing_ratio"] == 0.25
+    assert active_parameters(mixed, CONDITIONAL) == {"kind": "x-x", "temperature": 0.05}
+    hybrid = settings_of(trial(batch={"kind": "hybrid", "mixing_ratio": 0.25}))
+    assert active_parameters(hybrid, CONDITIONAL)["mixing_ratio"] == 0.25
 
 
 def test_corners_are_the_extremes_and_every_value_of_a_choice() -> None:
@@ -207,7 +207,7 @@ def test_corners_are_the_extremes_and_every_value_of_a_choice() -> None:
     assert list(corners(CONDITIONAL, [])) == [{}]
 
 
-def test_the_digest_tells_every_change_of_the_space() -> None:
+def test_the_digest_changes_with_every_change_of_the_space() -> None:
     changed = [
         space(temperature={"loguniform": [0.01, 1.0]}),
         space(temperature={"loguniform": [0.01, 0.5]}),
@@ -216,5 +216,5 @@ def test_the_digest_tells_every_change_of_the_space() -> None:
         CONDITIONAL,
         CONDITIONAL | space(mixing_ratio={"uniform": [0, 1], "points": 3}),
     ]
-    assert len({digest(one) for one in changed}) == len(changed)
-    assert digest(space(temperature={"uniform": [0.01, 1]})) == digest(changed[2])
+    assert len({space_digest(ranges) for ranges in changed}) == len(changed)
+    assert space_digest(space(temperature={"uniform": [0.01, 1]})) == space_digest(changed[2])

@@ -22,7 +22,7 @@ ALL: list[Sampler] = ["tpe", "gp", "nsga-ii", "random", "quasi-random", "grid"]
 
 @pytest.fixture(autouse=True)
 def quiet(recwarn: pytest.WarningsRecorder) -> Any:
-    """No sampler may warn, which would stand between the lines of a study."""
+    """No sampler may warn, since the warning would appear among the lines of a study."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     yield
     assert [str(warning.message) for warning in recwarn] == []
@@ -50,16 +50,16 @@ def value_of(point: dict[str, Value]) -> float:
 @pytest.mark.parametrize(
     ("space", "objectives"), [(SPACE, 1), (CONDITIONAL, 2)], ids=["flat", "conditional"]
 )
-def test_every_sampler_proposes_legal_points_again_and_again_in_the_same_way(
+def test_every_sampler_proposes_legal_points_and_repeats_them_exactly(
     name: Sampler, space: Space, objectives: int
 ) -> None:
     def run() -> list[dict[str, Value]]:
-        study, found = new_study(objectives), []
+        study, points = new_study(objectives), []
         for number in range(5):
             trial, point = ask(study, name, space, number)
             study.tell(trial, [value_of(point), -float(point["temperature"])][:objectives])
-            found.append(point)
-        return found
+            points.append(point)
+        return points
 
     first = run()
     assert all(contains(space, point) for point in first)
@@ -75,17 +75,19 @@ def test_samplers_that_learn_nothing_propose_by_the_number_alone(name: Sampler) 
     assert alone == [in_order[number] for number in (3, 1, 2, 0)]
 
 
-def test_a_grid_is_gone_through_once_in_an_order_that_the_seed_decides() -> None:
+def test_a_grid_proposes_every_point_once_in_an_order_decided_by_the_seed() -> None:
     points = grid_points(CONDITIONAL)
-    found = [ask(new_study(), "grid", CONDITIONAL, n)[1] for n in range(len(points))]
-    assert sorted(map(str, found)) == sorted(map(str, points))
-    other = [ask(new_study(), "grid", CONDITIONAL, n, seed=8)[1] for n in range(len(points))]
-    assert sorted(map(str, other)) == sorted(map(str, points))
-    assert other != found
+    first, second = (
+        [ask(new_study(), "grid", CONDITIONAL, n, seed=seed)[1] for n in range(len(points))]
+        for seed in (7, 8)
+    )
+    assert sorted(map(str, first)) == sorted(map(str, points))
+    assert sorted(map(str, second)) == sorted(map(str, points))
+    assert first != second
 
 
-def test_beyond_its_last_point_a_grid_proposes_nothing() -> None:
-    with pytest.raises(ValueError, match="6 points and none of number 6"):
+def test_a_grid_proposes_nothing_beyond_its_last_point() -> None:
+    with pytest.raises(ValueError, match="number=6: the grid has 6 points"):
         make_sampler("grid", SPACE, seed=0, number=6, startup_trials=1)
 
 
@@ -110,12 +112,12 @@ def test_a_generation_is_bred_from_the_best_of_the_one_before() -> None:
         trial, point = ask(study, "nsga-ii", SPACE, number)
         study.tell(trial, state=optuna.trial.TrialState.FAIL)  # never part of a generation
         children += list(point.values())
-    # A child has its parents' values, but for a mutation of one in two of them.
+    # A child has its parents' values, except for a mutation of one in two of them.
     assert sum(value in parents for value in children) > len(children) / 4
 
 
 @pytest.mark.parametrize("name", ["tpe", "gp"])
-def test_trials_side_by_side_are_not_proposed_at_the_same_place(name: Sampler) -> None:
+def test_parallel_trials_are_proposed_at_different_points(name: Sampler) -> None:
     study = new_study()
     for number in range(4):
         trial, point = ask(study, name, SPACE, number)
@@ -125,7 +127,7 @@ def test_trials_side_by_side_are_not_proposed_at_the_same_place(name: Sampler) -
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if name != "grid"])
-def test_parameters_that_are_fixed_are_proposed_as_they_are(name: Sampler) -> None:
+def test_fixed_parameters_keep_their_values(name: Sampler) -> None:
     study = new_study()
     point = ask(study, name, SPACE, 0, fixed={"temperature": 0.25})[1]
     assert point["temperature"] == 0.25

@@ -11,9 +11,9 @@ ALL = ("untrained", "bm25", "en-en", "x-x", "x-x-mono", "x-y", "hybrid")
 
 
 def study(**changes: Any) -> StudyConfig:
-    given = settings()
+    base = settings()
     return StudyConfig.model_validate(
-        {"name": "tiny", **given.pop("data"), **given, "baselines": ALL} | changes
+        {"name": "tiny", **base.pop("data"), **base, "baselines": ALL} | changes
     )
 
 
@@ -23,10 +23,10 @@ def trials(of: StudyConfig) -> list[str]:
 
 def test_each_baseline_is_what_lareqa_calls_it() -> None:
     alone = study(baseline_seeds=1)
-    found = {each.trial: each.config(alone, {}) for each in baselines_to_run(alone)}
+    configs = {baseline.trial: baseline.config(alone, {}) for baseline in baselines_to_run(alone)}
     batches = {
         name: (config.batch.kind, config.batch.mixing_ratio)
-        for name, config in found.items()
+        for name, config in configs.items()
         if config.retriever == "trained"
     }
     assert batches == {
@@ -36,16 +36,16 @@ def test_each_baseline_is_what_lareqa_calls_it() -> None:
         "baseline-x-y-s0": ("hybrid", 0.0),
         "baseline-hybrid-s0": ("hybrid", 0.5),
     }
-    assert found["baseline-untrained-s0"].retriever == "untrained"
-    assert found["baseline-bm25-s0"].retriever == "bm25"
-    assert all(config.data.report_on for config in found.values())
+    assert configs["baseline-untrained-s0"].retriever == "untrained"
+    assert configs["baseline-bm25-s0"].retriever == "bm25"
+    assert all(config.data.report_on for config in configs.values())
 
 
-def test_what_is_the_same_for_all_seeds_has_one_trial() -> None:
-    given = study(encoder={"path": "somewhere"}, baselines=ALL[:3], baseline_seeds=2)
-    made = study(baselines=ALL[:3], baseline_seeds=2)
-    assert trials(given) == ["untrained-s0", "bm25-s0", "en-en-s0", "en-en-s1"]
-    assert trials(made) == [
+def test_a_baseline_that_does_not_depend_on_the_seed_has_one_trial() -> None:
+    pretrained = study(encoder={"path": "somewhere"}, baselines=ALL[:3], baseline_seeds=2)
+    from_scratch = study(baselines=ALL[:3], baseline_seeds=2)
+    assert trials(pretrained) == ["untrained-s0", "bm25-s0", "en-en-s0", "en-en-s1"]
+    assert trials(from_scratch) == [
         "untrained-s0", "bm25-s0", "en-en-s0", "untrained-s1", "en-en-s1",
     ]  # fmt: skip
 
@@ -64,7 +64,7 @@ def test_baselines_have_the_seeds_and_parameters_of_the_confirmation() -> None:
     assert config.batch.kind == "x-x"
 
 
-def test_what_the_confirmation_trains_is_not_trained_again() -> None:
+def test_baselines_that_the_confirmation_trains_are_not_trained_again() -> None:
     curve = {"mixing_ratio": [0.0, 0.25, 1.0], "at": {"temperature": 0.05}, "seeds": 1}
     assert trials(study(confirm=curve)) == [
         "untrained-s0", "bm25-s0", "en-en-s0", "x-x-s0", "hybrid-s0",
@@ -73,8 +73,8 @@ def test_what_the_confirmation_trains_is_not_trained_again() -> None:
 
 def test_a_confirmation_of_other_batches_trains_no_baseline() -> None:
     at = {"temperature": 0.05, "kind": "x-x"}
-    other = study(confirm={"mixing_ratio": [0.5], "at": at, "seeds": 1}, baselines=["hybrid"])
-    assert trials(other) == ["hybrid-s0"]
+    confirmed = study(confirm={"mixing_ratio": [0.5], "at": at, "seeds": 1}, baselines=["hybrid"])
+    assert trials(confirmed) == ["hybrid-s0"]
     searched = study(
         space={"kind": {"choice": ["hybrid"]}},
         search={"trials": 2},
@@ -89,7 +89,7 @@ def test_every_baseline_has_a_label() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"baselines": ["x-z"]}, "'hybrid'"),
         ({"baselines": ["x-x", "x-x"]}, "named twice"),
@@ -100,15 +100,17 @@ def test_every_baseline_has_a_label() -> None:
         ),
     ],
 )
-def test_what_cannot_be_done_is_refused(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_impossible_baselines_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         study(**changes)
 
 
-def test_baselines_learn_from_the_parts_that_the_confirmation_learns_from() -> None:
+def test_baselines_train_on_the_same_parts_of_the_data_as_the_confirmation() -> None:
     at = {"temperature": 0.05}
     curve = {"mixing_ratio": [0.25], "at": at, "seeds": 2, "data_parts": 2}
     dealt = study(confirm=curve, baselines=["x-x"])
-    found = [each.config(dealt, dict(at)) for each in baselines_to_run(dealt)]
-    assert [(one.seed, one.data.data_part) for one in found] == list(dealt.repeats)
-    assert [one.data.data_part.number for one in found if one.data.data_part] == [0, 0, 1, 1]
+    configs = [baseline.config(dealt, dict(at)) for baseline in baselines_to_run(dealt)]
+    parts = [config.data.data_part for config in configs]
+    seeds = [config.seed for config in configs]
+    assert list(zip(seeds, parts, strict=True)) == list(dealt.repeats)
+    assert [part.number for part in parts if part] == [0, 0, 1, 1]

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from hybridir.errors import InputError
-from tune.study.file import DEMO, STUDIES, as_yaml, load_study
+from tune.study.file import DEMO, STUDIES, as_yaml, read_study_file
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -26,49 +26,49 @@ def write(path: Path, **changes: Any) -> Path:
 
 def problem(path: Path, **changes: Any) -> str:
     with pytest.raises(InputError) as caught:
-        load_study(write(path, **changes), [])
+        read_study_file(write(path, **changes), [])
     return str(caught.value)
 
 
 def test_a_range_that_makes_no_sense_is_named_with_its_place(tmp_path: Path) -> None:
-    said = problem(tmp_path, space={"temperature": {"uniform": [1.0, 0.5]}})
-    assert "space.temperature: uniform: the first value must lie below the second" in said
+    message = problem(tmp_path, space={"temperature": {"uniform": [1.0, 0.5]}})
+    assert "space.temperature: uniform: the first value must lie below the second" in message
 
 
 def test_the_shipped_demo_is_legal() -> None:
-    study = load_study(DEMO, [])
+    study = read_study_file(DEMO, [])
     assert study.search is not None
     assert set(study.space) == {"mixing_ratio", "temperature", "batch_size"}
 
 
-def test_the_study_on_real_text_says_in_one_line_that_it_needs_an_encoder(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_encoder_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
-        load_study(STUDIES / "mlqa_to_xquad.yaml", [f"data_root={tmp_path}"])
+        read_study_file(STUDIES / "mlqa_to_xquad.yaml", [f"data_root={tmp_path}"])
     assert "encoder.path" in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
 
 
 def test_all_mistakes_are_named_in_one_message(tmp_path: Path) -> None:
-    said = problem(
+    message = problem(
         tmp_path,
         encoder={"from_scratch": {"layers": 0}},
         trainning={"pairs": 10},
         confirm={"mixing_ratio": [0.5, 1.2]},
     )
-    assert "3 problems" in said
-    assert "encoder.from_scratch.layers=0" in said
-    assert "trainning: there is no such setting" in said
-    assert "mixing_ratio=1.2" in said
+    assert "3 problems" in message
+    assert "encoder.from_scratch.layers=0" in message
+    assert "trainning: there is no such setting" in message
+    assert "mixing_ratio=1.2" in message
 
 
 def test_mistakes_across_sections_are_named_beside_the_others(tmp_path: Path) -> None:
-    said = problem(tmp_path, space={}, tune_on=None, seed=-1)
-    assert "search: needs a space" in said
-    assert "seed=-1" in said
+    message = problem(tmp_path, space={}, tune_on=None, seed=-1)
+    assert "search: needs a space" in message
+    assert "seed=-1" in message
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"search": None, "confirm": None}, "nothing to do"),
         ({"search": None}, "best needs a search"),
@@ -78,7 +78,7 @@ def test_mistakes_across_sections_are_named_beside_the_others(tmp_path: Path) ->
         ({"space": {"temperature": {"uniform": [0.0, 1.0]}}}, "temperature=0.0"),
         ({"confirm": {"mixing_ratio": [0.5, 0.5]}}, "named twice"),
         ({"confirm": {"mixing_ratio": [0.5], "at": {"temperature": 0}}}, "temperature=0"),
-        ({"search": {"objective": "synthetic-test/map_mean"}}, "tune on what is reported"),
+        ({"search": {"objective": "synthetic-test/map_mean"}}, "tune on reported data"),
         ({"search": {"objective": "dev/map_meen"}}, "dev/map_mean, dev/map_monolingual"),
         ({"search": {"objective": []}}, "at least one metric"),
         ({"search": {"objective": ["dev/map_mean", "dev/map_mean"]}}, "none twice"),
@@ -89,7 +89,7 @@ def test_mistakes_across_sections_are_named_beside_the_others(tmp_path: Path) ->
                     "scheduler": "asha",
                 }
             },
-            "2 metrics and scheduler: asha do not go together",
+            "2 metrics and scheduler: asha cannot be combined",
         ),
         ({"search": {"first_rung": 0}}, "first_rung=0"),
         ({"search": {"reduction": 1}}, "reduction=1"),
@@ -136,14 +136,14 @@ def test_mistakes_across_sections_are_named_beside_the_others(tmp_path: Path) ->
         ),
     ],
 )
-def test_what_cannot_be_done_is_refused_with_what_can(
-    tmp_path: Path, changes: dict[str, Any], said: str
+def test_impossible_settings_are_refused_with_the_remedy(
+    tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
-    assert said in problem(tmp_path, **changes)
+    assert message in problem(tmp_path, **changes)
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({}, "64"),
         ({"batch": {"batch_size": 9}, "space": {"batch_size": {"choice": [9, 32, 48]}}}, "32"),
@@ -155,34 +155,38 @@ def test_what_cannot_be_done_is_refused_with_what_can(
     ],
 )
 def test_batches_that_the_processes_cannot_share_are_named(
-    tmp_path: Path, changes: dict[str, Any], said: str
+    tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     resources = {"processes": 3}
-    expected = f"resources: processes=3 cannot share batches of {said}; make batch_size a multiple"
+    expected = (
+        f"resources: processes=3 cannot share batches of {message}; make batch_size a multiple"
+    )
     assert expected in problem(tmp_path, resources=resources, **changes)
 
 
-def test_a_range_of_batch_sizes_is_refused_where_processes_share_them(tmp_path: Path) -> None:
+def test_a_range_of_batch_sizes_is_refused_if_processes_share_batches(tmp_path: Path) -> None:
     space = {"batch_size": {"integer": [16, 64]}}
-    said = problem(tmp_path, resources={"processes": 2}, space=space)
-    assert "space.batch_size must be a choice of its multiples" in said
-    assert load_study(write(tmp_path, space=space), []).resources.processes == 1
+    message = problem(tmp_path, resources={"processes": 2}, space=space)
+    assert "space.batch_size must be a choice of its multiples" in message
+    assert read_study_file(write(tmp_path, space=space), []).resources.processes == 1
 
 
-def test_a_grid_has_as_many_trials_as_points_unless_fewer_are_asked_for(tmp_path: Path) -> None:
+def test_a_grid_has_as_many_trials_as_points_unless_the_study_sets_fewer(tmp_path: Path) -> None:
     space = {
         "mixing_ratio": {"uniform": [0, 1], "points": 5},
         "batch_size": {"choice": [8, 16, 32]},
     }
-    whole = load_study(write(tmp_path, space=space, search={"sampler": "grid"}), [])
-    part = load_study(write(tmp_path, space=space, search={"sampler": "grid", "trials": 4}), [])
+    whole = read_study_file(write(tmp_path, space=space, search={"sampler": "grid"}), [])
+    smaller = read_study_file(
+        write(tmp_path, space=space, search={"sampler": "grid", "trials": 4}), []
+    )
     assert whole.search is not None
-    assert part.search is not None
-    assert (whole.search.trials, part.search.trials) == (5 * 3, 4)
+    assert smaller.search is not None
+    assert (whole.search.trials, smaller.search.trials) == (5 * 3, 4)
 
 
-def test_a_study_that_was_written_out_is_read_as_the_same(tmp_path: Path) -> None:
-    study = load_study(
+def test_a_study_that_is_written_and_read_back_is_the_same(tmp_path: Path) -> None:
+    study = read_study_file(
         write(
             tmp_path,
             space={
@@ -196,48 +200,48 @@ def test_a_study_that_was_written_out_is_read_as_the_same(tmp_path: Path) -> Non
         [],
     )
     (tmp_path / "again.yaml").write_text(as_yaml(study))
-    again = load_study(tmp_path / "again.yaml", [])
+    again = read_study_file(tmp_path / "again.yaml", [])
     assert again == study
     assert again.space["symmetric"].choice == (True, False)
 
 
-def test_one_objective_or_several_are_a_list_of_them(tmp_path: Path) -> None:
+def test_one_or_several_objectives_are_a_tuple(tmp_path: Path) -> None:
     both = ["dev/map_monolingual", "dev/map_crosslingual"]
-    several = load_study(write(tmp_path, search={"objective": both}), []).search
-    one = load_study(write(tmp_path), []).search
+    several = read_study_file(write(tmp_path, search={"objective": both}), []).search
+    single = read_study_file(write(tmp_path), []).search
     assert several is not None
-    assert one is not None
+    assert single is not None
     assert several.objectives == tuple(both)
-    assert one.objectives == ("dev/map_mean",)
+    assert single.objectives == ("dev/map_mean",)
 
 
 def test_overrides_are_dotted_and_typed_as_yaml(tmp_path: Path) -> None:
     file = write(tmp_path)
     overrides = ["training.pairs=640", "confirm.mixing_ratio=[0, 1]", "training.symmetric=true"]
-    study = load_study(file, overrides)
+    study = read_study_file(file, overrides)
     assert study.training.pairs == 640
     assert study.training.symmetric is True
     assert study.confirm is not None
     assert study.confirm.mixing_ratio == (0.0, 1.0)
-    assert study.confirm.seeds == 2, "what is not named stays"
+    assert study.confirm.seeds == 2, "other settings stay"
 
 
 @pytest.mark.parametrize("override", ["training.pairs", "=3", "seed=[1"])
 def test_an_override_that_cannot_be_read_is_refused(tmp_path: Path, override: str) -> None:
     with pytest.raises(InputError, match="--set"):
-        load_study(write(tmp_path), [override])
+        read_study_file(write(tmp_path), [override])
 
 
 @pytest.mark.parametrize("content", ["", "- a list", "a: [unclosed", b"\xff\xfe\x00"])
-def test_a_file_that_holds_no_settings_is_refused(tmp_path: Path, content: str | bytes) -> None:
+def test_a_file_without_settings_is_refused(tmp_path: Path, content: str | bytes) -> None:
     file = tmp_path / "broken.yaml"
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError, match=r"broken\.yaml"):
-        load_study(file, [])
+        read_study_file(file, [])
 
 
-def test_a_search_trial_is_not_told_what_is_reported_on(tmp_path: Path) -> None:
-    study = load_study(write(tmp_path), [])
+def test_a_search_trial_does_not_know_the_reported_benchmarks(tmp_path: Path) -> None:
+    study = read_study_file(write(tmp_path), [])
     parameters: dict[str, Any] = {"mixing_ratio": 0.25, "temperature": 0.5, "dropout": 0.1}
     searched = study.trial(parameters, seed=3, report=False)
     assert searched.data.report_on == ()

@@ -12,7 +12,7 @@ from hybridir import names
 from tests.support.tiny import ROOT
 from tune.folders import Outcome, TrialFolder
 from tune.space.parameters import describe
-from tune.view.narrator import Narrator, headline
+from tune.view.narrator import Narrator, outcome_line
 
 
 def test_each_trial_is_a_line_with_its_parameters_figures_and_the_time_left() -> None:
@@ -31,17 +31,17 @@ def test_each_trial_is_a_line_with_its_parameters_figures_and_the_time_left() ->
     assert third.endswith("(2/2)")
 
 
-def test_text_is_printed_as_it_is() -> None:
+def test_text_is_printed_without_markup_or_wrapping() -> None:
     out = io.StringIO()
     Narrator(Console(file=out, width=20)).say("[bold] in brackets and a line longer than 20")
     assert out.getvalue() == "[bold] in brackets and a line longer than 20\n"
 
 
-def test_the_headline_of_a_failure_is_the_last_line_of_its_reason() -> None:
-    assert headline(Outcome(names.FAIL, {}, "Traceback:\n  line\nValueError: why\n")) == (
+def test_the_line_of_a_failure_is_the_last_line_of_its_reason() -> None:
+    assert outcome_line(Outcome(names.FAIL, {}, "Traceback:\n  line\nValueError: why\n")) == (
         "ValueError: why"
     )
-    assert headline(Outcome(names.FAIL, {})) == "no reason is known"
+    assert outcome_line(Outcome(names.FAIL, {})) == "unknown reason"
 
 
 def test_parameters_are_described_with_three_digits() -> None:
@@ -54,7 +54,7 @@ def test_parameters_are_described_with_three_digits() -> None:
     assert describe(parameters) == "alpha=0.123 tau=0.05 batch=64 learning_rate=3e-05"
 
 
-def test_on_a_terminal_the_running_trials_stand_under_the_states_so_far(tmp_path: Path) -> None:
+def test_a_terminal_shows_the_running_trials_below_the_states_so_far(tmp_path: Path) -> None:
     terminal, plain = io.StringIO(), io.StringIO()
     times = iter([0.0, 0.0, *[60.0] * 1000])
     console = Console(file=terminal, width=100, force_terminal=True)
@@ -67,25 +67,27 @@ def test_on_a_terminal_the_running_trials_stand_under_the_states_so_far(tmp_path
         trial.write("progress.json", {"step": 30, "steps": 120, "host": "node-1"})
         narrator.trial_ended(TrialFolder(tmp_path / "search-000"), "", Outcome(names.PRUNED, {}))
     assert "step 30 of 120" in terminal.getvalue()
-    Console(file=plain, width=100).print(narrator.standing())
+    Console(file=plain, width=100).print(narrator.progress())
     title, row = plain.getvalue().splitlines()
     # One of three took 60 s, and two are left.
     assert title == "  search: 1 of 3 trials (1 PRUNED), about 2 min left"
     assert row.split("  ")[1] == "search-001"
-    assert [part in row for part in ("step 30 of 120", "25%", "node-1")] == [True] * 3
+    for phrase in ("step 30 of 120", "25%", "node-1"):
+        assert phrase in row
 
 
-def test_a_trial_that_was_cut_off_is_told_in_one_line_with_the_reason(tmp_path: Path) -> None:
+def test_an_interrupted_trial_is_reported_in_one_line_with_the_reason(tmp_path: Path) -> None:
     out = io.StringIO()
     narrator = Narrator(Console(file=out, width=100))
-    narrator.trial_cut_off(TrialFolder(tmp_path / "search-001"), "process 1 of 2 on node-1 died")
+    reason = "process 1 of 2 on node-1 died"
+    narrator.trial_interrupted(TrialFolder(tmp_path / "search-001"), reason)
     assert out.getvalue() == (
-        "  search-001        cut off: process 1 of 2 on node-1 died; "
-        "it goes on from its checkpoint\n"
+        "  search-001        interrupted: process 1 of 2 on node-1 died; "
+        "it continues from its checkpoint\n"
     )
 
 
-def test_the_best_so_far_had_the_whole_budget_and_may_be_of_an_earlier_driver() -> None:
+def test_the_best_so_far_has_the_whole_budget_and_may_come_from_an_earlier_driver() -> None:
     narrator, plain = Narrator(Console(file=io.StringIO())), io.StringIO()
     narrator.phase("search", 9, "why", ["dev/a", "dev/b"], (0.4, "search-000"))
 
@@ -93,7 +95,7 @@ def test_the_best_so_far_had_the_whole_budget_and_may_be_of_an_earlier_driver() 
         outcome = Outcome(state, {"dev/a": a, "dev/b": b})
         narrator.trial_ended(TrialFolder(Path(name)), "", outcome)
         plain.truncate(plain.seek(0))
-        Console(file=plain, width=200).print(narrator.standing())
+        Console(file=plain, width=200).print(narrator.progress())
         return plain.getvalue().partition("; best so far ")[2].strip()
 
     assert end("search-001", names.COMPLETE, 0.1, 0.2) == "search-000: dev/a and dev/b 0.400"
@@ -117,7 +119,7 @@ with Narrator(Console()) as narrator:
 """
 
 
-def test_a_real_terminal_gets_a_live_table_that_leaves_no_trace_and_a_pipe_gets_lines_alone(
+def test_a_real_terminal_gets_a_live_table_that_is_erased_and_a_pipe_gets_lines_alone(
     tmp_path: Path,
 ) -> None:
     command = [sys.executable, "-c", _STORY, str(tmp_path)]
@@ -128,13 +130,13 @@ def test_a_real_terminal_gets_a_live_table_that_leaves_no_trace_and_a_pipe_gets_
     leader, follower = pty.openpty()
     process = subprocess.Popen(command, env=environment, stdout=follower, stdin=follower)
     os.close(follower)
-    seen = b""
-    with contextlib.suppress(OSError):  # Linux's way of saying that the other end is closed
-        while part := os.read(leader, 4096):
-            seen += part
+    output = b""
+    with contextlib.suppress(OSError):  # Linux raises it when the other end is closed
+        while chunk := os.read(leader, 4096):
+            output += chunk
     os.close(leader)
     assert process.wait() == 0
-    text = seen.decode()
+    text = output.decode()
     assert "step 30 of 120" in text
     assert "0 of 2 trials" in text
     # After the last table the cursor is shown again and its lines are erased, one by one.

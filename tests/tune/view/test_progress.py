@@ -8,7 +8,7 @@ from hybridir import names
 from tests.support.tiny import settings
 from tune.folders import OUTCOME, PROGRESS, Outcome, RunFolder
 from tune.study.file import StudyConfig
-from tune.view.progress import running_trials, seconds_left, totals, trials_per_hour
+from tune.view.progress import planned_trials, running_trials, seconds_left, trials_per_hour
 
 BEGIN = 1_000_000.0
 
@@ -20,12 +20,12 @@ def folder(tmp_path: Path) -> RunFolder:
 
 @pytest.fixture
 def study() -> StudyConfig:
-    given = settings()
+    base = settings()
     return StudyConfig.model_validate(
         {
             "name": "tiny",
-            **given.pop("data"),
-            **given,
+            **base.pop("data"),
+            **base,
             "space": {"mixing_ratio": {"uniform": [0, 1]}},
             "search": {"trials": 6},
             "confirm": {"mixing_ratio": [0.0, 1.0], "seeds": 2},
@@ -46,7 +46,7 @@ def end(
     **metrics: float,
 ) -> None:
     trial = folder.trial(name)
-    trial.settle(Outcome(state, {key.replace("_", "/"): v for key, v in metrics.items()}))
+    trial.finalize(Outcome(state, {key.replace("_", "/"): v for key, v in metrics.items()}))
     os.utime(trial.path / OUTCOME, (BEGIN + after, BEGIN + after))
 
 
@@ -56,8 +56,10 @@ def step(folder: RunFolder, name: str, step: int, after: float) -> None:
     os.utime(trial.path / PROGRESS, (BEGIN + after, BEGIN + after))
 
 
-def test_a_study_has_as_many_trials_as_search_ratios_and_seeds_give(study: StudyConfig) -> None:
-    assert totals(study) == {"search": 6, "confirm": 4}
+def test_the_planned_trials_are_those_of_the_search_and_ratios_times_seeds(
+    study: StudyConfig,
+) -> None:
+    assert planned_trials(study) == {"search": 6, "confirm": 4}
 
 
 def test_the_rate_of_a_trial_is_that_of_its_last_attempt(folder: RunFolder) -> None:
@@ -77,7 +79,7 @@ def test_the_rate_of_a_trial_is_that_of_its_last_attempt(folder: RunFolder) -> N
     assert [trial.silent for trial in (first, second, third)] == [120, 20, 30]
 
 
-def test_trials_per_hour_are_those_that_ended_since_the_first_began(folder: RunFolder) -> None:
+def test_trials_per_hour_count_from_the_first_start_to_the_last_end(folder: RunFolder) -> None:
     assert math.isnan(trials_per_hour(folder.trials()))
     for number, after in enumerate((600, 900, 1800)):
         start(folder, f"search-{number:03d}")
@@ -86,30 +88,30 @@ def test_trials_per_hour_are_those_that_ended_since_the_first_began(folder: RunF
     assert trials_per_hour(folder.trials()) == 6
 
 
-def test_the_time_left_is_that_of_mean_trials_shared_by_those_that_run(
+def test_the_time_left_is_the_mean_time_of_trials_times_their_number_over_the_running_ones(
     folder: RunFolder, study: StudyConfig
 ) -> None:
     assert math.isnan(seconds_left(folder, study, BEGIN))
-    # Interrupted for a day, and yet 100 s of work; the other has no measured time.
+    # Interrupted for a day, but 100 s of work; the next trial has no measured time.
     start(folder, "search-000")
     end(folder, "search-000", 86_400, train_seconds=80.0, evaluation_seconds=20.0)
     start(folder, "search-001")
     end(folder, "search-001", 200, state=names.PRUNED)
-    # A failure says nothing about how long a trial takes.
+    # A failure does not show how long a trial takes.
     start(folder, "search-002")
     end(folder, "search-002", 1, state=names.FAIL)
     start(folder, "search-003")
     step(folder, "search-003", 20, after=300)
     start(folder, "search-004")
     step(folder, "search-004", 40, after=300)
-    # (100 + 200) / 2 = 150 s a trial. Of six searched three have ended, half of one and all of
-    # another are done: 1.5 are left. Four are to be confirmed. Two run at once.
+    # (100 + 200) / 2 = 150 s per trial. Of six search trials three have ended, half of one and
+    # all of another are done: 1.5 are left. The confirmation has four. Two run in parallel.
     assert seconds_left(folder, study, BEGIN) == 150 * (1.5 + 4) / 2
     start(folder, "confirm-a0-s0")
     end(folder, "confirm-a0-s0", 400, train_seconds=1000.0)
     assert seconds_left(folder, study, BEGIN) == (150 * 1.5 + 1000 * 3) / 2
 
 
-def test_baselines_are_counted_without_those_that_are_confirmed(study: StudyConfig) -> None:
+def test_baselines_that_the_confirmation_trains_are_not_counted(study: StudyConfig) -> None:
     named = study.model_copy(update={"baselines": ("bm25", "x-x", "x-y")})
-    assert totals(named)["baseline"] == 1 + 2
+    assert planned_trials(named)["baseline"] == 1 + 2

@@ -19,7 +19,7 @@ from tune.folders import PROGRESS, Outcome, RunFolder
 from tune.view.status import show_status
 
 
-def shown(folder: RunFolder) -> str:
+def status_of(folder: RunFolder) -> str:
     out = io.StringIO()
     show_status(folder, Console(file=out, width=120))
     return out.getvalue()
@@ -29,11 +29,11 @@ def shown(folder: RunFolder) -> str:
 def folder(tmp_path: Path) -> RunFolder:
     run = RunFolder(tmp_path / "storage" / "tiny" / "run-001")
     run.path.mkdir(parents=True)
-    given = settings()
+    base = settings()
     study = {
         "name": "tiny",
-        **given.pop("data"),
-        **given,
+        **base.pop("data"),
+        **base,
         "space": {"mixing_ratio": {"uniform": [0, 1]}},
         "search": {"trials": 6},
         "confirm": {"mixing_ratio": [0.0, 0.5], "seeds": 2},
@@ -46,23 +46,23 @@ def run_one(folder: RunFolder, name: str, silent: float = 0.0) -> None:
     trial = folder.trial(name)
     trial.begin()
     trial.write(PROGRESS, {"step": 30, "steps": 120, "host": "node-1"})
-    seen = time.time() - silent
-    os.utime(trial.path / PROGRESS, (seen, seen))
+    last_report = time.time() - silent
+    os.utime(trial.path / PROGRESS, (last_report, last_report))
 
 
-def test_before_the_first_trial_there_is_nothing_to_tell(folder: RunFolder) -> None:
-    text = shown(folder)
+def test_the_status_before_the_first_trial_is_empty(folder: RunFolder) -> None:
+    text = status_of(folder)
     assert "not finished; no trial yet" in text
-    assert "tracking: not begun" in text
-    assert "not known before the first trial has ended" in text
+    assert "tracking: not started" in text
+    assert "unknown until the first trial has ended" in text
 
 
-def test_trials_are_counted_by_phase_and_state_with_their_totals(folder: RunFolder) -> None:
-    folder.trial("search-000").settle(Outcome(names.COMPLETE, {}))
-    folder.trial("search-001").settle(Outcome(names.PRUNED, {}))
+def test_trials_are_counted_by_phase_and_state(folder: RunFolder) -> None:
+    folder.trial("search-000").finalize(Outcome(names.COMPLETE, {}))
+    folder.trial("search-001").finalize(Outcome(names.PRUNED, {}))
     run_one(folder, "search-002")
     folder.trial("search-003").write("config.json", {})
-    text = shown(folder)
+    text = status_of(folder)
     assert "1 COMPLETE, 1 PRUNED, 1 running, 1 waiting" in text
     rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.strip()}
     # complete, pruned, failed, running, waiting, of
@@ -70,58 +70,58 @@ def test_trials_are_counted_by_phase_and_state_with_their_totals(folder: RunFold
     assert rows["confirm"] == ["0", "0", "0", "0", "0", "4"]
 
 
-def test_a_running_trial_has_its_step_and_host_and_a_silent_one_says_so(
+def test_a_running_trial_has_its_step_and_host_and_a_silent_one_is_marked(
     folder: RunFolder,
 ) -> None:
     run_one(folder, "search-000")
     run_one(folder, "search-001", silent=1200)
-    with folder.held():
-        text = shown(folder)
+    with folder.lock():
+        text = status_of(folder)
     assert ": running;" in text
-    assert "search-000: step 30 of 120 (25%) on node-1; last seen 0 s ago" in text
-    assert "search-001: step 30 of 120 (25%) on node-1; no sign of life for 20 min" in text
+    assert "search-000: step 30 of 120 (25%) on node-1; last report 0 s ago" in text
+    assert "search-001: step 30 of 120 (25%) on node-1; no progress for 20 min" in text
     assert "--resume" not in text
 
 
-def test_without_a_driver_trials_are_interrupted_and_the_command_that_goes_on_is_shown(
+def test_without_a_driver_trials_are_interrupted_and_the_command_to_resume_is_shown(
     folder: RunFolder,
 ) -> None:
     run_one(folder, "search-000")
-    text = shown(folder)
+    text = status_of(folder)
     assert "search-000: step 30 of 120 (25%) on node-1; interrupted" in text
     storage = folder.path.parent.parent
-    assert f"python tune/run_sweep.py --resume tiny --storage {storage}\n" in text
+    assert f"resume:   python tune/run_sweep.py --resume tiny --storage {storage}\n" in text
 
 
 def test_a_failure_is_shown_with_its_host_attempts_and_last_lines(folder: RunFolder) -> None:
     trial = folder.trial("search-000")
     trial.write("attempts.json", {"attempts": [{}, {}, {}]})
-    trial.settle(Outcome(names.FAIL, {}, "Traceback:\n  a line\nOSError: why", "node-2"))
-    lines = shown(folder).splitlines()
-    at = lines.index("  search-000: FAIL on node-2 (2 times begun again): OSError: why")
+    trial.finalize(Outcome(names.FAIL, {}, "Traceback:\n  a line\nOSError: why", "node-2"))
+    lines = status_of(folder).splitlines()
+    at = lines.index("  search-000: FAIL on node-2 (restarted 2 times): OSError: why")
     assert lines[at + 1 : at + 3] == ["    Traceback:", "      a line"]
 
 
-def test_tracking_is_in_step_or_behind_by_the_trials_that_it_lacks(folder: RunFolder) -> None:
+def test_tracking_is_up_to_date_or_lacks_trials(folder: RunFolder) -> None:
     for number in range(3):
-        folder.trial(f"search-{number:03d}").settle(Outcome(names.COMPLETE, {}))
-    noted = {"uri": "sqlite:///a.db", "run_id": "1", "sent": ["search-000"], "away": "refused"}
-    folder.tracking.write_text(json.dumps(noted))
-    text = shown(folder)
-    assert "sqlite:///a.db: behind by 2 trials; the server is away: refused" in text
+        folder.trial(f"search-{number:03d}").finalize(Outcome(names.COMPLETE, {}))
+    record = {"uri": "sqlite:///a.db", "run_id": "1", "sent": ["search-000"], "away": "refused"}
+    folder.tracking.write_text(json.dumps(record))
+    text = status_of(folder)
+    assert "sqlite:///a.db: 2 trials not yet sent; the server is unreachable: refused" in text
     assert "mlflow ui --backend-store-uri sqlite:///a.db\n" in text
     assert "charts:" not in text
-    noted["view"] = "/#/experiments/1"
+    record["view"] = "/#/experiments/1"
     everything = [trial.name for trial in folder.trials()]
-    folder.tracking.write_text(json.dumps({**noted, "sent": everything, "away": ""}))
-    assert "sqlite:///a.db: in step\n" in shown(folder)
-    assert "charts:   http://127.0.0.1:5000/#/experiments/1\n" in shown(folder)
+    folder.tracking.write_text(json.dumps({**record, "sent": everything, "away": ""}))
+    assert "sqlite:///a.db: up to date\n" in status_of(folder)
+    assert "charts:   http://127.0.0.1:5000/#/experiments/1\n" in status_of(folder)
 
 
 def test_a_finished_study_says_so(folder: RunFolder) -> None:
     folder.finish()
     folder.journal.touch()
-    text = shown(folder)
+    text = status_of(folder)
     assert ": finished;" in text
     assert "left" not in text
     assert f"optuna-dashboard {folder.journal}\n" in text
@@ -139,27 +139,29 @@ def test_the_status_loads_neither_ray_nor_mlflow_nor_torch(folder: RunFolder) ->
 
 def test_seeds_of_one_part_of_the_data_are_averaged_first(folder: RunFolder) -> None:
     values = {0: [0.40, 0.50], 1: [0.60, 0.70]}
-    for part, of_seeds in values.items():
+    for data_part, of_seeds in values.items():
         for seed, value in enumerate(of_seeds):
-            trial = folder.trial(f"confirm-a0.5-s{2 * part + seed}")
-            trial.write(names.ARTIFACT_CONFIG, {"data": {"data_part": {"number": part, "of": 2}}})
-            trial.settle(Outcome(names.COMPLETE, {"xquad-r/map_monolingual": value}))
+            trial = folder.trial(f"confirm-a0.5-s{2 * data_part + seed}")
+            trial.write(
+                names.ARTIFACT_CONFIG, {"data": {"data_part": {"number": data_part, "of": 2}}}
+            )
+            trial.finalize(Outcome(names.COMPLETE, {"xquad-r/map_monolingual": value}))
     # Means .45 and .65: t(1 degree) * standard deviation .1414 / sqrt(2) = 12.706 * .1.
-    text = shown(folder)
+    text = status_of(folder)
     assert "mean over parts of the data" in text
     assert "0.550 ± 1.271" in text
     assert "n parts of the data" in text
 
 
-def test_the_curve_holds_mean_and_t_interval_over_seeds(folder: RunFolder) -> None:
+def test_the_curve_shows_the_mean_and_the_t_interval_over_seeds(folder: RunFolder) -> None:
     values = [0.40, 0.50, 0.60]
     for seed, value in enumerate(values):
         metrics = {"xquad-r/map_monolingual": value, "dev/map_monolingual": 0.999}
-        folder.trial(f"confirm-a0.5-s{seed}").settle(Outcome(names.COMPLETE, metrics))
+        folder.trial(f"confirm-a0.5-s{seed}").finalize(Outcome(names.COMPLETE, metrics))
     failed = Outcome(names.FAIL, {"xquad-r/map_monolingual": 0.1})
-    folder.trial("confirm-a0.5-s3").settle(failed)
+    folder.trial("confirm-a0.5-s3").finalize(failed)
     # 95 % t interval of three values: t(2 degrees) * standard deviation / sqrt(3).
     half = stats.t.ppf(0.975, 2) * np.std(values, ddof=1) / math.sqrt(3)
-    text = shown(folder)
+    text = status_of(folder)
     assert f"0.500 ± {half:.3f}" in text
     assert "0.999" not in text, "the development benchmark is not reported"

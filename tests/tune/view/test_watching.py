@@ -1,14 +1,14 @@
 from pathlib import Path
 
 from tune.folders import RunFolder
-from tune.view.watching import watching
+from tune.view.watching import watch_lines
 
 VIEW = "/#/experiments/1/runs?viewStateShareKey=0a1b"
 
 
-def test_a_database_is_opened_by_a_command_and_the_charts_have_an_address() -> None:
+def test_a_database_has_a_command_that_opens_it_and_an_address_of_its_charts() -> None:
     folder = RunFolder(Path("results/demo/run-002"))
-    assert watching(folder, "demo", "sqlite:////home/mlflow.db", VIEW, search=True) == [
+    assert watch_lines(folder, "demo", "sqlite:////home/mlflow.db", VIEW, search=True) == [
         "tracking: sqlite:////home/mlflow.db",
         "          mlflow ui --backend-store-uri sqlite:////home/mlflow.db",
         f"charts:   http://127.0.0.1:5000{VIEW}",
@@ -17,11 +17,13 @@ def test_a_database_is_opened_by_a_command_and_the_charts_have_an_address() -> N
     ]
 
 
-def test_a_server_has_its_own_address_and_storage_elsewhere_is_named() -> None:
+def test_a_server_has_its_own_address_and_another_storage_is_named() -> None:
     folder = RunFolder(Path("/shared/demo/run-001"))
-    assert watching(folder, "demo", "http://head:5000/", VIEW, search=False) == [
+    assert watch_lines(folder, "demo", "http://head:5000/", VIEW, search=False) == [
         "tracking: http://head:5000/",
         f"charts:   http://head:5000{VIEW}",
         "status:   python tune/run_sweep.py --status demo --storage /shared",
     ]
-    assert "charts" not in "".join(watching(folder, "demo", "http://head:5000", "", search=False))
+    assert "charts" not in "".join(
+        watch_lines(folder, "demo", "http://head:5000", "", search=False)
+    )

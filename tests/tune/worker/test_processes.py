@@ -1,4 +1,4 @@
-"""Trials of two processes on a real Ray, through a real Tuner; all in one run of it."""
+"""Trials of two processes on a real Ray, through a real Tuner, all in one run."""
 
 import os
 import re
@@ -20,8 +20,10 @@ from ray.util import placement_group_table
 from hybridir import names
 from tests.support.tiny import ROOT, repeatable, trial
 from tune.folders import TrialFolder
+from tune.outcome import BUDGET_PERCENT, has_failed
 from tune.worker.processes import trial_resources
-from tune.worker.trainable import BUDGET_PERCENT, has_failed, train_trial, trial_spec
+from tune.worker.spec import TrialSpec
+from tune.worker.trainable import train_trial
 
 pytestmark = pytest.mark.xdist_group("ray")
 
@@ -37,30 +39,30 @@ CONFIGS = {
 }
 
 
-def members() -> list[int]:
+def processes() -> list[int]:
     """Process ids of the actors that trials run in."""
     return [
         actor["Pid"]
         for actor in ray_state.actors().values()
-        if actor["ActorClassName"] == "Member" and actor["State"] == "ALIVE"
+        if actor["ActorClassName"] == "TrialProcess" and actor["State"] == "ALIVE"
     ]
 
 
 @dataclass
-class Seen:
-    """What the driver saw.
+class Observed:
+    """Observations of the driver.
 
     Attributes:
-        metrics: the last result of each trial.
+        metrics: last result of each trial.
         reported: (trial, percent of the budget) of each result.
-        members: process ids at each result.
-        reason: of the kill, as it stood when the trial had been begun again.
+        processes: process ids at each result.
+        reason: recorded reason of the kill, read after the trial was restarted.
         killed: process id that was killed.
     """
 
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     reported: list[tuple[str, int]] = field(default_factory=list)
-    members: list[set[int]] = field(default_factory=list)
+    processes: list[set[int]] = field(default_factory=list)
     reason: str = ""
     killed: int = 0
 
@@ -68,23 +70,23 @@ class Seen:
 class Disturber(FIFOScheduler):
     """Stops one trial at half its budget, and kills a process of another there."""
 
-    def __init__(self, folder: Path, seen: Seen) -> None:
+    def __init__(self, folder: Path, observed: Observed) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.folder = folder
-        self.seen = seen
+        self.observed = observed
 
     def on_trial_result(self, controller: Any, trial: Any, result: dict[str, Any]) -> str:
         name = Path(trial.config["trial"]["folder"]).name
-        self.seen.metrics[name] = result
-        self.seen.reported.append((name, result[BUDGET_PERCENT]))
-        self.seen.members.append(set(members()))
+        self.observed.metrics[name] = result
+        self.observed.reported.append((name, result[BUDGET_PERCENT]))
+        self.observed.processes.append(set(processes()))
         half = result[BUDGET_PERCENT] == 50
-        if name == "search-killed" and half and not self.seen.killed:
-            self.seen.killed = members()[1]
-            os.kill(self.seen.killed, signal.SIGKILL)
+        if name == "search-killed" and half and not self.observed.killed:
+            self.observed.killed = processes()[1]
+            os.kill(self.observed.killed, signal.SIGKILL)
         elif name == "search-killed" and half:
             failure = TrialFolder(self.folder / name).read("failure.json")
-            self.seen.reason = failure["reason"] if failure else ""
+            self.observed.reason = failure["reason"] if failure else ""
         stopped = name == "search-stopped" and half
         return str(TrialScheduler.STOP if stopped else TrialScheduler.CONTINUE)
 
@@ -95,17 +97,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def seen(folder: Path) -> Any:
+def observed(folder: Path) -> Any:
     specs = [
-        trial_spec(
-            folder=folder / name,
-            cache=folder / "cache",
+        TrialSpec(
+            folder=str(folder / name),
+            cache=str(folder / "cache"),
             config=config.model_dump_json(),
-            fidelities=[0.5, 1.0],
-            cpu=1,
-            keep_encoder=False,
+            fidelities=(0.5, 1.0),
             processes=2,
-        )["trial"]
+        ).as_ray_config()["trial"]
         for name, config in CONFIGS.items()
     ]
     with pytest.MonkeyPatch.context() as patch:
@@ -123,32 +123,34 @@ def seen(folder: Path) -> Any:
             log_to_driver=False,
             runtime_env={"env_vars": {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}},
         )
-        found = Seen()
+        observed = Observed()
         ray_tune.Tuner(
             ray_tune.with_resources(train_trial, trial_resources(cpu=1, gpu=0, processes=2)),
             param_space={"trial": ray_tune.grid_search(specs)},
-            tune_config=ray_tune.TuneConfig(reuse_actors=True, scheduler=Disturber(folder, found)),
+            tune_config=ray_tune.TuneConfig(
+                reuse_actors=True, scheduler=Disturber(folder, observed)
+            ),
             run_config=ray_tune.RunConfig(
                 storage_path=str(folder / "ray"),
                 failure_config=ray_tune.FailureConfig(max_failures=-1),
                 verbose=0,
             ),
         ).fit()
-        yield found
+        yield observed
         ray.shutdown()
 
 
 def test_a_trial_with_a_killed_process_ends_with_the_metrics_of_an_undisturbed_one(
-    seen: Seen, folder: Path
+    observed: Observed, folder: Path
 ) -> None:
-    assert [percent for name, percent in seen.reported if name == "search-killed"] == [
+    assert [percent for name, percent in observed.reported if name == "search-killed"] == [
         50,
         50,  # from the checkpoint at half the budget, whose report may have been lost
         100,
     ]
     whole, killed = (
         repeatable(
-            {k: v for k, v in seen.metrics[name].items() if "/" in k and k[:7] != "config/"}
+            {k: v for k, v in observed.metrics[name].items() if "/" in k and k[:7] != "config/"}
         )
         for name in ("search-whole", "search-killed")
     )
@@ -157,32 +159,34 @@ def test_a_trial_with_a_killed_process_ends_with_the_metrics_of_an_undisturbed_o
 
 
 def test_the_failure_names_the_process_that_died_until_a_retry_succeeds(
-    seen: Seen, folder: Path
+    observed: Observed, folder: Path
 ) -> None:
-    assert re.fullmatch(rf"process [01] of 2 on {socket.gethostname()} died", seen.reason)
+    assert re.fullmatch(rf"process [01] of 2 on {socket.gethostname()} died", observed.reason)
     killed = TrialFolder(folder / "search-killed")
     assert killed.read("failure.json") is None
     attempts = killed.read("attempts.json")
     assert attempts is not None
     first, second = attempts["attempts"]
     assert first["checkpoint"] is None
-    assert second["checkpoint"] is not None  # it got further
+    assert second["checkpoint"] is not None  # it made progress
     assert (first["step"], second["step"]) == (0, 5)
 
 
-def test_processes_are_kept_warm_from_trial_to_trial_even_after_an_early_stop(
-    seen: Seen,
+def test_processes_are_reused_by_the_next_trial_even_after_an_early_stop(
+    observed: Observed,
 ) -> None:
-    before = [pids for (name, _), pids in zip(seen.reported, seen.members, strict=True)][:4]
-    assert ("search-stopped", 100) not in seen.reported
-    assert seen.reported[2] == ("search-stopped", 50)
+    before = [pids for (name, _), pids in zip(observed.reported, observed.processes, strict=True)][
+        :4
+    ]
+    assert ("search-stopped", 100) not in observed.reported
+    assert observed.reported[2] == ("search-stopped", 50)
     assert len(before[0]) == 2
     assert all(pids == before[0] for pids in before)
 
 
-def test_after_a_kill_the_other_process_is_killed_too_and_both_are_new(seen: Seen) -> None:
-    assert len(seen.members[-1]) == 2
-    assert not seen.members[-1] & seen.members[0]
+def test_after_a_kill_both_processes_are_replaced(observed: Observed) -> None:
+    assert len(observed.processes[-1]) == 2
+    assert not observed.processes[-1] & observed.processes[0]
 
 
 @pytest.mark.parametrize(
@@ -192,8 +196,8 @@ def test_after_a_kill_the_other_process_is_killed_too_and_both_are_new(seen: See
         ("search-uneven", "batch_size=33 cannot be shared by 2 processes"),
     ],
 )
-def test_what_a_retry_would_only_repeat_is_final_in_several_processes_too(
-    seen: Seen, folder: Path, name: str, reason: str
+def test_a_failure_that_a_retry_would_repeat_is_final_in_several_processes_too(
+    observed: Observed, folder: Path, name: str, reason: str
 ) -> None:
     failed = TrialFolder(folder / name)
     failure = failed.read("failure.json")
@@ -205,10 +209,12 @@ def test_what_a_retry_would_only_repeat_is_final_in_several_processes_too(
     assert len(attempts["attempts"]) == 1
 
 
-def test_nothing_is_left_behind(seen: Seen) -> None:
+def test_nothing_is_left_behind(observed: Observed) -> None:
     family = psutil.Process().children(recursive=True)
-    # Ray gives back after the study's end, at its own pace.
-    while members() or any("Member" in " ".join(child.cmdline()) for child in _alive(family)):
+    # After a study's end Ray frees resources at its own pace.
+    while processes() or any(
+        "TrialProcess" in " ".join(child.cmdline()) for child in _alive(family)
+    ):
         time.sleep(0.1)
     states = {group["state"] for group in placement_group_table().values()}
     assert states == {"REMOVED"}

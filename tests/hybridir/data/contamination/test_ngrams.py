@@ -24,15 +24,15 @@ def grams_of(text: str) -> list[tuple[str, ...]]:
 def test_equal_hashes_are_equal_words_and_ngrams(texts: list[str]) -> None:
     prints = fingerprints(texts)
     words = [tuple(words_of(text)) for text in texts]
-    for first, hash_of_first in zip(words, prints.texts_T, strict=True):
+    for first, hash_of_first in zip(words, prints.texts_M, strict=True):
         assert (hash_of_first == 0) == (not first)
-        for second, hash_of_second in zip(words, prints.texts_T, strict=True):
+        for second, hash_of_second in zip(words, prints.texts_M, strict=True):
             assert (hash_of_first == hash_of_second) == (first == second)
     grams = [gram for text in texts for gram in grams_of(text)]
-    assert len(grams) == len(prints.grams_G)
+    assert len(grams) == len(prints.grams_Z)
     assert np.diff(prints.offsets).tolist() == [len(grams_of(text)) for text in texts]
-    meaning = dict(zip(prints.grams_G.tolist(), grams, strict=True))
-    assert [meaning[key] for key in prints.grams_G.tolist()] == grams
+    meaning = dict(zip(prints.grams_Z.tolist(), grams, strict=True))
+    assert [meaning[key] for key in prints.grams_Z.tolist()] == grams
     assert len(meaning) == len(set(grams))
 
 
@@ -43,14 +43,14 @@ def test_case_punctuation_spaces_and_unicode_form_make_no_difference() -> None:
         ["  Où est-il ?", "où EST\nil"],
         ["Straße", "STRASSE"],
     ):
-        assert len(set(fingerprints(same).texts_T)) == 1, same
-    assert len(set(fingerprints(["Elysee", "Élysée"]).texts_T)) == 2, "accents count"
+        assert len(set(fingerprints(same).texts_M)) == 1, same
+    assert len(set(fingerprints(["Elysee", "Élysée"]).texts_M)) == 2, "accents count"
 
 
 def test_marks_belong_to_their_word() -> None:
     # Nine words of Hindi with vowel signs, which are marks: two n-grams.
     hindi = "मैं कल दिल्ली से अपने गाँव वापस जा रहा"
-    assert len(fingerprints([hindi]).grams_G) == 2
+    assert len(fingerprints([hindi]).grams_Z) == 2
 
 
 def test_characters_of_scripts_without_spaces_are_words() -> None:
@@ -60,18 +60,18 @@ def test_characters_of_scripts_without_spaces_are_words() -> None:
 
 
 def test_separator_inside_a_text_does_not_split_it() -> None:
-    assert len(set(fingerprints(["one\0two", "one two"]).texts_T)) == 1
+    assert len(set(fingerprints(["one\0two", "one two"]).texts_M)) == 1
 
 
 def test_lone_surrogates_are_hashed_like_anything_else() -> None:
-    assert len(fingerprints(["a \ud800 b", "a b"]).texts_T) == 2
+    assert len(fingerprints(["a \ud800 b", "a b"]).texts_M) == 2
 
 
-def test_chunks_hold_what_all_at_once_holds() -> None:
+def test_chunks_have_the_hashes_of_all_texts_at_once() -> None:
     texts = [f"text {number} of a few words and then {number % 7}" for number in range(25_000)]
     at_once = fingerprints(texts)
     chunks = list(in_chunks(iter(texts)))
     assert len(chunks) == 3
-    assert np.array_equal(np.concatenate([chunk.texts_T for chunk in chunks]), at_once.texts_T)
-    assert np.array_equal(np.concatenate([chunk.grams_G for chunk in chunks]), at_once.grams_G)
+    assert np.array_equal(np.concatenate([chunk.texts_M for chunk in chunks]), at_once.texts_M)
+    assert np.array_equal(np.concatenate([chunk.grams_Z for chunk in chunks]), at_once.grams_Z)
     assert list(in_chunks([])) == []

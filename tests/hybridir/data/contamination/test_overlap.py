@@ -21,8 +21,8 @@ def benchmark_of(question: str, passage: str) -> Benchmark:
     return build_benchmark("small", [("q", "en", question)], [("p", "en", passage)], {"q": {"p"}})
 
 
-def found(overlaps: tuple[Overlap, ...]) -> list[tuple[str, str, int]]:
-    return [(overlap.what, overlap.how, overlap.count) for overlap in overlaps]
+def summary(overlaps: tuple[Overlap, ...]) -> list[tuple[str, str, int]]:
+    return [(overlap.kind, overlap.match, overlap.count) for overlap in overlaps]
 
 
 @pytest.mark.parametrize(
@@ -38,14 +38,14 @@ def found(overlaps: tuple[Overlap, ...]) -> list[tuple[str, str, int]]:
 )
 def test_share_of_known_ngrams_decides(passage: str, expected: list[tuple[str, str, int]]) -> None:
     trained = pairs_of(["unlike"], [passage])
-    assert found(find_overlaps(trained, [benchmark_of("alone?", SENTENCE)])) == expected
+    assert summary(find_overlaps(trained, [benchmark_of("alone?", SENTENCE)])) == expected
 
 
 def test_ngrams_may_come_from_several_texts() -> None:
     halves = [SENTENCE.removesuffix(" eleven"), SENTENCE.removeprefix("one ")]  # 3 and 3 n-grams
     trained = pairs_of(["unlike", "other"], halves)
     overlaps = find_overlaps(trained, [benchmark_of("alone?", SENTENCE)])
-    assert found(overlaps) == [("passages", "8-grams", 1)]
+    assert summary(overlaps) == [("passages", "8-grams", 1)]
 
 
 def test_questions_are_compared_with_questions_and_passages_with_passages() -> None:
@@ -56,35 +56,35 @@ def test_questions_are_compared_with_questions_and_passages_with_passages() -> N
 def test_english_passages_of_questions_in_another_language_are_compared_as_well() -> None:
     trained = replace(pairs_of(["unlike"], [SENTENCE]), language=["yo"], passage_language=["en"])
     overlaps = find_overlaps(trained, [benchmark_of("alone?", SENTENCE)])
-    assert found(overlaps) == [("passages", "same words", 1)]
+    assert summary(overlaps) == [("passages", "same words", 1)]
 
 
 def test_short_texts_count_if_they_are_equal_and_wordless_ones_never() -> None:
     trained = pairs_of(["WHO?"], ["..."])
     overlaps = find_overlaps(trained, [benchmark_of("who", "!")])
-    assert found(overlaps) == [("questions", "same words", 1)]
+    assert summary(overlaps) == [("questions", "same words", 1)]
     assert str(overlaps[0]) == "small: 1 of 1 questions (same words), e.g. 'who'"
 
 
 def test_of_a_large_collection_the_relevant_passages_alone_are_compared() -> None:
-    others = [(f"p{number}", "en", f"text {number}") for number in range(10)]
-    known = pairs_of(["unlike"] * 2, ["text 0", "answer"])
-    for extra, expected in (
-        (others[:9], [("passages", "same words", 2)]),
-        (others, [("relevant passages", "same words", 1)]),
+    extra = [(f"p{number}", "en", f"text {number}") for number in range(10)]
+    trained = pairs_of(["unlike"] * 2, ["text 0", "answer"])
+    for unanswering, expected in (
+        (extra[:9], [("passages", "same words", 2)]),
+        (extra, [("relevant passages", "same words", 1)]),
     ):
         benchmark = build_benchmark(
-            "small", [("q", "en", "who?")], [("p", "en", "answer"), *extra], {"q": {"p"}}
+            "small", [("q", "en", "who?")], [("p", "en", "answer"), *unanswering], {"q": {"p"}}
         )
         # 1 relevant of 10 is a tenth, 1 of 11 is less.
-        assert found(find_overlaps(known, [benchmark])) == expected
+        assert summary(find_overlaps(trained, [benchmark])) == expected
 
 
-def test_each_benchmark_is_told_apart() -> None:
+def test_overlaps_name_their_benchmark() -> None:
     trained = pairs_of(["who?"], ["unlike"])
     first, second = benchmark_of("what?", "a"), benchmark_of("who?", "b")
     (overlap,) = find_overlaps(trained, [first, replace(second, name="second")])
-    assert (overlap.benchmark, overlap.what) == ("second", "questions")
+    assert (overlap.benchmark, overlap.kind) == ("second", "questions")
     assert find_overlaps(trained, []) == ()
 
 
@@ -94,14 +94,14 @@ def test_planted_questions_are_found_in_a_large_table(data_root: Path) -> None:
     words = ["".join(rng.choices("abcdefghijklmnop", k=rng.randint(2, 9))) for _ in range(5000)]
     questions = [" ".join(rng.choices(words, k=9)) + "?" for _ in range(100_000)]
     planted = rng.sample(range(len(benchmark.queries)), 10)
-    for place, query in zip(rng.sample(range(100_000), 10), planted, strict=True):
+    for row, query in zip(rng.sample(range(100_000), 10), planted, strict=True):
         changed = benchmark.queries[query].lower().rstrip("?؟？")
-        questions[place] = " - ".join(changed.split(" ")) + " !"
+        questions[row] = " - ".join(changed.split(" ")) + " !"
     overlaps = find_overlaps(pairs_of(questions, questions), [benchmark])
     # 10 questions, and those of the benchmark with the same words as one of them.
     distinct = {benchmark.queries[query] for query in planted}
     expected = sum(text in distinct for text in benchmark.queries)
-    assert found(overlaps) == [("questions", "same words", expected)]
+    assert summary(overlaps) == [("questions", "same words", expected)]
 
 
 def test_mlqa_r_and_xquad_r_share_two_short_hindi_sentences_and_nothing_that_is_trained_on(
@@ -113,5 +113,5 @@ def test_mlqa_r_and_xquad_r_share_two_short_hindi_sentences_and_nothing_that_is_
     assert find_overlaps(load_lareqa_pairs(data_root / "xquad-r"), [mlqa]) == ()
     everything = pairs_of([""] * len(mlqa.passages), list(mlqa.passages))
     overlaps = find_overlaps(everything, [xquad])
-    assert found(overlaps) == [("passages", "same words", 2)]
+    assert summary(overlaps) == [("passages", "same words", 2)]
     assert set(overlaps[0].examples) == {"ए.", "[उद्धरण वांछित]"}

@@ -2,24 +2,19 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from hybridir.data.pairs import COLUMNS, Pairs, row_problems
 from hybridir.data.published.convert import (
     READERS,
-    Judged,
-    judged_pairs,
-    parquet_records,
+    AnsweredQuestions,
+    answered_pairs,
+    generated_pairs,
     squad_pairs,
-    synthetic_pairs,
-    tsv_records,
 )
 from hybridir.data.published.download import collect
 from hybridir.errors import InputError
-from tests.support.miniatures import MINIATURES, lines, parquet, write
+from tests.support.miniatures import MINIATURES, parquet, write
 
 
 def rows(pairs: Pairs) -> list[tuple[str, ...]]:
@@ -31,7 +26,7 @@ def read(name: str, root: Path) -> Pairs:
     return READERS[declaration.layout](collect(declaration, languages, root).files)
 
 
-def test_squad_pairs_have_the_paragraph_as_passage_and_its_translations_as_group() -> None:
+def test_squad_pairs_have_paragraphs_as_passages_and_group_their_translations() -> None:
     pairs = squad_pairs(
         {
             "en": [("a", "One.", "a?"), ("b", "One.", "b?"), ("c", "Two.", "c?")],
@@ -47,31 +42,33 @@ def test_squad_pairs_have_the_paragraph_as_passage_and_its_translations_as_group
     ]
 
 
-def test_judged_pairs_take_the_first_passage_and_group_by_all_of_them() -> None:
-    given = Judged(
+def test_answered_pairs_take_the_first_passage_and_group_by_all_of_them() -> None:
+    answered = AnsweredQuestions(
         [("1", "x"), ("1", "y"), ("2", "y"), ("3", "z")],
         {"1": "one?", "2": "two?", "3": "three?"},
         {"x": "X", "y": "Y", "z": "Z"},
     )
-    assert rows(judged_pairs({"en": given}, parallel=True)) == [
+    assert rows(answered_pairs({"en": answered}, parallel=True)) == [
         ("1", "1", "en", "one?", "X"),
         ("2", "1", "en", "two?", "Y"),
         ("3", "3", "en", "three?", "Z"),
     ]
 
 
-def test_equal_ids_of_two_languages_are_translations_only_where_that_is_said() -> None:
-    given = {code: Judged([("1", "x")], {"1": "?"}, {"x": code}) for code in ("de", "en")}
-    together = judged_pairs(given, parallel=True)
+def test_equal_ids_of_two_languages_are_translations_only_in_parallel_data() -> None:
+    by_language = {
+        code: AnsweredQuestions([("1", "x")], {"1": "?"}, {"x": code}) for code in ("de", "en")
+    }
+    together = answered_pairs(by_language, parallel=True)
     assert (list(together.question_id), list(together.passage_group)) == (["1", "1"], ["1", "1"])
-    apart = judged_pairs(given, parallel=False)
+    apart = answered_pairs(by_language, parallel=False)
     assert list(apart.question_id) == list(apart.passage_group) == ["de-1", "en-1"]
 
 
-def test_judgements_of_what_is_not_there_are_counted_with_examples() -> None:
-    given = Judged([(str(n), f"p{n}") for n in range(5)], {"0": "?"}, {"p0": "."})
+def test_judgements_of_missing_texts_are_counted_with_examples() -> None:
+    answered = AnsweredQuestions([(str(n), f"p{n}") for n in range(5)], {"0": "?"}, {"p0": "."})
     with pytest.raises(InputError) as caught:
-        judged_pairs({"te": given}, parallel=False)
+        answered_pairs({"te": answered}, parallel=False)
     assert "te: files do not belong together" in str(caught.value)
     assert "4 of 5 questions are missing, e.g. '1', '2', '3'" in str(caught.value)
     assert "4 of 5 passages are missing, e.g. 'p1', 'p2', 'p3'" in str(caught.value)
@@ -79,27 +76,27 @@ def test_judgements_of_what_is_not_there_are_counted_with_examples() -> None:
 
 def test_generated_questions_on_one_passage_share_its_group_and_it_begins_with_its_title() -> None:
     records = [("0", "q0", "T", "text"), ("1", "q1", "T", "text"), ("2", "q2", "", "other")]
-    assert rows(synthetic_pairs({"yo": records})) == [
+    assert rows(generated_pairs({"yo": records})) == [
         ("yo-0", "yo-0", "yo", "q0", "T text"),
         ("yo-1", "yo-0", "yo", "q1", "T text"),
         ("yo-2", "yo-2", "yo", "q2", "other"),
     ]
 
 
-def test_an_id_that_comes_again_is_a_further_question() -> None:
+def test_a_repeated_id_is_a_further_question() -> None:
     records = [("7", "one?", "", "P"), ("7", "two?", "", "P"), ("8", "three?", "", "Q")]
-    pairs = synthetic_pairs({"de": records, "yo": records[:1]})
+    pairs = generated_pairs({"de": records, "yo": records[:1]})
     assert list(pairs.question_id) == ["de-7", "de-7/2", "de-8", "yo-7"]
     assert list(pairs.question)[:2] == ["one?", "two?"]
     assert pairs.passage_group[0] == pairs.passage_group[1]
 
 
 def test_a_title_without_a_text_is_no_passage() -> None:
-    assert list(synthetic_pairs({"yo": [("0", "q", "T", " ")]}).passage) == [""]
+    assert list(generated_pairs({"yo": [("0", "q", "T", " ")]}).passage) == [""]
 
 
 @pytest.mark.parametrize("name", MINIATURES)
-def test_every_miniature_becomes_rows_that_can_be_trained_on(name: str, tmp_path: Path) -> None:
+def test_every_miniature_becomes_usable_rows(name: str, tmp_path: Path) -> None:
     pairs = read(name, tmp_path)
     assert len(pairs)
     assert row_problems(pairs) == []
@@ -109,8 +106,8 @@ def test_every_miniature_becomes_rows_that_can_be_trained_on(name: str, tmp_path
 def test_squad_files_share_ids_over_languages_and_repositories(tmp_path: Path) -> None:
     pairs = read("squad", tmp_path)
     by_language = {code: list(pairs.in_languages([code]).question_id) for code in pairs.languages}
-    everything = ["56be0", "56be1", "56be2", "56be3"]
-    assert by_language == {"de": everything[:3], "en": everything, "zh": everything}
+    ids = ["56be0", "56be1", "56be2", "56be3"]
+    assert by_language == {"de": ids[:3], "en": ids, "zh": ids}
     assert set(zip(pairs.question_id, pairs.passage_group, strict=True)) == {
         ("56be0", "56be0"),
         ("56be1", "56be0"),
@@ -143,7 +140,7 @@ def test_mr_tydi_files_give_judged_passages_with_titles_and_ids_of_their_languag
     ]
 
 
-def test_mkqa_files_name_chinese_otherwise_and_their_ids_too(tmp_path: Path) -> None:
+def test_mkqa_files_have_another_code_for_chinese_and_another_id_column(tmp_path: Path) -> None:
     pairs = read("mkqa", tmp_path)
     assert list(pairs.question_id) == ["ko-1", "ko-2", "zh-1", "zh-2"]
     assert pairs.question[2] == "zh_cn question 1"
@@ -160,7 +157,7 @@ def test_mkqa_files_name_chinese_otherwise_and_their_ids_too(tmp_path: Path) -> 
          "no column _id or id; found key, text"),
     ],
 )  # fmt: skip
-def test_a_missing_column_is_named_with_the_file_and_what_is_there(
+def test_a_missing_column_is_named_with_the_file_and_its_columns(
     name: str, file: str, row: dict[str, str], message: str, tmp_path: Path
 ) -> None:
     declaration, languages = write(name, tmp_path)
@@ -169,7 +166,7 @@ def test_a_missing_column_is_named_with_the_file_and_what_is_there(
         READERS[declaration.layout](collect(declaration, languages, tmp_path).files)
 
 
-def test_a_column_of_another_kind_is_refused(tmp_path: Path) -> None:
+def test_a_column_of_another_type_is_refused(tmp_path: Path) -> None:
     declaration, languages = write("swim-ir", tmp_path)
     row = {"_id": "1", "query": ["a", "b"], "title": "", "text": "."}
     parquet(tmp_path / "de/train-00000-of-00001.parquet", [row], query=pa.list_(pa.string()))
@@ -186,91 +183,3 @@ def test_ids_may_be_numbers_and_texts_null(tmp_path: Path) -> None:
     parquet(tmp_path / "de/train-00000-of-00001.parquet", records, _id=pa.int64())
     pairs = READERS[declaration.layout](collect(declaration, ["de"], tmp_path).files)
     assert rows(pairs) == [("de-7", "de-7", "de", "?", "."), ("de-8", "de-8", "de", "", "T .")]
-
-
-TEXT = st.text(st.characters(exclude_categories=["Cs"]))
-LINE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\t\r\n"))
-
-
-@given(rows=st.lists(st.tuples(LINE, LINE), max_size=5))
-def test_fields_survive_tabs_and_line_feeds(
-    rows: list[tuple[str, str]], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    path = tmp_path_factory.mktemp("records") / "table.tsv"
-    lines(path, *rows)
-    assert list(tsv_records(path, 2)) == rows
-
-
-@given(rows=st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=5))
-def test_texts_survive_parquet(
-    rows: list[tuple[str, str]], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    path = tmp_path_factory.mktemp("records") / "table.parquet"
-    parquet(path, [{"a": first, "b": second} for first, second in rows])
-    assert list(parquet_records([path], ["b", "a"])) == [row[::-1] for row in rows]
-
-
-def test_breaks_that_are_no_line_feeds_belong_to_a_text(tmp_path: Path) -> None:
-    path = tmp_path / "table.tsv"
-    path.write_bytes("1\tone\u2028\x85\rtwo\r\n2\tb".encode())
-    assert list(tsv_records(path, 2)) == [("1", "one\u2028\x85\rtwo"), ("2", "b")]
-
-
-def test_every_bad_line_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "table.tsv"
-    lines(path, ("3", "three"), ("4",), ("5", "fi", "ve"))
-    with pytest.raises(InputError) as caught:
-        list(tsv_records(path, 2))
-    heading, *problems = str(caught.value).split("\n")
-    assert heading == f"{path} cannot be used:"
-    assert problems == [
-        "  - line 2: 1 fields, expected 2",
-        "  - line 3: 3 fields, expected 2",
-    ]
-
-
-def test_long_lists_of_bad_lines_are_cut_and_say_how_many_more(tmp_path: Path) -> None:
-    lines(tmp_path / "table.tsv", *[("x",)] * 23)
-    with pytest.raises(InputError, match=r"and 3 more$"):
-        list(tsv_records(tmp_path / "table.tsv", 2))
-
-
-def test_text_that_is_not_utf_8_is_one_message(tmp_path: Path) -> None:
-    (tmp_path / "table.tsv").write_bytes(b"1\t\xff\n")
-    with pytest.raises(InputError, match=r"table.tsv: not UTF-8 text"):
-        list(tsv_records(tmp_path / "table.tsv", 2))
-
-
-def test_wanted_rows_are_chosen_by_the_first_column_over_several_files(tmp_path: Path) -> None:
-    for number in range(3):
-        rows = [{"id": f"{number}{key}", "text": f"text {number}{key}"} for key in "ab"]
-        parquet(tmp_path / f"{number}.parquet", rows)
-    found = parquet_records(sorted(tmp_path.iterdir()), ["id", "text"], {"0b", "2a", "9z"})
-    assert list(found) == [("0b", "text 0b"), ("2a", "text 2a")]
-
-
-def test_the_first_of_several_names_of_a_column_is_taken(tmp_path: Path) -> None:
-    parquet(tmp_path / "a.parquet", [{"id": "1", "_id": "2"}])
-    parquet(tmp_path / "b.parquet", [{"id": "3"}])
-    paths = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
-    assert list(parquet_records(paths, ["_id|id"])) == [("2",), ("3",)]
-
-
-def test_numbers_become_texts_and_null_an_empty_one(tmp_path: Path) -> None:
-    rows: list[dict[str, Any]] = [{"a": 7, "b": 0.5, "c": "x"}, {"a": None, "b": None, "c": None}]
-    parquet(tmp_path / "a.parquet", rows, a=pa.int64(), b=pa.float32())
-    found = list(parquet_records([tmp_path / "a.parquet"], ["a", "b", "c"]))
-    assert found == [("7", "0.5", "x"), ("", "", "")]
-
-
-def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
-    table = pa.table([pa.array(["x"]), pa.array(["y"])], names=["a", "a"])
-    pq.write_table(table, tmp_path / "a.parquet")
-    with pytest.raises(InputError, match="column a is there more than once"):
-        list(parquet_records([tmp_path / "a.parquet"], ["a"]))
-
-
-def test_a_column_of_another_kind_is_refused_by_name(tmp_path: Path) -> None:
-    parquet(tmp_path / "a.parquet", [{"a": ["x", "y"]}], a=pa.list_(pa.string()))
-    with pytest.raises(InputError, match=r"a column holds list<.*>, expected text or numbers"):
-        list(parquet_records([tmp_path / "a.parquet"], ["a"]))

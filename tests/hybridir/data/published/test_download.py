@@ -1,29 +1,35 @@
 import hashlib
 import json
 import random
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hybridir.data.published.catalogue import Declaration, Part
-from hybridir.data.published.download import Remote, collect, download, remote_files, sha256_of
+from hybridir.data.published import download
+from hybridir.data.published.catalogue import Declaration, Source
+from hybridir.data.published.download import SourceFiles, collect, fetch, sha256_of
 from hybridir.errors import InputError
+from tests.support.miniatures import contents
 from tests.support.serving import Site, serving
+
+COMMIT = "c0ffee" + "0" * 34
 
 
 def declaration(**sha256: str) -> Declaration:
-    """Two repositories: one for two languages with a file of all of them, another for English."""
-    both = Part(
+    """Two repositories: one of two languages with a common file, another of English."""
+    both = Source(
         "owner/both",
-        "c0ffee",
+        COMMIT,
         {"rows": "data/{config}-*.txt", "shared": "shared.txt"},
         {"de": "german", "zh": "zh_cn"},
         sha256={f"data/{name}-0.txt": digest for name, digest in sha256.items()},
     )
-    english = Part("owner/english", "c0ffee", {"rows": "plain.txt"}, {"en": "english"})
+    english = Source("owner/english", COMMIT, {"rows": "plain.txt"}, {"en": "english"})
     texts = ("kind", "squad", (both, english), "row", "licence", "citation", "relies", "notes")
     return Declaration("name", *texts)  # type: ignore[arg-type]
 
@@ -36,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_each_language_gets_its_files_in_order_and_those_of_all(folder: Path) -> None:
+def test_each_language_gets_its_files_in_order_and_the_common_ones(folder: Path) -> None:
     files = collect(declaration(), ["de", "en", "zh"], folder).files
     assert files == {
         "de": {
@@ -48,7 +54,7 @@ def test_each_language_gets_its_files_in_order_and_those_of_all(folder: Path) ->
     }
 
 
-def test_every_file_that_is_used_has_its_sha_256_and_no_other(folder: Path) -> None:
+def test_the_used_files_and_no_others_have_their_sha_256(folder: Path) -> None:
     names = ["data/german-0", "data/german-1", "shared"]
     assert collect(declaration(), ["de"], folder).sha256 == {
         f"{name}.txt": hashlib.sha256(name.encode()).hexdigest() for name in names
@@ -62,235 +68,229 @@ def test_missing_and_changed_files_are_named_together(folder: Path) -> None:
         collect(declaration(german="0" * 64), ["de", "en", "zh"], folder)
     heading, *problems = str(caught.value).split("\n")
     assert heading == f"{folder} does not hold name as owner/both lays it out:"
-    found = hashlib.sha256(b"data/german-0").hexdigest()
+    digest = hashlib.sha256(b"data/german-0").hexdigest()
     assert problems == [
-        f"  - data/german-0.txt has SHA-256 {found}, expected {'0' * 64}; fetch it again",
+        f"  - data/german-0.txt has SHA-256 {digest}, expected {'0' * 64}; fetch it again",
         "  - no shared.txt",
         "  - no plain.txt",
     ]
 
 
-def test_a_folder_that_is_not_there_is_one_message(tmp_path: Path) -> None:
+def test_a_missing_folder_is_one_message(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere: there is no such folder"):
         collect(declaration(), ["de"], tmp_path / "nowhere")
 
 
-CONTENT = random.Random(1).randbytes(300_000)
+# More than the hub's client holds back before it writes, which is 10 MiB.
+CONTENT = random.Random(1).randbytes(11 * 2**20)
 SHA = hashlib.sha256(CONTENT).hexdigest()
+NAME = "de/train-0.parquet"
+ROOT = f"/datasets/owner/name/resolve/{COMMIT}"
+SOURCE = Source("owner/name", COMMIT, {"rows": "{config}/train-*.parquet"}, {"de": "de"})
+HUB = replace(declaration(), sources=(SOURCE,))
+ON_GITHUB = replace(
+    HUB,
+    sources=(replace(SOURCE, host="github", sha256={NAME: SHA, "de/other.json": "1" * 64}),),
+)
 
 
 @pytest.fixture(autouse=True)
-def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No proxy of the environment stands between a test and its own server."""
+def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a proxy nor the clients' waits before they try again stand between the two ends."""
     monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
-    with serving({"/file": CONTENT}) as site:
-        yield site
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    with serving({f"{ROOT}/{NAME}": CONTENT, f"/github/owner/name/{COMMIT}/{NAME}": CONTENT}) as s:
+        monkeypatch.setenv("HF_ENDPOINT", s.url)
+        monkeypatch.setattr(download, "GITHUB", f"{s.url}/github")
+        yield s
 
 
-def remote(site: Site, sha256: str | None = SHA, path: str = "/file") -> Remote:
-    return Remote("file", f"{site.url}{path}", sha256)
+def stored(folder: Path, path: str = NAME) -> Path:
+    return folder / "owner/name" / COMMIT / path
 
 
-def everything_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+@pytest.mark.parametrize("source", [HUB, ON_GITHUB], ids=["hub", "github"])
+def test_a_file_arrives_whole_in_folders_made_for_it_and_is_not_fetched_again(
+    source: Declaration, site: Site, tmp_path: Path
+) -> None:
+    lines: list[str] = []
+    expected = SourceFiles({"de": {"rows": [stored(tmp_path)]}}, {NAME: SHA})
+    for _ in range(2):
+        assert fetch(source, ["de"], tmp_path, lines.append) == expected
+    assert contents(tmp_path) == {f"owner/name/{COMMIT}/{NAME}": CONTENT}
+    assert sha256_of(stored(tmp_path)) == SHA
+    assert len(lines) == len(site.starts) == 1
+    root = ROOT if source is HUB else f"/github/owner/name/{COMMIT}"
+    assert lines == [f"fetching {site.url}{root}/{NAME}"]
 
 
-def test_a_file_arrives_whole_in_folders_made_for_it(site: Site, tmp_path: Path) -> None:
-    path = tmp_path / "a" / "b" / "file"
-    assert download(remote(site), path) == SHA == sha256_of(path)
+@pytest.mark.parametrize("source", [HUB, ON_GITHUB], ids=["hub", "github"])
+def test_a_damaged_file_is_fetched_again(source: Declaration, site: Site, tmp_path: Path) -> None:
+    fetch(source, ["de"], tmp_path)
+    stored(tmp_path).write_bytes(CONTENT[:-1])
+    fetch(source, ["de"], tmp_path)
+    assert stored(tmp_path).read_bytes() == CONTENT
+
+
+def test_the_hubs_client_resumes_a_cut_transfer(site: Site, tmp_path: Path) -> None:
+    site.cuts = [10 * 2**20 + 5, 1]
+    fetch(HUB, ["de"], tmp_path)
+    assert site.starts == [0, 10 * 2**20, 10 * 2**20]
+    assert stored(tmp_path).read_bytes() == CONTENT
+
+
+def test_a_cut_transfer_from_github_starts_again(site: Site, tmp_path: Path) -> None:
+    site.cuts = [100_000]
+    fetch(ON_GITHUB, ["de"], tmp_path)
+    assert site.starts == [0, 0]
+    assert stored(tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("source", [HUB, ON_GITHUB], ids=["hub", "github"])
+def test_a_server_that_always_cuts_is_one_message_and_leaves_no_file(
+    source: Declaration, site: Site, tmp_path: Path
+) -> None:
+    site.cuts = [100_000] * 10
+    with pytest.raises(InputError, match=rf"{NAME}: .*--from FOLDER") as caught:
+        fetch(source, ["de"], tmp_path)
+    assert "\n" not in str(caught.value)
+    assert contents(tmp_path) == {}
+    site.cuts = []
+    fetch(source, ["de"], tmp_path)
+    assert stored(tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("source", [HUB, ON_GITHUB], ids=["hub", "github"])
+def test_wrong_content_names_the_expected_sha_256_and_leaves_no_file(
+    source: Declaration, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site, "listing", Site(dict(site.files)).listing)
+    site.files = {name: b"X" + content[1:] for name, content in site.files.items()}
+    with pytest.raises(InputError, match=rf"{NAME}: SHA.?256 .*expected {SHA}.*--from FOLDER"):
+        fetch(source, ["de"], tmp_path)
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize("source", [HUB, ON_GITHUB], ids=["hub", "github"])
+def test_an_unreachable_server_is_one_message(
+    source: Declaration, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = "http://127.0.0.1:9"  # the discard port: nobody listens
+    monkeypatch.setenv("HF_ENDPOINT", gone)
+    monkeypatch.setattr(download, "GITHUB", gone)
+    with pytest.raises(InputError, match=r"127.0.0.1:9/.*refused.*--from FOLDER") as caught:
+        fetch(source, ["de"], tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("source", [HUB, ON_GITHUB], ids=["hub", "github"])
+def test_a_file_that_the_server_does_not_have_is_one_message(
+    source: Declaration, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site, "listing", Site(dict(site.files)).listing)
+    site.files = {}
+    with pytest.raises(InputError, match=rf"{NAME}: the server answered 404 Not Found; run the"):
+        fetch(source, ["de"], tmp_path)
+
+
+def test_an_unknown_commit_is_named(site: Site, tmp_path: Path) -> None:
+    changed = replace(HUB, sources=(replace(SOURCE, revision="main"),))
+    with pytest.raises(InputError, match="owner/name has no commit or branch main; leave --revis"):
+        fetch(changed, ["de"], tmp_path)
+
+
+def test_a_branch_is_resolved_to_its_commit(site: Site, tmp_path: Path) -> None:
+    site.branches = {"refs/convert/parquet": COMMIT}
+    changed = replace(HUB, sources=(replace(SOURCE, revision="refs/convert/parquet"),))
+    lines: list[str] = []
+    files = fetch(changed, ["de"], tmp_path, lines.append)
+    path = tmp_path / "owner/name/refs-convert-parquet" / NAME
+    assert files.files == {"de": {"rows": [path]}}
     assert path.read_bytes() == CONTENT
-    assert everything_in(tmp_path) == ["file"]
+    assert "/resolve/refs%2Fconvert%2Fparquet/de/train-0.parquet" in lines[0]
 
 
-def test_a_connection_that_is_cut_is_taken_up_where_it_broke_off(
-    site: Site, tmp_path: Path
-) -> None:
-    site.cuts = [100_000, 50_000, 1]
-    told: list[tuple[int, int | None]] = []
-    download(remote(site), tmp_path / "file", lambda *here: told.append(here))
-    assert (tmp_path / "file").read_bytes() == CONTENT
-    assert site.starts == [0, 100_000, 150_000, 150_001]
-    assert told == sorted(told)
-    assert set(site.starts) <= {arrived for arrived, _ in told}
-    assert told[-1] == (300_000, 300_000)
+def test_files_are_those_of_the_very_folder(site: Site, tmp_path: Path) -> None:
+    for name in ("de/train-1.parquet", "de/deeper/train-2.parquet", "es/train-0.parquet"):
+        site.files[f"{ROOT}/{name}"] = name.encode()
+    files = fetch(HUB, ["de"], tmp_path)
+    assert list(files.sha256) == [NAME, "de/train-1.parquet"]
+    fetch(ON_GITHUB, ["de"], tmp_path / "github")  # files without a SHA-256 are not asked for
+    assert list(contents(tmp_path / "github")) == [f"owner/name/{COMMIT}/{NAME}"]
 
 
-def test_a_server_that_brings_nothing_more_ends_with_what_is_there_kept_for_the_next_call(
-    site: Site, tmp_path: Path
-) -> None:
-    site.cuts = [100_000, 0]
-    with pytest.raises(InputError, match=r"/file: the connection was cut off; 100000 bytes are"):
-        download(remote(site), tmp_path / "file")
-    assert everything_in(tmp_path) == ["file.partial"]
-    download(remote(site), tmp_path / "file")
-    assert site.starts == [0, 100_000, 100_000]
-    assert (tmp_path / "file").read_bytes() == CONTENT
-    assert everything_in(tmp_path) == ["file"]
+def test_content_without_a_published_sha_256_is_taken_as_it_is(site: Site, tmp_path: Path) -> None:
+    site.files[f"{ROOT}/notes/de.txt"] = b"small"
+    small = replace(HUB, sources=(replace(SOURCE, files={"rows": "notes/{config}.txt"}),))
+    expected = {"notes/de.txt": hashlib.sha256(b"small").hexdigest()}
+    for _ in range(2):
+        assert fetch(small, ["de"], tmp_path).sha256 == expected
+    assert site.starts == [0]
 
 
-def test_a_file_that_was_moved_is_taken_up_at_its_new_place(site: Site, tmp_path: Path) -> None:
-    site.moved = {"/old": "/file"}
-    site.cuts = [1000]
-    download(remote(site, path="/old"), tmp_path / "file")
-    assert site.starts == [0, 1000]
-    assert (tmp_path / "file").read_bytes() == CONTENT
+def test_a_pattern_without_files_is_named(site: Site, tmp_path: Path) -> None:
+    changed = replace(HUB, sources=(replace(SOURCE, files={"rows": "{config}/test-*"}),))
+    with pytest.raises(InputError, match=rf"has no de/test-\* at {COMMIT}; another --revision"):
+        fetch(changed, ["de"], tmp_path)
 
 
-def test_a_server_without_ranges_is_asked_for_everything_again(site: Site, tmp_path: Path) -> None:
-    (tmp_path / "file.partial").write_bytes(CONTENT[:1000])
-    site.ranges = False
-    download(remote(site), tmp_path / "file")
-    assert (tmp_path / "file").read_bytes() == CONTENT
-
-
-def test_what_is_whole_but_was_not_renamed_is_not_fetched_again(
-    site: Site, tmp_path: Path
-) -> None:
-    (tmp_path / "file.partial").write_bytes(CONTENT)
-    download(remote(site), tmp_path / "file")
-    assert site.starts == [300_000]
-    assert (tmp_path / "file").read_bytes() == CONTENT
-
-
-def test_more_than_the_file_has_is_thrown_away(site: Site, tmp_path: Path) -> None:
-    (tmp_path / "file.partial").write_bytes(CONTENT + b"more")
-    download(remote(site), tmp_path / "file")
-    assert site.starts == [300_004, 0]
-    assert (tmp_path / "file").read_bytes() == CONTENT
-
-
-@pytest.mark.parametrize("begun", [b"", b"something else of an earlier day"])
-def test_wrong_content_says_what_was_expected_and_leaves_nothing(
-    begun: bytes, site: Site, tmp_path: Path
-) -> None:
-    if begun:
-        (tmp_path / "file.partial").write_bytes(begun)
-    expected = SHA if begun else "0" * 64
-    with pytest.raises(InputError, match=f"SHA-256 .*, expected {expected}.* --from FOLDER"):
-        download(remote(site, expected), tmp_path / "file")
-    assert everything_in(tmp_path) == []
-
-
-def test_content_that_nobody_vouches_for_is_taken_as_it_is(site: Site, tmp_path: Path) -> None:
-    assert download(remote(site, None), tmp_path / "file") == SHA
-
-
-def test_an_earlier_file_stays_until_the_new_one_is_whole(site: Site, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("earlier")
-    with pytest.raises(InputError):
-        download(remote(site, "0" * 64), tmp_path / "file")
-    assert (tmp_path / "file").read_text() == "earlier"
-
-
-def test_a_file_that_the_server_does_not_have_is_one_message(site: Site, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="/nothing: the server answered 404 Not Found; 0 bytes"):
-        download(remote(site, path="/nothing"), tmp_path / "file")
-
-
-def test_a_server_that_is_not_there_is_one_message(site: Site, tmp_path: Path) -> None:
-    gone = Remote("file", "http://127.0.0.1:9/file", None)  # the discard port: nobody listens
-    with pytest.raises(InputError, match=r"127.0.0.1:9/file: .*refused"):
-        download(gone, tmp_path / "file")
-
-
-@settings(max_examples=30)
-@given(cuts=st.lists(st.integers(1, 80_000), max_size=6), begun=st.integers(0, 300_000))
-def test_however_often_it_is_cut_the_content_is_the_same(
-    cuts: list[int], begun: int, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    folder = tmp_path_factory.mktemp("download")
-    (folder / "file.partial").write_bytes(CONTENT[:begun])
-    with serving({"/file": CONTENT}) as site:
-        site.cuts = cuts
-        download(remote(site), folder / "file")
-    assert (folder / "file").read_bytes() == CONTENT
-
-
-HUB = Part(
-    "owner/name", "refs/convert/parquet", {"rows": "{config}/train-*.parquet"}, {"de": "de"}
-)
-
-
-def test_the_hub_tells_the_files_of_one_folder_with_their_sha_256(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    root = "/datasets/owner/name/resolve/refs/convert/parquet"
-    files = {
-        f"{root}/de/train-1.parquet": b"second",
-        f"{root}/de/train-0.parquet": b"first",
-        f"{root}/de/deeper/train-2.parquet": b"third",
-        f"{root}/es/train-0.parquet": b"fourth",
-    }
-    with serving(files) as site:
-        monkeypatch.setenv("HF_ENDPOINT", f"{site.url}/")
-        found = remote_files(HUB, "de")
-        assert [file.path for file in found] == ["de/train-0.parquet", "de/train-1.parquet"]
-        assert found[0].sha256 == hashlib.sha256(b"first").hexdigest()
-        assert "/resolve/refs%2Fconvert%2Fparquet/de/train-0.parquet" in found[0].url
-        download(found[1], tmp_path / "file")
-        assert (tmp_path / "file").read_bytes() == b"second"
-        with pytest.raises(InputError, match="fr: the server answered 404"):
-            remote_files(HUB, "fr")
+def answering(answer: bytes, monkeypatch: pytest.MonkeyPatch, site: Site) -> None:
+    """Let the hub give another answer than a listing."""
+    site.files["/wrong"] = answer
+    monkeypatch.setenv("HF_ENDPOINT", f"{site.url}/wrong?")
 
 
 @pytest.mark.parametrize(
-    "answer", [b"<html>", b"3", b'{"error": "x"}', b'[{"type": "file"}]', b"[3]", b"\xff"]
+    "answer",
+    [
+        b"<html>",
+        b"3",
+        b'{"error": "x"}',
+        b'{"id": "x", "siblings": [{"size": 3}]}',
+        b"[3]",
+        b"\xff",
+    ],
 )
 def test_an_answer_that_is_no_listing_is_one_message(
-    answer: bytes, monkeypatch: pytest.MonkeyPatch, site: Site
+    answer: bytes, monkeypatch: pytest.MonkeyPatch, site: Site, tmp_path: Path
 ) -> None:
-    site.files["/wrong"] = answer
-    monkeypatch.setenv("HF_ENDPOINT", f"{site.url}/wrong?")
+    answering(answer, monkeypatch, site)
     with pytest.raises(InputError, match="the answer is no list of files"):
-        remote_files(HUB, "de")
+        fetch(HUB, ["de"], tmp_path)
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.sampled_from(["file", "de/a", "../x", ""]),
+    st.none() | st.booleans() | st.integers() | st.sampled_from([COMMIT, "fr/a", "../x", ""]),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["type", "path", "lfs", "oid"]), inner)
+        | st.dictionaries(
+            st.sampled_from(["id", "sha", "siblings", "rfilename", "lfs", "sha256"]), inner
+        )
     ),
     max_leaves=12,
 )
 
 
-@given(answer=JSON | st.lists(JSON))
+@given(answer=JSON | st.fixed_dictionaries({"id": JSON, "sha": JSON, "siblings": st.lists(JSON)}))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_the_hub_answers_gives_files_of_the_folder_or_one_message(
-    answer: object, monkeypatch: pytest.MonkeyPatch, site: Site
+def test_an_odd_answer_of_the_hub_is_one_message(
+    answer: object, monkeypatch: pytest.MonkeyPatch, site: Site, tmp_path: Path
 ) -> None:
-    site.files["/listing"] = json.dumps(answer).encode()
-    monkeypatch.setenv("HF_ENDPOINT", f"{site.url}/listing?")
-    try:
-        found = remote_files(HUB, "de")
-    except InputError as error:
-        assert "the answer is no list of files" in str(error)
-    else:
-        assert {file.path for file in found} <= {"de/a"}
+    answering(json.dumps(answer).encode(), monkeypatch, site)
+    with pytest.raises(InputError, match=r"the answer is no list of files|has no de/train-"):
+        fetch(HUB, ["de"], tmp_path)
 
 
 def test_names_that_lead_out_of_the_folder_are_not_taken(
-    monkeypatch: pytest.MonkeyPatch, site: Site
+    monkeypatch: pytest.MonkeyPatch, site: Site, tmp_path: Path
 ) -> None:
-    entries = b'[{"type": "file", "path": "../../x"}, {"type": "file", "path": "de/y"}]'
-    site.files["/listing"] = entries
-    monkeypatch.setenv("HF_ENDPOINT", f"{site.url}/listing?")
-    assert [file.path for file in remote_files(HUB, "de")] == ["de/y"]
-
-
-def test_files_on_github_are_those_with_a_sha_256() -> None:
-    part = Part(
-        "owner/name",
-        "c0ffee",
-        {"rows": "data/{config}.json"},
-        {"de": "de"},
-        host="github",
-        sha256={"data/de.json": "1" * 64, "other/de.json": "2" * 64},
-    )
-    url = "https://raw.githubusercontent.com/owner/name/c0ffee/data/de.json"
-    assert remote_files(part, "data") == [Remote("data/de.json", url, "1" * 64)]
+    names = ["../../train-x.parquet", "de/../train-y.parquet", "/de/train-z.parquet"]
+    siblings = [{"rfilename": name} for name in names]
+    listing = {"id": "x", "sha": COMMIT, "siblings": siblings}
+    answering(json.dumps(listing).encode(), monkeypatch, site)
+    with pytest.raises(InputError, match="has no de/train-"):
+        fetch(HUB, ["de"], tmp_path)

@@ -15,7 +15,7 @@ RENAMED = {"question_id": "id", "question": "query"}
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two languages, three rows, two columns under other names and one that nobody asked for."""
+    """Two languages, three rows, two columns under other names and an unused one."""
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     columns = {
         "id": ["a", "a", "b"],
@@ -44,7 +44,7 @@ def test_languages_are_chosen(repository: Path) -> None:
     assert list(load(repository, RENAMED, ["de"]).question) == ["Wer?"]
 
 
-def test_a_missing_column_is_named_with_those_that_are_there(repository: Path) -> None:
+def test_a_missing_column_is_named_with_the_available_ones(repository: Path) -> None:
     with pytest.raises(InputError, match=r"no column id2.*found id, language, query"):
         load(repository, {**RENAMED, "question_id": "id2"})
 
@@ -54,7 +54,7 @@ def test_a_mapping_of_an_unknown_column_is_refused(repository: Path) -> None:
         load(repository, {**RENAMED, "answer": "score"})
 
 
-def test_data_that_are_not_there_are_one_message(tmp_path: Path) -> None:
+def test_missing_data_are_one_message(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be loaded"):
         load(tmp_path / "nothing", {})
 

@@ -48,9 +48,9 @@ def test_published_counts_are_reproduced_for_every_language(
 ) -> None:
     benchmark = load_lareqa_benchmark(name, data_root / name)
     questions = np.bincount(benchmark.query_languages)
-    pools = np.diff(benchmark.pools)
-    found = dict(zip(benchmark.languages, zip(questions, pools, strict=True), strict=True))
-    assert found == PUBLISHED[name]
+    pools = np.diff(benchmark.pool_offsets)
+    counts = dict(zip(benchmark.languages, zip(questions, pools, strict=True), strict=True))
+    assert counts == PUBLISHED[name]
     assert len(benchmark.passages) == candidates
 
 
@@ -103,7 +103,7 @@ Paragraph = dict[str, Any]
 
 
 def paragraph(*sentences: str, questions: dict[str, tuple[int, str]]) -> Paragraph:
-    """Sentences joined by a blank; questions: id -> (offset, answer)."""
+    """Sentences with a space between them; questions: id -> (offset, answer)."""
     breaks, start = [], 0
     for sentence in sentences:
         breaks.append([start, start + len(sentence)])
@@ -201,7 +201,7 @@ def test_questions_are_grouped_through_sentences_of_other_languages(tmp_path: Pa
     assert groups == {"q1": "q1", "q2": "q1", "q3": "q1", "q4": "q4"}
 
 
-def test_a_reader_is_given_the_paragraph_of_each_passage_and_all_answers(tmp_path: Path) -> None:
+def test_reading_has_the_paragraph_of_each_passage_and_all_answers(tmp_path: Path) -> None:
     english = paragraph("ab cd.", "ef gh.", questions={"q": (7, "ef"), "none": (6, " ")})
     english["qas"][0]["answers"].append({"answer_start": 7, "text": "ef gh"})
     write(tmp_path, "en", english, paragraph("ij.", questions={}))
@@ -217,7 +217,9 @@ def test_a_reader_is_given_the_paragraph_of_each_passage_and_all_answers(tmp_pat
     assert reading.answers == {("q", "en"): ("ef", "ef gh"), ("q", "de"): ("kl",)}
 
 
-def test_xquad_r_has_a_paragraph_and_an_answer_for_everything(data_root: Path) -> None:
+def test_xquad_r_has_a_paragraph_for_each_passage_and_an_answer_for_each_question(
+    data_root: Path,
+) -> None:
     benchmark = load_lareqa_benchmark("xquad-r", data_root / "xquad-r", ["en", "th"])
     reading = load_lareqa_reading(data_root / "xquad-r", ["en", "th"])
     for key, text in zip(benchmark.passage_ids, benchmark.passages, strict=True):
@@ -287,7 +289,7 @@ def test_all_unusable_records_of_a_file_are_named_in_one_message(tmp_path: Path)
         load_lareqa_pairs(tmp_path)
     lines = str(caught.value).split("\n")[1:]
     assert len(lines) == 7
-    for line, (place, reason) in zip(
+    for line, (location, reason) in zip(
         lines,
         [
             ("paragraphs[0].qas[0]", "outside the context"),
@@ -300,7 +302,7 @@ def test_all_unusable_records_of_a_file_are_named_in_one_message(tmp_path: Path)
         ],
         strict=True,
     ):
-        assert place in line
+        assert location in line
         assert reason in line
 
 
@@ -338,7 +340,7 @@ def test_folder_without_files_is_reported(tmp_path: Path) -> None:
         load_lareqa_pairs(tmp_path)
 
 
-def test_missing_language_is_reported_with_those_that_are_there(tmp_path: Path) -> None:
+def test_missing_language_is_reported_with_the_available_ones(tmp_path: Path) -> None:
     for language in ("de", "en"):
         write(tmp_path, language, paragraph("a.", questions={"q": (0, "a")}))
     with pytest.raises(InputError, match="no file for el, th; languages that are there: de en"):
@@ -351,7 +353,7 @@ def test_unknown_language_code_is_reported(tmp_path: Path) -> None:
         load_lareqa_pairs(tmp_path, ["en", "xx"])
 
 
-def test_no_language_at_all_is_reported(tmp_path: Path) -> None:
+def test_an_empty_list_of_languages_is_reported(tmp_path: Path) -> None:
     write(tmp_path, "en", paragraph("a.", questions={"q": (0, "a")}))
     with pytest.raises(InputError, match="an empty list of languages"):
         load_lareqa_pairs(tmp_path, [])

@@ -114,8 +114,8 @@ def test_every_bad_line_of_a_jsonl_file_is_named_with_its_reason(tmp_path: Path)
         ("line 8", "no question"),
         ("line 9", "passage=3 is no text"),
     ]
-    for problem, (place, reason) in zip(problems, expected, strict=True):
-        assert problem.startswith(f"  - {place}: ")
+    for problem, (line, reason) in zip(problems, expected, strict=True):
+        assert problem.startswith(f"  - {line}: ")
         assert reason in problem
 
 
@@ -131,7 +131,7 @@ def test_skip_bad_drops_bad_rows_and_logs_how_many(
     assert "line 7: question 'q1' is already there" in caplog.text
 
 
-def test_skip_bad_stops_where_no_row_is_left(tmp_path: Path) -> None:
+def test_skip_bad_stops_if_no_row_is_left(tmp_path: Path) -> None:
     path = write(tmp_path / "table.jsonl", [row("q1", "xx")])
     with pytest.raises(InputError, match="1 bad row of 1"):
         load_table(path, skip_bad=True)
@@ -186,7 +186,7 @@ def test_missing_columns_are_named(tmp_path: Path, ending: str) -> None:
         load_table(path)
 
 
-def test_column_that_is_there_twice_is_named(tmp_path: Path) -> None:
+def test_repeated_column_is_named(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("question_id,language,question,passage,passage\nq,en,a,b,c\n", "utf-8")
     with pytest.raises(InputError, match="column passage is there more than once"):
@@ -222,7 +222,7 @@ def test_text_that_is_not_utf_8_is_reported_with_its_line(tmp_path: Path, ending
         load_table(path)
 
 
-def test_broken_csv_is_reported_with_the_line_where_the_record_starts(tmp_path: Path) -> None:
+def test_broken_csv_is_reported_with_the_line_where_the_row_starts(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text('question_id,language,question,passage\nq,en,a,"b\n\n', encoding="utf-8")
     with pytest.raises(InputError, match="invalid CSV in the record of line 2"):
@@ -240,17 +240,19 @@ def test_broken_parquet_is_reported(tmp_path: Path) -> None:
     ("name", "reason"),
     [("table.xlsx", "unknown ending '.xlsx'"), ("missing.csv", "there is no such file")],
 )
-def test_file_that_cannot_be_a_table_is_reported(tmp_path: Path, name: str, reason: str) -> None:
+def test_unknown_ending_or_missing_file_is_reported(
+    tmp_path: Path, name: str, reason: str
+) -> None:
     with pytest.raises(InputError, match=reason):
         load_table(tmp_path / name)
 
 
-def test_unknown_language_asked_for_is_reported(tmp_path: Path) -> None:
+def test_unknown_language_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unknown language 'xx'"):
         load_table(write(tmp_path / "table.jsonl", [row()]), ["xx"])
 
 
-def test_language_without_rows_is_reported_with_those_that_are_there(tmp_path: Path) -> None:
+def test_language_without_rows_is_reported_with_the_available_ones(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no row in th; languages that are there: en"):
         load_table(write(tmp_path / "table.jsonl", [row()]), ["th"])
 
@@ -269,7 +271,7 @@ def test_texts_survive_jsonl_and_csv_unchanged(
 
 
 @given(breaks=st.lists(st.integers(0, 3), min_size=1, max_size=6), bad=st.integers(min_value=0))
-def test_line_of_a_bad_csv_row_is_where_its_key_stands_in_the_file(
+def test_line_of_a_bad_csv_row_is_that_of_its_key(
     breaks: list[int], bad: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     bad %= len(breaks)
@@ -296,7 +298,9 @@ def test_line_of_a_bad_csv_row_is_where_its_key_stands_in_the_file(
         (f'{{"question_id": {"9" * 5000}}}', "invalid JSON ("),
     ],
 )  # fmt: skip
-def test_what_python_cannot_hold_is_a_bad_row(tmp_path: Path, line: str, reason: str) -> None:
+def test_a_value_that_python_cannot_hold_is_a_bad_row(
+    tmp_path: Path, line: str, reason: str
+) -> None:
     path = tmp_path / "table.jsonl"
     path.write_text(line + "\n")
     with pytest.raises(InputError, match=f"line 1: {re.escape(reason)}"):

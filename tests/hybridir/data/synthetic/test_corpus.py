@@ -26,21 +26,21 @@ def entities(keys: list[str], answers: list[str]) -> dict[str, tuple[str, str, s
 
     There an answer begins with its subject: article, adjective, noun with its case, name.
     """
-    found: dict[str, set[tuple[str, str, str]]] = {}
+    descriptions: dict[str, set[tuple[str, str, str]]] = {}
     for key, answer in zip(keys, answers, strict=True):
         _, adjective, noun, name = answer.split()[:4]
-        found.setdefault(key.rpartition("-")[0], set()).add((adjective, noun, name))
-    assert all(len(described) == 1 for described in found.values())
-    return {key: described.pop() for key, described in found.items()}
+        descriptions.setdefault(key.rpartition("-")[0], set()).add((adjective, noun, name))
+    assert all(len(described) == 1 for described in descriptions.values())
+    return {key: described.pop() for key, described in descriptions.items()}
 
 
 def of_pairs(pairs: Pairs) -> dict[str, tuple[str, str, str]]:
-    own = pairs.in_languages(["qa"])
-    return entities(list(own.question_id), list(own.passage))
+    qa = pairs.in_languages(["qa"])
+    return entities(list(qa.question_id), list(qa.passage))
 
 
 def of_benchmark(benchmark: Benchmark) -> dict[str, tuple[str, str, str]]:
-    pool = slice(0, int(benchmark.pools[1]))
+    pool = slice(0, int(benchmark.pool_offsets[1]))
     keys = [key.removeprefix("qa-") for key in benchmark.passage_ids[pool]]
     return entities(keys, list(benchmark.passages[pool]))
 
@@ -49,10 +49,10 @@ def text_in(benchmark: Benchmark, code: str) -> list[str]:
     language = benchmark.languages.index(code)
     queries = [
         query
-        for query, own in zip(benchmark.queries, benchmark.query_languages, strict=True)
-        if own == language
+        for query, code_index in zip(benchmark.queries, benchmark.query_languages, strict=True)
+        if code_index == language
     ]
-    low, high = benchmark.pools[language : language + 2]
+    low, high = benchmark.pool_offsets[language : language + 2]
     return [*queries, *benchmark.passages[low:high]]
 
 
@@ -70,15 +70,15 @@ def test_passage_group_is_the_fact(corpus: SyntheticCorpus) -> None:
     assert corpus.train.passage_group == corpus.train.question_id
 
 
-@pytest.mark.parametrize(("part", "name"), [("dev", "dev"), ("test", "synthetic-test")])
+@pytest.mark.parametrize(("subset", "name"), [("dev", "dev"), ("test", "synthetic-test")])
 def test_held_out_sets_have_240_questions_and_their_answers_a_language(
-    corpus: SyntheticCorpus, part: str, name: str
+    corpus: SyntheticCorpus, subset: str, name: str
 ) -> None:
-    benchmark: Benchmark = getattr(corpus, part)
+    benchmark: Benchmark = getattr(corpus, subset)
     assert benchmark.name == name
     assert benchmark.languages == CODES
     assert np.bincount(benchmark.query_languages).tolist() == [240] * 5
-    assert np.diff(benchmark.pools).tolist() == [240] * 5
+    assert np.diff(benchmark.pool_offsets).tolist() == [240] * 5
     assert len(set(benchmark.passages)) == len(benchmark.passages)
 
 
@@ -86,39 +86,39 @@ def test_relevant_is_the_same_fact_in_every_language(corpus: SyntheticCorpus) ->
     benchmark = corpus.test
     for query, key in enumerate(benchmark.question_ids):
         low, high = benchmark.relevant_offsets[query : query + 2]
-        found = [benchmark.passage_ids[index] for index in benchmark.relevant[low:high]]
-        assert found == [f"{code}-{key}" for code in CODES]
+        passage_ids = [benchmark.passage_ids[index] for index in benchmark.relevant[low:high]]
+        assert passage_ids == [f"{code}-{key}" for code in CODES]
 
 
 def test_train_dev_and_test_share_no_name_and_no_adjective_with_its_noun(
     corpus: SyntheticCorpus,
 ) -> None:
-    parts = [of_pairs(corpus.train), of_benchmark(corpus.dev), of_benchmark(corpus.test)]
-    assert [len(part) for part in parts] == [500, 60, 60]
-    names = [{name for _, _, name in part.values()} for part in parts]
-    combinations = [{(adjective, noun) for adjective, noun, _ in p.values()} for p in parts]
-    assert [len(part) for part in names] == [500, 60, 60]
-    assert [len(part) for part in combinations[1:]] == [20, 20]
+    subsets = [of_pairs(corpus.train), of_benchmark(corpus.dev), of_benchmark(corpus.test)]
+    assert list(map(len, subsets)) == [500, 60, 60]
+    names = [{name for _, _, name in subset.values()} for subset in subsets]
+    combinations = [{(adjective, noun) for adjective, noun, _ in s.values()} for s in subsets]
+    assert list(map(len, names)) == [500, 60, 60]
+    assert list(map(len, combinations[1:])) == [20, 20]
     for sets in (names, combinations):
         assert not sets[0] & sets[1]
         assert not sets[0] & sets[2]
         assert not sets[1] & sets[2]
 
 
-@pytest.mark.parametrize("part", ["dev", "test"])
+@pytest.mark.parametrize("subset", ["dev", "test"])
 def test_held_out_entities_come_in_threes_that_differ_in_name_alone(
-    corpus: SyntheticCorpus, part: str
+    corpus: SyntheticCorpus, subset: str
 ) -> None:
-    benchmark: Benchmark = getattr(corpus, part)
+    benchmark: Benchmark = getattr(corpus, subset)
     described = of_benchmark(benchmark)
-    pool = slice(0, int(benchmark.pools[1]))
+    pool = slice(0, int(benchmark.pool_offsets[1]))
     verbs: dict[str, set[str]] = {}
     for key, answer in zip(benchmark.passage_ids[pool], benchmark.passages[pool], strict=True):
         # qa is SVO: the verb follows the four words of the subject.
         entity = key.removeprefix("qa-").rpartition("-")[0]
         verbs.setdefault(entity, set()).add(answer.split()[4])
     for first in range(0, 60, 3):
-        group = [f"{part}-{first + member:04d}" for member in range(3)]
+        group = [f"{subset}-{first + member:04d}" for member in range(3)]
         assert len({described[entity][:2] for entity in group}) == 1
         assert len({frozenset(verbs[entity]) for entity in group}) == 1
         assert len(verbs[group[0]]) == 4
@@ -138,7 +138,7 @@ def test_numbers_are_the_same_in_every_language(corpus: SyntheticCorpus) -> None
     numbers: dict[str, set[tuple[str, ...]]] = {}
     for key, answer in zip(corpus.train.question_id, corpus.train.passage, strict=True):
         numbers.setdefault(key, set()).add(tuple(re.findall(r"\d+", answer)))
-    assert all(len(found) == 1 for found in numbers.values())
+    assert all(len(texts) == 1 for texts in numbers.values())
     assert len(set.union(*numbers.values())) > 100
 
 
@@ -165,7 +165,7 @@ def test_languages_have_little_in_common_but_numbers_and_cognates(
 
 
 @pytest.mark.parametrize("languages", [2, 3, 4])
-def test_texts_do_not_depend_on_how_many_languages_are_asked_for(
+def test_texts_do_not_depend_on_the_number_of_languages(
     corpus: SyntheticCorpus, languages: int
 ) -> None:
     fewer = synthetic_corpus(languages, 20, 500)
@@ -184,11 +184,11 @@ def test_held_out_sets_do_not_depend_on_the_number_of_training_entities(
     assert smaller.test.digest == corpus.test.digest
 
 
-def test_corpus_of_the_default_seed_is_the_one_that_figures_were_published_for(
+def test_corpus_of_the_default_seed_is_the_one_of_the_published_figures(
     corpus: SyntheticCorpus,
 ) -> None:
     # Recorded when the corpus was fixed. Whoever changes it must redo the figures of the README.
-    assert [part.digest[:16] for part in (corpus.train, corpus.dev, corpus.test)] == [
+    assert [subset.digest[:16] for subset in (corpus.train, corpus.dev, corpus.test)] == [
         "3e7482bb8c688d7d",
         "a46f3813f3254e72",
         "dc9b8d659e11f82f",
@@ -196,8 +196,8 @@ def test_corpus_of_the_default_seed_is_the_one_that_figures_were_published_for(
 
 
 def test_another_seed_gives_other_texts(corpus: SyntheticCorpus) -> None:
-    other = synthetic_corpus(5, 21, 500)
-    assert not set(other.test.passages) & set(corpus.test.passages)
+    reseeded = synthetic_corpus(5, 21, 500)
+    assert not set(reseeded.test.passages) & set(corpus.test.passages)
 
 
 def test_another_process_with_other_string_hashes_gives_the_same_corpus(

@@ -3,9 +3,9 @@ import pytest
 import torch
 from torch import nn
 
-from hybridir.encoder.packed.dropout import Noise, TextDropout, drop, text_keys, token_keys
+from hybridir.encoder.packed.dropout import DropoutKeys, TextDropout, drop, text_keys, token_keys
 
-PLACE = np.uint32(77)
+SITE = np.uint32(77)
 
 
 def keys(texts: int, tokens: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint32]]:
@@ -23,21 +23,21 @@ def lowbias32(value: int) -> int:
     return value ^ value >> 16
 
 
-def test_what_is_dropped_is_decided_by_the_hash_of_key_place_head_and_dimension() -> None:
+def test_the_hash_of_key_site_head_and_dimension_decides_dropout() -> None:
     golden = 0x9E3779B9
     values = torch.ones(2, 3, 4, 5)
-    given = keys(2, 4)
-    found = drop(values, given, PLACE, 0.3)
-    for n, h, i, c in np.ndindex(2, 3, 4, 5):
-        row = lowbias32(int(given[n, i]) ^ (int(PLACE) + h * golden) % 2**32)
-        kept = lowbias32((row + c * golden) % 2**32) >= int(0.3 * 2**32)
-        assert found[n, h, i, c].item() == pytest.approx(kept / 0.7)
+    keys_BW = keys(2, 4)
+    dropped = drop(values, keys_BW, SITE, 0.3)
+    for b, h, w, d in np.ndindex(2, 3, 4, 5):
+        row = lowbias32(int(keys_BW[b, w]) ^ (int(SITE) + h * golden) % 2**32)
+        survives = lowbias32((row + d * golden) % 2**32) >= int(0.3 * 2**32)
+        assert dropped[b, h, w, d].item() == pytest.approx(survives / 0.7)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5])
-def test_the_share_dropped_is_the_rate_and_nothing_tells_neighbours_apart(rate: float) -> None:
-    found = drop(torch.ones(10, 1, 100, 400), keys(10, 100), PLACE, rate).reshape(1000, 400)
-    dropped = (found == 0).double() - rate
+def test_the_rate_is_dropped_and_neighbours_are_independent(rate: float) -> None:
+    values = drop(torch.ones(10, 1, 100, 400), keys(10, 100), SITE, rate).reshape(1000, 400)
+    dropped = (values == 0).double() - rate
     spread = np.sqrt(rate * (1 - rate))  # of one draw
     # Five standard errors of independent draws, here and below.
     assert abs(dropped.mean()) < 5 * spread / np.sqrt(dropped.numel())
@@ -48,54 +48,54 @@ def test_the_share_dropped_is_the_rate_and_nothing_tells_neighbours_apart(rate: 
         assert means.std() == pytest.approx(expected, rel=5 / np.sqrt(2 * len(means)))
     for first, second in ((dropped[1:], dropped[:-1]), (dropped[:, 1:], dropped[:, :-1])):
         assert abs((first * second).mean()) < 5 * spread**2 / np.sqrt(first.numel())
-    other = (
-        drop(torch.ones(10, 1, 100, 400), keys(10, 100), PLACE + np.uint32(1), rate) == 0
+    next_site = (
+        drop(torch.ones(10, 1, 100, 400), keys(10, 100), SITE + np.uint32(1), rate) == 0
     ) * 1.0
-    together = dropped * (other.reshape(1000, 400) - rate)
+    together = dropped * (next_site.reshape(1000, 400) - rate)
     assert abs(together.mean()) < 5 * spread**2 / np.sqrt(together.numel())
-    assert found.max() == pytest.approx(1 / (1 - rate))
+    assert values.max() == pytest.approx(1 / (1 - rate))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_every_format_drops_the_same(dtype: torch.dtype) -> None:
     values = torch.randn(3, 2, 7, 9, generator=torch.Generator().manual_seed(0))
-    expected = drop(values, keys(3, 7), PLACE, 0.2)
-    found = drop(values.to(dtype), keys(3, 7), PLACE, 0.2)
-    assert found.dtype is dtype
-    assert torch.equal(found == 0, expected == 0)
+    expected = drop(values, keys(3, 7), SITE, 0.2)
+    dropped = drop(values.to(dtype), keys(3, 7), SITE, 0.2)
+    assert dropped.dtype is dtype
+    assert torch.equal(dropped == 0, expected == 0)
     # bf16 has 8 significant bits, and is rounded twice.
-    torch.testing.assert_close(found.float(), expected, rtol=2**-7, atol=0)
+    torch.testing.assert_close(dropped.float(), expected, rtol=2**-7, atol=0)
 
 
 def test_keys_differ_by_seed_step_and_text() -> None:
     rows = np.arange(1000)
-    found = [text_keys(seed, step, rows) for seed, step in ((0, 0), (0, 1), (1, 0))]
-    assert len({int(key) for some in found for key in some}) == 3000
-    assert np.array_equal(text_keys(0, 1, rows[500:]), found[1][500:])
+    batches = [text_keys(seed, step, rows) for seed, step in ((0, 0), (0, 1), (1, 0))]
+    assert len({int(key) for batch in batches for key in batch}) == 3000
+    assert np.array_equal(text_keys(0, 1, rows[500:]), batches[1][500:])
 
 
-def layer(rate: float) -> tuple[TextDropout, Noise]:
-    noise = Noise()
-    return TextDropout(rate, noise), noise
+def layer(rate: float) -> tuple[TextDropout, DropoutKeys]:
+    dropout_keys = DropoutKeys()
+    return TextDropout(rate, dropout_keys), dropout_keys
 
 
-def test_a_layer_sends_back_the_gradient_of_what_it_kept() -> None:
-    dropout, noise = layer(0.4)
-    noise.begin(keys(1, 6)[0])
+def test_the_gradient_of_a_layer_is_dropped_like_its_output() -> None:
+    dropout, dropout_keys = layer(0.4)
+    dropout_keys.begin(keys(1, 6)[0])
     values = torch.randn(1, 6, 50, requires_grad=True)
-    found = dropout(values)
-    found.backward(torch.full_like(values, 3.0))
+    dropped = dropout(values)
+    dropped.backward(torch.full_like(values, 3.0))
     assert values.grad is not None
-    assert torch.equal(values.grad == 0, found == 0)
+    assert torch.equal(values.grad == 0, dropped == 0)
     assert values.grad.max() == pytest.approx(3 / 0.6)
 
 
-def test_each_place_of_an_encoder_drops_something_else_and_the_next_pass_the_same() -> None:
-    dropout, noise = layer(0.5)
+def test_each_site_has_its_own_dropout_which_the_next_pass_repeats() -> None:
+    dropout, dropout_keys = layer(0.5)
     values = torch.ones(1, 6, 50)
     passes = []
     for _ in range(2):
-        noise.begin(keys(1, 6)[0])
+        dropout_keys.begin(keys(1, 6)[0])
         passes.append([dropout(values), dropout(values)])
     assert not torch.equal(passes[0][0], passes[0][1])
     assert torch.equal(passes[0][0], passes[1][0])
@@ -103,20 +103,20 @@ def test_each_place_of_an_encoder_drops_something_else_and_the_next_pass_the_sam
 
 
 def test_without_keys_a_layer_is_torch_s_own() -> None:
-    dropout, noise = layer(0.5)
+    dropout, dropout_keys = layer(0.5)
     values = torch.ones(4, 50)
     torch.manual_seed(0)
-    found = dropout(values)
+    dropped = dropout(values)
     torch.manual_seed(0)
-    assert torch.equal(found, nn.Dropout(0.5)(values))
-    noise.begin(keys(1, 6)[0])  # as many keys as the values have no tokens
+    assert torch.equal(dropped, nn.Dropout(0.5)(values))
+    dropout_keys.begin(keys(1, 6)[0])  # as many keys as the values have no tokens
     torch.manual_seed(0)
-    assert torch.equal(found, dropout(values))
+    assert torch.equal(dropped, dropout(values))
 
 
 @pytest.mark.parametrize(("rate", "training"), [(0.0, True), (0.5, False)])
-def test_a_layer_that_has_nothing_to_drop_passes_its_input_on(rate: float, training: bool) -> None:
-    dropout, noise = layer(rate)
-    noise.begin(keys(1, 6)[0])
+def test_without_dropout_a_layer_returns_its_input(rate: float, training: bool) -> None:
+    dropout, dropout_keys = layer(rate)
+    dropout_keys.begin(keys(1, 6)[0])
     values = torch.ones(1, 6, 50)
     assert dropout.train(training)(values) is values

@@ -44,10 +44,10 @@ ANSWERS = {
 
 
 def look_up(questions: Sequence[str], paragraphs: Sequence[str]) -> list[str]:
-    """A reader that knows every answer, and refuses to be asked twice."""
-    asked = list(zip(questions, paragraphs, strict=True))
-    assert len(set(asked)) == len(asked)
-    return [ANSWERS[pair] for pair in asked]
+    """A reader that knows every answer, and refuses repeated pairs."""
+    pairs = list(zip(questions, paragraphs, strict=True))
+    assert len(set(pairs)) == len(pairs)
+    return [ANSWERS[pair] for pair in pairs]
 
 
 def test_every_query_is_answered_from_the_first_passage_of_every_pool_with_an_answer() -> None:
@@ -115,7 +115,7 @@ def test_a_perfect_reader_of_perfect_ranks_is_right_about_all_of_mlqa_r(data_roo
     benchmark = load_lareqa_benchmark("mlqa-r", folder, languages)
     reading = load_lareqa_reading(folder, languages)
     first_QL = np.full((len(benchmark.queries), len(languages)), -1, np.int32)
-    first_QL[benchmark.relevant_to, benchmark.relevant_languages] = benchmark.relevant
+    first_QL[benchmark.relevant_queries, benchmark.relevant_languages] = benchmark.relevant
     # Where a question has nothing in a language, any passage may be first.
     ranks = RelevantRanks(NOTHING, np.where(first_QL < 0, 0, first_QL), first_QL.max(axis=1))
     gold = {}

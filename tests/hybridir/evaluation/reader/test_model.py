@@ -19,11 +19,18 @@ from transformers import (
 from transformers.modeling_outputs import QuestionAnsweringModelOutput
 
 from hybridir.errors import InputError, TrialError
-from hybridir.evaluation.reader.model import Reader, best_spans, load_reader, read_answers
+from hybridir.evaluation.reader.model import (
+    Reader,
+    ReadingLengths,
+    best_spans,
+    load_reader,
+    read_answers,
+)
 
 WORDS = [f"w{number}" for number in range(40)]
 SPECIAL = ["[PAD]", "[CLS]", "[SEP]", "[UNK]"]
 LONGEST = 40
+SHORT = ReadingLengths(window_length=20, overlap=2, question_length=8)
 
 
 def config(layers: int = 1) -> BertConfig:
@@ -40,15 +47,15 @@ def config(layers: int = 1) -> BertConfig:
 
 def tokenizer() -> PreTrainedTokenizerFast:
     numbers = {word: number for number, word in enumerate([*SPECIAL, *WORDS])}
-    made = Tokenizer(models.WordLevel(numbers, unk_token="[UNK]"))
-    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    made.post_processor = processors.TemplateProcessing(
+    word_level = Tokenizer(models.WordLevel(numbers, unk_token="[UNK]"))
+    word_level.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    word_level.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
         special_tokens=[("[CLS]", 1), ("[SEP]", 2)],
     )
     return PreTrainedTokenizerFast(
-        tokenizer_object=made, pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]"
+        tokenizer_object=word_level, pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]"
     )
 
 
@@ -68,20 +75,13 @@ def reader(folder: Path) -> Reader:
     return load_reader(folder)
 
 
-def slowly(
-    reader: Reader,
-    question: str,
-    paragraph: str,
-    window: int,
-    overlap: int,
-    asked: int,
-    longest: int,
-) -> str:
+def slowly(reader: Reader, question: str, paragraph: str, lengths: ReadingLengths) -> str:
     """One window after the other, one span after the other."""
-    number = {word: 4 + place for place, word in enumerate(WORDS)}
-    head = [1, *(number.get(word, 3) for word in question.split()[:asked]), 2]
+    number = {word: 4 + index for index, word in enumerate(WORDS)}
+    question_words = question.split()[: lengths.question_length]
+    head = [1, *(number.get(word, 3) for word in question_words), 2]
     words = list(re.finditer(r"\S+", paragraph))
-    room = window - len(head) - 1
+    room = lengths.window_length - len(head) - 1
     best, answer, start = -math.inf, "", 0
     while True:
         inside = words[start : start + room]
@@ -93,22 +93,22 @@ def slowly(
             )
         starts, ends = logits.start_logits[0, len(head) :], logits.end_logits[0, len(head) :]
         for first in range(len(inside)):
-            for last in range(first, min(first + longest, len(inside))):
+            for last in range(first, min(first + lengths.answer_length, len(inside))):
                 total = float(starts[first] + ends[last])
                 if total > best + 1e-5:  # batches differ in the last bits
                     best = total
                     answer = paragraph[inside[first].start() : inside[last].end()]
         if start + room >= len(words):
             return answer
-        start += room - overlap
+        start += room - lengths.overlap
 
 
 @pytest.mark.parametrize(
-    ("window", "overlap", "asked", "longest"),
+    ("window", "overlap", "question_length", "longest"),
     [(24, 5, 6, 4), (40, 0, 30, 8), (12, 3, 4, 1), (13, 6, 3, 30)],
 )
 def test_answers_are_those_of_reading_window_by_window(
-    reader: Reader, window: int, overlap: int, asked: int, longest: int
+    reader: Reader, window: int, overlap: int, question_length: int, longest: int
 ) -> None:
     draw = torch.Generator().manual_seed(window)
 
@@ -118,35 +118,34 @@ def test_answers_are_those_of_reading_window_by_window(
     questions = [text(1 + n % 9) for n in range(24)]
     paragraphs = [text(1 + 5 * n) for n in range(24)]
     paragraphs[3] = f"  unknown, {WORDS[0]}\n{paragraphs[3]} "
-    found = read_answers(
+    answers = read_answers(
         reader,
         questions,
         paragraphs,
-        window_length=window,
-        overlap=overlap,
-        question_length=asked,
-        answer_length=longest,
+        ReadingLengths(window, overlap, question_length, longest),
         batch_tokens=200,
     )
-    assert found == [
-        slowly(reader, question, paragraph, window, overlap, asked, longest)
+    assert answers == [
+        slowly(
+            reader, question, paragraph, ReadingLengths(window, overlap, question_length, longest)
+        )
         for question, paragraph in zip(questions, paragraphs, strict=True)
     ]
-    assert len(set(found)) > 10
-    assert max(len(answer.split()) for answer in found) <= longest
+    assert len(set(answers)) > 10
+    assert max(len(answer.split()) for answer in answers) <= longest
 
 
 def spans(
     starts: list[list[float]], ends: list[list[float]], inside: list[str], longest: int
 ) -> list[tuple[float, int, int]]:
     """Windows of logits; `inside` marks tokens of the paragraph by x."""
-    found = best_spans(
+    best = best_spans(
         torch.tensor(starts, dtype=torch.float32),
         torch.tensor(ends, dtype=torch.float32),
         torch.tensor([[mark == "x" for mark in row] for row in inside]),
         longest,
     )
-    return list(zip(*(part.tolist() for part in found), strict=True))
+    return list(zip(*(column.tolist() for column in best), strict=True))
 
 
 def test_a_span_ends_where_it_starts_or_behind() -> None:
@@ -166,8 +165,8 @@ def test_tokens_of_the_question_are_never_part_of_an_answer() -> None:
 
 
 def test_a_window_without_a_token_of_the_paragraph_has_no_span() -> None:
-    found = spans([[1, 2], [1, 2]], [[1, 2], [1, 2]], ["..", "x."], 2)
-    assert found == [(-math.inf, found[0][1], found[0][2]), (2.0, 0, 0)]
+    best = spans([[1, 2], [1, 2]], [[1, 2], [1, 2]], ["..", "x."], 2)
+    assert best == [(-math.inf, best[0][1], best[0][2]), (2.0, 0, 0)]
 
 
 @given(st.data())
@@ -189,7 +188,7 @@ def test_the_best_span_is_the_one_that_trying_all_finds(data: st.DataObject) -> 
 
 
 class ByWord(PreTrainedModel):
-    """A model whose logits are made by hand: each word has its own, wherever it stands."""
+    """A model whose logits depend on the word alone, and are set by hand."""
 
     def __init__(self, starts: dict[str, float], ends: dict[str, float]) -> None:
         super().__init__(config())
@@ -198,7 +197,7 @@ class ByWord(PreTrainedModel):
             for word, value in values.items():
                 self.logits.data[row, len(SPECIAL) + WORDS.index(word)] = value
 
-    def forward(self, input_ids: Tensor, **others: Tensor) -> QuestionAnsweringModelOutput:
+    def forward(self, input_ids: Tensor, **inputs: Tensor) -> QuestionAnsweringModelOutput:
         return QuestionAnsweringModelOutput(
             start_logits=self.logits[0, input_ids], end_logits=self.logits[1, input_ids]
         )
@@ -206,9 +205,8 @@ class ByWord(PreTrainedModel):
 
 def by_hand(model: ByWord, paragraph: str, overlap: int) -> str:
     """Windows of six words: 10 tokens less the question and three special ones."""
-    lengths = {"window_length": 10, "question_length": 1, "answer_length": 3}
-    reader = Reader(model, tokenizer())
-    return read_answers(reader, ["w0"], [paragraph], overlap=overlap, **lengths)[0]
+    lengths = ReadingLengths(10, overlap, question_length=1, answer_length=3)
+    return read_answers(Reader(model, tokenizer()), ["w0"], [paragraph], lengths)[0]
 
 
 def test_an_answer_across_the_border_of_two_windows_is_found_where_they_overlap() -> None:
@@ -227,35 +225,26 @@ def test_the_best_window_gives_the_answer_and_the_first_of_equal_ones() -> None:
 
 
 def test_a_paragraph_without_a_token_gives_no_answer(reader: Reader) -> None:
-    short = {"window_length": 20, "overlap": 2, "question_length": 8}
-    answers = read_answers(reader, ["w1", "w2"], ["  \n", "w3"], **short)
+    answers = read_answers(reader, ["w1", "w2"], ["  \n", "w3"], SHORT)
     assert answers == ["", "w3"]
-    assert read_answers(reader, [], [], **short) == []
+    assert read_answers(reader, [], [], SHORT) == []
 
 
 def test_lengths_that_leave_no_room_are_refused_all_at_once(reader: Reader) -> None:
     with pytest.raises(InputError) as caught:
-        read_answers(
-            reader,
-            ["w1"],
-            ["w2"],
-            window_length=41,
-            overlap=30,
-            question_length=10,
-            answer_length=0,
-        )
+        read_answers(reader, ["w1"], ["w2"], ReadingLengths(41, 30, 10, 0))
     message = str(caught.value)
     assert "window_length=41: the reader takes at most 40 tokens" in message
     assert "less than the 28 tokens" in message  # 41 - 10 - 3
     assert "answer_length=0: expected 1 or more" in message
 
 
-def test_a_reader_that_diverged_is_not_believed(folder: Path) -> None:
+def test_a_diverged_reader_is_refused(folder: Path) -> None:
     broken = load_reader(folder)
     with torch.no_grad():
         broken.model.get_parameter("qa_outputs.bias").fill_(math.nan)
     with pytest.raises(TrialError, match="logits are NaN"):
-        read_answers(broken, ["w1"], ["w2"], window_length=20, overlap=2, question_length=8)
+        read_answers(broken, ["w1"], ["w2"], SHORT)
 
 
 def test_a_folder_without_a_reader_is_refused(tmp_path: Path) -> None:

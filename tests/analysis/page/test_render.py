@@ -1,4 +1,4 @@
-"""The page in a real browser that cannot reach any network."""
+"""The page in a real browser without a network."""
 
 import json
 import shutil
@@ -32,14 +32,14 @@ def browser(report: Path) -> Iterator[webdriver.Chrome]:
     with webdriver.Chrome(options=options, service=Service(driver)) as opened:
         opened.get(report.as_uri())
         WebDriverWait(opened, WAIT).until(
-            lambda found: found.execute_script("return document.body.dataset.ready") == "true"
+            lambda page: page.execute_script("return document.body.dataset.ready") == "true"
         )
         yield opened
 
 
 @pytest.fixture(params=[1440, 390], ids=["wide", "phone"])
 def sized(browser: webdriver.Chrome, request: pytest.FixtureRequest) -> Iterator[webdriver.Chrome]:
-    """The page as wide as a desk's screen and as a phone's."""
+    """The page at the width of a desktop screen and of a phone."""
     size = {"width": request.param, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     yield browser
@@ -47,7 +47,7 @@ def sized(browser: webdriver.Chrome, request: pytest.FixtureRequest) -> Iterator
 
 
 def test_console_is_silent(browser: webdriver.Chrome) -> None:
-    assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
+    assert browser.get_log("browser") == []
 
 
 def test_nothing_is_fetched(browser: webdriver.Chrome) -> None:
@@ -55,14 +55,11 @@ def test_nothing_is_fetched(browser: webdriver.Chrome) -> None:
         "return performance.getEntriesByType('resource').map((entry) => entry.name)"
     )
     assert [name for name in fetched if not name.startswith("data:")] == []
-    # What the browser itself saw on its network: the page, and what stands in it.
-    asked = [
-        json.loads(entry["message"])["message"]
-        for entry in browser.get_log("performance")  # type: ignore[no-untyped-call]
-    ]
+    # Requests that the browser saw: the page and its embedded resources.
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     addresses = [
         message["params"]["request"]["url"]
-        for message in asked
+        for message in events
         if message["method"] == "Network.requestWillBeSent"
     ]
     assert addresses
@@ -78,14 +75,14 @@ def test_every_figure_is_drawn_and_lies_in_a_box_that_fits_the_page(
     width = sized.execute_script("return document.documentElement.clientWidth")
     for drawing in drawings:
         box = sized.execute_script("return arguments[0].closest('.scroll')", drawing)
-        # A figure that is wider than a phone scrolls in its box and stays readable.
+        # Figures wider than a phone scroll in their boxes and stay readable.
         assert box.rect["x"] >= 0
         assert box.rect["x"] + box.rect["width"] <= width
         assert drawing.size["width"] >= 250
         assert drawing.size["height"] > 100
 
 
-def test_letters_of_figures_can_be_read(sized: webdriver.Chrome) -> None:
+def test_letters_of_figures_are_readable(sized: webdriver.Chrome) -> None:
     smallest = sized.execute_script(
         "return Math.min(...[...document.querySelectorAll('.chart svg')].map((svg) =>"
         " Math.min(...[...svg.querySelectorAll('text')].filter((text) => text.textContent)"
@@ -110,7 +107,7 @@ def test_no_text_of_a_table_is_cut_off(sized: webdriver.Chrome) -> None:
     assert cut == []
 
 
-def test_on_a_desk_the_answer_is_seen_without_scrolling_it(sized: webdriver.Chrome) -> None:
+def test_on_a_desktop_the_answer_fits_without_scrolling(sized: webdriver.Chrome) -> None:
     if sized.execute_script("return document.documentElement.clientWidth") < 1000:
         pytest.skip("a phone scrolls the table in its box")
     box = sized.find_element(By.CSS_SELECTOR, ".answer .scroll")
@@ -150,9 +147,8 @@ def test_missing_values_sort_last_in_both_directions(browser: webdriver.Chrome) 
         _heading(browser, "dev/map_mean").click()
         values = _cells(browser, "dev/map_mean")
         assert values[:3] != ["", "", ""]
-        assert (
-            values[3:] == [""] * 10
-        )  # one failed and nine confirmation trials have no such score
+        # One failed and nine confirmation trials have no such score.
+        assert values[3:] == [""] * 10
 
 
 def _heading(browser: webdriver.Chrome, text: str) -> webdriver.remote.webelement.WebElement:
@@ -163,12 +159,12 @@ def _heading(browser: webdriver.Chrome, text: str) -> webdriver.remote.webelemen
 def _cells(browser: webdriver.Chrome, heading: str) -> list[str]:
     buttons = browser.find_elements(By.CSS_SELECTOR, "#table-trials th button")
     column = [button.get_attribute("textContent") for button in buttons].index(heading)
-    found: list[str] = browser.execute_script(
+    values: list[str] = browser.execute_script(
         "return [...document.querySelector('#table-trials tbody').rows]"
         ".map((row) => row.cells[arguments[0]].dataset.value)",
         column,
     )
-    return found
+    return values
 
 
 def _column(browser: webdriver.Chrome, heading: str) -> list[float]:

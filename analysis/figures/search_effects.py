@@ -1,4 +1,4 @@
-"""Main effects of the searched parameters, and how one changes with another."""
+"""Main effects of the searched parameters, and their interactions."""
 
 from itertools import combinations
 from typing import NamedTuple
@@ -17,63 +17,64 @@ _ENDS = {"lowest": -1.0, "highest": 1.0}
 
 
 class _Panel(NamedTuple):
-    """One panel: what moves along x, what differs by colour ("" for nothing), and the curves.
+    """One panel.
 
     Attributes:
-        along: parameter of the x axis.
-        other: parameter that is held at its ends.
-        curves: ``x, end, mean, low, high``.
+        along: parameter on the x axis.
+        held: parameter fixed at its ends, one colour each; "" in a panel of a main effect.
+        curves: ``x, end, mean, low, high, level``.
     """
 
     along: str
-    other: str
+    held: str
     curves: pd.DataFrame
 
 
-class _EffectsInfo(NamedTuple):
-    """The panels of main effects, those of interactions, and the range of all of them."""
+class _SearchEffectsInfo(NamedTuple):
+    """The panels of main effects and of interactions, and the range of the y axis of all."""
 
     main: list[_Panel]
-    pairs: list[_Panel]
+    interactions: list[_Panel]
     reach: tuple[float, float]
 
 
-def effects(surface: Surface, measure: str) -> alt.TopLevelMixin:
-    """Draw the main effects, and below them the interactions that were fitted."""
-    return _draw_effects(_get_effects_info(surface), measure)
+def plot_search_effects(surface: Surface, measure: str) -> alt.TopLevelMixin:
+    """Draw the main effects and, below them, the fitted interactions."""
+    return _draw_search_effects(_get_search_effects_info(surface), measure)
 
 
-def _get_effects_info(surface: Surface) -> _EffectsInfo:
+def _get_search_effects_info(surface: Surface) -> _SearchEffectsInfo:
     main = [_panel(surface, name, "") for name in surface.parameters]
-    pairs = [
-        _panel(surface, one, other)
-        for one, other in combinations(surface.parameters, 2)
-        if (one, other) in surface.terms
+    interactions = [
+        _panel(surface, *pair)
+        for pair in combinations(surface.parameters, 2)
+        if pair in surface.terms
     ]
-    curves = pd.concat([panel.curves for panel in (*main, *pairs)])
-    return _EffectsInfo(main, pairs, (float(curves["low"].min()), float(curves["high"].max())))
+    curves = pd.concat([panel.curves for panel in (*main, *interactions)])
+    reach = (float(curves["low"].min()), float(curves["high"].max()))
+    return _SearchEffectsInfo(main, interactions, reach)
 
 
-def _panel(surface: Surface, along: str, other: str) -> _Panel:
+def _panel(surface: Surface, along: str, held: str) -> _Panel:
     coded = np.linspace(-1.0, 1.0, _POINTS)
     curves = []
-    for end, value in _ENDS.items() if other else [("middle", 0.0)]:
+    for end, value in _ENDS.items() if held else [("middle", 0.0)]:
         points = pd.DataFrame(0.0, index=range(_POINTS), columns=list(PARAMETERS))
         points[along] = coded
-        if other:
-            points[other] = value
-        where = f"{decoded(surface, other, np.array(value)):.3g}" if other else ""
+        if held:
+            points[held] = value
+        level = f"{decoded(surface, held, np.array(value)):.3g}" if held else ""
         curve = predict(surface, points).assign(x=decoded(surface, along, coded), end=end)
-        curves.append(curve.assign(where=where))
-    return _Panel(along, other, pd.concat(curves, ignore_index=True))
+        curves.append(curve.assign(level=level))
+    return _Panel(along, held, pd.concat(curves, ignore_index=True))
 
 
-def _draw_effects(info: _EffectsInfo, measure: str) -> alt.TopLevelMixin:
+def _draw_search_effects(info: _SearchEffectsInfo, measure: str) -> alt.TopLevelMixin:
     rows = [
         alt.hconcat(
             *(_draw_panel(panel, info.reach, measure) for panel in panels), spacing=24
         ).resolve_scale(color="independent")
-        for panels in (info.main, info.pairs)
+        for panels in (info.main, info.interactions)
         if panels
     ]
     return styled(alt.vconcat(*rows).resolve_scale(color="independent"))
@@ -90,10 +91,10 @@ def _draw_panel(
         ticks = [2.0**power for power in powers] if sizes else log_ticks(low, high)
         x = x.scale(type="log", nice=False).axis(values=ticks, format="~g", grid=False)
     base = alt.Chart(panel.curves).encode(x=x)
-    if panel.other:
-        levels = list(dict.fromkeys(panel.curves["where"]))
+    if panel.held:
+        levels = list(dict.fromkeys(panel.curves["level"]))
         legend = alt.Legend(orient="top", symbolOpacity=1)
-        colour = alt.Color("where:N", title=names.LABELS[panel.other], legend=legend)
+        colour = alt.Color("level:N", title=names.LABELS[panel.held], legend=legend)
         base = base.encode(color=colour.scale(domain=levels, range=[BLUE, VERMILION]))
     else:
         base = base.encode(color=alt.value(BLUE))

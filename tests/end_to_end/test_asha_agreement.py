@@ -1,4 +1,4 @@
-"""Of 24 trials under ASHA, Optuna, the folders and Ray tell the same story."""
+"""Optuna, the trial folders and Ray agree on 24 trials under ASHA."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from rich.console import Console
 
 from hybridir import names
 from tests.support.tiny import settings
-from tune.driver.phases import Phases
+from tune.driver.phases import PhaseRunner
 from tune.folders import Outcome, RunFolder, new_run
 from tune.readiness.cluster import start_ray
 from tune.record.tracking import Tracker
@@ -24,10 +24,10 @@ from tune.view.narrator import Narrator
 pytestmark = pytest.mark.xdist_group("ray")
 
 OBJECTIVE = "dev/map_mean"
-# Two temperatures with eleven ratios each, and two without: 24 points. 10 teaches next to nothing,
+# Two temperatures with eleven ratios each, and two without: 24 points. 10 trains next to nothing,
 # and the scores of 1e-40 are infinite.
 SEARCH = """
-name: truth
+name: agreement
 space:
   mixing_ratio: {uniform: [0, 1], points: 11, when: {temperature: [0.05, 10.0]}}
   temperature: {choice: [0.05, 10.0, 0.1, 1.0e-40]}
@@ -37,18 +37,18 @@ search: {sampler: grid, scheduler: asha}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """The run of a search; Ray has written down its own view of it."""
-    storage = tmp_path_factory.mktemp("truth")
+    """The run of a search, with Ray's own records."""
+    storage = tmp_path_factory.mktemp("agreement")
     tiny = settings(batch={"batch_size": 32}, training={"pairs": 320})
     data = tiny.pop("data") | {"report_on": []}
-    given = yaml.safe_load(SEARCH) | tiny | data | {"storage": storage}
-    study = StudyConfig.model_validate(given)
+    content = yaml.safe_load(SEARCH) | tiny | data | {"storage": storage}
+    study = StudyConfig.model_validate(content)
     run = new_run(storage, study.name)
     start_ray()
     try:
         tracker = Tracker(f"sqlite:///{storage}/mlflow.db", study.name, run, {}, [])
         with Narrator(Console(quiet=True)) as narrator:
-            Phases(study, run, tracker, narrator).search()
+            PhaseRunner(study, run, tracker, narrator).search()
         tracker.finish("FINISHED", {})
     finally:
         ray.shutdown()
@@ -56,8 +56,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 
 @pytest.fixture(scope="module")
-def told(folder: RunFolder) -> dict[str, FrozenTrial]:
-    trials = own_trials(open_study(folder.journal, "truth"))
+def in_optuna(folder: RunFolder) -> dict[str, FrozenTrial]:
+    trials = own_trials(open_study(folder.journal, "agreement"))
     return {f"search-{number:03d}": trial for number, trial in trials.items()}
 
 
@@ -72,11 +72,11 @@ def in_ray(folder: RunFolder) -> dict[str, Trial]:
     return {Path(trial.config["trial"]["folder"]).name: trial for trial in trials}
 
 
-def test_all_three_know_the_24_trials_and_some_were_stopped(
-    told: dict[str, FrozenTrial], outcomes: dict[str, Outcome], in_ray: dict[str, Trial]
+def test_all_three_have_the_24_trials_of_which_some_were_stopped(
+    in_optuna: dict[str, FrozenTrial], outcomes: dict[str, Outcome], in_ray: dict[str, Trial]
 ) -> None:
     expected = {f"search-{number:03d}" for number in range(24)}
-    assert told.keys() == outcomes.keys() == in_ray.keys() == expected
+    assert in_optuna.keys() == outcomes.keys() == in_ray.keys() == expected
     states = [outcome.state for outcome in outcomes.values()]
     assert states.count(names.FAIL) == 1
     assert states.count(names.PRUNED) >= 5
@@ -84,10 +84,10 @@ def test_all_three_know_the_24_trials_and_some_were_stopped(
 
 
 def test_pain_01_optuna_has_the_state_step_and_value_of_the_folder(
-    told: dict[str, FrozenTrial], outcomes: dict[str, Outcome]
+    in_optuna: dict[str, FrozenTrial], outcomes: dict[str, Outcome]
 ) -> None:
     for name, outcome in outcomes.items():
-        trial, value = told[name], outcome.metrics.get(OBJECTIVE)
+        trial, value = in_optuna[name], outcome.metrics.get(OBJECTIVE)
         assert trial.state.name == outcome.state
         if outcome.state == names.COMPLETE:
             assert (trial.value, outcome.metrics[names.FIDELITY]) == (value, 1.0)
@@ -98,27 +98,27 @@ def test_pain_01_optuna_has_the_state_step_and_value_of_the_folder(
             assert trial.intermediate_values == {50: value}
 
 
-def test_optuna_has_the_values_that_ray_saw(
-    told: dict[str, FrozenTrial], in_ray: dict[str, Trial]
+def test_optuna_has_the_values_that_ray_received(
+    in_optuna: dict[str, FrozenTrial], in_ray: dict[str, Trial]
 ) -> None:
     for name, trial in in_ray.items():
         last: dict[str, Any] = trial.last_result or {}
-        seen = list(told[name].intermediate_values.values())
+        values = list(in_optuna[name].intermediate_values.values())
         assert trial.status == Trial.TERMINATED
-        if told[name].state.name == names.FAIL:
+        if in_optuna[name].state.name == names.FAIL:
             assert OBJECTIVE not in last
             continue
-        assert last["budget_percent"] == max(told[name].intermediate_values)
-        assert last[OBJECTIVE] == seen[-1]
+        assert last["budget_percent"] == max(in_optuna[name].intermediate_values)
+        assert last[OBJECTIVE] == values[-1]
         figures = trial.metric_analysis[OBJECTIVE]
-        assert (figures["min"], figures["max"]) == (min(seen), max(seen))
+        assert (figures["min"], figures["max"]) == (min(values), max(values))
 
 
-def test_pain_02_the_trial_whose_loss_is_not_a_number_failed_with_its_reason(
-    told: dict[str, FrozenTrial], outcomes: dict[str, Outcome]
+def test_pain_02_a_trial_with_a_loss_of_nan_failed_with_its_reason(
+    in_optuna: dict[str, FrozenTrial], outcomes: dict[str, Outcome]
 ) -> None:
     (failed,) = [name for name, outcome in outcomes.items() if outcome.state == names.FAIL]
-    assert told[failed].params == {"temperature": 1e-40}
-    assert told[failed].values is None
+    assert in_optuna[failed].params == {"temperature": 1e-40}
+    assert in_optuna[failed].values is None
     assert "loss nan" in outcomes[failed].reason
-    assert told[failed].user_attrs["reason"] == outcomes[failed].reason
+    assert in_optuna[failed].user_attrs["reason"] == outcomes[failed].reason

@@ -1,4 +1,4 @@
-"""What seeds, questions and their ties to the ratio add to a trial's figure."""
+"""Variance components: the contribution of seeds, questions and interactions to a trial's mAP."""
 
 from typing import NamedTuple
 
@@ -9,45 +9,46 @@ from analysis.figures.style import SETTING_COLOURS, styled
 from hybridir import names
 
 _WIDTH = 500  # pixels
-_STEP = 34  # pixels of a row, which holds a dot for each setting
-_DOT = 60  # square pixels; a hollow one is white in its middle
+_STEP = 34  # pixels of a row with a dot per setting
+_DOT = 60  # square pixels; hollow dots are white in the middle
 
 
-class _VarianceSplitInfo(NamedTuple):
-    """What the figure shows.
+class _VarianceComponentsInfo(NamedTuple):
+    """The contents of the figure.
 
     Attributes:
-        parts: ``setting, source, in_mean, in_mean_low, in_mean_high, cancels``, standard
-            deviations times 100.
+        components: ``setting, label, source, in_mean, in_mean_low, in_mean_high, cancels``;
+            standard deviations times 100.
         order: sources from top to bottom.
     """
 
-    parts: pd.DataFrame
+    components: pd.DataFrame
     order: list[str]
 
 
-def variance_split(split: pd.DataFrame) -> alt.TopLevelMixin:
-    """Draw the variance split of `analysis.sections.variance`."""
-    return _draw_variance_split(_get_variance_split_info(split))
+def plot_variance_components(components: pd.DataFrame) -> alt.TopLevelMixin:
+    """Draw the components of `analysis.sections.variance.component_table`."""
+    return _draw_variance_components(_get_variance_components_info(components))
 
 
-def _get_variance_split_info(split: pd.DataFrame) -> _VarianceSplitInfo:
-    percent = split[["in_mean", "in_mean_low", "in_mean_high"]] * 100
-    parts = split[["setting", "source"]].join(percent)
-    parts = parts.assign(
-        cancels=split["in_difference"] == "no", label=split["setting"].map(names.LABELS)
+def _get_variance_components_info(components: pd.DataFrame) -> _VarianceComponentsInfo:
+    percent = components[["in_mean", "in_mean_low", "in_mean_high"]] * 100
+    shown = components[["setting", "source"]].join(percent)
+    shown = shown.assign(
+        cancels=components["in_difference"] == "no",
+        label=components["setting"].map(names.LABELS),
     )
-    return _VarianceSplitInfo(parts, list(dict.fromkeys(split["source"])))
+    return _VarianceComponentsInfo(shown, list(dict.fromkeys(components["source"])))
 
 
-def _draw_variance_split(info: _VarianceSplitInfo) -> alt.TopLevelMixin:
+def _draw_variance_components(info: _VarianceComponentsInfo) -> alt.TopLevelMixin:
     labels = [names.LABELS[setting] for setting in SETTING_COLOURS]
     colour = alt.Color("label:N", title=None, legend=alt.Legend(orient="top")).scale(
         domain=labels, range=list(SETTING_COLOURS.values())
     )
-    # Padding keeps dots at 0 off the names.
+    # The padding separates dots at 0 from the names.
     axis = alt.Axis(grid=True, ticks=False, domain=False, labelLimit=0, labelPadding=10)
-    base = alt.Chart(info.parts).encode(
+    base = alt.Chart(info.components).encode(
         y=alt.Y("source:N", sort=info.order, title=None, axis=axis),
         yOffset=alt.YOffset("label:N", sort=labels).scale(paddingOuter=0.4),
         color=colour,

@@ -1,0 +1,105 @@
+"""Renders a page as one self-contained HTML text.
+
+An open page fetches nothing: Vega, the style sheet and the script are in the file.
+"""
+
+import base64
+import json
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import vl_convert
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from analysis.page import draw
+from analysis.page.format import format_column, is_numeric
+from analysis.page.model import Figure, Page, Table
+from hybridir import names
+
+_FOLDER = Path(__file__).parent
+_WIDE = 40  # characters; a longer text cell may wrap
+
+
+def render_page(page: Page) -> str:
+    """Render a page as one HTML text with all of its resources."""
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined
+    )
+    figures = [figure for section in page.sections for figure in section.figures]
+    specifications = {figure.name: figure.specification for figure in figures}
+    return environment.get_template("page.html.j2").render(
+        page=page,
+        sections=[
+            {
+                "heading": section.heading,
+                "paragraphs": section.paragraphs,
+                "figures": [_figure(figure) for figure in section.figures],
+                "tables": [_table(table) for table in section.tables if table.columns],
+            }
+            for section in page.sections
+        ],
+        css=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
+        script=Markup((_FOLDER / "page.js").read_text(encoding="utf-8")),
+        vega=Markup(_inside_script(_vega())),
+        specifications=Markup(json.dumps(specifications).replace("<", "\\u003c")),
+    )
+
+
+def _vega() -> str:
+    """Bundle Vega, Vega-Lite and vega-embed as one script."""
+    return str(
+        vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", draw.vega_lite_version())
+    )
+
+
+def _inside_script(code: str) -> str:
+    """Escape strings in JavaScript code that would end its script element."""
+    return code.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def _figure(figure: Figure) -> dict[str, str]:
+    encoded = base64.b64encode(draw.svg(figure.specification)).decode()
+    return {"name": figure.name, "caption": figure.caption, "svg": encoded}
+
+
+class _Cell(NamedTuple):
+    text: str
+    value: str  # sort key of the column; an empty one stays last
+    kind: str  # class in the style sheet
+
+
+def _table(table: Table) -> dict[str, object]:
+    shown = table.data[list(table.columns)]
+    columns = [_cells(shown[name]) for name in table.columns]
+    return {
+        "name": table.name,
+        "caption": table.caption,
+        "headings": [
+            _Cell(_breakable(heading), "", "number" if is_numeric(shown[name]) else "")
+            for name, heading in table.columns.items()
+        ],
+        "rows": list(zip(*columns, strict=True)),
+    }
+
+
+def _breakable(heading: str) -> Markup:
+    """Let a heading break after the slashes and underscores of a metric's name, and only there."""
+    unbroken = heading.replace(" ", "\N{NO-BREAK SPACE}")
+    return Markup("<wbr>").join(re.split(r"(?<=[/_])", unbroken))
+
+
+def _cells(column: pd.Series) -> list[_Cell]:
+    values = ["" if pd.isna(value) else str(value) for value in column.tolist()]
+    numeric = is_numeric(column)
+    return [
+        _Cell(text, value, "number" if numeric else _kind(value))
+        for text, value in zip(format_column(column), values, strict=True)
+    ]
+
+
+def _kind(text: str) -> str:
+    kind = {names.PRUNED: "pruned", names.FAIL: "fail"}.get(text, "")
+    return kind or ("wide" if len(text) > _WIDE else "")

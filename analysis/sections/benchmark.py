@@ -1,0 +1,104 @@
+"""One benchmark of a study: its tables first, then the answer and the sections made from them."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from analysis.page import Headline, Section
+from analysis.sections.answer import answer
+from analysis.sections.curve import CurveTables, curve_section, measure_curve
+from analysis.sections.languages import LanguageTables, languages_section, measure_languages
+from analysis.sections.literature import literature_section
+from analysis.sections.tradeoff import measure_tradeoff, tradeoff_section
+from analysis.sections.variance import VarianceTables, measure_variance, variance_section
+from analysis.study.data_parts import data_part_of_seed
+from analysis.study.mlflow import Study
+from analysis.tables import confirmed, tested
+from hybridir import names
+
+
+class BenchmarkTables(NamedTuple):
+    """The confirmed results on a benchmark.
+
+    Attributes:
+        benchmark: its name.
+        n_languages: number of question languages.
+        curve: the confirmed curve.
+        tradeoff: `tradeoff.pareto_table`; None without both settings.
+        languages: gains by language; None without a hybrid and a pure ratio.
+        variance: variances and power; None without two seeds.
+    """
+
+    benchmark: str
+    n_languages: int
+    curve: CurveTables
+    tradeoff: pd.DataFrame | None
+    languages: LanguageTables | None
+    variance: VarianceTables | None
+
+
+def measure_benchmarks(study: Study, generator: np.random.Generator) -> list[BenchmarkTables]:
+    """Analyse the confirmed scores, with one benchmark in memory at a time.
+
+    Args:
+        study: the study.
+        generator: source of all draws.
+
+    Returns:
+        The tables of each of `confirmed.reported_benchmarks` with per-query tables. Their gains
+        are corrected together.
+    """
+    measured = [
+        _measure(study, benchmark, generator) for benchmark in confirmed.reported_benchmarks(study)
+    ]
+    benchmarks = [tables for tables in measured if tables is not None]
+    corrected = tested.adjust_p_values([tables.curve.gains for tables in benchmarks])
+    return [
+        tables._replace(curve=tables.curve._replace(gains=gains))
+        for tables, gains in zip(benchmarks, corrected, strict=True)
+    ]
+
+
+def _measure(
+    study: Study, benchmark: str, generator: np.random.Generator
+) -> BenchmarkTables | None:
+    scores = confirmed.confirmed_scores(study, benchmark)
+    if not any(measure == names.AP for measure, _ in scores):
+        return None
+    languages = {query for aligned in scores.values() for query, _ in aligned.cells}
+    curve = measure_curve(scores, generator)
+    parts = data_part_of_seed(confirmed.confirmed_trials(study))
+    seed_scores = confirmed.confirmed_scores(study, benchmark, per_seed=True) if parts else scores
+    return BenchmarkTables(
+        benchmark,
+        len(languages),
+        curve,
+        measure_tradeoff(scores),
+        measure_languages(study, scores),
+        measure_variance(scores, seed_scores, parts, generator),
+    )
+
+
+def benchmark_sections(study: Study, tables: BenchmarkTables) -> tuple[Headline, list[Section]]:
+    """Report the confirmed results on a benchmark.
+
+    Args:
+        study: the study.
+        tables: one of `measure_benchmarks`.
+
+    Returns:
+        The answer, and the sections for which there are results.
+    """
+    benchmark, curve = tables.benchmark, tables.curve
+    sections = [curve_section(benchmark, curve)]
+    if tables.tradeoff is not None:
+        sections.append(tradeoff_section(benchmark, tables.tradeoff))
+    if tables.languages is not None:
+        sections.append(languages_section(benchmark, tables.languages))
+    if tables.variance is not None:
+        sections.append(variance_section(benchmark, tables.variance))
+    literature = literature_section(study, benchmark, curve.curve, tables.n_languages)
+    if literature is not None:
+        sections.append(literature)
+    return answer(benchmark, curve.curve, curve.gains, curve.optima), sections

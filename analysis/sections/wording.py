@@ -1,0 +1,50 @@
+"""Words for estimates, p-values and samples, and the table heads that sections share."""
+
+from typing import Final
+
+import pandas as pd
+
+INTERVAL: Final = {"low": "95 % from", "high": "95 % to"}
+SAMPLE: Final = {"n_seeds": "seeds", "n_questions": "questions"}
+
+
+def interval_text(
+    estimate: float, low: float, high: float, signed: bool = False, decimals: int = 3
+) -> str:
+    """Write an estimate with its interval.
+
+    >>> interval_text(0.5314, 0.52, 0.5449)
+    '0.531 [0.520, 0.545]'
+    """
+    form = f"{'+' if signed else ''}.{decimals}f"
+    text = f"{estimate:{form}} [{low:{form}}, {high:{form}}]"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def p_text(p: float) -> str:
+    """Write a p-value.
+
+    >>> p_text(0.0003), p_text(0.0312), p_text(0.44)
+    ('p < 0.001', 'p = 0.031', 'p = 0.44')
+    """
+    if p < 0.001:
+        return "p < 0.001"
+    return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def sample_text(table: pd.DataFrame) -> str:
+    """Write the sample behind a table.
+
+    Args:
+        table: columns ``n_seeds, n_questions``, and ``n_parts`` where parts of the training data
+            were used.
+
+    >>> sample_text(pd.DataFrame({"n_seeds": [2, 3], "n_questions": [1190, 1190]}))
+    'n = 2–3 seeds × 1,190 questions.'
+    """
+    seeds = sorted({int(count) for count in table["n_seeds"]})
+    counts = "–".join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))
+    sample = f"{counts} {'seed' if seeds == [1] else 'seeds'}"
+    if "n_parts" in table:
+        sample = f"{int(table['n_parts'].max())} parts of the data × {sample}"
+    return f"n = {sample} × {int(table['n_questions'].max()):,} questions."

@@ -1,0 +1,45 @@
+"""The results of a benchmark as tables, and the sections made from them."""
+
+import numpy as np
+import pytest
+
+from analysis.sections.benchmark import BenchmarkTables, benchmark_sections, measure_benchmarks
+from analysis.study.mlflow import Study, load_study
+from hybridir import names
+
+
+@pytest.fixture(scope="module")
+def tables(study: Study) -> BenchmarkTables:
+    (measured,) = measure_benchmarks(study, np.random.default_rng(0))
+    return measured
+
+
+def test_tables_hold_the_curve_and_corrected_gains(tables: BenchmarkTables) -> None:
+    assert (tables.benchmark, tables.n_languages) == ("known", 3)
+    curve = tables.curve.curve
+    pool = curve[(curve["measure"] == names.AP) & (curve["setting"] == names.MULTILINGUAL)]
+    assert pool["mean"].tolist() == pytest.approx([0.40, 0.45, 0.30])
+    gains = tables.curve.gains
+    assert (gains["p_holm"] >= gains["p"]).all()
+
+
+def test_sections_follow_in_the_order_of_the_report(study: Study, tables: BenchmarkTables) -> None:
+    headline, sections = benchmark_sections(study, tables)
+    assert headline.sentence.startswith("On known, in the multilingual setting,")
+    assert [section.heading for section in sections] == [
+        "Confirmed curve on known",
+        "Trade-off on known",
+        "Gains by language on known",
+        "Variance and power on known",
+    ]
+
+
+def test_results_that_are_missing_have_no_section(study: Study, tables: BenchmarkTables) -> None:
+    fewer = tables._replace(tradeoff=None, languages=None, variance=None)
+    _, sections = benchmark_sections(study, fewer)
+    assert [section.heading for section in sections] == ["Confirmed curve on known"]
+
+
+def test_a_study_without_confirmation_has_no_tables(tracking_uri: str) -> None:
+    unconfirmed = load_study("unconfirmed", tracking_uri)
+    assert measure_benchmarks(unconfirmed, np.random.default_rng(0)) == []
