@@ -106,7 +106,8 @@ def test_shellcheck_finds_nothing_in_the_scripts() -> None:
 def test_the_nodes_install_the_tested_versions_on_a_supported_python() -> None:
     script = (ROOT / "deploy" / "aws" / "node.sh").read_text()
     assert '--constraint "$checkout/requirements.lock"' in script
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project = settings["project"]
     pins = (ROOT / "requirements.lock").read_text().splitlines()
     for package in ("ray", "optuna", "mlflow", "boto3", "psycopg2-binary"):
         assert any(pin.startswith(f"{package}==") for pin in pins), package
@@ -115,4 +116,5 @@ def test_the_nodes_install_the_tested_versions_on_a_supported_python() -> None:
     versions = set(re.findall(r"python(3\.\d+)", script))
     assert len(versions) == 1
     assert versions.pop() in SpecifierSet(project["requires-python"])
-    assert "cluster" in project["optional-dependencies"]
+    assert '--group "$checkout/pyproject.toml:cluster"' in script
+    assert "cluster" in settings["dependency-groups"]
