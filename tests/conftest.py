@@ -15,21 +15,24 @@ settings.load_profile("untimed")
 # would for a second, whenever a trial that is tested gives its memory back.
 gc.disable()
 
-# What takes longest is begun first, in this order, so that all workers end at about one time.
+# Groups that take longest start first, in this order, so that all workers end at about one time.
 _LONGEST = [
     *("study", "cluster", "hosts", "ray", "real text", "analysis", "tracking"),
-    *("test_training", "test_two_processes", "test_continuation", "test_replay", "test_trial"),
-    *("test_aws", "test_run_sweep", "test_cli"),
+    *("tests/hybridir/runtime/test_distributed", "tests/hybridir/training/test_loop"),
+    *("tests/end_to_end/test_continuation", "tests/tune/driver/test_replay"),
+    *("tests/hybridir/trial/test_run", "tests/hybridir/retrieval/test_encode"),
+    *("tests/deploy/test_aws", "tests/tune/test_run_sweep"),
 ]
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the tests of a file in one worker, where they share what they set up."""
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
-            shared = item.nodeid.startswith(("analysis/", "tests/analysis/"))
-            item.add_marker(pytest.mark.xdist_group("analysis" if shared else item.path.stem))
+            name = item.path.relative_to(config.rootpath).with_suffix("").as_posix()
+            shared = name.startswith(("analysis/", "tests/analysis/"))
+            item.add_marker(pytest.mark.xdist_group("analysis" if shared else name))
     items.sort(key=_turn)
 
 
