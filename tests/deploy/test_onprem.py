@@ -44,6 +44,7 @@ export RAY_gcs_rpc_server_reconnect_timeout_s=3
 """
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.xdist_group("hosts"),
     pytest.mark.skipif(bool(OBSTACLE), reason=OBSTACLE),
 ]

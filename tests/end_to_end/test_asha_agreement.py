@@ -21,7 +21,7 @@ from tune.searching.searcher import open_study, own_trials
 from tune.study.file import StudyConfig
 from tune.view.narrator import Narrator
 
-pytestmark = pytest.mark.xdist_group("ray")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("ray")]
 
 OBJECTIVE = "dev/map_mean"
 # Two temperatures with eleven ratios each, and two without: 24 points. 10 trains next to nothing,

@@ -13,7 +13,7 @@ from tests.chaos.strikes import KINDS, draw_strikes
 from tests.chaos.verdict import Reference, compare_study, read_reference
 from tune.folders import RunFolder
 
-pytestmark = pytest.mark.xdist_group("cluster")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("cluster")]
 
 # A seed with few kills of the driver, which takes longest to start.
 SEED, KILLS = 6, 6

@@ -7,7 +7,7 @@ import pytest
 from tune.folders import RunFolder
 from tune.study.file import STUDIES
 
-pytestmark = pytest.mark.xdist_group("real text")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("real text")]
 
 TINY = "{layers: 1, hidden_size: 16, intermediate_size: 16, heads: 2, vocabulary: 1000}"
 

@@ -161,6 +161,7 @@ def finished(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Finis
     return Finished(folder, done.stdout)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("study", TRIALS)
 def test_it_runs_to_its_report_at_miniature_size(finished: Finished, study: str) -> None:
     outcomes = finished.outcomes(study)
@@ -180,6 +181,7 @@ def phases(plan: str) -> dict[str, str]:
     return {row[0]: row[2] for row in rows if len(row) > 2 and row[0] in PHASES}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("study", TRIALS)
 def test_its_plan_names_every_phase_with_its_trials(finished: Finished, study: str) -> None:
     run = finished.run(study)
@@ -192,6 +194,7 @@ def test_its_plan_names_every_phase_with_its_trials(finished: Finished, study: s
     assert phases(console.export_text()) == {name: str(n) for name, n in counted.items()}
 
 
+@pytest.mark.long
 def test_miracl_without_translations_of_questions_is_reported_on(finished: Finished) -> None:
     metrics = finished.outcomes("mbert_ratio")["confirm-a0-s0"].metrics
     assert 0 < metrics["miracl/map_monolingual"] <= 1
@@ -199,12 +202,14 @@ def test_miracl_without_translations_of_questions_is_reported_on(finished: Finis
     assert "miracl/map_crosslingual" not in metrics
 
 
+@pytest.mark.long
 def test_the_plan_of_the_baselines_is_printed_by_the_command(finished: Finished) -> None:
     last = finished.output.split("lareqa_baselines: plan")[-1].partition("disk:")[0]
     assert phases(last) == {"baseline": "7"}
     assert "time: " in last
 
 
+@pytest.mark.long
 def test_baselines_that_learn_nothing_are_not_trained(finished: Finished) -> None:
     outcomes = finished.outcomes("lareqa_baselines")
     trained = {name for name, outcome in outcomes.items() if "train/loss" in outcome.metrics}
@@ -214,6 +219,7 @@ def test_baselines_that_learn_nothing_are_not_trained(finished: Finished) -> Non
     assert shares["baseline-x-x-mono-s0"] == 1
 
 
+@pytest.mark.long
 def test_baselines_have_a_status_and_can_be_replayed(finished: Finished) -> None:
     status = finished.output.rpartition("run-001: finished; 7 COMPLETE")[2]
     assert ["baseline", "7", "0", "0", "0", "0", "7"] in map(str.split, status.splitlines())
@@ -221,6 +227,7 @@ def test_baselines_have_a_status_and_can_be_replayed(finished: Finished) -> None
     assert "metrics are the same to the last digit" in status
 
 
+@pytest.mark.long
 def test_the_report_shows_all_baselines_together(finished: Finished) -> None:
     report = finished.run("lareqa_baselines").report
     rows = (report / "tables" / "baselines-xquad-r.csv").read_text().splitlines()
