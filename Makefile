@@ -65,7 +65,7 @@ ui: $(STAMP)-study
 quick: $(STAMP)-test
 	@$(BIN)/python -m ruff check --quiet .
 	@report=$$($(BIN)/lint-imports 2>&1) || { echo "$$report"; exit 1; }
-	@$(PYTEST) -q -m "not long" tests/hybridir hybridir $(ARGS)
+	@$(PYTEST) -q -m "not slow and not long" tests/hybridir hybridir $(ARGS)
 
 test: $(STAMP)-test
 	@$(PYTEST) -m "not long" $(ARGS) --cov

@@ -42,6 +42,7 @@ def check_figures(figures: Path, name: str, said: str) -> None:
     assert record["unit"] in said
 
 
+@pytest.mark.long  # minutes on a processor without bf16
 def test_the_benchmark_of_encoding_runs_at_a_small_size_and_writes_its_figures(
     tmp_path: Path,
 ) -> None:

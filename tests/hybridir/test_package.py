@@ -27,6 +27,7 @@ def test_listing_the_public_names_imports_nothing() -> None:
     assert printed.endswith("False\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PUBLIC)
 def test_the_example_of_each_public_name_runs_by_itself_in_an_empty_folder(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -28,6 +28,7 @@ def command(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     return int(ended.value.code or 0)
 
 
+@pytest.mark.slow
 def test_train_writes_a_result_and_an_encoder_and_prints_the_metrics(
     config: Path,
     tmp_path: Path,

@@ -19,6 +19,7 @@ def test_a_trial_file_becomes_a_configuration(config: Path) -> None:
     assert read_trial(config) == trial()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -66,6 +66,7 @@ def cases(draw: st.DrawFn) -> tuple[Benchmark, np.ndarray]:
     return benchmark, draw(hnp.arrays(np.float32, (len(queries), size), elements=values))
 
 
+@pytest.mark.slow
 @given(cases())
 def test_correlations_are_those_of_scipy_and_shares_those_of_sorted_lists(
     case: tuple[Benchmark, np.ndarray],
@@ -119,6 +120,7 @@ def test_without_translations_there_is_no_correlation() -> None:
     assert np.isnan(rankings.mean_rank_correlation())
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cases())
 def test_passages_in_a_file_give_the_same_figures_as_in_memory(

@@ -60,6 +60,7 @@ def test_constant_difference_is_certain_and_none_at_all_is_not() -> None:
     assert none.p_values(DIFFERENCE[None])[0] == 1
 
 
+@pytest.mark.slow
 @given(st.integers(1, 6), st.integers(2, 20), st.integers(0, 1000), st.floats(0.5, 0.999))
 def test_p_value_is_the_level_whose_interval_ends_at_zero(
     n_seeds: int, n_questions: int, seed: int, level: float

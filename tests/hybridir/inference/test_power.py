@@ -39,6 +39,7 @@ def test_seeds_needed_on_fixed_questions_are_those_of_the_paired_t_test(power: f
     assert seeds_needed(0.005, SQUARES, power, random_questions=False) == np.ceil(exact)
 
 
+@pytest.mark.slow
 def test_a_study_with_the_needed_seeds_detects_the_difference_as_often_as_promised() -> None:
     difference = 0.02
     n_seeds = seeds_needed(difference, SQUARES, 0.8, random_questions=True)

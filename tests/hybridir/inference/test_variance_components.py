@@ -86,6 +86,7 @@ def test_variances_with_parts_solve_the_expected_mean_squares() -> None:
     assert list(components[-1].source ^ {RATIO, SEED, QUESTION}) == []  # the rest comes last
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("axes", "shape"), [(SEEDS, (3, 5, 12)), (PARTS, (3, 5, 2, 12))])
 def test_variances_are_unbiased_and_intervals_cover_at_their_nominal_rate(
     axes: tuple[str, ...], shape: tuple[int, ...]

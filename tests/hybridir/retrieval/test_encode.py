@@ -61,6 +61,7 @@ def test_equal_texts_are_encoded_once_and_get_equal_vectors() -> None:
     assert np.array_equal(embeddings, np.tile(embeddings[:7], (5, 1)))
 
 
+@pytest.mark.slow
 def test_a_benchmark_is_embedded_as_its_texts_are_one_by_one(tmp_path: Path) -> None:
     benchmark = synthetic_corpus(3, 20, 30).test
     tokenizer = train_tokenizer(corpus(), 400)

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import hybridir.retrieval.kernels
 
 COUNT = """
@@ -19,6 +21,7 @@ print(higher.tolist(), top1.tolist(), count_higher.stats.cache_path)
 """
 
 
+@pytest.mark.slow
 def test_where_no_cache_folder_can_be_written_the_kernel_is_compiled_all_the_same(
     tmp_path: Path,
 ) -> None:

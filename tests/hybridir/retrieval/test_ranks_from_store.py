@@ -48,6 +48,7 @@ def cases(draw: st.DrawFn) -> Any:
 shared_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.slow
 @shared_folder
 @given(case=cases())
 def test_ranks_by_blocks_are_those_of_one_product(tmp_path: Path, case: Any) -> None:
@@ -60,6 +61,7 @@ def test_ranks_by_blocks_are_those_of_one_product(tmp_path: Path, case: Any) -> 
     assert ranks.higher_RL.dtype == ranks.top1_QL.dtype == ranks.top1_Q.dtype == np.int32
 
 
+@pytest.mark.slow
 @shared_folder
 @given(case=cases(), k=st.integers(1, 50))
 def test_the_first_passages_are_those_of_the_sorted_list(
@@ -74,6 +76,7 @@ def test_the_first_passages_are_those_of_the_sorted_list(
         assert row_scores.tolist() == [row[n] for n in order[:k]]
 
 
+@pytest.mark.slow
 @shared_folder
 @given(case=cases(), memory_bytes=st.integers(1, 2000), data=st.data())
 def test_observers_see_full_rows_and_the_queries_of_a_question_together(

@@ -21,6 +21,8 @@ from tests.hybridir.training.test_loop import QUESTIONS, STEPS, tiny_encoder, to
 from tests.support.tiny import pairs_of, parallel
 from tests.support.together import run_together, set_launcher_environment
 
+pytestmark = pytest.mark.slow  # each starts processes of its own
+
 # Half of the questions share a passage group with a question that may be on the other process.
 CROWDED = pairs_of(
     [

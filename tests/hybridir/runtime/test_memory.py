@@ -27,6 +27,7 @@ def test_the_peak_counts_allocations_since_the_reset() -> None:
     assert peak_memory_mb() > after - 0.05 * FILLED_MB
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's heap is Linux's")
 def test_pain_11_a_fragmented_heap_is_returned_to_the_system() -> None:
     # Every second block of 64 KiB is freed. The blocks are too small for mappings of their own, so

@@ -93,6 +93,7 @@ def test_chunks_fit_into_free_memory() -> None:
     assert max_chunk_tokens(encoder, batch, 0.0) >= 1
 
 
+@pytest.mark.slow
 def test_the_size_of_chunks_does_not_depend_on_earlier_allocations() -> None:
     encoder = BiEncoder.wrap(backbone(), "mean", pad_token=0).train()
     batch = pack(texts(60))

@@ -88,6 +88,7 @@ def test_overlaps_name_their_benchmark() -> None:
     assert find_overlaps(trained, []) == ()
 
 
+@pytest.mark.slow
 def test_planted_questions_are_found_in_a_large_table(data_root: Path) -> None:
     benchmark = load_lareqa_benchmark("xquad-r", data_root / "xquad-r")
     rng = random.Random(0)
@@ -104,6 +105,7 @@ def test_planted_questions_are_found_in_a_large_table(data_root: Path) -> None:
     assert summary(overlaps) == [("questions", "same words", expected)]
 
 
+@pytest.mark.slow
 def test_mlqa_r_and_xquad_r_share_two_short_hindi_sentences_and_nothing_that_is_trained_on(
     data_root: Path,
 ) -> None:

@@ -88,6 +88,7 @@ def test_without_a_factor_products_are_divided_by_the_root_of_the_width() -> Non
     torch.testing.assert_close(outputs[0], by_hand(packed, *inputs, WIDTH**-0.5))
 
 
+@pytest.mark.slow
 def test_the_gradient_with_dropout_is_that_of_finite_differences() -> None:
     # Equal keys drop the same weights in each call.
     (packed,) = pack(texts(3, longest=5), text_keys(0, 0, np.arange(3)))
