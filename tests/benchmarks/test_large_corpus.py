@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "large_corpus.py"
 SMALL = ["--passages", "500", "--queries", "7", "--dimensions", "8", "--k", "5"]
 
@@ -17,6 +19,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 def test_the_benchmark_runs_at_a_small_size_and_leaves_only_its_figures(tmp_path: Path) -> None:
     figures, folder = tmp_path / "figures.json", tmp_path / "folder"
     folder.mkdir()
@@ -34,6 +37,7 @@ def test_the_benchmark_runs_at_a_small_size_and_leaves_only_its_figures(tmp_path
     assert not any(folder.iterdir())
 
 
+@pytest.mark.long
 def test_more_memory_than_the_limit_is_told_by_the_exit_code(tmp_path: Path) -> None:
     done = run("--limit-mb", "1", "--folder", str(tmp_path))
     assert done.returncode == 1

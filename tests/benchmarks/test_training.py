@@ -59,6 +59,7 @@ def test_the_benchmark_of_encoding_runs_at_a_small_size_and_writes_its_figures(
     check_figures(figures, "encode-bf16", done.stdout)
 
 
+@pytest.mark.long
 def test_the_benchmark_of_training_runs_at_a_small_size_and_writes_its_figures(
     tmp_path: Path,
 ) -> None:

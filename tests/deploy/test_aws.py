@@ -28,6 +28,8 @@ from ray.autoscaler.tags import (
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 CLUSTER = ROOT / "cluster.yaml"
 TEMPLATE = ROOT / "deploy" / "aws" / "prerequisites.yaml"

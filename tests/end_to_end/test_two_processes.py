@@ -23,6 +23,8 @@ from tests.hybridir.encoder.test_vocabulary import corpus
 from tests.support.tiny import repeatable, trial
 from tests.support.together import reserve_port, run_together, start
 
+pytestmark = pytest.mark.long
+
 STEPS = 10
 
 

@@ -79,6 +79,7 @@ def pytrec_eval_means(
     return pd.DataFrame(rows).groupby(keys).mean()
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")
 def test_a_third_party_encoder_scores_as_with_sentence_transformers_and_pytrec_eval(
     encoder: Path, first_articles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -114,6 +114,7 @@ def run_part(config: str, workspace: str, cache: str) -> dict[str, float]:
     return run_trial(settings, Path(workspace), Path(cache)).metrics
 
 
+@pytest.mark.long
 def test_a_trial_of_two_processes_is_replayed_in_two_to_the_last_digit(
     folder: RunFolder, tmp_path: Path
 ) -> None:

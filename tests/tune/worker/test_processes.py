@@ -25,7 +25,7 @@ from tune.worker.processes import trial_resources
 from tune.worker.spec import TrialSpec
 from tune.worker.trainable import train_trial
 
-pytestmark = pytest.mark.xdist_group("ray")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("ray")]
 
 _DROPOUT = {**trial().encoder.model_dump(), "dropout": 0.1}
 _DIVERGING = {**trial().training.model_dump(), "temperature": 1e-45}
