@@ -64,7 +64,7 @@ ui: $(STAMP)-study
 
 quick: $(STAMP)-test
 	@$(BIN)/python -m ruff check --quiet .
-	@report=$$($(BIN)/lint-imports 2>&1) || { echo "$$report"; exit 1; }
+	@report=$$($(BIN)/lint-imports --no-cache 2>&1) || { echo "$$report"; exit 1; }
 	@$(PYTEST) -q -m "not slow and not long" tests/hybridir hybridir $(ARGS)
 
 test: $(STAMP)-test
@@ -83,7 +83,7 @@ check: $(STAMP)-check
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 format: $(STAMP)-check
 	$(BIN)/python -m ruff check --fix .
@@ -100,7 +100,7 @@ build: $(STAMP)-python
 	@ls dist
 
 clean:
-	rm -rf $(VENV) build dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # ---- installation
 #
