@@ -271,6 +271,7 @@ print(json.dumps([as_lists(plan[step]) for step in range(20)]))
 """
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_batches_in_another_process_and_another_seed_others() -> None:
     def here(seed: int) -> list[object]:
         plan = plan_of(parallel(30, "de en zh"), 8, 0.5, seed=seed)

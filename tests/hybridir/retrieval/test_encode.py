@@ -126,6 +126,7 @@ def stored_together(folder: str) -> list[list[float]]:
         return rows
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_file_as_one(tmp_path: Path) -> None:
     by_one = stored_together(str(tmp_path / "one"))
     by_two = run_together(2, stored_together, str(tmp_path / "two"))

@@ -224,6 +224,7 @@ def test_the_losses_of_200_steps_are_those_of_a_plain_padded_loop(
     np.testing.assert_allclose(state.losses, padded_losses(plan, 5e-5), rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -327,6 +328,7 @@ def test_the_symmetric_term_is_added_on_request(tmp_path: Path) -> None:
     assert both.losses[0] != forward.losses[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk_tokens", ["auto", 60])
 def test_training_works_without_cpu_kernels(tmp_path: Path, chunk_tokens: str | int) -> None:
     _, fast = run(tmp_path / "a.pt", chunk_tokens=chunk_tokens)

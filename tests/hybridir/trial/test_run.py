@@ -296,6 +296,7 @@ def test_a_diverged_trial_says_so_and_leaves_no_result(cache: Path, tmp_path: Pa
     assert not (tmp_path / "run" / names.ARTIFACT_PER_QUERY).exists()
 
 
+@pytest.mark.slow
 def test_trials_of_different_precision_follow_each_other_in_one_process(
     finished: TrialResult, cache: Path, tmp_path: Path
 ) -> None:

@@ -86,6 +86,7 @@ def test_a_prepared_table_needs_no_network(
     assert lines == [f"{manifest}: already there"]
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_no_file_that_is_half_written_under_its_name(
     hub: Site, tmp_path: Path
 ) -> None:

@@ -200,6 +200,7 @@ def test_another_seed_gives_other_texts(corpus: SyntheticCorpus) -> None:
     assert not set(reseeded.test.passages) & set(corpus.test.passages)
 
 
+@pytest.mark.slow
 def test_another_process_with_other_string_hashes_gives_the_same_corpus(
     corpus: SyntheticCorpus,
 ) -> None:

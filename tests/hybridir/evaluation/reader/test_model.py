@@ -103,6 +103,7 @@ def slowly(reader: Reader, question: str, paragraph: str, lengths: ReadingLength
         start += room - lengths.overlap
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("window", "overlap", "question_length", "longest"),
     [(24, 5, 6, 4), (40, 0, 30, 8), (12, 3, 4, 1), (13, 6, 3, 30)],
