@@ -10,7 +10,7 @@ from hybridir import names
 from tune.folders import RunFolder, TrialFolder
 from tune.searching.searcher import open_study
 
-pytestmark = pytest.mark.xdist_group("study")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("study")]
 
 
 @pytest.fixture(scope="module")

@@ -76,6 +76,7 @@ def test_studies_that_cannot_be_compared_are_refused_before_anything_is_written(
         write_reports(["base", "base"], two[1], tmp_path / "c", log=False)
 
 
+@pytest.mark.long
 def test_command_with_two_names_prints_the_comparison_last(
     two: tuple[Path, str], tmp_path: Path
 ) -> None:

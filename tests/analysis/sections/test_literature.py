@@ -120,6 +120,7 @@ def test_encoder_and_data_are_named_as_in_the_study_file(
     assert section.paragraphs[0].endswith(f"This study trained {trained}.")
 
 
+@pytest.mark.long
 def test_the_report_of_a_study_on_xquad_r_has_the_section_and_its_table(
     tmp_path: Path, write_study: Callable[..., str], make_trials: Callable[..., list[Any]]
 ) -> None:

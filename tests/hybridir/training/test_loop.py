@@ -208,6 +208,7 @@ def padded_losses(plan: BatchPlan, peak: float) -> list[float]:
     return losses
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("chunk_tokens", [10_000, 60])
 def test_the_losses_of_200_steps_are_those_of_a_plain_padded_loop(

@@ -70,6 +70,7 @@ def opened(uri: str, folder: RunFolder, *, trials: int) -> list[Run]:
     return runs(uri, folder)
 
 
+@pytest.mark.long
 def test_nothing_is_lost_if_a_server_starts_late_freezes_and_is_killed(
     server: Server, folder: RunFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
