@@ -89,6 +89,7 @@ def finish(
 STEP = random.Random(os.environ.get("HYBRIDIR_KILL_SEED", "0")).randint(1, 9)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("word", "dropout"), [(f"step {STEP}", 0.1), ("report 0.5", 0.0)])
 def test_a_killed_training_ends_with_the_weights_and_figures_of_one_that_was_not(
     word: str, dropout: float, tmp_path: Path

@@ -259,10 +259,20 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("tune/run_sweep.py --help", 0, "Usage: run_sweep.py"),
         ("analysis/report.py --help", 0, "Usage: report.py"),
         # These import MLflow, which imports `statistics`.
-        ("tune/run_sweep.py --set resources.cpu=100000", 2, "this machine has"),
+        pytest.param(
+            "tune/run_sweep.py --set resources.cpu=100000",
+            2,
+            "this machine has",
+            marks=pytest.mark.long,
+        ),
         ("analysis/report.py absent --tracking-uri sqlite:///absent.db", 2, "absent.db"),
         # This one runs the first one, which refuses the setting.
-        ("deploy/start_or_resume.py {study} --set resources.cpu=100000", 2, "this machine has"),
+        pytest.param(
+            "deploy/start_or_resume.py {study} --set resources.cpu=100000",
+            2,
+            "this machine has",
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_a_module_beside_a_script_does_not_shadow_the_standard_library(

@@ -47,6 +47,7 @@ def test_effects_are_exact_without_noise() -> None:
     assert table["coefficient"].to_dict() == pytest.approx(EFFECTS, abs=1e-9)
 
 
+@pytest.mark.long
 def test_intervals_of_effects_cover_at_their_nominal_rate() -> None:
     generator = np.random.default_rng(1)
     covered = []

@@ -3,6 +3,7 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
+import pytest
 from pypdf import PdfReader
 
 from analysis.page import Figure, Section, Table
@@ -46,6 +47,7 @@ def test_markdown_aligns_numbers_and_escapes_bars() -> None:
     )
 
 
+@pytest.mark.long
 def test_every_pdf_figure_embeds_its_fonts(report: Path) -> None:
     figures = list((report.parent / "figures").glob("*.pdf"))
     assert len(figures) == 10

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hybridir.inference.by_question import paired_gain
 
 from analysis.figures.power_curves import _get_power_curves_info
 from analysis.figures.variance_components import _get_variance_components_info
@@ -18,7 +19,6 @@ from analysis.study.arrays import Key
 from analysis.study.data_parts import average_data_parts
 from hybridir import names
 from hybridir.inference import score_by_question
-from hybridir.inference.by_question import paired_gain
 from hybridir.inference.mean_squares import SeedsByQuestions
 from hybridir.inference.power import power_fixed, seeds_needed
 from hybridir.inference.scores import Scores

@@ -145,7 +145,7 @@ print((folder / "tokens.npy").stat().st_ino, len(table), flush=True)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_pain_14_of_two_processes_one_does_the_work(tmp_path: Path) -> None:
     workers = [
         subprocess.Popen(

@@ -23,7 +23,7 @@ print(json.dumps(train_tokenizer(corpus(), 600).get_vocab()))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_vocabulary_is_the_same_in_every_process() -> None:
     here = train_tokenizer(corpus(), 600).get_vocab()
     assert len(here) == 600

@@ -102,9 +102,14 @@ CASES = [
 ]
 
 
+def first_gradients() -> list[tuple[float, dict[str, np.ndarray[Any, Any]]]]:
+    return [first_gradient(*case) for case in CASES]
+
+
 @pytest.fixture(scope="module")
 def gradients() -> list[list[Any]]:
-    return [run_together(2, first_gradient, *case) for case in CASES]
+    """By case, then by rank."""
+    return [list(ranks) for ranks in zip(*run_together(2, first_gradients), strict=True)]
 
 
 @pytest.mark.parametrize(

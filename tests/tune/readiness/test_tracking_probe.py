@@ -50,6 +50,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         process.wait()
 
 
+@pytest.mark.long
 def test_several_nodes_may_call_a_new_server_at_once(port: int) -> None:
     with ThreadPoolExecutor(6) as nodes:
         assert set(nodes.map(server_problem, [f"http://127.0.0.1:{port}"] * 6)) == {""}
