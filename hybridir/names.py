@@ -5,6 +5,7 @@ import them from here. All are legal in MLflow (letters, digits, ``_ - . /`` and
 `LABELS` holds the words that figures and tables show instead.
 """
 
+from math import inf
 from typing import Final, Literal
 
 Setting = Literal["monolingual", "crosslingual", "multilingual"]
@@ -59,6 +60,15 @@ ANSWER_F1: Final = "answer_f1"
 ANSWER_F1_SQUAD: Final = "answer_f1_squad"
 MEASURES: Final = (*RANK_MEASURES, ANSWER_F1, ANSWER_F1_SQUAD)
 
+# Table of scores for `hybridir infer`, beside the columns above; the report writes it.
+CLUSTER: Final = "cluster"
+VALUE: Final = "value"
+MEASURE: Final = "measure"
+STUDY: Final = "study"
+PAIRS: Final = "pairs"
+CONDITIONS: Final = (TEMPERATURE, BATCH_SIZE, PAIRS)  # parameters that a study may cross
+ARTIFACT_SCORES: Final = "scores.parquet"  # in the report's folder
+
 # Table of a reader's answers; see `hybridir.evaluation.reader.f1`.
 ANSWER: Final = "answer"  # text of the answer
 READER_F1: Final = "reader_f1"
@@ -80,6 +90,11 @@ BIAS_MEASURES: Final = (
     *(RANK_DISTANCE, RANK_DISTANCE_SEEN, TOP1_OWN_LANGUAGE),
     *(LANGUAGE_PREFERENCE, PEER, RANK_CORRELATION),
 )
+LOWER_IS_BETTER: Final = (RANK_DISTANCE, RANK_DISTANCE_SEEN)
+_RANGES: Final = {
+    **dict.fromkeys(LOWER_IS_BETTER, (0.0, inf)),
+    RANK_CORRELATION: (-1.0, 1.0),
+}
 
 # Metrics of a trial that belong to no reported benchmark.
 DEV: Final = "dev"
@@ -220,6 +235,15 @@ def mean_metric(benchmark: str, measure: str, setting: str) -> str:
 def bias_metric(benchmark: str, measure: str) -> str:
     """Name a trial's metric of language bias, for example ``"xquad-r/rank_distance"``."""
     return f"{benchmark}/{measure}"
+
+
+def bounds_of(measure: str) -> tuple[float, float]:
+    """Look up the lowest and the highest possible value of a measure.
+
+    >>> bounds_of("ap"), bounds_of("rank_distance")
+    ((0.0, 1.0), (0.0, inf))
+    """
+    return _RANGES.get(measure, (0.0, 1.0))
 
 
 def curve_metric(metric: str, first_seed: bool = False) -> str:

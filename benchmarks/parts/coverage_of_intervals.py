@@ -5,17 +5,18 @@ and each of its statements is checked against the curve.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
-from benchmarks.parts.simulation import RATIOS, Curve, Spread, flat, simulate
+from benchmarks.parts.simulation import Curve, Design, Spread, flat, simulate
 from hybridir import inference
 from hybridir.inference.scores import Scores
 
 Checks = dict[str, float]
 """1 for a true statement, 0 for a false one; beside them some measures of the study."""
-_STEP = 1 / 200  # resolution of the optimum's interval, as a share of the range
+_BETWEEN = 1001  # ratios at which a curve's maximum is looked for
 
 
 @dataclass(frozen=True)
@@ -25,31 +26,25 @@ class Case:
     Attributes:
         name: name of the case.
         curve: expected score over the ratio.
-        best: ratio at which the curve is highest; None for a flat curve.
-        n_seeds: number of seeds.
-        ratios: confirmed ratios.
-        n_questions: number of questions.
+        design: ratios, seeds, clusters and cells.
         spread: standard deviations of the effects.
     """
 
     name: str
     curve: Curve
-    best: float | None
-    n_seeds: int
-    ratios: tuple[float, ...] = RATIOS
-    n_questions: int = 200
-    spread: Spread = field(default_factory=Spread)
+    design: Design
+    spread: Spread = Spread()  # noqa: RUF009 (frozen)
 
     def draw(self, generator: np.random.Generator) -> Scores:
         """Draw a study."""
-        return simulate(
-            self.curve,
-            self.n_seeds,
-            generator,
-            self.ratios,
-            self.n_questions,
-            spread=self.spread,
-        )
+        return simulate(self.curve, self.design, self.spread, generator)
+
+    @property
+    def best(self) -> float | None:
+        """The ratio at which the curve is highest; None for a flat curve."""
+        at = np.linspace(self.design.ratios[0], self.design.ratios[-1], _BETWEEN)
+        values = self.curve(at)
+        return None if np.ptp(values) == 0 else float(at[values.argmax()])
 
 
 def check_intervals(case: Case, generator: np.random.Generator, draws: int) -> Checks:
@@ -61,59 +56,71 @@ def check_intervals(case: Case, generator: np.random.Generator, draws: int) -> C
         draws: draws of the bootstrap.
 
     Returns:
-        Whether the intervals hold the middle ratio's ``level``, its ``difference`` from the first
-        ratio, and the ``optimum``; whether the best ratio ``may be best``; whether every ratio's
-        ``loss`` is below its bound; whether the ``leading`` interval of the optimum, which
-        `tested.optimum_table` puts first, holds it. Share of ratios at which the band of the
-        ``fit`` holds the curve. Beside these, the ``width`` of the fit's interval of the optimum,
-        and whether the ``fit holds``.
+        Whether the intervals hold the middle ratio's ``level`` and its ``difference`` from the
+        first ratio; the ``width`` of either, over that of the cluster-robust t interval of the
+        means over seeds, which knows no variance between seeds; whether the best ratio of the grid
+        ``may be best``; whether every ratio's ``loss`` is below its bound; whether the interval of
+        the ``optimum`` holds it, and its width over that from grid neighbour to grid neighbour.
     """
     scores = case.draw(generator)
-    truth = case.curve(np.array(case.ratios))
+    ratios = case.design.ratios
+    truth = case.curve(np.array(ratios))
     replicates = inference.replicate(scores, generator, draws)
-    middle = len(case.ratios) // 2
+    middle = len(ratios) // 2
     level = inference.mean_curve(scores, replicates)[middle]
-    gain = inference.difference(scores, replicates, case.ratios[middle], case.ratios[0])
-    compared = inference.compare_with_best(scores, replicates)
-    fit = inference.fit_curve(scores, replicates)
+    gain = inference.difference(scores, replicates, ratios[middle], ratios[0])
     assert gain is not None
-    assert fit is not None
-    weights = fit.weights(np.array(case.ratios))
-    off = np.abs(fit.means.estimates(weights) - truth)
-    optimum = inference.find_optimum(scores, fit)
+    compared = inference.compare_with_best(scores, replicates)
+    grid = inference.best_ratio(scores, replicates)
     losses = zip(compared, truth.max() - truth, strict=True)
+    means_AG = replicates.by_cluster.mean(axis=1)
     checks = {
         "level": level.low <= truth[middle] <= level.high,
+        "width of level": (level.high - level.low) / _robust_width(means_AG[middle]),
         "difference": gain.low <= truth[middle] - truth[0] <= gain.high,
+        "width of difference": (gain.high - gain.low)
+        / _robust_width(means_AG[middle] - means_AG[0]),
         "may be best": compared[int(truth.argmax())].may_be_best,
         "loss": all(bound.loss_at_most >= loss - 1e-12 for bound, loss in losses),
-        "fit": float((off <= fit.means.half_widths(weights)).mean()),
-        "fit holds": fit.holds,
-        "width": optimum.high - optimum.low,
     }
     if case.best is not None:
-        inside = optimum.low - _STEP <= case.best <= optimum.high + _STEP
-        grid = inference.best_ratio(scores, replicates)
-        checks["optimum"] = inside
-        believed = fit.holds and inference.agrees(optimum, grid.ratio, case.ratios)
-        checks["leading"] = inside if believed else grid.low <= case.best <= grid.high
+        checks["optimum"] = grid.low <= case.best <= grid.high
+        checks["width of optimum"] = grid.high - grid.low
     return {name: float(value) for name, value in checks.items()}
 
 
-def false_gains(n_seeds: int, spread: Spread, generator: np.random.Generator) -> Checks:
-    """Test hybrid against both pure strategies in three settings of a study without any effect.
+def _robust_width(values_G: np.ndarray) -> float:
+    """Width of the t interval over clusters."""
+    error = float(values_G.std(ddof=1)) / np.sqrt(len(values_G))
+    return 2 * error * float(stats.t.isf(0.025, len(values_G) - 1))
+
+
+def false_gains(design: Design, spread: Spread, generator: np.random.Generator) -> Checks:
+    """Test hybrid against both pure strategies in a study without any effect.
 
     Returns:
-        ``any false gain``: 1 if any of the six p-values is below .05 after Holm's correction.
+        ``any false gain``: 1 if either p-value is below .05 after Holm's correction.
     """
-    tests = []
-    for _ in range(3):
-        scores = simulate(flat(), n_seeds, generator, (0.0, 0.5, 1.0), 200, spread=spread)
-        replicates = inference.replicate(scores, generator, draws=1)
-        tests += inference.compare_hybrid(scores, replicates, generator)
+    scores = simulate(flat(), design, spread, generator)
+    replicates = inference.replicate(scores, generator, draws=1)
+    tests = inference.compare_hybrid(scores, replicates, generator)
     # The first step of Holm's method decides whether any test is significant.
     smallest = min(test.p for test in tests) * len(tests)
     return {"any false gain": float(smallest < 1 - inference.LEVEL)}
+
+
+def detects(case: Case, generator: np.random.Generator) -> Checks:
+    """Test the primary outcome of a study with an effect.
+
+    Returns:
+        ``power``: 1 if hybrid batches beat both pure strategies, after Holm's correction.
+    """
+    scores = case.draw(generator)
+    replicates = inference.replicate(scores, generator, draws=1)
+    tests = inference.compare_hybrid(scores, replicates, generator)
+    adjusted = inference.holm(np.array([test.p for test in tests]))
+    won = all(test.difference > 0 for test in tests) and (adjusted < 1 - inference.LEVEL).all()
+    return {"power": float(won)}
 
 
 def repeat(

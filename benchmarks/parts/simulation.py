@@ -3,10 +3,16 @@
 A score is the curve at its ratio, plus effects of
 
 - the question: large, skewed (most questions are easy or hard), shared by its translations;
-- the question and the ratio: each question has a slope and a curvature of its own;
+- the question and the ratio: each question has a change of its own at every ratio;
 - the question and the cell;
 - the seed, partly the same at all ratios;
+- the seed and the question;
 - a rest of its own.
+
+All effects of questions are partly those of their cluster: questions of one article share
+vocabulary and topic, and so their difficulty and what the ratio does for them. The share is the
+intraclass correlation. With heavy tails every effect is drawn from a t distribution with three
+degrees of freedom.
 
 Standard deviations are those of a study of a small encoder on XQuAD-R (`LOG.md`): .004 between
 seeds for a mean over questions, .22 between questions and .06 between seeds for a question.
@@ -16,8 +22,10 @@ Shapes: see CONTRIBUTING; A ratios, S seeds, C cells, Q questions.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hybridir import names
 from hybridir.inference.scores import Floats, Scores
@@ -32,19 +40,53 @@ class Spread:
 
     Attributes:
         question: effect of a question.
-        by_ratio: a question's own change from one end of the ratios to the other.
+        by_ratio: a question's own change at a ratio.
         by_cell: a question's own effect in a cell.
         seed: effect of a seed on a mean over all questions.
         shared: share of the seeds' variance that is the same at all ratios.
+        by_seed: a question's own effect of a seed.
         rest: residual.
+        correlation: intraclass correlation of the questions of a cluster, in all their effects.
+        heavy: whether effects have heavy tails.
     """
 
     question: float = 0.22
-    by_ratio: float = 0.06
+    by_ratio: float = 0.04
     by_cell: float = 0.1
     seed: float = 0.004
     shared: float = 0.3
+    by_seed: float = 0.03
     rest: float = 0.06
+    correlation: float = 0.05
+    heavy: bool = False
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a study measures.
+
+    Attributes:
+        n_seeds: number of seeds.
+        ratios: mixing ratios, ascending.
+        n_clusters: number of clusters of questions.
+        cluster_size: mean number of questions of a cluster.
+        even: whether all clusters have that size; else sizes vary like those of articles.
+        n_cells: number of cells.
+    """
+
+    n_seeds: int
+    ratios: tuple[float, ...] = RATIOS
+    n_clusters: int = 48
+    cluster_size: int = 25
+    even: bool = False
+    n_cells: int = 2
+
+    def clusters(self, generator: np.random.Generator) -> NDArray[np.int64]:
+        """Draw the cluster of each question; sizes are 1 to twice the mean where uneven."""
+        sizes = np.full(self.n_clusters, self.cluster_size)
+        if not self.even:
+            sizes = generator.integers(1, 2 * self.cluster_size, self.n_clusters)
+        return np.repeat(np.arange(self.n_clusters), sizes)
 
 
 def saturating(best: float, height: float, level: float = 0.18) -> Curve:
@@ -77,51 +119,71 @@ def kinked(best: float, height: float, drop: float, level: float = 0.18) -> Curv
     return lambda x: smooth(x) - drop * np.clip((x - 0.9) / 0.1, 0, None)
 
 
+def asymmetric(best: float, height: float, level: float = 0.18) -> Curve:
+    """Make a curve that rises steeply up to `best` and falls slowly behind it."""
+
+    def value(x: Floats) -> Floats:
+        rise = np.clip((best - x) / best, 0, None)
+        fall = np.clip((x - best) / (1 - best), 0, None)
+        return np.asarray(level - height * rise**0.5 - height * fall / 4)
+
+    return value
+
+
+def rising(height: float, level: float = 0.18) -> Curve:
+    """Make a curve with its optimum at the end: 1 is the best ratio."""
+    return lambda x: level - height * (1 - np.asarray(x))
+
+
 def flat(level: float = 0.18) -> Curve:
     """Make a curve without any effect of the ratio."""
     return lambda x: np.full(np.shape(x), level)
 
 
 def simulate(
-    curve: Curve,
-    n_seeds: int,
-    generator: np.random.Generator,
-    ratios: tuple[float, ...] = RATIOS,
-    n_questions: int = 200,
-    n_cells: int = 2,
-    spread: Spread | None = None,
+    curve: Curve, design: Design, spread: Spread, generator: np.random.Generator
 ) -> Scores:
     """Draw the scores of a study.
 
     Args:
         curve: the expected score over the ratio.
-        n_seeds: number of seeds.
-        generator: source of all draws.
-        ratios: mixing ratios, ascending.
-        n_questions: number of questions.
-        n_cells: number of cells.
+        design: ratios, seeds, clusters and cells.
         spread: standard deviations of the effects.
+        generator: source of all draws.
     """
-    spread = spread or Spread()
-    at_A = np.array(ratios)
-    shape = (len(ratios), n_seeds, n_cells, n_questions)
-    skewed = generator.beta(0.5, 1.5, n_questions)  # mean 1/4, variance 1/16
-    question_Q = spread.question * (skewed - 0.25) / 0.25
-    turns_2Q = spread.by_ratio * generator.standard_normal((2, n_questions))
-    by_ratio_AQ = np.outer(at_A - 0.5, turns_2Q[0]) + np.outer(4 * (at_A - 0.5) ** 2, turns_2Q[1])
-    by_cell_CQ = spread.by_cell * generator.standard_normal((n_cells, n_questions))
-    common_S = np.sqrt(spread.shared) * generator.standard_normal(n_seeds)
-    own_AS = np.sqrt(1 - spread.shared) * generator.standard_normal((len(ratios), n_seeds))
-    values = spread.rest * np.sqrt(n_cells) * generator.standard_normal(shape)
-    values += curve(at_A)[:, None, None, None] + question_Q + by_cell_CQ
-    values += by_ratio_AQ[:, None, None, :]
+    at_A = np.array(design.ratios)
+    cluster_Q = design.clusters(generator)
+    n_ratios, n_seeds, n_cells = len(at_A), design.n_seeds, design.n_cells
+    n_questions = len(cluster_Q)
+
+    def noise(*shape: int) -> Floats:
+        if spread.heavy:
+            return generator.standard_t(3, shape) / np.sqrt(3)
+        return generator.standard_normal(shape)
+
+    def of_questions(*shape: int) -> Floats:
+        shared = np.sqrt(spread.correlation) * noise(*shape, design.n_clusters)[..., cluster_Q]
+        return shared + np.sqrt(1 - spread.correlation) * noise(*shape, n_questions)
+
+    skewed = generator.beta(0.5, 1.5, n_questions) / 0.25 - 1  # mean 0, standard deviation 1
+    common_Q = noise(design.n_clusters)[cluster_Q]
+    question_Q = np.sqrt(spread.correlation) * common_Q + np.sqrt(1 - spread.correlation) * skewed
+    common_S = np.sqrt(spread.shared) * noise(n_seeds)
+    own_AS = np.sqrt(1 - spread.shared) * noise(n_ratios, n_seeds)
+    values = spread.rest * np.sqrt(n_cells) * noise(n_ratios, n_seeds, n_cells, n_questions)
+    values += curve(at_A)[:, None, None, None] + spread.question * question_Q
+    values += spread.by_cell * of_questions(n_cells)
+    values += spread.by_ratio * of_questions(n_ratios)[:, None, None, :]
+    values += spread.by_seed * of_questions(n_ratios, n_seeds)[:, :, None, :]
     values += spread.seed * (common_S + own_AS)[:, :, None, None]
     return Scores(
         measure=names.AP,
         setting=names.MULTILINGUAL,
-        ratios=ratios,
+        ratios=design.ratios,
         seeds=tuple(range(n_seeds)),
         cells=tuple((f"language {cell}", names.ALL_LANGUAGES) for cell in range(n_cells)),
         questions=tuple(f"question {question}" for question in range(n_questions)),
         values=values,
+        clusters=tuple(f"article {cluster}" for cluster in cluster_Q),
+        limits=(-inf, inf),
     )

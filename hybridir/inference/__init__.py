@@ -1,18 +1,29 @@
 """How sure the confirmed figures are: intervals, the optimum, tests.
 
 Arrays in, numbers out, with numpy and scipy alone. The input is `Scores`; the model is a score per
-ratio, seed and question (`by_question`), in which seeds and questions are random and crossed
-(`crossed`, by the mean squares of `mean_squares`). `bootstrap` resamples the curve, `curve` reads
-its means and differences, `polynomial` fits a smooth curve and `optimum` finds its maximum.
-`multiple_comparisons` tells which ratios may be the best, `hybrid_vs_pure` and `language_gains`
-what hybrid batches gain, `between_studies` whether two studies differ in it,
-`variance_components` what scores vary with, and `power` how large the next study must be.
+ratio, seed and cluster of questions (`by_cluster`), in which seeds and clusters are random and
+crossed (`crossed`, by the mean squares of `mean_squares`). `limits` keeps intervals within a
+measure's range, `curve` reads means and differences of the curve, `bootstrap` resamples it, and
+`polynomial` draws a smooth curve through it. `multiple_comparisons` tells which ratios may be the
+best, `hybrid_vs_pure` and `language_gains` what hybrid batches gain, `conditions` whether that
+changes with temperature, batch size or budget, `between_studies` whether two studies differ in
+it, `design_effect` how much clusters widen an interval, `variance_components` what scores vary
+with, and `power` how large the next study must be.
 """
 
 from hybridir.inference.bootstrap import DRAWS, Replicates, replicate
-from hybridir.inference.by_question import score_by_question
+from hybridir.inference.by_cluster import score_by_cluster
+from hybridir.inference.conditions import (
+    Condition,
+    Interaction,
+    average_conditions,
+    average_level,
+    interactions,
+    levels_of,
+)
 from hybridir.inference.crossed import LEVEL, Crossed, Interval
 from hybridir.inference.curve import difference, hybrid_ratio, mean_curve
+from hybridir.inference.design_effect import DesignEffect, design_effects
 from hybridir.inference.hybrid_vs_pure import PURE, SWAPS, HybridTest, compare_hybrid
 from hybridir.inference.multiple_comparisons import (
     BestRatio,
@@ -21,7 +32,6 @@ from hybridir.inference.multiple_comparisons import (
     compare_with_best,
     holm,
 )
-from hybridir.inference.optimum import Optimum, agrees, find_optimum
 from hybridir.inference.polynomial import Fit, fit_curve
 from hybridir.inference.scores import Scores
 
@@ -31,24 +41,29 @@ __all__ = [
     "PURE",
     "SWAPS",
     "BestRatio",
+    "Condition",
     "Crossed",
+    "DesignEffect",
     "Fit",
     "HybridTest",
+    "Interaction",
     "Interval",
-    "Optimum",
     "RatioLoss",
     "Replicates",
     "Scores",
-    "agrees",
+    "average_conditions",
+    "average_level",
     "best_ratio",
     "compare_hybrid",
     "compare_with_best",
+    "design_effects",
     "difference",
-    "find_optimum",
     "fit_curve",
     "holm",
     "hybrid_ratio",
+    "interactions",
+    "levels_of",
     "mean_curve",
     "replicate",
-    "score_by_question",
+    "score_by_cluster",
 ]

@@ -1,15 +1,16 @@
 """Whether hybrid batches gain more in one study than in another.
 
 A study's gain is the macro mean at the hybrid ratio minus that at a pure one, over the seeds that
-have both. The variance of a difference of two gains comes from two sources, as in
-`hybridir.inference.crossed`: the seeds of each study, which are independent of the other's, and
-the questions, net of the rest. Studies that were scored on the same questions are paired by them.
+have both. Studies that trained with the same seeds are compared seed by seed, which takes out all
+that a seed fixes: the order of the batches, the weights of new layers. The other source is as in
+`hybridir.inference.crossed`: the clusters of questions, net of the rest. Studies that were scored
+on the same questions are paired by them.
 
-The mean squares of all these are added with Welch and Satterthwaite's degrees of freedom, which
-gives a t interval (Satterthwaite 1946, Biometrics Bulletin 2, 110-114). Composing them so is this
-project's own.
+The mean squares of studies with other seeds, or on other questions, are added with Welch and
+Satterthwaite's degrees of freedom, which gives a t interval (Satterthwaite 1946, Biometrics
+Bulletin 2, 110-114). Composing them so is this project's own.
 
-Shapes: see CONTRIBUTING; S seeds, Q questions.
+Shapes: see CONTRIBUTING; S seeds, G clusters.
 """
 
 from typing import NamedTuple
@@ -17,12 +18,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from hybridir.inference.by_question import paired_gain, score_by_question
-from hybridir.inference.crossed import LEVEL
+from hybridir.inference.by_cluster import paired_gain, score_by_cluster
+from hybridir.inference.crossed import LEVEL, Crossed
 from hybridir.inference.mean_squares import (
-    BY_QUESTION,
+    BY_CLUSTER,
     BY_SEED,
-    QUESTION,
+    CLUSTER,
     RESIDUAL,
     SEED,
     MeanSquare,
@@ -46,8 +47,9 @@ class GainDifference(NamedTuple):
         high: upper end.
         p: two-sided p-value of equal gains.
         n_seeds: seeds of the first and of the second study.
-        n_questions: questions of the first and of the second study.
+        n_clusters: clusters of the first and of the second study.
         paired: whether both studies have the same questions.
+        seed_by_seed: whether both have the same seeds, and are compared seed by seed.
     """
 
     first: float
@@ -57,14 +59,17 @@ class GainDifference(NamedTuple):
     high: float
     p: float
     n_seeds: tuple[int, int]
-    n_questions: tuple[int, int]
+    n_clusters: tuple[int, int]
     paired: bool
+    seed_by_seed: bool
 
 
 def difference_of_gains(
     first: Scores, second: Scores, hybrid: float, pure: float
 ) -> GainDifference | None:
     """Compare the gains of two studies.
+
+    If they have two seeds or more in common, and the same questions, these seeds alone count.
 
     Args:
         first: scores of one study.
@@ -75,51 +80,79 @@ def difference_of_gains(
     Returns:
         The comparison; None if a study has no seed with both ratios, or if neither has two seeds.
     """
-    gains_SQ = [
-        paired_gain(score_by_question(scores), scores, hybrid, pure) for scores in (first, second)
-    ]
-    n_seeds = (len(gains_SQ[0]), len(gains_SQ[1]))
-    if min(n_seeds) == 0 or max(n_seeds) == 1:
+    gains_SG, seeds = [], []
+    for scores in (first, second):
+        gains_SG.append(paired_gain(score_by_cluster(scores), scores, hybrid, pure))
+        pair = [scores.ratios.index(hybrid), scores.ratios.index(pure)]
+        trained = scores.trained[pair].all(axis=0)
+        seeds.append([seed for seed, both in zip(scores.seeds, trained, strict=True) if both])
+    if min(map(len, gains_SG)) == 0 or max(map(len, gains_SG)) == 1:
         return None
-    n_questions = (gains_SQ[0].shape[1], gains_SQ[1].shape[1])
-    paired = first.questions == second.questions and n_questions[0] == n_questions[1]
-    gains = (float(gains_SQ[0].mean()), float(gains_SQ[1].mean()))
+    paired = (
+        first.questions == second.questions
+        and first.clusters == second.clusters
+        and gains_SG[0].shape[1] == gains_SG[1].shape[1]
+    )
+    common = [seed for seed in seeds[0] if seed in seeds[1]]
+    seed_by_seed = paired and len(common) > 1
+    if seed_by_seed:
+        gains_SG = [
+            gain_SG[[of_study.index(seed) for seed in common]]
+            for gain_SG, of_study in zip(gains_SG, seeds, strict=True)
+        ]
+    gains = (float(gains_SG[0].mean()), float(gains_SG[1].mean()))
     difference = gains[0] - gains[1]
-    variance, degrees = satterthwaite(_terms(gains_SQ, paired))
-    if variance == 0:
-        half, p = 0.0, float(difference == 0)
+    if seed_by_seed:
+        crossed, contrast = Crossed.of(np.stack(gains_SG)), np.array([[1.0, -1.0]])
+        half, p = float(crossed.half_widths(contrast)[0]), float(crossed.p_values(contrast)[0])
     else:
-        error = float(np.sqrt(variance))
-        half = error * float(stats.t.ppf((1 + LEVEL) / 2, degrees))
-        p = 2 * float(stats.t.sf(abs(difference) / error, degrees))
-    interval = (difference - half, difference + half)
-    return GainDifference(*gains, difference, *interval, p, n_seeds, n_questions, paired)
+        half, p = _t_interval(difference, *satterthwaite(_terms(gains_SG, paired)))
+    return GainDifference(
+        *gains,
+        difference,
+        difference - half,
+        difference + half,
+        p,
+        (len(gains_SG[0]), len(gains_SG[1])),
+        (gains_SG[0].shape[1], gains_SG[1].shape[1]),
+        paired,
+        seed_by_seed,
+    )
 
 
-def _terms(gains_SQ: list[Floats], paired: bool) -> list[_Term]:
+def _t_interval(difference: float, variance: float, degrees: float) -> tuple[float, float]:
+    """Half width and p-value."""
+    if variance == 0:
+        return 0.0, float(difference == 0)
+    error = float(np.sqrt(variance))
+    half = error * float(stats.t.ppf((1 + LEVEL) / 2, degrees))
+    return half, 2 * float(stats.t.sf(abs(difference) / error, degrees))
+
+
+def _terms(gains_SG: list[Floats], paired: bool) -> list[_Term]:
     """List the mean squares whose sum estimates the variance of the difference."""
-    studies = [mean_squares(gain_SQ[None], (SEED, QUESTION)) for gain_SQ in gains_SQ]
+    studies = [mean_squares(gain_SG[None], (SEED, CLUSTER)) for gain_SG in gains_SG]
     seeds = [_term(squares[BY_SEED]) for squares in studies]
     rests = [_term(squares[RESIDUAL]) for squares in studies]
     if paired:
-        apart_Q = gains_SQ[0].mean(axis=0) - gains_SQ[1].mean(axis=0)
-        alone = mean_squares(apart_Q[None], (QUESTION,))[BY_QUESTION]
-        questions = _net(_term(alone), rests)
+        apart_G = gains_SG[0].mean(axis=0) - gains_SG[1].mean(axis=0)
+        alone = mean_squares(apart_G[None], (CLUSTER,))[BY_CLUSTER]
+        clusters = _net(_term(alone), rests)
     else:
-        questions = [
+        clusters = [
             term
             for squares, rest in zip(studies, rests, strict=True)
-            for term in _net(_term(squares[BY_QUESTION]), [rest])
+            for term in _net(_term(squares[BY_CLUSTER]), [rest])
         ]
-    return [term for term in (*seeds, *questions) if term[1]]
+    return [term for term in (*seeds, *clusters) if term[1]]
 
 
 def _term(square: MeanSquare) -> _Term:
     return float(square.of_mean[0, 0]), square.degrees
 
 
-def _net(questions: _Term, rests: list[_Term]) -> list[_Term]:
-    """Take the rest, which the seeds' part holds, out of the questions' part; 0 at least."""
-    if questions[0] <= sum(rest for rest, _ in rests):
+def _net(clusters: _Term, rests: list[_Term]) -> list[_Term]:
+    """Take the rest, which the seeds' part holds, out of the clusters' part; 0 at least."""
+    if clusters[0] <= sum(rest for rest, _ in rests):
         return []
-    return [questions, *((-rest, degrees) for rest, degrees in rests)]
+    return [clusters, *((-rest, degrees) for rest, degrees in rests)]

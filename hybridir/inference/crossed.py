@@ -1,27 +1,30 @@
-"""Intervals and p-values of linear contrasts of the curve, for seeds crossed with questions.
+"""Intervals and p-values of linear contrasts of the curve, for seeds crossed with clusters.
 
-A contrast is a weighting of the ratios: a level, a difference, a coefficient or a slope of a fit
-by least squares.
+A contrast is a weighting of the ratios: a level, a difference, a coefficient of a fit by least
+squares.
 
-The model: a contrast's value for one seed and one question is its mean, plus an effect of the
-seed, an effect of the question, and a rest, all independent. Over S seeds and Q questions two
+The model: a contrast's value for one seed and one cluster of questions is its mean, plus an effect
+of the seed, an effect of the cluster, and a rest, all independent. Over S seeds and G clusters two
 parts of the mean's variance can be told apart: the spread of the S seeds' own means (which holds
-the rest), and the additional spread over questions (the questions' mean square less the rest's).
+the rest), and the additional spread over clusters (the clusters' mean square less the rest's).
 Both come from the two-way analysis of variance (`hybridir.inference.mean_squares`).
 
-    half width² = (t of S - 1 × standard error of the seeds)²
-                + (t of Q - 1 × standard error of the questions)²
+    half width = (t of S - 1 × variance by seeds + t of G - 1 × variance by clusters)
+                 / root of the sum of both variances
 
-This is the ordinary t interval over the seeds' means, widened by the questions. Each source has
-the quantile of its own degrees of freedom, which keeps intervals of two to five seeds wide
-enough; with common degrees of freedom (Satterthwaite) those of two seeds covered 88 % instead of
-95 %. The combination is this project's own. A p-value is the level at which the interval's end
-meets 0, so that p < .05 and an interval without 0 agree.
+This is Cochran's approximation for a mean whose variance has two sources: the quantile is the mean
+of both sources' own quantiles, weighted by their variances. In simulations with 48 clusters and
+any share of the seeds it covers 94.6 to 97.9 % with two seeds and 95 to 97.3 % with three or more;
+Satterthwaite's common degrees of freedom cover 88 % with two seeds. A p-value is the level at
+which the interval's end meets 0, so that p < .05 and an interval without 0 agree.
 
-Assumed: seeds and questions are random samples, seed effects are about normal, languages are
-fixed. One seed tells nothing about other seeds: the interval is then over questions alone.
+Assumed: seeds and clusters are random samples, seed effects are about normal, languages are
+fixed. One seed tells nothing about other seeds: the interval is then over clusters alone.
 
-Shapes: see CONTRIBUTING; A ratios, S seeds, Q questions, K contrasts.
+Source: Cochran, Approximate Significance Levels of the Behrens-Fisher Test, Biometrics 20, 1964,
+https://doi.org/10.2307/2527888 (there for two means).
+
+Shapes: see CONTRIBUTING; A ratios, S seeds, G clusters, K contrasts.
 """
 
 from dataclasses import dataclass
@@ -32,10 +35,11 @@ from numpy.typing import NDArray
 from scipy import special
 from scipy.optimize import elementwise
 
+from hybridir.inference.limits import ROUNDING, UNLIMITED, Limits, at_a_limit, inside
 from hybridir.inference.mean_squares import (
-    BY_QUESTION,
+    BY_CLUSTER,
     BY_SEED,
-    QUESTION,
+    CLUSTER,
     RESIDUAL,
     SEED,
     mean_squares,
@@ -48,45 +52,45 @@ _TINY_P = 1e-100  # below it a p-value is 0
 
 
 class Interval(NamedTuple):
-    """An estimate with its interval at `LEVEL`, and its numbers of seeds and questions."""
+    """An estimate with its interval at `LEVEL`, and its numbers of seeds and clusters."""
 
     estimate: float
     low: float
     high: float
     n_seeds: int
-    n_questions: int
+    n_clusters: int
 
 
 @dataclass(frozen=True)
 class Crossed:
-    """Means over seeds and questions, with the two parts of their covariance.
+    """Means over seeds and clusters, with the two parts of their covariance.
 
     Attributes:
-        means: [A] over seeds and questions.
+        means: [A] over seeds and clusters.
         seeds: [A, A] covariance of the means over other seeds, the rest included.
-        questions: [A, A] covariance that other questions add; the variance of a contrast may be
+        clusters: [A, A] covariance that other clusters add; the variance of a contrast may be
             negative by chance.
         n_seeds: S.
-        n_questions: Q.
+        n_clusters: G.
     """
 
     means: Floats
     seeds: Floats
-    questions: Floats
+    clusters: Floats
     n_seeds: int
-    n_questions: int
+    n_clusters: int
 
     @classmethod
     def of(cls, values: Floats) -> "Crossed":
-        """Estimate from the values [A, S, Q] of seeds that have all the ratios."""
-        _, n_seeds, n_questions = values.shape
-        squares = mean_squares(values, (SEED, QUESTION))
+        """Estimate from the values [A, S, G] of seeds that have all the ratios."""
+        _, n_seeds, n_clusters = values.shape
+        squares = mean_squares(values, (SEED, CLUSTER))
         return cls(
             means=values.mean(axis=2).mean(axis=1),
             seeds=squares[BY_SEED].of_mean,
-            questions=squares[BY_QUESTION].of_mean - squares[RESIDUAL].of_mean,
+            clusters=squares[BY_CLUSTER].of_mean - squares[RESIDUAL].of_mean,
             n_seeds=n_seeds,
-            n_questions=n_questions,
+            n_clusters=n_clusters,
         )
 
     def estimates(self, contrasts: Floats) -> Floats:
@@ -96,73 +100,93 @@ class Crossed:
 
     def half_widths(self, contrasts: Floats, level: float = LEVEL) -> Floats:
         """Return half of the widths [K] of two-sided intervals, from the weights [K, A]."""
-        seeds, questions = self.variances(contrasts)
+        seeds, clusters = self.variances(contrasts)
         tail = (1 - level) / 2
-        return _half_widths(tail, seeds, questions, self.n_seeds, self.n_questions)
+        return _half_widths(tail, seeds, clusters, self.n_seeds, self.n_clusters)
 
     def p_values(self, contrasts: Floats) -> Floats:
         """Return two-sided p-values [K] of contrasts being 0, from the weights [K, A]."""
-        seeds, questions = self.variances(contrasts)
-        return p_values(
-            self.estimates(contrasts), seeds, questions, self.n_seeds, self.n_questions
-        )
+        seeds, clusters = self.variances(contrasts)
+        return p_values(self.estimates(contrasts), seeds, clusters, self.n_seeds, self.n_clusters)
 
-    def interval(self, contrast: Floats) -> Interval:
-        """Return one contrast's estimate with its interval, from its weights [A]."""
+    def interval(self, contrast: Floats, limits: Limits = UNLIMITED) -> Interval:
+        """Return one contrast's estimate with its interval.
+
+        Args:
+            contrast: weights [A]. The interval of a level, whose only weight is 1, follows the
+                measure's limits (`hybridir.inference.limits.inside`); that of another contrast
+                ends at the contrast's own limits at the latest.
+            limits: lowest and highest possible value of a score.
+        """
         estimate = float(self.estimates(contrast[None])[0])
         half = float(self.half_widths(contrast[None])[0])
-        return Interval(estimate, estimate - half, estimate + half, self.n_seeds, self.n_questions)
+        used = np.flatnonzero(contrast)
+        if len(used) == 1 and contrast[used[0]] == 1:
+            low, high = inside(estimate, half, limits, self.n_clusters)
+        else:
+            if half < ROUNDING:
+                means = self.means[used].tolist()
+                reach = [at_a_limit(mean, limits, self.n_clusters) for mean in means]
+                half = float(np.hypot.reduce(contrast[used] * np.array(reach)))
+            # With weights w the contrast lies between the sums of the smaller and the larger of
+            # w × lowest and w × highest value.
+            ends = contrast[used, None] * np.array(limits)
+            low = max(estimate - half, float(ends.min(axis=1).sum()))
+            high = min(estimate + half, float(ends.max(axis=1).sum()))
+        return Interval(estimate, low, high, self.n_seeds, self.n_clusters)
 
     def variances(self, contrasts: Floats) -> tuple[Floats, Floats]:
-        """Return the contrasts' variances by seeds and by questions, [K] each."""
-        seeds, questions = (
+        """Return the contrasts' variances by seeds and by clusters, [K] each."""
+        seeds, clusters = (
             ((contrasts @ matrix) * contrasts).sum(axis=1)
-            for matrix in (self.seeds, self.questions)
+            for matrix in (self.seeds, self.clusters)
         )
-        return np.maximum(seeds, 0.0), np.maximum(questions, 0.0)
+        return np.maximum(seeds, 0.0), np.maximum(clusters, 0.0)
 
 
 def p_values(
     estimates: Floats,
     seeds: Floats,
-    questions: Floats,
+    clusters: Floats,
     n_seeds: Counts,
-    n_questions: Counts,
+    n_clusters: Counts,
 ) -> Floats:
     """Find the level at which each interval ends at 0.
 
     Args:
         estimates: [K] estimates of the contrasts.
         seeds: [K] variances by seeds.
-        questions: [K] variances by questions.
+        clusters: [K] variances by clusters.
         n_seeds: number of seeds, of all or of each ([K]).
-        n_questions: number of questions, of all or of each ([K]).
+        n_clusters: number of clusters, of all or of each ([K]).
 
     Returns:
         [K] two-sided p-values; 0 below 1e-100.
     """
     sizes = np.abs(estimates)
-    counts = np.broadcast_arrays(n_seeds, n_questions, estimates)[:2]
+    counts = np.broadcast_arrays(n_seeds, n_clusters, estimates)[:2]
 
     def beyond(log_p: Floats, size: Floats, *rest: Floats) -> Floats:
         return _half_widths(np.exp(log_p) / 2, *rest) - size
 
-    arguments = (sizes, seeds, questions, *(count.astype(np.float64) for count in counts))
+    arguments = (sizes, seeds, clusters, *(count.astype(np.float64) for count in counts))
     ends = np.full(sizes.shape, np.log(_TINY_P)), np.zeros(sizes.shape)
     roots = elementwise.find_root(beyond, ends, args=arguments)
-    certain = seeds + questions <= (1e-12 * sizes) ** 2
+    certain = seeds + clusters <= (1e-12 * sizes) ** 2
     certain |= beyond(ends[0], *arguments) < 0
     values: Floats = np.where(certain, 0.0, np.exp(roots.x))
     return np.where(sizes == 0, 1.0, values)
 
 
 def _half_widths(
-    tail: Floats | float, seeds: Floats, questions: Floats, n_seeds: Counts, n_questions: Counts
+    tail: Floats | float, seeds: Floats, clusters: Floats, n_seeds: Counts, n_clusters: Counts
 ) -> Floats:
     # Without freedom the variance is 0, so that the quantile of one degree does no harm.
-    of_seeds, of_questions = (
+    of_seeds, of_clusters = (
         -special.stdtrit(np.maximum(np.asarray(count) - 1.0, 1.0), tail)
-        for count in (n_seeds, n_questions)
+        for count in (n_seeds, n_clusters)
     )
-    widths: Floats = np.sqrt(of_seeds**2 * seeds + of_questions**2 * questions)
-    return widths
+    total = seeds + clusters
+    # A variance so small that its square root would be 0 counts as 0.
+    weighted = of_seeds * seeds + of_clusters * clusters
+    return np.divide(weighted, np.sqrt(total), out=np.zeros(np.shape(weighted)), where=total > 0)

@@ -3,25 +3,23 @@
 import numpy as np
 
 from hybridir.inference.bootstrap import Replicates
-from hybridir.inference.crossed import LEVEL, Interval
+from hybridir.inference.crossed import Crossed, Interval
 from hybridir.inference.scores import Scores
 
 
 def mean_curve(scores: Scores, replicates: Replicates) -> list[Interval]:
-    """Mean over seeds at every ratio, with its percentile interval over the draws.
+    """Mean over seeds at every ratio, with its interval.
 
     A ratio that lacks some seeds is averaged over the others.
 
     Returns:
-        An entry per ratio, in the order of `scores.ratios`.
+        An entry per ratio, in the order of `scores.ratios`. No interval leaves the measure's
+        range.
     """
-    tail = (1 - LEVEL) / 2
-    lows, highs = np.quantile(replicates.values, [tail, 1 - tail], axis=1)
-    means = np.nanmean(scores.macro_means(), axis=1)
-    seeds = scores.trained.sum(axis=1)
+    level = np.ones(1)
     return [
-        Interval(float(mean), float(low), float(high), int(count), len(scores.questions))
-        for mean, low, high, count in zip(means, lows, highs, seeds, strict=True)
+        Crossed.of(values_SG[trained][None]).interval(level, scores.bounds)
+        for values_SG, trained in zip(replicates.by_cluster, scores.trained, strict=True)
     ]
 
 
@@ -41,14 +39,20 @@ def difference(
     """
     pair = [scores.ratios.index(ratio), scores.ratios.index(baseline)]
     shared = replicates.shared(pair)
-    return None if shared is None else shared.interval(np.array([1.0, -1.0]))
+    return None if shared is None else shared.interval(np.array([1.0, -1.0]), scores.bounds)
 
 
-def hybrid_ratio(ratios: tuple[float, ...]) -> float | None:
+def hybrid_ratio(ratios: tuple[float, ...], hybrid: float | None = None) -> float | None:
     """Choose the ratio that stands for hybrid batches: the mixed ratio nearest to .5.
 
     The choice ignores scores, so that it does not flatter the gain; the method's authors recommend
     .5 (arXiv 2408.10536). None without a mixed ratio.
+
+    Args:
+        ratios: mixing ratios with scores.
+        hybrid: one of them, to choose another one.
     """
+    if hybrid is not None:
+        return hybrid if hybrid in ratios else None
     mixed = [ratio for ratio in ratios if 0 < ratio < 1]
     return min(mixed, key=lambda ratio: abs(ratio - 0.5), default=None)

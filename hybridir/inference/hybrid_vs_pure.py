@@ -2,9 +2,10 @@
 
 Three p-values of a paired difference answer three questions:
 
-- `p_crossed`: would other seeds and other questions show it? From `hybridir.inference.crossed`.
-- `p_questions`: would other questions show it, with these very encoders? A permutation test: the
-  labels hybrid and pure are swapped question by question, in all seeds and languages at once. It
+- `p_crossed`: would other seeds and other clusters of questions show it? From
+  `hybridir.inference.crossed`.
+- `p_clusters`: would other clusters show it, with these very encoders? A permutation test: the
+  labels hybrid and pure are swapped cluster by cluster, in all seeds and languages at once. It
   assumes no distribution, and says nothing about other seeds.
 - `p_seeds`: the same by seed, over all 2^S swaps up to 13 seeds, over random swaps of more. It
   assumes no distribution either, but cannot fall below 2 / 2^S, which is .0625 with five seeds: it
@@ -12,10 +13,10 @@ Three p-values of a paired difference answer three questions:
 
 The larger of the first two decides. A difference must hold for these encoders without an
 assumption, and for others if seed effects are normal; the level is at most that of either test.
-Swaps of seeds and of questions in one permutation would not keep the level: swapping questions
+Swaps of seeds and of clusters in one permutation would not keep the level: swapping clusters
 averages out an effect of a seed on all of them.
 
-Shapes: see CONTRIBUTING; S seeds, Q questions, K comparisons, F swaps.
+Shapes: see CONTRIBUTING; S seeds, G clusters, K comparisons, F swaps.
 """
 
 from collections.abc import Iterator
@@ -45,13 +46,14 @@ class HybridTest(NamedTuple):
         low: lower end of the interval at `LEVEL`.
         high: upper end.
         relative: the difference as a share of the pure mean.
-        d_questions: the difference in standard deviations over questions (means over seeds).
+        d_clusters: the difference in standard deviations over clusters (means over seeds).
         d_seeds: the difference in standard deviations over seeds (macro means); NaN with one seed.
-        p_crossed: p-value for other seeds and questions.
-        p_questions: p-value of swaps of questions.
+        p_crossed: p-value for other seeds and clusters.
+        p_clusters: p-value of swaps of clusters.
         p_seeds: p-value of swaps of seeds; NaN with one seed.
-        p: the larger of `p_crossed` and `p_questions`.
+        p: the larger of `p_crossed` and `p_clusters`.
         n_seeds: number of seeds.
+        n_clusters: number of clusters of questions.
         n_questions: number of questions.
     """
 
@@ -61,18 +63,22 @@ class HybridTest(NamedTuple):
     low: float
     high: float
     relative: float
-    d_questions: float
+    d_clusters: float
     d_seeds: float
     p_crossed: float
-    p_questions: float
+    p_clusters: float
     p_seeds: float
     p: float
     n_seeds: int
+    n_clusters: int
     n_questions: int
 
 
 def compare_hybrid(
-    scores: Scores, replicates: Replicates, generator: np.random.Generator
+    scores: Scores,
+    replicates: Replicates,
+    generator: np.random.Generator,
+    hybrid: float | None = None,
 ) -> list[HybridTest]:
     """Test hybrid batches against each pure strategy that was confirmed.
 
@@ -80,18 +86,20 @@ def compare_hybrid(
         scores: the trials' scores.
         replicates: their replicates.
         generator: source of the swaps.
+        hybrid: ratio of hybrid batches; None takes `hybrid_ratio`.
 
     Returns:
         A test per pure strategy, two at most; none without a mixed ratio.
     """
-    return _compare(scores, list(_pairs(scores, replicates.by_question)), generator)
+    hybrid = hybrid_ratio(scores.ratios, hybrid)
+    pairs = [] if hybrid is None else list(_pairs(scores, replicates.by_cluster, hybrid))
+    return _compare(scores, pairs, hybrid, generator) if hybrid is not None and pairs else []
 
 
-def _pairs(scores: Scores, values: Floats) -> Iterator[tuple[float, Floats]]:
+def _pairs(scores: Scores, values: Floats, hybrid: float) -> Iterator[tuple[float, Floats]]:
     """Yield (pure ratio, [2, S, ...] hybrid and pure of the seeds that both have)."""
-    hybrid = hybrid_ratio(scores.ratios)
     for pure in PURE:
-        if hybrid is None or pure not in scores.ratios:
+        if pure not in scores.ratios:
             continue
         pair = [scores.ratios.index(hybrid), scores.ratios.index(pure)]
         shared = scores.trained[pair].all(axis=0)
@@ -100,46 +108,47 @@ def _pairs(scores: Scores, values: Floats) -> Iterator[tuple[float, Floats]]:
 
 
 def _compare(
-    scores: Scores, pairs: list[tuple[float, Floats]], generator: np.random.Generator
+    scores: Scores,
+    pairs: list[tuple[float, Floats]],
+    hybrid: float,
+    generator: np.random.Generator,
 ) -> list[HybridTest]:
-    """Test each (pure ratio, values [2, S, Q]); questions of NaN belong to no cell."""
-    hybrid = hybrid_ratio(scores.ratios)
-    if hybrid is None or not pairs:
-        return []
-    p_questions = _p_of_swaps(
+    """Test each (pure ratio, values [2, S, G])."""
+    p_clusters = _p_of_swaps(
         np.stack([(values[0] - values[1]).mean(axis=0) for _, values in pairs]), generator
     )
-    scored = [values[:, :, ~np.isnan(values[0, 0])] for _, values in pairs]
-    crossed = [Crossed.of(values) for values in scored]
+    crossed = [Crossed.of(values) for _, values in pairs]
     contrast = np.array([[1.0, -1.0]])
     variances = [entry.variances(contrast) for entry in crossed]
     p_crossed = p_values(
         np.array([entry.means[0] - entry.means[1] for entry in crossed]),
         np.array([seeds[0] for seeds, _ in variances]),
-        np.array([questions[0] for _, questions in variances]),
+        np.array([clusters[0] for _, clusters in variances]),
         np.array([entry.n_seeds for entry in crossed]),
-        np.array([entry.n_questions for entry in crossed]),
+        np.array([entry.n_clusters for entry in crossed]),
     )
     p_seeds = [
-        _p_of_seed_swaps((values[0] - values[1]).mean(axis=1), generator) for values in scored
+        _p_of_seed_swaps((values[0] - values[1]).mean(axis=1), generator) for _, values in pairs
     ]
     return [
-        _result((hybrid, pure), entry, values[0] - values[1], *map(float, p))
-        for (pure, _), entry, values, *p in zip(
-            pairs, crossed, scored, p_crossed, p_questions, p_seeds, strict=True
+        _result(scores, (hybrid, pure), entry, values[0] - values[1], *map(float, p))
+        for (pure, values), entry, *p in zip(
+            pairs, crossed, p_crossed, p_clusters, p_seeds, strict=True
         )
     ]
 
 
 def _result(
+    scores: Scores,
     ratios: tuple[float, float],
     crossed: Crossed,
-    apart_SQ: Floats,
+    apart_SG: Floats,
     p_crossed: float,
-    p_questions: float,
+    p_clusters: float,
     p_seeds: float,
 ) -> HybridTest:
-    difference, low, high, n_seeds, n_questions = crossed.interval(np.array([1.0, -1.0]))
+    contrast = np.array([1.0, -1.0])
+    difference, low, high, n_seeds, n_clusters = crossed.interval(contrast, scores.bounds)
     pure = float(crossed.means[1])
     return HybridTest(
         *ratios,
@@ -147,31 +156,32 @@ def _result(
         low=low,
         high=high,
         relative=difference / pure if pure else float("nan"),
-        d_questions=_in_deviations(apart_SQ.mean(axis=0)),
-        d_seeds=_in_deviations(apart_SQ.mean(axis=1)),
+        d_clusters=_in_deviations(apart_SG.mean(axis=0)),
+        d_seeds=_in_deviations(apart_SG.mean(axis=1)),
         p_crossed=p_crossed,
-        p_questions=p_questions,
+        p_clusters=p_clusters,
         p_seeds=p_seeds,
-        p=max(p_crossed, p_questions),
+        p=max(p_crossed, p_clusters),
         n_seeds=n_seeds,
-        n_questions=n_questions,
+        n_clusters=n_clusters,
+        n_questions=len(scores.questions),
     )
 
 
-def _p_of_swaps(apart_KQ: Floats, generator: np.random.Generator) -> Floats:
-    """Two-sided p-values [K] of random swaps of questions or seeds, the same for all comparisons.
+def _p_of_swaps(apart_KG: Floats, generator: np.random.Generator) -> Floats:
+    """Two-sided p-values [K] of random swaps of clusters or seeds, the same for all comparisons.
 
     This is `scipy.stats.permutation_test` with ``permutation_type="samples"``, but with all
     comparisons in one matrix product, which takes a hundredth of the time.
     """
-    apart_QK = np.nan_to_num(apart_KQ).T
-    observed_K = np.abs(apart_QK.sum(axis=0))
-    as_large_K = np.zeros(len(apart_KQ))
+    apart_GK = apart_KG.T
+    observed_K = np.abs(apart_GK.sum(axis=0))
+    as_large_K = np.zeros(len(apart_KG))
     for start in range(0, SWAPS, _BLOCK):
         block = min(_BLOCK, SWAPS - start)
-        signs_FQ = 2.0 * generator.integers(0, 2, (block, len(apart_QK)), dtype=np.int8) - 1
+        signs_FG = 2.0 * generator.integers(0, 2, (block, len(apart_GK)), dtype=np.int8) - 1
         # Sums in another order may differ in the last digits.
-        as_large_K += (np.abs(signs_FQ @ apart_QK) >= observed_K * (1 - 1e-9)).sum(axis=0)
+        as_large_K += (np.abs(signs_FG @ apart_GK) >= observed_K * (1 - 1e-9)).sum(axis=0)
     p_values_K: Floats = (as_large_K + 1) / (SWAPS + 1)
     return p_values_K
 

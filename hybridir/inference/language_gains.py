@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hybridir import names
-from hybridir.inference.by_question import paired_gain, score_by_question
+from hybridir.inference.by_cluster import score_by_cluster
 from hybridir.inference.crossed import Crossed
 from hybridir.inference.hybrid_vs_pure import PURE
 from hybridir.inference.scores import Cell, Floats, Scores, setting_of
@@ -38,9 +38,9 @@ class CellGain(NamedTuple):
         difference: of the means.
         low: lower end of its interval at `LEVEL`.
         high: upper end.
-        p: p-value for other seeds and questions, not adjusted for the number of cells.
+        p: p-value for other seeds and clusters, not adjusted for the number of cells.
         n_seeds: seeds that have both ratios.
-        n_questions: questions of the cell.
+        n_clusters: clusters with a question in the cell.
     """
 
     setting: str
@@ -52,7 +52,7 @@ class CellGain(NamedTuple):
     high: float
     p: float
     n_seeds: int
-    n_questions: int
+    n_clusters: int
 
 
 class GroupGain(NamedTuple):
@@ -67,9 +67,9 @@ class GroupGain(NamedTuple):
         difference: gain, or difference of two gains.
         low: lower end of its interval at `LEVEL`.
         high: upper end.
-        p: p-value for other seeds and questions, not adjusted for the number of groups.
+        p: p-value for other seeds and clusters, not adjusted for the number of groups.
         n_seeds: seeds that have both ratios.
-        n_questions: questions that occur in the cells.
+        n_clusters: clusters with a question in the cells.
     """
 
     grouping: str
@@ -82,7 +82,7 @@ class GroupGain(NamedTuple):
     high: float
     p: float
     n_seeds: int
-    n_questions: int
+    n_clusters: int
 
 
 def gains_by_cell(scores: Scores, hybrid: float) -> list[CellGain]:
@@ -148,21 +148,24 @@ class _Result(NamedTuple):
     high: float
     p: float
     n_seeds: int
-    n_questions: int
+    n_clusters: int
 
 
 def _gains(scores: Scores, hybrid: float, weights_C: Floats) -> Iterator[tuple[float, _Result]]:
     """Yield (pure ratio, gain) of a weighted sum of cell means."""
-    values_ASQ = score_by_question(scores, weights_C)
-    contrast_A = np.ones(1)
+    values_ASG = score_by_cluster(scores, weights_C)
+    ends = weights_C[weights_C != 0, None] * np.array(scores.bounds)
+    limits = float(ends.min(axis=1).sum()), float(ends.max(axis=1).sum())
+    contrast = np.array([1.0, -1.0])
     for pure in PURE:
         if pure not in scores.ratios:
             continue
-        gain_SQ = paired_gain(values_ASQ, scores, hybrid, pure)
-        if len(gain_SQ):
-            crossed = Crossed.of(gain_SQ[None])
-            estimate, low, high, *counts = crossed.interval(contrast_A)
-            p = float(crossed.p_values(contrast_A[None])[0])
+        pair = [scores.ratios.index(hybrid), scores.ratios.index(pure)]
+        shared = scores.trained[pair].all(axis=0)
+        if shared.any():
+            crossed = Crossed.of(values_ASG[pair][:, shared])
+            estimate, low, high, *counts = crossed.interval(contrast, limits)
+            p = float(crossed.p_values(contrast[None])[0])
             yield pure, _Result(estimate, low, high, p, *counts)
 
 

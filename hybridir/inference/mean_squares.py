@@ -1,10 +1,10 @@
 """Analysis of variance of a complete layout: the mean square of every effect.
 
-The axes of a layout, such as seeds and questions, are crossed unless one is nested in another, as
+The axes of a layout, such as seeds and clusters, are crossed unless one is nested in another, as
 training seeds are in a part of the data. An effect is named by its axes. Several series, such as
 one per mixing ratio, are analysed at once: squares then become products of two series.
 
-What follows from the mean squares assumes that seeds and questions are independent random samples
+What follows from the mean squares assumes that seeds and clusters are independent random samples
 and that the seeds' effects are about normal; languages are fixed. The variance of a mean is then
 estimated without bias, however few seeds there are, which a bootstrap does not achieve.
 
@@ -24,14 +24,14 @@ import numpy as np
 
 from hybridir.inference.scores import Floats
 
-RATIO, DATA, SEED, QUESTION = "ratio", "data", "seed", "question"
+RATIO, DATA, SEED, CLUSTER = "ratio", "data", "seed", "cluster"
 Source = frozenset[str]
 """The axes that an effect varies with; a nested axis stands for the axis around it as well."""
 
 BY_SEED: Final[Source] = frozenset({SEED})
-BY_QUESTION: Final[Source] = frozenset({QUESTION})
-RESIDUAL: Final[Source] = frozenset({SEED, QUESTION})
-"""The rest of a layout of seeds and questions."""
+BY_CLUSTER: Final[Source] = frozenset({CLUSTER})
+RESIDUAL: Final[Source] = frozenset({SEED, CLUSTER})
+"""The rest of a layout of seeds and clusters."""
 
 _Margins = dict[tuple[int, ...], Floats]
 _Member = TypeVar("_Member")
@@ -130,48 +130,48 @@ def _effect(margins: _Margins, crossed: tuple[int, ...], averaged: tuple[int, ..
     return effect
 
 
-class SeedsByQuestions(NamedTuple):
-    """Mean squares of one series of seeds crossed with questions; NaN where one level is all.
+class SeedsByClusters(NamedTuple):
+    """Mean squares of one series of seeds crossed with clusters; NaN where one level is all.
 
     Attributes:
-        seed: expects n_questions × seed variance + residual variance.
-        question: expects n_seeds × question variance + residual variance.
+        seed: expects n_clusters × seed variance + residual variance.
+        cluster: expects n_seeds × cluster variance + residual variance.
         residual: expects the residual variance.
         n_seeds: number of seeds.
-        n_questions: number of questions.
+        n_clusters: number of clusters.
     """
 
     seed: float
-    question: float
+    cluster: float
     residual: float
     n_seeds: int
-    n_questions: int
+    n_clusters: int
 
     @classmethod
-    def of(cls, values_SQ: Floats) -> "SeedsByQuestions":
+    def of(cls, values_SG: Floats) -> "SeedsByClusters":
         """Analyse values without gaps."""
-        squares = mean_squares(values_SQ[None], (SEED, QUESTION))
-        seed, question, residual = (
-            float(squares[source].square[0, 0]) for source in (BY_SEED, BY_QUESTION, RESIDUAL)
+        squares = mean_squares(values_SG[None], (SEED, CLUSTER))
+        seed, cluster, residual = (
+            float(squares[source].square[0, 0]) for source in (BY_SEED, BY_CLUSTER, RESIDUAL)
         )
-        return cls(seed, question, residual, *values_SQ.shape)
+        return cls(seed, cluster, residual, *values_SG.shape)
 
     def variance_of_mean(self) -> tuple[float, float]:
         """Estimate the variance of the mean, and its degrees of freedom.
 
-        With one seed it is the variance over questions alone, and says nothing about other seeds.
+        With one seed it is the variance over clusters alone, and says nothing about other seeds.
         A mean square below the residual one counts as that, so that no variance is negative.
         """
-        n = self.n_seeds * self.n_questions
-        if self.n_seeds == 1 or self.n_questions == 1:
-            single = self.question if self.n_seeds == 1 else self.seed
+        n = self.n_seeds * self.n_clusters
+        if self.n_seeds == 1 or self.n_clusters == 1:
+            single = self.cluster if self.n_seeds == 1 else self.seed
             return single / n, float(max(n - 1, 0))
-        seeds, questions = self.n_seeds - 1, self.n_questions - 1
+        seeds, clusters = self.n_seeds - 1, self.n_clusters - 1
         total, degrees = satterthwaite(
             [
                 (max(self.seed, self.residual), seeds),
-                (max(self.question, self.residual), questions),
-                (-self.residual, seeds * questions),
+                (max(self.cluster, self.residual), clusters),
+                (-self.residual, seeds * clusters),
             ]
         )
         return total / n, degrees

@@ -7,7 +7,7 @@ loses more than its bound. Both statements hold together, since they follow from
 
 Source: Edwards and Hsu 1983, Multiple comparisons with the best treatment, Journal of the American
 Statistical Association 78. There groups are independent and the critical value is Dunnett's; here
-ratios share seeds and questions, so it is taken from the draws (this project's own).
+ratios share seeds and clusters, so it is taken from the draws (this project's own).
 
 Shapes: see CONTRIBUTING; A ratios, F draws, K comparisons.
 """
@@ -22,16 +22,18 @@ from hybridir.inference.scores import Bools, Floats, Scores
 
 
 class BestRatio(NamedTuple):
-    """The ratio with the best mean, and the range of ratios that may be the best.
+    """The ratio with the best mean, the ratios that may be the best, and where the optimum lies.
 
     Attributes:
         ratio: best in the data.
-        low: lowest ratio of the grid that may be the best, at `LEVEL`.
-        high: highest ratio that may be the best.
+        may_be_best: ratios of the grid that no other one beats, at `LEVEL`, ascending.
+        low: grid neighbour below the lowest of them, or the lowest itself at the end of the grid.
+        high: grid neighbour above the highest of them, or the highest itself at the end.
         share: share of draws in which `ratio` is the best.
     """
 
     ratio: float
+    may_be_best: tuple[float, ...]
     low: float
     high: float
     share: float
@@ -85,16 +87,24 @@ def compare_with_best(scores: Scores, replicates: Replicates) -> list[RatioLoss]
 
 
 def best_ratio(scores: Scores, replicates: Replicates) -> BestRatio:
-    """Find the best ratio of the grid, and the range of ratios that may be the best."""
+    """Find the best ratio of the grid, those that may be the best, and the optimum's interval.
+
+    The optimum over all ratios may lie between two ratios of the grid. If the curve rises up to it
+    and falls behind it, it lies between the grid neighbours of the best ratio of the grid. So the
+    interval from the neighbour below the set to the neighbour above it misses the optimum no more
+    often than the set misses the best ratio, and needs no fitted curve.
+    """
     sign = -1.0 if scores.lower_is_better else 1.0
     best = int(np.argmax(sign * np.nanmean(scores.macro_means(), axis=1)))
     winners = (sign * replicates.values).argmax(axis=0)
     losses = compare_with_best(scores, replicates)
-    candidates = [loss.ratio for loss in losses if loss.may_be_best]
+    candidates = [index for index, loss in enumerate(losses) if loss.may_be_best or index == best]
+    ratios = scores.ratios
     return BestRatio(
-        scores.ratios[best],
-        min([*candidates, scores.ratios[best]]),
-        max([*candidates, scores.ratios[best]]),
+        ratios[best],
+        tuple(ratios[index] for index in candidates),
+        ratios[max(candidates[0] - 1, 0)],
+        ratios[min(candidates[-1] + 1, len(ratios) - 1)],
         float((winners == best).mean()),
     )
 

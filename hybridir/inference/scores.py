@@ -1,5 +1,9 @@
 """The inference's input: every question's score, aligned over ratios and seeds.
 
+Questions on one article share its sentences, names and difficulty, so that they are no independent
+sample; the unit that a benchmark draws is the article. Each question therefore belongs to a
+cluster, and all of the inference works on sums per cluster.
+
 A cell is a question language with a pool language; the macro mean over cells is the figure that
 is reported (`hybridir.evaluation.summary`).
 
@@ -17,6 +21,7 @@ from hybridir import names
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 Cell = tuple[str, str]
 """(question language, pool language)."""
 
@@ -35,6 +40,8 @@ class Scores:
         values: [A, S, C, Q]; NaN where a cell has no such question, and throughout for a
             (ratio, seed) that was not trained. In single precision where there are very many;
             means are computed in double precision all the same.
+        clusters: cluster of each question, Q labels; empty if each question is one of its own.
+        limits: lowest and highest possible value; None takes those of the measure.
     """
 
     measure: str
@@ -44,6 +51,25 @@ class Scores:
     cells: tuple[Cell, ...]
     questions: tuple[str, ...]
     values: Floats
+    clusters: tuple[str, ...] = ()
+    limits: tuple[float, float] | None = None
+
+    @cached_property
+    def cluster_of_question(self) -> Ints:
+        """[Q] number of each question's cluster."""
+        if not self.clusters:
+            return np.arange(len(self.questions))
+        return np.unique(np.array(self.clusters, dtype=object), return_inverse=True)[1]
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters with a question."""
+        return int(self.cluster_of_question.max()) + 1
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Lowest and highest possible value of a score, and so of a mean."""
+        return self.limits or names.bounds_of(self.measure)
 
     @cached_property
     def trained(self) -> Bools:
@@ -55,7 +81,7 @@ class Scores:
     @property
     def lower_is_better(self) -> bool:
         """Whether lower values are better, as with rank distances."""
-        return self.measure in (names.RANK_DISTANCE, names.RANK_DISTANCE_SEEN)
+        return self.measure in names.LOWER_IS_BETTER
 
     def cell_means(self) -> Floats:
         """[A, S, C] means over questions; NaN where a ratio and seed were not trained."""
@@ -115,7 +141,13 @@ def side_by_side(settings: list[Scores], ratios: Collection[float]) -> Scores:
         begin = end
     cells = tuple(cell for scores in settings for cell in scores.cells)
     chosen = tuple(first.ratios[index] for index in rows)
-    return Scores(first.measure, "", chosen, first.seeds, cells, questions, values)
+    cluster = {
+        question: label
+        for scores in settings
+        for question, label in zip(scores.questions, scores.clusters, strict=False)
+    }
+    clusters = tuple(cluster.get(question, question) for question in questions)
+    return Scores(first.measure, "", chosen, first.seeds, cells, questions, values, clusters)
 
 
 def setting_of(cell: Cell) -> str:

@@ -1,13 +1,13 @@
-"""Where the variance of scores comes from: data, training seed, question, and their interactions.
+"""Where the variance of scores comes from: data, seed, cluster of questions, interactions.
 
-A score is the mean at its ratio, plus effects of seed, question, ratio with seed, ratio with
-question and seed with question, plus a rest. Where seeds lie within parts of the training data,
+A score is the mean at its ratio, plus effects of seed, cluster, ratio with seed, ratio with
+cluster and seed with cluster, plus a rest. Where seeds lie within parts of the training data,
 the part has an effect too, alone and together with ratio and question. Ratios are fixed; all other
 effects are random and independent. The variances follow from the mean squares without bias, so
 that an estimate of a small variance may be below 0. Their intervals draw what the mean squares may
 have expected, which assumes normal effects.
 
-Shapes: see CONTRIBUTING; A ratios, S seeds (of each part), U parts of the data, Q questions.
+Shapes: see CONTRIBUTING; A ratios, S seeds (of each part), U parts of the data, G clusters.
 
 Source: Searle, Casella and McCulloch, Variance Components, 1992, chapter 4 (mean squares, in the
 form without restrictions on interactions); Weerahandi, Generalized Confidence Intervals, Journal
@@ -20,20 +20,20 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from hybridir.inference.crossed import LEVEL
-from hybridir.inference.mean_squares import DATA, QUESTION, RATIO, SEED, Source, mean_squares
+from hybridir.inference.mean_squares import CLUSTER, DATA, RATIO, SEED, Source, mean_squares
 from hybridir.inference.scores import Bools, Floats
 
-_LAYOUTS: Final = {3: (RATIO, SEED, QUESTION), 4: (RATIO, DATA, SEED, QUESTION)}
+_LAYOUTS: Final = {3: (RATIO, SEED, CLUSTER), 4: (RATIO, DATA, SEED, CLUSTER)}
 _DRAWS: Final = 4000
 
-REST: Final[Source] = frozenset({RATIO, SEED, QUESTION})
+REST: Final[Source] = frozenset({RATIO, SEED, CLUSTER})
 
 
 def sources(n_axes: int) -> list[Source]:
     """List the random effects of a layout, the rest last; a seed stands for its part as well.
 
     >>> [" ".join(sorted(source)) for source in sources(3)]
-    ['seed', 'question', 'ratio seed', 'question ratio', 'question seed', 'question ratio seed']
+    ['seed', 'cluster', 'ratio seed', 'cluster ratio', 'cluster seed', 'cluster ratio seed']
     """
     axes = _LAYOUTS[n_axes]
     subsets = [frozenset(some) for size in (1, 2, 3) for some in combinations(axes, size)]
@@ -44,11 +44,11 @@ class VarianceComponent(NamedTuple):
     """A variance with its interval at `LEVEL`.
 
     Attributes:
-        source: which of ratio, seed and question it varies with.
-        variance: of one question's score; unbiased, so that it may be negative.
+        source: which of ratio, seed and cluster it varies with.
+        variance: of one cluster's score; unbiased, so that it may be negative.
         low: lower end, 0 or more.
         high: upper end.
-        in_mean: its standard deviation in a trial's mean over the questions, with `in_mean_low`
+        in_mean: its standard deviation in a trial's mean over the clusters, with `in_mean_low`
             and `in_mean_high`; 0 for a negative variance.
     """
 
@@ -84,7 +84,7 @@ def estimate_components(values: Floats, generator: np.random.Generator) -> list[
     """Estimate the variance of every random effect.
 
     Args:
-        values: [A, S, Q] or [A, U, S, Q] scores without gaps, two levels or more of each.
+        values: [A, S, G] or [A, U, S, G] scores without gaps, two levels or more of each.
         generator: source of the intervals' draws.
 
     Returns:
@@ -106,7 +106,7 @@ def estimate_components(values: Floats, generator: np.random.Generator) -> list[
     for source in sources(values.ndim):
         variance = float(_component(source, squares, sizes)[0])
         low, high = np.maximum(np.quantile(_component(source, drawn, sizes), tails), 0.0)
-        n = sizes[QUESTION] if QUESTION in source else 1
+        n = sizes[CLUSTER] if CLUSTER in source else 1
         in_mean = [float(np.sqrt(max(value, 0.0) / n)) for value in (variance, low, high)]
         components.append(VarianceComponent(source, variance, float(low), float(high), *in_mean))
     return components

@@ -1,6 +1,7 @@
 """Scores made up from arrays."""
 
 from collections.abc import Callable
+from math import inf
 
 import pytest
 
@@ -10,9 +11,15 @@ from hybridir.inference.scores import Floats, Scores
 
 @pytest.fixture(scope="session")
 def make_scores() -> Callable[..., Scores]:
-    """Lay out values [A, S, C, Q] as scores, from (values, ratios, measure)."""
+    """Lay out values [A, S, C, Q] as scores, from (values, ratios, measure, clusters)."""
 
-    def make(values: Floats, ratios: tuple[float, ...], measure: str = names.AP) -> Scores:
+    def make(
+        values: Floats,
+        ratios: tuple[float, ...],
+        measure: str = names.AP,
+        clusters: tuple[str, ...] = (),
+        limits: tuple[float, float] = (-inf, inf),
+    ) -> Scores:
         _, n_seeds, n_cells, n_questions = values.shape
         return Scores(
             measure,
@@ -22,6 +29,8 @@ def make_scores() -> Callable[..., Scores]:
             tuple((f"language {cell}", names.ALL_LANGUAGES) for cell in range(n_cells)),
             tuple(f"question {question}" for question in range(n_questions)),
             values,
+            clusters,
+            limits,
         )
 
     return make

@@ -10,19 +10,21 @@ from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
 from hybridir import names
-from hybridir.inference import Crossed, score_by_question
+from hybridir.inference import Crossed, score_by_cluster
 from hybridir.inference.between_studies import difference_of_gains
 from hybridir.inference.scores import Floats, Scores
 
 
-def scores_of(values: Floats, questions: tuple[str, ...] | None = None) -> Scores:
+def scores_of(
+    values: Floats, questions: tuple[str, ...] | None = None, first_seed: int = 0
+) -> Scores:
     """Values [ratio, seed, cell, question] at the ratios 0 and .5."""
     _, seeds, cells, count = values.shape
     return Scores(
         measure=names.AP,
         setting=names.MULTILINGUAL,
         ratios=(0.0, 0.5),
-        seeds=tuple(range(seeds)),
+        seeds=tuple(range(first_seed, first_seed + seeds)),
         cells=tuple((f"l{cell}", "all") for cell in range(cells)),
         questions=questions or tuple(f"q{number}" for number in range(count)),
         values=values,
@@ -37,7 +39,7 @@ def test_seeds_alone_give_welchs_test() -> None:
     for gain in gains:
         values = np.zeros((2, len(gain), 3, 5))
         values[1] = gain[:, None, None]
-        studies.append(scores_of(values))
+        studies.append(scores_of(values, first_seed=10 * len(studies)))
     result = difference_of_gains(studies[0], studies[1], hybrid=0.5, pure=0.0)
     expected = stats.ttest_ind(*gains, equal_var=False)
     interval = expected.confidence_interval(0.95)
@@ -91,7 +93,7 @@ def test_where_seeds_and_questions_vary_their_mean_squares_add_up(paired: bool) 
         values.append(value)
     ids = [tuple(f"{0 if paired else study}-{q}" for q in range(12)) for study in range(2)]
     result = difference_of_gains(
-        scores_of(values[0], ids[0]), scores_of(values[1], ids[1]), 0.5, 0
+        scores_of(values[0], ids[0]), scores_of(values[1], ids[1], first_seed=10), 0.5, 0
     )
     gains = [value[1, :, 0] for value in values]
     (s1, q1, r1), (s2, q2, r2) = (anova(gain) for gain in gains)
@@ -109,7 +111,7 @@ def test_where_seeds_and_questions_vary_their_mean_squares_add_up(paired: bool) 
     assert (result.low, result.high) == pytest.approx(expected.interval(0.95))
     z = abs(expected.mean()) / np.sqrt(variance)
     assert result.p == pytest.approx(2 * stats.t.sf(z, degrees))
-    assert result.n_questions == (12, 12)
+    assert result.n_clusters == (12, 12)
 
 
 def test_against_a_study_without_variance_it_is_that_of_the_studys_own_report() -> None:
@@ -123,7 +125,7 @@ def test_against_a_study_without_variance_it_is_that_of_the_studys_own_report() 
     scores = scores_of(values)
     constant = scores_of(np.zeros((2, 2, 1, 12)), tuple("abcdefghijkl"))
     result = difference_of_gains(scores, constant, hybrid=0.5, pure=0.0)
-    numbers = score_by_question(scores)
+    numbers = score_by_cluster(scores)
     crossed = Crossed.of(numbers)
     seeds, questions = crossed.variances(np.array([[-1.0, 1.0]]))
     s, q, r = anova(numbers[1] - numbers[0])
@@ -150,7 +152,7 @@ def test_cells_weigh_the_same_however_many_questions_they_have() -> None:
 
 def test_seeds_without_both_ratios_are_left_out_and_two_single_seeds_give_no_result() -> None:
     generator = np.random.default_rng(3)
-    first, second = (scores_of(generator.random((2, 3, 2, 8))) for _ in range(2))
+    first, second = (scores_of(generator.random((2, 3, 2, 8)), first_seed=s) for s in (0, 9))
     lacking = first.values.copy()
     lacking[1, 2] = np.nan
     result = difference_of_gains(dataclasses.replace(first, values=lacking), second, 0.5, 0.0)
@@ -159,3 +161,23 @@ def test_seeds_without_both_ratios_are_left_out_and_two_single_seeds_give_no_res
     single = scores_of(generator.random((2, 1, 2, 8)))
     assert difference_of_gains(single, single, 0.5, 0.0) is None
     assert difference_of_gains(single, second, 0.5, 0.0) is not None
+
+
+def test_studies_with_common_seeds_are_compared_seed_by_seed() -> None:
+    # All questions are alike; what a seed does, it does in both studies.
+    generator = np.random.default_rng(8)
+    seeds = generator.normal(0, 0.3, 5)
+    gains = [0.1 + seeds + generator.normal(0, 0.01, 5), 0.05 + seeds[:4]]
+    studies = []
+    for gain in gains:
+        values = np.zeros((2, len(gain), 1, 6))
+        values[1] = gain[:, None, None]
+        studies.append(scores_of(values))
+    result = difference_of_gains(studies[0], studies[1], hybrid=0.5, pure=0.0)
+    expected = stats.ttest_rel(gains[0][:4], gains[1])
+    interval = expected.confidence_interval(0.95)
+    assert result is not None
+    assert result.seed_by_seed
+    assert result.n_seeds == (4, 4)
+    assert (result.low, result.high) == pytest.approx((interval.low, interval.high))
+    assert result.p == pytest.approx(expected.pvalue)

@@ -35,7 +35,7 @@ def test_one_question_gives_the_paired_t_test_over_seeds() -> None:
     assert crossed.n_seeds == 5
 
 
-def test_both_half_widths_add_in_quadrature() -> None:
+def test_the_quantile_is_the_mean_of_both_weighted_by_their_variances() -> None:
     values = simulate(4, 30)
     apart = values[0] - values[1]
     frame = pd.DataFrame(
@@ -45,9 +45,9 @@ def test_both_half_widths_add_in_quadrature() -> None:
     table = smf.ols("value ~ C(seed) + C(question)", frame).fit()
     rest = table.ssr / table.df_resid
     by_question = 4 * apart.mean(axis=0).var(ddof=1)  # mean square
-    of_seeds = stats.ttest_1samp(apart.mean(axis=1), 0).confidence_interval(0.95)
-    half = stats.t.isf(0.025, 29) * np.sqrt((by_question - rest) / (4 * 30))
-    expected = np.hypot((of_seeds.high - of_seeds.low) / 2, half)
+    seeds, questions = apart.mean(axis=1).var(ddof=1) / 4, (by_question - rest) / (4 * 30)
+    weighted = seeds * stats.t.isf(0.025, 3) + questions * stats.t.isf(0.025, 29)
+    expected = weighted / np.sqrt(seeds + questions)
     assert Crossed.of(values).half_widths(DIFFERENCE[None])[0] == pytest.approx(expected)
 
 

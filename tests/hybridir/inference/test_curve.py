@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from hybridir import inference
 from hybridir.inference.scores import Scores
@@ -19,23 +20,51 @@ def test_interval_of_one_seed_is_that_of_the_mean_over_questions(make_scores: Ma
     values = np.random.default_rng(1).normal(0.5, 0.2, size=(1, 1, 1, 400))
     scores = make_scores(values, (0.5,))
     (result,) = inference.mean_curve(scores, replicated(scores))
-    half = 1.96 * values.std() / np.sqrt(400)
-    assert result.estimate == pytest.approx(values.mean())
-    assert result.low == pytest.approx(values.mean() - half, abs=0.1 * half)
-    assert result.high == pytest.approx(values.mean() + half, abs=0.1 * half)
+    expected = stats.ttest_1samp(values.ravel(), 0).confidence_interval(0.95)
+    assert result[:3] == pytest.approx((values.mean(), expected.low, expected.high))
 
 
-def test_levels_by_resampling_agree_with_the_closed_form(make_scores: Make) -> None:
-    generator = np.random.default_rng(2)
-    values = generator.normal(size=(2, 5, 2, 80)) + generator.normal(size=(2, 5, 1, 1)) / 10
-    scores = make_scores(values, (0.0, 1.0))
-    replicates = replicated(scores)
-    crossed = replicates.shared([0, 1])
-    assert crossed is not None
-    halves = crossed.half_widths(np.eye(2))
-    for result, half in zip(inference.mean_curve(scores, replicates), halves, strict=True):
-        # the closed form is the wider one, by less than a tenth
-        assert 0.9 * half < (result.high - result.low) / 2 < 1.03 * half
+def test_interval_of_a_share_is_wilsons_with_the_effective_sample_size(make_scores: Make) -> None:
+    hits = np.array([1.0] * 57 + [0.0] * 3)
+    scores = make_scores(hits.reshape(1, 1, 1, 60), (0.5,), limits=(0.0, 1.0))
+    (result,) = inference.mean_curve(scores, replicated(scores))
+    # Wilson's interval with t of 59 degrees for z, and n = m (1 - m) / variance of the mean.
+    mean, z2 = 0.95, stats.t.isf(0.025, 59) ** 2
+    n = mean * (1 - mean) / (hits.var(ddof=1) / 60)
+    root = np.sqrt(z2 * mean * (1 - mean) / n + (z2 / (2 * n)) ** 2)
+    ends = (mean + z2 / (2 * n) + np.array([-root, root])) / (1 + z2 / n)
+    assert (result.low, result.high) == pytest.approx(tuple(ends))
+    assert result.high < 1
+
+
+def test_a_curve_at_the_ceiling_is_not_certain_and_never_above_it(make_scores: Make) -> None:
+    scores = make_scores(np.ones((2, 3, 1, 60)), (0.0, 0.5), limits=(0.0, 1.0))
+    t2 = stats.t.isf(0.025, 59) ** 2
+    for result in inference.mean_curve(scores, replicated(scores)):
+        # Wilson's interval of 60 of 60: n / (n + t²) to 1.
+        assert result[:3] == pytest.approx((1, 60 / (60 + t2), 1))
+    gain = inference.difference(scores, replicated(scores), 0.5, 0.0)
+    assert gain is not None
+    reach = np.sqrt(2) * t2 / (60 + t2)
+    assert gain[:3] == pytest.approx((0, -reach, reach))
+
+
+def test_two_seeds_that_disagree_say_nothing_and_stay_within_the_range(make_scores: Make) -> None:
+    values = np.zeros((2, 2, 1, 40)) + np.array([[0.2, 0.9], [0.6, 0.3]])[:, :, None, None]
+    scores = make_scores(values, (0.0, 0.5), limits=(0.0, 1.0))
+    for result in inference.mean_curve(scores, replicated(scores)):
+        assert 0 <= result.low < result.estimate < result.high <= 1
+    gain = inference.difference(scores, replicated(scores), 0.5, 0.0)
+    assert gain is not None
+    assert (gain.low, gain.high) == (-1, 1)
+
+
+def test_a_measure_without_an_upper_limit_stays_above_its_lower_one(make_scores: Make) -> None:
+    values = np.random.default_rng(3).exponential(5, size=(1, 2, 1, 10))
+    values[0, 1] += 20
+    scores = make_scores(values, (0.5,), limits=(0.0, np.inf))
+    (result,) = inference.mean_curve(scores, replicated(scores))
+    assert 0 <= result.low < result.estimate < result.high
 
 
 def test_constant_difference_has_an_interval_of_no_width(make_scores: Make) -> None:
@@ -44,7 +73,7 @@ def test_constant_difference_has_an_interval_of_no_width(make_scores: Make) -> N
     result = inference.difference(scores, replicated(scores), 0.5, 0.0)
     assert result is not None
     assert result[:3] == pytest.approx((0.25, 0.25, 0.25))
-    assert (result.n_seeds, result.n_questions) == (3, 20)
+    assert (result.n_seeds, result.n_clusters) == (3, 20)
 
 
 def test_difference_is_over_the_seeds_that_both_ratios_have(make_scores: Make) -> None:

@@ -38,7 +38,7 @@ def test_effects_are_those_of_the_paired_values(make_scores: Make) -> None:
     assert against_mono.relative == pytest.approx(apart.mean() / values[2].mean())
     by_seed, by_question = apart.mean(axis=1), apart.mean(axis=0)
     assert against_mono.d_seeds == pytest.approx(by_seed.mean() / by_seed.std(ddof=1))
-    assert against_mono.d_questions == pytest.approx(by_question.mean() / by_question.std(ddof=1))
+    assert against_mono.d_clusters == pytest.approx(by_question.mean() / by_question.std(ddof=1))
     assert (against_mono.n_seeds, against_mono.n_questions) == (4, 30)
 
 
@@ -49,7 +49,7 @@ def test_interval_leaves_out_zero_where_other_seeds_would_show_it(make_scores: M
         values[1] += shift
         (result,) = compare(make_scores(values, (0.0, 0.5)))
         assert (result.p_crossed < 0.05) == (result.low > 0 or result.high < 0)
-        assert result.p == max(result.p_crossed, result.p_questions)
+        assert result.p == max(result.p_crossed, result.p_clusters)
 
 
 def test_five_seeds_that_agree_cannot_say_more_than_one_in_sixteen(make_scores: Make) -> None:
@@ -57,8 +57,8 @@ def test_five_seeds_that_agree_cannot_say_more_than_one_in_sixteen(make_scores: 
     values[1] += 1
     (result,) = compare(make_scores(values, (0.0, 0.5)))
     assert result.p_seeds == 2 / 2**5
-    assert result.p_questions == 1 / 10_000
-    assert result.p == result.p_questions
+    assert result.p_clusters == 1 / 10_000
+    assert result.p == result.p_clusters
 
 
 def test_swaps_of_forty_seeds_are_drawn_since_all_of_them_would_not_fit(make_scores: Make) -> None:

@@ -32,7 +32,7 @@ def test_every_cell_has_its_gain_and_setting() -> None:
     assert [gain.difference for gain in gains] == pytest.approx(means.tolist())
     assert [(gain.query_language, gain.pool_language) for gain in gains] == list(GAIN)
     assert [gain.setting for gain in gains] == [names.MONOLINGUAL, *[names.CROSSLINGUAL] * 3]
-    assert {(gain.n_seeds, gain.n_questions) for gain in gains} == {(4, 25)}
+    assert {(gain.n_seeds, gain.n_clusters) for gain in gains} == {(4, 25)}
 
 
 def test_with_one_seed_a_cell_has_the_paired_t_test_over_questions() -> None:

@@ -7,12 +7,12 @@ from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
 from hybridir.inference.mean_squares import (
-    BY_QUESTION,
+    BY_CLUSTER,
     BY_SEED,
-    QUESTION,
+    CLUSTER,
     RESIDUAL,
     SEED,
-    SeedsByQuestions,
+    SeedsByClusters,
     mean_squares,
     satterthwaite,
 )
@@ -36,9 +36,9 @@ def test_mean_squares_of_seeds_and_questions_are_those_of_an_analysis_of_varianc
     values = layout(np.random.default_rng(0), (3, 7), (1.0, 2.0, 0.5))
     rows = [(s, q, value) for (s, q), value in np.ndenumerate(values)]
     table = anova_lm(ols("y ~ C(s) + C(q)", pd.DataFrame(rows, columns=["s", "q", "y"])).fit())
-    squares = SeedsByQuestions.of(values)
+    squares = SeedsByClusters.of(values)
     assert squares[:3] == pytest.approx(table["mean_sq"].tolist())
-    assert (squares.n_seeds, squares.n_questions) == (3, 7)
+    assert (squares.n_seeds, squares.n_clusters) == (3, 7)
 
 
 def test_nested_levels_have_the_mean_squares_of_a_nested_analysis_of_variance() -> None:
@@ -64,22 +64,22 @@ def test_nested_levels_have_the_mean_squares_of_a_nested_analysis_of_variance() 
 
 def test_two_series_give_the_products_of_their_effects() -> None:
     values = np.random.default_rng(2).normal(size=(2, 4, 9))
-    squares = mean_squares(values, (SEED, QUESTION))
+    squares = mean_squares(values, (SEED, CLUSTER))
     # Of means over questions, the covariance over seeds; 9 values are in each mean.
     expected = 9 * np.cov(values.mean(axis=2))
     np.testing.assert_allclose(squares[BY_SEED].square, expected)
     np.testing.assert_allclose(squares[BY_SEED].of_mean, expected / 36)
     # A sum of two series has the squares of both and twice their products.
-    total = mean_squares(values.sum(axis=0, keepdims=True), (SEED, QUESTION))[RESIDUAL]
+    total = mean_squares(values.sum(axis=0, keepdims=True), (SEED, CLUSTER))[RESIDUAL]
     assert total.square[0, 0] == pytest.approx(squares[RESIDUAL].square.sum())
 
 
 def test_an_axis_with_one_level_has_no_mean_square_and_adds_nothing() -> None:
-    squares = mean_squares(np.random.default_rng(3).normal(size=(1, 1, 6)), (SEED, QUESTION))
+    squares = mean_squares(np.random.default_rng(3).normal(size=(1, 1, 6)), (SEED, CLUSTER))
     assert np.isnan(squares[BY_SEED].square).all()
     assert squares[BY_SEED].of_mean.tolist() == [[0.0]]
     assert squares[RESIDUAL].degrees == 0
-    assert squares[BY_QUESTION].square[0, 0] > 0
+    assert squares[BY_CLUSTER].square[0, 0] > 0
 
 
 def test_variance_of_the_mean_is_unbiased_with_three_seeds() -> None:
@@ -87,7 +87,7 @@ def test_variance_of_the_mean_is_unbiased_with_three_seeds() -> None:
     truth = 0.2**2 / 3 + 1.0**2 / 40 + 0.5**2 / 120
     generator = np.random.default_rng(2)
     drawn = [
-        SeedsByQuestions.of(layout(generator, (3, 40), (0.2, 1.0, 0.5))).variance_of_mean()[0]
+        SeedsByClusters.of(layout(generator, (3, 40), (0.2, 1.0, 0.5))).variance_of_mean()[0]
         for _ in range(2000)
     ]
     assert np.mean(drawn) == pytest.approx(truth, abs=4 * np.std(drawn) / np.sqrt(len(drawn)))

@@ -24,7 +24,8 @@ def best(scores: Scores) -> inference.BestRatio:
 def test_best_ratio_that_always_wins_stands_alone(make_scores: Make) -> None:
     noise = np.random.default_rng(7).normal(size=(1, 2, 1, 30))
     scores = make_scores(np.concatenate([noise, noise + 1, noise + 0.5]), (0.0, 0.5, 1.0))
-    assert best(scores) == (0.5, 0.5, 0.5, 1.0)
+    # Between the neighbours of the only ratio that may be the best.
+    assert best(scores) == (0.5, (0.5,), 0.0, 1.0, 1.0)
     assert [result.loss for result in compared(scores)] == pytest.approx([1, 0, 0.5])
     assert [result.loss_at_most for result in compared(scores)] == pytest.approx([1, 0, 0.5])
 
@@ -42,7 +43,8 @@ def test_two_equally_good_ratios_share_the_draws(make_scores: Make) -> None:
     values -= values.mean(axis=3, keepdims=True)
     values[1] += 1e-9  # decides the data, not the draws
     result = best(make_scores(values, (0.25, 0.75)))
-    assert (result.ratio, result.low, result.high) == (0.75, 0.25, 0.75)
+    assert (result.ratio, result.may_be_best) == (0.75, (0.25, 0.75))
+    assert (result.low, result.high) == (0.25, 0.75)  # the ends of the grid
     assert result.share == pytest.approx(0.5, abs=0.05)
 
 
@@ -68,6 +70,15 @@ def test_the_more_ratios_the_harder_to_leave_one_out(make_scores: Make) -> None:
     ratios = (0.0, 0.25, 0.5, 0.75, 1.0)
     assert compared(make_scores(noise, ratios))[0].may_be_best
     assert not compared(make_scores(noise[[0, 4]], (0.0, 1.0)))[0].may_be_best
+
+
+def test_the_set_may_have_a_gap_and_its_interval_ends_at_the_neighbours(make_scores: Make) -> None:
+    noise = np.random.default_rng(3).normal(0, 0.01, size=(1, 3, 1, 40))
+    levels = np.array([0.1, 0.5, 0.2, 0.5 + 1e-6, 0.3]).reshape(5, 1, 1, 1)
+    levels = levels + 1e-3 * np.random.default_rng(4).normal(size=(5, 3, 1, 40))
+    result = best(make_scores(noise + levels, (0.0, 0.25, 0.5, 0.75, 1.0)))
+    assert result.may_be_best == (0.25, 0.75)
+    assert (result.low, result.high) == (0.0, 1.0)
 
 
 def test_ratios_without_a_common_seed_are_not_held_against_each_other(make_scores: Make) -> None:

@@ -25,6 +25,7 @@ def test_settings_side_by_side_keep_their_cells_and_line_up_questions() -> None:
         names.CROSSLINGUAL,
         names.CROSSLINGUAL,
     ]
+    assert both.clusters == ("a", "b", "c")
     np.testing.assert_array_equal(
         both.values[0, 0],
         [[np.nan, 0.5, 0.5], [0.25, 0.25, np.nan], [0.25, 0.25, np.nan]],

@@ -6,12 +6,12 @@ import pytest
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-from hybridir.inference.mean_squares import DATA, QUESTION, RATIO, SEED, Source
+from hybridir.inference.mean_squares import CLUSTER, DATA, RATIO, SEED, Source
 from hybridir.inference.scores import Floats
 from hybridir.inference.variance_components import complete_block, estimate_components, sources
 
-SEEDS = (RATIO, SEED, QUESTION)  # axes of a study of all data
-PARTS = (RATIO, DATA, SEED, QUESTION)  # and of one whose seeds lie within parts of the data
+SEEDS = (RATIO, SEED, CLUSTER)  # axes of a study of all data
+PARTS = (RATIO, DATA, SEED, CLUSTER)  # and of one whose seeds lie within parts of the data
 SDS = {
     SEEDS: dict(zip(sources(3), (0.5, 1.0, 0.3, 0.4, 0.6, 0.8), strict=True)),
     PARTS: dict(zip(sources(4), (0.7, 0.5, 1.0, 0.4, 0.3, 0.4, 0.5, 0.6, 0.3, 0.8), strict=True)),
@@ -71,19 +71,19 @@ def test_variances_with_parts_solve_the_expected_mean_squares() -> None:
             - ms["apqt"]
         ) / (a * t * q),
         frozenset({SEED}): (ms["pt"] - ms["apt"] - ms["pqt"] + ms["apqt"]) / (a * q),
-        frozenset({QUESTION}): (ms["q"] - ms["aq"] - ms["pq"] + ms["apq"]) / (a * p * t),
+        frozenset({CLUSTER}): (ms["q"] - ms["aq"] - ms["pq"] + ms["apq"]) / (a * p * t),
         frozenset({RATIO, DATA}): (ms["ap"] - ms["apt"] - ms["apq"] + ms["apqt"]) / (t * q),
         frozenset({RATIO, SEED}): (ms["apt"] - ms["apqt"]) / q,
-        frozenset({RATIO, QUESTION}): (ms["aq"] - ms["apq"]) / (p * t),
-        frozenset({DATA, QUESTION}): (ms["pq"] - ms["apq"] - ms["pqt"] + ms["apqt"]) / (a * t),
-        frozenset({SEED, QUESTION}): (ms["pqt"] - ms["apqt"]) / a,
-        frozenset({RATIO, DATA, QUESTION}): (ms["apq"] - ms["apqt"]) / t,
-        frozenset({RATIO, SEED, QUESTION}): ms["apqt"],
+        frozenset({RATIO, CLUSTER}): (ms["aq"] - ms["apq"]) / (p * t),
+        frozenset({DATA, CLUSTER}): (ms["pq"] - ms["apq"] - ms["pqt"] + ms["apqt"]) / (a * t),
+        frozenset({SEED, CLUSTER}): (ms["pqt"] - ms["apqt"]) / a,
+        frozenset({RATIO, DATA, CLUSTER}): (ms["apq"] - ms["apqt"]) / t,
+        frozenset({RATIO, SEED, CLUSTER}): ms["apqt"],
     }  # fmt: skip
     components = estimate_components(values, np.random.default_rng(1))
     variances = {component.source: component.variance for component in components}
     assert variances == pytest.approx(expected)
-    assert list(components[-1].source ^ {RATIO, SEED, QUESTION}) == []  # the rest comes last
+    assert list(components[-1].source ^ {RATIO, SEED, CLUSTER}) == []  # the rest comes last
 
 
 @pytest.mark.slow
@@ -109,7 +109,7 @@ def test_a_trials_mean_averages_what_varies_with_the_question() -> None:
         simulate(np.random.default_rng(3), (3, 5, 12)), np.random.default_rng(4)
     )
     by_source = {component.source: component for component in components}
-    question, seed = by_source[frozenset({QUESTION})], by_source[frozenset({SEED})]
+    question, seed = by_source[frozenset({CLUSTER})], by_source[frozenset({SEED})]
     assert question.in_mean == pytest.approx(np.sqrt(max(question.variance, 0) / 12))
     assert seed.in_mean_high == pytest.approx(np.sqrt(seed.high))
 
