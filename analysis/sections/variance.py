@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from hybridir.inference.by_question import paired_gain
 
 from analysis.figures.power_curves import plot_power_curves
 from analysis.figures.variance_components import plot_variance_components
@@ -14,7 +15,6 @@ from analysis.sections.wording import INTERVAL, SAMPLE, sample_text
 from analysis.study.arrays import Key
 from analysis.study.data_parts import group_by_data_part
 from hybridir import inference, names
-from hybridir.inference.by_question import paired_gain
 from hybridir.inference.mean_squares import DATA, QUESTION, RATIO, SEED, SeedsByQuestions
 from hybridir.inference.power import (
     MOST,

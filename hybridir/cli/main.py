@@ -6,6 +6,7 @@ hybridir evaluate ENCODER --benchmark xquad-r --data-root DIR
                                            evaluate any encoder without training
 hybridir export results/demo/run-001 --out FOLDER
                                            export a trained encoder with its model card
+hybridir infer scores.parquet              judge scores from any trainer
 hybridir --version                         print the version
 """
 
@@ -21,6 +22,7 @@ from hybridir import __version__
 from hybridir.cli import data
 from hybridir.cli.evaluate import evaluate_command
 from hybridir.cli.export import export
+from hybridir.cli.infer import infer
 from hybridir.config import read_trial
 from hybridir.errors import InputError, TrialError
 from hybridir.runtime.startup import frozen_imports, quieten_dependencies
@@ -54,6 +56,7 @@ def options(
 
 app.command("evaluate")(evaluate_command)
 app.command()(export)
+app.command()(infer)
 app.add_typer(data.app, name="data")
 
 

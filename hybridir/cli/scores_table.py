@@ -1,0 +1,294 @@
+"""The table of scores that `hybridir infer` reads: one row a question, cell and trial.
+
+| column | content |
+|---|---|
+| mixing_ratio | share of monolingual batches, from 0 to 1 |
+| seed | training seed |
+| question_id, cluster | the question, and the article or other unit that it was drawn with |
+| setting | monolingual, crosslingual, multilingual, or any other name |
+| query_language, pool_language | the cell; `all` is the pool of all languages |
+| value | the question's score |
+| measure | optional: name of the measure |
+| study | optional: name of the study, if a file has several |
+| temperature, batch_size, pairs | optional: parameters that are crossed with the ratio |
+
+A translation of a question has its id. All trials of a study must score the same questions in the
+same cells. Without a column `cluster` each question is one of its own.
+
+Shapes: see CONTRIBUTING; A ratios, S seeds, C cells, Q questions.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hybridir import names
+from hybridir.errors import InputError
+from hybridir.inference import Condition
+from hybridir.inference.scores import Scores
+
+REQUIRED: Final = (
+    *(names.MIXING_RATIO, names.SEED, names.QUESTION_ID, names.SETTING),
+    *(names.QUERY_LANGUAGE, names.POOL_LANGUAGE, names.VALUE),
+)
+OPTIONAL: Final = (names.CLUSTER, names.MEASURE, names.STUDY, *names.CONDITIONS)
+_LABELS: Final = (
+    *(names.QUESTION_ID, names.CLUSTER, names.SETTING, names.QUERY_LANGUAGE),
+    *(names.POOL_LANGUAGE, names.MEASURE, names.STUDY),
+)
+_SHOWN = 3  # problems of one kind that a message lists
+
+Key = tuple[str, str]
+"""(measure, setting)."""
+
+
+@dataclass(frozen=True)
+class StudyScores:
+    """The scores of one study.
+
+    Attributes:
+        name: name of the study.
+        scores: (measure, setting) -> condition -> scores.
+    """
+
+    name: str
+    scores: Mapping[Key, Mapping[Condition, Scores]]
+
+
+def read_scores(path: Path, limits: tuple[float, float] | None = None) -> Iterator[StudyScores]:
+    """Read a table of scores.
+
+    Args:
+        path: a Parquet file; or a CSV file, by its ending.
+        limits: lowest and highest possible value; None takes those of measures that hybridir
+            knows, and no limits for others.
+
+    Yields:
+        The studies, in the order of the file.
+
+    Raises:
+        InputError: if the file, a column or a value cannot be used, or the trials of a study have
+            different questions.
+    """
+    table = _read(path)
+    _check(table, path, limits)
+    study = table[names.STUDY]
+    for name, rows in table.groupby(study, sort=False, observed=True):
+        yield StudyScores(str(name), _study_scores(rows, f"{path}, study {name}", limits))
+
+
+def _read(path: Path) -> pd.DataFrame:
+    is_csv = path.name.endswith((".csv", ".csv.gz"))
+    read: Any = pd.read_csv if is_csv else pd.read_parquet
+    columns = [*REQUIRED, *OPTIONAL]
+    try:
+        if is_csv:
+            # The language Namibian Ndonga has the code "na", and a question may be called "NA".
+            strings = dict.fromkeys(_LABELS, "str")
+            table = read(path, dtype=strings, keep_default_na=False, na_values={names.VALUE: ""})
+        else:
+            table = read(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except (OSError, ValueError, UnicodeError, pd.errors.ParserError) as error:
+        raise InputError(
+            f"{path}: cannot be read as {'CSV' if is_csv else 'Parquet'} ({error}); write the "
+            "table with pandas' to_parquet, or as a .csv file"
+        ) from None
+    missing = [name for name in REQUIRED if name not in table]
+    if missing:
+        raise InputError(
+            f"{path}: the column{'s' if len(missing) > 1 else ''} {', '.join(missing)} "
+            f"{'are' if len(missing) > 1 else 'is'} missing; expected are {', '.join(REQUIRED)}, "
+            f"and optionally {', '.join(OPTIONAL)}"
+        )
+    if table.empty:
+        raise InputError(f"{path}: the table has no row")
+    table = table[[name for name in columns if name in table]].copy()
+    if names.MEASURE not in table:
+        table[names.MEASURE] = names.VALUE
+    if names.STUDY not in table:
+        table[names.STUDY] = path.name.partition(".")[0]
+    if names.CLUSTER not in table:
+        table[names.CLUSTER] = table[names.QUESTION_ID]
+    for name in _LABELS:
+        empty = table[name].isna()
+        if empty.any():
+            raise InputError(f"{path}: {int(empty.sum())} rows have no {name}; fill the column")
+        if not isinstance(table[name].dtype, pd.CategoricalDtype):
+            table[name] = table[name].astype("category")
+    return table
+
+
+def _check(table: pd.DataFrame, path: Path, limits: tuple[float, float] | None) -> None:
+    problems = []
+    numbers = [names.MIXING_RATIO, names.SEED, names.VALUE]
+    for name in (*numbers, *(name for name in names.CONDITIONS if name in table)):
+        try:
+            column = pd.to_numeric(table[name]).to_numpy(np.float64)
+        except (ValueError, TypeError) as error:
+            problems.append(f"{name}: {error}")
+            continue
+        table[name] = column
+        bad = ~np.isfinite(column)
+        if bad.any():
+            problems.append(
+                f"{name}: {int(bad.sum())} rows hold no finite number, the first is row "
+                f"{int(bad.argmax())}"
+            )
+    if problems:
+        raise InputError.collect(f"{path} cannot be used", problems)
+    if not table[names.MIXING_RATIO].between(0, 1).all():
+        problems.append(f"{names.MIXING_RATIO}: must lie between 0 and 1")
+    if (table[names.SEED] % 1).any():
+        problems.append(f"{names.SEED}: must be a whole number")
+    for measure, values in table.groupby(names.MEASURE, observed=True)[names.VALUE]:
+        low, high = limits or limits_of(str(measure))
+        outside = values[(values < low) | (values > high)]
+        if len(outside):
+            problems.append(
+                f"{len(outside)} values of {measure} lie outside [{low:g}, {high:g}], such as "
+                f"{outside.iloc[0]:g}; name the range of the measure with --range LOW,HIGH"
+            )
+    if problems:
+        raise InputError.collect(f"{path} cannot be used", problems)
+
+
+def limits_of(measure: str) -> tuple[float, float]:
+    """Look up the limits of a measure's values; infinite for one that hybridir does not know.
+
+    >>> limits_of("map"), limits_of("my measure")
+    ((0.0, 1.0), (-inf, inf))
+    """
+    means = {mean: name for name, mean in names.MEAN_NAMES.items()}
+    measure = means.get(measure, measure)
+    known = (*names.MEASURES, *names.READER_MEASURES, *names.BIAS_MEASURES)
+    return names.bounds_of(measure) if measure in known else (-np.inf, np.inf)
+
+
+def _study_scores(
+    table: pd.DataFrame, label: str, limits: tuple[float, float] | None
+) -> dict[Key, dict[Condition, Scores]]:
+    crossed = [name for name in names.CONDITIONS if name in table and table[name].nunique() > 1]
+    if crossed:
+        ratios_of = table.groupby(names.MIXING_RATIO)[crossed].nunique().max(axis=1)
+        if (ratios_of == 1).all():
+            crossed = []  # each ratio has its own values: a curve, and no crossing
+    scores: dict[Key, dict[Condition, Scores]] = {}
+    for (measure, setting), rows in table.groupby(
+        [names.MEASURE, names.SETTING], sort=False, observed=True
+    ):
+        key = (str(measure), str(setting))
+        conditions = (
+            {
+                tuple(zip(crossed, map(_plain, np.atleast_1d(values)), strict=True)): part
+                for values, part in rows.groupby(crossed if len(crossed) > 1 else crossed[0])
+            }
+            if crossed
+            else {(): rows}
+        )
+        scores[key] = {
+            condition: _scores(part, key, label, limits) for condition, part in conditions.items()
+        }
+        _check_crossing(scores[key], f"{label}, {' '.join(key)}")
+    return scores
+
+
+def _plain(value: float) -> float | int:
+    return int(value) if value == int(value) else float(value)
+
+
+def _check_crossing(conditions: Mapping[Condition, Scores], label: str) -> None:
+    first = next(iter(conditions.values()))
+    layout = (first.questions, first.clusters, first.cells)
+    for condition, scores in conditions.items():
+        values = ", ".join(f"{name} {value}" for name, value in condition)
+        missing = [f"{ratio:g}" for ratio in first.ratios if ratio not in scores.ratios]
+        if missing or len(scores.ratios) != len(first.ratios):
+            raise InputError(
+                f"{label}: not every mixing ratio has been trained at {values}; the parameters "
+                "must be crossed, each ratio with each of their values"
+            )
+        if (scores.questions, scores.clusters, scores.cells) != layout:
+            raise InputError(f"{label}: other questions or cells were scored at {values}")
+    sizes = [
+        len({dict(condition)[name] for condition in conditions})
+        for name, _ in next(iter(conditions))
+    ]
+    if len(conditions) != prod(sizes):
+        raise InputError(
+            f"{label}: {len(conditions)} of {prod(sizes)} combinations of the crossed parameters "
+            "have scores; the parameters must be crossed, or each study be named in a column study"
+        )
+
+
+def _scores(
+    rows: pd.DataFrame, key: Key, label: str, limits: tuple[float, float] | None
+) -> Scores:
+    """Lay out the rows of one measure, setting and condition as an array."""
+    label = f"{label}, {' '.join(key)}"
+    ratio_G, ratios = pd.factorize(rows[names.MIXING_RATIO], sort=True)
+    seed_G, seeds = pd.factorize(rows[names.SEED], sort=True)
+    question_G, questions = _codes(rows[names.QUESTION_ID])
+    query_G, queries = _codes(rows[names.QUERY_LANGUAGE])
+    pool_G, pools = _codes(rows[names.POOL_LANGUAGE])
+    cell_G, cells = pd.factorize(query_G * len(pools) + pool_G, sort=True)
+    shape = (len(ratios), len(seeds), len(cells), len(questions))
+    flat_G = np.ravel_multi_index((ratio_G, seed_G, cell_G, question_G), shape)
+    if len(np.unique(flat_G)) < len(flat_G):
+        raise InputError(
+            f"{label}: a question occurs more than once in a cell of a trial; one row a question, "
+            "cell and trial is expected (name different studies in a column study)"
+        )
+    values = np.full(int(np.prod(shape)), np.nan)
+    values[flat_G] = rows[names.VALUE].to_numpy()
+    values = values.reshape(shape)
+    present = ~np.isnan(values)
+    trained = present.any(axis=(2, 3))
+    first = present[tuple(np.argwhere(trained)[0])]
+    uneven = [
+        f"ratio {ratios[row]:g}, seed {int(seeds[column])}"
+        for row, column in np.argwhere(trained)
+        if not np.array_equal(present[row, column], first)
+    ]
+    if uneven:
+        raise InputError(
+            f"{label}: {len(uneven)} trials were scored on other questions than the first one "
+            f"({'; '.join(uneven[:_SHOWN])}) and cannot be compared; keep the questions that all "
+            "trials have"
+        )
+    return Scores(
+        key[0],
+        key[1],
+        tuple(map(float, ratios)),
+        tuple(map(int, seeds)),
+        tuple((queries[cell // len(pools)], pools[cell % len(pools)]) for cell in cells),
+        questions,
+        values,
+        _clusters(rows, question_G, len(questions), label),
+        limits or limits_of(key[0]),
+    )
+
+
+def _clusters(
+    rows: pd.DataFrame, question_G: NDArray[np.int64], n_questions: int, label: str
+) -> tuple[str, ...]:
+    cluster_G, clusters = _codes(rows[names.CLUSTER])
+    of_question = np.empty(n_questions, dtype=np.int64)
+    of_question[question_G] = cluster_G
+    if (of_question[question_G] != cluster_G).any():
+        raise InputError(f"{label}: a question is in two clusters; give it one")
+    return tuple(clusters[index] for index in of_question)
+
+
+def _codes(column: pd.Series) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Number the labels of a column; labels that do not occur have no number."""
+    codes, present = pd.factorize(column.cat.codes.to_numpy(), sort=True)
+    labels = column.cat.categories
+    return codes.astype(np.int64), tuple(str(labels[index]) for index in present)
