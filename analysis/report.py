@@ -10,6 +10,7 @@ The page is one file that fetches nothing. The last printed line is its path.
 
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -29,6 +30,8 @@ from analysis.sections.comparison import check_comparable, compare
 from analysis.sections.method import method_rows, setup_rows
 from analysis.study.data_parts import data_part_of_seed
 from analysis.study.mlflow import Study, load_study, log_report
+from analysis.study.scores_file import Conditions, write_scores
+from analysis.tables import confirmed
 from hybridir import names
 from hybridir.errors import InputError
 
@@ -117,6 +120,37 @@ def write_reports(
 def _write_study_report(study: Study, out: Path | None, log: bool) -> tuple[StudyTables, Path]:
     folder = out or _default_folder(study)
     study = replace(study, cache_folder=folder / _CACHE)
+    tables, page = study_page(study)
+    files = _write(page, folder)
+    if tables.benchmarks:
+        scores = folder / names.ARTIFACT_SCORES
+        try:
+            write_scores(scores, _scores_by_benchmark(study, tables))
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+        files.insert(0, scores)
+    if log:
+        log_report(study, folder, files)
+    return tables, files[-1]
+
+
+def _scores_by_benchmark(study: Study, tables: StudyTables) -> Iterator[tuple[str, Conditions]]:
+    """Yield the name that a benchmark has in the table of scores, and its scores."""
+    several = len(tables.benchmarks) > 1
+    for benchmark in (entry.benchmark for entry in tables.benchmarks):
+        name = f"{study.name} on {benchmark}" if several else study.name
+        yield name, confirmed.confirmed_conditions(study, benchmark)
+
+
+def study_page(study: Study) -> tuple[StudyTables, Page]:
+    """Analyse a study, and lay out its report.
+
+    Args:
+        study: the study.
+
+    Returns:
+        All results, and the page, which draws its figures when it is rendered.
+    """
     tables = measure_study(study, np.random.default_rng(_BOOTSTRAP_SEED))
     headlines, sections = study_sections(tables)
     page = Page(
@@ -130,10 +164,7 @@ def _write_study_report(study: Study, out: Path | None, log: bool) -> tuple[Stud
         method_rows(study),
         study.text,
     )
-    files = _write(page, folder)
-    if log:
-        log_report(study, folder, files)
-    return tables, files[-1]
+    return tables, page
 
 
 def _write(page: Page, folder: Path) -> list[Path]:
@@ -143,9 +174,13 @@ def _write(page: Page, folder: Path) -> list[Path]:
         files = write_files(page.title, page.sections, folder)
         return [*files, write_file(folder / "report.html", html.encode())]
     except OSError as error:
-        raise InputError(
-            f"the report cannot be written to {folder} ({error}): name another folder with --out"
-        ) from error
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> InputError:
+    return InputError(
+        f"the report cannot be written to {folder} ({error}): name another folder with --out"
+    )
 
 
 def _short_method(study: Study) -> list[tuple[str, str]]:
@@ -168,12 +203,14 @@ def _default_folder(study: Study) -> Path:
 def _notes(study: Study) -> list[str]:
     """Write the warnings that come first on the page."""
     trials = study.trials
-    confirmed = trials[trials["phase"] == names.PHASE_CONFIRM]
+    curve_trials = trials[trials["phase"] == names.PHASE_CONFIRM]
     return [
         *_contamination_note(study),
         *_failure_notes(trials),
-        *_data_parts_note(confirmed),
-        *_missing_seeds_note(confirmed),
+        *_cluster_notes(study),
+        *_missing_conditions_note(study),
+        *_data_parts_note(curve_trials),
+        *_missing_seeds_note(study, curve_trials),
     ]
 
 
@@ -201,8 +238,36 @@ def _failure_notes(trials: pd.DataFrame) -> list[str]:
     return notes
 
 
-def _data_parts_note(confirmed: pd.DataFrame) -> list[str]:
-    parts = data_part_of_seed(confirmed)
+def _cluster_notes(study: Study) -> list[str]:
+    """Say if the per-query tables are of a version that recorded no clusters."""
+    notes = []
+    for benchmark in confirmed.reported_benchmarks(study):
+        recorded = confirmed.records_clusters(study, benchmark)
+        if recorded is False:
+            notes.append(
+                f"The scores on {benchmark} were recorded by an older version, which did not name "
+                "the article or other cluster of a question. Questions count as independent here, "
+                "so that intervals are too narrow where they are not. Run the study again for "
+                "intervals by cluster."
+            )
+    return notes
+
+
+def _missing_conditions_note(study: Study) -> list[str]:
+    rows = confirmed.confirmed_trials(study)
+    if rows.empty:
+        return []
+    missing = confirmed.missing_conditions(study, rows)
+    if not missing:
+        return []
+    return [
+        f"Conditions without a trial of every mixing ratio are left out of all means: "
+        f"{'; '.join(missing)}."
+    ]
+
+
+def _data_parts_note(curve_trials: pd.DataFrame) -> list[str]:
+    parts = data_part_of_seed(curve_trials)
     if not parts:
         return []
     n_parts = len(set(parts.values()))
@@ -214,12 +279,14 @@ def _data_parts_note(confirmed: pd.DataFrame) -> list[str]:
     ]
 
 
-def _missing_seeds_note(confirmed: pd.DataFrame) -> list[str]:
-    if confirmed.empty:
+def _missing_seeds_note(study: Study, curve_trials: pd.DataFrame) -> list[str]:
+    if curve_trials.empty:
         return []
-    n_seeds = confirmed[names.SEED].nunique()
-    complete = confirmed[confirmed["state"] == names.COMPLETE]
-    seeds = complete.groupby(names.MIXING_RATIO)[names.SEED].nunique()
+    n_seeds = curve_trials[names.SEED].nunique()
+    complete = curve_trials[curve_trials["state"] == names.COMPLETE]
+    crossed = list(confirmed.design_of(study, complete).crossed)
+    by_point = complete.groupby([names.MIXING_RATIO, *crossed])[names.SEED].nunique()
+    seeds = by_point.groupby(names.MIXING_RATIO).min()
     incomplete = seeds[seeds < n_seeds]
     if incomplete.empty:
         return []

@@ -15,7 +15,7 @@ class _BaselinesInfo(NamedTuple):
     """The contents of the figure.
 
     Attributes:
-        means: ``label, panel, mean, low, high, n_seeds, n_questions, hybrid``.
+        means: ``label, panel, mean, low, high, n_seeds, n_clusters, hybrid``.
         labels: baselines from top to bottom.
         panels: from left to right.
     """
@@ -43,7 +43,7 @@ def _get_baselines_info(table: pd.DataFrame) -> _BaselinesInfo:
         .where(~is_map, names.LABELS[names.AP] + ", " + table["setting"].map(names.LABELS))
     )
     means = table.assign(label=label, panel=panel, hybrid=hybrid)
-    columns = ["label", "panel", "mean", "low", "high", "n_seeds", "n_questions", "hybrid"]
+    columns = ["label", "panel", "mean", "low", "high", "n_seeds", "n_clusters", "hybrid"]
     return _BaselinesInfo(means[columns], [*dict.fromkeys(label)], [*dict.fromkeys(panel)])
 
 
@@ -66,7 +66,7 @@ def _draw_baselines(info: _BaselinesInfo) -> alt.TopLevelMixin:
                 alt.Tooltip("low:Q", title="95 % from", format=".4f"),
                 alt.Tooltip("high:Q", title="95 % to", format=".4f"),
                 alt.Tooltip("n_seeds:Q", title="seeds"),
-                alt.Tooltip("n_questions:Q", title="questions"),
+                alt.Tooltip("n_clusters:Q", title="clusters of questions"),
             ],
         )
         height = _STEP * len(info.labels)

@@ -1,4 +1,4 @@
-"""Mean average precision over the mixing ratio, in the three settings."""
+"""mAP, or F1 at R, over the mixing ratio in the three settings."""
 
 from typing import NamedTuple
 
@@ -24,13 +24,14 @@ class _RatioCurveInfo(NamedTuple):
     """The contents of the figure.
 
     Attributes:
-        means: ``setting, mixing_ratio, mean, low, high, n_seeds, n_questions, best``.
+        means: ``setting, mixing_ratio, mean, low, high, n_seeds, n_clusters, best``.
         seeds: ``setting, mixing_ratio, seed, value``.
         labels: ``setting, label, mixing_ratio, position``: place of each curve's name.
         fits: ``setting, mixing_ratio, fit, fit_low, fit_high``: smooth curves.
         joined: `means` of the settings without a smooth curve.
-        optima: ``setting, optimum, low, high, rests_on, position``: intervals of the best ratio
+        optima: ``setting, best, may_be_best, low, high, position``: intervals of the best ratio
             and their height.
+        title: title of the y axis.
     """
 
     means: pd.DataFrame
@@ -39,10 +40,15 @@ class _RatioCurveInfo(NamedTuple):
     fits: pd.DataFrame
     joined: pd.DataFrame
     optima: pd.DataFrame
+    title: str
 
 
 def plot_ratio_curve(
-    curve: pd.DataFrame, seeds: pd.DataFrame, fits: pd.DataFrame, optima: pd.DataFrame
+    curve: pd.DataFrame,
+    seeds: pd.DataFrame,
+    fits: pd.DataFrame,
+    optima: pd.DataFrame,
+    measure: str = names.AP,
 ) -> alt.TopLevelMixin:
     """Draw the confirmed curves with their intervals and the value of every seed.
 
@@ -51,16 +57,20 @@ def plot_ratio_curve(
         seeds: `confirmed.seed_table`.
         fits: `tested.fit_table`.
         optima: `tested.optimum_table`.
+        measure: measure that is drawn.
     """
-    return _draw_ratio_curve(_get_ratio_curve_info(curve, seeds, fits, optima))
+    tables = (table[table["measure"] == measure] for table in (curve, seeds, fits, optima))
+    return _draw_ratio_curve(_get_ratio_curve_info(*tables))
 
 
 def _get_ratio_curve_info(
     curve: pd.DataFrame, seeds: pd.DataFrame, fits: pd.DataFrame, optima: pd.DataFrame
 ) -> _RatioCurveInfo:
-    means = curve[curve["measure"] == names.AP].drop(columns=["measure", *_NOT_DRAWN])
+    """Prepare the tables of one measure."""
+    title = names.LABELS[str(curve["measure"].iloc[0])]
+    means = curve.drop(columns=["measure", *_NOT_DRAWN])
     means = means.assign(best=means["mean"] == means.groupby("setting")["mean"].transform("max"))
-    points = seeds[seeds["measure"] == names.AP].drop(columns="measure")
+    points = seeds.drop(columns="measure")
     last = means[means[names.MIXING_RATIO] == means[names.MIXING_RATIO].max()]
     shown = pd.concat([means["low"], means["high"], points["value"]])
     gap = _LABEL_GAP * float(shown.max() - shown.min())
@@ -72,14 +82,14 @@ def _get_ratio_curve_info(
             "position": _spread(last["mean"].tolist(), gap),
         }
     )
-    smooth = fits[fits["measure"] == names.AP].drop(columns="measure")
+    smooth = fits.drop(columns="measure")
     joined = means[~means["setting"].isin(smooth["setting"])]
-    bounded = optima[(optima["measure"] == names.AP) & optima["bounded"]]
+    bounded = optima[optima["bounded"]]
     tops = means.groupby("setting")["high"].max()
     bounded = bounded.assign(position=bounded["setting"].map(tops).astype(float) + gap / 3)
-    bars = bounded[["setting", "optimum", "low", "high", "rests_on", "position"]]
+    bars = bounded[["setting", "best", "may_be_best", "low", "high", "position"]]
     tables = (means, points, labels, smooth, joined, bars)
-    return _RatioCurveInfo(*(table.reset_index(drop=True) for table in tables))
+    return _RatioCurveInfo(*(table.reset_index(drop=True) for table in tables), title)
 
 
 def _spread(positions: list[float], gap: float) -> list[float]:
@@ -110,7 +120,7 @@ def _draw_ratio_curve(info: _RatioCurveInfo) -> alt.TopLevelMixin:
     colour = alt.Color("setting:N", legend=None).scale(
         domain=list(SETTING_COLOURS), range=list(SETTING_COLOURS.values())
     )
-    y = alt.Y("mean:Q", title="mean average precision (mAP)").scale(zero=False)
+    y = alt.Y("mean:Q", title=info.title).scale(zero=False)
     means = alt.Chart(info.means).encode(x=x, color=colour)
     joined = alt.Chart(info.joined).encode(x=x, color=colour)
     fits = alt.Chart(info.fits).encode(x=x, color=colour)
@@ -135,10 +145,10 @@ def _draw_ratio_curve(info: _RatioCurveInfo) -> alt.TopLevelMixin:
             color=colour,
             tooltip=[
                 alt.Tooltip("setting:N"),
-                alt.Tooltip("optimum:Q", title="best α", format=".2f"),
+                alt.Tooltip("best:Q", title="best confirmed α", format=".2f"),
+                alt.Tooltip("may_be_best:N", title="may be best"),
                 alt.Tooltip("low:Q", title="95 % from", format=".2f"),
                 alt.Tooltip("high:Q", title="95 % to", format=".2f"),
-                alt.Tooltip("rests_on:N", title="rests on"),
             ],
         )
     )
@@ -148,11 +158,11 @@ def _draw_ratio_curve(info: _RatioCurveInfo) -> alt.TopLevelMixin:
         tooltip=[
             alt.Tooltip("setting:N"),
             alt.Tooltip(f"{names.MIXING_RATIO}:Q", title=names.LABELS[names.MIXING_RATIO]),
-            alt.Tooltip("mean:Q", title="mAP", format=".4f"),
+            alt.Tooltip("mean:Q", title=info.title, format=".4f"),
             alt.Tooltip("low:Q", title="95 % from", format=".4f"),
             alt.Tooltip("high:Q", title="95 % to", format=".4f"),
             alt.Tooltip("n_seeds:Q", title="seeds"),
-            alt.Tooltip("n_questions:Q", title="questions"),
+            alt.Tooltip("n_clusters:Q", title="clusters of questions"),
         ],
     )
     seeds = (
@@ -166,7 +176,7 @@ def _draw_ratio_curve(info: _RatioCurveInfo) -> alt.TopLevelMixin:
                 alt.Tooltip("setting:N"),
                 alt.Tooltip(f"{names.MIXING_RATIO}:Q", title=names.LABELS[names.MIXING_RATIO]),
                 alt.Tooltip(f"{names.SEED}:Q"),
-                alt.Tooltip("value:Q", title="mAP", format=".4f"),
+                alt.Tooltip("value:Q", title=info.title, format=".4f"),
             ],
         )
     )

@@ -28,7 +28,7 @@ class _StudyCurvesInfo(NamedTuple):
     """The contents of the figure.
 
     Attributes:
-        means: ``study, setting, mixing_ratio, mean, low, high, n_seeds, n_questions`` of mAP.
+        means: ``study, setting, mixing_ratio, mean, low, high, n_seeds, n_clusters`` of mAP.
         settings: panels from left to right.
         studies: in the order of the rows.
     """
@@ -85,7 +85,7 @@ def _draw_panel(
             alt.Tooltip("low:Q", title="95 % from", format=".4f"),
             alt.Tooltip("high:Q", title="95 % to", format=".4f"),
             alt.Tooltip("n_seeds:Q", title="seeds"),
-            alt.Tooltip("n_questions:Q", title="questions"),
+            alt.Tooltip("n_clusters:Q", title="clusters of questions"),
         ],
     )
     title = alt.Title(names.LABELS[setting], frame="group")

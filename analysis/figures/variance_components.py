@@ -1,4 +1,4 @@
-"""Variance components: the contribution of seeds, questions and interactions to a trial's mAP."""
+"""Variance components: the contribution of seeds, clusters and interactions to a trial's mAP."""
 
 from typing import NamedTuple
 

@@ -46,7 +46,7 @@ def measure_study(study: Study, generator: np.random.Generator) -> StudyTables:
     """
     benchmarks = measure_benchmarks(study, generator)
     baselines = {
-        benchmark: measure_baselines(study, benchmark, generator)
+        benchmark: measure_baselines(study, benchmark)
         for benchmark in confirmed.reported_benchmarks(study)
     }
     return StudyTables(

@@ -1,24 +1,31 @@
 """The answer in words: each claim follows a test and is worded with its uncertainty."""
 
+from collections.abc import Collection
 from typing import Any
 
 import pandas as pd
 
 from analysis.page import Headline
 from analysis.sections.wording import interval_text, p_text
-from analysis.tables.tested import GRID
+from analysis.study.arrays import Key
 from hybridir import names
 
 Row = dict[Any, Any]
+FEW_CLUSTERS = 30
+"""Clusters below which a t interval over clusters of unequal size may be too narrow."""
 _PURE = {0.0: "cross-lingual batches alone", 1.0: "monolingual batches alone"}
 _LEVEL = 0.05  # of adjusted p-values
 _CLAIMED = (0.4, 0.6)  # ratios reported as stable in arXiv 2408.10536
 _DECIMALS = {names.RANK_DISTANCE: 1, names.RANK_DISTANCE_SEEN: 1}
 _BIAS = (names.RANK_DISTANCE, names.TOP1_OWN_LANGUAGE)
+_MAIN = (names.AP, names.SET_F1)
 
 
 def answer(
-    benchmark: str, curve: pd.DataFrame, gains: pd.DataFrame, optima: pd.DataFrame
+    benchmark: str,
+    point: str,
+    primary: Collection[Key],
+    tables: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame],
 ) -> Headline:
     """Put the results of a benchmark into words.
 
@@ -26,66 +33,88 @@ def answer(
 
     Args:
         benchmark: its name.
-        curve: `confirmed.curve_table`.
-        gains: `tested.gain_table` with ``p_holm``.
-        optima: `tested.optimum_table`.
+        point: the temperature, batch size and budget at which the figures hold, see
+            `analysis.study.design.point_text`.
+        primary: (measure, setting) of the primary outcomes.
+        tables: `confirmed.curve_table`, `tested.gain_table` with ``p_holm``, and
+            `tested.optimum_table`.
 
     Returns:
-        The answer. It begins with the multilingual setting where there is one.
+        The answer: the tests of the primary outcomes, and the best ratio in the first of them. For
+        the development data it says that they chose the parameters, and claims nothing.
     """
-    map_curve, map_gains, map_optima = map(_map_rows, (curve, gains, optima))
-    settings = map_optima["setting"].tolist()
-    main = names.MULTILINGUAL if names.MULTILINGUAL in settings else settings[0]
-    best = {row["setting"]: row for row in map_optima.to_dict("records")}
-    main_gains = map_gains[map_gains["setting"] == main]
+    curve, gains, optima = tables
+    keys = list(zip(optima["measure"], optima["setting"], strict=True))
+    measured = [key for key in primary if key in keys] or keys[:1]
+    best = {(row["measure"], row["setting"]): row for row in optima.to_dict("records")}
+    further = [key for key in keys if key[0] == names.AP and key not in measured]
     details = [
-        _further_optima({setting: row for setting, row in best.items() if setting != main}),
+        _further_optima({key: best[key] for key in further}),
         *_bias(gains),
-        _stability(map_curve),
+        _stability(curve[curve["measure"] == names.AP]),
     ]
+    if benchmark == names.DEV:
+        sentence = (
+            "This study reports on no benchmark. Its figures are on the development data, which "
+            "chose its parameters, so that they answer nothing about other data."
+        )
+        details = ["Name a benchmark under report_on, and run the study again."]
+    else:
+        where = f", {point}" if point else ""
+        clauses = [_verdict(key, _rows(gains, key)) for key in measured]
+        sentence = f"On {benchmark}{where}: {' '.join(clauses)} {_optimum(best[measured[0]])}"
     return Headline(
-        sentence=f"{_best_ratio(benchmark, main, best[main])} {_verdict(main_gains)}",
+        sentence=sentence,
         details=" ".join(detail for detail in details if detail),
         rows=answer_rows(curve, gains, optima),
-        caveat=_caveat(curve, map_optima),
+        caveat=_caveat(curve, measured),
     )
 
 
 def answer_rows(
     curve: pd.DataFrame, gains: pd.DataFrame, optima: pd.DataFrame
 ) -> list[dict[str, str]]:
-    """Tabulate the answer: heading -> text, one row per setting.
+    """Tabulate mAP and F1 at R: heading -> text, one row per setting and measure.
 
     Args:
         curve: `confirmed.curve_table`.
         gains: `tested.gain_table` with ``p_holm``.
         optima: `tested.optimum_table`.
     """
-    map_curve, map_gains = _map_rows(curve), _map_rows(gains)
-    return [
-        _row(best, map_curve, map_gains[map_gains["setting"] == best["setting"]])
-        for best in _map_rows(optima).to_dict("records")
-    ]
+    rows = [row for row in optima.to_dict("records") if row["measure"] in _MAIN]
+    rows.sort(key=lambda row: names.SETTINGS.index(row["setting"]))
+    return [_row(row, curve, gains) for row in rows]
 
 
-def _map_rows(table: pd.DataFrame) -> pd.DataFrame:
-    return table[table["measure"] == names.AP]
+def _rows(table: pd.DataFrame, key: Key) -> pd.DataFrame:
+    return table[(table["measure"] == key[0]) & (table["setting"] == key[1])]
 
 
 def _row(best: Row, curve: pd.DataFrame, gains: pd.DataFrame) -> dict[str, str]:
-    setting = str(best["setting"])
-    is_best = (curve["setting"] == setting) & (curve[names.MIXING_RATIO] == best["best"])
-    top = curve[is_best].iloc[0]
+    key = (best["measure"], best["setting"])
+    points = _rows(curve, key)
+    top = points[points[names.MIXING_RATIO] == best["best"]].iloc[0]
     level = interval_text(top["mean"], top["low"], top["high"])
     row = {
-        "setting": names.LABELS[setting],
-        "best α": f"{best['optimum']:.2g} [{best['low']:.2g}, {best['high']:.2g}]",
-        "based on": str(best["rests_on"]),
-        "best confirmed mAP": f"{level} at α = {best['best']:g}",
+        "setting": names.LABELS[best["setting"]],
+        "measure": measure_label(*key),
+        "may be best α": str(best["may_be_best"]),
+        "best confirmed": f"{level} at α = {best['best']:g}",
     }
-    for gain in gains.to_dict("records"):
+    for gain in _rows(gains, key).to_dict("records"):
         row[f"α = {gain['hybrid']:g} minus α = {gain['pure']:g}"] = _difference(gain)
     return row
+
+
+def measure_label(measure: str, setting: str) -> str:
+    """Name a measure; F1 at R of one relevant passage is hit@1, and is called so as well.
+
+    >>> measure_label("set_f1", "crosslingual")
+    'F1 at R (= hit@1)'
+    """
+    label = names.LABELS[measure]
+    single = measure == names.SET_F1 and setting != names.MULTILINGUAL
+    return f"{label} (= {names.LABELS[names.HIT_AT_1]})" if single else label
 
 
 def _difference(row: Row) -> str:
@@ -94,25 +123,21 @@ def _difference(row: Row) -> str:
     return f"{change}, {p_text(row['p_holm'])}"
 
 
-def _best_ratio(benchmark: str, setting: str, best: Row) -> str:
-    scope = f"On {benchmark}, in the {names.LABELS[setting]} setting,"
-    if not best["bounded"]:
-        return f"{scope} these data do not say which mixing ratio α is best."
-    return f"{scope} mAP is highest at {_optimum(best)}."
-
-
 def _optimum(best: Row) -> str:
-    """Write the best α, its interval, and the basis of both."""
-    bounds = f"{best['low']:.2g} to {best['high']:.2g}"
-    if best["rests_on"] == GRID:
-        candidates = "no other" if best["low"] == best["high"] else f"one from {bounds}"
-        return f"α = {best['optimum']:.2g} of the confirmed ratios (95 %: {candidates})"
-    return f"α = {best['optimum']:.2g} (95 % interval {bounds})"
+    """Write which ratios may be best."""
+    scope = f"{names.LABELS[best['measure']]} in the {names.LABELS[best['setting']]} setting"
+    if not best["bounded"]:
+        return f"For {scope}, these data do not say which mixing ratio α is best."
+    return (
+        f"The best mixing ratio for {scope} is one of {best['may_be_best']} of the confirmed "
+        f"ratios (95 %), the optimum between {best['low']:g} and {best['high']:g}."
+    )
 
 
-def _verdict(gains: pd.DataFrame) -> str:
+def _verdict(key: Key, gains: pd.DataFrame) -> str:
+    scope = f"in {names.LABELS[key[0]]}, {names.LABELS[key[1]]} setting"
     if gains.empty:
-        return "No gain can be stated without both a hybrid and a pure strategy."
+        return f"{scope}, no gain can be stated without both a hybrid and a pure strategy."
     hybrid = f"hybrid batches (α = {gains['hybrid'].iloc[0]:g})"
     clear = gains[gains["p_holm"] < _LEVEL]
     unclear = gains[gains["p_holm"] >= _LEVEL]
@@ -132,7 +157,7 @@ def _verdict(gains: pd.DataFrame) -> str:
     if len(unclear):
         subject = "them" if claims else hybrid
         clauses.append(f"the data do not distinguish {subject} from {compared}")
-    return _sentence(clauses)
+    return f"{scope}, {'; '.join(clauses)}."
 
 
 def _strategies(rows: pd.DataFrame) -> str:
@@ -148,15 +173,15 @@ def _largest_p(rows: pd.DataFrame) -> str:
 
 def _sentence(clauses: list[str]) -> str:
     text = "; ".join(clauses)
-    return f"{text[0].upper()}{text[1:]}." if text else ""
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
-def _further_optima(best: dict[str, Row]) -> str:
+def _further_optima(best: dict[Key, Row]) -> str:
     clauses = []
-    for setting, row in best.items():
+    for (_, setting), row in best.items():
         scope = f"in the {names.LABELS[setting]} setting"
         clauses.append(
-            f"{scope} mAP is highest at {_optimum(row)}"
+            f"{scope} one of {row['may_be_best']} is best for mAP"
             if row["bounded"]
             else f"{scope} the data do not say which ratio is best"
         )
@@ -172,7 +197,8 @@ def _bias(gains: pd.DataFrame) -> list[str]:
             for row in rows.to_dict("records")
         ]
         sentences.append(
-            f"Against {_PURE[float(str(pure))]}, hybrid batches change {' and '.join(changes)}."
+            f"Exploratory: against {_PURE[float(str(pure))]}, hybrid batches change "
+            f"{' and '.join(changes)}."
         )
     return sentences
 
@@ -200,24 +226,32 @@ def _ratios(rows: pd.DataFrame) -> str:
     return ", ".join(f"{ratio:g}" for ratio in rows[names.MIXING_RATIO])
 
 
-def _caveat(curve: pd.DataFrame, map_optima: pd.DataFrame) -> str:
+def _caveat(curve: pd.DataFrame, primary: list[Key]) -> str:
     seeds = sorted({int(count) for count in curve["n_seeds"]})
-    questions = int(curve["n_questions"].max())
+    questions, clusters = int(curve["n_questions"].max()), int(curve["n_clusters"].max())
     n = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    outcomes = " and ".join(
+        f"{names.LABELS[measure]}, {names.LABELS[setting]}" for measure, setting in primary
+    )
     sentences = [
-        "Brackets are 95 % intervals for other seeds and other questions, estimated from "
-        f"{n} {'seed' if seeds == [1] else 'seeds'} and {questions:,} questions.",
+        "Brackets are 95 % intervals for other seeds and other clusters of questions, estimated "
+        f"from {n} {'seed' if seeds == [1] else 'seeds'} and {clusters:,} clusters of "
+        f"{questions:,} questions.",
         "Differences are paired by seed and question.",
-        "p-values are corrected for multiple comparisons (Holm).",
-        "The best α is the maximum of a smooth curve through the means; its bracket holds every "
-        "ratio at which that curve may have its maximum.",
+        f"The tests of the primary outcome ({outcomes}) are corrected together (Holm); all others "
+        "are exploratory and corrected as one family.",
+        "A ratio may be best unless another confirmed ratio is significantly better; the optimum "
+        "lies between the neighbours of these ratios.",
     ]
-    if (map_optima["rests_on"] == GRID).any():
+    if clusters < FEW_CLUSTERS:
         sentences.append(
-            "Where no smooth curve fits, or too few ratios were confirmed, the best α is the best "
-            "confirmed ratio; its bracket spans the ratios that are not significantly worse."
+            f"{clusters} clusters are few: below {FEW_CLUSTERS} the intervals may be too narrow."
         )
     if seeds[0] == 1:
         sentences.append("With one seed, they say nothing about the variance between seeds.")
+    if seeds[0] == 2:
+        sentences.append(
+            "Two seeds hardly tell how much seeds vary, so that the intervals are wide."
+        )
     sentences.append("Seed effects are assumed to be normal, and the languages are fixed.")
     return " ".join(sentences)

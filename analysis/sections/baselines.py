@@ -23,20 +23,17 @@ SHOWN: tuple[Key, ...] = (
 BEST_HYBRID = "best hybrid"
 
 
-def measure_baselines(
-    study: Study, benchmark: str, generator: np.random.Generator
-) -> pd.DataFrame | None:
+def measure_baselines(study: Study, benchmark: str) -> pd.DataFrame | None:
     """Tabulate the baselines on a benchmark.
 
     Args:
         study: the study.
         benchmark: one of `confirmed.reported_benchmarks`.
-        generator: source of the bootstrap's draws.
 
     Returns:
         `baseline_table`; None if the study names no baselines, or none has a per-query table.
     """
-    table = baseline_table(study, benchmark, baseline_trials(study, benchmark), generator)
+    table = baseline_table(study, benchmark, baseline_trials(study, benchmark))
     return None if table.empty else table
 
 
@@ -79,20 +76,14 @@ def baseline_trials(study: Study, benchmark: str) -> dict[str, pd.DataFrame]:
     return trials
 
 
-def baseline_table(
-    study: Study,
-    benchmark: str,
-    trials: dict[str, pd.DataFrame],
-    generator: np.random.Generator,
-) -> pd.DataFrame:
+def baseline_table(study: Study, benchmark: str, trials: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Tabulate the means of every baseline: a row per baseline, measure and setting.
 
-    All baselines are resampled by the same draws of seeds and questions. A baseline with one
-    trial, such as BM25, has an interval over questions alone.
+    A baseline with one trial, such as BM25, has an interval over clusters of questions alone.
 
     Returns:
         Columns ``baseline, mixing_ratio, measure, setting, mean, low, high, n_seeds,
-        n_questions``; the ratio is NaN where batches have none.
+        n_clusters``; the ratio is NaN where batches have none.
     """
     order = list(trials)
 
@@ -118,14 +109,13 @@ def baseline_table(
         measured = scores.get((measure, setting))
         if measured is None:
             continue
-        curve = inference.mean_curve(measured, inference.replicate(measured, generator))
-        for index, mean in zip(measured.ratios, curve, strict=True):
+        for index, mean in zip(measured.ratios, inference.mean_curve(measured), strict=True):
             name = order[int(index)]
             row = (name, _ratio(name, trials[name]), measure, setting)
             interval = (mean.estimate, mean.low, mean.high)
-            means.append((*row, *interval, mean.n_seeds, mean.n_questions))
+            means.append((*row, *interval, mean.n_seeds, mean.n_clusters))
     columns = ["baseline", names.MIXING_RATIO, "measure", "setting", "mean", "low", "high"]
-    return pd.DataFrame(means, columns=[*columns, "n_seeds", "n_questions"])
+    return pd.DataFrame(means, columns=[*columns, "n_seeds", "n_clusters"])
 
 
 def _ratio(name: str, rows: pd.DataFrame) -> float:
@@ -145,7 +135,7 @@ def baseline_section(benchmark: str, means: pd.DataFrame) -> Section:
     columns = {"baseline": "baseline", names.MIXING_RATIO: "α"}
     columns |= {heading: heading for heading in headings} | SAMPLE
     side_by_side = _side_by_side(means).reindex(columns=list(columns))
-    caption = "Means with 95 % bootstrap intervals. A lower rank distance is better."
+    caption = "Means with 95 % intervals. A lower rank distance is better."
     return Section(
         f"Baselines on {benchmark}",
         _paragraphs(means),
@@ -167,7 +157,7 @@ def _side_by_side(means: pd.DataFrame) -> pd.DataFrame:
             decimals = 3 if mean["measure"] == names.AP else 1
             text = interval_text(mean["mean"], mean["low"], mean["high"], decimals=decimals)
             row[_heading((mean["measure"], mean["setting"]))] = text
-        rows.append(row | {"n_seeds": first["n_seeds"], "n_questions": first["n_questions"]})
+        rows.append(row | {"n_seeds": first["n_seeds"], "n_clusters": first["n_clusters"]})
     return pd.DataFrame(rows)
 
 
@@ -193,8 +183,8 @@ def _paragraphs(means: pd.DataFrame) -> list[str]:
 
 def _caption(benchmark: str, means: pd.DataFrame) -> str:
     return (
-        f"Baselines on {benchmark}. Dots are means over seeds. Lines are 95 % bootstrap intervals "
-        "over seeds and questions, or over questions alone for a baseline with one seed. Lower "
+        f"Baselines on {benchmark}. Dots are means over seeds. Lines are 95 % intervals for other "
+        "seeds and clusters of questions, or for other clusters alone with one seed. Lower "
         "rank distances are better. Languages are fixed, and nothing is corrected for multiple "
         f"comparisons. {sample_text(means)}"
     )

@@ -7,15 +7,18 @@ import pandas as pd
 
 from analysis.page import Headline, Section
 from analysis.sections.answer import answer
+from analysis.sections.conditions import ConditionTables, conditions_section, measure_conditions
 from analysis.sections.curve import CurveTables, curve_section, measure_curve
 from analysis.sections.languages import LanguageTables, languages_section, measure_languages
 from analysis.sections.literature import literature_section
 from analysis.sections.tradeoff import measure_tradeoff, tradeoff_section
 from analysis.sections.variance import VarianceTables, measure_variance, variance_section
 from analysis.study.data_parts import data_part_of_seed
+from analysis.study.design import point_text
 from analysis.study.mlflow import Study
 from analysis.tables import confirmed, tested
 from hybridir import names
+from hybridir.inference import average_conditions
 
 
 class BenchmarkTables(NamedTuple):
@@ -24,7 +27,9 @@ class BenchmarkTables(NamedTuple):
     Attributes:
         benchmark: its name.
         n_languages: number of question languages.
+        point: temperature, batch size and budget at which the figures hold.
         curve: the confirmed curve.
+        conditions: the curve by level of the crossed parameters; None for a study at one point.
         tradeoff: `tradeoff.pareto_table`; None without both settings.
         languages: gains by language; None without a hybrid and a pure ratio.
         variance: variances and power; None without two seeds.
@@ -32,7 +37,9 @@ class BenchmarkTables(NamedTuple):
 
     benchmark: str
     n_languages: int
+    point: str
     curve: CurveTables
+    conditions: ConditionTables | None
     tradeoff: pd.DataFrame | None
     languages: LanguageTables | None
     variance: VarianceTables | None
@@ -47,23 +54,46 @@ def measure_benchmarks(study: Study, generator: np.random.Generator) -> list[Ben
 
     Returns:
         The tables of each of `confirmed.reported_benchmarks` with per-query tables. Their gains
-        are corrected together.
+        are corrected together, those of the primary outcomes and all others.
     """
     measured = [
         _measure(study, benchmark, generator) for benchmark in confirmed.reported_benchmarks(study)
     ]
     benchmarks = [tables for tables in measured if tables is not None]
-    corrected = tested.adjust_p_values([tables.curve.gains for tables in benchmarks])
-    return [
-        tables._replace(curve=tables.curve._replace(gains=gains))
-        for tables, gains in zip(benchmarks, corrected, strict=True)
-    ]
+    return _corrected(study, benchmarks)
+
+
+def _corrected(study: Study, benchmarks: list[BenchmarkTables]) -> list[BenchmarkTables]:
+    """Correct the p-values of gains and interactions of all benchmarks."""
+    primary = {
+        (tables.benchmark, key)
+        for tables in benchmarks
+        for key in study.settings.primary_of(tables.benchmark)
+    }
+    tested_tables = []
+    for tables in benchmarks:
+        tested_tables.append(tables.curve.gains.assign(benchmark=tables.benchmark))
+        if tables.conditions is not None:
+            changes = tables.conditions.interactions
+            tested_tables.append(changes.assign(benchmark=tables.benchmark))
+    corrected = iter(tested.adjust_p_values(tested_tables, primary))
+    result = []
+    for tables in benchmarks:
+        gains = next(corrected).drop(columns="benchmark")
+        tables = tables._replace(curve=tables.curve._replace(gains=gains))
+        if tables.conditions is not None:
+            changes = next(corrected).drop(columns="benchmark")
+            conditions = tables.conditions._replace(interactions=changes)
+            tables = tables._replace(conditions=conditions)
+        result.append(tables)
+    return result
 
 
 def _measure(
     study: Study, benchmark: str, generator: np.random.Generator
 ) -> BenchmarkTables | None:
-    scores = confirmed.confirmed_scores(study, benchmark)
+    conditions = confirmed.confirmed_conditions(study, benchmark)
+    scores = {key: average_conditions(of_key) for key, of_key in conditions.items()}
     if not any(measure == names.AP for measure, _ in scores):
         return None
     languages = {query for aligned in scores.values() for query, _ in aligned.cells}
@@ -73,7 +103,9 @@ def _measure(
     return BenchmarkTables(
         benchmark,
         len(languages),
+        point_text(confirmed.design_of(study)),
         curve,
+        measure_conditions(conditions, generator),
         measure_tradeoff(scores),
         measure_languages(study, scores),
         measure_variance(scores, seed_scores, parts, generator),
@@ -92,6 +124,8 @@ def benchmark_sections(study: Study, tables: BenchmarkTables) -> tuple[Headline,
     """
     benchmark, curve = tables.benchmark, tables.curve
     sections = [curve_section(benchmark, curve)]
+    if tables.conditions is not None:
+        sections.append(conditions_section(benchmark, tables.conditions))
     if tables.tradeoff is not None:
         sections.append(tradeoff_section(benchmark, tables.tradeoff))
     if tables.languages is not None:
@@ -101,4 +135,6 @@ def benchmark_sections(study: Study, tables: BenchmarkTables) -> tuple[Headline,
     literature = literature_section(study, benchmark, curve.curve, tables.n_languages)
     if literature is not None:
         sections.append(literature)
-    return answer(benchmark, curve.curve, curve.gains, curve.optima), sections
+    primary = study.settings.primary_of(benchmark)
+    headline = answer(benchmark, tables.point, primary, (curve.curve, curve.gains, curve.optima))
+    return headline, sections

@@ -107,8 +107,9 @@ def _differences(scores: dict[str, dict[Key, Scores]]) -> pd.DataFrame:
                             "high": gains.high,
                             "p": gains.p,
                             "n_seeds": ", ".join(map(str, gains.n_seeds)),
-                            "n_questions": ", ".join(map(str, gains.n_questions)),
+                            "n_clusters": ", ".join(map(str, gains.n_clusters)),
                             "paired": "yes" if gains.paired else "no",
+                            "seed_by_seed": "yes" if gains.seed_by_seed else "no",
                         }
                     )
     table = pd.DataFrame(rows)
@@ -187,12 +188,14 @@ def _differences_table(benchmark: str, differences: pd.DataFrame) -> Table:
         "p_holm": "p, Holm",
         **SAMPLE,
         "paired": "same questions",
+        "seed_by_seed": "seed by seed",
     }
     caption = (
-        "Difference between two studies in the gain of hybrid batches: hybrid minus pure, in mAP. "
-        "Intervals are t intervals over seeds and questions, with Welch's degrees of freedom. The "
-        "hybrid ratio is the one nearest to 0.5 in both studies, chosen without the scores. "
-        f"Holm's correction is over the {len(differences)} rows."
+        "Difference between two studies in the gain of hybrid batches: hybrid minus pure, in "
+        "mAP. Studies with common seeds and questions are compared seed by seed; elsewhere "
+        "intervals are t intervals over seeds and clusters of questions with Welch's degrees of "
+        "freedom. The hybrid ratio is the one nearest to 0.5 in both studies, chosen without "
+        f"the scores. Holm's correction is over the {len(differences)} rows."
     )
     return Table(f"gain_differences-{benchmark}", differences, columns, caption)
 

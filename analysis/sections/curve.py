@@ -15,6 +15,15 @@ from analysis.tables import confirmed, tested
 from hybridir import inference, names
 from hybridir.inference.scores import Scores
 
+_CURVES = {names.AP: "ratio_curve", names.SET_F1: "f1_curve"}
+_MEANING = {
+    names.AP: "",
+    names.SET_F1: (
+        " F1 of the first R passages, of which R are relevant (R-precision; hit@1 within a "
+        "language and across, where R is 1)."
+    ),
+}
+
 
 class CurveTables(NamedTuple):
     """The confirmed curve of a benchmark.
@@ -25,7 +34,8 @@ class CurveTables(NamedTuple):
         pairs: `confirmed.language_table`.
         optima: `tested.optimum_table`.
         fits: `tested.fit_table`.
-        gains: `tested.gain_table`; `tested.adjust_p_values` adds the column ``p_holm``.
+        gains: `tested.gain_table`; `tested.adjust_p_values` adds ``family`` and ``p_holm``.
+        effects: `tested.design_effect_table`.
     """
 
     curve: pd.DataFrame
@@ -34,6 +44,7 @@ class CurveTables(NamedTuple):
     optima: pd.DataFrame
     fits: pd.DataFrame
     gains: pd.DataFrame
+    effects: pd.DataFrame
 
 
 def measure_curve(scores: dict[Key, Scores], generator: np.random.Generator) -> CurveTables:
@@ -51,6 +62,7 @@ def measure_curve(scores: dict[Key, Scores], generator: np.random.Generator) -> 
         tested.optimum_table(scores, replicates),
         tested.fit_table(scores, replicates),
         tested.gain_table(scores, replicates, generator),
+        tested.design_effect_table(scores),
     )
 
 
@@ -64,6 +76,7 @@ def curve_section(benchmark: str, tables: CurveTables) -> Section:
     shown = [_curve(benchmark, tables.curve), _optima(benchmark, tables.optima)]
     if not tables.gains.empty:
         shown.append(_gains(benchmark, tables.gains))
+    shown.append(_effects(benchmark, tables.effects))
     in_files = (
         ("fits", tables.fits, "The smooth curves with their bands."),
         ("seeds", tables.seeds, "The value of every seed."),
@@ -77,22 +90,29 @@ def curve_section(benchmark: str, tables: CurveTables) -> Section:
 
 def _figures(benchmark: str, tables: CurveTables) -> list[Figure]:
     n = sample_text(tables.curve)
-    chart = plot_ratio_curve(tables.curve, tables.seeds, tables.fits, tables.optima).to_dict()
-    caption = (
-        f"mAP on {benchmark} over the mixing ratio. Points are means over seeds with 95 % "
-        "intervals for other seeds and questions. Small dots to the right of a mean are single "
-        "seeds, the large dot is the best ratio of a setting. Where a smooth curve fits, it is "
-        "drawn with its pointwise 95 % band; elsewhere lines join the means. The bar above a "
-        f"curve is the 95 % interval of its best ratio. {n}"
-    )
-    figures = [Figure(f"ratio_curve-{benchmark}", chart, caption)]
+    figures = []
+    for measure, name in _CURVES.items():
+        if not (tables.curve["measure"] == measure).any():
+            continue
+        drawn = (tables.curve, tables.seeds, tables.fits, tables.optima)
+        caption = (
+            f"{names.LABELS[measure]} on {benchmark} over the mixing ratio.{_MEANING[measure]} "
+            "Points are means over seeds with 95 % intervals for other seeds and clusters of "
+            "questions. Small dots to the right of a mean are single seeds, the large dot is the "
+            "best confirmed ratio of a setting. Where a smooth curve fits, it is drawn with its "
+            "pointwise 95 % band, as a description; elsewhere lines join the means. The bar above "
+            "a curve runs from the grid neighbour below to that above the ratios that may be best "
+            f"(95 %). {n}"
+        )
+        chart = plot_ratio_curve(*drawn, measure).to_dict()
+        figures.append(Figure(f"{name}-{benchmark}", chart, caption))
     if (tables.curve["measure"] == names.RANK_DISTANCE).any():
         caption = (
             "Language bias in the pool of all languages. Middle: rank distance, the worst minus "
             "the best rank among the relevant passages of a question, 0 at best. A model that is "
             "merely worse also has a higher rank distance, so read it beside mAP (left). Right: "
             "share of questions whose first hit, and whose first relevant passage, is in their "
-            f"own language. Bands are 95 % bootstrap intervals. {n}"
+            f"own language. Bands are 95 % intervals. {n}"
         )
         chart = plot_language_bias(tables.curve, tables.seeds).to_dict()
         figures.append(Figure(f"language_bias-{benchmark}", chart, caption))
@@ -129,9 +149,11 @@ def _curve(benchmark: str, curve: pd.DataFrame) -> Table:
         **SAMPLE,
     }
     caption = (
-        "The confirmed curve. Intervals are hierarchical bootstraps over seeds and questions. "
-        "\u201cAt most\u201d is a 95 % bound on the loss against the best ratio; it holds for all "
-        "ratios together."
+        "The confirmed curve. Intervals are for other seeds and other clusters of questions, "
+        "and stay within the measure's range. F1 at R is R-precision, this project's own name; "
+        "with one relevant passage a pool, as within a language and across, it is hit@1. "
+        "\u201cAt most\u201d is a 95 % bound on the loss against the best ratio; it holds for "
+        "all ratios together."
     )
     return Table(names.curve_table_name(benchmark), curve, columns, caption)
 
@@ -140,23 +162,21 @@ def _optima(benchmark: str, optima: pd.DataFrame) -> Table:
     columns = {
         "measure": "measure",
         "setting": "setting",
-        "optimum": "best α",
+        "best": "best confirmed α",
+        "may_be_best": "may be best",
         **INTERVAL,
-        "rests_on": "based on",
+        "share": "share of draws",
+        "fit_peak": "peak of fit",
         "degree": "degree of fit",
         "lack_of_fit": "lack of fit, p",
-        "best": "best of grid",
-        "best_low": "may be best from",
-        "best_high": "may be best to",
-        "share": "share of draws",
         **SAMPLE,
     }
     caption = (
-        "The best ratio for each measure. \u201cFit\u201d: a polynomial, whose degree follows "
-        "from the number of ratios, gives the optimum and its interval: every ratio at which its "
-        "slope may be 0 and it is not significantly below its best. \u201cGrid\u201d: where the "
-        "means contradict the polynomial (lack of fit, p below 0.2), the interval spans the "
-        "confirmed ratios that no other ratio beats (multiple comparisons with the best)."
+        "The best ratio for each measure: the confirmed ratios that no other one beats (multiple "
+        "comparisons with the best, 95 %), and the interval of the optimum, from the confirmed "
+        "ratio below them to that above. It assumes that the curve rises up to its optimum and "
+        "falls behind it. The peak of a smooth curve through the means is a description; blank "
+        "where the means contradict the curve (lack of fit, p below 0.2)."
     )
     return Table(f"optimum-{benchmark}", optima, columns, caption)
 
@@ -170,22 +190,40 @@ def _gains(benchmark: str, gains: pd.DataFrame) -> Table:
         "difference": "difference",
         **INTERVAL,
         "relative": "relative",
-        "d_questions": "d, questions",
+        "d_clusters": "d, clusters",
         "d_seeds": "d, seeds",
         "p": "p",
         "p_holm": "p, Holm",
-        "p_crossed": "p, seeds and questions",
-        "p_questions": "p, swaps of questions",
+        "family": "family",
+        "p_crossed": "p, seeds and clusters",
+        "p_clusters": "p, swaps of clusters",
         "p_seeds": "p, swaps of seeds",
         **SAMPLE,
     }
     caption = (
         "Hybrid minus pure, paired by seed and question. The hybrid ratio is the one nearest to "
-        "0.5, chosen without the scores. p is the larger of two: p for other seeds and questions, "
-        "which assumes normal seed effects, and p of a permutation test over questions "
-        f"({inference.SWAPS:,} swaps). Swaps of whole seeds cannot give less than 2 / 2^seeds, so "
-        "they are shown only. Holm's correction is over benchmarks, settings and pure strategies, "
-        "within mAP, within the measures of language bias, and within each further measure. d is "
-        "the difference in standard deviations."
+        "0.5, chosen without the scores. p is the larger of two: p for other seeds and clusters "
+        "of questions, which assumes normal seed effects, and p of a permutation test over "
+        f"clusters ({inference.SWAPS:,} swaps). Swaps of whole seeds cannot give less than 2 / "
+        "2^seeds, so they are shown only. Holm's correction is over the tests of the primary "
+        "outcomes, and over all others, which are exploratory, with their changes between "
+        "levels. d is the difference in standard deviations."
     )
     return Table(f"hybrid_gain-{benchmark}", gains, columns, caption)
+
+
+def _effects(benchmark: str, effects: pd.DataFrame) -> Table:
+    columns = {
+        "measure": "measure",
+        "setting": "setting",
+        "quantity": "quantity",
+        names.MIXING_RATIO: "α",
+        "value": "design effect",
+        "standard_error": "standard error over clusters",
+    }
+    caption = (
+        "Design effects: the variance over clusters of questions, divided by that of independent "
+        "questions (Kish 1965). A difference is the hybrid ratio minus the pure one shown. The "
+        "standard error is for these seeds, with the factor G / (G - 1) for G clusters."
+    )
+    return Table(f"design_effect-{benchmark}", effects, columns, caption)

@@ -10,10 +10,14 @@ from analysis.page import Figure, Section, Table
 from analysis.sections.wording import INTERVAL, SAMPLE, sample_text
 from analysis.study.arrays import Key
 from analysis.study.mlflow import Study
-from analysis.tables.gains import cell_gain_table, group_gain_table
+from analysis.tables.gains import adjust_together, cell_gain_table, group_gain_table
 from hybridir import inference, names
 from hybridir.inference.scores import Scores, side_by_side
 
+_FAMILY = (
+    "Exploratory: Holm's correction is over all rows of both tables, the languages and pairs and "
+    "the groups."
+)
 _TEST = {"p": "p", "p_holm": "p, Holm", **SAMPLE}
 
 
@@ -23,8 +27,8 @@ class LanguageTables(NamedTuple):
     Attributes:
         hybrid: ratio that stands for hybrid batches.
         seen: languages in the training data; None if they are not recorded.
-        cells: `gains.cell_gain_table`.
-        groups: `gains.group_gain_table`.
+        cells: `gains.cell_gain_table`, with ``p_holm`` over both tables.
+        groups: `gains.group_gain_table`, the same.
     """
 
     hybrid: float
@@ -55,7 +59,8 @@ def measure_languages(study: Study, scores: dict[Key, Scores]) -> LanguageTables
     if cells.empty:
         return None
     seen = study.training_languages()
-    return LanguageTables(hybrid, seen, cells, group_gain_table(all_settings, hybrid, seen))
+    groups = group_gain_table(all_settings, hybrid, seen)
+    return LanguageTables(hybrid, seen, *adjust_together([cells, groups]))
 
 
 def languages_section(benchmark: str, tables: LanguageTables) -> Section:
@@ -90,10 +95,10 @@ def _counts(tables: LanguageTables) -> str:
 
 def _assumptions(seen: frozenset[str] | None) -> str:
     text = (
-        "Differences are paired by seed and question. Intervals and p-values generalise to other "
-        "seeds and other questions; seed effects are assumed to be normal, and the languages are "
-        "fixed. An interval holds for its own row, Holm's p for a family of rows at once. With "
-        "one seed, they say nothing about other seeds."
+        "Differences are paired by seed and question. Intervals and p-values generalise to "
+        "other seeds and other clusters of questions; seed effects are assumed to be normal, "
+        "and the languages are fixed. An interval holds for its own row, Holm's p for a family "
+        "of rows at once. With one seed, they say nothing about other seeds."
     )
     if seen is None:
         return f"{text} The languages of the training data are not recorded."
@@ -136,8 +141,7 @@ def _tables(benchmark: str, tables: LanguageTables) -> list[Table]:
                     "n_cells": "languages or pairs",
                     **gain,
                 },
-                f"Gain of α = {tables.hybrid:g} by kind of language and pair. Holm's correction "
-                "is over the rows of a pure strategy.",
+                f"Gain of α = {tables.hybrid:g} by kind of language and pair. {_FAMILY}",
             )
         )
     shown.append(
@@ -151,8 +155,7 @@ def _tables(benchmark: str, tables: LanguageTables) -> list[Table]:
                 "pure": "pure α",
                 **gain,
             },
-            f"Gain of α = {tables.hybrid:g} in every language and pair. Holm's correction is over "
-            "the rows of a setting and pure strategy.",
+            f"Gain of α = {tables.hybrid:g} in every language and pair. {_FAMILY}",
         )
     )
     return shown

@@ -107,7 +107,7 @@ def _table(benchmark: str, curve: pd.DataFrame) -> pd.DataFrame:
     rows = [row for row in rows if (row["measure"], row["setting"]) in _MEASURES]
     rows.sort(key=lambda row: order.index((row["measure"], row["setting"], row["strategy"])))
     table = pd.DataFrame(rows, columns=[*rows[0], *_OWN_COLUMNS])
-    return table.astype({"n_seeds": "Int64", "n_questions": "Int64"})
+    return table.astype({"n_seeds": "Int64", "n_clusters": "Int64"})
 
 
 def _trained(study: Study) -> str:

@@ -21,6 +21,13 @@ from hybridir import names
 
 _SPACE_FILLING = ("grid", "quasi-random", "random")
 _HEADING = "Effects of ratio, temperature and batch size"
+_SURVIVORS = (
+    "The scheduler ({scheduler}) stopped trials by their scores. The trials that were left are "
+    "survivors: regions that look bad early are missing, so that effects read from them would be "
+    "biased, and none are shown. Samplers that look at scores and schedulers serve optimisation. "
+    "To learn an effect, cross the parameter with the ratio under confirm, or search with "
+    "sampler: grid and scheduler: none."
+)
 
 
 class SearchEffects(NamedTuple):
@@ -93,6 +100,9 @@ def search_effects_section(study: Study, effects: SearchEffects) -> Section:
         effects: `measure_search_effects`.
     """
     objective, n_trials = study.settings.objective, effects.n_trials
+    scheduler = study.settings.search.scheduler or "none"
+    if scheduler != "none":
+        return Section(_HEADING, [_SURVIVORS.format(scheduler=scheduler)])
     if effects.surface is None or effects.coefficients is None:
         few = (
             f"{n_trials} search trials were completed at the full budget. They are too few or too "
@@ -118,20 +128,15 @@ def search_effects_section(study: Study, effects: SearchEffects) -> Section:
 
 def _caveat(study: Study) -> str:
     search = study.settings.search
-    sampler, scheduler = search.sampler, search.scheduler or "none"
+    sampler = search.sampler
     if sampler in _SPACE_FILLING:
-        text = f"The sampler ({sampler}) spread the trials without looking at scores."
-    else:
-        text = (
-            f"The sampler ({sampler or 'not recorded'}) proposed trials by the scores of earlier "
-            "ones, so trials crowd where scores are good and depend on each other. Importances "
-            "and effects are biased and their intervals too narrow: take them as a description."
-        )
-    if scheduler == "none":
-        return text
+        return f"The sampler ({sampler}) spread the trials without looking at scores."
     return (
-        f"{text} The scheduler ({scheduler}) stopped trials by their scores. Stopped trials are "
-        "left out, since their scores are of another budget; this hides bad regions."
+        f"The sampler ({sampler or 'not recorded'}) proposed trials by the scores of earlier "
+        "ones, so trials crowd where scores are good and depend on each other. Importances and "
+        "effects are biased and their intervals too narrow: take them as a description. "
+        "Samplers serve optimisation; to learn an effect, cross the parameter with the ratio "
+        "under confirm."
     )
 
 

@@ -8,7 +8,7 @@ from analysis.page import Figure, Section, Table
 from analysis.sections.wording import SAMPLE, sample_text
 from analysis.study.arrays import Key
 from hybridir import names
-from hybridir.inference import Crossed, score_by_question
+from hybridir.inference import Crossed, score_by_cluster
 from hybridir.inference.scores import Scores
 
 _AXES = {"mono": names.MONOLINGUAL, "cross": names.CROSSLINGUAL}
@@ -29,17 +29,17 @@ def pareto_table(scores_by_axis: dict[str, Scores]) -> pd.DataFrame:
 
     Returns:
         Columns ``mixing_ratio, mono, mono_low, mono_high, cross, cross_low, cross_high, front,
-        n_seeds, n_questions``.
+        n_seeds, n_clusters``.
     """
-    by_question = {axis: score_by_question(scores) for axis, scores in scores_by_axis.items()}
+    by_cluster = {axis: score_by_cluster(scores) for axis, scores in scores_by_axis.items()}
     rows = []
     for index, ratio in enumerate(scores_by_axis["mono"].ratios):
         row: dict[str, float | int] = {names.MIXING_RATIO: ratio}
         for axis, scores in scores_by_axis.items():
-            values_SQ = by_question[axis][index, scores.trained[index]]
-            mean = Crossed.of(values_SQ[None]).interval(np.ones(1))
+            values_SG = by_cluster[axis][index, scores.trained[index]]
+            mean = Crossed.of(values_SG[None]).interval(np.ones(1), scores.bounds)
             row |= {axis: mean.estimate, f"{axis}_low": mean.low, f"{axis}_high": mean.high}
-            row |= {"n_seeds": mean.n_seeds, "n_questions": mean.n_questions}
+            row |= {"n_seeds": mean.n_seeds, "n_clusters": mean.n_clusters}
         rows.append(row)
     table = pd.DataFrame(rows)
     mono, cross = table["mono"].to_numpy(), table["cross"].to_numpy()
@@ -58,10 +58,10 @@ def tradeoff_section(benchmark: str, points: pd.DataFrame) -> Section:
         points: `pareto_table`.
     """
     caption = (
-        f"Monolingual against cross-lingual mAP on {benchmark}, by mixing ratio. Crosses are 95 % "
-        "intervals for other seeds and questions, one axis at a time. Ratios share the questions, "
-        "so they differ by less than the crosses suggest. Filled dots are on the Pareto front of "
-        f"the means, which has no interval. {sample_text(points)}"
+        f"Monolingual against cross-lingual mAP on {benchmark}, by mixing ratio. Crosses are 95 "
+        "% intervals for other seeds and clusters of questions, one axis at a time. Ratios "
+        "share the questions, so they differ by less than the crosses suggest. Filled dots are "
+        f"on the Pareto front of the means, which has no interval. {sample_text(points)}"
     )
     columns = {names.MIXING_RATIO: "α"}
     for axis, setting in _AXES.items():

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from hybridir.inference.by_question import paired_gain
 
 from analysis.figures.power_curves import plot_power_curves
 from analysis.figures.variance_components import plot_variance_components
@@ -15,12 +14,13 @@ from analysis.sections.wording import INTERVAL, SAMPLE, sample_text
 from analysis.study.arrays import Key
 from analysis.study.data_parts import group_by_data_part
 from hybridir import inference, names
-from hybridir.inference.mean_squares import DATA, QUESTION, RATIO, SEED, SeedsByQuestions
+from hybridir.inference.by_cluster import paired_gain
+from hybridir.inference.mean_squares import CLUSTER, DATA, RATIO, SEED, SeedsByClusters
 from hybridir.inference.power import (
     MOST,
+    clusters_needed,
     power_fixed,
     power_random,
-    questions_needed,
     seed_interval,
     seeds_needed,
 )
@@ -32,16 +32,16 @@ DIFFERENCES = (0.001, 0.002, 0.005, 0.01)  # mAP
 RESOLVED = 0.005
 _POWERS = (0.8, 0.9)
 _SEEDS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50)  # points of the power curves
-_AXES = ("n_ratios", "n_seeds", "n_questions")
-_AXES_OF_PARTS = ("n_ratios", "n_parts", "n_seeds", "n_questions")
-_FIXED, _RANDOM = "these questions", "all such questions"
+_AXES = ("n_ratios", "n_seeds", "n_clusters")
+_AXES_OF_PARTS = ("n_ratios", "n_parts", "n_seeds", "n_clusters")
+_FIXED, _RANDOM = "these clusters", "all such clusters"
 
 _COMPONENTS = (
-    "The score of a question is split into effects of training seed and question, their "
-    "interactions with the ratio and each other, and a rest, by the mean squares of the crossed "
-    "layout. Scores are first averaged over languages or pairs. Ratios are fixed. All other "
-    "effects are random and independent and, for the intervals, normal. Estimates are unbiased, "
-    "so the estimate of a small variance may be negative."
+    "The score of a cluster of questions is split into effects of training seed and cluster, "
+    "their interactions with the ratio and each other, and a rest, by the mean squares of the "
+    "crossed layout. Scores are first averaged over languages or pairs. Ratios are fixed. All "
+    "other effects are random and independent and, for the intervals, normal. Estimates are "
+    "unbiased, so the estimate of a small variance may be negative."
 )
 _ALL_DATA = (
     "All trials of this study share one set of training data, so the effect of other data cannot "
@@ -54,12 +54,12 @@ _DATA_PARTS = (
     "averaged over its training seeds."
 )
 _POWER = (
-    "Power is the probability that a paired t test at level .05 detects a true difference between "
-    "the hybrid ratio and a pure strategy, at the variances of this study. For \u201cthese "
-    "questions\u201d the test is over seeds: do the encoders differ on this very benchmark? For "
-    "\u201call such questions\u201d the questions are a sample as well. The interval of a number "
-    "of seeds follows from that of the seed variance, which few seeds estimate badly: with 4 it "
-    "reaches from a third to fourteen times the estimate."
+    "Power is the probability that a paired t test at level .05 detects a true difference "
+    "between the hybrid ratio and a pure strategy, at the variances of this study. For "
+    "\u201cthese clusters\u201d the test is over seeds: do the encoders differ on this very "
+    "benchmark? For \u201call such clusters\u201d the clusters of questions are a sample as "
+    "well. The interval of a number of seeds follows from that of the seed variance, which few "
+    "seeds estimate badly: with 4 it reaches from a third to fourteen times the estimate."
 )
 
 
@@ -68,7 +68,7 @@ class VarianceTables(NamedTuple):
 
     Attributes:
         components: `component_table`.
-        needed: seeds and questions needed, a row per setting, pure strategy, difference and power.
+        needed: seeds and clusters needed, a row per setting, pure strategy, difference and power.
         power: power to detect `RESOLVED`, a row per setting, pure strategy, scope of the test and
             number of seeds.
         with_parts: whether seeds stand for parts of the training data.
@@ -95,7 +95,7 @@ def measure_variance(
         generator: source of the draws behind the intervals.
 
     Returns:
-        The tables; None without two seeds and two questions.
+        The tables; None without two seeds and two clusters.
     """
     keys = [(names.AP, setting) for setting in names.SETTINGS if (names.AP, setting) in scores]
     components = component_table({key[1]: seed_scores[key] for key in keys}, parts, generator)
@@ -114,12 +114,12 @@ def component_table(
 
     Returns:
         Columns ``setting, source, variance, low, high, share, in_mean, in_mean_low, in_mean_high,
-        in_difference, n_ratios, n_seeds, n_questions``, and ``n_parts`` with parts of the data;
-        empty unless there are two or more ratios, seeds and questions.
+        in_difference, n_ratios, n_seeds, n_clusters``, and ``n_parts`` with parts of the data;
+        empty unless there are two or more ratios, seeds and clusters.
     """
     rows = []
     for setting, scores in scores_by_setting.items():
-        values, trained = inference.score_by_question(scores), scores.trained
+        values, trained = inference.score_by_cluster(scores), scores.trained
         if parts:
             values, trained = group_by_data_part(values, scores, parts)
         values = values[np.ix_(*complete_block(trained))]
@@ -130,7 +130,7 @@ def component_table(
         sizes = dict(zip(_AXES_OF_PARTS if parts else _AXES, values.shape, strict=True))
         for component in components:
             factors = [
-                factor for factor in (RATIO, DATA, SEED, QUESTION) if factor in component.source
+                factor for factor in (RATIO, DATA, SEED, CLUSTER) if factor in component.source
             ]
             rest = " and rest" if component.source == REST else ""
             rows.append(
@@ -152,26 +152,26 @@ def component_table(
 
 
 def power_tables(scores_by_setting: dict[str, Scores]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Tabulate the seeds and questions needed, and the power to detect `RESOLVED`.
+    """Tabulate the seeds and clusters needed, and the power to detect `RESOLVED`.
 
     Returns:
         The fields `needed` and `power` of `VarianceTables`.
     """
     needed, power = [], []
-    by_question = {
-        setting: inference.score_by_question(scores)
+    by_cluster = {
+        setting: inference.score_by_cluster(scores)
         for setting, scores in scores_by_setting.items()
     }
     for (setting, scores), pure in product(scores_by_setting.items(), inference.PURE):
         hybrid = inference.hybrid_ratio(scores.ratios)
         if hybrid is None or pure not in scores.ratios:
             continue
-        gain = paired_gain(by_question[setting], scores, hybrid, pure)
+        gain = paired_gain(by_cluster[setting], scores, hybrid, pure)
         if min(gain.shape) < 2:
             continue
-        squares = SeedsByQuestions.of(gain)
+        squares = SeedsByClusters.of(gain)
         contrast = {"setting": setting, "hybrid": hybrid, "pure": pure}
-        contrast |= {"n_seeds": squares.n_seeds, "n_questions": squares.n_questions}
+        contrast |= {"n_seeds": squares.n_seeds, "n_clusters": squares.n_clusters}
         needed += [
             {
                 **contrast,
@@ -183,28 +183,28 @@ def power_tables(scores_by_setting: dict[str, Scores]) -> tuple[pd.DataFrame, pd
         ]
         power += [{**contrast, **point} for point in _power_curve(squares)]
     table = pd.DataFrame(needed)
-    counts = ["seeds", "seeds_low", "seeds_high", "seeds_random", "questions"]
+    counts = ["seeds", "seeds_low", "seeds_high", "seeds_random", "clusters"]
     return (table.astype(dict.fromkeys(counts, "Int64")) if needed else table), pd.DataFrame(power)
 
 
-def _needed(difference: float, squares: SeedsByQuestions, power: float) -> dict[str, int | None]:
+def _needed(difference: float, squares: SeedsByClusters, power: float) -> dict[str, int | None]:
     low, high = seed_interval(squares)
     return {
-        "seeds": seeds_needed(difference, squares, power, random_questions=False),
-        "seeds_low": seeds_needed(difference, low, power, random_questions=False),
-        "seeds_high": seeds_needed(difference, high, power, random_questions=False),
-        "seeds_random": seeds_needed(difference, squares, power, random_questions=True),
-        "questions": questions_needed(difference, squares, power),
+        "seeds": seeds_needed(difference, squares, power, random_clusters=False),
+        "seeds_low": seeds_needed(difference, low, power, random_clusters=False),
+        "seeds_high": seeds_needed(difference, high, power, random_clusters=False),
+        "seeds_random": seeds_needed(difference, squares, power, random_clusters=True),
+        "clusters": clusters_needed(difference, squares, power),
     }
 
 
-def _power_curve(squares: SeedsByQuestions) -> list[dict[str, float | str]]:
+def _power_curve(squares: SeedsByClusters) -> list[dict[str, float | str]]:
     low_variance, high_variance = seed_interval(squares)
     bounds = (squares, high_variance, low_variance)  # much variance, little power
     points: list[dict[str, float | str]] = []
     for n_seeds in _SEEDS:
         fixed = [power_fixed(RESOLVED, bound, n_seeds) for bound in bounds]
-        random = [power_random(RESOLVED, bound, n_seeds, squares.n_questions) for bound in bounds]
+        random = [power_random(RESOLVED, bound, n_seeds, squares.n_clusters) for bound in bounds]
         for scope, (power, low, high) in ((_FIXED, fixed), (_RANDOM, random)):
             points.append(
                 {"scope": scope, "seeds": n_seeds, "power": power, "low": low, "high": high}
@@ -233,7 +233,7 @@ def _figures(benchmark: str, components: pd.DataFrame, power: pd.DataFrame) -> l
     if not components.empty:
         caption = (
             "Contribution of each source to a trial's mAP, as a standard deviation. Effects of "
-            "the question are averaged over the questions. Filled dots remain in a difference "
+            "the cluster are averaged over the clusters. Filled dots remain in a difference "
             f"between two ratios, hollow dots cancel. Lines are 95 % intervals. "
             f"{sample_text(components)}"
         )
@@ -255,7 +255,7 @@ def _component_table(benchmark: str, components: pd.DataFrame) -> Table:
     columns = {
         "setting": "setting",
         "source": "source",
-        "variance": "variance of a score",
+        "variance": "variance of a cluster's score",
         **INTERVAL,
         "share": "share",
         "in_mean": "sd in a trial's mAP",
@@ -277,17 +277,17 @@ def _needed_table(benchmark: str, needed: pd.DataFrame) -> Table:
         "pure": "pure α",
         "difference": "difference",
         "power": "power",
-        "seeds": "seeds, these questions",
+        "seeds": "seeds, these clusters",
         "seeds_low": "95 % from",
         "seeds_high": "95 % to",
-        "seeds_random": "seeds, all such questions",
-        "questions": "questions, seeds as here",
+        "seeds_random": "seeds, all such clusters",
+        "clusters": "clusters, seeds as here",
         "n_seeds": "seeds here",
-        "n_questions": "questions here",
+        "n_clusters": "clusters here",
     }
     caption = (
         "Training seeds that the next study needs to detect a true difference, with as many "
-        "questions as this benchmark has; and questions that it needs with as many seeds as here. "
-        f"Blank: {MOST:,} seeds, or {100 * MOST:,} questions, are not enough."
+        "clusters of questions as this benchmark has; and clusters that it needs with as many "
+        f"seeds as here. Blank: {MOST:,} seeds, or {100 * MOST:,} clusters, are not enough."
     )
     return Table(f"seeds_needed-{benchmark}", needed, columns, caption)

@@ -5,7 +5,7 @@ from typing import Final
 import pandas as pd
 
 INTERVAL: Final = {"low": "95 % from", "high": "95 % to"}
-SAMPLE: Final = {"n_seeds": "seeds", "n_questions": "questions"}
+SAMPLE: Final = {"n_seeds": "seeds", "n_clusters": "clusters"}
 
 
 def interval_text(
@@ -36,15 +36,19 @@ def sample_text(table: pd.DataFrame) -> str:
     """Write the sample behind a table.
 
     Args:
-        table: columns ``n_seeds, n_questions``, and ``n_parts`` where parts of the training data
-            were used.
+        table: columns ``n_seeds, n_clusters``, possibly ``n_questions``, and ``n_parts`` where
+            parts of the training data were used.
 
-    >>> sample_text(pd.DataFrame({"n_seeds": [2, 3], "n_questions": [1190, 1190]}))
-    'n = 2–3 seeds × 1,190 questions.'
+    >>> sizes = {"n_seeds": [2, 3], "n_clusters": [48, 48], "n_questions": [1190, 1190]}
+    >>> sample_text(pd.DataFrame(sizes))
+    'n = 2–3 seeds × 48 clusters of 1,190 questions.'
     """
     seeds = sorted({int(count) for count in table["n_seeds"]})
     counts = "–".join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))
     sample = f"{counts} {'seed' if seeds == [1] else 'seeds'}"
     if "n_parts" in table:
         sample = f"{int(table['n_parts'].max())} parts of the data × {sample}"
-    return f"n = {sample} × {int(table['n_questions'].max()):,} questions."
+    units = f"{int(table['n_clusters'].max()):,} clusters"
+    if "n_questions" not in table:
+        return f"n = {sample} × {units} of questions."
+    return f"n = {sample} × {units} of {int(table['n_questions'].max()):,} questions."

@@ -18,6 +18,7 @@ Key = tuple[str, str]
 
 KEYS: Final[tuple[Key, ...]] = (
     *((names.AP, setting) for setting in names.SETTINGS),
+    *((names.SET_F1, setting) for setting in names.SETTINGS),
     (names.RANK_DISTANCE, names.MULTILINGUAL),
     (names.RANK_DISTANCE_SEEN, names.MULTILINGUAL),
     (names.TOP1_OWN_LANGUAGE, names.MULTILINGUAL),
@@ -26,7 +27,6 @@ KEYS: Final[tuple[Key, ...]] = (
     (names.NDCG_AT_10, names.MONOLINGUAL),
     (names.NDCG_AT_10, names.MULTILINGUAL),
     (names.RECALL_AT_10, names.MULTILINGUAL),
-    (names.SET_F1, names.MULTILINGUAL),
     *((names.ANSWER_F1, setting) for setting in names.SETTINGS),
 )
 """The curves of the report: every headline metric of a trial that is a mean over questions.
@@ -45,7 +45,7 @@ _CELL = (names.QUERY_LANGUAGE, names.POOL_LANGUAGE)
 COLUMNS: Final = tuple(
     dict.fromkeys(
         [
-            *(names.SETTING, *_CELL, names.QUESTION_ID, names.TOP1_LANGUAGE),
+            *(names.SETTING, *_CELL, names.QUESTION_ID, names.CLUSTER, names.TOP1_LANGUAGE),
             *(rank for ranks in _DISTANCES.values() for rank in ranks),
             *_COLUMN_OF.values(),
             *(measure for measure, _ in KEYS if measure in names.MEASURES),
@@ -61,11 +61,13 @@ class ScoreArray(NamedTuple):
     Attributes:
         cells: C pairs (question language, pool language), sorted.
         questions: Q question ids, sorted.
+        clusters: cluster of each question; empty if the table does not record them.
         values: [C, Q]; NaN where a cell lacks the question. No row or column is all NaN.
     """
 
     cells: tuple[tuple[str, str], ...]
     questions: tuple[str, ...]
+    clusters: tuple[str, ...]
     values: NDArray[np.float64]
 
 
@@ -80,6 +82,7 @@ def to_arrays(table: pd.DataFrame) -> dict[Key, ScoreArray]:
     query_of, queries = _coded(table[names.QUERY_LANGUAGE])
     pool_of, pools = _coded(table[names.POOL_LANGUAGE])
     question_of, questions = _coded(table[names.QUESTION_ID])
+    clusters = _clusters(table, question_of, len(questions))
     cell_of = query_of * len(pools) + pool_of
     cells = [(query, pool) for query in queries for pool in pools]
     arrays = {}
@@ -100,9 +103,20 @@ def to_arrays(table: pd.DataFrame) -> dict[Key, ScoreArray]:
             arrays[measure, setting] = ScoreArray(
                 tuple(cells[index] for index in used_cells),
                 tuple(questions[index] for index in used_questions),
+                tuple(clusters[index] for index in used_questions) if clusters else (),
                 values_CQ,
             )
     return arrays
+
+
+def _clusters(table: pd.DataFrame, question_of: NDArray[np.int64], n_questions: int) -> list[str]:
+    """Look up the cluster of each question; empty for a table of an older version."""
+    if names.CLUSTER not in table:
+        return []
+    cluster_of, labels = _coded(table[names.CLUSTER])
+    clusters = np.zeros(n_questions, dtype=np.int64)
+    clusters[question_of] = cluster_of
+    return [labels[index] for index in clusters]
 
 
 def _coded(column: pd.Series) -> tuple[NDArray[np.int64], list[str]]:

@@ -16,7 +16,7 @@ from analysis.study.mlflow import Study
 from hybridir.runtime.files import atomic_write
 
 _FIELD = b"hybridir"
-_VERSION = 2  # raise it when `to_arrays` gives other values, or the file another form
+_VERSION = 3  # raise it when `to_arrays` gives other values, or the file another form
 
 
 def trial_arrays(study: Study, run_id: str, benchmark: str) -> Mapping[Key, ScoreArray] | None:
@@ -62,12 +62,13 @@ def read_arrays(path: Path, stamp: str) -> dict[Key, ScoreArray] | None:
         described = json.loads(table.schema.metadata[_FIELD])
         if described["stamp"] != _versioned(stamp):
             return None
-        question_sets = described["questions"]
+        question_sets, cluster_sets = described["questions"], described["clusters"]
         columns = table.drop_columns("values").to_pydict() | {"values": table["values"]}
         return {
             (measure, setting): ScoreArray(
                 tuple((query, pool) for query, pool in described["cells"][index]),
                 tuple(question_sets[number]),
+                tuple(cluster_sets[number]),
                 np.asarray(values.values).reshape(-1, len(question_sets[number])).copy(),
             )
             for index, (measure, setting, number, values) in enumerate(
@@ -86,11 +87,13 @@ def write_arrays(path: Path, stamp: str, arrays: Mapping[Key, ScoreArray]) -> No
         stamp: a text that changes whenever the table does.
         arrays: arrays of `analysis.study.arrays.to_arrays`.
     """
-    questions = list(dict.fromkeys(array.questions for array in arrays.values()))
+    clusters = {array.questions: array.clusters for array in arrays.values()}
+    questions = list(clusters)
     described = {
         "stamp": _versioned(stamp),
         "cells": [array.cells for array in arrays.values()],
         "questions": questions,
+        "clusters": list(clusters.values()),
     }
     table = pa.table(
         {

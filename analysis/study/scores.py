@@ -78,7 +78,11 @@ class _Aligned(NamedTuple):
 def _check_same_questions(aligned: _Aligned, trial: tuple[float, int], array: ScoreArray) -> None:
     """Refuse a trial whose questions and cells differ from those of the first trial."""
     first = aligned.first
-    same = array.cells == first.cells and array.questions == first.questions
+    same = (array.cells, array.questions, array.clusters) == (
+        first.cells,
+        first.questions,
+        first.clusters,
+    )
     if not same or not np.array_equal(np.isnan(array.values), np.isnan(first.values)):
         raise InputError(
             f"the trials at mixing ratio {aligned.trial[0]:g}, seed {aligned.trial[1]} and at "
@@ -97,4 +101,5 @@ def _scores(
         values = values[np.ix_(trained.any(axis=1), trained.any(axis=0))]
         ratios = tuple(np.compress(trained.any(axis=1), ratios).tolist())
         seeds = tuple(np.compress(trained.any(axis=0), seeds).tolist())
-    return Scores(key[0], key[1], ratios, seeds, first.cells, first.questions, values)
+    layout = (first.cells, first.questions)
+    return Scores(key[0], key[1], ratios, seeds, *layout, values, first.clusters)

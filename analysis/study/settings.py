@@ -106,6 +106,14 @@ class RecordedSearch(_Section):
     scheduler: _Recorded[str] = None
 
 
+class RecordedOutcome(_Section):
+    """A primary outcome: a measure in a setting, of one benchmark or of all."""
+
+    measure: _Recorded[str] = None
+    setting: _Recorded[str] = None
+    benchmark: _Recorded[str] = None
+
+
 class RecordedStudy(_Section):
     """A study file.
 
@@ -119,11 +127,28 @@ class RecordedStudy(_Section):
     training: Annotated[RecordedTraining, BeforeValidator(_as_mapping)] = RecordedTraining()
     search: Annotated[RecordedSearch, BeforeValidator(_as_mapping)] = RecordedSearch()
     baselines: _Recorded[tuple[str, ...]] = None
+    primary: _Recorded[tuple[RecordedOutcome, ...]] = None
+
+    def primary_of(self, benchmark: str) -> list[tuple[str, str]]:
+        """List the primary outcomes on a benchmark: (measure, setting), as columns are named.
+
+        A study that declares none has mAP in the multilingual setting.
+        """
+        outcomes = self.primary or (_DEFAULT_PRIMARY,)
+        return [
+            (_MEASURES.get(outcome.measure, outcome.measure), outcome.setting)
+            for outcome in outcomes
+            if outcome.measure and outcome.setting and outcome.benchmark in (None, benchmark)
+        ]
 
     @property
     def objective(self) -> str:
         """The metric that the search maximised, the first if there were several."""
         return (self.search.objective or (_DEFAULT_OBJECTIVE,))[0]
+
+
+_DEFAULT_PRIMARY = RecordedOutcome(measure="map", setting=names.MULTILINGUAL)
+_MEASURES = {mean: name for name, mean in names.MEAN_NAMES.items()} | {"f1": names.SET_F1}
 
 
 @lru_cache(maxsize=16)

@@ -11,10 +11,11 @@ import pandas as pd
 from analysis.study.arrays import Key, ScoreArray
 from analysis.study.cache import trial_arrays
 from analysis.study.data_parts import average_data_parts, data_part_of_seed
+from analysis.study.design import StudyDesign, study_design
 from analysis.study.mlflow import Study
 from analysis.study.scores import collect_scores
 from hybridir import inference, names
-from hybridir.inference import Replicates
+from hybridir.inference import Condition, Replicates, average_conditions
 from hybridir.inference.scores import Scores
 
 _READERS = min(4, os.cpu_count() or 1)
@@ -33,12 +34,19 @@ def complete_trials(study: Study, phase: str) -> pd.DataFrame:
 def confirmed_trials(study: Study) -> pd.DataFrame:
     """Return the complete confirmation trials, at the highest fidelity among them.
 
-    If a ratio was confirmed twice with one seed, the last trial by name counts.
+    If a ratio was confirmed twice with one seed in one condition, the last trial by name counts.
     """
     rows = complete_trials(study, names.PHASE_CONFIRM)
     if rows.empty:
         return rows
-    return rows.drop_duplicates([names.MIXING_RATIO, names.SEED], keep="last")
+    crossed = design_of(study, rows).crossed
+    return rows.drop_duplicates([names.MIXING_RATIO, names.SEED, *crossed], keep="last")
+
+
+def design_of(study: Study, rows: pd.DataFrame | None = None) -> StudyDesign:
+    """Read the design of the confirmation off its complete trials, or off some rows."""
+    rows = complete_trials(study, names.PHASE_CONFIRM) if rows is None else rows
+    return study_design(rows, study.parameters, study.settings.training.pairs)
 
 
 def reported_benchmarks(study: Study) -> list[str]:
@@ -56,9 +64,24 @@ def reported_benchmarks(study: Study) -> list[str]:
 
 
 def confirmed_scores(study: Study, benchmark: str, *, per_seed: bool = False) -> dict[Key, Scores]:
+    """Align the scores of the confirmation trials, as means over the crossed conditions.
+
+    Args:
+        study: the study.
+        benchmark: name of the benchmark.
+        per_seed: see `confirmed_conditions`.
+    """
+    conditions = confirmed_conditions(study, benchmark, per_seed=per_seed)
+    return {key: average_conditions(of_key) for key, of_key in conditions.items()}
+
+
+def confirmed_conditions(
+    study: Study, benchmark: str, *, per_seed: bool = False
+) -> dict[Key, dict[Condition, Scores]]:
     """Align the scores of the confirmation trials, read from the cache where possible.
 
-    Trials without a table of the benchmark are passed over.
+    Trials without a table of the benchmark are passed over, and so are conditions in which a
+    ratio has no trial (`complete_conditions`).
 
     Args:
         study: the study.
@@ -69,19 +92,64 @@ def confirmed_scores(study: Study, benchmark: str, *, per_seed: bool = False) ->
     rows = confirmed_trials(study)
     if rows.empty:
         return {}
-    trials = [
-        (float(ratio), int(seed))
-        for ratio, seed in zip(rows[names.MIXING_RATIO], rows[names.SEED], strict=True)
-    ]
-    run_ids = [str(run_id) for run_id in rows["run_id"]]
-    tables = (
-        (*trial, arrays)
-        for trial, arrays in zip(trials, _prefetch(study, run_ids, benchmark), strict=True)
-        if arrays is not None
-    )
-    scores = collect_scores(tables, trials)
+    design = design_of(study, rows)
+    of_condition: dict[Condition, list[int]] = {}
+    for index, row in enumerate(rows.to_dict("records")):
+        of_condition.setdefault(design.condition(pd.Series(row)), []).append(index)
     part_of_seed = {} if per_seed else data_part_of_seed(rows)
-    return {key: average_data_parts(of_key, part_of_seed) for key, of_key in scores.items()}
+    conditions: dict[Key, dict[Condition, Scores]] = {}
+    for condition in complete_conditions(rows, of_condition):
+        members = rows.iloc[of_condition[condition]]
+        trials = [
+            (float(ratio), int(seed))
+            for ratio, seed in zip(members[names.MIXING_RATIO], members[names.SEED], strict=True)
+        ]
+        run_ids = [str(run_id) for run_id in members["run_id"]]
+        tables = (
+            (*trial, arrays)
+            for trial, arrays in zip(trials, _prefetch(study, run_ids, benchmark), strict=True)
+            if arrays is not None
+        )
+        for key, scores in collect_scores(tables, trials).items():
+            averaged = average_data_parts(scores, part_of_seed)
+            conditions.setdefault(key, {})[condition] = averaged
+    return conditions
+
+
+def complete_conditions(
+    rows: pd.DataFrame, of_condition: Mapping[Condition, list[int]]
+) -> list[Condition]:
+    """Choose the conditions in which every ratio has a trial, or else the one with most trials."""
+    ratios = set(rows[names.MIXING_RATIO])
+    complete = [
+        condition
+        for condition, members in of_condition.items()
+        if set(rows[names.MIXING_RATIO].iloc[members]) == ratios
+    ]
+    return complete or [max(of_condition, key=lambda condition: len(of_condition[condition]))]
+
+
+def missing_conditions(study: Study, rows: pd.DataFrame) -> list[str]:
+    """Name the conditions in which some ratio has no trial, and which are left out."""
+    design = design_of(study, rows)
+    of_condition: dict[Condition, list[int]] = {}
+    for index, row in enumerate(rows.to_dict("records")):
+        of_condition.setdefault(design.condition(pd.Series(row)), []).append(index)
+    complete = complete_conditions(rows, of_condition)
+    return [
+        ", ".join(f"{names.LABELS.get(name, name)} {level}" for name, level in condition)
+        for condition in of_condition
+        if condition not in complete
+    ]
+
+
+def records_clusters(study: Study, benchmark: str) -> bool | None:
+    """Whether the per-query tables name the cluster of a question; None without a table."""
+    for run_id in confirmed_trials(study).get("run_id", ()):
+        arrays = trial_arrays(study, str(run_id), benchmark)
+        if arrays:
+            return any(array.clusters for array in arrays.values())
+    return None
 
 
 def _prefetch(
@@ -105,13 +173,13 @@ def curve_table(
 
     Returns:
         Columns ``measure, setting, mixing_ratio, mean, low, high, sd_seeds, loss, loss_at_most,
-        may_be_best, n_seeds, n_questions``; low and high bound the 95 % interval, ``sd_seeds`` is
-        NaN for one seed; losses against the best are those of `inference.RatioLoss`.
+        may_be_best, n_seeds, n_clusters, n_questions``; low and high bound the 95 % interval,
+        ``sd_seeds`` is NaN for one seed; losses against the best are `inference.RatioLoss`'s.
     """
     rows = []
     for key, measured in scores.items():
         means = measured.macro_means()
-        curve = inference.mean_curve(measured, replicates[key])
+        curve = inference.mean_curve(measured, replicates[key].by_cluster)
         compared = inference.compare_with_best(measured, replicates[key])
         for index, (entry, against) in enumerate(zip(curve, compared, strict=True)):
             of_seeds = means[index][measured.trained[index]]
@@ -128,7 +196,8 @@ def curve_table(
                     "loss_at_most": against.loss_at_most,
                     "may_be_best": against.may_be_best,
                     "n_seeds": entry.n_seeds,
-                    "n_questions": entry.n_questions,
+                    "n_clusters": entry.n_clusters,
+                    "n_questions": len(measured.questions),
                 }
             )
     return pd.DataFrame(rows)

@@ -1,5 +1,6 @@
 """Tidy tables of what hybrid batches gain by language, pair of languages and kind of pair."""
 
+import numpy as np
 import pandas as pd
 
 from hybridir import inference
@@ -15,11 +16,9 @@ def cell_gain_table(scores: Scores, hybrid: float) -> pd.DataFrame:
         hybrid: the ratio that stands for hybrid batches.
 
     Returns:
-        The fields of `CellGain`, and behind `p` a column ``p_holm``, adjusted over the rows of a
-        setting and pure strategy.
+        The fields of `CellGain`.
     """
-    table = pd.DataFrame(gains_by_cell(scores, hybrid), columns=CellGain._fields)
-    return _adjusted(table, ["setting", "pure"])
+    return pd.DataFrame(gains_by_cell(scores, hybrid), columns=CellGain._fields)
 
 
 def group_gain_table(scores: Scores, hybrid: float, seen: frozenset[str] | None) -> pd.DataFrame:
@@ -31,15 +30,19 @@ def group_gain_table(scores: Scores, hybrid: float, seen: frozenset[str] | None)
         seen: languages that were trained on; None leaves out what depends on them.
 
     Returns:
-        The fields of `GroupGain`, and behind `p` a column ``p_holm``, adjusted over the rows of a
-        pure strategy.
+        The fields of `GroupGain`.
     """
-    table = pd.DataFrame(gains_by_group(scores, hybrid, seen), columns=GroupGain._fields)
-    return _adjusted(table, ["pure"])
+    return pd.DataFrame(gains_by_group(scores, hybrid, seen), columns=GroupGain._fields)
 
 
-def _adjusted(table: pd.DataFrame, family: list[str]) -> pd.DataFrame:
-    """Insert Holm's p behind p, over the rows that agree in the columns `family`."""
-    adjusted = table.groupby(family)["p"].transform(lambda p: inference.holm(p.to_numpy()))
-    table.insert(list(table.columns).index("p") + 1, "p_holm", adjusted)
-    return table
+def adjust_together(tables: list[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Insert Holm's p behind p, over the rows of all tables: one exploratory family."""
+    p_values = np.concatenate([table["p"].to_numpy(dtype=float) for table in tables])
+    adjusted = np.split(inference.holm(p_values), np.cumsum([len(table) for table in tables])[:-1])
+    result = []
+    for table, p_holm in zip(tables, adjusted, strict=True):
+        columns = list(table.columns)
+        behind = columns.index("p") + 1
+        shown = table.assign(p_holm=p_holm)
+        result.append(shown[[*columns[:behind], "p_holm", *columns[behind:]]])
+    return result

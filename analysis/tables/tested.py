@@ -1,18 +1,20 @@
-"""Tidy tables of the inference: the optimum, the smooth fit, hybrid against pure batches."""
+"""Tidy tables of the inference: optimum, smooth fit, gains, interactions, design effects."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from analysis.study.arrays import Key
 from hybridir import inference, names
-from hybridir.inference import Replicates
+from hybridir.inference import Condition, Replicates
 from hybridir.inference.scores import Scores
 
-FIT, GRID = "fit", "grid"
-"""Sources of an optimum's interval: the fitted curve, or the grid of confirmed ratios."""
-_POINTS = 101  # ratios at which a fitted curve is tabulated
+PRIMARY, EXPLORATORY = "primary", "exploratory"
+"""Families of tests: Holm's correction is over the tests of a family."""
+_POINTS: Final = 101  # ratios at which a fitted curve is tabulated
+_TESTED: Final = ("measure", "setting", "pure")
 
 
 def optimum_table(
@@ -20,50 +22,48 @@ def optimum_table(
 ) -> pd.DataFrame:
     """Tabulate the optimum of each measure: a row per measure and setting.
 
-    The interval is that of the fit, if the fit holds and its interval comes as far as a neighbour
-    of the best confirmed ratio. Else it is the range of ratios that may be the best.
+    It rests on the confirmed ratios alone: those that no other one beats, and the interval from
+    grid neighbour to grid neighbour. The peak of the smooth curve is a description.
 
     Returns:
-        Columns ``measure, setting, optimum, low, high, bounded, rests_on`` (`FIT` or `GRID`);
-        ``best, best_low, best_high, share`` of the grid, as `inference.BestRatio`; ``fit_optimum,
-        fit_low, fit_high, degree, lack_of_fit``, missing without a fit; ``n_seeds, n_questions``.
+        Columns ``measure, setting, best, may_be_best`` (a set as text)``, low, high, bounded``
+        (whether a ratio is left out of the set)``, share`` as in `inference.BestRatio`;
+        ``fit_peak, degree, lack_of_fit``, missing without a fit that holds; ``n_seeds,
+        n_clusters, n_questions``.
     """
     rows = []
     for key, measured in scores.items():
         best = inference.best_ratio(measured, replicates[key])
-        ratios = measured.ratios
-        row = {
-            "measure": measured.measure,
-            "setting": measured.setting,
-            "optimum": best.ratio,
-            "low": best.low,
-            "high": best.high,
-            "bounded": best.low > ratios[0] or best.high < ratios[-1],
-            "rests_on": GRID,
-            "best": best.ratio,
-            "best_low": best.low,
-            "best_high": best.high,
-            "share": best.share,
-            **dict.fromkeys(("fit_optimum", "fit_low", "fit_high", "degree"), np.nan),
-            "lack_of_fit": np.nan,
-            "n_seeds": int(measured.trained.sum(axis=1).min()),
-            "n_questions": len(measured.questions),
-        }
         fit = inference.fit_curve(measured, replicates[key])
-        if fit is not None:
-            optimum = inference.find_optimum(measured, fit)
-            row |= {
-                "fit_optimum": optimum.ratio,
-                "fit_low": optimum.low,
-                "fit_high": optimum.high,
-                "degree": fit.degree,
-                "lack_of_fit": fit.lack_of_fit,
+        smooth = fit is not None and fit.holds
+        rows.append(
+            {
+                "measure": measured.measure,
+                "setting": measured.setting,
+                "best": best.ratio,
+                "may_be_best": set_text(best.may_be_best),
+                "low": best.low,
+                "high": best.high,
+                "bounded": len(best.may_be_best) < len(measured.ratios),
+                "share": best.share,
+                "fit_peak": fit.peak(measured.lower_is_better) if fit and smooth else np.nan,
+                "degree": fit.degree if fit else np.nan,
+                "lack_of_fit": fit.lack_of_fit if fit else np.nan,
+                "n_seeds": int(measured.trained.sum(axis=1).min()),
+                "n_clusters": measured.n_clusters,
+                "n_questions": len(measured.questions),
             }
-            if fit.holds and inference.agrees(optimum, best.ratio, ratios):
-                row |= {"optimum": optimum.ratio, "low": optimum.low, "high": optimum.high}
-                row |= {"bounded": optimum.bounded, "rests_on": FIT}
-        rows.append(row)
+        )
     return pd.DataFrame(rows)
+
+
+def set_text(ratios: Collection[float]) -> str:
+    """Write a set of ratios.
+
+    >>> set_text([0.25, 0.5])
+    '{0.25, 0.5}'
+    """
+    return "{" + ", ".join(f"{ratio:g}" for ratio in ratios) + "}"
 
 
 def fit_table(scores: Mapping[Key, Scores], replicates: Mapping[Key, Replicates]) -> pd.DataFrame:
@@ -71,7 +71,7 @@ def fit_table(scores: Mapping[Key, Scores], replicates: Mapping[Key, Replicates]
 
     Returns:
         Columns ``measure, setting, mixing_ratio, fit, fit_low, fit_high``, the last two the
-        pointwise 95 % band.
+        pointwise 95 % band, within the measure's range.
     """
     tables = []
     for key, measured in scores.items():
@@ -81,8 +81,10 @@ def fit_table(scores: Mapping[Key, Scores], replicates: Mapping[Key, Replicates]
         at = np.linspace(fit.ratios[0], fit.ratios[-1], _POINTS)
         weights = fit.weights(at)
         values, halves = fit.means.estimates(weights), fit.means.half_widths(weights)
+        lowest, highest = measured.bounds
         columns = {names.MIXING_RATIO: at, "fit": values}
-        columns |= {"fit_low": values - halves, "fit_high": values + halves}
+        columns["fit_low"] = np.maximum(values - halves, lowest)
+        columns["fit_high"] = np.minimum(values + halves, highest)
         labels = {"measure": measured.measure, "setting": measured.setting}
         tables.append(pd.DataFrame(labels | columns))
     empty = pd.DataFrame(
@@ -109,23 +111,88 @@ def gain_table(
     return pd.DataFrame(rows, columns=["measure", "setting", *inference.HybridTest._fields])
 
 
-def adjust_p_values(gains: list[pd.DataFrame]) -> list[pd.DataFrame]:
-    """Adjust the p-values of all benchmarks of a study together, by Holm's method.
-
-    The tests of mAP over benchmarks, settings and pure strategies are one family, those of all
-    measures of language bias another, and those of each further measure a family of their own.
-
-    Args:
-        gains: `gain_table` of each benchmark.
+def interaction_table(conditions: Mapping[Key, Mapping[Condition, Scores]]) -> pd.DataFrame:
+    """Tabulate how the gain of hybrid batches changes between the levels of crossed parameters.
 
     Returns:
-        The tables in the same order, with a column ``p_holm``.
+        Columns ``measure, setting`` and the fields of `inference.Interaction`.
     """
-    if not gains:
+    rows = [
+        (*key, *entry)
+        for key, of_key in conditions.items()
+        for entry in inference.interactions(of_key)
+    ]
+    return pd.DataFrame(rows, columns=["measure", "setting", *inference.Interaction._fields])
+
+
+def level_table(
+    conditions: Mapping[Key, Mapping[Condition, Scores]], generator: np.random.Generator
+) -> pd.DataFrame:
+    """Tabulate the curve at each level of each crossed parameter.
+
+    Returns:
+        Columns ``measure, setting, parameter, level, mixing_ratio, mean, low, high, may_be_best,
+        n_seeds, n_clusters``.
+    """
+    rows = []
+    for key, of_key in conditions.items():
+        for parameter, levels in inference.levels_of(of_key).items():
+            for level in levels:
+                scores = inference.average_level(of_key, parameter, level)
+                replicates = inference.replicate(scores, generator)
+                best = inference.best_ratio(scores, replicates)
+                curve = inference.mean_curve(scores, replicates.by_cluster)
+                for ratio, mean in zip(scores.ratios, curve, strict=True):
+                    labels = (*key, parameter, level, ratio, mean.estimate, mean.low, mean.high)
+                    may = ratio in best.may_be_best
+                    rows.append((*labels, may, mean.n_seeds, mean.n_clusters))
+    columns = ["measure", "setting", "parameter", "level", names.MIXING_RATIO, "mean", "low"]
+    return pd.DataFrame(rows, columns=[*columns, "high", "may_be_best", "n_seeds", "n_clusters"])
+
+
+def design_effect_table(scores: Mapping[Key, Scores]) -> pd.DataFrame:
+    """Tabulate the design effects: columns ``measure, setting``, `inference.DesignEffect`'s."""
+    rows = [
+        (*key, *effect)
+        for key, measured in scores.items()
+        for effect in inference.design_effects(measured)
+    ]
+    return pd.DataFrame(rows, columns=["measure", "setting", *inference.DesignEffect._fields])
+
+
+def adjust_p_values(
+    tables: list[pd.DataFrame], primary: Collection[tuple[str, Key]]
+) -> list[pd.DataFrame]:
+    """Adjust the p-values of all benchmarks of a study, by Holm's method.
+
+    The tests of the primary outcomes are one family. All other gains and their changes between
+    levels are another one, and exploratory.
+
+    Args:
+        tables: tables with the columns ``benchmark, measure, setting, p``.
+        primary: (benchmark, (measure, setting)) of the primary outcomes.
+
+    Returns:
+        The tables in the same order, with the columns ``family`` and ``p_holm``.
+    """
+    if not tables:
         return []
-    together = pd.concat(gains, keys=range(len(gains)))
-    bias = together["measure"].isin(names.BIAS_MEASURES)
-    families = together.groupby(together["measure"].mask(bias, "bias"))["p"]
+    together = pd.concat(tables, keys=range(len(tables)))
+    is_primary = [
+        (benchmark, (measure, setting)) in primary and not changes
+        for benchmark, measure, setting, changes in zip(
+            together["benchmark"],
+            together["measure"],
+            together["setting"],
+            together["parameter"].notna() if "parameter" in together else [False] * len(together),
+            strict=True,
+        )
+    ]
+    together["family"] = np.where(is_primary, PRIMARY, EXPLORATORY)
+    families = together.groupby("family")["p"]
     together["p_holm"] = families.transform(lambda p: inference.holm(p.to_numpy()))
-    benchmark = together.index.get_level_values(0)
-    return [together[benchmark == index].droplevel(0) for index in range(len(gains))]
+    number = together.index.get_level_values(0)
+    return [
+        together[number == index].droplevel(0)[[*table.columns, "family", "p_holm"]]
+        for index, table in enumerate(tables)
+    ]

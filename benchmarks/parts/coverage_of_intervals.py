@@ -67,7 +67,7 @@ def check_intervals(case: Case, generator: np.random.Generator, draws: int) -> C
     truth = case.curve(np.array(ratios))
     replicates = inference.replicate(scores, generator, draws)
     middle = len(ratios) // 2
-    level = inference.mean_curve(scores, replicates)[middle]
+    level = inference.mean_curve(scores, replicates.by_cluster)[middle]
     gain = inference.difference(scores, replicates, ratios[middle], ratios[0])
     assert gain is not None
     compared = inference.compare_with_best(scores, replicates)

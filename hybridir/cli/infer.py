@@ -114,7 +114,7 @@ def _answer(
         _check_hybrid(average.ratios, hybrid, path)
         replicates = inference.replicate(average, generator)
         for ratio, mean in zip(
-            average.ratios, inference.mean_curve(average, replicates), strict=True
+            average.ratios, inference.mean_curve(average, replicates.by_cluster), strict=True
         ):
             rows["curve"].append(
                 {

@@ -3,23 +3,29 @@
 import numpy as np
 
 from hybridir.inference.bootstrap import Replicates
+from hybridir.inference.by_cluster import score_by_cluster
 from hybridir.inference.crossed import Crossed, Interval
-from hybridir.inference.scores import Scores
+from hybridir.inference.scores import Floats, Scores
 
 
-def mean_curve(scores: Scores, replicates: Replicates) -> list[Interval]:
+def mean_curve(scores: Scores, values_ASG: Floats | None = None) -> list[Interval]:
     """Mean over seeds at every ratio, with its interval.
 
     A ratio that lacks some seeds is averaged over the others.
+
+    Args:
+        scores: the trials' scores.
+        values_ASG: `score_by_cluster` of them, if it has been computed.
 
     Returns:
         An entry per ratio, in the order of `scores.ratios`. No interval leaves the measure's
         range.
     """
     level = np.ones(1)
+    values_ASG = score_by_cluster(scores) if values_ASG is None else values_ASG
     return [
         Crossed.of(values_SG[trained][None]).interval(level, scores.bounds)
-        for values_SG, trained in zip(replicates.by_cluster, scores.trained, strict=True)
+        for values_SG, trained in zip(values_ASG, scores.trained, strict=True)
     ]
 
 

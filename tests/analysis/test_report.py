@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from analysis.report import write_report
+from analysis.report import study_page, write_report
 from analysis.study.mlflow import load_study
 from hybridir import names
 from hybridir.errors import InputError
@@ -53,7 +53,8 @@ def test_report_is_logged_to_the_run_of_the_study(
     client = MlflowClient(uri)
     run_id = load_study("logged", uri).run_id
     logged = {file.path for file in client.list_artifacts(run_id, names.ARTIFACT_REPORT)}
-    assert logged == {"report/figures", "report/tables", "report/report.html"}
+    contents = ("figures", "tables", "report.html", "scores.parquet")
+    assert logged == {f"report/{name}" for name in contents}
     stored = client.download_artifacts(run_id, "report/report.html", str(tmp_path))
     assert Path(stored).read_bytes() == page.read_bytes()
 
@@ -89,12 +90,10 @@ def test_same_study_gives_the_same_page_and_tables_twice(
 
 def test_answer_is_stated_in_words_with_n(report: Path) -> None:
     page = report.read_text()
-    assert (
-        "On known, in the multilingual setting, mAP is highest at α = 0.5 of the confirmed ratios"
-        in page
-    )
-    assert "Hybrid batches (α = 0.5) beat both pure strategies (p ≤ 0.0" in page
-    assert "other questions, estimated from 3 seeds and 12 questions." in page
+    assert "On known, at temperature 0.05 and batch size 64: in mAP, multilingual setting," in page
+    assert "hybrid batches (α = 0.5) beat both pure strategies (p < 0.001)" in page
+    assert "from 3 seeds and 12 clusters of 12 questions." in page
+    assert "12 clusters are few" in page
     assert "1 search trial failed (search-003): loss is not finite at step 3." in page
 
 
@@ -106,12 +105,10 @@ def test_pain_23_the_search_states_its_n_and_that_it_is_no_evidence_about_the_ra
     assert "are not evidence about the mixing ratio" in page
 
 
-def test_a_study_without_confirmation_says_that_it_has_no_answer(
-    tracking_uri: str, tmp_path: Path
-) -> None:
-    page = write_report("unconfirmed", tracking_uri, tmp_path, log=False).read_text()
-    assert "no confirmed curve, so it does not answer" in page
-    assert "2 COMPLETE, 1 PRUNED, 1 FAIL" in page
+def test_a_study_without_confirmation_says_that_it_has_no_answer(tracking_uri: str) -> None:
+    _, page = study_page(load_study("unconfirmed", tracking_uri))
+    assert "no confirmed curve, so it does not answer" in page.headlines[0].sentence
+    assert "2 COMPLETE, 1 PRUNED, 1 FAIL" in page.headlines[0].details
 
 
 def test_missing_seeds_are_named(
@@ -120,9 +117,9 @@ def test_missing_seeds_are_named(
     trials = make_trials([0.0, 0.5], [1, 2])
     trials[1] |= {"state": names.FAIL, "metrics": {}, "tables": {}}  # ratio 0, seed 2
     uri = write_study(tmp_path, "gap", trials)
-    page = write_report("gap", uri, tmp_path, log=False).read_text()
-    assert "1 confirm trial failed (confirm-a0-s2)." in page
-    assert "Seeds are missing: α = 0 has 1 of 2." in page
+    notes = " ".join(study_page(load_study("gap", uri))[1].notes)
+    assert "1 confirm trial failed (confirm-a0-s2)." in notes
+    assert "Seeds are missing: α = 0 has 1 of 2." in notes
 
 
 def test_parts_of_the_data_take_the_place_of_seeds(
@@ -135,16 +132,18 @@ def test_parts_of_the_data_take_the_place_of_seeds(
             trial["params"][names.SEED] += 10 * number  # no two trials of a ratio share a seed
             trials.append(trial | {"name": f"{trial['name']}-{number}"})
     uri = write_study(tmp_path, "dealt", trials)
-    report = write_report("dealt", uri, tmp_path, log=False)
-    page = report.read_text()
-    assert "split into 2 parts that have no passage in common" in page
-    assert "each part trained 2 encoders of every ratio" in page
-    curve = pd.read_csv(report.parent / "tables" / "curve-known.csv")
+    tables, page = study_page(load_study("dealt", uri))
+    notes = " ".join(page.notes)
+    assert "split into 2 parts that have no passage in common" in notes
+    assert "each part trained 2 encoders of every ratio" in notes
+    (known,) = tables.benchmarks
+    curve = known.curve.curve
     pool = curve[(curve["measure"] == names.AP) & (curve["setting"] == names.MULTILINGUAL)]
     assert set(pool["n_seeds"]) == {2}, "one for each part"
     # Seeds 1 and 2 are at -.01 and 0, seeds 2 and 3 at 0 and .01: parts at -.005 and .005.
     assert pool["mean"].tolist() == pytest.approx([0.40, 0.45, 0.30])
-    split = pd.read_csv(report.parent / "tables" / "variance_split-known.csv")
+    assert known.variance is not None
+    split = known.variance.components
     variances = split[split["setting"] == names.MULTILINGUAL].set_index("source")["variance"]
     # MS of parts = 3 ratios * 2 seeds * 12 questions * 2 * .005^2 = .0036, MS of seeds in parts
     # 3 * 12 * 4 * .005^2 / 2 = .0018; all others are 0: (.0036 - .0018) / 72 and .0018 / 36.
@@ -160,8 +159,8 @@ def test_contamination_that_was_allowed_is_reported_first(
     for study, value, reported in studies:
         uri = write_study(tmp_path, study, make_trials([0.0, 0.5], [1]))
         MlflowClient(uri).log_param(load_study(study, uri).run_id, names.CONTAMINATION, value)
-        page = write_report(study, uri, tmp_path / study, log=False).read_text()
-        assert ("are not zero-shot: known: 3 of 12 questions" in page) == reported
+        notes = " ".join(study_page(load_study(study, uri))[1].notes)
+        assert ("are not zero-shot: known: 3 of 12 questions" in notes) == reported
 
 
 def test_a_folder_that_cannot_be_written_gives_a_clear_error(

@@ -5,7 +5,7 @@ from analysis.figures.baselines import _get_baselines_info, plot_baselines
 
 def rows() -> pd.DataFrame:
     figures: dict[str, object] = {"mean": 0.4, "low": 0.3, "high": 0.5}
-    figures |= {"n_seeds": 1, "n_questions": 12}
+    figures |= {"n_seeds": 1, "n_clusters": 12}
     names = (("bm25", None), ("x-y", 0.0), ("hybrid", 0.5))
     settings = (("ap", "monolingual"), ("ap", "multilingual"), ("rank_distance", "multilingual"))
     return pd.DataFrame(

@@ -20,7 +20,11 @@ def info_of(
 ) -> _RatioCurveInfo:
     fits = tested.fit_table(scores, replicates)
     optima = tested.optimum_table(scores, replicates)
-    return _get_ratio_curve_info(curve, confirmed.seed_table(scores), fits, optima)
+    return _get_ratio_curve_info(*map(of_map, (curve, confirmed.seed_table(scores), fits, optima)))
+
+
+def of_map(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["measure"] == names.AP]
 
 
 def test_shows_map_alone_and_marks_the_best_ratio_of_each_setting(
@@ -76,8 +80,8 @@ def test_intervals_of_the_best_ratio_are_above_their_curves(
     assert (info.optima["position"].to_numpy() > tops[info.optima["setting"]].to_numpy()).all()
     unbounded = tested.optimum_table(scores, replicates).assign(bounded=False)
     fits = info.fits.assign(measure=names.AP)
-    seeds = confirmed.seed_table(scores)
-    assert _get_ratio_curve_info(curve, seeds, fits, unbounded).optima.empty
+    tables = (curve, confirmed.seed_table(scores), fits, unbounded)
+    assert _get_ratio_curve_info(*map(of_map, tables)).optima.empty
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_points_of_the_curve_carry_their_numbers_as_tooltips(browser: webdriver.
     )
     assert "mAP: 0.4500" in pool
     assert "seeds: 3" in pool
-    assert "questions: 12" in pool
+    assert "clusters of questions: 12" in pool
 
 
 def test_click_on_a_heading_sorts_by_number_and_back(browser: webdriver.Chrome) -> None:

@@ -3,13 +3,16 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from analysis.page import Headline
 from analysis.sections.answer import answer
-from analysis.tables.tested import FIT, GRID
+from analysis.study.arrays import Key
 from hybridir import names
 
 
 def curve(
-    n_seeds: int = 3, may_be_best: tuple[bool, ...] = (False, True, True, True)
+    n_seeds: int = 3,
+    may_be_best: tuple[bool, ...] = (False, True, True, True),
+    n_clusters: int = 48,
 ) -> pd.DataFrame:
     row = {
         "measure": names.AP,
@@ -19,6 +22,7 @@ def curve(
         "high": 0.5,
         "loss_at_most": 0.004,
         "n_seeds": n_seeds,
+        "n_clusters": n_clusters,
         "n_questions": 1190,
     }
     ratios = (0.0, 0.4, 0.5, 1.0)
@@ -52,14 +56,27 @@ def optima(**changed: Any) -> pd.DataFrame:
     row = {
         "measure": names.AP,
         "setting": names.MULTILINGUAL,
-        "optimum": 0.45,
-        "low": 0.3,
-        "high": 0.625,
-        "bounded": True,
-        "rests_on": FIT,
         "best": 0.5,
+        "may_be_best": "{0.4, 0.5}",
+        "low": 0.0,
+        "high": 1.0,
+        "bounded": True,
     }
     return pd.DataFrame([row | changed])
+
+
+POINT = "at temperature 0.05, batch size 64 and 16,000 pairs"
+PRIMARY = [(names.AP, names.MULTILINGUAL)]
+
+
+def answered(
+    curve: pd.DataFrame,
+    gains: pd.DataFrame,
+    optima: pd.DataFrame,
+    primary: list[Key] = PRIMARY,
+    benchmark: str = "xquad-r",
+) -> Headline:
+    return answer(benchmark, POINT, primary, (curve, gains, optima))
 
 
 WON = gains((0.02, 0.003), (0.15, 0.0001))
@@ -70,7 +87,8 @@ WON = gains((0.02, 0.003), (0.15, 0.0001))
     [
         (
             [(0.02, 0.01), (0.1, 0.0001)],
-            "Hybrid batches (α = 0.5) beat both pure strategies (p ≤ 0.010).",
+            "in mAP, multilingual setting, hybrid batches (α = 0.5) beat both pure strategies "
+            "(p ≤ 0.010).",
         ),
         (
             [(0.02, 0.06), (0.1, 0.0001)],
@@ -87,58 +105,78 @@ WON = gains((0.02, 0.003), (0.15, 0.0001))
         ),
         (
             [(-0.02, 0.2), (0.1, 0.3)],
-            "The data do not distinguish hybrid batches (α = 0.5) from either pure strategy "
+            "the data do not distinguish hybrid batches (α = 0.5) from either pure strategy "
             "(p ≤ 0.30).",
         ),
         (
             [(0.02, 0.2)],
-            "The data do not distinguish hybrid batches (α = 0.5) from cross-lingual batches "
+            "the data do not distinguish hybrid batches (α = 0.5) from cross-lingual batches "
             "alone (p = 0.20).",
         ),
-        ([], "No gain can be stated without both a hybrid and a pure strategy."),
+        ([], "no gain can be stated without both a hybrid and a pure strategy."),
     ],
 )
 def test_only_a_corrected_p_value_makes_a_gain_or_a_loss(
     tested: list[tuple[float, float]], verdict: str
 ) -> None:
     table = gains(*tested) if tested else WON.iloc[:0]
-    assert verdict in answer("xquad-r", curve(), table, optima()).sentence
+    assert verdict in answered(curve(), table, optima()).sentence
 
 
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ({}, "mAP is highest at α = 0.45 (95 % interval 0.3 to 0.62)."),
-        ({"rests_on": GRID}, "at α = 0.45 of the confirmed ratios (95 %: one from 0.3 to 0.62)."),
         (
-            {"rests_on": GRID, "low": 0.45, "high": 0.45},
-            "at α = 0.45 of the confirmed ratios (95 %: no other).",
+            {},
+            "The best mixing ratio for mAP in the multilingual setting is one of {0.4, 0.5} of "
+            "the confirmed ratios (95 %), the optimum between 0 and 1.",
         ),
         ({"bounded": False}, "these data do not say which mixing ratio α is best."),
     ],
 )
-def test_the_best_ratio_is_stated_with_its_interval_and_basis(
+def test_the_best_ratio_is_stated_as_a_set_at_its_temperature_batch_size_and_budget(
     changed: dict[str, Any], expected: str
 ) -> None:
-    sentence = answer("xquad-r", curve(), WON, optima(**changed)).sentence
-    assert sentence.startswith("On xquad-r, in the multilingual setting, ")
+    sentence = answered(curve(), WON, optima(**changed)).sentence
+    assert sentence.startswith(f"On xquad-r, {POINT}: in mAP, multilingual setting, ")
     assert expected in sentence
 
 
+def test_several_primary_outcomes_are_all_in_the_headline() -> None:
+    key = (names.SET_F1, names.MONOLINGUAL)
+    f1 = {"measure": key[0], "setting": key[1]}
+    headline = answered(
+        pd.concat([curve(), curve().assign(**f1)]),
+        pd.concat([WON, gains((0.02, 0.2), (0.1, 0.3)).assign(**f1)]),
+        pd.concat([optima(), optima(**f1)]),
+        [*PRIMARY, key],
+    )
+    assert "in mAP, multilingual setting, hybrid batches (α = 0.5) beat both" in headline.sentence
+    assert "in F1 at R, monolingual setting, the data do not distinguish" in headline.sentence
+    assert "(mAP, multilingual and F1 at R, monolingual) are corrected together" in headline.caveat
+    assert [row["measure"] for row in headline.rows] == ["F1 at R (= hit@1)", "mAP"]
+
+
+def test_data_that_chose_the_parameters_answer_nothing() -> None:
+    headline = answered(curve(), WON, optima(), benchmark=names.DEV)
+    assert "This study reports on no benchmark" in headline.sentence
+    assert "beat" not in headline.sentence + headline.details
+
+
 def test_other_settings_follow_in_the_details() -> None:
-    both = pd.concat([optima(), optima(setting=names.MONOLINGUAL, optimum=1.0, low=0.9, high=1.0)])
+    mono = {"setting": names.MONOLINGUAL, "best": 1.0, "may_be_best": "{1}"}
+    both = pd.concat([optima(), optima(**mono)])
     rows = pd.concat([curve(), curve().assign(setting=names.MONOLINGUAL)])
-    details = answer("xquad-r", rows, WON, both).details
-    expected = "In the monolingual setting mAP is highest at α = 1 (95 % interval 0.9 to 1)."
-    assert details.startswith(expected)
+    details = answered(rows, WON, both).details
+    assert details.startswith("In the monolingual setting one of {1} is best for mAP.")
 
 
 def test_language_bias_is_stated_with_intervals_and_corrected_p() -> None:
     ranks = gains((95.0, 0.01), measure=names.RANK_DISTANCE)
     first_hits = gains((0.08, 0.0001), measure=names.TOP1_OWN_LANGUAGE)
     table = pd.concat([WON, ranks, first_hits])
-    details = answer("xquad-r", curve(), table, optima()).details
-    assert "Against cross-lingual batches alone, hybrid batches change rank distance" in details
+    details = answered(curve(), table, optima()).details
+    assert "against cross-lingual batches alone, hybrid batches change rank distance" in details
     assert "by +95.0 [+95.0, +95.0], p = 0.010 and" in details
     assert "by +0.080 [+0.070, +0.090], p < 0.001." in details
 
@@ -156,7 +194,7 @@ def test_language_bias_is_stated_with_intervals_and_corrected_p() -> None:
 def test_the_claim_of_a_stable_middle_is_tested(
     may_be_best: tuple[bool, ...], expected: str
 ) -> None:
-    details = answer("xquad-r", curve(may_be_best=may_be_best), WON, optima()).details
+    details = answered(curve(may_be_best=may_be_best), WON, optima()).details
     assert "Are ratios from 0.4 to 0.6 stable?" in details
     assert expected in details
 
@@ -164,27 +202,37 @@ def test_the_claim_of_a_stable_middle_is_tested(
 def test_without_a_ratio_in_the_middle_the_claim_stays_open() -> None:
     rows = curve()
     ends = rows[rows[names.MIXING_RATIO].isin([0.0, 1.0])]
-    details = answer("xquad-r", ends, WON, optima(best=1.0)).details
+    details = answered(ends, WON, optima(best=1.0)).details
     assert "No ratio from 0.4 to 0.6 was confirmed" in details
 
 
 def test_row_holds_best_ratio_level_and_gains_with_their_intervals() -> None:
-    headline = answer("xquad-r", curve(), gains((0.02, 0.003), (-0.15, 0.0001)), optima())
+    headline = answered(curve(), gains((0.02, 0.003), (-0.15, 0.0001)), optima())
     assert headline.rows == [
         {
             "setting": "multilingual",
-            "best α": "0.45 [0.3, 0.62]",
-            "based on": "fit",
-            "best confirmed mAP": "0.450 [0.400, 0.500] at α = 0.5",
+            "measure": "mAP",
+            "may be best α": "{0.4, 0.5}",
+            "best confirmed": "0.450 [0.400, 0.500] at α = 0.5",
             "α = 0.5 minus α = 0": "+0.020 [+0.010, +0.030], p = 0.003",
             "α = 0.5 minus α = 1": "\u22120.150 [\u22120.160, \u22120.140], p < 0.001",
         }
     ]
 
 
-@pytest.mark.parametrize(("n_seeds", "warns"), [(1, True), (5, False)])
-def test_the_caveat_warns_about_one_seed(n_seeds: int, warns: bool) -> None:
-    caveat = answer("xquad-r", curve(n_seeds), WON, optima()).caveat
+@pytest.mark.parametrize(
+    ("n_seeds", "warning"),
+    [(1, "say nothing about the variance between seeds"), (2, "Two seeds hardly tell"), (5, "")],
+)
+def test_the_caveat_warns_about_few_seeds(n_seeds: int, warning: str) -> None:
+    caveat = answered(curve(n_seeds), WON, optima()).caveat
     assert f"{n_seeds} seed" in caveat
-    assert "1,190 questions" in caveat
-    assert ("say nothing about the variance between seeds" in caveat) == warns
+    assert "48 clusters of 1,190 questions" in caveat
+    for text in ("say nothing about the variance", "Two seeds hardly tell"):
+        assert (text in caveat) == bool(warning and text in warning)
+
+
+@pytest.mark.parametrize(("n_clusters", "warns"), [(29, True), (30, False)])
+def test_the_caveat_warns_about_few_clusters(n_clusters: int, warns: bool) -> None:
+    caveat = answered(curve(n_clusters=n_clusters), WON, optima()).caveat
+    assert (f"{n_clusters} clusters are few" in caveat) == warns

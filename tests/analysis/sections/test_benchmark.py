@@ -21,11 +21,16 @@ def test_tables_hold_the_curve_and_corrected_gains(tables: BenchmarkTables) -> N
     assert pool["mean"].tolist() == pytest.approx([0.40, 0.45, 0.30])
     gains = tables.curve.gains
     assert (gains["p_holm"] >= gains["p"]).all()
+    primary = gains[gains["family"] == "primary"]
+    assert set(zip(primary["measure"], primary["setting"], strict=True)) == {
+        (names.AP, names.MULTILINGUAL)
+    }
+    assert len(primary) == 2
 
 
 def test_sections_follow_in_the_order_of_the_report(study: Study, tables: BenchmarkTables) -> None:
     headline, sections = benchmark_sections(study, tables)
-    assert headline.sentence.startswith("On known, in the multilingual setting,")
+    assert headline.sentence.startswith("On known, at temperature 0.05 and batch size 64: in mAP,")
     assert [section.heading for section in sections] == [
         "Confirmed curve on known",
         "Trade-off on known",

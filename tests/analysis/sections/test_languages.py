@@ -24,7 +24,9 @@ def test_section_counts_the_languages_and_pairs_that_gain(
         in section.paragraphs[0]
     )
     for figure in section.figures:
-        assert re.search(r"95 % intervals. n = 3 seeds × 12 questions\.$", figure.caption)
+        assert re.search(
+            r"95 % intervals. n = 3 seeds × 12 clusters of questions\.$", figure.caption
+        )
 
 
 def test_without_a_pure_strategy_there_is_no_section(

@@ -56,7 +56,7 @@ def test_published_rows_stand_beside_the_pure_strategies_and_the_best_ratio(
     assert means[names.RANK_DISTANCE, names.MULTILINGUAL, "best ratio"] == 10  # lower is better
     key = (names.AP, names.MONOLINGUAL, "best ratio")
     best = {column: own_rows[column][key] for column in own_rows}
-    assert (best[names.MIXING_RATIO], best["n_seeds"], best["n_questions"]) == (1.0, 3, 12)
+    assert (best[names.MIXING_RATIO], best["n_seeds"], best["n_clusters"]) == (1.0, 3, 12)
     assert best["low"] < best["mean"] < best["high"]
 
 
@@ -68,7 +68,7 @@ def test_published_figures_have_a_source_and_no_interval(
     table = section.tables[0].data
     published = table[table["encoder"] != "this study"]
     assert len(published) == 3 * 2 * 4 + 4
-    assert published[["low", "high", "n_seeds", "n_questions"]].isna().all(axis=None)
+    assert published[["low", "high", "n_seeds", "n_clusters"]].isna().all(axis=None)
     assert published["source"].str.startswith("arXiv ").all()
 
 

@@ -65,7 +65,7 @@ def test_trials_of_a_smaller_budget_are_left_out(study: Study) -> None:
 def test_effects_stand_with_their_interval_and_n(
     section_of: Callable[[int, str], Section],
 ) -> None:
-    section = section_of(18, "sampler: tpe, scheduler: asha")
+    section = section_of(18, "sampler: tpe")
     table = section.tables[0].data.set_index("term")
     # half the range of the ratio changes the score by about .5
     assert table["low"]["mixing ratio α"] < 0.5 < table["high"]["mixing ratio α"]
@@ -77,8 +77,18 @@ def test_effects_stand_with_their_interval_and_n(
 def test_pain_23_an_adaptive_sampler_comes_with_its_caveat_and_others_without(
     section_of: Callable[[int, str], Section],
 ) -> None:
-    adaptive = section_of(18, "sampler: tpe, scheduler: asha").paragraphs[0]
+    adaptive = section_of(18, "sampler: tpe").paragraphs[0]
     assert "Importances and effects are biased" in adaptive
-    assert "The scheduler (asha) stopped trials" in adaptive
+    assert "Samplers serve optimisation" in adaptive
     spread = section_of(18, "sampler: quasi-random").paragraphs[0]
     assert spread == ("The sampler (quasi-random) spread the trials without looking at scores.")
+
+
+def test_no_effect_is_read_from_the_survivors_of_a_scheduler(
+    section_of: Callable[[int, str], Section],
+) -> None:
+    section = section_of(18, "sampler: grid, scheduler: asha")
+    assert "The scheduler (asha) stopped trials" in section.paragraphs[0]
+    assert "cross the parameter with the ratio under confirm" in section.paragraphs[0]
+    assert not section.tables
+    assert not section.figures

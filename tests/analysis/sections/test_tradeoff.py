@@ -27,7 +27,7 @@ def test_section_needs_both_settings(scores: dict[Key, Scores]) -> None:
     assert (
         tradeoff_section("known", points)
         .figures[0]
-        .caption.endswith("n = 3 seeds × 12 questions.")
+        .caption.endswith("n = 3 seeds × 12 clusters of questions.")
     )
     key = (names.AP, names.MONOLINGUAL)
     assert measure_tradeoff({key: scores[key]}) is None

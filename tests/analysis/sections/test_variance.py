@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hybridir.inference.by_question import paired_gain
 
 from analysis.figures.power_curves import _get_power_curves_info
 from analysis.figures.variance_components import _get_variance_components_info
@@ -18,8 +17,9 @@ from analysis.sections.variance import (
 from analysis.study.arrays import Key
 from analysis.study.data_parts import average_data_parts
 from hybridir import names
-from hybridir.inference import score_by_question
-from hybridir.inference.mean_squares import SeedsByQuestions
+from hybridir.inference import score_by_cluster
+from hybridir.inference.by_cluster import paired_gain
+from hybridir.inference.mean_squares import SeedsByClusters
 from hybridir.inference.power import power_fixed, seeds_needed
 from hybridir.inference.scores import Scores
 
@@ -55,11 +55,11 @@ def test_what_cancels_in_a_difference_is_hollow(varied: dict[Key, Scores]) -> No
     cancels = dict(zip(info.components["source"], info.components["cancels"], strict=True))
     assert cancels == {
         "seed": True,
-        "question": True,
+        "cluster": True,
         "ratio × seed": False,
-        "ratio × question": False,
-        "seed × question": True,
-        "ratio × seed × question and rest": False,
+        "ratio × cluster": False,
+        "seed × cluster": True,
+        "ratio × seed × cluster and rest": False,
     }
     assert info.order == list(cancels)
 
@@ -78,18 +78,18 @@ def test_power_rises_with_seeds_within_its_band(varied: dict[Key, Scores]) -> No
     _, power = power_tables({names.MULTILINGUAL: varied[KEY]})
     info = _get_power_curves_info(power)
     assert info.panels == [
-        [("these questions", 0.0), ("these questions", 1.0)],
-        [("all such questions", 0.0), ("all such questions", 1.0)],
+        [("these clusters", 0.0), ("these clusters", 1.0)],
+        [("all such clusters", 0.0), ("all such clusters", 1.0)],
     ]
     assert ((power["low"] <= power["power"]) & (power["power"] <= power["high"])).all()
-    fixed = power[(power["scope"] == "these questions") & (power["pure"] == 0.0)]
+    fixed = power[(power["scope"] == "these clusters") & (power["pure"] == 0.0)]
     assert fixed["power"].is_monotonic_increasing
 
 
 def test_the_count_is_where_the_curve_crosses(varied: dict[Key, Scores]) -> None:
-    spread = score_by_question(varied[KEY])
-    squares = SeedsByQuestions.of(paired_gain(spread, varied[KEY], 0.5, 0.0))
-    count = seeds_needed(0.005, squares, 0.8, random_questions=False)
+    spread = score_by_cluster(varied[KEY])
+    squares = SeedsByClusters.of(paired_gain(spread, varied[KEY], 0.5, 0.0))
+    count = seeds_needed(0.005, squares, 0.8, random_clusters=False)
     assert count is not None
     assert power_fixed(0.005, squares, count) >= 0.8 > power_fixed(0.005, squares, count - 1)
 
@@ -101,7 +101,7 @@ def test_one_seed_has_no_such_section(varied: dict[Key, Scores]) -> None:
 
 def test_the_section_says_what_one_study_cannot_see(section: Section) -> None:
     assert any("the effect of other data cannot be seen" in text for text in section.paragraphs)
-    assert section.figures[0].caption.endswith("n = 4 seeds × 30 questions.")
+    assert section.figures[0].caption.endswith("n = 4 seeds × 30 clusters of questions.")
 
 
 def test_with_parts_the_variance_of_the_data_is_split_off(varied: dict[Key, Scores]) -> None:
@@ -111,11 +111,13 @@ def test_with_parts_the_variance_of_the_data_is_split_off(varied: dict[Key, Scor
     assert tables is not None
     section = variance_section("known", tables)
     components = section.tables[0].data
-    assert components["source"].tolist()[:4] == ["data", "seed", "question", "ratio × data"]
-    assert components["source"].tolist()[-1] == "ratio × seed × question and rest"
+    assert components["source"].tolist()[:4] == ["data", "seed", "cluster", "ratio × data"]
+    assert components["source"].tolist()[-1] == "ratio × seed × cluster and rest"
     assert components["share"].sum() == pytest.approx(1.0)
     assert components[["n_parts", "n_seeds"]].drop_duplicates().to_numpy().tolist() == [[2, 2]]
-    assert section.figures[0].caption.endswith("n = 2 parts of the data × 2 seeds × 30 questions.")
+    assert section.figures[0].caption.endswith(
+        "n = 2 parts of the data × 2 seeds × 30 clusters of questions."
+    )
     # What the next study needs is counted in parts, of which this one had two.
     assert set(section.tables[1].data["n_seeds"]) == {2}
     assert any("No two parts have a passage in common" in text for text in section.paragraphs)

@@ -6,7 +6,7 @@ import pytest
 
 from analysis.study.data_parts import average_data_parts, data_part_of_seed, group_by_data_part
 from hybridir import names
-from hybridir.inference import score_by_question
+from hybridir.inference import score_by_cluster
 from hybridir.inference.scores import Scores
 
 SEEDS = (11, 12, 13, 14)
@@ -51,7 +51,7 @@ def test_a_part_without_a_seed_was_not_trained(scores: Scores) -> None:
 
 
 def test_seeds_are_grouped_by_part(scores: Scores) -> None:
-    values, trained = group_by_data_part(score_by_question(scores), scores, PARTS)
+    values, trained = group_by_data_part(score_by_cluster(scores), scores, PARTS)
     assert values.shape == (2, 2, 2, 3)
     assert values[0, :, :, 0].tolist() == [[12.0, 14.0], [11.0, 13.0]]
     assert trained.tolist() == [[True, True], [True, False]]  # ratio 1 lacks a seed of part 1

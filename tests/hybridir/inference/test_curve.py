@@ -19,7 +19,7 @@ def replicated(scores: Scores, seed: int = 0, draws: int = 4000) -> inference.Re
 def test_interval_of_one_seed_is_that_of_the_mean_over_questions(make_scores: Make) -> None:
     values = np.random.default_rng(1).normal(0.5, 0.2, size=(1, 1, 1, 400))
     scores = make_scores(values, (0.5,))
-    (result,) = inference.mean_curve(scores, replicated(scores))
+    (result,) = inference.mean_curve(scores)
     expected = stats.ttest_1samp(values.ravel(), 0).confidence_interval(0.95)
     assert result[:3] == pytest.approx((values.mean(), expected.low, expected.high))
 
@@ -27,7 +27,7 @@ def test_interval_of_one_seed_is_that_of_the_mean_over_questions(make_scores: Ma
 def test_interval_of_a_share_is_wilsons_with_the_effective_sample_size(make_scores: Make) -> None:
     hits = np.array([1.0] * 57 + [0.0] * 3)
     scores = make_scores(hits.reshape(1, 1, 1, 60), (0.5,), limits=(0.0, 1.0))
-    (result,) = inference.mean_curve(scores, replicated(scores))
+    (result,) = inference.mean_curve(scores)
     # Wilson's interval with t of 59 degrees for z, and n = m (1 - m) / variance of the mean.
     mean, z2 = 0.95, stats.t.isf(0.025, 59) ** 2
     n = mean * (1 - mean) / (hits.var(ddof=1) / 60)
@@ -40,7 +40,7 @@ def test_interval_of_a_share_is_wilsons_with_the_effective_sample_size(make_scor
 def test_a_curve_at_the_ceiling_is_not_certain_and_never_above_it(make_scores: Make) -> None:
     scores = make_scores(np.ones((2, 3, 1, 60)), (0.0, 0.5), limits=(0.0, 1.0))
     t2 = stats.t.isf(0.025, 59) ** 2
-    for result in inference.mean_curve(scores, replicated(scores)):
+    for result in inference.mean_curve(scores):
         # Wilson's interval of 60 of 60: n / (n + t²) to 1.
         assert result[:3] == pytest.approx((1, 60 / (60 + t2), 1))
     gain = inference.difference(scores, replicated(scores), 0.5, 0.0)
@@ -52,7 +52,7 @@ def test_a_curve_at_the_ceiling_is_not_certain_and_never_above_it(make_scores: M
 def test_two_seeds_that_disagree_say_nothing_and_stay_within_the_range(make_scores: Make) -> None:
     values = np.zeros((2, 2, 1, 40)) + np.array([[0.2, 0.9], [0.6, 0.3]])[:, :, None, None]
     scores = make_scores(values, (0.0, 0.5), limits=(0.0, 1.0))
-    for result in inference.mean_curve(scores, replicated(scores)):
+    for result in inference.mean_curve(scores):
         assert 0 <= result.low < result.estimate < result.high <= 1
     gain = inference.difference(scores, replicated(scores), 0.5, 0.0)
     assert gain is not None
@@ -63,7 +63,7 @@ def test_a_measure_without_an_upper_limit_stays_above_its_lower_one(make_scores:
     values = np.random.default_rng(3).exponential(5, size=(1, 2, 1, 10))
     values[0, 1] += 20
     scores = make_scores(values, (0.5,), limits=(0.0, np.inf))
-    (result,) = inference.mean_curve(scores, replicated(scores))
+    (result,) = inference.mean_curve(scores)
     assert 0 <= result.low < result.estimate < result.high
 
 

@@ -1,0 +1,166 @@
+"""The section on crossed parameters: does the gain, or the best ratio, change with them?"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from analysis.figures.level_curves import plot_level_curves
+from analysis.page import Figure, Section, Table
+from analysis.sections.wording import INTERVAL, SAMPLE, interval_text, p_text, sample_text
+from analysis.study.arrays import Key
+from analysis.tables import tested
+from hybridir import names
+from hybridir.inference import Condition
+from hybridir.inference.scores import Scores
+
+_LEVEL = 0.05  # of adjusted p-values
+_SHOWN = (names.AP, names.SET_F1)
+
+
+class ConditionTables(NamedTuple):
+    """The curve under several conditions.
+
+    Attributes:
+        levels: `tested.level_table`.
+        interactions: `tested.interaction_table`; `tested.adjust_p_values` adds ``family`` and
+            ``p_holm``.
+    """
+
+    levels: pd.DataFrame
+    interactions: pd.DataFrame
+
+
+def measure_conditions(
+    conditions: Mapping[Key, Mapping[Condition, Scores]], generator: np.random.Generator
+) -> ConditionTables | None:
+    """Tabulate mAP and F1 at R by level, and how gains change between levels.
+
+    Args:
+        conditions: `confirmed.confirmed_conditions`.
+        generator: source of the draws.
+
+    Returns:
+        The tables; None for a study at one point.
+    """
+    shown = {key: of_key for key, of_key in conditions.items() if key[0] in _SHOWN}
+    levels = tested.level_table(shown, generator)
+    return None if levels.empty else ConditionTables(levels, tested.interaction_table(shown))
+
+
+def conditions_section(benchmark: str, tables: ConditionTables) -> Section:
+    """Show the curves by level, and the changes of the gain with their tests.
+
+    Args:
+        benchmark: its name.
+        tables: `measure_conditions`, with corrected interactions.
+    """
+    parameters = list(dict.fromkeys(tables.levels["parameter"]))
+    named = " and ".join(names.LABELS.get(name, name) for name in parameters)
+    figures = [
+        Figure(
+            f"levels-{name}-{benchmark}",
+            plot_level_curves(tables.levels[tables.levels["parameter"] == name]).to_dict(),
+            f"mAP on {benchmark} over the mixing ratio, by {names.LABELS.get(name, name)}, as the "
+            "mean over the other crossed parameters. Bands are 95 % intervals for other seeds and "
+            f"clusters of questions. {sample_text(tables.levels)}",
+        )
+        for name in parameters
+    ]
+    return Section(
+        f"Does the answer change with {named}?",
+        [_moves(tables.levels), *_changes(tables.interactions)],
+        figures,
+        [_interactions(benchmark, tables.interactions), _levels(benchmark, tables.levels)],
+    )
+
+
+def _moves(levels: pd.DataFrame) -> str:
+    """Say for each parameter whether the best ratio of mAP moves."""
+    sentences = []
+    rows = levels[levels["measure"] == names.AP]
+    for (parameter, setting), of_setting in rows.groupby(["parameter", "setting"], sort=False):
+        best = {
+            level: set(of_level[names.MIXING_RATIO][of_level["may_be_best"]])
+            for level, of_level in of_setting.groupby("level", sort=False)
+        }
+        listed = "; ".join(
+            f"{level:g}: {tested.set_text(sorted(ratios))}"
+            if isinstance(level, int | float)
+            else f"{level}: {tested.set_text(sorted(ratios))}"
+            for level, ratios in best.items()
+        )
+        common = sorted(set.intersection(*best.values()))
+        verdict = (
+            f"{tested.set_text(common)} may be best at every level"
+            if common
+            else "no ratio may be best at every level: the best ratio moves"
+        )
+        label = names.LABELS.get(str(parameter), str(parameter))
+        sentences.append(
+            f"By {label}, {names.LABELS[str(setting)]} mAP: {verdict} ({listed}; 95 % each)."
+        )
+    return " ".join(sentences)
+
+
+def _changes(interactions: pd.DataFrame) -> list[str]:
+    if interactions.empty:
+        return []
+    rows = interactions[interactions["measure"] == names.AP]
+    clear = rows[rows["p_holm"] < _LEVEL]
+    if clear.empty:
+        return [
+            f"No change of the gain in mAP between two levels is significant (n = {len(rows)} "
+            "comparisons, exploratory, Holm), which does not prove that there is none."
+        ]
+    return [
+        "The gain in mAP changes significantly (exploratory, Holm): "
+        + "; ".join(
+            f"{names.LABELS[row['setting']]}, α = {row['hybrid']:g} minus α = {row['pure']:g}, "
+            f"from {names.LABELS.get(row['parameter'], row['parameter'])} {row['first']} to "
+            f"{row['second']}: {interval_text(row['estimate'], row['low'], row['high'], True)}, "
+            f"{p_text(row['p_holm'])}"
+            for row in clear.to_dict("records")
+        )
+        + "."
+    ]
+
+
+def _interactions(benchmark: str, interactions: pd.DataFrame) -> Table:
+    columns = {
+        "measure": "measure",
+        "setting": "setting",
+        "parameter": "parameter",
+        "first": "first level",
+        "second": "second level",
+        "hybrid": "hybrid α",
+        "pure": "pure α",
+        "gain_first": "gain at the first",
+        "gain_second": "gain at the second",
+        "estimate": "change",
+        **INTERVAL,
+        "p": "p",
+        "p_holm": "p, Holm",
+        **SAMPLE,
+    }
+    caption = (
+        "Interactions: hybrid minus pure at the second level, minus the same at the first, paired "
+        "by seed and question and averaged over the other crossed parameters. Exploratory."
+    )
+    return Table(f"interactions-{benchmark}", interactions, columns, caption)
+
+
+def _levels(benchmark: str, levels: pd.DataFrame) -> Table:
+    columns = {
+        "measure": "measure",
+        "setting": "setting",
+        "parameter": "parameter",
+        "level": "level",
+        names.MIXING_RATIO: "α",
+        "mean": "mean",
+        **INTERVAL,
+        "may_be_best": "may be best",
+        **SAMPLE,
+    }
+    return Table(f"levels-{benchmark}", levels, columns, "The curves by level.")
