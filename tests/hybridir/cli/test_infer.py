@@ -1,0 +1,256 @@
+"""`hybridir infer` on tables of anyone's scores, against scipy, statsmodels and arithmetic."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from scipy import stats
+from typer.testing import CliRunner
+
+from hybridir import names
+from hybridir.cli.main import app
+from hybridir.cli.scores_table import limits_of, read_scores
+from hybridir.errors import InputError
+
+RATIOS = (0.0, 0.5, 1.0)
+N_CLUSTERS, SIZE = 36, 3
+
+
+def scores(
+    n_seeds: int = 3, study: str = "mine", gain: float = 0.05, seed: int = 0
+) -> pd.DataFrame:
+    """Two question languages in the pool of all, and one of them in its own."""
+    generator = np.random.default_rng(seed)
+    cluster = np.repeat(np.arange(N_CLUSTERS), SIZE)
+    rows = []
+    for setting, query, pool in (
+        ("multilingual", "en", "all"),
+        ("multilingual", "de", "all"),
+        ("monolingual", "en", "en"),
+    ):
+        shared = generator.normal(0, 0.05, N_CLUSTERS)[cluster]
+        for ratio in RATIOS:
+            own = generator.normal(0, 0.02, N_CLUSTERS)[cluster]
+            for number in range(n_seeds):
+                noise = generator.normal(0, 0.02, len(cluster)) + generator.normal(0, 0.005)
+                value = 0.5 + shared + own + noise + gain * (ratio == 0.5)
+                rows.append(
+                    pd.DataFrame(
+                        {
+                            "study": study,
+                            "mixing_ratio": ratio,
+                            "seed": number,
+                            "question_id": [f"q{index}" for index in range(len(cluster))],
+                            "cluster": [f"article {index}" for index in cluster],
+                            "setting": setting,
+                            "query_language": query,
+                            "pool_language": pool,
+                            "value": value,
+                        }
+                    )
+                )
+    return pd.concat(rows, ignore_index=True)
+
+
+def run(table: pd.DataFrame, folder: Path, *options: str) -> dict[str, Any]:
+    path, figures = folder / "scores.parquet", folder / "answer.json"
+    table.to_parquet(path)
+    done = CliRunner().invoke(app, ["infer", str(path), "--json", str(figures), *options])
+    assert done.exit_code == 0, done.output
+    result: dict[str, Any] = json.loads(figures.read_text())
+    return result
+
+
+def select(rows: list[dict[str, Any]], **values: Any) -> dict[str, Any]:
+    (row,) = [row for row in rows if all(row[key] == value for key, value in values.items())]
+    return row
+
+
+def test_levels_are_means_over_cells_and_their_interval_is_by_cluster(tmp_path: Path) -> None:
+    table = scores(n_seeds=1)
+    (study,) = run(table, tmp_path)["studies"]
+    row = select(study["curve"], setting="multilingual", mixing_ratio=1.0)
+    rows = table[(table["setting"] == "multilingual") & (table["mixing_ratio"] == 1.0)]
+    of_question = rows.groupby("question_id", sort=False)["value"].mean()
+    cluster = rows.drop_duplicates("question_id")["cluster"].astype("category").cat.codes
+    fit = sm.OLS(of_question.to_numpy(), np.ones(len(of_question))).fit(
+        cov_type="cluster", cov_kwds={"groups": cluster.to_numpy()}
+    )
+    half = fit.bse[0] * stats.t.isf(0.025, N_CLUSTERS - 1)
+    # A measure without known limits has a symmetric interval.
+    expected = (fit.params[0], fit.params[0] - half, fit.params[0] + half)
+    assert (row["mean"], row["low"], row["high"]) == pytest.approx(expected, rel=1e-9)
+    assert (row["n_seeds"], row["n_clusters"], row["n_questions"]) == (1, N_CLUSTERS, 108)
+    effect = select(
+        study["design_effect"], setting="multilingual", quantity="level", mixing_ratio=1.0
+    )
+    alone = of_question.var(ddof=1) / len(of_question)
+    assert effect["value"] == pytest.approx(fit.bse[0] ** 2 / alone, rel=1e-9)
+
+
+def test_two_tests_of_the_primary_setting_are_one_family_and_all_others_another(
+    tmp_path: Path,
+) -> None:
+    (study,) = run(scores(gain=0.01), tmp_path)["studies"]
+    for setting, is_primary in (("multilingual", True), ("monolingual", False)):
+        rows = [row for row in study["gains"] if row["setting"] == setting]
+        first, second = sorted(rows, key=lambda row: row["p"])
+        assert first["p_adjusted"] == pytest.approx(min(1, 2 * first["p"]))
+        assert second["p_adjusted"] == pytest.approx(max(second["p"], first["p_adjusted"]))
+        assert {row["primary"] for row in rows} == {is_primary}
+    (other,) = run(scores(gain=0.01), tmp_path, "--primary", "monolingual")["studies"]
+    assert {row["setting"] for row in other["gains"] if row["primary"]} == {"monolingual"}
+
+
+def test_a_large_gain_is_told_with_its_direction_and_the_best_ratio_stands_alone(
+    tmp_path: Path,
+) -> None:
+    (study,) = run(scores(n_seeds=5), tmp_path)["studies"]
+    row = select(study["gains"], setting="multilingual", pure=0.0)
+    assert row["low"] < 0.05 < row["high"]
+    assert row["low"] > 0
+    assert row["p_adjusted"] < 0.05
+    best = select(study["optimum"], setting="multilingual")
+    assert (best["best"], best["may_be_best"]) == (0.5, [0.5])
+    assert (best["low"], best["high"]) == (0.0, 1.0)
+
+
+def test_each_study_of_a_file_has_its_own_answer_whatever_stands_beside_it(
+    tmp_path: Path,
+) -> None:
+    first, second = scores(study="first"), scores(study="second", gain=0.0, seed=1)
+    both = run(pd.concat([first, second]), tmp_path)["studies"]
+    assert [study["study"] for study in both] == ["first", "second"]
+    assert run(second, tmp_path)["studies"] == [both[1]]
+    shuffled = first.sample(frac=1, random_state=3).sort_values("setting", ascending=False)
+    rows = zip(run(shuffled, tmp_path)["studies"][0]["gains"], both[0]["gains"], strict=True)
+    for again, row in rows:
+        assert again == pytest.approx(row)
+
+
+def test_crossed_parameters_have_interactions_and_the_curve_is_their_mean(tmp_path: Path) -> None:
+    cold, warm = scores(seed=2), scores(seed=2)
+    warm["value"] += 0.1 * (warm["mixing_ratio"] == 0.5)
+    table = pd.concat([cold.assign(temperature=0.01), warm.assign(temperature=0.05)])
+    (study,) = run(table, tmp_path)["studies"]
+    row = select(study["interactions"], setting="multilingual", pure=0.0)
+    assert (row["parameter"], row["first"], row["second"]) == ("temperature", 0.01, 0.05)
+    assert row["estimate"] == pytest.approx(0.1)
+    (alone,) = run(cold, tmp_path)["studies"]
+    mean = select(study["curve"], setting="multilingual", mixing_ratio=0.5)["mean"]
+    single = select(alone["curve"], setting="multilingual", mixing_ratio=0.5)["mean"]
+    assert mean == pytest.approx(single + 0.05)
+    assert alone["interactions"] == []
+
+
+def test_values_of_each_ratio_alone_are_no_crossing(tmp_path: Path) -> None:
+    table = scores()
+    (study,) = run(table.assign(temperature=0.01 + table["mixing_ratio"]), tmp_path)["studies"]
+    assert study["interactions"] == []
+
+
+def test_with_a_range_no_interval_leaves_it(tmp_path: Path) -> None:
+    table = scores(n_seeds=2)
+    table["value"] = np.where(table["mixing_ratio"] == 0.5, 1.0, table["value"].clip(0, 1))
+    (study,) = run(table, tmp_path, "--range", "0,1")["studies"]
+    assert all(0 <= row["low"] <= row["mean"] <= row["high"] <= 1 for row in study["curve"])
+    assert all(-1 <= row["low"] <= row["high"] <= 1 for row in study["gains"])
+    ceiling = select(study["curve"], setting="multilingual", mixing_ratio=0.5)
+    assert ceiling["mean"] == pytest.approx(1)
+    assert ceiling["low"] < 0.95  # no certainty at a ceiling
+
+
+def test_the_hybrid_ratio_can_be_chosen(tmp_path: Path) -> None:
+    (study,) = run(scores(), tmp_path, "--hybrid", "1")["studies"]
+    assert {row["hybrid"] for row in study["gains"]} == {1.0}
+
+
+def test_csv_and_tables_of_one_answer(tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    table = scores()
+    # A question may be called NA, and a language is: Ndonga is na, of Namibia.
+    table["question_id"] = table["question_id"].replace("q0", "NA")
+    table.drop(columns=["study", "cluster"]).to_csv(path, index=False)
+    done = CliRunner().invoke(app, ["infer", str(path), "--out", str(tmp_path / "tables")])
+    assert done.exit_code == 0, done.output
+    assert "Hybrid minus pure" in done.output
+    assert "108 clusters of questions; design effect 1.00 to 1.00" in done.output
+    files = {file.name for file in (tmp_path / "tables").iterdir()}
+    assert files >= {"curve.csv", "gains.csv", "optimum.csv", "design_effect.csv"}
+    curve = pd.read_csv(tmp_path / "tables" / "curve.csv")
+    assert set(curve["study"]) == {"scores"}
+    assert set(curve["n_clusters"]) == {108}
+
+
+def test_limits_are_those_of_known_measures() -> None:
+    assert limits_of("map") == limits_of(names.SET_F1) == (0.0, 1.0)
+    assert limits_of(names.RANK_DISTANCE) == (0.0, np.inf)
+    assert limits_of("mine") == (-np.inf, np.inf)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.drop(columns=["seed", "value"]), "the columns seed, value are missing"),
+        (lambda t: t.iloc[:0], "the table has no row"),
+        (lambda t: t.assign(value=t["value"].where(t.index > 0)), "value: 1 rows hold no finite"),
+        (lambda t: t.assign(mixing_ratio=t["mixing_ratio"] * 2), "must lie between 0 and 1"),
+        (lambda t: t.assign(seed=0.5), "seed: must be a whole number"),
+        (lambda t: t.assign(seed="one"), "seed: "),
+        (lambda t: t.assign(question_id=None), "rows have no question_id"),
+        (lambda t: pd.concat([t, t.iloc[:1]]), "occurs more than once in a cell of a trial"),
+        (lambda t: t.iloc[1:], "were scored on other questions than the first one"),
+        (
+            lambda t: t.assign(cluster=np.where(t["seed"] == 1, "other", t["cluster"])),
+            "a question is in two clusters",
+        ),
+        (lambda t: t.assign(measure="map", value=2.0), "lie outside [0, 1], such as 2"),
+        (
+            lambda t: pd.concat(
+                [t.assign(temperature=0.1), t[t["mixing_ratio"] < 1].assign(temperature=0.2)]
+            ),
+            "not every mixing ratio has been trained at",
+        ),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_refused_with_the_reason(
+    tmp_path: Path, change: Any, message: str
+) -> None:
+    path = tmp_path / "scores.parquet"
+    change(scores()).to_parquet(path)
+    with pytest.raises(InputError) as error:
+        list(read_scores(path))
+    assert message in str(error.value)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--range", "1,0"], "--range 1,0: expected two numbers, the lower first"),
+        (["--range", "one"], "--range one: expected two numbers"),
+        (["--primary", "bilingual"], "has no such setting; it has multilingual, monolingual"),
+        (["--hybrid", "0.4"], "has the mixing ratios 0, 0.5, 1; name one"),
+    ],
+)
+def test_an_option_that_cannot_be_obeyed_is_refused_by_name(
+    tmp_path: Path, options: list[str], message: str
+) -> None:
+    path = tmp_path / "scores.parquet"
+    scores().to_parquet(path)
+    done = CliRunner().invoke(app, ["infer", str(path), *options])
+    assert isinstance(done.exception, InputError)
+    assert message in str(done.exception)
+
+
+@pytest.mark.parametrize("name", ["absent.parquet", "damaged.parquet", "damaged.csv"])
+def test_a_file_that_is_no_table_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if not name.startswith("absent"):
+        path.write_bytes(b"\x00\xffPAR1")
+    with pytest.raises(InputError, match=name):
+        list(read_scores(path))
