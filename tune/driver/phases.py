@@ -30,7 +30,7 @@ from tune.space.parameters import Value, describe, settings_of
 from tune.space.ranges import active_parameters
 from tune.space.samplers import make_sampler
 from tune.space.settings import SearchConfig
-from tune.study.baselines import baselines_to_run
+from tune.study.baselines import baseline_parameters, baselines_to_run
 from tune.study.confirmation import BEST, BEST_PER_RATIO, ConfirmConfig
 from tune.study.file import StudyConfig
 from tune.view.narrator import Narrator
@@ -213,7 +213,7 @@ class PhaseRunner:
         self._measure(
             names.PHASE_CONFIRM,
             specs,
-            f"{_crossing(confirm)} with {_repetitions(confirm)}, at {' and '.join(where)}",
+            f"{_crossing(confirm)}{_repetitions(confirm)}, at {' and '.join(where)}",
             lambda config: {n: v for n, v in settings_of(config).items() if n in shown},
         )
 
@@ -244,15 +244,10 @@ class PhaseRunner:
     def baselines(self, best: dict[str, Value]) -> None:
         """Measure the baselines of hybrid batches, except those that the confirmation trains.
 
-        They are trained at the parameters of the confirmation, and at the first value of each that
-        it crosses; where it has other parameters for each ratio, at the best ones of the search.
-
         Args:
             best: the best parameters of the search; empty without one.
         """
-        confirm = self._study.confirm
-        at = dict(confirm.at) if confirm and isinstance(confirm.at, dict) else best
-        at = {**at, **(confirm.first if confirm else {})}
+        at = baseline_parameters(self._study, best)
         specs = [
             self._spec(baseline.trial, baseline.config(self._study, at), [1.0])
             for baseline in baselines_to_run(self._study)
@@ -348,13 +343,13 @@ def _of_each_point(seeds: int) -> str:
 
 
 def _crossing(confirm: ConfirmConfig) -> str:
-    """The design: ``mixing ratio 0, 0.5 crossed with temperature 0.02, 0.05``."""
+    """The design: ``mixing ratio 0, 0.5 crossed with temperature 0.02, 0.05, ``."""
     ratios = f"mixing ratio {', '.join(f'{ratio:g}' for ratio in confirm.mixing_ratio)}"
     others = [
         f"{name.replace('_', ' ')} {', '.join(map(names.level_text, confirm.levels[name]))}"
         for name in confirm.varied
     ]
-    return " crossed with ".join([ratios, *others])
+    return f"{ratios} crossed with {' and '.join(others)}, " if others else f"{ratios} with "
 
 
 def _repetitions(confirm: ConfirmConfig) -> str:

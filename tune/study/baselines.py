@@ -77,6 +77,22 @@ def baselines_to_run(study: StudyConfig) -> list[Baseline]:
     return baselines
 
 
+def baseline_parameters(study: StudyConfig, best: dict[str, Value]) -> dict[str, Value]:
+    """The parameters of trained baselines, except their kind of batches.
+
+    They are those of the confirmation, and the first value of each that it lists; where it has
+    other parameters for each ratio, the best ones of the search.
+
+    Args:
+        study: the settings.
+        best: the best parameters of the search; empty without one.
+    """
+    confirm = study.confirm
+    if confirm is None:
+        return best
+    return {**(confirm.at if isinstance(confirm.at, dict) else best), **confirm.first}
+
+
 def _is_fixed(study: StudyConfig, name: str) -> bool:
     pretrained = study.encoder.from_scratch is None
     return name == names.BM25 or (name == names.UNTRAINED and pretrained)

@@ -179,8 +179,9 @@ def confirmed_curve_table(folder: RunFolder) -> Table:
     )
     conditions = {condition for _, condition, _ in values}
     varied = list(condition_levels(next(iter(conditions), "")))
-    for column in ("benchmark", *varied, "alpha"):
-        table.add_column(column, justify="left" if column == "benchmark" else "right")
+    table.add_column("benchmark", overflow="fold")
+    for column in (*varied, "alpha"):
+        table.add_column(column, justify="right")
     for setting in names.SETTINGS:
         table.add_column(f"{names.LABELS[setting]} mAP", justify="right")
     table.add_column(names.LABELS[names.RANK_DISTANCE], justify="right")
