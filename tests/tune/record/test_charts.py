@@ -49,8 +49,8 @@ def test_the_note_of_a_run_names_its_curves_and_its_report() -> None:
 
 
 def test_a_run_of_the_confirmation_is_named_by_what_varies(tmp_path: Path) -> None:
-    sections = {"batch": {"mixing_ratio": 0.5}, "training": {"temperature": 0.02, "pairs": 2048}}
-    config = tiny_trial(**sections).model_dump(mode="json")
+    training = {"temperature": 0.02, "pairs": 2048}
+    config = tiny_trial(training=training).model_dump(mode="json")
     expected = {
         "confirm-a0.5-s1": "confirm alpha=0.5 seed 1",
         "confirm-a0.5-temperature0.02-pairs2048-s1": (

@@ -47,8 +47,8 @@ def test_each_condition_has_a_curve_with_its_values_in_the_name(tmp_path: Path) 
     for pairs, value in ((640, 0.25), (1280, 0.5)):
         for seed in range(2):
             trial = run.trial(f"confirm-a0.5-pairs{pairs}-s{seed}")
-            sections = {"batch": {"mixing_ratio": 0.5}, "training": {"pairs": pairs}}
-            trial.write("config.json", tiny_trial(seed=seed, **sections).model_dump(mode="json"))
+            config = tiny_trial(seed=seed, training={"pairs": pairs})
+            trial.write("config.json", config.model_dump(mode="json"))
             end(trial, 10 + seed, bench__map_multilingual=value + seed / 4)
     assert curve_points(run.trials()) == [
         CurvePoint(f"curve/{MAP}/pairs1280", 50, 0.625, 2, 11),

@@ -369,12 +369,12 @@ def test_the_best_point_of_a_grid_has_the_highest_mean_over_all_of_its_seeds() -
                 user_attrs={"number": number},
             )
         )
-    best = {"mixing_ratio": 1 / 3, "batch_size": 32}
-    assert best_point(study, 2) == (best, pytest.approx(0.55))
-    assert best_point(study, 2, 0.3333333333) == (best, pytest.approx(0.55))
-    assert best_point(study, 2, 2 / 3) == (
-        {"mixing_ratio": 2 / 3, "batch_size": 16},
-        pytest.approx(0.35),
-    )
+    third, two_thirds = (1 / 3, 32, 0.55), (2 / 3, 16, 0.35)
+    ratios: list[float | None] = [None, 0.3333333333, 2 / 3]
+    for asked, expected in zip(ratios, (third, third, two_thirds), strict=True):
+        point = best_point(study, 2, asked)
+        assert point is not None
+        parameters, value = point
+        assert (*parameters.values(), value) == pytest.approx(expected)
     assert best_point(study, 2, 0.0) is None, "one of its seeds failed"
     assert best_point(study, 2, 0.5) is None, "not in the search"
