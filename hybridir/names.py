@@ -5,8 +5,11 @@ import them from here. All are legal in MLflow (letters, digits, ``_ - . /`` and
 `LABELS` holds the words that figures and tables show instead.
 """
 
+import re
+from collections.abc import Mapping
+from decimal import Decimal
 from math import inf
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 Setting = Literal["monolingual", "crosslingual", "multilingual"]
 
@@ -19,6 +22,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (MONOLINGUAL, CROSSLINGUAL, MULTILINGUAL)
 MIXING_RATIO: Final = "mixing_ratio"
 TEMPERATURE: Final = "temperature"
 BATCH_SIZE: Final = "batch_size"
+PAIRS: Final = "pairs"  # the budget of a training
 SEED: Final = "seed"
 DATA_PART: Final = "data_part"
 
@@ -79,6 +83,8 @@ READER_MEASURES: Final = (READER_F1, READER_F1_SQUAD, READER_EXACT, READER_EXACT
 
 # Names of means over queries, where they differ from the measure's.
 MEAN_NAMES: Final = {AP: "map", AP_AT_20: "map_at_20", RR: "mrr"}
+# Measures that a study may declare its primary outcome, by the names of their means.
+PRIMARY_MEASURES: Final = {"map": AP, SET_F1: SET_F1}
 RANK_DISTANCE: Final = "rank_distance"
 RANK_DISTANCE_SEEN: Final = "rank_distance_seen"
 TOP1_OWN_LANGUAGE: Final = "top1_own_language"
@@ -111,6 +117,12 @@ PEAK_MEMORY_MB: Final = "memory/peak_mb"
 CONTAMINATION: Final = "contamination"
 REPORT_ON: Final = "report_on"  # names of the benchmarks, separated by spaces
 NO_CONTAMINATION: Final = "none"
+# Measure and setting of each primary outcome, and its benchmark after a colon if it has one:
+# "map multilingual, set_f1 multilingual: xquad-r".
+PRIMARY: Final = "primary"
+CONFIRM_AT: Final = "confirm_at"  # "best", "best_per_ratio" or "listed"; "none" without confirm
+CONFIRM_LEVELS: Final = "confirm_levels"  # "temperature=0.02,0.05 pairs=2048", or "none"
+SEARCH_SEEDS: Final = "search_seeds"
 
 # Metrics of the parent run; `curve_metric` puts the first two before a trial's metric.
 CURVE: Final = "curve"
@@ -246,13 +258,21 @@ def bounds_of(measure: str) -> tuple[float, float]:
     return _RANGES.get(measure, (0.0, 1.0))
 
 
-def curve_metric(metric: str, first_seed: bool = False) -> str:
+def curve_metric(metric: str, condition: str = "", *, first_seed: bool = False) -> str:
     """Name the curve of a trial's metric over the mixing ratio, in the study's run.
+
+    Args:
+        metric: the trial's metric.
+        condition: see `ConfirmedName.condition`.
+        first_seed: whether the curve is that of the first seed alone.
 
     >>> curve_metric("xquad-r/map_multilingual")
     'curve/xquad-r/map_multilingual'
+    >>> curve_metric("xquad-r/map_multilingual", "pairs2048")
+    'curve/xquad-r/map_multilingual/pairs2048'
     """
-    return f"{CURVE_OF_FIRST_SEED if first_seed else CURVE}/{metric}"
+    curve = CURVE_OF_FIRST_SEED if first_seed else CURVE
+    return "/".join([curve, metric, *([condition] if condition else [])])
 
 
 def curve_table_name(benchmark: str) -> str:
@@ -271,6 +291,64 @@ def trial_name(phase: str, rest: str) -> str:
     'confirm-a0.5-s0'
     """
     return f"{phase}-{rest}"
+
+
+class ConfirmedName(NamedTuple):
+    """The parts of a confirmed trial's name.
+
+    Attributes:
+        ratio: mixing ratio to six digits; the trial's configuration has it exactly.
+        condition: values of the other parameters that the confirmation varies, such as
+            ``temperature0.02-pairs2048``; "" if it varies the ratio alone.
+        repeat: number of the repeated measurement, from 0.
+    """
+
+    ratio: float
+    condition: str
+    repeat: int
+
+
+def confirmed_trial(ratio: float, varied: Mapping[str, object], repeat: int) -> str:
+    """Name a trial of the confirmation.
+
+    Args:
+        ratio: its mixing ratio.
+        varied: its values of the other parameters that the confirmation varies.
+        repeat: number of the repeated measurement, from 0.
+
+    >>> confirmed_trial(0.5, {}, 0)
+    'confirm-a0.5-s0'
+    >>> confirmed_trial(0.5, {"temperature": 0.02, "pairs": 2048}, 3)
+    'confirm-a0.5-temperature0.02-pairs2048-s3'
+    """
+    levels = "".join(f"-{name}{level_text(value)}" for name, value in varied.items())
+    return trial_name(PHASE_CONFIRM, f"a{ratio:g}{levels}-s{repeat}")
+
+
+def read_confirmed_trial(trial: str) -> ConfirmedName | None:
+    """Read the name of a confirmed trial; None if another trial has this name.
+
+    >>> read_confirmed_trial("confirm-a0.5-temperature0.02-pairs2048-s3")
+    ConfirmedName(ratio=0.5, condition='temperature0.02-pairs2048', repeat=3)
+    """
+    match = _CONFIRMED_NAME.fullmatch(trial)
+    return ConfirmedName(float(match[1]), match[2] or "", int(match[3])) if match else None
+
+
+# The ratio may have an exponent, such as 1e-05.
+_CONFIRMED_NAME = re.compile(r"confirm-a([0-9.]+(?:e-[0-9]+)?)(?:-([a-z].*))?-s([0-9]+)")
+
+
+def level_text(value: object) -> str:
+    """A value in the name of a trial: without exponent, capitals and hyphens, and exact.
+
+    >>> [level_text(value) for value in (0.00003, 32, 1.0, True, "x-x")]
+    ['0.00003', '32', '1', 'true', 'x_x']
+    """
+    if isinstance(value, float):
+        text = format(Decimal(repr(value)), "f")
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    return str(value).lower().replace("-", "_")
 
 
 def phase_of(trial: str) -> str:

@@ -58,7 +58,13 @@ def export(
     name = push.rpartition("/")[2] if push else out.resolve().name
     write_export(chosen, facts, out, name=name, license_id=license_id)
     _say(f"exported {chosen} to {out}; the copy gives the same vectors")
-    if facts.study and not any(score.seed_mean for score in facts.scores):
+    if not facts.config.data.report_on:
+        _say(
+            "note: no benchmark is named under report_on, so the card has no scores: development "
+            "data, which choose the encoder, give none. Name a benchmark and train again, or "
+            f"score this encoder: hybridir evaluate {out} --benchmark xquad-r --data-root DATA"
+        )
+    elif facts.study and not any(score.seed_mean for score in facts.scores):
         _say(
             "note: the run has no report, so the card has no intervals; to add them, run python "
             f"analysis/report.py {facts.study}, then export again"

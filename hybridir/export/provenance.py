@@ -111,8 +111,7 @@ def read_facts(trial: Path) -> Facts:
     for report in config.data.report_on:
         table = _questions(trial / names.ARTIFACT_PER_QUERY / f"{report.name}.parquet")
         languages[report.name] = sorted(set(table[names.QUERY_LANGUAGE]))
-        ratio = config.batch.mixing_ratio
-        seed_means = dict(_seed_means(run, report.name, ratio)) if in_study else {}
+        seed_means = dict(_seed_means(run, report.name, config)) if in_study else {}
         for measure, setting, metric in _possible_metrics(report.name):
             if metric in metrics:
                 rows = table[table[names.SETTING] == setting]
@@ -157,20 +156,37 @@ def _questions(path: Path) -> pd.DataFrame:
 
 
 def _seed_means(
-    run: Path, benchmark: str, ratio: float
+    run: Path, benchmark: str, config: TrialConfig
 ) -> Iterator[tuple[tuple[str, str], SeedMean]]:
-    """Read the rows of a mixing ratio from the confirmed curve, by measure and setting."""
+    """Read the rows of the encoder's condition from the confirmed curve, by measure and setting.
+
+    The condition is the mixing ratio, and the other parameters for which the table has a column.
+    """
     tables = run / names.ARTIFACT_REPORT / names.REPORT_TABLES
     path = tables / f"{names.curve_table_name(benchmark)}.csv"
     if not path.is_file():
         return
+    sections = (config.encoder, config.batch, config.training)
+    values = {
+        name: getattr(section, name) for section in sections for name in section.model_dump()
+    }
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            if float(row[names.MIXING_RATIO]) == ratio:
+            if all(_same(row[name], values[name]) for name in row.keys() & values.keys()):
                 mean, low, high = (float(row[key]) for key in ("mean", "low", "high"))
                 n_seeds, n_questions = (int(row[key]) for key in ("n_seeds", "n_questions"))
                 key = (row["measure"], row["setting"])
                 yield key, SeedMean(mean, low, high, n_seeds, n_questions)
+
+
+def _same(cell: str, value: object) -> bool:
+    """Whether a cell of a table holds a value of a setting."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return cell == str(value)
+    try:
+        return float(cell) == value
+    except ValueError:
+        return False
 
 
 def _environment(run: Path) -> dict[str, str]:

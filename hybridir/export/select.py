@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 from hybridir import names
+from hybridir.config import read_yaml
 from hybridir.errors import InputError
 
 CRITERION = names.mean_metric(names.DEV, names.AP, "mean")
@@ -14,7 +15,8 @@ CRITERION = names.mean_metric(names.DEV, names.AP, "mean")
 def best_confirmed(trials: Path) -> Path | None:
     """Find the confirmed trial with an encoder and the highest mean mAP on dev.
 
-    Reported benchmarks do not influence the choice. Of equal trials the last by name is taken.
+    All conditions of a crossed confirmation compete. Reported benchmarks do not influence the
+    choice. Of equal trials the last by name is taken.
 
     Args:
         trials: folder with one folder per trial.
@@ -75,7 +77,7 @@ def choose_trial(folder: Path, trial: str | None) -> Path:
         if best:
             return best
         if not exportable:
-            raise InputError(f"no trial of {folder} has an encoder; {_remedy(trials / 'NAME')}")
+            raise InputError(f"no trial of {folder} has an encoder; {_study_remedy(folder)}")
         raise InputError(
             f"no confirmed trial of {folder} has both an encoder and {CRITERION}; "
             f"choose one with --trial: {_list(exportable)}"
@@ -104,6 +106,41 @@ def _list(trials: list[Path]) -> str:
 def _remedy(trial: Path) -> str:
     return (
         "a study keeps the encoder of its best confirmed trial if its file has confirm and "
-        f"tune_on: dev. To train one again, run hybridir train {trial / names.ARTIFACT_CONFIG} "
+        f"tune_on: dev. {_again(trial)}"
+    )
+
+
+def _again(trial: Path) -> str:
+    return (
+        f"To train one again, run hybridir train {trial / names.ARTIFACT_CONFIG} "
         "FOLDER, then hybridir export FOLDER"
+    )
+
+
+def _study_remedy(folder: Path) -> str:
+    """Why a run has no encoder, and the command that trains its best trial again."""
+    trials = folder / names.RUN_TRIALS
+    scored = [
+        (score, result.parent)
+        for result in sorted(trials.glob(f"*/{names.ARTIFACT_RESULT}"))
+        if (metrics := read_metrics(result.parent)).get(names.FIDELITY) == 1
+        and math.isfinite(score := metrics.get(CRITERION, math.nan))
+    ]
+    best = max(scored, key=lambda pair: pair[0], default=None)
+    file = folder / names.ARTIFACT_STUDY
+    content = read_yaml(file.read_bytes(), str(file)) if file.is_file() else None
+    settings: dict[str, object] = content if isinstance(content, dict) else {}
+    if not settings:
+        return _remedy(best[1] if best else trials / "NAME")
+    if settings.get("confirm") is None:
+        reason = "its file has no confirm, and trials of a search keep none"
+    elif settings.get("tune_on", names.DEV) is None:
+        reason = "without development data (tune_on: null) none is the best"
+    else:
+        reason = "no confirmed trial of the first seed has ended yet; --resume goes on"
+    if best is None:
+        return f"{reason}. {_again(trials / 'NAME')}"
+    return (
+        f"{reason}. On development data {best[1].name} is the best ({CRITERION} {best[0]:.4f}). "
+        f"{_again(best[1])}"
     )

@@ -7,7 +7,9 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial
 from ray.tune.progress_reporter import TrialProgressCallback
 
+from hybridir import names
 from hybridir.config import TrialConfig
+from tune.driver.encoders import drop_beaten_encoders
 from tune.driver_only import DriverOnly
 from tune.folders import FAILURE, RunFolder, TrialFolder
 from tune.outcome import finalize_trial
@@ -75,6 +77,8 @@ class StudyCallback(DriverOnly, Callback):
         # The searcher has finalized a search trial already, before it told Optuna.
         outcome = folder.outcome or finalize_trial(folder, trial.last_result or {}, error)
         self._tracker.end_trial(folder)
+        if folder.phase == names.PHASE_CONFIRM:
+            drop_beaten_encoders(self._folder)
         parameters = self._parameters_of(self._config(trial))
         self._narrator.trial_ended(folder, describe(parameters), outcome)
 

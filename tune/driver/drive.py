@@ -1,10 +1,7 @@
 """Runs a study from its start to its report."""
 
-import shutil
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 import optuna
 import typer
@@ -15,8 +12,9 @@ from analysis.report import write_report
 from hybridir import names
 from hybridir.errors import InputError
 from hybridir.runtime.files import atomic_write
+from tune.driver.encoders import best_of_confirmation, drop_beaten_encoders
 from tune.driver.launch import launch, run_preflight
-from tune.driver.phases import PhaseRunner, best_of_confirmation
+from tune.driver.phases import PhaseRunner
 from tune.folders import RunFolder, list_runs, new_run, search_trial
 from tune.forecast.plan import measure_plan, read_plan, write_plan
 from tune.readiness.cluster import on_cluster
@@ -25,12 +23,19 @@ from tune.readiness.nodes import concurrent_trials
 from tune.record.accounting import record_start
 from tune.record.environment import record_environment
 from tune.record.tracking import Tracker, tracking_uri
-from tune.searching.searcher import best_trial, open_study, own_number, pareto_front
+from tune.searching.searcher import (
+    best_point,
+    best_trial,
+    open_study,
+    own_number,
+    pareto_front,
+)
 from tune.searching.warm_start import ORIGIN
-from tune.space.parameters import describe
+from tune.space.parameters import Value, describe
+from tune.space.settings import SearchConfig
 from tune.study.file import StudyConfig, as_yaml
 from tune.view.narrator import Narrator, duration
-from tune.view.status import confirmed_curve_table
+from tune.view.status import confirmed_curve_table, development_note
 from tune.view.watching import storage_option, watch_lines
 
 
@@ -114,17 +119,16 @@ def _run_phases(
     try:
         with Narrator(console) as narrator:
             phases = PhaseRunner(study, folder, tracker, narrator, concurrent)
-            point = at = phases.search() if study.search else {}
+            best_parameters = phases.search() if study.search else {}
             if study.confirm:
-                point = at if study.confirm.at == "best" else dict(study.confirm.at)
-                phases.confirm(point)
+                phases.confirm(best_parameters)
             if study.baselines:
-                phases.baselines(point)
+                phases.baselines(best_parameters)
         best = best_of_confirmation(folder)
         if best:
             tracker.log_encoder(best)
-        _drop_encoders(folder, keep=best.path if best else None)
-        status, tags = "FINISHED", {names.TAG_BEST: describe(at) or "no search"}
+        drop_beaten_encoders(folder)
+        status, tags = "FINISHED", {names.TAG_BEST: describe(best_parameters) or "no search"}
     except KeyboardInterrupt:
         status = "KILLED"
         console.print(f"interrupted; resume with: {resume}", soft_wrap=True)
@@ -142,29 +146,35 @@ def _run_phases(
 
 
 def _headline_settings(study: StudyConfig) -> dict[str, object]:
-    search = study.search
+    search, confirm = study.search, study.confirm
+    crossed = confirm.levels if confirm else {}
     return {
         "training_pairs": study.training.pairs,
         "sampler": search.sampler if search else "none",
         "scheduler": search.scheduler if search else "none",
         "search_trials": search.trials if search else 0,
-        "confirm_seeds": study.confirm.seeds if study.confirm else 0,
-        "confirm_data_parts": (study.confirm and study.confirm.data_parts) or 1,
+        names.SEARCH_SEEDS: search.seeds if search else 0,
+        "confirm_seeds": confirm.seeds if confirm else 0,
+        "confirm_data_parts": (confirm and confirm.data_parts) or 1,
+        names.CONFIRM_AT: _at(confirm.at) if confirm else "none",
+        names.CONFIRM_LEVELS: " ".join(
+            f"{name}={','.join(map(names.level_text, values))}" for name, values in crossed.items()
+        )
+        or "none",
+        names.PRIMARY: ", ".join(map(str, study.primary)),
         "baselines": " ".join(study.baselines) or "none",
         names.REPORT_ON: " ".join(report.name for report in study.report_on),
         names.SEED: study.seed,
     }
 
 
-def _drop_encoders(folder: RunFolder, keep: Path | None) -> None:
-    for trial in folder.trials():
-        if trial.path != keep:
-            shutil.rmtree(trial.path / "encoder", ignore_errors=True)
+def _at(at: str | dict[str, Value]) -> str:
+    return at if isinstance(at, str) else "listed"
 
 
 def _conclude(study: StudyConfig, folder: RunFolder, tracker: Tracker, console: Console) -> None:
     if study.search:
-        _print_best(open_study(folder.journal, study.name), study.search.objectives, console)
+        _print_best(open_study(folder.journal, study.name), study.search, console)
     if study.confirm:
         console.print(confirmed_curve_table(folder))
     report = write_report(study.name, tracker.uri, folder.report, run_id=tracker.run_id)
@@ -175,15 +185,19 @@ def _conclude(study: StudyConfig, folder: RunFolder, tracker: Tracker, console: 
     ]
     if best_of_confirmation(folder):
         lines.append(f"encoder:  hybridir export {folder.path} --out FOLDER")
+    if note := development_note(study):
+        lines.append(f"note:     {note}")
     lines.append(f"report:   {report}")
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
-def _print_best(search: optuna.Study, objectives: Sequence[str], console: Console) -> None:
-    best = best_trial(search)
-    if best:
+def _print_best(search: optuna.Study, settings: SearchConfig, console: Console) -> None:
+    if point := best_point(search, settings.seeds) if settings.seeds > 1 else None:
+        console.print(f"best configuration: {describe(point[0])}", highlight=False)
+    elif best := best_trial(search):
         console.print(f"best configuration: {describe(best.params)}", highlight=False)
+    objectives = settings.objectives
     if len(objectives) > 1:
         title = "Pareto front: no other trial is better in all objectives"
         table = Table(title=title, title_justify="left")

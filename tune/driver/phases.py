@@ -1,4 +1,4 @@
-"""The three phases of a study: search, confirmation over the mixing ratio, baselines."""
+"""The three phases of a study: search, confirmation of a design, baselines."""
 
 import uuid
 from collections.abc import Callable
@@ -11,15 +11,16 @@ from hybridir import names
 from hybridir.config import TrialConfig
 from hybridir.data import load_training
 from hybridir.errors import InputError
-from hybridir.export.select import best_confirmed
 from hybridir.runtime.seeds import derive_seed
 from tune.driver.callback import Silent, StudyCallback, folder_name
-from tune.folders import RunFolder, TrialFolder, cache_folder, search_trial
+from tune.folders import RunFolder, cache_folder, search_trial
 from tune.record.tracking import Tracker
 from tune.searching.searcher import (
     JournalSearcher,
+    best_point,
     best_trial,
     mean_objective,
+    open_study,
     own_number,
     start_study,
 )
@@ -29,8 +30,8 @@ from tune.space.parameters import Value, describe, settings_of
 from tune.space.ranges import active_parameters
 from tune.space.samplers import make_sampler
 from tune.space.settings import SearchConfig
-from tune.study.baselines import baselines_to_run
-from tune.study.confirmation import ConfirmConfig
+from tune.study.baselines import baseline_parameters, baselines_to_run
+from tune.study.confirmation import BEST, BEST_PER_RATIO, ConfirmConfig
 from tune.study.file import StudyConfig
 from tune.view.narrator import Narrator
 from tune.worker.processes import trial_resources
@@ -102,9 +103,10 @@ class PhaseRunner:
                 names.PHASE_SEARCH,
                 searcher.remaining,
                 f"{search.sampler} over {', '.join(self._study.space)}, maximises "
-                f"{' and '.join(search.objectives)}",
-                search.objectives,
-                _best_so_far(optuna_study),
+                f"{' and '.join(search.objectives)}{_of_each_point(search.seeds)}",
+                # With several seeds no single trial is the best.
+                search.objectives if search.seeds == 1 else (),
+                _best_so_far(optuna_study) if search.seeds == 1 else None,
             )
             scheduler = None
             if search.scheduler != "none":
@@ -123,19 +125,27 @@ class PhaseRunner:
                 ),
                 {},
             )
-        best = best_trial(optuna_study)
-        if best is None:
-            raise InputError(
-                f"no search trial completed; the reasons are in {self._folder.path}/trials"
-            )
-        number = own_number(best)
-        trial = best.user_attrs[ORIGIN] if number is None else f"trial {number:03d}"
+        return self._best(optuna_study, search)
+
+    def _best(self, optuna_study: optuna.Study, search: SearchConfig) -> dict[str, Value]:
         metric = search.objectives[0] if len(search.objectives) == 1 else "mean of the objectives"
+        if search.seeds > 1:
+            point = best_point(optuna_study, search.seeds)
+            if point is None:
+                raise self._incomplete(f"point completed with all its {search.seeds} seeds")
+            parameters, value = point
+            source = f"mean of {search.seeds} seeds"
+        else:
+            best = best_trial(optuna_study)
+            if best is None:
+                raise self._incomplete("search trial completed")
+            parameters, value = dict(best.params), mean_objective(best)
+            number = own_number(best)
+            source = best.user_attrs[ORIGIN] if number is None else f"trial {number:03d}"
         self._narrator.say(
-            f"best configuration: {describe(best.params)}  "
-            f"({metric} {mean_objective(best):.4f}, {trial})"
+            f"best configuration: {describe(parameters)}  ({metric} {value:.4f}, {source})"
         )
-        return dict(best.params)
+        return parameters
 
     def _searcher(
         self,
@@ -154,7 +164,7 @@ class PhaseRunner:
                 search.sampler,
                 self._study.space,
                 seed=seed,
-                number=number,
+                number=self._study.proposal(number),
                 startup_trials=search.startup_trials,
                 fixed=proposals[number] if number < len(proposals) else None,
             ),
@@ -170,41 +180,74 @@ class PhaseRunner:
             concurrent=self._concurrent,
         )
 
-    def confirm(self, at: dict[str, Value]) -> None:
-        """Measure the curve over the mixing ratio on the reported benchmarks, with several seeds.
+    def confirm(self, best: dict[str, Value]) -> None:
+        """Measure the design on the reported benchmarks, with several seeds.
 
         Args:
-            at: the other parameters.
+            best: the best parameters of the search; empty without one.
         """
         confirm = self._study.confirm
         assert confirm is not None, "called only if the study has a confirmation"
+        at = {ratio: self._at(ratio, best) for ratio in confirm.mixing_ratio}
         specs = []
-        # Seed by seed, so that an interrupted confirmation has whole curves.
+        # Seed by seed, so that an interrupted confirmation has whole designs.
         for index, repeat in enumerate(self._study.repeats):
-            for ratio in confirm.mixing_ratio:
-                name = names.trial_name(names.PHASE_CONFIRM, f"a{ratio:g}-s{index}")
+            for condition in confirm.design:
+                name = confirm.trial_name(condition, index)
                 if self._folder.trial(name).outcome is None:
                     config = self._study.trial(
-                        {**at, names.MIXING_RATIO: ratio},
+                        {**at[float(condition[names.MIXING_RATIO])], **condition},
                         seed=repeat.seed,
                         report=True,
                         data_part=repeat.data_part,
                     )
-                    specs.append(self._spec(name, config, [1.0], keep_encoder=index == 0))
+                    keep_encoder = index == 0 and self._study.tune_on is not None
+                    specs.append(self._spec(name, config, [1.0], keep_encoder))
+        per_ratio = confirm.at == BEST_PER_RATIO
+        one_ratio = at[confirm.mixing_ratio[0]]
+        shown = {names.MIXING_RATIO, *confirm.varied, *(one_ratio if per_ratio else ())}
+        fixed = {**({} if per_ratio else one_ratio), **confirm.first}
+        fixed = {name: value for name, value in fixed.items() if name not in confirm.varied}
+        where = [_describe_without_ratio(fixed)] if fixed or not per_ratio else []
+        where += ["the best values of each ratio"] if per_ratio else []
         self._measure(
             names.PHASE_CONFIRM,
             specs,
-            f"mixing ratio {', '.join(f'{r:g}' for r in confirm.mixing_ratio)} with "
-            f"{_repetitions(confirm)}, at {_describe_without_ratio(at)}",
-            lambda config: {names.MIXING_RATIO: config.batch.mixing_ratio},
+            f"{_crossing(confirm)}{_repetitions(confirm)}, at {' and '.join(where)}",
+            lambda config: {n: v for n, v in settings_of(config).items() if n in shown},
         )
 
-    def baselines(self, at: dict[str, Value]) -> None:
+    def _at(self, ratio: float, best: dict[str, Value]) -> dict[str, Value]:
+        """The parameters of a confirmed ratio that the design does not list."""
+        confirm, search = self._study.confirm, self._study.search
+        assert confirm is not None, "called only if the study has a confirmation"
+        if isinstance(confirm.at, dict):
+            return dict(confirm.at)
+        if confirm.at == BEST:
+            return best
+        assert search is not None, "the study file has one for best_per_ratio"
+        point = best_point(open_study(self._folder.journal, self._study.name), search.seeds, ratio)
+        if point is None:
+            raise self._incomplete(
+                f"point of mixing ratio {ratio:g} completed with all its {search.seeds} seeds"
+            )
+        parameters, value = point
+        self._narrator.say(
+            f"best at alpha={ratio:g}: {_describe_without_ratio(parameters)}  "
+            f"({search.objectives[0]} {value:.4f}, mean of {search.seeds} seeds)"
+        )
+        return parameters
+
+    def _incomplete(self, missing: str) -> InputError:
+        return InputError(f"no {missing}; the reasons are in {self._folder.path}/trials")
+
+    def baselines(self, best: dict[str, Value]) -> None:
         """Measure the baselines of hybrid batches, except those that the confirmation trains.
 
         Args:
-            at: the parameters of trained baselines, except their kind of batches.
+            best: the best parameters of the search; empty without one.
         """
+        at = baseline_parameters(self._study, best)
         specs = [
             self._spec(baseline.trial, baseline.config(self._study, at), [1.0])
             for baseline in baselines_to_run(self._study)
@@ -284,15 +327,6 @@ class PhaseRunner:
         ).fit()
 
 
-def best_of_confirmation(folder: RunFolder) -> TrialFolder | None:
-    """The confirmed trial of the first seed with the best dev mAP, whose encoder is kept.
-
-    The reported benchmarks do not influence the choice. None without a development benchmark.
-    """
-    best = best_confirmed(folder.path / names.RUN_TRIALS)
-    return TrialFolder(best) if best else None
-
-
 def _best_so_far(study: optuna.Study) -> tuple[float, str] | None:
     """Value and name of the best trial of an earlier driver or a warm start."""
     best = best_trial(study)
@@ -302,6 +336,20 @@ def _best_so_far(study: optuna.Study) -> tuple[float, str] | None:
     return mean_objective(best), best.user_attrs[ORIGIN] if number is None else search_trial(
         number
     )
+
+
+def _of_each_point(seeds: int) -> str:
+    return f", with {seeds} seeds of each point" if seeds > 1 else ""
+
+
+def _crossing(confirm: ConfirmConfig) -> str:
+    """The design: ``mixing ratio 0, 0.5 crossed with temperature 0.02, 0.05, ``."""
+    ratios = f"mixing ratio {', '.join(f'{ratio:g}' for ratio in confirm.mixing_ratio)}"
+    others = [
+        f"{name.replace('_', ' ')} {', '.join(map(names.level_text, confirm.levels[name]))}"
+        for name in confirm.varied
+    ]
+    return f"{ratios} crossed with {' and '.join(others)}, " if others else f"{ratios} with "
 
 
 def _repetitions(confirm: ConfirmConfig) -> str:

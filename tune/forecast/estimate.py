@@ -2,8 +2,8 @@
 
 Assumptions, which the report compares with the actual figures: the batch sizes of a search are
 proposed equally often; at each rung all but one in ``reduction`` trials stop; parallel trials do
-not slow each other down; a worker loads data and weights once per phase; BM25 takes as long as the
-encoder's evaluation.
+not slow each other down; a worker loads data and weights once per phase; training time is
+proportional to the budget; BM25 takes as long as the encoder's evaluation.
 """
 
 import math
@@ -40,6 +40,7 @@ class PhasePlan:
         evaluation_seconds: evaluation time of one trial with the whole budget.
         seconds: (low, high) time of the phase from start to end.
         trial_seconds: (low, high) sum over its trials, which determines the cost.
+        budgets: budgets of its trials, as multiples of the study's own.
     """
 
     phase: str
@@ -48,6 +49,7 @@ class PhasePlan:
     evaluation_seconds: float
     seconds: tuple[float, float]
     trial_seconds: tuple[float, float]
+    budgets: tuple[float, ...] = (1.0,)
 
 
 @dataclass(frozen=True)
@@ -151,37 +153,73 @@ def _phase(
     startup: float,
     at_a_time: int,
 ) -> PhasePlan:
-    train = {point.batch_size: point.train_seconds or 0.0 for point in measured.points}
-    times = [train[size] for size in sizes]
+    shares, times = [1.0], _times(study, phase, sizes, measured)
+    fast, slow = (float(np.mean(ends)) for ends in zip(*times, strict=True))
+    slowest = max(high for _, high in times)
     if phase == names.PHASE_SEARCH:
         assert study.search is not None, "the study has this phase"
         search = study.search
         shares = fidelities(search.scheduler, search.first_rung, search.reduction)
         trained, evaluations = _until_stopped(shares, search.scheduler, search.reduction)
         evaluation = measured.evaluation_seconds.get(names.DEV, 0.0)
-        trials, trains, typical = search.trials, search.trials, float(np.mean(times))
+        trials = trains = search.trials
+        slow = slowest  # the sampler may prefer the slowest batch size
     else:
-        trials = planned_trials(study)[phase]
-        trains = trials
+        trials = trains = planned_trials(study)[phase]
         if phase == names.PHASE_BASELINE:
             trains = sum(trial.retriever == "trained" for trial in baselines_to_run(study))
-        shares, trained, evaluations = [1.0], trains / trials, 1.0
+        trained, evaluations = trains / trials, 1.0
         evaluation = sum(measured.evaluation_seconds.values())
-        typical = min(times)  # "at: best" is one of these; which one is unknown
-    low = trained * typical + evaluations * evaluation
+    own = study.training.pairs
+    budgets = tuple(sorted({pairs / own for pairs, _ in _conditions(study, phase, sizes)}))
+    low = trials * (trained * fast + evaluations * evaluation)
     evaluated = len(shares) * evaluation
-    high = (max(times) if trains else 0.0) + evaluated
+    high = trains * slow + trials * evaluated
+    longest = (slowest if trains else 0.0) + evaluated
+    # Both hold for any order of the trials; the second is that of Graham 1969, theorem 1.
+    rounds = math.ceil(trials / at_a_time) * longest
+    greedy = high / at_a_time + (1 - 1 / at_a_time) * longest
     return PhasePlan(
         phase=phase,
         trials=trials,
         batch_sizes=sizes,
         evaluation_seconds=evaluated,
-        seconds=(
-            startup + trials * low / min(at_a_time, trials),
-            startup + math.ceil(trials / at_a_time) * high,
-        ),
-        trial_seconds=(trials * low, trains * max(times) + trials * evaluated),
+        seconds=(startup + low / min(at_a_time, trials), startup + min(rounds, greedy)),
+        trial_seconds=(low, high),
+        budgets=budgets,
     )
+
+
+def _conditions(
+    study: StudyConfig, phase: str, sizes: tuple[int, ...]
+) -> list[tuple[int, tuple[int, ...]]]:
+    """Budget in pairs and possible batch sizes of each condition of a phase, all as frequent."""
+    own = study.training.pairs
+    if phase == names.PHASE_SEARCH:
+        return [(own, (size,)) for size in sizes]
+    conditions = study.confirm.design if study.confirm else [{}]
+    if phase == names.PHASE_BASELINE:  # at the first value of what is crossed
+        conditions = conditions[:1]
+    return [
+        (
+            int(condition.get(names.PAIRS, own)),
+            # "at: best" is one of the sizes; which one is unknown.
+            (int(condition[names.BATCH_SIZE]),) if names.BATCH_SIZE in condition else sizes,
+        )
+        for condition in conditions
+    ]
+
+
+def _times(
+    study: StudyConfig, phase: str, sizes: tuple[int, ...], measured: ProbeResult
+) -> list[tuple[float, float]]:
+    """(fastest, slowest) training of each condition, in seconds."""
+    train = {point.batch_size: point.train_seconds or 0.0 for point in measured.points}
+    times = []
+    for pairs, possible in _conditions(study, phase, sizes):
+        seconds = [train[size] * pairs / study.training.pairs for size in possible]
+        times.append((min(seconds), max(seconds)))
+    return times
 
 
 def _until_stopped(shares: Sequence[float], scheduler: str, reduction: int) -> tuple[float, float]:
@@ -211,7 +249,8 @@ def _until_stopped(shares: Sequence[float], scheduler: str, reduction: int) -> t
 def _disk(study: StudyConfig, inputs: Inputs, at_a_time: int) -> tuple[float, float, float]:
     """Disk in MB: the peak, the rest in the study's folder after its end, and prepared data."""
     weights = inputs.parameters * 4 / 1e6
-    encoders = len(study.confirm.mixing_ratio) if study.confirm else 0
+    # Those of the trials that end at the same time, and the best so far.
+    encoders = min(len(study.confirm.design), at_a_time + 1) if study.confirm else 0
     rows = sum(count * inputs.rows[phase] for phase, count in planned_trials(study).items())
     tables = rows * _ROW_BYTES / 1e6
     cache = inputs.characters * _BYTES_PER_CHARACTER / 1e6

@@ -106,7 +106,7 @@ def render(study: StudyConfig, plan: Plan) -> list[Table | str]:
                 phase.phase if row == 0 else "",
                 str(phase.trials) if row == 0 else "",
                 str(size),
-                duration(point.train_seconds or 0.0),
+                _range([(point.train_seconds or 0.0) * budget for budget in phase.budgets]),
                 duration(phase.evaluation_seconds),
                 f"{point.memory_mb or 0.0:,.0f} MB",
             )
@@ -117,6 +117,16 @@ def render(study: StudyConfig, plan: Plan) -> list[Table | str]:
         "they do not slow each other down and that search trials are stopped early",
         f"disk:  at most {plan.disk_mb:,.0f} MB, of which {plan.kept_mb:,.0f} MB remain",
     ]
+    if study.search and (study.search.sampler != "grid" or study.search.scheduler != "none"):
+        lines.append(
+            "note:  the search serves optimisation: its sampler and scheduler favour what is "
+            "good, so effects of parameters are read from a confirmation that crosses them"
+        )
     if plan.cost:
         lines.append(f"cost:  {plan.cost[0]:.2f} to {plan.cost[1]:.2f}")
     return lines
+
+
+def _range(seconds: list[float]) -> str:
+    ends = dict.fromkeys((duration(min(seconds)), duration(max(seconds))))
+    return " to ".join(ends)

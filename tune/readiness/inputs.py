@@ -1,7 +1,7 @@
 """Loads the data and the encoder of a study once, before anything is written."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,16 +96,16 @@ def check_study(study: StudyConfig) -> Inputs:
 
 def batch_sizes(study: StudyConfig) -> dict[str, tuple[int, ...]]:
     """The batch sizes that each phase may use: all values of a choice, the ends of a range."""
-    default = study.batch.batch_size
-    searched: tuple[Value, ...] = (default,)
+    own = study.batch.batch_size
+    searched: tuple[Value, ...] = (own,)
     if study.search and (values := study.space.get(names.BATCH_SIZE)):
-        searched = values.extremes + ((default,) if values.when else ())
+        searched = values.extremes + ((own,) if values.when else ())
     by_phase = {names.PHASE_SEARCH: searched} if study.search else {}
     later = searched
-    if study.confirm:
-        if isinstance(study.confirm.at, dict):
-            later = (study.confirm.at.get(names.BATCH_SIZE, default),)
-        by_phase[names.PHASE_CONFIRM] = later
+    if confirm := study.confirm:
+        confirmed = confirm.values_of(names.BATCH_SIZE, own, searched)
+        by_phase[names.PHASE_CONFIRM] = confirmed
+        later = confirmed[:1] if names.BATCH_SIZE in confirm.levels else confirmed
     if baselines_to_run(study):
         by_phase[names.PHASE_BASELINE] = later
     return {
@@ -119,15 +119,22 @@ def _extremes(study: StudyConfig) -> Iterator[dict[str, Value]]:
     if study.search:
         yield from searched
     points = searched if study.search else [{}]
-    if study.confirm:
-        points = [study.confirm.at] if isinstance(study.confirm.at, dict) else points
-        for ratio in sorted(set(study.confirm.mixing_ratio)):
+    if confirm := study.confirm:
+        points = [confirm.at] if isinstance(confirm.at, dict) else points
+        for condition in _distinct(confirm.design, _BATCHES):
             for point in points:
-                yield {**point, names.MIXING_RATIO: ratio}
+                yield {**point, **condition}
+        points = [{**point, **confirm.first} for point in points]
     distinct = {str(trial.batches): trial.batches for trial in baselines_to_run(study)}
     for batches in distinct.values():
         for point in points if batches else ():
             yield {**point, **batches}
+
+
+def _distinct(conditions: Sequence[dict[str, Value]], of: Sequence[str]) -> list[dict[str, Value]]:
+    """The distinct values of some parameters among conditions that vary more."""
+    chosen = [{name: c[name] for name in of if name in c} for c in conditions]
+    return list({str(condition): condition for condition in chosen}.values())
 
 
 def _encoder(config: TrialConfig, texts: list[str], digest: str) -> tuple[int, int]:

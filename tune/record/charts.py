@@ -15,7 +15,7 @@ from typing import Any
 from hybridir import names
 from hybridir.config import TrialConfig
 from tune.folders import TrialFolder
-from tune.space.parameters import describe
+from tune.space.parameters import condition_levels, describe, settings_of
 
 # MLflow's own names.
 NOTE = "mlflow.note.content"
@@ -35,12 +35,16 @@ the same phase (tag `{names.TAG_PHASE}`) with the whole budget (`{names.FIDELITY
 def run_name(trial: TrialFolder) -> str:
     """Name of a trial's run: ``search-003 alpha=0.42 tau=0.05 batch=64``.
 
-    In the confirmation: ``confirm alpha=0.5 seed 1``. The name of the trial is a tag of the run.
+    In the confirmation: ``confirm alpha=0.5 seed 1``, with the other parameters that it varies
+    after the ratio. The name of the trial is a tag of the run.
     """
     config = TrialConfig.model_validate(trial.read(names.ARTIFACT_CONFIG))
     ratio = {names.MIXING_RATIO: config.batch.mixing_ratio}
-    if trial.phase == names.PHASE_CONFIRM:
-        return f"{trial.phase} {describe(ratio)} seed {trial.name.rpartition('-s')[2]}"
+    if confirmed := names.read_confirmed_trial(trial.name):
+        varied = {
+            name: settings_of(config)[name] for name in condition_levels(confirmed.condition)
+        }
+        return f"{trial.phase} {describe({**ratio, **varied})} seed {confirmed.repeat}"
     temperature, batch = config.training.temperature, config.batch.batch_size
     parameters = ratio | {names.TEMPERATURE: temperature, names.BATCH_SIZE: batch}
     return f"{trial.name} {describe(parameters)}"
@@ -53,7 +57,9 @@ def run_note(study: str, run: str, folder: Path, benchmarks: Sequence[str]) -> s
         f"- **Model metrics** shows the confirmed curve, {curves}: the step of each point is the "
         "mixing ratio in percent, the value is the mean over the completed seeds, written when "
         f"the last seed of a ratio has ended. `{names.CURVE_OF_FIRST_SEED}/...` is the curve of "
-        "the first seed, which is available sooner. Intervals are in the report.\n"
+        "the first seed, which is available sooner. Where the ratio is crossed with other "
+        "parameters, each of their values has a curve, with the values at the end of its name. "
+        "Intervals are in the report.\n"
         if benchmarks
         else ""
     )

@@ -1,6 +1,8 @@
 """The confirmed curve as metrics of the study's run: the step is the mixing ratio in percent.
 
-MLflow's own charts of the run then plot the three settings against the ratio.
+MLflow's own charts of the run then plot the three settings against the ratio. A confirmation that
+crosses the ratio with other parameters has a curve of means for each condition, whose name ends
+with the condition: ``curve/xquad-r/map_multilingual/temperature0.02-pairs2048``.
 """
 
 import math
@@ -38,26 +40,31 @@ def curve_points(trials: Iterable[TrialFolder]) -> list[CurvePoint]:
 
     MLflow keeps every value that it ever received, so only final points are sent: the first seed's
     as soon as its trial has ended, the mean over seeds when all trials of a ratio have. Failed
-    trials are left out. Ratios that round to the same percent share a point.
+    trials are left out. Ratios that round to the same percent share a point. The first seed's is
+    left out where conditions are crossed, which would double many curves.
 
     Args:
         trials: all trials of a run. A confirmation's folders are made before its first trial.
     """
-    by_percent: dict[int, list[TrialFolder]] = defaultdict(list)
+    by_point: dict[tuple[str, int], list[TrialFolder]] = defaultdict(list)
     for trial in trials:
         config = trial.read(names.ARTIFACT_CONFIG) if trial.phase == names.PHASE_CONFIRM else None
-        if config:
-            by_percent[round(100 * config["batch"][names.MIXING_RATIO])].append(trial)
+        parts = names.read_confirmed_trial(trial.name)
+        if config and parts:
+            percent = round(100 * config["batch"][names.MIXING_RATIO])
+            by_point[parts.condition, percent].append(trial)
     points = []
-    for percent, of_ratio in sorted(by_percent.items()):
+    for (condition, percent), of_ratio in sorted(by_point.items()):
         first = [trial for trial in of_ratio if trial.name.endswith("-s0")]
-        if len(of_ratio) > len(first):
-            points += _means(percent, first, first_seed=True)
-        points += _means(percent, of_ratio, first_seed=False)
+        if len(of_ratio) > len(first) and not condition:
+            points += _means(condition, percent, first, first_seed=True)
+        points += _means(condition, percent, of_ratio, first_seed=False)
     return points
 
 
-def _means(percent: int, trials: list[TrialFolder], *, first_seed: bool) -> list[CurvePoint]:
+def _means(
+    condition: str, percent: int, trials: list[TrialFolder], *, first_seed: bool
+) -> list[CurvePoint]:
     """Means over trials, by benchmark and measure; empty before all trials have ended."""
     outcomes = [outcome for trial in trials if (outcome := trial.outcome)]
     if len(outcomes) < len(trials):
@@ -72,7 +79,7 @@ def _means(percent: int, trials: list[TrialFolder], *, first_seed: bool) -> list
     ended = max((trial.ended for trial in trials), default=0.0)
     return [
         CurvePoint(
-            names.curve_metric(metric, first_seed=first_seed),
+            names.curve_metric(metric, condition, first_seed=first_seed),
             percent,
             math.fsum(seed_values) / len(seed_values),
             len(seed_values),

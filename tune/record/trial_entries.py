@@ -10,17 +10,15 @@ from mlflow.entities import Metric, Param
 from hybridir import names
 from hybridir.config import TrialConfig
 from tune.folders import Outcome, TrialFolder
-from tune.space.parameters import PARAMETERS
+from tune.space.parameters import settings_of
 
 
 def trial_params(trial: TrialFolder) -> list[Param]:
     """Settings in which trials of a study differ, under their own names."""
     config = TrialConfig.model_validate(trial.read(names.ARTIFACT_CONFIG))
-    settings = config.model_dump()
     values: dict[str, object] = {names.SEED: config.seed}
     if config.retriever == "trained":
-        values |= {name: settings[section][name] for name, (section, _) in PARAMETERS.items()}
-        values["pairs"] = config.training.pairs
+        values |= settings_of(config)
     if config.data.data_part is not None:
         values[names.DATA_PART] = config.data.data_part.number
     if trial.baseline:

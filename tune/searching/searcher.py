@@ -25,7 +25,7 @@ from hybridir.errors import InputError
 from tune.driver_only import DriverOnly
 from tune.folders import Outcome, RunFolder, search_trial
 from tune.outcome import BUDGET_PERCENT, finalize_trial
-from tune.space.parameters import Value
+from tune.space.parameters import Value, same_ratio
 from tune.space.ranges import Space, propose, space_digest
 from tune.space.settings import SearchConfig
 
@@ -276,6 +276,38 @@ def best_trial(study: optuna.Study) -> FrozenTrial | None:
         key=lambda trial: (mean_objective(trial), -trial.number),
         default=None,
     )
+
+
+def best_point(
+    study: optuna.Study, seeds: int, ratio: float | None = None
+) -> tuple[dict[str, Value], float] | None:
+    """The point of a grid with the highest mean objective over its seeds, the earliest of equals.
+
+    A point counts only if all of its seeds are complete: a parameter at which some seeds diverge
+    is not the best one.
+
+    Args:
+        study: the Optuna study of a grid.
+        seeds: number of seeds of each point.
+        ratio: mixing ratio of the points to compare; None compares all.
+
+    Returns:
+        Its parameters and its mean; None if no point counts.
+    """
+    points: dict[str, list[FrozenTrial]] = {}
+    for _, trial in sorted(own_trials(study).items()):
+        fits = ratio is None or same_ratio(trial.params.get(names.MIXING_RATIO, math.nan), ratio)
+        if fits and trial.state is TrialState.COMPLETE:
+            points.setdefault(repr(sorted(trial.params.items())), []).append(trial)
+    means = [
+        (math.fsum(map(mean_objective, trials)) / seeds, trials[0].params)
+        for trials in points.values()
+        if len(trials) == seeds
+    ]
+    if not means:
+        return None
+    value, parameters = max(means, key=lambda mean: mean[0])
+    return dict(parameters), value
 
 
 def mean_objective(trial: FrozenTrial) -> float:

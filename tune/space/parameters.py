@@ -1,6 +1,7 @@
-"""The settings of a trial that a search may vary, and their legal values."""
+"""The settings of a trial that a search or a confirmation may vary, and their legal values."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -28,35 +29,68 @@ PARAMETERS: dict[str, tuple[str, type[StrictModel]]] = {
     "language_exponent": ("batch", BatchConfig),
 }
 
+# Parameter that a confirmation may vary -> its section. A search compares trials at one budget.
+CONFIRMED: dict[str, tuple[str, type[StrictModel]]] = {
+    **PARAMETERS,
+    names.PAIRS: ("training", TrainingConfig),
+}
 
-def check_name(name: str) -> None:
+
+def check_name(name: str, legal: Iterable[str] = PARAMETERS) -> None:
     """Refuse an unknown parameter.
+
+    Args:
+        name: name of the parameter.
+        legal: `PARAMETERS`, or `CONFIRMED`.
 
     Raises:
         ValueError: with the legal names.
     """
-    if name not in PARAMETERS:
-        raise ValueError(f"{name}: no such parameter; legal are {', '.join(PARAMETERS)}")
+    if name not in legal:
+        raise ValueError(f"{name}: no such parameter; legal are {', '.join(legal)}")
 
 
-def check_value(name: str, value: Value) -> None:
+def check_value(name: str, value: Value) -> Value:
     """Refuse an illegal value of a parameter.
+
+    Returns:
+        The value in the parameter's own type: a temperature of 1 is 1.0.
 
     Raises:
         ValueError: with the legal values.
     """
-    field = PARAMETERS[name][1].model_fields[name]
+    field = CONFIRMED[name][1].model_fields[name]
     try:
         legal: Any = Annotated[field.annotation, Field(), *field.metadata]
-        TypeAdapter(legal).validate_python(value)
+        checked: Value = TypeAdapter(legal).validate_python(value)
     except ValidationError as error:
         raise ValueError(f"{name}={value}: {error.errors()[0]['msg'].lower()}") from None
+    return checked
+
+
+def condition_levels(condition: str) -> dict[str, str]:
+    """The values in the name of a confirmed trial, by parameter, as `names.level_text` has them.
+
+    >>> condition_levels("temperature0.02-pairs2048")
+    {'temperature': '0.02', 'pairs': '2048'}
+    """
+    return {
+        name: level.removeprefix(name)
+        for level in condition.split("-")
+        for name in CONFIRMED
+        if level.startswith(name)
+    }
+
+
+def same_ratio(a: float, b: float) -> bool:
+    """Whether two mixing ratios are equal but for rounding, as .3 and the third of ten steps."""
+    return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9)
 
 
 def settings_of(config: TrialConfig) -> dict[str, Value]:
-    """A trial's values of all `PARAMETERS`, searched or not."""
+    """A trial's values of all `CONFIRMED` parameters, varied or not."""
     return {
-        name: getattr(getattr(config, section), name) for name, (section, _) in PARAMETERS.items()
+        name: getattr(getattr(config, section), name) for name, (section, _) in CONFIRMED.items()
     }
 
 

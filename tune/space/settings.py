@@ -15,13 +15,18 @@ OBJECTIVES = tuple(
 
 
 class SearchConfig(StrictModel):
-    """Settings of a search."""
+    """Settings of a search.
+
+    A search optimises. Samplers propose where values are high, and schedulers stop the rest, so
+    that its trials are no fair sample: effects of parameters are read from a confirmation, which
+    crosses their values, or from a whole grid.
+    """
 
     sampler: Sampler = "tpe"
     """``grid`` and ``quasi-random`` ignore the values of earlier trials; see
     `tune.space.samplers`."""
     trials: Annotated[int, Field(ge=1)] = 12
-    """Number of trials. A grid's default is all of its points."""
+    """Number of trials. A grid's default is all of its points, each with all `seeds`."""
     startup_trials: Annotated[int, Field(ge=1)] = 5
     """Random trials before the sampler's model takes over; the population of ``nsga-ii``."""
     warm_start: str | None = None
@@ -37,9 +42,28 @@ class SearchConfig(StrictModel):
     reduction: Annotated[int, Field(ge=2)] = 2
     """``asha`` lets one in `reduction` trials pass; each rung is `reduction` times the one
     before."""
+    seeds: Annotated[int, Field(ge=1)] = 1
+    """Training seeds of each point of a ``grid``, the same for all points. The best point is that
+    with the highest mean over its seeds, among those whose seeds are all complete."""
     objective: Annotated[str | tuple[str, ...], Field(validate_default=True)] = "dev/map_mean"
     """Metric to maximise, or several for a Pareto front. The default is the mean mAP of the three
     settings."""
+
+    @field_validator("seeds")
+    @classmethod
+    def _every_point_has_them(cls, value: int, info: ValidationInfo) -> int:
+        sampler, scheduler = info.data.get("sampler", "grid"), info.data.get("scheduler", "none")
+        problems = []
+        if value > 1 and sampler != "grid":
+            problems.append(f"sampler: {sampler} measures a point once; set sampler to grid")
+        if value > 1 and scheduler != "none":
+            problems.append(
+                f"scheduler: {scheduler} would stop some seeds of a point, so that its mean "
+                "would be over the others; set scheduler to none"
+            )
+        if problems:
+            raise ValueError(f"{value} seeds of each point: {'; '.join(problems)}")
+        return value
 
     @field_validator("objective")
     @classmethod
@@ -57,6 +81,11 @@ class SearchConfig(StrictModel):
                 )
             if name not in OBJECTIVES:
                 raise ValueError(f"{name!r} is not measured; legal are {', '.join(OBJECTIVES)}")
+        if len(metrics) > 1 and info.data.get("seeds", 1) > 1:
+            raise ValueError(
+                f"{len(metrics)} metrics and several seeds cannot be combined, since a Pareto "
+                "front is one of single trials; name one metric, or set seeds to 1"
+            )
         scheduler = info.data.get("scheduler", "none")
         if len(metrics) > 1 and scheduler != "none":
             raise ValueError(

@@ -11,8 +11,10 @@
 | hybrid | both kinds of batches: mixing ratio .5 |
 
 Names and batches of the four in the middle are those of Roy et al. 2020, arXiv 2004.05484. Trained
-baselines use the other parameters and the seeds of the confirmation. The last three are points on
-the curve over the mixing ratio; those that the confirmation trains are not trained again.
+baselines use the seeds and the other parameters of the confirmation: of those that it varies, the
+first value, since baselines at every condition would cost more than the design itself. The last
+three are points on the curve over the mixing ratio; those that the confirmation trains are not
+trained again.
 """
 
 from typing import NamedTuple
@@ -75,6 +77,22 @@ def baselines_to_run(study: StudyConfig) -> list[Baseline]:
     return baselines
 
 
+def baseline_parameters(study: StudyConfig, best: dict[str, Value]) -> dict[str, Value]:
+    """The parameters of trained baselines, except their kind of batches.
+
+    They are those of the confirmation, and the first value of each that it lists; where it has
+    other parameters for each ratio, the best ones of the search.
+
+    Args:
+        study: the settings.
+        best: the best parameters of the search; empty without one.
+    """
+    confirm = study.confirm
+    if confirm is None:
+        return best
+    return {**(confirm.at if isinstance(confirm.at, dict) else best), **confirm.first}
+
+
 def _is_fixed(study: StudyConfig, name: str) -> bool:
     pretrained = study.encoder.from_scratch is None
     return name == names.BM25 or (name == names.UNTRAINED and pretrained)
@@ -85,9 +103,10 @@ def _is_confirmed(study: StudyConfig, name: str) -> bool:
     confirm = study.confirm
     if confirm is None or names.BASELINE_RATIOS.get(name) not in confirm.mixing_ratio:
         return False
-    if isinstance(confirm.at, dict):
-        return confirm.at.get("kind", study.batch.kind) == "hybrid"
-    return study.batch.kind == "hybrid" and "kind" not in study.space
+    searched = study.space.get("kind") if study.search else None
+    if searched and "kind" not in confirm.levels and not isinstance(confirm.at, dict):
+        return False
+    return confirm.values_of("kind", study.batch.kind, None)[0] == "hybrid"
 
 
 def _batches(name: str) -> dict[str, Value]:

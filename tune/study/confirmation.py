@@ -1,16 +1,23 @@
-"""The confirmation: its mixing ratios, and the repeats that give its figures an interval."""
+"""The confirmation: a design of mixing ratios and other parameters, and its repeats."""
 
-from typing import Annotated, Final, Literal, NamedTuple
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from hybridir import names
 from hybridir.config import DataPart, StrictModel
 from hybridir.runtime.seeds import derive_seed
-from tune.space.parameters import Value, check_name, check_value
+from tune.space.parameters import CONFIRMED, Value, check_name, check_value, same_ratio
+from tune.space.ranges import Space
+from tune.space.settings import SearchConfig
 
 SEEDS: Final = 5  # default number of training seeds
 TRIAL_SEEDS: Final = 2**31
+BEST: Final = "best"
+BEST_PER_RATIO: Final = "best_per_ratio"
+_RATIO: Final = names.MIXING_RATIO
 
 
 class Repeat(NamedTuple):
@@ -40,34 +47,187 @@ def repeats(seed: int, seeds: int, data_parts: int | None) -> tuple[Repeat, ...]
     return tuple(listed)
 
 
-class ConfirmConfig(StrictModel):
-    """The curve over the mixing ratio at fixed other parameters, with several seeds per ratio."""
+def _listed(value: object) -> object:
+    """Read a value alone as a list of one."""
+    return (value,) if isinstance(value, (bool, int, float, str)) else value
 
-    mixing_ratio: Annotated[tuple[float, ...], Field(min_length=1)]
-    at: Literal["best"] | dict[str, Value] = "best"
-    """The other parameters: values listed here, or those of the best search trial."""
+
+Levels = Annotated[tuple[Value, ...] | None, BeforeValidator(_listed)]
+"""The values of a parameter that are crossed with all others; null leaves it to `at`."""
+
+
+class ConfirmConfig(StrictModel):
+    """A crossed design: every mixing ratio with every value of every parameter listed beside it.
+
+    Each of these conditions is trained with the same seeds, and evaluated on what is reported. So
+    the curve over the ratio is known at each value of the others, and so is how much they change
+    it. Several values of `pairs` give the curve at several budgets, the study's
+    `training.pairs` not among them unless it is listed.
+    """
+
+    mixing_ratio: Annotated[tuple[float, ...], BeforeValidator(_listed)]
+    temperature: Levels = None
+    batch_size: Levels = None
+    pairs: Levels = None
+    learning_rate: Levels = None
+    weight_decay: Levels = None
+    warmup: Levels = None
+    symmetric: Levels = None
+    dropout: Levels = None
+    kind: Levels = None
+    coin: Levels = None
+    language_sampling: Levels = None
+    language_exponent: Levels = None
+    at: Literal["best", "best_per_ratio"] | dict[str, Value] = BEST
+    """The parameters that are not listed above: ``best`` takes those of the best search trial;
+    ``best_per_ratio`` gives each ratio the values that development data prefer for it, by the mean
+    over `SearchConfig.seeds`; a mapping fixes them. What remains has the study's own value."""
     seeds: Annotated[int, Field(ge=1)] = SEEDS
-    """Training seeds of each ratio; with `data_parts`, of each ratio and part."""
+    """Training seeds of each condition; with `data_parts`, of each condition and part."""
     data_parts: Annotated[int, Field(ge=2)] | None = None
     """Number of parts that the training data are divided into, which share no passage group
-    (`hybridir.data.pairs.select_data_part`). Every ratio is trained on each part, so that the
+    (`hybridir.data.pairs.select_data_part`). Every condition is trained on each part, so that the
     report generalises to other data, and splits the variance into that of the data and that of
     training. Null trains on all data."""
 
-    @field_validator("mixing_ratio")
+    @model_validator(mode="before")
     @classmethod
-    def _legal_ratios(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        for ratio in value:
-            check_value(names.MIXING_RATIO, ratio)
-        if len(set(value)) < len(value):
-            raise ValueError("a mixing ratio is named twice")
-        return value
+    def _legal_names(cls, content: Any) -> Any:
+        if isinstance(content, dict):
+            unknown = [str(name) for name in content if name not in cls.model_fields]
+            if unknown:
+                raise ValueError(
+                    f"{', '.join(unknown)}: there is no such setting; legal are "
+                    f"{', '.join(cls.model_fields)}"
+                )
+        return content
+
+    @field_validator(*CONFIRMED)
+    @classmethod
+    def _legal_levels(
+        cls, value: tuple[Value, ...] | None, info: ValidationInfo
+    ) -> tuple[Value, ...] | None:
+        if value is None:
+            return None
+        name = info.field_name or ""
+        levels = tuple(check_value(name, item) for item in value)
+        if not levels:
+            raise ValueError("name at least one value, or leave the parameter out")
+        # As in the names of trials, so that no two conditions share a folder.
+        texts = {f"{item:g}" if name == _RATIO else names.level_text(item) for item in levels}
+        if len(texts) < len(levels):
+            raise ValueError(f"a value is named twice in {list(levels)}")
+        return levels
 
     @field_validator("at")
     @classmethod
-    def _legal_point(cls, value: str | dict[str, Value]) -> str | dict[str, Value]:
-        if isinstance(value, dict):
-            for name, item in value.items():
-                check_name(name)
-                check_value(name, item)
-        return value
+    def _legal_point(
+        cls, value: str | dict[str, Value], info: ValidationInfo
+    ) -> str | dict[str, Value]:
+        if isinstance(value, str):
+            return value
+        for name in value:
+            check_name(name, CONFIRMED)
+            if info.data.get(name) is not None:
+                raise ValueError(f"{name} is listed in confirm, too; name it once")
+        return {name: check_value(name, item) for name, item in value.items()}
+
+    @property
+    def levels(self) -> dict[str, tuple[Value, ...]]:
+        """The values of each parameter that is listed beside the mixing ratio."""
+        listed = {name: getattr(self, name) for name in CONFIRMED if name != _RATIO}
+        return {name: values for name, values in listed.items() if values is not None}
+
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """The parameters beside the mixing ratio that have several values."""
+        return tuple(name for name, values in self.levels.items() if len(values) > 1)
+
+    @property
+    def first(self) -> dict[str, Value]:
+        """The first value of each parameter that is listed beside the mixing ratio."""
+        return {name: values[0] for name, values in self.levels.items()}
+
+    @property
+    def design(self) -> list[dict[str, Value]]:
+        """All conditions: values of the listed parameters and, varying fastest, of the ratio."""
+        axes = {**self.levels, _RATIO: self.mixing_ratio}
+        return [dict(zip(axes, point, strict=True)) for point in itertools.product(*axes.values())]
+
+    def trial_name(self, condition: Mapping[str, Value], repeat: int) -> str:
+        """Name of the trial of a condition of `design`.
+
+        Args:
+            condition: values of the listed parameters.
+            repeat: number of the repeated measurement, from 0.
+        """
+        varied = {name: condition[name] for name in self.varied}
+        return names.confirmed_trial(float(condition[_RATIO]), varied, repeat)
+
+    def values_of(
+        self, name: str, own: Value, searched: Sequence[Value] | None
+    ) -> tuple[Value, ...]:
+        """The values that a parameter may have in the confirmation.
+
+        Args:
+            name: name of the parameter.
+            own: the study's own value.
+            searched: values that the search may choose; None if it is not searched.
+        """
+        if name in self.levels:
+            return self.levels[name]
+        if isinstance(self.at, dict):
+            return (self.at.get(name, own),)
+        return (own,) if searched is None else tuple(searched)
+
+    def check_search(self, search: SearchConfig | None, space: Space) -> None:
+        """Refuse a confirmation at the best parameters of a search that cannot tell them.
+
+        Args:
+            search: the study's search; None if it has none.
+            space: the study's space.
+
+        Raises:
+            ValueError: with every reason, and the remedy.
+        """
+        if search is None and self.at == BEST and not self.levels:
+            raise ValueError(
+                "at: best needs a search; without one list the parameters, "
+                "such as at: {temperature: 0.05, batch_size: 32}"
+            )
+        if self.at == BEST_PER_RATIO and (problems := self._unknown_ratios(search, space)):
+            raise ValueError(f"at: best_per_ratio needs {'; '.join(problems)}")
+
+    def _unknown_ratios(self, search: SearchConfig | None, space: Space) -> list[str]:
+        """Why a search does not tell the best parameters of each ratio."""
+        if search is None:
+            return [
+                "a search: search: {sampler: grid, seeds: 2}, and a space with "
+                f"mixing_ratio: {{choice: {list(self.mixing_ratio)}}}"
+            ]
+        problems = []
+        if search.sampler != "grid":
+            problems.append(
+                f"search.sampler: grid, not {search.sampler}, which tries some ratios more than "
+                "others"
+            )
+        if search.seeds < 2:
+            problems.append(
+                "search.seeds: 2 or more, since the best of several values by one seed each is "
+                "the best by luck as well"
+            )
+        searched = space[_RATIO].grid if _RATIO in space else ()
+        if searched is None:
+            return problems  # the grid itself is refused
+        lacking = [ratio for ratio in self.mixing_ratio if not _is_in(ratio, searched)]
+        if lacking:
+            problems.append(
+                f"the mixing ratios {', '.join(f'{ratio:g}' for ratio in lacking)} in the search; "
+                f"set space.mixing_ratio to {{choice: {list(self.mixing_ratio)}}}, or confirm "
+                "ratios of the search alone"
+            )
+        return problems
+
+
+def _is_in(ratio: float, values: Sequence[Value]) -> bool:
+    return any(isinstance(v, (int, float)) and same_ratio(ratio, v) for v in values)

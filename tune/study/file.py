@@ -1,10 +1,10 @@
-"""The study file: data, encoder, space, budget, confirmation, baselines, resources."""
+"""The study file: data, encoder, space, budget, confirmation, outcomes, baselines, resources."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from hybridir import names
 from hybridir.config import (
@@ -20,10 +20,11 @@ from hybridir.config import (
 )
 from hybridir.errors import InputError
 from hybridir.runtime.seeds import derive_seed
-from tune.space.parameters import PARAMETERS, Value
+from tune.space.parameters import CONFIRMED, Value
 from tune.space.ranges import Space, check_space, grid_points
 from tune.space.settings import SearchConfig
 from tune.study.confirmation import SEEDS, TRIAL_SEEDS, ConfirmConfig, Repeat, repeats
+from tune.study.outcome import PrimaryConfig, check_outcomes, outcomes_as_list
 from tune.study.resources import ResourcesConfig
 
 # Settings that are paths; relative ones are resolved against the working directory.
@@ -57,6 +58,12 @@ class StudyConfig(DataConfig):
     baseline_seeds: Annotated[int, Field(ge=1)] | None = None
     """Seeds of each trained baseline; by default those of the confirmation, or else 5."""
     confirm: Annotated[ConfirmConfig | None, Field(validate_default=True)] = None
+    primary: Annotated[tuple[PrimaryConfig, ...], BeforeValidator(outcomes_as_list)] = (
+        PrimaryConfig(),
+    )
+    """The outcomes by which the study is judged, declared before it runs: hybrid batches against
+    each pure strategy in each of them, corrected together, are its tests. All else is
+    exploratory."""
     resources: ResourcesConfig = ResourcesConfig()
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the sampler and of all trials."""
@@ -86,6 +93,16 @@ class StudyConfig(DataConfig):
             return _on_grid(value, len(grid_points(info.data["space"])))
         return value
 
+    @field_validator("primary")
+    @classmethod
+    def _outcomes_are_measured(
+        cls, value: tuple[PrimaryConfig, ...], info: ValidationInfo
+    ) -> tuple[PrimaryConfig, ...]:
+        reported = info.data.get("report_on")
+        benchmarks = None if reported is None else [report.name for report in reported]
+        check_outcomes(value, benchmarks)
+        return value
+
     @field_validator("confirm")
     @classmethod
     def _confirm_can_be_done(
@@ -94,11 +111,8 @@ class StudyConfig(DataConfig):
         if "search" in info.data and info.data["search"] is None:
             if value is None and info.data.get("baselines") == ():
                 raise ValueError("nothing to do: add a search, a confirm, or baselines")
-            if value and value.at == "best":
-                raise ValueError(
-                    "at: best needs a search; without one list the parameters, "
-                    "such as at: {temperature: 0.05, batch_size: 32}"
-                )
+        if value and {"search", "space"} <= set(info.data):
+            value.check_search(info.data["search"], info.data["space"])
         return value
 
     @field_validator("baselines")
@@ -136,18 +150,18 @@ class StudyConfig(DataConfig):
     ) -> ResourcesConfig:
         if value.processes == 1 or not {"batch", "space", "confirm"} <= set(info.data):
             return value
-        default = info.data["batch"].batch_size
+        own = info.data["batch"].batch_size
         searched = info.data["space"].get(names.BATCH_SIZE)
         if searched and searched.choice is None:
             raise ValueError(
                 f"processes={value.processes}: space.batch_size must be a choice of its multiples"
             )
-        sizes = [default] if searched is None or searched.when else []
+        sizes = [own] if searched is None or searched.when else []
         sizes += searched.choice if searched else ()
-        confirm = info.data["confirm"]
-        if confirm and confirm.at != "best":
-            at = confirm.at.get(names.BATCH_SIZE, default)
-            sizes = [*sizes, at] if info.data.get("search") else [at]
+        if confirm := info.data["confirm"]:
+            search = info.data.get("search")
+            later = confirm.values_of(names.BATCH_SIZE, own, sizes if search else None)
+            sizes = [*sizes, *later] if search else list(later)
         uneven = [size for size in dict.fromkeys(sizes) if size % value.processes]
         if uneven:
             raise ValueError(
@@ -161,11 +175,10 @@ class StudyConfig(DataConfig):
     def _ratio_has_a_meaning(
         cls, value: ConfirmConfig | None, info: ValidationInfo
     ) -> ConfirmConfig | None:
-        kinds = {info.data["batch"].kind} if "batch" in info.data else set()
-        if "kind" in info.data.get("space", {}):
-            kinds = set(info.data["space"]["kind"].extremes)
-        if value and isinstance(value.at, dict):
-            kinds = {value.at["kind"]} if "kind" in value.at else kinds
+        own = info.data["batch"].kind if "batch" in info.data else "hybrid"
+        searched = info.data.get("space", {}).get("kind") if info.data.get("search") else None
+        extremes = searched.extremes if searched else None
+        kinds = set(value.values_of("kind", own, extremes)) if value else set()
         without_ratio = sorted(kinds - {"hybrid"}, key=str)
         if value and len(value.mixing_ratio) > 1 and without_ratio:
             raise ValueError(
@@ -192,8 +205,17 @@ class StudyConfig(DataConfig):
         return repeats(self.seed, self.confirm.seeds, self.confirm.data_parts)
 
     def search_seed(self, number: int) -> int:
-        """Seed of a search trial."""
-        return derive_seed(self.seed, f"search/{number}") % TRIAL_SEEDS
+        """Seed of a search trial; with `SearchConfig.seeds`, that of its round over the grid."""
+        if self.search is None or self.search.seeds == 1:
+            return derive_seed(self.seed, f"search/{number}") % TRIAL_SEEDS
+        search_round = number // (self.search.trials // self.search.seeds)
+        return derive_seed(self.seed, f"search/round/{search_round}") % TRIAL_SEEDS
+
+    def proposal(self, number: int) -> int:
+        """Number of the point that a search trial measures; each round begins from 0."""
+        if self.search is None or self.search.seeds == 1:
+            return number
+        return number % (self.search.trials // self.search.seeds)
 
     def trial(
         self,
@@ -219,7 +241,7 @@ class StudyConfig(DataConfig):
             "encoder": self.encoder.model_dump(),
         }
         for name, value in parameters.items():
-            sections[PARAMETERS[name][0]][name] = value
+            sections[CONFIRMED[name][0]][name] = value
         data = self.data.model_dump()
         if not report:
             data["report_on"] = ()
@@ -304,15 +326,21 @@ def _override(content: dict[str, Any], override: str) -> None:
 
 
 def _on_grid(search: SearchConfig, points: int) -> SearchConfig:
-    """Set a grid's number of trials to its number of points, unless the study sets fewer."""
+    """Set a grid's number of trials to that of its points with all seeds, unless fewer are set."""
     if search.warm_start:
         raise ValueError(
             "sampler: grid ignores the values of earlier trials; leave warm_start out, or choose "
             "another sampler"
         )
+    trials = points * search.seeds
     if "trials" not in search.model_fields_set:
-        return search.model_copy(update={"trials": points})
-    if search.trials > points:
+        return search.model_copy(update={"trials": trials})
+    if search.seeds > 1 and search.trials != trials:
+        raise ValueError(
+            f"trials={search.trials}: {points} points with {search.seeds} seeds each are {trials} "
+            "trials; leave trials out"
+        )
+    if search.trials > trials:
         raise ValueError(
             f"trials={search.trials}: the grid has {points} points; set trials to {points} or "
             "less, or leave it out"

@@ -102,7 +102,7 @@ def planned_trials(study: StudyConfig) -> dict[str, int]:
     if study.search:
         counts[names.PHASE_SEARCH] = study.search.trials
     if study.confirm:
-        counts[names.PHASE_CONFIRM] = len(study.confirm.mixing_ratio) * len(study.repeats)
+        counts[names.PHASE_CONFIRM] = len(study.confirm.design) * len(study.repeats)
     if baselines := baselines_to_run(study):
         counts[names.PHASE_BASELINE] = len(baselines)
     return counts

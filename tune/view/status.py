@@ -15,6 +15,7 @@ from scipy import stats
 
 from hybridir import names
 from tune.folders import RunFolder, TrialFolder
+from tune.space.parameters import condition_levels
 from tune.study.file import StudyConfig, read_study_file
 from tune.view.narrator import duration
 from tune.view.progress import (
@@ -30,6 +31,7 @@ from tune.view.watching import mlflow_lines, storage_option
 
 # Evaluation reports no steps and took minutes on large benchmarks; under 10 (assumption).
 _SILENT_SECONDS = 600.0
+_MEASURES = (*(f"map_{setting}" for setting in names.SETTINGS), names.RANK_DISTANCE)
 _STATES = (names.COMPLETE, names.PRUNED, names.FAIL, "running", "waiting")
 
 
@@ -54,6 +56,8 @@ def show_status(folder: RunFolder, console: Console) -> None:
             _say(console, line)
     if any(trial.phase == names.PHASE_CONFIRM and trial.outcome for trial in trials):
         console.print(confirmed_curve_table(folder))
+    if study and (note := development_note(study)):
+        _say(console, f"note: {note}")
     for line in [*_tracking(folder, trials), *_commands(folder, study, locked)]:
         _say(console, line)
 
@@ -138,49 +142,106 @@ def _commands(folder: RunFolder, study: StudyConfig | None, locked: bool) -> lis
     return lines
 
 
+def development_note(study: StudyConfig) -> str:
+    """Why the figures of a study are no answer, and the remedy; "" if benchmarks are reported.
+
+    Args:
+        study: the settings.
+    """
+    if study.reports and study.report_on:
+        return ""
+    missing = [] if study.reports else ["a confirmation (confirm)"]
+    missing += [] if study.report_on else ["a benchmark that nothing was tuned on (report_on)"]
+    remedy = f"for an answer, add {' and '.join(missing)} to the study file"
+    if study.tune_on is None:
+        return f"no trial was evaluated; {remedy}"
+    origin = "chose the parameters" if study.search else "are held out of the training data"
+    return f"the figures are those of development data, which {origin}; {remedy}"
+
+
+# By sample, which is a seed or a part of the data: the values of its trials.
+_Samples = dict[int, list[float]]
+
+
 def confirmed_curve_table(folder: RunFolder) -> Table:
-    """The confirmed curve: means over seeds with 95 % t intervals, one row per ratio.
+    """The confirmed curves: means over seeds with 95 % t intervals, a row for each condition.
 
     These intervals cover training seeds alone; the report's also cover questions. If the training
-    data are divided into parts, the seeds of one part are averaged first.
+    data are divided into parts, the seeds of one part are averaged first. The development
+    benchmark is shown only where no other is reported.
     """
-    measures = [*(f"map_{setting}" for setting in names.SETTINGS), names.RANK_DISTANCE]
-    values: dict[tuple[str, float], dict[str, dict[int | str, list[float]]]] = defaultdict(
-        lambda: defaultdict(lambda: defaultdict(list))
-    )
-    unit = "seeds"
-    for trial in folder.trials():
-        outcome = trial.outcome
-        if trial.phase != names.PHASE_CONFIRM or not outcome or outcome.state != names.COMPLETE:
-            continue
-        ratio = float(trial.name.split("-")[1].removeprefix("a"))
-        config = trial.read(names.ARTIFACT_CONFIG) or {}
-        data_part = config.get("data", {}).get(names.DATA_PART)
-        unit = unit if data_part is None else "parts of the data"
-        sample = trial.name if data_part is None else data_part["number"]
-        for metric, value in outcome.metrics.items():
-            benchmark, _, measure = metric.partition("/")
-            if measure in measures and benchmark != names.DEV:
-                values[benchmark, ratio][measure][sample].append(value)
+    values, unit = _confirmed_values(folder)
+    reported = {benchmark for benchmark, *_ in values} - {names.DEV}
+    scope = "" if reported or not values else " on development data, which is no answer"
     table = Table(
-        title=f"Confirmed curve: mean over {unit}, 95 % t interval over {unit}",
+        title=f"Confirmed curve{scope}: mean over {unit}, 95 % t interval over {unit}",
         title_justify="left",
     )
-    table.add_column("benchmark")
-    table.add_column("alpha", justify="right")
+    conditions = {condition for _, condition, _ in values}
+    varied = list(condition_levels(next(iter(conditions), "")))
+    table.add_column("benchmark", overflow="fold")
+    for column in (*varied, "alpha"):
+        table.add_column(column, justify="right")
     for setting in names.SETTINGS:
         table.add_column(f"{names.LABELS[setting]} mAP", justify="right")
     table.add_column(names.LABELS[names.RANK_DISTANCE], justify="right")
     table.add_column(f"n {unit}", justify="right")
-    for (benchmark, ratio), by_measure in sorted(values.items()):
+    for benchmark, condition, ratio in sorted(values, key=_in_order):
+        if reported and benchmark == names.DEV:
+            continue
+        by_measure = values[benchmark, condition, ratio]
         means = {
             measure: [float(np.mean(repeats)) for repeats in samples.values()]
             for measure, samples in by_measure.items()
         }
-        cells = [_mean_interval(means.get(measure, [])) for measure in measures]
+        cells = [_mean_interval(means.get(measure, [])) for measure in _MEASURES]
         count = max(map(len, by_measure.values()))
-        table.add_row(benchmark, f"{ratio:g}", *cells, str(count))
+        levels = condition_levels(condition).values()
+        table.add_row(benchmark, *levels, f"{ratio:g}", *cells, str(count))
     return table
+
+
+def _confirmed_values(
+    folder: RunFolder,
+) -> tuple[dict[tuple[str, str, float], dict[str, _Samples]], str]:
+    """Figures of the complete confirmed trials.
+
+    Returns:
+        (benchmark, condition, mixing ratio) -> measure -> samples, and the name of a sample in the
+        plural.
+    """
+    values: dict[tuple[str, str, float], dict[str, _Samples]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(list))
+    )
+    unit = "seeds"
+    for trial in folder.trials():
+        outcome, name = trial.outcome, names.read_confirmed_trial(trial.name)
+        if name is None or outcome is None or outcome.state != names.COMPLETE:
+            continue
+        config = trial.read(names.ARTIFACT_CONFIG) or {}
+        data_part = config.get("data", {}).get(names.DATA_PART)
+        unit = unit if data_part is None else "parts of the data"
+        sample = name.repeat if data_part is None else data_part["number"]
+        for metric, value in outcome.metrics.items():
+            benchmark, _, measure = metric.partition("/")
+            if measure in _MEASURES:
+                row = (benchmark, name.condition, name.ratio)
+                values[row][measure][sample].append(value)
+    return values, unit
+
+
+def _in_order(row: tuple[str, str, float]) -> tuple[str, list[tuple[float, str]], float]:
+    """Sorts by benchmark, values of the condition as numbers where they are, and ratio."""
+    benchmark, condition, ratio = row
+    levels = [(_number(level), level) for level in condition_levels(condition).values()]
+    return benchmark, levels, ratio
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.inf
 
 
 def _mean_interval(values: list[float]) -> str:

@@ -64,3 +64,31 @@ def test_a_run_without_encoders_and_any_other_folder_are_refused(
         choose_trial(tmp_path, None)
     with pytest.raises(InputError, match="is no run of a study"):
         choose_trial(tmp_path, "search-000")
+
+
+def test_the_trials_of_a_crossed_confirmation_compete(tmp_path: Path) -> None:
+    best = finished(tmp_path, "confirm-a0.5-temperature0.02-pairs64-s0", dev__map_mean=0.6)
+    finished(tmp_path, "confirm-a0.5-temperature0.05-pairs64-s0", dev__map_mean=0.5)
+    assert best_confirmed(tmp_path / "trials") == best
+
+
+@pytest.mark.parametrize(
+    ("study", "reason"),
+    [
+        ("search: {trials: 2}", "its file has no confirm, and trials of a search keep none"),
+        ("confirm: {}\ntune_on: null", "without development data (tune_on: null)"),
+        ("confirm: {}", "no confirmed trial of the first seed has ended yet"),
+    ],
+)
+def test_a_run_without_encoders_says_why_and_names_its_best_trial(
+    tmp_path: Path, study: str, reason: str
+) -> None:
+    (tmp_path / "study.yaml").write_text(study)
+    finished(tmp_path, "search-000", encoder=False, dev__map_mean=0.4, fidelity=1.0)
+    best = finished(tmp_path, "search-001", encoder=False, dev__map_mean=0.5, fidelity=1.0)
+    finished(tmp_path, "search-002", encoder=False, dev__map_mean=0.9, fidelity=0.5)
+    with pytest.raises(InputError) as refused:
+        choose_trial(tmp_path, None)
+    assert f"has an encoder; {reason}" in str(refused.value)
+    assert "search-001 is the best (dev/map_mean 0.5000)" in str(refused.value)
+    assert f"hybridir train {best}/config.json FOLDER" in str(refused.value)

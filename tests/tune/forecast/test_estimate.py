@@ -129,4 +129,42 @@ def test_only_baselines_that_learn_have_training_time() -> None:
     assert (confirm.trials, baseline.trials) == (4, 5)
     assert baseline.batch_sizes == (16,)
     assert baseline.trial_seconds == pytest.approx((2 * 40 + 5 * 8, 2 * 40 + 5 * 8))
-    assert baseline.seconds == pytest.approx((10 + (2 * 40 + 5 * 8) / 4, 10 + 2 * (40 + 8)))
+    # Whatever the order, the last trial begins when a quarter of the other work is done.
+    total, longest = 2 * 40 + 5 * 8, 40 + 8
+    assert baseline.seconds == pytest.approx(
+        (10 + total / 4, 10 + (total - longest) / 4 + longest)
+    )
+
+
+def test_a_crossed_confirmation_takes_the_time_of_its_batch_sizes_and_budgets() -> None:
+    confirm = {
+        "mixing_ratio": [0.0, 0.5],
+        "batch_size": [16, 64],
+        "pairs": [320, 640],
+        "seeds": 3,
+    }
+    crossed = study(search=None, confirm=confirm, baselines=["x-x"])
+    inputs = replace(INPUTS, rows={"confirm": 5000, "baseline": 5000})
+    confirmed, baseline = extrapolate(crossed, inputs, MEASURED, startup=0.0, at_a_time=2).phases
+    # The study's budget is 640 pairs: 40 s at a batch size of 16, 20 s at 64; half as many pairs
+    # take half the time. Each of two ratios and three seeds has all four, and 8 s of evaluation.
+    total = 2 * 3 * ((20 + 40 + 10 + 20) + 4 * 8)
+    assert confirmed.trials == 2 * 2 * 2 * 3
+    assert confirmed.trial_seconds == pytest.approx((total, total))
+    assert confirmed.seconds == pytest.approx((total / 2, (total - 48) / 2 + 48))
+    assert (confirmed.batch_sizes, confirmed.budgets) == ((16, 64), (0.5, 1.0))
+    # Baselines are trained at the first values.
+    assert (baseline.batch_sizes, baseline.budgets) == ((16,), (0.5,))
+    assert baseline.trial_seconds == pytest.approx((3 * (20 + 8), 3 * (20 + 8)))
+
+
+def test_a_large_design_keeps_no_more_encoders_than_run_at_a_time_and_the_best() -> None:
+    ratios = [index / 20 for index in range(21)]
+    small, large = (
+        extrapolate(
+            study(confirm={"mixing_ratio": ratios[:n], "seeds": 1}), INPUTS, MEASURED, 0.0, 4
+        )
+        for n in (5, 21)
+    )
+    # Five encoders each; 16 more trials leave 5000 rows of 20 bytes each.
+    assert large.disk_mb - small.disk_mb == pytest.approx(16 * 5000 * 20 / 1e6)

@@ -10,7 +10,7 @@ def test_a_plan_shows_each_batch_size_and_sums() -> None:
     plan = Plan(
         phases=(
             PhasePlan("search", 8, (32, 64), 10.0, (600.0, 900.0), (1000.0, 1800.0)),
-            PhasePlan("confirm", 20, (64,), 24.0, (1200.0, 2700.0), (2600.0, 5400.0)),
+            PhasePlan("confirm", 20, (64,), 24.0, (1200.0, 2700.0), (2600.0, 5400.0), (0.25, 1.0)),
         ),
         points=(BatchSizeCost(32, 80.0, 512.0), BatchSizeCost(64, 120.0, 1600.0)),
         at_a_time=2,
@@ -35,6 +35,8 @@ def test_a_plan_shows_each_batch_size_and_sums() -> None:
         ["confirm", "20", "64"],
     ]
     assert "1,600 MB" in rows[1]
+    assert "30 s to 2 min" in rows[2], "a quarter of the budget, and all of it"
+    assert "the search serves optimisation" in text, "the demo has a sampler and asha"
     assert "30 min to 60 min with 2 trials at a time" in text
     assert "at most 1,234 MB, of which 56 MB remain" in text
     assert "2.00 to 4.00" in text

@@ -83,6 +83,16 @@ def test_each_phase_has_its_batch_sizes(study: Any) -> None:
     }
 
 
+def test_every_listed_batch_size_is_checked_and_the_first_is_the_baselines(study: Any) -> None:
+    crossed = {"mixing_ratio": [0.0, 0.5], "batch_size": [32, 8], "pairs": [64, 128]}
+    assert batch_sizes(study(confirm=crossed, baselines=["x-x"])) == {
+        "confirm": (8, 32),
+        "baseline": (32,),
+    }
+    with pytest.raises(InputError, match="4096"):
+        check_study(study(confirm={**crossed, "batch_size": [8, 4096]}))
+
+
 def test_baselines_have_the_batch_sizes_of_the_confirmation_or_the_studys_own(study: Any) -> None:
     fixed = {"mixing_ratio": [0.5], "at": {"batch_size": 8}}
     assert batch_sizes(study(confirm=fixed, baselines=["x-x"]))["baseline"] == (8,)

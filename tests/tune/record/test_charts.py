@@ -3,7 +3,9 @@ import json
 import zlib
 from pathlib import Path
 
-from tune.record.charts import run_note, saved_view, view_state
+from tests.support.tiny import trial as tiny_trial
+from tune.folders import TrialFolder
+from tune.record.charts import run_name, run_note, saved_view, view_state
 
 
 def test_a_saved_view_has_a_name_and_a_state_compressed_like_mlflows() -> None:
@@ -44,3 +46,19 @@ def test_the_note_of_a_run_names_its_curves_and_its_report() -> None:
     assert "`curve/xquad-r/map_SETTING`" in note
     assert "`/results/demo/run-001/report`" in note
     assert "Model metrics" not in run_note("demo", "run-001", Path("/x"), [])
+
+
+def test_a_run_of_the_confirmation_is_named_by_what_varies(tmp_path: Path) -> None:
+    training = {"temperature": 0.02, "pairs": 2048}
+    config = tiny_trial(training=training).model_dump(mode="json")
+    expected = {
+        "confirm-a0.5-s1": "confirm alpha=0.5 seed 1",
+        "confirm-a0.5-temperature0.02-pairs2048-s1": (
+            "confirm alpha=0.5 tau=0.02 pairs=2048 seed 1"
+        ),
+        "search-001": "search-001 alpha=0.5 tau=0.02 batch=64",
+    }
+    for name, run in expected.items():
+        trial = TrialFolder(tmp_path / name)
+        trial.write("config.json", config)
+        assert run_name(trial) == run

@@ -42,6 +42,20 @@ def test_the_mean_of_a_ratio_appears_when_all_its_seeds_have_ended_the_first_see
     assert curve_points(run.trials())[3:] == [CurvePoint(f"curve/{MAP}", 100, 0.125, 1, 50)]
 
 
+def test_each_condition_has_a_curve_with_its_values_in_the_name(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    for pairs, value in ((640, 0.25), (1280, 0.5)):
+        for seed in range(2):
+            trial = run.trial(f"confirm-a0.5-pairs{pairs}-s{seed}")
+            config = tiny_trial(seed=seed, training={"pairs": pairs})
+            trial.write("config.json", config.model_dump(mode="json"))
+            end(trial, 10 + seed, bench__map_multilingual=value + seed / 4)
+    assert curve_points(run.trials()) == [
+        CurvePoint(f"curve/{MAP}/pairs1280", 50, 0.625, 2, 11),
+        CurvePoint(f"curve/{MAP}/pairs640", 50, 0.375, 2, 11),
+    ]
+
+
 def test_one_seed_gives_one_curve_and_a_search_none(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     end(confirm(run, 0.5, 0), 10, bench__map_monolingual=0.5)

@@ -12,6 +12,7 @@ from hybridir.errors import InputError
 from tune.folders import Outcome, RunFolder
 from tune.searching.searcher import (
     JournalSearcher,
+    best_point,
     best_trial,
     open_study,
     own_trials,
@@ -348,3 +349,32 @@ def test_with_several_objectives_the_best_trial_has_the_highest_mean_and_is_the_
     best = best_trial(several())
     assert best is not None
     assert best.number == 1  # means 0.55, 0.6, 0.3, 0.6
+
+
+def test_the_best_point_of_a_grid_has_the_highest_mean_over_all_of_its_seeds() -> None:
+    study = optuna.create_study(direction="maximize")
+    distributions = {name: values.distribution for name, values in SPACE.items()}
+    measured: list[tuple[float, int, float | None]] = [
+        # The highest single value, but a mean of .45.
+        (1 / 3, 16, 0.8), (1 / 3, 32, 0.5), (1 / 3, 64, 0.9), (2 / 3, 16, 0.3), (0.0, 16, None),
+        (1 / 3, 16, 0.1), (1 / 3, 32, 0.6), (1 / 3, 64, None), (2 / 3, 16, 0.4), (0.0, 16, 0.99),
+    ]  # fmt: skip
+    for number, (ratio, size, value) in enumerate(measured):
+        study.add_trial(
+            create_trial(
+                state=TrialState.FAIL if value is None else TrialState.COMPLETE,
+                value=value,
+                params={"mixing_ratio": ratio, "batch_size": size},
+                distributions=distributions,
+                user_attrs={"number": number},
+            )
+        )
+    third, two_thirds = (1 / 3, 32, 0.55), (2 / 3, 16, 0.35)
+    ratios: list[float | None] = [None, 0.3333333333, 2 / 3]
+    for asked, expected in zip(ratios, (third, third, two_thirds), strict=True):
+        point = best_point(study, 2, asked)
+        assert point is not None
+        parameters, value = point
+        assert (*parameters.values(), value) == pytest.approx(expected)
+    assert best_point(study, 2, 0.0) is None, "one of its seeds failed"
+    assert best_point(study, 2, 0.5) is None, "not in the search"

@@ -4,7 +4,7 @@ import pytest
 
 from hybridir import names
 from tests.support.tiny import settings
-from tune.study.baselines import baselines_to_run
+from tune.study.baselines import baseline_parameters, baselines_to_run
 from tune.study.file import StudyConfig
 
 ALL = ("untrained", "bm25", "en-en", "x-x", "x-x-mono", "x-y", "hybrid")
@@ -114,3 +114,27 @@ def test_baselines_train_on_the_same_parts_of_the_data_as_the_confirmation() -> 
     seeds = [config.seed for config in configs]
     assert list(zip(seeds, parts, strict=True)) == list(dealt.repeats)
     assert [part.number for part in parts if part] == [0, 0, 1, 1]
+
+
+def test_baselines_of_a_crossed_confirmation_are_trained_at_the_first_values() -> None:
+    curve = {"mixing_ratio": [0.25], "temperature": [0.02, 0.05], "pairs": [128, 64], "seeds": 1}
+    best = {"temperature": 0.7, "batch_size": 16, "mixing_ratio": 0.3}
+    fixed = study(confirm={**curve, "at": {"batch_size": 32}}, baselines=["x-x"])
+    searched = study(
+        space={"batch_size": {"choice": [16, 64]}},
+        search={"trials": 2},
+        confirm=curve,
+        baselines=["x-x"],
+    )
+    (baseline,) = baselines_to_run(fixed)
+    for of, size in ((fixed, 32), (searched, 16)):
+        config = baseline.config(of, baseline_parameters(of, dict(best)))
+        assert (config.batch.kind, config.batch.batch_size) == ("x-x", size)
+        assert (config.training.temperature, config.training.pairs) == (0.02, 128)
+    assert baseline_parameters(study(baselines=["x-x"]), dict(best)) == best
+
+
+def test_a_design_whose_first_kind_of_batches_is_another_trains_no_hybrid_baseline() -> None:
+    curve = {"mixing_ratio": [0.5], "at": {"temperature": 0.05}, "seeds": 1}
+    for kinds, expected in ((["hybrid", "x-x"], []), (["x-x", "hybrid"], ["hybrid-s0"])):
+        assert trials(study(confirm={**curve, "kind": kinds}, baselines=["hybrid"])) == expected

@@ -1,5 +1,11 @@
+from typing import Any
+
+import pytest
+
+from hybridir import names
 from hybridir.config.trial import DataPart
-from tune.study.confirmation import repeats
+from tune.space.parameters import CONFIRMED, PARAMETERS, condition_levels
+from tune.study.confirmation import ConfirmConfig, repeats
 
 
 def test_without_parts_every_repeat_trains_on_all_data() -> None:
@@ -20,3 +26,82 @@ def test_seeds_equal_the_first_seeds_of_a_study_of_all_data() -> None:
     dealt, whole = repeats(3, 2, 2), repeats(3, 4, None)
     assert [repeat.seed for repeat in dealt] == [repeat.seed for repeat in whole]
     assert repeats(4, 4, None) != whole
+
+
+def test_every_parameter_that_may_be_crossed_is_a_setting() -> None:
+    assert set(CONFIRMED) <= set(ConfirmConfig.model_fields)
+    assert set(CONFIRMED) - set(PARAMETERS) == {"pairs"}
+
+
+def test_a_design_crosses_all_listed_values_and_its_trials_have_names_of_their_own() -> None:
+    confirm = ConfirmConfig.model_validate(
+        {
+            "mixing_ratio": [0, 0.5, 1],
+            "temperature": [0.02, 0.05],
+            "batch_size": 32,
+            "pairs": [2048, 8192],
+        }
+    )
+    assert confirm.levels == {
+        "temperature": (0.02, 0.05),
+        "batch_size": (32,),
+        "pairs": (2048, 8192),
+    }
+    assert confirm.varied == ("temperature", "pairs")
+    assert confirm.first == {"temperature": 0.02, "batch_size": 32, "pairs": 2048}
+    design = confirm.design
+    assert len(design) == 3 * 2 * 1 * 2
+    assert [point["mixing_ratio"] for point in design[:3]] == [0.0, 0.5, 1.0]
+    names_of = [confirm.trial_name(point, seed) for seed in range(2) for point in design]
+    assert len(set(names_of)) == 24
+    assert confirm.trial_name(design[1], 1) == "confirm-a0.5-temperature0.02-pairs2048-s1"
+    for name, point in zip(names_of, design * 2, strict=True):
+        read = names.read_confirmed_trial(name)
+        assert read is not None
+        assert read.ratio == point["mixing_ratio"]
+        levels = condition_levels(read.condition)
+        assert levels == {k: names.level_text(point[k]) for k in ("temperature", "pairs")}
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.5, 1e-05, 0.123456])
+def test_the_ratio_alone_keeps_the_names_of_earlier_versions(ratio: float) -> None:
+    confirm = ConfirmConfig(mixing_ratio=(ratio,), temperature=(0.05,), seeds=1)
+    name = confirm.trial_name(confirm.design[0], 0)
+    assert name == f"confirm-a{ratio:g}-s0"
+    assert names.read_confirmed_trial(name) == (ratio, "", 0)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "values", "end"),
+    [
+        ("learning_rate", [3e-5, 1e-4], "learning_rate0.00003-s0"),
+        ("kind", ["x-x", "en-en"], "kindx_x-s0"),
+        ("symmetric", [True, False], "symmetrictrue-s0"),
+        ("temperature", [1, 2.5], "temperature1-s0"),
+    ],
+)
+def test_values_in_names_have_no_hyphen_capital_or_exponent(
+    parameter: str, values: list[Any], end: str
+) -> None:
+    confirm = ConfirmConfig.model_validate({"mixing_ratio": 0.5, parameter: values})
+    name = confirm.trial_name(confirm.design[0], 0)
+    assert name == f"confirm-a0.5-{end}"
+    read = names.read_confirmed_trial(name)
+    assert read is not None
+    assert list(condition_levels(read.condition)) == [parameter]
+
+
+@pytest.mark.parametrize("name", ["search-003", "baseline-x-x-s1", "confirm-", "confirm-a0.5"])
+def test_other_names_are_no_confirmed_trials(name: str) -> None:
+    assert names.read_confirmed_trial(name) is None
+
+
+def test_values_of_a_parameter_are_those_listed_then_those_fixed_then_those_searched() -> None:
+    listed = ConfirmConfig.model_validate({"mixing_ratio": [0.5], "batch_size": [16, 32]})
+    fixed = ConfirmConfig.model_validate({"mixing_ratio": [0.5], "at": {"batch_size": 8}})
+    best = ConfirmConfig(mixing_ratio=(0.5,))
+    assert listed.values_of("batch_size", 64, [1, 2]) == (16, 32)
+    assert fixed.values_of("batch_size", 64, [1, 2]) == (8,)
+    assert fixed.values_of("temperature", 0.05, [1, 2]) == (0.05,)
+    assert best.values_of("batch_size", 64, [1, 2]) == (1, 2)
+    assert best.values_of("batch_size", 64, None) == (64,)

@@ -17,6 +17,11 @@ SMALL: dict[str, Any] = {
     "confirm": {"mixing_ratio": [0.0, 0.5], "seeds": 2},
 }
 
+GRID: dict[str, Any] = {
+    "mixing_ratio": {"uniform": [0, 1], "points": 3},
+    "temperature": {"choice": [0.02, 0.05, 0.1]},
+}
+
 
 def write(path: Path, **changes: Any) -> Path:
     file = path / "study.yaml"
@@ -124,6 +129,66 @@ def test_mistakes_across_sections_are_named_beside_the_others(tmp_path: Path) ->
             {"confirm": {"mixing_ratio": [0.0, 0.5], "at": {"kind": "en-en"}}},
             "which en-en batches do not have",
         ),
+        (
+            {"confirm": {"mixing_ratio": [0.5], "colour": [1]}},
+            "legal are mixing_ratio, temperature",
+        ),
+        ({"confirm": {"mixing_ratio": [0.5], "pairs": [1, 64]}}, "confirm.pairs: pairs=1"),
+        (
+            {"confirm": {"mixing_ratio": [0.5], "temperature": [1, 1.0]}},
+            "named twice in [1.0, 1.0]",
+        ),
+        ({"confirm": {"mixing_ratio": [0.5], "coin": []}}, "name at least one value"),
+        ({"confirm": {"mixing_ratio": [0.1234567, 0.1234568]}}, "named twice"),
+        (
+            {"confirm": {"mixing_ratio": [0.5], "pairs": [64], "at": {"pairs": 32}}},
+            "confirm.at: pairs is listed in confirm, too",
+        ),
+        ({"confirm": {"mixing_ratio": [0.5], "at": {"colour": 1}}}, "language_exponent, pairs"),
+        ({"space": {"pairs": {"choice": [64]}}}, "pairs: no such parameter"),
+        ({"confirm": {"mixing_ratio": [0, 1], "kind": ["hybrid", "x-x"]}}, "which x-x batches"),
+        ({"search": {"seeds": 2}}, "sampler: tpe measures a point once; set sampler to grid"),
+        (
+            {"search": {"sampler": "grid", "scheduler": "asha", "seeds": 2}, "space": GRID},
+            "scheduler: asha would stop some seeds of a point",
+        ),
+        (
+            {
+                "search": {
+                    "sampler": "grid",
+                    "seeds": 2,
+                    "objective": ["dev/map_monolingual", "dev/map_crosslingual"],
+                },
+                "space": GRID,
+            },
+            "2 metrics and several seeds cannot be combined",
+        ),
+        (
+            {"search": {"sampler": "grid", "seeds": 2, "trials": 9}, "space": GRID},
+            "9 points with 2 seeds each are 18 trials",
+        ),
+        (
+            {"search": None, "confirm": {"mixing_ratio": [0.5], "at": "best_per_ratio"}},
+            "best_per_ratio needs a search",
+        ),
+        (
+            {"confirm": {"mixing_ratio": [0.5], "at": "best_per_ratio"}},
+            "search.sampler: grid, not tpe, which tries some ratios more than others; search",
+        ),
+        (
+            {
+                "search": {"sampler": "grid", "seeds": 2},
+                "space": GRID,
+                "confirm": {"mixing_ratio": [0.5, 0.75], "at": "best_per_ratio"},
+            },
+            "ratios 0.75 in the search; set space.mixing_ratio to {choice: [0.5, 0.75]}",
+        ),
+        ({"primary": []}, "at least one outcome"),
+        ({"primary": {"measure": "mrr"}}, "'mrr' is not tested; legal are map, set_f1"),
+        ({"primary": {"setting": "bilingual"}}, "primary.0.setting='bilingual'"),
+        ({"primary": [{"measure": "f1"}, {"measure": "set_f1"}]}, "named twice"),
+        ({"primary": [{}, {"benchmark": "synthetic-test"}]}, "overlap"),
+        ({"primary": {"benchmark": "xquad-r"}}, "xquad-r is not reported on; legal are synthetic"),
         ({"name": "../escape"}, "name="),
         ({"confirm": {"mixing_ratio": [0.5], "data_parts": 1}}, "data_parts=1"),
         ({"data_part": {"number": 2, "of": 2}}, "of 2 parts the last is number 1, not 2"),
@@ -152,6 +217,7 @@ def test_impossible_settings_are_refused_with_the_remedy(
             {"search": None, "confirm": {"mixing_ratio": [0.5], "at": {"batch_size": 32}}},
             "32",
         ),
+        ({"search": None, "confirm": {"mixing_ratio": [0.5], "batch_size": [32, 9]}}, "32"),
     ],
 )
 def test_batches_that_the_processes_cannot_share_are_named(
@@ -203,6 +269,57 @@ def test_a_study_that_is_written_and_read_back_is_the_same(tmp_path: Path) -> No
     again = read_study_file(tmp_path / "again.yaml", [])
     assert again == study
     assert again.space["symmetric"].choice == (True, False)
+
+
+def test_crossed_values_are_listed_parameters_so_that_no_search_is_needed(tmp_path: Path) -> None:
+    confirm = {"mixing_ratio": [0, 0.5], "temperature": [0.02, 0.05], "pairs": 64, "seeds": 2}
+    study = read_study_file(write(tmp_path, search=None, space={}, confirm=confirm), [])
+    (tmp_path / "again.yaml").write_text(as_yaml(study))
+    assert read_study_file(tmp_path / "again.yaml", []) == study
+    recorded = yaml.safe_load(as_yaml(study))
+    assert recorded["confirm"] == {**confirm, "mixing_ratio": [0.0, 0.5], "pairs": [64]} | {
+        "at": "best"
+    }
+    assert study.confirm is not None
+    config = study.trial(study.confirm.design[0], seed=0, report=True)
+    assert (config.training.temperature, config.training.pairs) == (0.02, 64)
+
+
+def test_each_ratio_may_have_its_own_best_values_if_a_grid_measured_them(tmp_path: Path) -> None:
+    # The third of ten steps is 0.30000000000000004.
+    space = {**GRID, "mixing_ratio": {"uniform": [0, 1], "points": 11}}
+    confirm = {"mixing_ratio": [0.3, 1], "at": "best_per_ratio", "pairs": [32, 64]}
+    search = {"sampler": "grid", "seeds": 2}
+    study = read_study_file(write(tmp_path, space=space, search=search, confirm=confirm), [])
+    assert study.search is not None
+    assert study.search.trials == 11 * 3 * 2
+    (tmp_path / "again.yaml").write_text(as_yaml(study))
+    assert read_study_file(tmp_path / "again.yaml", []) == study
+
+
+def test_all_points_of_a_search_share_their_seeds_and_none_with_the_confirmation(
+    tmp_path: Path,
+) -> None:
+    changes = {"space": GRID, "search": {"sampler": "grid", "seeds": 2}}
+    study = read_study_file(write(tmp_path, **changes), [])
+    seeds = [study.search_seed(number) for number in range(18)]
+    assert seeds == [seeds[0]] * 9 + [seeds[9]] * 9
+    assert [study.proposal(number) for number in range(18)] == [*range(9), *range(9)]
+    assert len({*seeds, *(repeat.seed for repeat in study.repeats)}) == 4
+
+
+def test_the_primary_outcome_is_map_in_the_pool_of_all_languages_unless_declared(
+    tmp_path: Path,
+) -> None:
+    default = read_study_file(write(tmp_path), []).primary
+    assert list(map(str, default)) == ["map multilingual"]
+    declared = [{"measure": "f1", "benchmark": "synthetic-test"}, {"setting": "monolingual"}]
+    study = read_study_file(write(tmp_path, primary=declared), [])
+    assert list(map(str, study.primary)) == [
+        "set_f1 multilingual: synthetic-test",
+        "map monolingual",
+    ]
+    assert yaml.safe_load(as_yaml(study))["primary"][0]["measure"] == "set_f1"
 
 
 def test_one_or_several_objectives_are_a_tuple(tmp_path: Path) -> None:

@@ -153,6 +153,43 @@ def test_seeds_of_one_part_of_the_data_are_averaged_first(folder: RunFolder) -> 
     assert "n parts of the data" in text
 
 
+def test_conditions_have_columns_of_their_own_in_the_order_of_their_numbers(
+    folder: RunFolder,
+) -> None:
+    for temperature in ("0.1", "0.02"):
+        for pairs in (1024, 256):
+            name = f"confirm-a0.5-temperature{temperature}-pairs{pairs}-s0"
+            metrics = {"xquad-r/map_monolingual": 0.5}
+            folder.trial(name).finalize(Outcome(names.COMPLETE, metrics))
+    lines = status_of(folder).splitlines()
+    header = next(line for line in lines if "alpha" in line).replace("┃", " ").split()
+    assert header[:4] == ["benchmark", "temperature", "pairs", "alpha"]
+    rows = [line.replace("│", " ").split()[:4] for line in lines if "xquad-r" in line]
+    assert rows == [
+        ["xquad-r", temperature, pairs, "0.5"]
+        for temperature in ("0.02", "0.1")
+        for pairs in ("256", "1024")
+    ]
+
+
+def test_without_a_reported_benchmark_the_figures_are_said_to_be_no_answer(
+    folder: RunFolder,
+) -> None:
+    folder.trial("confirm-a0.5-s0").finalize(Outcome(names.COMPLETE, {"dev/map_monolingual": 0.7}))
+    assert "0.700" in status_of(folder)
+    assert "on development data, which is no answer" in status_of(folder)
+    assert "note:" not in status_of(folder), "the study names a benchmark"
+    settings = yaml.safe_load(folder.study_file.read_text())
+    folder.study_file.write_text(yaml.safe_dump(settings | {"report_on": []}))
+    assert (
+        "note: the figures are those of development data, which chose the parameters; for an "
+        "answer, add a benchmark that nothing was tuned on (report_on) to the study file"
+    ) in status_of(folder)
+    del settings["confirm"]
+    folder.study_file.write_text(yaml.safe_dump(settings))
+    assert "add a confirmation (confirm) to the study file" in status_of(folder)
+
+
 def test_the_curve_shows_the_mean_and_the_t_interval_over_seeds(folder: RunFolder) -> None:
     values = [0.40, 0.50, 0.60]
     for seed, value in enumerate(values):
