@@ -27,6 +27,7 @@ SETTING: Final = "setting"
 QUERY_LANGUAGE: Final = "query_language"
 POOL_LANGUAGE: Final = "pool_language"  # "all" in the multilingual setting
 QUESTION_ID: Final = "question_id"
+CLUSTER: Final = "cluster"  # of questions that are not independent: an article, an entity
 POOL_SIZE: Final = "pool_size"
 N_RELEVANT: Final = "n_relevant"
 BEST_RANK: Final = "best_rank"
