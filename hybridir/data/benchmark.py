@@ -71,7 +71,7 @@ class Benchmark:
             InputError: if there is another number of clusters than of queries, or a question has
                 two.
         """
-        if not self.clusters:
+        if len(self.clusters) == 0:
             object.__setattr__(self, "clusters", self.question_ids)
         elif self.clusters is not self.question_ids:
             _check_clusters(self.name, self.question_ids, self.clusters)

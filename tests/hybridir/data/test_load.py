@@ -71,7 +71,10 @@ def write_table(
 
 
 def write_mixture(folder: Path) -> list[dict[str, Any]]:
-    """Two tables with the same ids, and no passage in common: 60 rows in two languages, and 20 in English."""
+    """Two tables with the same ids and different passages.
+
+    60 rows in two languages, and 20 in English.
+    """
     sources = []
     for name, questions, languages in (("large", 40, ("de", "en")), ("small", 20, ("en",))):
         (folder / name).mkdir()
