@@ -272,7 +272,7 @@ def test_a_cluster_is_named_by_its_article_in_the_first_language(tmp_path: Path)
 def test_a_title_that_is_no_text_is_reported(tmp_path: Path, title: object) -> None:
     article = {"title": title, "paragraphs": []}
     (tmp_path / "en.json").write_text(json.dumps({"data": [article]}), "utf-8")
-    with pytest.raises(InputError, match=r"data\[0\].*'title'|'title'"):
+    with pytest.raises(InputError, match=r"data\[0\]: .*'title'"):
         load_lareqa_benchmark("tiny", tmp_path)
 
 
