@@ -32,6 +32,7 @@ SETTING: Final = "setting"
 QUERY_LANGUAGE: Final = "query_language"
 POOL_LANGUAGE: Final = "pool_language"  # "all" in the multilingual setting
 QUESTION_ID: Final = "question_id"
+CLUSTER: Final = "cluster"  # of questions that are not independent: an article, an entity
 POOL_SIZE: Final = "pool_size"
 N_RELEVANT: Final = "n_relevant"
 BEST_RANK: Final = "best_rank"
@@ -65,11 +66,9 @@ ANSWER_F1_SQUAD: Final = "answer_f1_squad"
 MEASURES: Final = (*RANK_MEASURES, ANSWER_F1, ANSWER_F1_SQUAD)
 
 # Table of scores for `hybridir infer`, beside the columns above; the report writes it.
-CLUSTER: Final = "cluster"
 VALUE: Final = "value"
 MEASURE: Final = "measure"
 STUDY: Final = "study"
-PAIRS: Final = "pairs"
 CONDITIONS: Final = (TEMPERATURE, BATCH_SIZE, PAIRS)  # parameters that a study may cross
 ARTIFACT_SCORES: Final = "scores.parquet"  # in the report's folder
 

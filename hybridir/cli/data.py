@@ -36,18 +36,23 @@ def show(config: ConfigFile) -> None:
     cross = sum(len(index_pairs(pairs).cross) for pairs in loaded.tables)
     table = Table(title=f"{len(loaded.pairs)} training pairs, {cross} cross-lingual")
     table.add_column("data")
-    for column in ("language", "questions", "passages"):
+    for column in ("language", "questions", "passages", "clusters"):
         table.add_column(column, justify="right")
     for number, pairs in enumerate(loaded.tables, start=1):
         name = f"training, set {number}" if len(loaded.tables) > 1 else "training"
         questions, passages = Counter(pairs.language), Counter(pairs.passage_languages)
+        clusters_of_languages = set(zip(pairs.language, pairs.clusters, strict=True))
+        clusters = Counter(code for code, _ in clusters_of_languages)
         for language in pairs.languages:
-            table.add_row(name, language, str(questions[language]), str(passages[language]))
+            counts = (questions[language], passages[language], clusters[language])
+            table.add_row(name, language, *map(str, counts))
     for benchmark in [*([loaded.dev] if loaded.dev else []), *load_benchmarks(settings.data)]:
         for index, language in enumerate(benchmark.languages):
             n_queries = int((benchmark.query_languages == index).sum())
             pool_size = int(benchmark.pool_offsets[index + 1] - benchmark.pool_offsets[index])
-            table.add_row(benchmark.name, language, str(n_queries), str(pool_size))
+            first = int(benchmark.query_languages.searchsorted(index))  # sorted by language
+            n_clusters = len(set(benchmark.clusters[first : first + n_queries]))
+            table.add_row(benchmark.name, language, *map(str, (n_queries, pool_size, n_clusters)))
     console.print(table)
 
 

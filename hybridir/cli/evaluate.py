@@ -221,7 +221,7 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
 
     console.print(
         f"{benchmark.name}: {len(benchmark.queries)} queries, {len(benchmark.passages)} passages "
-        f"in {' '.join(benchmark.languages)}",
+        f"in {' '.join(benchmark.languages)}, {benchmark.n_clusters} clusters of questions",
         highlight=False,
         soft_wrap=True,
     )
@@ -253,6 +253,9 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
     content = {
         "benchmark": benchmark.name,
         "benchmark_digest": benchmark.digest,
+        "n_queries": len(benchmark.queries),
+        "n_passages": len(benchmark.passages),
+        "n_clusters": benchmark.n_clusters,
         "passage_text": request.benchmark.passage_text,
         **description,
         "settings": settings,

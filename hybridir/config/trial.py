@@ -22,7 +22,10 @@ from hybridir.errors import InputError
 
 
 class DataPart(StrictModel):
-    """One of several disjoint parts of the training data; no two share a passage group."""
+    """One of several disjoint parts of the training data.
+
+    No two share a question, a passage or, of LAReQA's data, a paragraph.
+    """
 
     number: Annotated[int, Field(ge=0)]
     """Number of this part, from 0."""
@@ -43,10 +46,11 @@ class DataConfig(StrictModel):
 
     train: TrainDataConfig
     tune_on: Literal["dev"] | None = "dev"
-    """``dev`` holds out passage groups of the training data (the synthetic corpus has its own
-    development set); null trains on all data and tunes nothing."""
+    """``dev`` holds out groups of passages of the training data, which of LAReQA's data are whole
+    paragraphs (the synthetic corpus has its own development set); null trains on all data and
+    tunes nothing."""
     dev_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """Share of passage groups held out for development."""
+    """Share of the groups held out for development; see `hybridir.data.splits`."""
     report_on: tuple[BenchmarkConfig, ...] = ()
     allow_contamination: bool = False
     """Accept training or development data that share questions or passages with a reported

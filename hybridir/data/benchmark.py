@@ -1,14 +1,13 @@
 """A retrieval benchmark: queries, a pool of passages per language, and their relevance."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridir.data.pairs import Pairs
 from hybridir.errors import InputError
 
 
@@ -31,6 +30,9 @@ class Benchmark:
         relevant_offsets: [Q + 1]; the relevant passages of query q, over all languages, are
             ``relevant[relevant_offsets[q]:relevant_offsets[q + 1]]``.
         relevant: [R] passage indices, increasing within a query.
+        clusters: Q labels; the questions of a cluster, such as those on one article, are not
+            independent of each other, so that intervals draw whole clusters. Translations of a
+            question share theirs. Each question is a cluster of its own if left out.
 
     One question in two languages, with a relevant passage in each:
 
@@ -60,6 +62,24 @@ class Benchmark:
     passages: Sequence[str]
     relevant_offsets: NDArray[np.int64]
     relevant: NDArray[np.int64]
+    clusters: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """Fill in clusters where nothing is known about them.
+
+        Raises:
+            InputError: if there is another number of clusters than of queries, or a question has
+                two.
+        """
+        if len(self.clusters) == 0:
+            object.__setattr__(self, "clusters", self.question_ids)
+        elif self.clusters is not self.question_ids:
+            _check_clusters(self.name, self.question_ids, self.clusters)
+
+    @cached_property
+    def n_clusters(self) -> int:
+        """The number of different clusters."""
+        return len(set(self.clusters))
 
     @cached_property
     def pool_offsets(self) -> NDArray[np.int64]:
@@ -78,7 +98,12 @@ class Benchmark:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over names, ids, texts and relevance."""
+        """SHA-256 over names of languages, ids, texts and relevance: all that scores depend on.
+
+        Clusters are left out: they change no score, which digests are there to find again, and
+        the per-query table carries its own. For the benchmarks that come by name they follow from
+        ids and relevance.
+        """
         sha = hashlib.sha256()
         for column in (
             self.languages,
@@ -114,6 +139,7 @@ def build_benchmark(
     passages: Iterable[tuple[str, str, str]],
     relevant: dict[str, set[str]],
     *,
+    clusters: Mapping[str, str] | None = None,
     empty_pools: bool = False,
 ) -> Benchmark:
     """Build a benchmark from plain tuples.
@@ -123,6 +149,7 @@ def build_benchmark(
         queries: (question id, language, text).
         passages: (passage id, language, text).
         relevant: question id -> ids of its relevant passages in all languages.
+        clusters: question id -> cluster; each question is one by itself if None.
         empty_pools: let a language have queries but no passages; those in other languages are
             relevant.
 
@@ -131,9 +158,9 @@ def build_benchmark(
         within one.
 
     Raises:
-        InputError: if a query has no relevant passage, a relevant passage is missing, a passage id
-            occurs twice, a question occurs twice in one language, or a language has queries but no
-            passages.
+        InputError: if a query has no relevant passage or no cluster, a relevant passage is
+            missing, a passage id occurs twice, a question occurs twice in one language, or a
+            language has queries but no passages.
     """
     query_rows = sorted(queries, key=lambda row: row[1])
     passage_rows = sorted(passages, key=lambda row: row[1])
@@ -141,7 +168,14 @@ def build_benchmark(
     query_languages = {row[1] for row in query_rows} if empty_pools else set()
     languages = tuple(sorted({row[1] for row in passage_rows} | query_languages))
     code = {language: index for index, language in enumerate(languages)}
-    _check(name, query_rows, passage_rows, position, relevant, empty_pools)
+    if clusters is None:
+        clusters = {row[0]: row[0] for row in query_rows}
+    problems = _problems(query_rows, passage_rows, position, relevant, clusters)
+    if not empty_pools:
+        without_pool = {row[1] for row in query_rows} - {row[1] for row in passage_rows}
+        problems += [f"no passages in {', '.join(sorted(without_pool))}"] if without_pool else []
+    if problems:
+        raise InputError.collect(f"benchmark {name!r} cannot be built", problems)
 
     indices = [sorted(position[key] for key in relevant[row[0]]) for row in query_rows]
     return Benchmark(
@@ -155,17 +189,17 @@ def build_benchmark(
         passages=[row[2] for row in passage_rows],
         relevant_offsets=np.cumsum([0, *map(len, indices)], dtype=np.int64),
         relevant=np.array([index for row in indices for index in row], dtype=np.int64),
+        clusters=[clusters[row[0]] for row in query_rows],
     )
 
 
-def _check(
-    name: str,
+def _problems(
     queries: list[tuple[str, str, str]],
     passages: list[tuple[str, str, str]],
     position: dict[str, int],
     relevant: dict[str, set[str]],
-    empty_pools: bool,
-) -> None:
+    clusters: Mapping[str, str],
+) -> list[str]:
     problems = []
     if not queries:
         problems.append("there is no query")
@@ -181,31 +215,22 @@ def _check(
     missing = {key for row in queries for key in relevant.get(row[0], ())} - position.keys()
     if missing:
         problems.append(f"{len(missing)} relevant passages are missing, e.g. {min(missing)!r}")
-    without_pool = {row[1] for row in queries} - {row[1] for row in passages}
-    if without_pool and not empty_pools:
-        problems.append(f"no passages in {', '.join(sorted(without_pool))}")
-    if problems:
-        raise InputError.collect(f"benchmark {name!r} cannot be built", problems)
+    apart = {row[0] for row in queries} - clusters.keys()
+    if apart:
+        problems.append(f"{len(apart)} questions have no cluster, e.g. {min(apart)!r}")
+    return problems
 
 
-def benchmark_from_pairs(name: str, pairs: Pairs) -> Benchmark:
-    """Make a benchmark of a training table's rows, for the development split.
-
-    The pool of a language holds its distinct passages. Relevant for a question are the passages of
-    the same question id in every language. A language without passages has no monolingual setting.
-    This construction is the project's own; LAReQA's, with every sentence of a paragraph as a
-    candidate, is in `hybridir.data.readers.lareqa`.
-    """
-    passage_id: dict[tuple[str, str], str] = {}
-    relevant: dict[str, set[str]] = {}
-    rows = zip(pairs.question_id, pairs.passage_languages, pairs.passage, strict=True)
-    for question_id, language, passage in rows:
-        key = passage_id.setdefault((language, passage), f"{language}-{len(passage_id):08d}")
-        relevant.setdefault(question_id, set()).add(key)
-    return build_benchmark(
-        name,
-        zip(pairs.question_id, pairs.language, pairs.question, strict=True),
-        ((key, language, passage) for (language, passage), key in passage_id.items()),
-        relevant,
-        empty_pools=True,
-    )
+def _check_clusters(name: str, question_ids: Sequence[str], clusters: Collection[str]) -> None:
+    if len(clusters) != len(question_ids):
+        raise InputError(
+            f"benchmark {name!r}: {len(clusters)} clusters for {len(question_ids)} queries; give "
+            "one for each query, or none at all"
+        )
+    first: dict[str, str] = {}
+    for question, cluster in zip(question_ids, clusters, strict=True):
+        if first.setdefault(question, cluster) != cluster:
+            raise InputError(
+                f"benchmark {name!r}: question {question!r} is in the clusters "
+                f"{first[question]!r} and {cluster!r}; translations of a question share theirs"
+            )

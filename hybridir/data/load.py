@@ -1,6 +1,6 @@
 """Load the data of a configuration: the training tables, the development set, the benchmarks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -8,23 +8,19 @@ from pathlib import Path
 from hybridir.config import BenchmarkConfig, DataConfig, TrainDataConfig
 from hybridir.config.base import SENTENCE
 from hybridir.config.data_sources import SourceConfig
-from hybridir.data.benchmark import Benchmark, Reading, benchmark_from_pairs, build_benchmark
+from hybridir.data.benchmark import Benchmark, Reading, build_benchmark
 from hybridir.data.contamination.overlap import Overlap, find_overlaps
-from hybridir.data.pairs import (
-    Pairs,
-    concatenate,
-    select_data_part,
-    shared_questions,
-    split_by_group,
-)
+from hybridir.data.development import Development, development_benchmark, table_development
+from hybridir.data.pairs import Pairs, concatenate, shared_questions, unshared_questions
 from hybridir.data.readers.beir import load_beir_benchmark
 from hybridir.data.readers.hub import load_hub_table
 from hybridir.data.readers.lareqa import (
+    load_lareqa,
     load_lareqa_benchmark,
-    load_lareqa_pairs,
     load_lareqa_reading,
 )
 from hybridir.data.readers.table import load_table
+from hybridir.data.splits import select_data_part, split_by_group
 from hybridir.data.synthetic.corpus import SyntheticCorpus, synthetic_corpus
 from hybridir.errors import InputError
 from hybridir.names import DATA_PART, DEV
@@ -60,8 +56,10 @@ def load_training(config: DataConfig, seed: int = SPLIT_SEED) -> TrainingData:
     """Load the training table and the development benchmark.
 
     The synthetic corpus brings its own development set, of entities that are not trained on.
-    Other sources are split by passage group, each data set of a mixture by itself. ``questions:
-    shared`` is applied before the split, ``data_part`` after it, so that dev is always the same.
+    Other sources are split by group (`hybridir.data.splits.inseparable_groups`), each data set of
+    a mixture by itself; dev retrieves from all sentences of the held-out paragraphs of LAReQA's
+    data, and from all passages of a table that are not trained on. ``questions: shared`` is
+    applied before the split, ``data_part`` after it, so that dev is always the same.
     The last result stays in memory for the next trial, until one of its files changes.
 
     Args:
@@ -102,7 +100,8 @@ def _load_part(
 def _load_training(settings: str, stamps: tuple[FileStamp, ...], seed: int) -> TrainingData:
     config = DataConfig.model_validate_json(settings)
     corpus = _synthetic(config.train)
-    tables = [corpus.train] if corpus else [_table(config, s) for s in config.train.sources]
+    sources = [] if corpus else [_source(config, source) for source in config.train.sources]
+    tables = [corpus.train] if corpus else [source.table for source in sources]
     if config.train.questions == "shared":
         tables = [shared_questions(table) for table in tables]
         if not all(map(len, tables)):
@@ -110,8 +109,23 @@ def _load_training(settings: str, stamps: tuple[FileStamp, ...], seed: int) -> T
                 "questions=shared: no question of the training data exists in two languages"
                 f"{_empty_tables(tables)}; train on more languages or set questions to all"
             )
-    # With the ids of each data set itself: they may be the benchmark's.
-    overlaps = find_overlaps(concatenate(tables, number_ids=False), load_benchmarks(config))
+    everything = tables
+    dev = corpus.dev if corpus and config.tune_on == "dev" else None
+    if sources and config.tune_on == "dev":
+        splits = [split_by_group(table, config.dev_share, seed) for table in tables]
+        tables = [trained for trained, _ in splits]
+        developments = [
+            source.development(held_out, config.train.questions == "shared")
+            for source, (_, held_out) in zip(sources, splits, strict=True)
+        ]
+        dev = development_benchmark(DEV, developments, tables)
+    # With the ids of each data set itself: they may be the benchmark's. The synthetic corpus sees
+    # to it that its own dev and test have nothing in common.
+    overlaps = find_overlaps(
+        concatenate(everything, number_ids=False),
+        load_benchmarks(config),
+        dev.passages if dev and sources else (),
+    )
     if overlaps and not config.allow_contamination:
         raise InputError.collect(
             "the training data are reported on, so that no figure would be zero-shot; train on "
@@ -119,14 +133,6 @@ def _load_training(settings: str, stamps: tuple[FileStamp, ...], seed: int) -> T
             "says so",
             [str(overlap) for overlap in overlaps],
         )
-    dev = None
-    if config.tune_on == "dev":
-        if corpus:
-            dev = corpus.dev
-        else:
-            splits = [split_by_group(table, config.dev_share, seed) for table in tables]
-            tables = [trained for trained, _ in splits]
-            dev = benchmark_from_pairs(DEV, concatenate([held_out for _, held_out in splits]))
     pairs = concatenate(tables)
     return TrainingData(tuple(tables), pairs, dev, pairs.languages, overlaps)
 
@@ -189,7 +195,8 @@ def _in_languages(benchmark: Benchmark, codes: Sequence[str]) -> Benchmark:
             low, high = benchmark.relevant_offsets[query : query + 2]
             answers = {benchmark.passage_ids[index] for index in benchmark.relevant[low:high]}
             relevant[question_id] = answers & keys
-    return build_benchmark(benchmark.name, queries, passages, relevant)
+    clusters = dict(zip(benchmark.question_ids, benchmark.clusters, strict=True))
+    return build_benchmark(benchmark.name, queries, passages, relevant, clusters=clusters)
 
 
 def load_benchmark(report: BenchmarkConfig, data_root: Path | None) -> Benchmark:
@@ -232,15 +239,41 @@ def _synthetic(train: TrainDataConfig) -> SyntheticCorpus | None:
     return synthetic_corpus(world.languages, world.seed, world.entities) if world else None
 
 
-def _table(config: DataConfig, source: SourceConfig) -> Pairs:
+@dataclass(frozen=True)
+class _Source:
+    """A data set, read once.
+
+    Attributes:
+        table: all its rows.
+        hold_out: makes the development of held-out rows and of rows that are left out.
+    """
+
+    table: Pairs
+    hold_out: Callable[[Pairs, Pairs], Development]
+
+    def development(self, held_out: Pairs, shared: bool) -> Development:
+        """What dev is, if `held_out` is held out of the questions, all or shared ones."""
+        return self.hold_out(
+            held_out, unshared_questions(self.table) if shared else self.table.select(())
+        )
+
+
+def _source(config: DataConfig, source: SourceConfig) -> _Source:
     lareqa, table = source.lareqa, source.table
     if lareqa and config.data_root:
-        folder = config.data_root / lareqa.name
-        return load_lareqa_pairs(folder, lareqa.languages, lareqa.passage_text != SENTENCE)
+        texts = load_lareqa(config.data_root / lareqa.name, lareqa.languages)
+        with_paragraph = lareqa.passage_text != SENTENCE
+        return _Source(
+            texts.pairs(with_paragraph),
+            # Rows that are left out lie in paragraphs, which have all their sentences in dev.
+            lambda held_out, left_out: texts.development(held_out, with_paragraph),
+        )
     if table:
-        return load_table(table.path, table.languages, table.skip_bad)
-    assert source.hub is not None, "SourceConfig holds exactly one"
-    return load_hub_table(**source.hub.model_dump())
+        pairs = load_table(table.path, table.languages, table.skip_bad)
+    else:
+        assert source.hub is not None, "SourceConfig holds exactly one"
+        pairs = load_hub_table(**source.hub.model_dump())
+    return _Source(pairs, table_development)
 
 
 def _paths(config: DataConfig) -> list[Path]:

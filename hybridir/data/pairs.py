@@ -6,14 +6,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
-from hybridir.errors import InputError
 from hybridir.languages import LANGUAGES
+from hybridir.names import CLUSTER
 
 COLUMNS = ("question_id", "passage_group", "language", "question", "passage")
 # Only tables with passages in another language than their questions have it.
 PASSAGE_LANGUAGE = "passage_language"
+# Of readers whose rows hang together beyond their passage groups; no file has it.
+SPLIT_GROUP = "split_group"
+# Column that a table may lack -> the column whose values it has then.
+DEFAULTS = {PASSAGE_LANGUAGE: "language", CLUSTER: "passage_group", SPLIT_GROUP: "passage_group"}
+# Columns whose values mean nothing in another data set.
+_IDS = ("question_id", "passage_group", CLUSTER, SPLIT_GROUP)
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,11 @@ class Pairs:
         question: text of the question.
         passage: text of the passage that answers it.
         passage_language: codes of the passages' languages; None if each is its question's.
+        cluster: shared by questions that are not independent of each other, such as those on one
+            article; None if each is the passage group. See `Benchmark.clusters`.
+        split_group: shared by rows that must lie on one side of a split, such as those of one
+            paragraph; None if each is the passage group. Two columns, since sentences of one
+            paragraph are the hardest negatives of a batch.
 
     Two questions, the first of them also in German:
 
@@ -50,12 +59,15 @@ class Pairs:
     question: Sequence[str]
     passage: Sequence[str]
     passage_language: Sequence[str] | None = None
+    cluster: Sequence[str] | None = None
+    split_group: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         """Leave out a column that repeats another, so that tables of equal content are equal."""
-        codes = self.passage_language
-        if codes is not None and list(codes) == list(self.language):
-            object.__setattr__(self, PASSAGE_LANGUAGE, None)
+        for column, default in DEFAULTS.items():
+            values = getattr(self, column)
+            if values is not None and list(values) == list(getattr(self, default)):
+                object.__setattr__(self, column, None)
 
     def __len__(self) -> int:
         return len(self.question_id)
@@ -63,12 +75,27 @@ class Pairs:
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of the columns that the table has."""
-        return COLUMNS if self.passage_language is None else (*COLUMNS, PASSAGE_LANGUAGE)
+        return (*COLUMNS, *(column for column in DEFAULTS if getattr(self, column) is not None))
+
+    def filled(self, column: str) -> Sequence[str]:
+        """The values of a column; if the table lacks it, those of the column in its place."""
+        values: Sequence[str] | None = getattr(self, column)
+        return self.filled(DEFAULTS[column]) if values is None else values
 
     @property
     def passage_languages(self) -> Sequence[str]:
         """The language of each row's passage."""
-        return self.language if self.passage_language is None else self.passage_language
+        return self.filled(PASSAGE_LANGUAGE)
+
+    @property
+    def clusters(self) -> Sequence[str]:
+        """The cluster of each row's question."""
+        return self.filled(CLUSTER)
+
+    @property
+    def split_groups(self) -> Sequence[str]:
+        """The group of each row that lies on one side of a split."""
+        return self.filled(SPLIT_GROUP)
 
     @cached_property
     def languages(self) -> tuple[str, ...]:
@@ -77,9 +104,14 @@ class Pairs:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over all columns, row by row, as 64 hexadecimal digits."""
+        """SHA-256 over the columns that are trained on, row by row, as 64 hexadecimal digits.
+
+        Clusters and split groups are left out: the first change no weight, and the second say
+        which rows are there, no more.
+        """
         sha = hashlib.sha256()
-        for row in zip(*(getattr(self, column) for column in self.columns), strict=True):
+        columns = [column for column in self.columns if column not in (CLUSTER, SPLIT_GROUP)]
+        for row in zip(*(getattr(self, column) for column in columns), strict=True):
             for text in row:
                 encoded = text.encode()
                 sha.update(len(encoded).to_bytes(4, "big") + encoded)
@@ -88,7 +120,9 @@ class Pairs:
     def select(self, rows: Iterable[int]) -> "Pairs":
         """Take some rows, in the order of `rows`."""
         rows = list(rows)
-        return Pairs(*([getattr(self, column)[row] for row in rows] for column in self.columns))
+        return Pairs(
+            **{column: [getattr(self, column)[row] for row in rows] for column in self.columns}
+        )
 
     def in_languages(self, languages: Iterable[str]) -> "Pairs":
         """Keep the rows whose question and passage are both in one of some languages."""
@@ -105,23 +139,22 @@ def concatenate(tables: Sequence[Pairs], *, number_ids: bool = True) -> Pairs:
 
     Args:
         tables: a single one is returned as it is.
-        number_ids: put the number of its table in front of each question id and passage group, so
-            that equal ones of two data sets stay different.
+        number_ids: put the number of its table in front of each question id, passage group,
+            cluster and split group, so that equal ones of two data sets stay different.
     """
     if len(tables) == 1:
         return tables[0]
-    columns = {
-        column: [text for table in tables for text in getattr(table, column)] for column in COLUMNS
+    present = {column for table in tables for column in table.columns}
+    columns: dict[str, list[str]] = {
+        column: [] for column in (*COLUMNS, *DEFAULTS) if column in present
     }
-    columns[PASSAGE_LANGUAGE] = [code for table in tables for code in table.passage_languages]
-    if number_ids:
-        numbers = [
-            number for number, table in enumerate(tables, start=1) for _ in range(len(table))
-        ]
-        for column in ("question_id", "passage_group"):
-            columns[column] = [
-                f"{number}/{text}" for number, text in zip(numbers, columns[column], strict=True)
-            ]
+    for number, table in enumerate(tables, start=1):
+        for column, texts in columns.items():
+            values = table.filled(column)
+            if number_ids and column in _IDS:
+                numbered = {text: f"{number}/{text}" for text in values}  # one string for each id
+                values = [numbered[text] for text in values]
+            texts.extend(values)
     return Pairs(**columns)
 
 
@@ -162,66 +195,6 @@ def is_unicode(text: str) -> bool:
     return True
 
 
-def split_by_group(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, Pairs]:
-    """Split a table in two so that no passage group lies on both sides.
-
-    Args:
-        pairs: the table.
-        share: share of the passage groups that goes to the second table, in (0, 1).
-        seed: decides which groups.
-
-    Returns:
-        (training table, development table), rows in their old order.
-
-    Raises:
-        InputError: if either side would be empty.
-    """
-    groups = sorted(set(pairs.passage_group))
-    order = np.random.default_rng(seed).permutation(len(groups))
-    n_dev = round(share * len(groups))
-    if not 0 < n_dev < len(groups):
-        raise InputError(
-            f"dev_share={share}: of {len(groups)} passage groups {n_dev} would be held out; "
-            "choose a share that leaves at least one group on each side"
-        )
-    dev = {groups[index] for index in order[:n_dev]}
-    is_dev = [group in dev for group in pairs.passage_group]
-    return (
-        pairs.select(row for row, held_out in enumerate(is_dev) if not held_out),
-        pairs.select(row for row, held_out in enumerate(is_dev) if held_out),
-    )
-
-
-def select_data_part(pairs: Pairs, number: int, n_parts: int, seed: int) -> Pairs:
-    """Deal the passage groups into parts at random, and keep the rows of one part.
-
-    Parts have no passage in common, so that they are independent samples if the groups are.
-    Random subsets overlap, and a variance between them is too small (Nadeau and Bengio, Inference
-    for the Generalization Error, Machine Learning 52, 2003).
-
-    Args:
-        pairs: the table.
-        number: of the part, from 0.
-        n_parts: number of parts; their numbers of groups differ by one at most.
-        seed: decides which part a group goes to.
-
-    Returns:
-        The rows of that part, in their old order.
-
-    Raises:
-        InputError: if there are fewer groups than parts.
-    """
-    groups = sorted(set(pairs.passage_group))
-    if len(groups) < n_parts:
-        raise InputError(
-            f"{n_parts} parts of the training data: there are {len(groups)} passage groups; "
-            f"choose at most {len(groups)} parts"
-        )
-    order = np.random.default_rng(seed).permutation(len(groups))
-    dealt = {groups[index] for index in order[number::n_parts]}
-    return pairs.select(row for row, group in enumerate(pairs.passage_group) if group in dealt)
-
-
 def shared_questions(pairs: Pairs) -> Pairs:
     """Keep the questions that exist, with a passage in their language, in at least two languages.
 
@@ -229,12 +202,24 @@ def shared_questions(pairs: Pairs) -> Pairs:
     the mixing ratio is not confounded with the data. Rows that cross languages by themselves are
     left out: no monolingual batch could have them.
     """
+    shared = _are_shared(pairs)
+    return pairs.select(row for row, is_shared in enumerate(shared) if is_shared)
+
+
+def unshared_questions(pairs: Pairs) -> Pairs:
+    """The rows that `shared_questions` leaves out."""
+    shared = _are_shared(pairs)
+    return pairs.select(row for row, is_shared in enumerate(shared) if not is_shared)
+
+
+def _are_shared(pairs: Pairs) -> list[bool]:
     monolingual = [
-        row
-        for row, (question, passage) in enumerate(
-            zip(pairs.language, pairs.passage_languages, strict=True)
-        )
-        if question == passage
+        question == passage
+        for question, passage in zip(pairs.language, pairs.passage_languages, strict=True)
     ]
-    count = Counter(pairs.question_id[row] for row in monolingual)
-    return pairs.select(row for row in monolingual if count[pairs.question_id[row]] > 1)
+    count = Counter(
+        key for key, alike in zip(pairs.question_id, monolingual, strict=True) if alike
+    )
+    return [
+        alike and count[key] > 1 for key, alike in zip(pairs.question_id, monolingual, strict=True)
+    ]

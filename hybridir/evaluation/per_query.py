@@ -31,6 +31,7 @@ COLUMNS = (
     names.QUERY_LANGUAGE,
     names.POOL_LANGUAGE,
     names.QUESTION_ID,
+    names.CLUSTER,
     names.POOL_SIZE,
     names.N_RELEVANT,
     *names.MEASURES,
@@ -56,6 +57,7 @@ def per_query_table(
 
     Returns:
         The columns `COLUMNS`, the rows of the settings one after the other.
+        Clusters are those of the benchmark, see `hybridir.data.Benchmark`.
         The pool language is ``"all"`` in the multilingual setting. Ranks start at 1.
         Five columns have values in multilingual rows alone: the best and the worst rank among the
         relevant passages in seen languages (missing if there is none); the language of the
@@ -215,13 +217,17 @@ class _Groups:
 def _readable(columns: Columns, benchmark: Benchmark) -> pd.DataFrame:
     """Replace numbers by names; as categories, repeated strings take little memory."""
     languages = list(benchmark.languages)
+    query_G = columns[names.QUESTION_ID]
     question_of_query, questions = pd.factorize(np.array(benchmark.question_ids, dtype=object))
+    cluster_of_query, clusters = pd.factorize(np.array(benchmark.clusters, dtype=object))
     columns[names.BENCHMARK] = np.zeros(len(columns[names.SETTING]), dtype=np.int32)
-    columns[names.QUESTION_ID] = question_of_query[columns[names.QUESTION_ID]]
+    columns[names.QUESTION_ID] = question_of_query[query_G]
+    columns[names.CLUSTER] = cluster_of_query[query_G]
     for column, categories in (
         (names.BENCHMARK, [benchmark.name]),
         (names.SETTING, names.SETTINGS),
         (names.QUESTION_ID, questions),
+        (names.CLUSTER, clusters),
         (names.QUERY_LANGUAGE, languages),
         (names.POOL_LANGUAGE, [*languages, names.ALL_LANGUAGES]),
         (names.TOP1_LANGUAGE, languages),

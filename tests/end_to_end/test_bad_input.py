@@ -121,7 +121,7 @@ MISTAKES: dict[str, tuple[Change, tuple[str, ...]]] = {
     "large batch": (large_batch, ("batch_size=10, but 'de' has only 9 training pairs", "'en'")),
     "high ratio": (high_ratio, ("batch.mixing_ratio=1.2: input should be less than or equal",)),
     "no translations": (no_translations, ("have 0 cross-lingual pairs", "set mixing_ratio to 1")),
-    "all held out": (everything_held_out, ("dev_share=0.99: of 12 passage groups 12",)),
+    "all held out": (everything_held_out, ("dev_share=0.99: of 12 groups of passages 12",)),
     "two mistakes": (two_mistakes, ("2 problems", "mixing_ratio=1.2", "training.epochs")),
 }
 

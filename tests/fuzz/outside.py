@@ -31,6 +31,7 @@ ROWS = [
     {
         "question_id": f"q{number}",
         "passage_group": f"g{number}",
+        "cluster": f"c{number // 2}",
         "language": code,
         "question": f"Who is {number} in {code}? é",
         "passage": f"It is {number}, said\n{code}.",
@@ -62,6 +63,10 @@ def _load_table(folder: Path, out: Path) -> None:
 def _check_pairs(pairs: Pairs) -> None:
     if not len(pairs) or row_problems(pairs) or len(pairs.digest) != 64:
         raise Unfinished("a table with bad rows")
+    if pairs.cluster is not None:
+        named = set(zip(pairs.question_id, pairs.cluster, strict=True))
+        if len(named) > len(set(pairs.question_id)):
+            raise Unfinished("a question in two clusters")
 
 
 def _load_hub(folder: Path, out: Path) -> None:

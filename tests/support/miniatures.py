@@ -119,7 +119,8 @@ def xquad_r(root: Path) -> None:
         paragraph = {"context": context, "sentence_breaks": [[0, 7], [8, 12]], "qas": [question]}
         path = root / f"xquad-r/{code}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"data": [{"paragraphs": [paragraph]}]}), "utf-8")
+        article = {"title": f"Ann_{code}", "paragraphs": [paragraph]}
+        path.write_text(json.dumps({"data": [article]}), "utf-8")
 
 
 # Name of a miniature -> its declaration and its languages.

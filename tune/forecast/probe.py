@@ -229,6 +229,7 @@ def _first_queries(benchmark: Benchmark, count: int) -> Benchmark:
         queries=benchmark.queries[:count],
         relevant_offsets=offsets,
         relevant=benchmark.relevant[: offsets[-1]],
+        clusters=benchmark.clusters[:count],
     )
 
 

@@ -86,7 +86,7 @@ class ConfirmConfig(StrictModel):
     """Training seeds of each condition; with `data_parts`, of each condition and part."""
     data_parts: Annotated[int, Field(ge=2)] | None = None
     """Number of parts that the training data are divided into, which share no passage group
-    (`hybridir.data.pairs.select_data_part`). Every condition is trained on each part, so that the
+    (`hybridir.data.splits.select_data_part`). Every condition is trained on each part, so that the
     report generalises to other data, and splits the variance into that of the data and that of
     training. Null trains on all data."""
 

@@ -4,7 +4,9 @@ Question ids, questions and passages are compared: texts by their words (see
 `hybridir.data.contamination.ngrams`), and by the share of a text's 8-grams of words that occur
 anywhere in the training data. A text counts from a share of .7, the rule of Chowdhery et al. 2022
 (PaLM, arXiv 2204.02311, section 8); texts of fewer than 8 words count only if they are equal.
-Translations of a text are not found unless they share its id.
+Translations of a text are not found unless they share its id. Passages that are in the pool of
+the development set, but answer nothing that is trained or tuned on, count by their 8-grams alone:
+MLQA-R and XQuAD-R share the sentence "[citation needed]", which tells nothing about either.
 
 Shapes: M texts of a benchmark.
 
@@ -64,12 +66,15 @@ class Overlap:
         )
 
 
-def find_overlaps(pairs: Pairs, benchmarks: Sequence[Benchmark]) -> tuple[Overlap, ...]:
+def find_overlaps(
+    pairs: Pairs, benchmarks: Sequence[Benchmark], pool: Iterable[str] = ()
+) -> tuple[Overlap, ...]:
     """Compare a training table with benchmarks.
 
     Args:
         pairs: the data for training and tuning.
         benchmarks: the reported benchmarks.
+        pool: passages that tuning retrieves from.
 
     Returns:
         Overlaps of one id or text or more, benchmark by benchmark.
@@ -79,7 +84,7 @@ def find_overlaps(pairs: Pairs, benchmarks: Sequence[Benchmark]) -> tuple[Overla
     overlaps = []
     compared = [_compared_passages(benchmark) for benchmark in benchmarks]
     questions = _TrainedTexts(pairs.question, [benchmark.queries for benchmark in benchmarks])
-    passages = _TrainedTexts(pairs.passage, [texts for _, texts in compared])
+    passages = _TrainedTexts(pairs.passage, [texts for _, texts in compared], pool)
     trained_ids = set(pairs.question_id)
     for number, benchmark in enumerate(benchmarks):
         ids = sorted(set(benchmark.question_ids))
@@ -117,12 +122,19 @@ def _overlap(
 class _TrainedTexts:
     """The texts of some benchmarks that are in the training data, which are read once."""
 
-    def __init__(self, trained: Iterable[str], benchmarks: Sequence[Sequence[str]]) -> None:
+    def __init__(
+        self,
+        trained: Iterable[str],
+        benchmarks: Sequence[Sequence[str]],
+        pool: Iterable[str] = (),
+    ) -> None:
         self._prints: list[Fingerprints] = [fingerprints(texts) for texts in benchmarks]
         self._texts = _MarkedHashes([prints.texts_M for prints in self._prints])
         self._grams = _MarkedHashes([prints.grams_Z for prints in self._prints])
         for chunk in in_chunks(trained):
             self._texts.mark(chunk.texts_M)
+            self._grams.mark(chunk.grams_Z)
+        for chunk in in_chunks(pool):
             self._grams.mark(chunk.grams_Z)
 
     def of(self, benchmark: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:

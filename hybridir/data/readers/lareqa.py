@@ -9,14 +9,16 @@ arXiv 2004.05484, section 2.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from hybridir.data.benchmark import Benchmark, Reading, build_benchmark
+from hybridir.data.development import Development
 from hybridir.data.pairs import Pairs, is_unicode
-from hybridir.data.passage_groups import connected_questions
+from hybridir.data.passage_groups import connected_questions, joined
 from hybridir.data.readers.rows import shortened
 from hybridir.errors import InputError
 from hybridir.languages import check_languages
@@ -30,13 +32,108 @@ class _Question:
     gold: str  # text of the gold sentence
     relevant: tuple[str, ...]  # ids of the gold sentence and of its twins in the paragraph
     answers: tuple[str, ...]
+    article: str  # language, number and title
+
+    @property
+    def paragraph(self) -> str:
+        return _paragraph_of(self.relevant[0])
+
+
+def _paragraph_of(passage_id: str) -> str:
+    return passage_id.rpartition("-")[0]
 
 
 @dataclass
-class _Contents:
-    questions: list[_Question] = field(default_factory=list)
-    passages: list[tuple[str, str, str]] = field(default_factory=list)  # id, language, text
-    paragraphs: dict[str, str] = field(default_factory=dict)  # passage id -> context
+class LareqaTexts:
+    """All questions and sentences of some languages of a data set; see `load_lareqa`."""
+
+    _questions: list[_Question] = field(default_factory=list)
+    _passages: list[tuple[str, str, str]] = field(default_factory=list)  # id, language, text
+    _paragraphs: dict[str, str] = field(default_factory=dict)  # passage id -> context
+
+    def add_paragraph(self, language: str, sentences: Mapping[str, str], context: str) -> None:
+        """Add a paragraph by its sentences, passage id -> text."""
+        self._passages.extend((key, language, text) for key, text in sentences.items())
+        self._paragraphs.update(dict.fromkeys(sentences, context))
+
+    def add_question(self, question: _Question) -> None:
+        """Add a question of a paragraph."""
+        self._questions.append(question)
+
+    def pairs(self, with_paragraph: bool = False) -> Pairs:
+        """Questions with their gold sentences; see `load_lareqa_pairs`."""
+        rows = self._questions
+        group = connected_questions((row.question_id, key) for row in rows for key in row.relevant)
+        return Pairs(
+            question_id=[row.question_id for row in rows],
+            passage_group=[group[row.question_id] for row in rows],
+            language=[row.language for row in rows],
+            question=[row.text for row in rows],
+            passage=[self._text(row.relevant[0], row.gold, with_paragraph) for row in rows],
+            cluster=[self._clusters[row.question_id] for row in rows],
+            split_group=self._split_groups,
+        )
+
+    def benchmark(self, name: str, with_paragraph: bool = False) -> Benchmark:
+        """Questions with all sentences as candidates; see `load_lareqa_benchmark`."""
+        queries = ((row.question_id, row.language, row.text) for row in self._questions)
+        passages = (
+            (key, language, self._text(key, text, with_paragraph))
+            for key, language, text in self._passages
+        )
+        return build_benchmark(name, queries, passages, self._relevant, clusters=self._clusters)
+
+    def development(self, held_out: Pairs, with_paragraph: bool = False) -> Development:
+        """Held-out questions with all sentences of their split groups as candidates.
+
+        Args:
+            held_out: rows of `pairs`; all of a split group, or none.
+            with_paragraph: append to each sentence its whole paragraph.
+
+        Returns:
+            Passage ids and relevance as of `benchmark`.
+        """
+        groups = set(held_out.split_groups)
+        paragraphs = {
+            row.paragraph
+            for row, group in zip(self._questions, self._split_groups, strict=True)
+            if group in groups
+        }
+        passages = [
+            (key, language, self._text(key, text, with_paragraph))
+            for key, language, text in self._passages
+            if _paragraph_of(key) in paragraphs
+        ]
+        relevant = {question: self._relevant[question] for question in held_out.question_id}
+        return Development(held_out, passages, relevant)
+
+    def reading(self) -> Reading:
+        """Paragraphs and answers for a reader; see `load_lareqa_reading`."""
+        answers = {(row.question_id, row.language): row.answers for row in self._questions}
+        return Reading(self._paragraphs, answers)
+
+    def _text(self, passage_id: str, sentence: str, with_paragraph: bool) -> str:
+        return f"{sentence} {self._paragraphs[passage_id]}" if with_paragraph else sentence
+
+    @cached_property
+    def _relevant(self) -> dict[str, set[str]]:
+        relevant: dict[str, set[str]] = {}
+        for row in self._questions:
+            relevant.setdefault(row.question_id, set()).update(row.relevant)
+        return relevant
+
+    @cached_property
+    def _clusters(self) -> dict[str, str]:
+        """Question id -> its article; articles with a common question are one."""
+        ids = [row.question_id for row in self._questions]
+        articles = joined([row.article for row in self._questions], (("", key) for key in ids))
+        return dict(zip(ids, articles, strict=True))
+
+    @cached_property
+    def _split_groups(self) -> Sequence[str]:
+        """The paragraph of each question; paragraphs with a common question are one."""
+        paragraphs = [row.paragraph for row in self._questions]
+        return joined(paragraphs, (("", row.question_id) for row in self._questions))
 
 
 def load_lareqa_pairs(
@@ -54,23 +151,13 @@ def load_lareqa_pairs(
 
     Returns:
         One row per question and language, sorted by language, in the order of the file within one.
+        Clusters are articles, as in `load_lareqa_benchmark`. Split groups are connected components
+        over "same paragraph" and "same question".
 
     Raises:
         InputError: if a folder, file or record cannot be used; says which and why.
     """
-    contents = _load(folder, languages)
-    rows = contents.questions
-    group = connected_questions((row.question_id, key) for row in rows for key in row.relevant)
-    return Pairs(
-        question_id=[row.question_id for row in rows],
-        passage_group=[group[row.question_id] for row in rows],
-        language=[row.language for row in rows],
-        question=[row.text for row in rows],
-        passage=[
-            f"{row.gold} {contents.paragraphs[row.relevant[0]]}" if with_paragraph else row.gold
-            for row in rows
-        ],
-    )
+    return load_lareqa(folder, languages).pairs(with_paragraph)
 
 
 def load_lareqa_benchmark(
@@ -93,21 +180,14 @@ def load_lareqa_benchmark(
 
     Returns:
         The benchmark. Passage ids read language-article-paragraph-sentence, each counted from 0,
-        for example ``en-0003-0012-004``.
+        for example ``en-0003-0012-004``. Clusters are articles: connected components over "same
+        article in one language" and "same question". Each is named by its first article in the
+        alphabetically first language, for example ``ar-0003 Nikola_Tesla``.
 
     Raises:
         InputError: if a folder, file or record cannot be used; says which and why.
     """
-    contents = _load(folder, languages)
-    relevant: dict[str, set[str]] = {}
-    for row in contents.questions:
-        relevant.setdefault(row.question_id, set()).update(row.relevant)
-    queries = ((row.question_id, row.language, row.text) for row in contents.questions)
-    passages = (
-        (key, language, f"{text} {contents.paragraphs[key]}" if with_paragraph else text)
-        for key, language, text in contents.passages
-    )
-    return build_benchmark(name, queries, passages, relevant)
+    return load_lareqa(folder, languages).benchmark(name, with_paragraph)
 
 
 def load_lareqa_reading(folder: Path, languages: Sequence[str] | None = None) -> Reading:
@@ -123,12 +203,19 @@ def load_lareqa_reading(folder: Path, languages: Sequence[str] | None = None) ->
     Raises:
         InputError: if a folder, file or record cannot be used; says which and why.
     """
-    contents = _load(folder, languages)
-    answers = {(row.question_id, row.language): row.answers for row in contents.questions}
-    return Reading(contents.paragraphs, answers)
+    return load_lareqa(folder, languages).reading()
 
 
-def _load(folder: Path, languages: Sequence[str] | None) -> _Contents:
+def load_lareqa(folder: Path, languages: Sequence[str] | None = None) -> LareqaTexts:
+    """Load a data set once, for its training table and the development set that goes with it.
+
+    Args:
+        folder: holds one ``<language>.json`` per language.
+        languages: codes to load; all in the folder if None.
+
+    Raises:
+        InputError: if a folder, file or record cannot be used; says which and why.
+    """
     if not folder.is_dir():
         raise InputError(
             f"{folder}: there is no such folder; give the one that holds one <language>.json "
@@ -145,50 +232,53 @@ def _load(folder: Path, languages: Sequence[str] | None) -> _Contents:
             f"{folder}: no file for {', '.join(missing) or 'an empty list of languages'}; "
             f"languages that are there: {' '.join(available)}"
         )
-    contents = _Contents()
+    texts = LareqaTexts()
     for code in codes:
-        _read_language(folder / f"{code}.json", code, contents)
-    return contents
+        _read_language(folder / f"{code}.json", code, texts)
+    return texts
 
 
-def _read_language(path: Path, language: str, contents: _Contents) -> None:
-    """Add one file to `contents`.
+@dataclass
+class _File:
+    """What is known while one file is read."""
+
+    language: str
+    texts: LareqaTexts
+    seen: set[str] = field(default_factory=set)  # ids of the file's questions
+    article: str = ""
+
+
+def _read_language(path: Path, language: str, texts: LareqaTexts) -> None:
+    """Add one file to `texts`.
 
     Raises:
         InputError: lists the records that cannot be used, with their location in the file.
     """
     problems: list[str] = []
-    seen: set[str] = set()
+    file = _File(language, texts)
     top = _parse(path)
     try:
         for a, article in enumerate(_get(top, "data", list, "")):
             paragraphs = _get(article, "paragraphs", list, f"data[{a}]")
+            title = _get(article, "title", str, f"data[{a}]") if "title" in article else ""
+            file.article = " ".join([f"{language}-{a:04d}", *title.split()])
             for p, paragraph in enumerate(paragraphs):
                 location = f"data[{a}].paragraphs[{p}]"
                 prefix = f"{language}-{a:04d}-{p:04d}"
                 try:
-                    problems += _read_paragraph(
-                        paragraph, location, language, prefix, contents, seen
-                    )
+                    problems += _read_paragraph(paragraph, location, prefix, file)
                 except InputError as error:
                     problems.append(str(error))
     except InputError as error:
         problems.append(str(error))
-    if not problems and not seen:
+    if not problems and not file.seen:
         problems.append("there is no question in it")
     if problems:
         raise InputError.collect(f"{path} cannot be used", shortened(problems))
 
 
-def _read_paragraph(
-    paragraph: object,
-    location: str,
-    language: str,
-    prefix: str,
-    contents: _Contents,
-    seen: set[str],
-) -> list[str]:
-    """Add one paragraph to `contents`; returns the problems of its questions."""
+def _read_paragraph(paragraph: object, location: str, prefix: str, file: _File) -> list[str]:
+    """Add one paragraph to the texts; returns the problems of its questions."""
     context = _get(paragraph, "context", str, location)
     breaks = _get(paragraph, "sentence_breaks", list, location)
     for number, pair in enumerate(breaks):
@@ -205,15 +295,12 @@ def _read_paragraph(
             )
     sentences = [context[start:end] for start, end in breaks]
     ids = [f"{prefix}-{number:03d}" for number in range(len(sentences))]
-    contents.passages.extend(
-        (passage_id, language, text) for passage_id, text in zip(ids, sentences, strict=True)
-    )
-    contents.paragraphs.update(dict.fromkeys(ids, context))
+    file.texts.add_paragraph(file.language, dict(zip(ids, sentences, strict=True)), context)
     problems = []
     for number, record in enumerate(_get(paragraph, "qas", list, location)):
         try:
             key, text, start, answers = _read_question(
-                record, f"{location}.qas[{number}]", context, seen
+                record, f"{location}.qas[{number}]", context, file.seen
             )
         except InputError as error:
             problems.append(str(error))
@@ -224,7 +311,9 @@ def _read_paragraph(
         )
         if gold is not None:
             twins = tuple(i for i, s in zip(ids, sentences, strict=True) if s == gold)
-            contents.questions.append(_Question(key, language, text, gold, twins, answers))
+            file.texts.add_question(
+                _Question(key, file.language, text, gold, twins, answers, file.article)
+            )
     return problems
 
 

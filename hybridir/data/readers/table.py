@@ -3,19 +3,26 @@
 import csv
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from hybridir.data.pairs import COLUMNS, PASSAGE_LANGUAGE, Pairs, row_problems
+from hybridir.data.pairs import COLUMNS, DEFAULTS, PASSAGE_LANGUAGE, Pairs, row_problems
+from hybridir.data.passage_groups import joined
 from hybridir.data.readers.rows import Row, parquet_errors, parse_object, shortened
 from hybridir.errors import InputError
 from hybridir.languages import check_languages
+from hybridir.names import CLUSTER
 
 _logger = logging.getLogger("hybridir")
 
 _GROUP = "passage_group"
-ALL_COLUMNS = (*COLUMNS, PASSAGE_LANGUAGE)
-# Column that may be missing -> the column that replaces it.
-OPTIONAL = {_GROUP: "question_id", PASSAGE_LANGUAGE: "language"}
+ALL_COLUMNS = (*COLUMNS, PASSAGE_LANGUAGE, CLUSTER)
+# Column that may be missing -> the column that replaces it, which comes before it.
+OPTIONAL = {
+    _GROUP: "question_id",
+    **{column: DEFAULTS[column] for column in (PASSAGE_LANGUAGE, CLUSTER)},
+}
+_IDS = ("question_id", _GROUP, CLUSTER)
 _NEEDED = tuple(column for column in COLUMNS if column not in OPTIONAL)
 
 
@@ -24,9 +31,10 @@ def load_table(
 ) -> Pairs:
     """Load a training table from a file.
 
-    The columns are those of `hybridir.data.pairs.COLUMNS`, and ``passage_language``.
-    ``passage_group`` and ``passage_language`` may be left out or null; they are the question id
-    and the language then. Further columns are ignored.
+    The columns are those of `hybridir.data.pairs.COLUMNS`, ``passage_language`` and ``cluster``.
+    ``passage_group``, ``passage_language`` and ``cluster`` may be left out or null; they are the
+    question id, the language and the passage group then. Clusters with a common question, such as
+    an article and its translation, are one. Further columns are ignored.
 
     Args:
         path: a ``.jsonl`` (UTF-8, one object a line), ``.csv`` (UTF-8, with a header) or
@@ -80,6 +88,9 @@ def usable_pairs(
         InputError: if no row is left, or any row is bad and `skip_bad` is off.
     """
     pairs = _good_rows(source, unit, rows, skip_bad)
+    if pairs.cluster is not None:
+        questions = (("", key) for key in pairs.question_id)
+        pairs = replace(pairs, cluster=joined(pairs.cluster, questions))
     if languages is not None:
         loaded = pairs.languages
         pairs = pairs.in_languages(languages)
@@ -123,12 +134,12 @@ def _as_texts(fields: dict[str, object]) -> dict[str, str] | str:
     missing = [column for column in _NEEDED if fields.get(column) is None]
     if missing:
         return f"no {' and no '.join(missing)}"
-    texts = {}
+    texts: dict[str, str] = {}
     for column in ALL_COLUMNS:
         value = fields.get(column)
         if column in OPTIONAL and value in (None, ""):
-            value = fields[OPTIONAL[column]]
-        if column in ("question_id", _GROUP) and type(value) is int:
+            value = texts[OPTIONAL[column]]
+        if column in _IDS and type(value) is int:
             value = str(value)
         if not isinstance(value, str):
             return f"{column}={value!r} is no text"

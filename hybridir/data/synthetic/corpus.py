@@ -76,6 +76,11 @@ class Fact:
     clause: tuple[int, int] | None
     template: int
 
+    @property
+    def entity(self) -> str:
+        """What the fact is about, for example ``"test-0012"``: the cluster of its question."""
+        return self.key.rpartition("-")[0]
+
 
 @dataclass(frozen=True)
 class SyntheticCorpus:
@@ -99,7 +104,7 @@ def synthetic_corpus(languages: int, seed: int, entities: int) -> SyntheticCorpu
 
     Returns:
         The corpus. Dev and test have 240 questions per language, and their 240 answers as the
-        pool of that language.
+        pool of that language. Clusters are entities: the four facts of one share its name.
 
     Raises:
         InputError: if an argument is out of range.
@@ -121,6 +126,7 @@ def synthetic_corpus(languages: int, seed: int, entities: int) -> SyntheticCorpu
             language=[lexicon.grammar.code for _, lexicon in rows],
             question=[render_question(fact, lexicon) for fact, lexicon in rows],
             passage=[render_answer(fact, lexicon) for fact, lexicon in rows],
+            cluster=[fact.entity for fact, _ in rows],
         ),
         dev=_benchmark(DEV, facts["dev"], lexica),
         test=_benchmark(TEST_NAME, facts["test"], lexica),
@@ -230,6 +236,7 @@ def _benchmark(name: str, facts: list[Fact], lexica: list[Lexicon]) -> Benchmark
             for fact, lexicon, code in rows
         ),
         relevant,
+        clusters={fact.key: fact.entity for fact in facts},
     )
 
 

@@ -32,11 +32,11 @@ def test_show_counts_training_and_evaluation_data(
     # 30 entities with 4 facts in 2 languages; each question crosses the languages both ways.
     assert "240 training pairs, 240 cross-lingual" in printed
     cells = [[cell.strip() for cell in line.split("│")] for line in printed.splitlines()]
-    rows = [row[1:5] for row in cells if len(row) > 4]
-    assert ["training", "qa", "120", "120"] in rows
+    rows = [row[1:6] for row in cells if len(row) > 5]
+    assert ["training", "qa", "120", "120", "30"] in rows
     # 60 entities are held out for each benchmark, with 4 facts each.
-    assert ["dev", "qb", "240", "240"] in rows
-    assert ["synthetic-test", "qa", "240", "240"] in rows
+    assert ["dev", "qb", "240", "240", "60"] in rows
+    assert ["synthetic-test", "qa", "240", "240", "60"] in rows
 
 
 def test_show_counts_each_data_set_of_a_mixture(

@@ -70,11 +70,13 @@ def test_every_setting_is_printed_and_written(
     arguments += ["--seen", "en", "--json", figures, "--out", out, "--cache", tmp_path / "cache"]
     assert command(monkeypatch, *arguments) == 0
     printed = capsys.readouterr().out
-    assert "4 queries, 4 passages in de en" in printed
+    assert "4 queries, 4 passages in de en, 1 clusters of questions" in printed
     assert "cross-lingual" in printed
 
     content = json.loads(figures.read_text("utf-8"))
     assert content["benchmark"] == "xquad-r"
+    # Two questions in two languages, all on one article.
+    assert [content[f"n_{kind}"] for kind in ("queries", "passages", "clusters")] == [4, 4, 1]
     assert content["encoder"]["passage_length"] == 32
     assert len(content["model_digest"]) == len(content["benchmark_digest"]) == 64
     settings = [(row["setting"], row["query_language"], row["pool_language"], row["n"])

@@ -1,16 +1,10 @@
+from dataclasses import replace
 from itertools import pairwise
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from hybridir.data.benchmark import Benchmark, benchmark_from_pairs, build_benchmark
-from hybridir.data.pairs import Pairs
+from hybridir.data.benchmark import Benchmark, build_benchmark
 from hybridir.errors import InputError
-from hybridir.evaluation.per_query import per_query_table
-from hybridir.evaluation.summary import summarise
-from hybridir.retrieval import rank_embeddings
 
 QUERIES = [("q2", "en", "Two?"), ("q1", "en", "One?"), ("q1", "de", "Eins?")]
 PASSAGES = [("p3", "en", "a"), ("p1", "de", "b"), ("p2", "en", "c"), ("p4", "de", "b")]
@@ -72,72 +66,25 @@ def test_digest_depends_on_text_and_relevance_and_not_on_the_name() -> None:
     assert other_name.digest == benchmark.digest
 
 
-rows = st.dictionaries(
-    st.tuples(st.integers(0, 9), st.sampled_from(["de", "en", "es"])),
-    st.integers(0, 5),
-    min_size=1,
-)
+def test_each_question_is_its_own_cluster_where_nothing_is_known() -> None:
+    benchmark = build_benchmark("tiny", QUERIES, PASSAGES, RELEVANT)
+    assert list(benchmark.clusters) == list(benchmark.question_ids) == ["q1", "q2", "q1"]
+    assert benchmark.n_clusters == 2
+    assert list(replace(benchmark, clusters=()).clusters) == ["q1", "q2", "q1"]
 
 
-@given(rows=rows)
-def test_pairs_become_a_pool_of_distinct_passages_with_translations_relevant(
-    rows: dict[tuple[int, str], int],
-) -> None:
-    ids = [f"q{key}" for key, _ in rows]
-    codes = [code for _, code in rows]
-    texts = [f"passage {number}" for number in rows.values()]
-    questions = [f"question {key}" for key in ids]
-    benchmark = benchmark_from_pairs("dev", Pairs(ids, ids, codes, questions, texts))
-
-    passages = list(
-        zip(
-            (benchmark.languages[code] for code in benchmark.passage_languages),
-            benchmark.passages,
-            strict=True,
-        )
-    )
-    assert len(passages) == len(set(passages))
-    assert set(passages) == set(zip(codes, texts, strict=True))
-    bounds = benchmark.relevant_offsets
-    for query, key in enumerate(benchmark.question_ids):
-        relevant = {
-            passages[index] for index in benchmark.relevant[bounds[query] : bounds[query + 1]]
-        }
-        expected = {
-            (code, text) for row, code, text in zip(ids, codes, texts, strict=True) if row == key
-        }
-        assert relevant == expected
+def test_clusters_come_in_the_order_of_the_queries_and_change_no_digest() -> None:
+    clusters = {"q1": "A", "q2": "B"}
+    benchmark = build_benchmark("tiny", QUERIES, PASSAGES, RELEVANT, clusters=clusters)
+    assert list(benchmark.clusters) == ["A", "B", "A"]
+    assert benchmark.digest == build_benchmark("tiny", QUERIES, PASSAGES, RELEVANT).digest
 
 
-def test_questions_whose_passages_are_in_another_language_have_an_empty_pool_of_their_own() -> (
-    None
-):
-    # German q0 and Yoruba q1 share an English passage; English q2 has one of its own.
-    ids = ["q0", "q1", "q2"]
-    pairs = Pairs(
-        ids, ids, ["de", "yo", "en"], ["0?", "1?", "2?"], ["a.", "a.", "b."], ["en", "en", "en"]
-    )
-    benchmark = benchmark_from_pairs("dev", pairs)
-    assert benchmark.languages == ("de", "en", "yo")
-    assert benchmark.pool_offsets.tolist() == [0, 0, 2, 2]
-    assert list(benchmark.passages) == ["a.", "b."]
-    assert (list(benchmark.question_ids), benchmark.relevant.tolist()) == (
-        ["q0", "q2", "q1"],
-        [0, 1, 0],
-    )
-    # Scores of a and b: q0 ranks a second, q2 b first, q1 a first.
-    vectors = np.array([[0.1, 0.2], [0.3, 0.9], [0.5, 0.4]], dtype=np.float32).T.copy()
-    ranks = rank_embeddings(benchmark, np.eye(3, dtype=np.float32), vectors)
-    table = per_query_table(benchmark, ranks, {"en"})
-    rows = table[["setting", "query_language", "pool_language", "ap"]]
-    assert list(rows.itertuples(index=False, name=None)) == [
-        ("monolingual", "en", "en", 1.0),
-        ("crosslingual", "de", "en", 0.5),
-        ("crosslingual", "yo", "en", 1.0),
-        ("multilingual", "de", "all", 0.5),
-        ("multilingual", "en", "all", 1.0),
-        ("multilingual", "yo", "all", 1.0),
-    ]
-    means = summarise(table)
-    assert means["dev/map_crosslingual"] == (0.5 + 1) / 2
-    assert means["dev/map_multilingual"] == pytest.approx((0.5 + 1 + 1) / 3)
+def test_clusters_that_do_not_fit_the_questions_are_refused() -> None:
+    benchmark = build_benchmark("tiny", QUERIES, PASSAGES, RELEVANT)
+    with pytest.raises(InputError, match="2 clusters for 3 queries"):
+        replace(benchmark, clusters=["A", "B"])
+    with pytest.raises(InputError, match="question 'q1' is in the clusters 'A' and 'C'"):
+        replace(benchmark, clusters=["A", "B", "C"])
+    with pytest.raises(InputError, match=r"1 questions have no cluster, e\.g\. 'q2'"):
+        build_benchmark("tiny", QUERIES, PASSAGES, RELEVANT, clusters={"q1": "A"})

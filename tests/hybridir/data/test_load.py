@@ -3,13 +3,16 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hybridir.batches.plan import BatchKind, BatchPlan
 from hybridir.config.trial import BatchConfig, DataConfig
 from hybridir.data import load_benchmarks, load_training
+from hybridir.data.benchmark import Benchmark
 from hybridir.data.load import file_stamps
 from hybridir.data.pairs import Pairs, concatenate
+from hybridir.data.readers.lareqa import load_lareqa_benchmark, load_lareqa_pairs
 from hybridir.errors import InputError
 from tests.support.layouts import beir, hub
 
@@ -45,7 +48,10 @@ def test_a_missing_file_has_no_stamp(tmp_path: Path) -> None:
 
 
 def write_table(
-    folder: Path, questions: int = 40, languages: tuple[str, ...] = ("de", "en")
+    folder: Path,
+    questions: int = 40,
+    languages: tuple[str, ...] = ("de", "en"),
+    about: str = "passage",
 ) -> Path:
     path = folder / "table.jsonl"
     rows = [
@@ -54,7 +60,7 @@ def write_table(
             "passage_group": f"g{number // 2}",
             "language": language,
             "question": f"{language} question {number}",
-            "passage": f"{language} passage {number // 2}",
+            "passage": f"{language} {about} {number // 2}",
         }
         for language in languages
         for number in range(questions)
@@ -65,11 +71,14 @@ def write_table(
 
 
 def write_mixture(folder: Path) -> list[dict[str, Any]]:
-    """Two tables with the same ids: 60 rows in two languages, and 20 in English."""
+    """Two tables with the same ids and different passages.
+
+    60 rows in two languages, and 20 in English.
+    """
     sources = []
     for name, questions, languages in (("large", 40, ("de", "en")), ("small", 20, ("en",))):
         (folder / name).mkdir()
-        sources.append({"table": {"path": write_table(folder / name, questions, languages)}})
+        sources.append({"table": {"path": write_table(folder / name, questions, languages, name)}})
     return sources
 
 
@@ -247,6 +256,7 @@ def test_reported_languages_of_the_synthetic_corpus_can_be_chosen() -> None:
     assert list(some.passage_ids) == without_qb
     assert len(some.queries) == 480
     assert len(some.relevant) == 480 * 2
+    assert some.n_clusters == every.n_clusters == 60
 
 
 def test_reported_language_that_the_corpus_lacks_is_refused() -> None:
@@ -302,7 +312,7 @@ def test_a_changed_table_of_a_mixture_is_read_anew(tmp_path: Path) -> None:
     settings = config({"mix": write_mixture(tmp_path)}, tune_on=None)
     first = load_training(settings)
     assert load_training(settings) is first
-    write_table(tmp_path / "small", 10, ("en",))
+    write_table(tmp_path / "small", 10, ("en",), "small")
     assert len(load_training(settings).tables[1]) == 10
 
 
@@ -325,6 +335,93 @@ def test_mlqa_r_can_be_mixed_with_a_table(data_root: Path, tmp_path: Path) -> No
     mix = [{"lareqa": {"name": "mlqa-r"}}, {"table": {"path": write_table(tmp_path)}}]
     data = load_training(config({"mix": mix}, tune_on=None, data_root=data_root))
     assert [len(table) for table in data.tables] == [4199, 60]
+
+
+@pytest.mark.parametrize("passage_text", ["sentence", "sentence+paragraph"])
+def test_dev_of_mlqa_r_has_all_sentences_of_paragraphs_that_nothing_is_trained_on(
+    data_root: Path, passage_text: str
+) -> None:
+    train = {"lareqa": {"name": "mlqa-r", "passage_text": passage_text}}
+    data = load_training(config(train, data_root=data_root))
+    dev = data.dev
+    assert dev is not None
+    asked = {
+        (key, dev.languages[code])
+        for key, code in zip(dev.question_ids, dev.query_languages, strict=True)
+    }
+    trained = rows(data.pairs)
+    assert asked | trained == rows(load_lareqa_pairs(data_root / "mlqa-r"))
+    pools: dict[str, list[str]] = {}
+    for code in dev.languages:
+        top = json.loads((data_root / "mlqa-r" / f"{code}.json").read_text("utf-8"))
+        for paragraph in (each for article in top["data"] for each in article["paragraphs"]):
+            context, breaks = paragraph["context"], paragraph["sentence_breaks"]
+            questions = {(qa["id"], code) for qa in paragraph["qas"]}
+            if questions & asked:
+                assert not questions & trained
+                behind = "" if passage_text == "sentence" else f" {context}"
+                sentences = [f"{context[start:end]}{behind}" for start, end in breaks]
+                pools.setdefault(code, []).extend(sentences)
+    assert list(dev.passages) == [text for code in dev.languages for text in pools[code]]
+    assert not set(data.pairs.passage) & set(dev.passages)
+    # Gold sentences alone were 55, 58, 115, 46, 50, 45 and 43.
+    sizes = {"ar": 248, "de": 247, "en": 619, "es": 125, "hi": 191, "vi": 301, "zh": 200}
+    assert dict(zip(dev.languages, np.diff(dev.pool_offsets), strict=True)) == sizes
+    # Relevance is the benchmark's.
+    mlqa = load_lareqa_benchmark("mlqa-r", data_root / "mlqa-r")
+    assert relevant_ids(dev).items() <= relevant_ids(mlqa).items()
+    assert set(zip(dev.question_ids, dev.clusters, strict=True)) <= set(
+        zip(mlqa.question_ids, mlqa.clusters, strict=True)
+    )
+
+
+def relevant_ids(benchmark: Benchmark) -> dict[str, frozenset[str]]:
+    bounds = benchmark.relevant_offsets
+    return {
+        question: frozenset(benchmark.passage_ids[index] for index in benchmark.relevant[low:high])
+        for question, low, high in zip(
+            benchmark.question_ids, bounds[:-1], bounds[1:], strict=True
+        )
+    }
+
+
+def test_dev_of_mlqa_r_is_compared_with_what_is_reported(data_root: Path) -> None:
+    train = {"lareqa": {"name": "mlqa-r", "languages": ["hi"]}}
+    report = [{"name": "xquad-r", "languages": ["hi"]}]
+    settings = config(train, report_on=report, data_root=data_root, dev_share=0.9)
+    data = load_training(settings)
+    (xquad,) = load_benchmarks(settings)
+    assert data.dev is not None
+    # Two sentences are in both, and of less than eight words.
+    assert set(data.dev.passages) & set(xquad.passages) <= {"ए.", "[उद्धरण वांछित]"}
+    assert data.overlaps == ()
+
+
+def test_dev_of_a_table_has_the_passages_of_questions_that_are_not_shared(tmp_path: Path) -> None:
+    train = {"table": {"path": write_table(tmp_path)}, "questions": "shared"}
+    data = load_training(config(train, dev_share=0.2))
+    assert data.dev is not None
+    # Half of 20 passages answer questions in English alone; 2 of the 10 others are held out.
+    assert dict(zip(data.dev.languages, np.diff(data.dev.pool_offsets), strict=True)) == {
+        "de": 2,
+        "en": 2 + 10,
+    }
+    assert not set(data.dev.passages) & set(data.pairs.passage)
+
+
+def test_a_mixture_holds_out_paragraphs_and_rows(data_root: Path, tmp_path: Path) -> None:
+    table = {"table": {"path": write_table(tmp_path)}}
+    mlqa = {"lareqa": {"name": "mlqa-r", "languages": ["en"]}}
+    data = load_training(config({"mix": [mlqa, table]}, data_root=data_root))
+    alone = load_training(config(mlqa, data_root=data_root)).dev
+    assert data.dev is not None
+    assert alone is not None
+    of_mlqa = [key for key in data.dev.passage_ids if key.startswith("1/")]
+    assert of_mlqa == [f"1/{key}" for key in alone.passage_ids]
+    # 2 of 20 passages, in both languages or in English.
+    assert len(data.dev.passage_ids) - len(of_mlqa) in (2, 3, 4)
+    clusters = {f"1/{cluster}" for cluster in alone.clusters}
+    assert {cluster for cluster in data.dev.clusters if cluster[:2] == "1/"} == clusters
 
 
 def test_missing_data_root_folder_is_reported(tmp_path: Path) -> None:

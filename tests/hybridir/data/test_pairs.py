@@ -2,114 +2,22 @@ import hashlib
 from dataclasses import replace
 
 import numpy as np
-import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 from hybridir.data.pairs import (
     COLUMNS,
     Pairs,
     concatenate,
     row_problems,
-    select_data_part,
     shared_questions,
-    split_by_group,
+    unshared_questions,
 )
-from hybridir.errors import InputError
-
-
-def table(*rows: tuple[str, str, str]) -> Pairs:
-    """Rows of (question id, passage group, language)."""
-    ids, groups, codes = ([row[column] for row in rows] for column in range(3))
-    return Pairs(
-        ids,
-        groups,
-        codes,
-        question=[f"question {row[0]} {row[2]}" for row in rows],
-        passage=[f"passage {row[1]} {row[2]}" for row in rows],
-    )
-
-
-def as_rows(pairs: Pairs) -> list[tuple[str, ...]]:
-    return list(zip(*(getattr(pairs, column) for column in COLUMNS), strict=True))
-
-
-tables = st.dictionaries(
-    st.tuples(st.integers(0, 30), st.sampled_from(["de", "en", "es"])),
-    st.integers(0, 6),
-    min_size=1,
-).map(lambda d: table(*((f"q{key}", f"g{group}", code) for (key, code), group in d.items())))
-
-
-@given(pairs=tables, share=st.floats(0.05, 0.95), seed=st.integers(0, 2**32))
-def test_split_has_no_group_on_both_sides_and_loses_no_row(
-    pairs: Pairs, share: float, seed: int
-) -> None:
-    groups = len(set(pairs.passage_group))
-    assume(0 < round(share * groups) < groups)
-    train, dev = split_by_group(pairs, share, seed)
-    assert not set(train.passage_group) & set(dev.passage_group)
-    assert len(set(dev.passage_group)) == round(share * groups)
-    assert sorted(as_rows(train) + as_rows(dev)) == sorted(as_rows(pairs))
-    order = {row: index for index, row in enumerate(as_rows(pairs))}
-    for table_of_split in (train, dev):
-        positions = [order[row] for row in as_rows(table_of_split)]
-        assert positions == sorted(positions)
-
-
-@given(pairs=tables, of=st.integers(2, 5), seed=st.integers(0, 2**32))
-def test_parts_share_no_group_differ_by_one_group_at_most_and_lose_no_row(
-    pairs: Pairs, of: int, seed: int
-) -> None:
-    groups = set(pairs.passage_group)
-    assume(len(groups) >= of)
-    parts = [select_data_part(pairs, number, of, seed) for number in range(of)]
-    groups_of_parts = [set(pairs.passage_group) for pairs in parts]
-    assert sorted(group for dealt in groups_of_parts for group in dealt) == sorted(groups)
-    sizes = list(map(len, groups_of_parts))
-    assert max(sizes) - min(sizes) <= 1
-    assert sorted(row for table in parts for row in as_rows(table)) == sorted(as_rows(pairs))
-
-
-def test_another_seed_deals_groups_into_other_parts() -> None:
-    pairs = table(*((f"q{number}", f"g{number}", "en") for number in range(20)))
-    dealt = {tuple(select_data_part(pairs, 0, 2, seed).passage_group) for seed in range(5)}
-    assert len(dealt) == 5
-
-
-def test_more_parts_than_groups_are_refused() -> None:
-    pairs = table(("q1", "g1", "en"), ("q2", "g2", "en"))
-    with pytest.raises(InputError, match="there are 2 passage groups; choose at most 2 parts"):
-        select_data_part(pairs, 0, 3, seed=0)
-
-
-@given(pairs=tables, seed=st.integers(0, 2**32), data=st.data())
-def test_split_does_not_depend_on_the_order_of_the_rows(
-    pairs: Pairs, seed: int, data: st.DataObject
-) -> None:
-    groups = len(set(pairs.passage_group))
-    assume(groups > 1 and 0 < round(0.5 * groups) < groups)
-    shuffled = pairs.select(data.draw(st.permutations(range(len(pairs)))))
-    first, second = (split_by_group(order, 0.5, seed)[1] for order in (pairs, shuffled))
-    assert set(first.passage_group) == set(second.passage_group)
-
-
-def test_every_group_is_held_out_for_some_seed() -> None:
-    pairs = table(*((f"q{n}", f"g{n}", "en") for n in range(10)))
-    held_out = {split_by_group(pairs, 0.1, seed)[1].passage_group[0] for seed in range(200)}
-    assert len(held_out) == 10
-
-
-@pytest.mark.parametrize("share", [0.1, 0.9])
-def test_split_that_leaves_a_side_empty_is_refused(share: float) -> None:
-    pairs = table(("q1", "g1", "en"), ("q2", "g2", "en"), ("q3", "g3", "en"))
-    with pytest.raises(InputError, match=rf"dev_share={share}: of 3 passage groups"):
-        split_by_group(pairs, share, 0)
+from tests.support.tables import as_rows, table
 
 
 def test_shared_questions_are_those_in_two_languages() -> None:
     pairs = table(("a", "a", "en"), ("b", "b", "en"), ("a", "a", "de"), ("c", "c", "de"))
     assert as_rows(shared_questions(pairs)) == [as_rows(pairs)[0], as_rows(pairs)[2]]
+    assert as_rows(unshared_questions(pairs)) == [as_rows(pairs)[1], as_rows(pairs)[3]]
 
 
 def test_languages_are_sorted_and_choose_rows() -> None:
@@ -131,6 +39,32 @@ def test_concatenated_tables_follow_each_other_and_share_no_id_or_group() -> Non
     for column in ("language", "question", "passage"):
         assert getattr(both, column) == [*getattr(first, column), *getattr(second, column)]
     assert list(concatenate([first, second], number_ids=False).question_id) == ["a", "b", "a"]
+
+
+def test_clusters_and_split_groups_go_with_their_rows() -> None:
+    first = replace(
+        table(("a", "g", "en"), ("b", "h", "en"), ("a", "g", "de")),
+        cluster=["X", "Y", "X"],
+        split_group=["s", "s", "s"],
+    )
+    chosen = first.select([2, 1])
+    assert (list(chosen.clusters), list(chosen.split_groups)) == (["X", "Y"], ["s", "s"])
+    assert list(shared_questions(first).clusters) == ["X", "X"]
+    assert list(first.in_languages(["de"]).split_groups) == ["s"]
+    # The second table has neither column: its passage groups stand for both.
+    both = concatenate([first, table(("a", "X", "en"))])
+    assert list(both.clusters) == ["1/X", "1/Y", "1/X", "2/X"]
+    assert list(both.split_groups) == ["1/s", "1/s", "1/s", "2/X"]
+    assert concatenate([first.select([0]), first.select([1])], number_ids=False).clusters == [
+        "X",
+        "Y",
+    ]
+
+
+def test_clusters_and_split_groups_change_no_digest_and_repeat_no_passage_group() -> None:
+    plain = table(("a", "g", "en"), ("b", "h", "de"))
+    assert replace(plain, cluster=["c", "c"], split_group=["s", "s"]).digest == plain.digest
+    assert replace(plain, cluster=["g", "h"], split_group=["g", "h"]) == plain
 
 
 def test_a_single_table_concatenated_is_itself() -> None:

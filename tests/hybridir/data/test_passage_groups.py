@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridir.data.passage_groups import connected_questions
+from hybridir.data.passage_groups import connected_questions, joined
 
 ANSWERS = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from("0123456789")))
 
@@ -31,3 +31,22 @@ def test_groups_are_those_of_a_flood_over_questions_and_passages(
 @given(ANSWERS)
 def test_groups_do_not_depend_on_the_order_of_the_answers(answers: list[tuple[str, str]]) -> None:
     assert connected_questions(answers) == connected_questions(answers[::-1])
+
+
+@given(
+    st.lists(st.tuples(*(st.sampled_from(letters) for letters in ("abcdef", "xy", "123", "uvw"))))
+)
+def test_labels_with_a_common_key_in_one_column_are_joined_under_the_smallest(
+    rows: list[tuple[str, str, str, str]],
+) -> None:
+    labels = [row[0] for row in rows]
+    first, second = [(row[1], row[2]) for row in rows], [("", row[3]) for row in rows]
+    # A label is connected to its keys, and these know their column.
+    edges = [(row[0], f"{row[1]}{row[2]}") for row in rows] + [(row[0], row[3]) for row in rows]
+    component = connected_questions(edges)
+    assert list(joined(labels, first, second)) == [component[label] for label in labels]
+
+
+def test_labels_without_a_common_key_come_back_as_they_are() -> None:
+    labels = ["a", "b", "a"]
+    assert joined(labels, [("", "x"), ("", "y"), ("", "x")]) is labels

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,16 @@ def test_pain_21_each_query_has_a_row_for_each_pool_with_a_relevant_passage() ->
         ("multilingual", "q1", "en", "all", 5, 2, 3, 5),  # e2 d2 d1 d3 e1
     ]
     assert (table.benchmark == "five").all()
+
+
+def test_each_row_has_the_cluster_of_its_question() -> None:
+    table = table_of(SCORES, {"de"}, replace(BENCHMARK, clusters=["moon", "sun", "moon"]))
+    expected = table.question_id.map({"q1": "moon", "q2": "sun"}).tolist()
+    assert table.cluster.tolist() == expected
+    assert isinstance(table.cluster.dtype, pd.CategoricalDtype)
+    assert table.cluster.cat.categories.tolist() == ["moon", "sun"]
+    assert str(table.cluster.cat.codes.dtype) == "int8"
+    assert table_of(SCORES, {"de"}).cluster.tolist() == table.question_id.tolist()
 
 
 def test_passages_in_a_file_give_the_same_table(tmp_path: Path) -> None:

@@ -41,6 +41,14 @@ def test_share_of_known_ngrams_decides(passage: str, expected: list[tuple[str, s
     assert summary(find_overlaps(trained, [benchmark_of("alone?", SENTENCE)])) == expected
 
 
+def test_passages_that_tuning_retrieves_from_count_by_their_ngrams_alone() -> None:
+    trained, pool = pairs_of(["unlike"], ["other"]), [SENTENCE, "citation needed"]
+    long, short = benchmark_of("alone?", SENTENCE), benchmark_of("alone?", "[citation needed]")
+    assert summary(find_overlaps(trained, [long], pool)) == [("passages", "8-grams", 1)]
+    assert find_overlaps(trained, [short], pool) == ()
+    assert find_overlaps(trained, [long, short]) == ()
+
+
 def test_ngrams_may_come_from_several_texts() -> None:
     halves = [SENTENCE.removesuffix(" eleven"), SENTENCE.removeprefix("one ")]  # 3 and 3 n-grams
     trained = pairs_of(["unlike", "other"], halves)

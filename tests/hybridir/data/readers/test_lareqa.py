@@ -9,6 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from hybridir.data.readers.lareqa import (
+    load_lareqa,
     load_lareqa_benchmark,
     load_lareqa_pairs,
     load_lareqa_reading,
@@ -97,6 +98,43 @@ def test_passage_groups_are_the_components_that_scipy_finds(data_root: Path) -> 
     row_label = label[ends[0]]
     assert len(set(pairs.passage_group)) == count
     assert len(set(zip(pairs.passage_group, row_label, strict=True))) == count
+
+
+@pytest.mark.parametrize(("name", "articles"), [("xquad-r", 48), ("mlqa-r", 520)])
+def test_clusters_are_the_articles_that_questions_connect(
+    data_root: Path, name: str, articles: int
+) -> None:
+    """XQuAD has 48 articles; MLQA-R's 520 English ones have all its questions."""
+    benchmark = load_lareqa_benchmark(name, data_root / name)
+    asked = set(zip(benchmark.question_ids, benchmark.query_languages.tolist(), strict=True))
+    rows = []  # a question, and its article in one language
+    for number, code in enumerate(benchmark.languages):
+        top = json.loads((data_root / name / f"{code}.json").read_text("utf-8"))
+        for a, article in enumerate(top["data"]):
+            ids = [qa["id"] for paragraph in article["paragraphs"] for qa in paragraph["qas"]]
+            rows += [(key, f"{code} {a}") for key in ids if (key, number) in asked]
+    node = {text: position for position, text in enumerate({text for row in rows for text in row})}
+    ends = ([node[row[0]] for row in rows], [node[row[1]] for row in rows])
+    graph = coo_array((np.ones(len(rows)), ends), shape=(len(node), len(node)))
+    count, label = connected_components(graph, directed=False)
+    assert benchmark.n_clusters == count == articles
+    components = {label[node[key]] for key in benchmark.question_ids}
+    pairs_of_labels = {
+        (cluster, label[node[key]])
+        for key, cluster in zip(benchmark.question_ids, benchmark.clusters, strict=True)
+    }
+    assert len(pairs_of_labels) == len(components) == articles
+    pairs = load_lareqa_pairs(data_root / name)
+    assert dict(zip(pairs.question_id, pairs.clusters, strict=True)) == dict(
+        zip(benchmark.question_ids, benchmark.clusters, strict=True)
+    )
+
+
+def test_paragraphs_of_xquad_r_are_its_split_groups(data_root: Path) -> None:
+    pairs = load_lareqa_pairs(data_root / "xquad-r")
+    assert len(set(pairs.split_groups)) == 240  # as published with XQuAD
+    groups = set(zip(pairs.passage_group, pairs.split_groups, strict=True))
+    assert len(groups) == len(set(pairs.passage_group)), "a passage group lies in one of them"
 
 
 Paragraph = dict[str, Any]
@@ -199,6 +237,67 @@ def test_questions_are_grouped_through_sentences_of_other_languages(tmp_path: Pa
     pairs = load_lareqa_pairs(tmp_path)
     groups = dict(zip(pairs.question_id, pairs.passage_group, strict=True))
     assert groups == {"q1": "q1", "q2": "q1", "q3": "q1", "q4": "q4"}
+
+
+def write_articles(folder: Path) -> None:
+    """German q1 and English q1 join two articles of other numbers; q3 stands alone."""
+    one = paragraph("a.", "b.", "a.", questions={"q1": (0, "a"), "q2": (3, "b")})
+    german = [
+        {"title": " Der\tMond ", "paragraphs": [paragraph("c.", "d.", questions={"q1": (0, "c")})]}
+    ]
+    english = [
+        {"paragraphs": [paragraph("e.", questions={"q3": (0, "e")})]},
+        {"title": "The Moon", "paragraphs": [one, paragraph("f.", "g.", questions={})]},
+    ]
+    for code, articles in (("de", german), ("en", english)):
+        (folder / f"{code}.json").write_text(json.dumps({"data": articles}), "utf-8")
+
+
+def test_a_cluster_is_named_by_its_article_in_the_first_language(tmp_path: Path) -> None:
+    write_articles(tmp_path)
+    benchmark = load_lareqa_benchmark("tiny", tmp_path)
+    assert dict(zip(benchmark.question_ids, benchmark.clusters, strict=True)) == {
+        "q1": "de-0000 Der Mond",
+        "q2": "de-0000 Der Mond",
+        "q3": "en-0000",
+    }
+    assert list(load_lareqa_benchmark("tiny", tmp_path, ["en"]).clusters) == [
+        "en-0000",
+        "en-0001 The Moon",
+        "en-0001 The Moon",
+    ]
+
+
+@pytest.mark.parametrize("title", [7, "half \ud800"])
+def test_a_title_that_is_no_text_is_reported(tmp_path: Path, title: object) -> None:
+    article = {"title": title, "paragraphs": []}
+    (tmp_path / "en.json").write_text(json.dumps({"data": [article]}), "utf-8")
+    with pytest.raises(InputError, match=r"data\[0\]: .*'title'"):
+        load_lareqa_benchmark("tiny", tmp_path)
+
+
+@pytest.mark.parametrize("with_paragraph", [False, True])
+def test_development_retrieves_from_all_sentences_of_the_held_out_paragraphs(
+    tmp_path: Path, with_paragraph: bool
+) -> None:
+    write_articles(tmp_path)
+    texts = load_lareqa(tmp_path)
+    pairs = texts.pairs(with_paragraph)
+    # German q1, English q3, q1 and q2. The paragraphs of q1 and q2 are one group.
+    assert list(pairs.split_groups) == ["de-0000-0000", "en-0000-0000", *["de-0000-0000"] * 2]
+    development = texts.development(pairs.select([0, 2, 3]), with_paragraph)
+    german, english = (" c. d.", " a. b. a.") if with_paragraph else ("", "")
+    assert list(development.passages) == [
+        ("de-0000-0000-000", "de", f"c.{german}"),
+        ("de-0000-0000-001", "de", f"d.{german}"),
+        ("en-0001-0000-000", "en", f"a.{english}"),
+        ("en-0001-0000-001", "en", f"b.{english}"),
+        ("en-0001-0000-002", "en", f"a.{english}"),  # a twin of the first
+    ]
+    assert development.relevant == {
+        "q1": {"de-0000-0000-000", "en-0001-0000-000", "en-0001-0000-002"},
+        "q2": {"en-0001-0000-001"},
+    }
 
 
 def test_reading_has_the_paragraph_of_each_passage_and_all_answers(tmp_path: Path) -> None:

@@ -322,3 +322,36 @@ def test_passages_may_be_in_another_language_than_their_questions(
     path = write(tmp_path / f"bad{ending}", [row(passage_language="xx")])
     with pytest.raises(InputError, match="unknown language 'xx'"):
         load_table(path)
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".csv", ".parquet"])
+def test_a_column_of_clusters_may_be_missing_or_null_or_numbers(
+    tmp_path: Path, ending: str
+) -> None:
+    rows = [row("q1", passage_group="g"), row("q2", passage_group="h")]
+    plain = load_table(write(tmp_path / f"plain{ending}", rows))
+    assert (plain.cluster, list(plain.clusters)) == (None, ["g", "h"])
+    rows = [{**rows[0], "cluster": 3}, {**rows[1], "cluster": None}]
+    clustered = load_table(write(tmp_path / f"clustered{ending}", rows))
+    assert list(clustered.clusters) == ["3", "h"]
+    assert clustered.digest == plain.digest
+
+
+def test_clusters_of_two_languages_with_a_common_question_are_one(tmp_path: Path) -> None:
+    rows = [
+        row("q1", "en", cluster="Moon"),
+        row("q1", "de", cluster="Mond"),
+        row("q2", "de", cluster="Mond"),
+        row("q3", "en", cluster="Sun"),
+    ]
+    path = write(tmp_path / "table.jsonl", rows)
+    assert list(load_table(path).clusters) == ["Mond", "Mond", "Mond", "Sun"]
+    assert list(load_table(path, ["en"]).clusters) == ["Mond", "Sun"]
+
+
+def test_a_cluster_that_is_no_text_is_a_bad_row(tmp_path: Path) -> None:
+    rows = [row("q1", cluster=[1]), row("q2", cluster=" ")]
+    with pytest.raises(InputError) as caught:
+        load_table(write(tmp_path / "table.jsonl", rows))
+    assert "line 1: cluster=[1] is no text" in str(caught.value)
+    assert "line 2: empty cluster" in str(caught.value)

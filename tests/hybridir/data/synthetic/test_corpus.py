@@ -82,6 +82,21 @@ def test_held_out_sets_have_240_questions_and_their_answers_a_language(
     assert len(set(benchmark.passages)) == len(benchmark.passages)
 
 
+def test_clusters_are_entities_with_four_questions_each(corpus: SyntheticCorpus) -> None:
+    train = set(zip(corpus.train.question_id, corpus.train.clusters, strict=True))
+    assert Counter(cluster for _, cluster in train) == {
+        f"train-{number:04d}": 4 for number in range(500)
+    }
+    for subset in (corpus.dev, corpus.test):
+        # An answer begins with its entity in qa; see `of_benchmark`.
+        described = of_benchmark(subset)
+        assert subset.n_clusters == len({description[2] for description in described.values()})
+        assert set(Counter(subset.clusters).values()) == {4 * 5}
+        for key, cluster in zip(subset.question_ids, subset.clusters, strict=True):
+            assert key.startswith(f"{cluster}-")
+            assert cluster in described
+
+
 def test_relevant_is_the_same_fact_in_every_language(corpus: SyntheticCorpus) -> None:
     benchmark = corpus.test
     for query, key in enumerate(benchmark.question_ids):
