@@ -89,7 +89,7 @@ def _get_ratio_curve_info(
     bounded = bounded.assign(position=bounded["setting"].map(tops).astype(float) + gap / 3)
     bars = bounded[["setting", "best", "may_be_best", "low", "high", "position"]]
     tables = (means, points, labels, smooth, joined, bars)
-    return _RatioCurveInfo(*(table.reset_index(drop=True) for table in tables), title)
+    return _RatioCurveInfo._make([*(table.reset_index(drop=True) for table in tables), title])
 
 
 def _spread(positions: list[float], gap: float) -> list[float]:

@@ -86,10 +86,7 @@ def _moves(levels: pd.DataFrame) -> str:
             for level, of_level in of_setting.groupby("level", sort=False)
         }
         listed = "; ".join(
-            f"{level:g}: {tested.set_text(sorted(ratios))}"
-            if isinstance(level, int | float)
-            else f"{level}: {tested.set_text(sorted(ratios))}"
-            for level, ratios in best.items()
+            f"{_level(level)}: {tested.set_text(sorted(ratios))}" for level, ratios in best.items()
         )
         common = sorted(set.intersection(*best.values()))
         verdict = (
@@ -104,6 +101,10 @@ def _moves(levels: pd.DataFrame) -> str:
     return " ".join(sentences)
 
 
+def _level(level: object) -> str:
+    return f"{level:g}" if isinstance(level, int | float) else str(level)
+
+
 def _changes(interactions: pd.DataFrame) -> list[str]:
     if interactions.empty:
         return []
@@ -114,17 +115,17 @@ def _changes(interactions: pd.DataFrame) -> list[str]:
             f"No change of the gain in mAP between two levels is significant (n = {len(rows)} "
             "comparisons, exploratory, Holm), which does not prove that there is none."
         ]
-    return [
-        "The gain in mAP changes significantly (exploratory, Holm): "
-        + "; ".join(
+    changes = []
+    for row in clear.to_dict("records"):
+        change = interval_text(row["estimate"], row["low"], row["high"], signed=True)
+        parameter = names.LABELS.get(row["parameter"], row["parameter"])
+        changes.append(
             f"{names.LABELS[row['setting']]}, α = {row['hybrid']:g} minus α = {row['pure']:g}, "
-            f"from {names.LABELS.get(row['parameter'], row['parameter'])} {row['first']} to "
-            f"{row['second']}: {interval_text(row['estimate'], row['low'], row['high'], True)}, "
+            f"from {parameter} {_level(row['first'])} to {_level(row['second'])}: {change}, "
             f"{p_text(row['p_holm'])}"
-            for row in clear.to_dict("records")
         )
-        + "."
-    ]
+    listed = "; ".join(changes)
+    return [f"The gain in mAP changes significantly (exploratory, Holm): {listed}."]
 
 
 def _interactions(benchmark: str, interactions: pd.DataFrame) -> Table:

@@ -42,7 +42,9 @@ def study_design(
         parameters: columns of `trials` that were set.
         pairs: the budget in the study file, for trials that do not record theirs.
     """
-    crossed, by_ratio, fixed = [], [], {}
+    crossed: list[str] = []
+    by_ratio: list[str] = []
+    fixed: dict[str, Any] = {}
     order = [name for name in (*_LEADING, *parameters) if name in parameters]
     for name in dict.fromkeys(order):
         if name in _NO_FACTORS or name not in trials or trials.empty:

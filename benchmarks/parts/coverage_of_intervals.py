@@ -12,7 +12,7 @@ from scipy import stats
 
 from benchmarks.parts.simulation import Curve, Design, Spread, flat, simulate
 from hybridir import inference
-from hybridir.inference.scores import Scores
+from hybridir.inference.scores import Floats, Scores
 
 Checks = dict[str, float]
 """1 for a true statement, 0 for a false one; beside them some measures of the study."""
@@ -89,9 +89,9 @@ def check_intervals(case: Case, generator: np.random.Generator, draws: int) -> C
     return {name: float(value) for name, value in checks.items()}
 
 
-def _robust_width(values_G: np.ndarray) -> float:
+def _robust_width(values_G: Floats) -> float:
     """Width of the t interval over clusters."""
-    error = float(values_G.std(ddof=1)) / np.sqrt(len(values_G))
+    error = float(values_G.std(ddof=1)) / float(np.sqrt(len(values_G)))
     return 2 * error * float(stats.t.isf(0.025, len(values_G) - 1))
 
 

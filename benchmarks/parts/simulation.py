@@ -158,12 +158,12 @@ def simulate(
 
     def noise(*shape: int) -> Floats:
         if spread.heavy:
-            return generator.standard_t(3, shape) / np.sqrt(3)
+            return np.asarray(generator.standard_t(3, shape) / np.sqrt(3))
         return generator.standard_normal(shape)
 
     def of_questions(*shape: int) -> Floats:
         shared = np.sqrt(spread.correlation) * noise(*shape, design.n_clusters)[..., cluster_Q]
-        return shared + np.sqrt(1 - spread.correlation) * noise(*shape, n_questions)
+        return np.asarray(shared + np.sqrt(1 - spread.correlation) * noise(*shape, n_questions))
 
     skewed = generator.beta(0.5, 1.5, n_questions) / 0.25 - 1  # mean 0, standard deviation 1
     common_Q = noise(design.n_clusters)[cluster_Q]

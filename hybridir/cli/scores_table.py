@@ -110,7 +110,7 @@ def _read(path: Path) -> pd.DataFrame:
         )
     if table.empty:
         raise InputError(f"{path}: the table has no row")
-    table = table[[name for name in columns if name in table]].copy()
+    table = pd.DataFrame(table[[name for name in columns if name in table]])
     if names.MEASURE not in table:
         table[names.MEASURE] = names.VALUE
     if names.STUDY not in table:
@@ -187,8 +187,8 @@ def _study_scores(
         key = (str(measure), str(setting))
         conditions = (
             {
-                tuple(zip(crossed, map(_plain, np.atleast_1d(values)), strict=True)): part
-                for values, part in rows.groupby(crossed if len(crossed) > 1 else crossed[0])
+                _condition(crossed, values): of_condition
+                for values, of_condition in rows.groupby(crossed)
             }
             if crossed
             else {(): rows}
@@ -200,8 +200,12 @@ def _study_scores(
     return scores
 
 
-def _plain(value: float) -> float | int:
-    return int(value) if value == int(value) else float(value)
+def _condition(crossed: list[str], values: Any) -> Condition:
+    """Name the values of the crossed parameters; whole numbers are integers."""
+    return tuple(
+        (name, int(value) if value == int(value) else float(value))
+        for name, value in zip(crossed, values, strict=True)
+    )
 
 
 def _check_crossing(conditions: Mapping[Condition, Scores], label: str) -> None:
@@ -290,5 +294,5 @@ def _clusters(
 def _codes(column: pd.Series) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Number the labels of a column; labels that do not occur have no number."""
     codes, present = pd.factorize(column.cat.codes.to_numpy(), sort=True)
-    labels = column.cat.categories
-    return codes.astype(np.int64), tuple(str(labels[index]) for index in present)
+    labels = column.cat.categories.astype(str).tolist()
+    return codes.astype(np.int64), tuple(labels[int(index)] for index in present)

@@ -84,7 +84,7 @@ def difference_of_gains(
     for scores in (first, second):
         gains_SG.append(paired_gain(score_by_cluster(scores), scores, hybrid, pure))
         pair = [scores.ratios.index(hybrid), scores.ratios.index(pure)]
-        trained = scores.trained[pair].all(axis=0)
+        trained = scores.trained[pair[0]] & scores.trained[pair[1]]
         seeds.append([seed for seed, both in zip(scores.seeds, trained, strict=True) if both])
     if min(map(len, gains_SG)) == 0 or max(map(len, gains_SG)) == 1:
         return None

@@ -189,4 +189,7 @@ def _half_widths(
     total = seeds + clusters
     # A variance so small that its square root would be 0 counts as 0.
     weighted = of_seeds * seeds + of_clusters * clusters
-    return np.divide(weighted, np.sqrt(total), out=np.zeros(np.shape(weighted)), where=total > 0)
+    widths: Floats = np.divide(
+        weighted, np.sqrt(total), out=np.zeros(np.shape(weighted)), where=total > 0
+    )
+    return widths

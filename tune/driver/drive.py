@@ -35,7 +35,7 @@ from tune.space.parameters import Value, describe
 from tune.space.settings import SearchConfig
 from tune.study.file import StudyConfig, as_yaml
 from tune.view.narrator import Narrator, duration
-from tune.view.status import confirmed_curve_table, development_note
+from tune.view.status import development_note, reported_curve_table
 from tune.view.watching import storage_option, watch_lines
 
 
@@ -175,9 +175,9 @@ def _at(at: str | dict[str, Value]) -> str:
 def _conclude(study: StudyConfig, folder: RunFolder, tracker: Tracker, console: Console) -> None:
     if study.search:
         _print_best(open_study(folder.journal, study.name), study.search, console)
-    if study.confirm:
-        console.print(confirmed_curve_table(folder))
     report = write_report(study.name, tracker.uri, folder.report, run_id=tracker.run_id)
+    if curve := reported_curve_table(folder):
+        console.print(curve, markup=False, highlight=False)
     search = study.search is not None
     lines = [
         f"trials:   {folder.path / 'trials'}",

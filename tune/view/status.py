@@ -3,6 +3,7 @@
 Reads only, so that it is safe while the study runs, and loads neither Ray nor MLflow nor torch.
 """
 
+import csv
 import json
 import math
 import time
@@ -11,7 +12,6 @@ from collections import Counter, defaultdict
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from scipy import stats
 
 from hybridir import names
 from tune.folders import RunFolder, TrialFolder
@@ -164,17 +164,17 @@ _Samples = dict[int, list[float]]
 
 
 def confirmed_curve_table(folder: RunFolder) -> Table:
-    """The confirmed curves: means over seeds with 95 % t intervals, a row for each condition.
+    """The confirmed curves so far: means over seeds, a row for each condition and ratio.
 
-    These intervals cover training seeds alone; the report's also cover questions. If the training
-    data are divided into parts, the seeds of one part are averaged first. The development
-    benchmark is shown only where no other is reported.
+    Intervals need the scores of single questions, and come with the report. If the training data
+    are divided into parts, the seeds of one part are averaged first. The development benchmark is
+    shown only where no other is reported.
     """
     values, unit = _confirmed_values(folder)
     reported = {benchmark for benchmark, *_ in values} - {names.DEV}
     scope = "" if reported or not values else " on development data, which is no answer"
     table = Table(
-        title=f"Confirmed curve{scope}: mean over {unit}, 95 % t interval over {unit}",
+        title=f"Confirmed curve{scope}: mean over {unit}; intervals come with the report",
         title_justify="left",
     )
     conditions = {condition for _, condition, _ in values}
@@ -194,7 +194,7 @@ def confirmed_curve_table(folder: RunFolder) -> Table:
             measure: [float(np.mean(repeats)) for repeats in samples.values()]
             for measure, samples in by_measure.items()
         }
-        cells = [_mean_interval(means.get(measure, [])) for measure in _MEASURES]
+        cells = [_mean(means.get(measure, [])) for measure in _MEASURES]
         count = max(map(len, by_measure.values()))
         levels = condition_levels(condition).values()
         table.add_row(benchmark, *levels, f"{ratio:g}", *cells, str(count))
@@ -244,11 +244,56 @@ def _number(text: str) -> float:
         return math.inf
 
 
-def _mean_interval(values: list[float]) -> str:
+def _mean(values: list[float]) -> str:
     if not values:
         return "-"
     digits = 1 if np.mean(values) > 2 else 3  # ranks or shares
-    if len(values) < 2:
-        return f"{values[0]:.{digits}f}"
-    half = stats.sem(values) * stats.t.ppf(0.975, len(values) - 1)
-    return f"{np.mean(values):.{digits}f} ± {half:.{digits}f}"
+    return f"{np.mean(values):.{digits}f}"
+
+
+def reported_curve_table(folder: RunFolder) -> Table | None:
+    """The confirmed curves with the intervals of the report, a row for each ratio and measure.
+
+    Returns:
+        mAP and F1 at R in every setting, as in the report's own table; None without a report.
+    """
+    files = sorted(
+        (folder.report / names.REPORT_TABLES).glob(f"{names.curve_table_name('*')}.csv")
+    )
+    if not files:
+        return None
+    table = Table(
+        title="Confirmed curve: mean [95 % interval for other seeds and clusters of questions]",
+        title_justify="left",
+    )
+    for column in ("benchmark", "measure", "alpha"):
+        table.add_column(column, justify="right" if column == "alpha" else "left")
+    for setting in names.SETTINGS:
+        table.add_column(names.LABELS[setting], justify="right")
+    for column in ("seeds", "clusters"):
+        table.add_column(column, justify="right")
+    for path in files:
+        benchmark = path.stem.removeprefix(names.curve_table_name(""))
+        with path.open(newline="", encoding="utf-8") as file:
+            points = list(csv.DictReader(file))
+        for measure in (names.AP, names.SET_F1):
+            rows = [point for point in points if point["measure"] == measure]
+            for ratio in dict.fromkeys(row[names.MIXING_RATIO] for row in rows):
+                at = {row["setting"]: row for row in rows if row[names.MIXING_RATIO] == ratio}
+                first = next(iter(at.values()))
+                table.add_row(
+                    benchmark,
+                    names.LABELS[measure],
+                    f"{float(ratio):g}",
+                    *(_interval(at.get(setting)) for setting in names.SETTINGS),
+                    first["n_seeds"],
+                    first["n_clusters"],
+                )
+    return table
+
+
+def _interval(row: dict[str, str] | None) -> str:
+    if row is None:
+        return "-"
+    mean, low, high = (float(row[key]) for key in ("mean", "low", "high"))
+    return f"{mean:.3f} [{low:.3f}, {high:.3f}]"

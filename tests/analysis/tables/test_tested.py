@@ -8,7 +8,7 @@ from numpy.polynomial import Polynomial
 from analysis.study.arrays import Key
 from analysis.tables import tested
 from hybridir import names
-from hybridir.inference import Replicates, replicate
+from hybridir.inference import Condition, Replicates, replicate
 from hybridir.inference.scores import Scores
 
 
@@ -108,7 +108,7 @@ def test_levels_and_interactions_are_those_of_crossed_conditions(
     key = (names.AP, names.MULTILINGUAL)
     raised = scores[key].values.copy()
     raised[1] += 0.1
-    conditions = {
+    conditions: dict[Key, dict[Condition, Scores]] = {
         key: {
             (("temperature", 0.01),): scores[key],
             (("temperature", 0.05),): replace(scores[key], values=raised),

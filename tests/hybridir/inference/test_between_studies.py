@@ -35,7 +35,7 @@ def test_seeds_alone_give_welchs_test() -> None:
     # All questions are alike, so that only seeds vary: then it is the test of scipy.
     generator = np.random.default_rng(1)
     gains = [generator.normal(0.1, 0.02, 4), generator.normal(0.08, 0.05, 6)]
-    studies = []
+    studies: list[Scores] = []
     for gain in gains:
         values = np.zeros((2, len(gain), 3, 5))
         values[1] = gain[:, None, None]
@@ -57,7 +57,7 @@ def test_questions_alone_give_a_t_test_that_is_paired_where_they_are_the_same(
     # Seeds do not differ, so that only questions vary.
     generator = np.random.default_rng(2)
     gains = generator.normal(0.1, 0.05, (2, 30)) + generator.normal(0, 0.2, 30)
-    studies = []
+    studies: list[Scores] = []
     for number, gain in enumerate(gains):
         values = np.zeros((2, 2, 1, 30))
         values[1] = gain
@@ -168,7 +168,7 @@ def test_studies_with_common_seeds_are_compared_seed_by_seed() -> None:
     generator = np.random.default_rng(8)
     seeds = generator.normal(0, 0.3, 5)
     gains = [0.1 + seeds + generator.normal(0, 0.01, 5), 0.05 + seeds[:4]]
-    studies = []
+    studies: list[Scores] = []
     for gain in gains:
         values = np.zeros((2, len(gain), 1, 6))
         values[1] = gain[:, None, None]

@@ -27,11 +27,11 @@ def conditions_of(make_scores: Make, n_seeds: int = 4) -> dict[Condition, Scores
     """Two temperatures by two budgets; the gain over 0 is .1 at one temperature, .3 at another."""
     generator = np.random.default_rng(0)
     shared = generator.normal(0, 0.2, (1, n_seeds, 1, 30))
-    conditions = {}
+    conditions: dict[Condition, Scores] = {}
     for temperature, pairs in product((0.05, 0.01), (2048, 512)):
         values = shared + generator.normal(0, 0.05, (3, n_seeds, 1, 30))
         values[1] += 0.1 if temperature == 0.01 else 0.3
-        condition = (("temperature", temperature), ("pairs", pairs))
+        condition: Condition = (("temperature", temperature), ("pairs", pairs))
         conditions[condition] = make_scores(values, RATIOS)
     return conditions
 

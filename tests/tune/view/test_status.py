@@ -1,22 +1,19 @@
 import io
 import json
-import math
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 from rich.console import Console
-from scipy import stats
 
 from hybridir import names
 from tests.support.tiny import ROOT, settings
 from tune.folders import PROGRESS, Outcome, RunFolder
-from tune.view.status import show_status
+from tune.view.status import reported_curve_table, show_status
 
 
 def status_of(folder: RunFolder) -> str:
@@ -149,7 +146,7 @@ def test_seeds_of_one_part_of_the_data_are_averaged_first(folder: RunFolder) -> 
     # Means .45 and .65: t(1 degree) * standard deviation .1414 / sqrt(2) = 12.706 * .1.
     text = status_of(folder)
     assert "mean over parts of the data" in text
-    assert "0.550 ± 1.271" in text
+    assert " 0.550 " in text
     assert "n parts of the data" in text
 
 
@@ -190,15 +187,40 @@ def test_without_a_reported_benchmark_the_figures_are_said_to_be_no_answer(
     assert "add a confirmation (confirm) to the study file" in status_of(folder)
 
 
-def test_the_curve_shows_the_mean_and_the_t_interval_over_seeds(folder: RunFolder) -> None:
+def test_the_curve_shows_means_until_the_report_has_intervals(folder: RunFolder) -> None:
     values = [0.40, 0.50, 0.60]
     for seed, value in enumerate(values):
         metrics = {"xquad-r/map_monolingual": value, "dev/map_monolingual": 0.999}
         folder.trial(f"confirm-a0.5-s{seed}").finalize(Outcome(names.COMPLETE, metrics))
     failed = Outcome(names.FAIL, {"xquad-r/map_monolingual": 0.1})
     folder.trial("confirm-a0.5-s3").finalize(failed)
-    # 95 % t interval of three values: t(2 degrees) * standard deviation / sqrt(3).
-    half = stats.t.ppf(0.975, 2) * np.std(values, ddof=1) / math.sqrt(3)
     text = status_of(folder)
-    assert f"0.500 ± {half:.3f}" in text
+    assert " 0.500 " in text
+    assert "intervals come with the report" in text
     assert "0.999" not in text, "the development benchmark is not reported"
+
+
+def test_the_curve_at_the_end_has_the_intervals_of_the_report(folder: RunFolder) -> None:
+    assert reported_curve_table(folder) is None
+    tables = folder.report / names.REPORT_TABLES
+    tables.mkdir(parents=True)
+    (tables / "curve-xquad-r.csv").write_text(
+        "measure,setting,mixing_ratio,mean,low,high,n_seeds,n_clusters\n"
+        "ap,monolingual,0.5,0.6,0.55,0.65,5,48\n"
+        "ap,multilingual,0.5,0.3,0.25,0.36,5,48\n"
+        "set_f1,monolingual,0.5,0.5,0.45,0.55,5,48\n"
+        "rank_distance,multilingual,0.5,20,10,30,5,48\n"
+    )
+    table = reported_curve_table(folder)
+    assert table is not None
+    cells = [list(column.cells) for column in table.columns]
+    assert cells == [
+        ["xquad-r", "xquad-r"],
+        ["mAP", "F1 at R"],
+        ["0.5", "0.5"],
+        ["0.600 [0.550, 0.650]", "0.500 [0.450, 0.550]"],
+        ["-", "-"],
+        ["0.300 [0.250, 0.360]", "-"],
+        ["5", "5"],
+        ["48", "48"],
+    ]
