@@ -237,7 +237,8 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
         cache=request.cache,
     )
     macro, settings = macro_means(evaluation.table), setting_means(evaluation.table)
-    bias = _bias(evaluation.summary) | language_comparisons(evaluation.table)
+    unordered = _bias(evaluation.summary) | language_comparisons(evaluation.table)
+    bias = {name: unordered[name] for name in names.BIAS_MEASURES if name in unordered}
     _print(macro, bias)
     if request.reader and reading:
         description["reader"] = request.reader.source
