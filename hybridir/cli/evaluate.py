@@ -238,7 +238,9 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
     )
     macro, settings = macro_means(evaluation.table), setting_means(evaluation.table)
     unordered = _bias(evaluation.summary) | language_comparisons(evaluation.table)
-    bias = {name: unordered[name] for name in names.BIAS_MEASURES if name in unordered}
+    bias: dict[str, float] = {
+        name: unordered[name] for name in names.BIAS_MEASURES if name in unordered
+    }
     _print(macro, bias)
     if request.reader and reading:
         description["reader"] = request.reader.source
