@@ -26,6 +26,7 @@ class Language:
     script: str
 
 
+ENGLISH = "en"
 _TABLE = """
 ar Arabic Arab | bn Bengali Beng | de German Latn | el Greek Grek | en English Latn
 es Spanish Latn | fa Persian Arab | fi Finnish Latn | fr French Latn | hi Hindi Deva

@@ -44,6 +44,24 @@ BEST_IS_OWN: Final = "best_is_own"  # best relevant passage is in the question's
 EQUAL_RANKS: Final = (
     "equal_ranks"  # p-value of equal ranks of the relevant passages of all languages
 )
+# Of the multilingual pool: are all relevant passages among the first 10, 20, R (their number)?
+COMPLETE_AT_10: Final = "complete_at_10"
+COMPLETE_AT_20: Final = "complete_at_20"
+COMPLETE_AT_R: Final = "complete_at_r"
+COMPLETE_COLUMNS: Final = (COMPLETE_AT_10, COMPLETE_AT_20, COMPLETE_AT_R)
+# Of the pool of the question's language and English; see `hybridir.evaluation.language_columns`.
+BILINGUAL_AP: Final = "bilingual_ap"  # relevant in both languages
+BILINGUAL_WORST_RANK: Final = "bilingual_worst_rank"
+BILINGUAL_COMPLETE_AT_R: Final = "bilingual_complete_at_r"
+BILINGUAL_OWN_AP: Final = "bilingual_own_ap"  # relevant in the question's language alone
+BILINGUAL_ENGLISH_AP: Final = "bilingual_english_ap"  # relevant in English alone
+ENGLISH_FIRST: Final = "english_first"  # an English distractor, relevant in the own language alone
+ENGLISH_FIRST_OF_BOTH: Final = "english_first_of_both"  # the same, relevant in both languages
+BILINGUAL_COLUMNS: Final = (
+    *(BILINGUAL_AP, BILINGUAL_WORST_RANK, BILINGUAL_COMPLETE_AT_R),
+    *(BILINGUAL_OWN_AP, BILINGUAL_ENGLISH_AP, ENGLISH_FIRST, ENGLISH_FIRST_OF_BOTH),
+)
+LANGUAGE_COLUMNS: Final = (*COMPLETE_COLUMNS, *BILINGUAL_COLUMNS)
 ALL_LANGUAGES: Final = "all"
 
 # Measures of one query, columns of the per-query table.
@@ -90,10 +108,27 @@ TOP1_OWN_LANGUAGE: Final = "top1_own_language"
 LANGUAGE_PREFERENCE: Final = "language_preference"
 PEER: Final = "peer"
 RANK_CORRELATION: Final = "rank_correlation"
+MAX_AT_R: Final = "max_at_r"
+MAX_AT_R_SHARE: Final = "max_at_r_share"  # of the pool
+# The first passage of the multilingual pool: relevant or not, in the question's language or not.
+TOP1_RIGHT_OWN: Final = "top1_right_own"
+TOP1_RIGHT_OTHER: Final = "top1_right_other"
+TOP1_WRONG_OWN: Final = "top1_wrong_own"
+TOP1_WRONG_OTHER: Final = "top1_wrong_other"
+FIRST_HITS: Final = (TOP1_RIGHT_OWN, TOP1_RIGHT_OTHER, TOP1_WRONG_OWN, TOP1_WRONG_OTHER)
+BILINGUAL_MAP: Final = "bilingual_map"
+BILINGUAL_MAX_AT_R: Final = "bilingual_max_at_r"
+BILINGUAL_OWN_MAP: Final = "bilingual_own_map"
+BILINGUAL_ENGLISH_MAP: Final = "bilingual_english_map"
+ENGLISH_INCLINATION: Final = "english_inclination"
+ENGLISH_INCLINATION_BOTH: Final = "english_inclination_both"
 
 BIAS_MEASURES: Final = (
     *(RANK_DISTANCE, RANK_DISTANCE_SEEN, TOP1_OWN_LANGUAGE),
     *(LANGUAGE_PREFERENCE, PEER, RANK_CORRELATION),
+    *(MAX_AT_R, MAX_AT_R_SHARE, *COMPLETE_COLUMNS, *FIRST_HITS),
+    *(BILINGUAL_MAP, BILINGUAL_MAX_AT_R, BILINGUAL_COMPLETE_AT_R),
+    *(BILINGUAL_OWN_MAP, BILINGUAL_ENGLISH_MAP, ENGLISH_INCLINATION, ENGLISH_INCLINATION_BOTH),
 )
 LOWER_IS_BETTER: Final = (RANK_DISTANCE, RANK_DISTANCE_SEEN)
 _RANGES: Final = {
@@ -231,6 +266,22 @@ LABELS: Final = {
     LANGUAGE_PREFERENCE: "language preference rate",
     PEER: "PEER",
     RANK_CORRELATION: "mean rank correlation",
+    MAX_AT_R: "Max@R",
+    MAX_AT_R_SHARE: "Max@R, share of the pool",
+    COMPLETE_AT_10: "Complete@10",
+    COMPLETE_AT_20: "Complete@20",
+    COMPLETE_AT_R: "Complete@R",
+    TOP1_RIGHT_OWN: "first hit right, in the question's language",
+    TOP1_RIGHT_OTHER: "first hit right, in another language",
+    TOP1_WRONG_OWN: "first hit wrong, in the question's language",
+    TOP1_WRONG_OTHER: "first hit wrong, in another language",
+    BILINGUAL_MAP: "mAP with English",
+    BILINGUAL_MAX_AT_R: "Max@R with English",
+    BILINGUAL_COMPLETE_AT_R: "Complete@R with English",
+    BILINGUAL_OWN_MAP: "mAP among English distractors",
+    BILINGUAL_ENGLISH_MAP: "mAP of English among distractors in the question's language",
+    ENGLISH_INCLINATION: "English inclination",
+    ENGLISH_INCLINATION_BOTH: "English inclination, English relevant as well",
 }
 
 

@@ -215,6 +215,7 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
     # torch and numba, only where they are needed
     from hybridir.encoder import load_encoder
     from hybridir.evaluation.evaluate import evaluate
+    from hybridir.evaluation.language_bias import language_comparisons
     from hybridir.evaluation.summary import macro_means, setting_means
     from hybridir.evaluation.trec_files import Runs
     from hybridir.retrieval import bm25_scorer
@@ -236,7 +237,11 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
         cache=request.cache,
     )
     macro, settings = macro_means(evaluation.table), setting_means(evaluation.table)
-    _print(macro, evaluation.summary)
+    unordered = _bias(evaluation.summary) | language_comparisons(evaluation.table)
+    bias: dict[str, float] = {
+        name: unordered[name] for name in names.BIAS_MEASURES if name in unordered
+    }
+    _print(macro, bias)
     if request.reader and reading:
         description["reader"] = request.reader.source
         description["reader_macro"] = _read_answers(
@@ -260,7 +265,7 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
         **description,
         "settings": settings,
         "macro": macro,
-        "bias": _bias(evaluation.summary),
+        "bias": bias,
     }
     if output.json_file is not None:
         with atomic_write(output.json_file) as partial:
@@ -332,7 +337,7 @@ def _bias(summary: dict[str, float]) -> dict[str, float]:
     return {measure: value for measure, value in figures if measure in names.BIAS_MEASURES}
 
 
-def _print(macro: dict[str, dict[str, float]], summary: dict[str, float]) -> None:
+def _print(macro: dict[str, dict[str, float]], bias: dict[str, float]) -> None:
     table = Table(title="means over languages, or over pairs of languages")
     table.add_column("setting")
     for measure in _SHOWN:
@@ -341,7 +346,7 @@ def _print(macro: dict[str, dict[str, float]], summary: dict[str, float]) -> Non
         shown = [means[names.MEAN_NAMES.get(measure, measure)] for measure in _SHOWN]
         table.add_row(names.LABELS[setting], *(f"{value:.4f}" for value in shown))
     console.print(table)
-    for measure, value in _bias(summary).items():
+    for measure, value in bias.items():
         console.print(f"{names.LABELS[measure]}: {value:.4g}", highlight=False)
 
 

@@ -6,9 +6,22 @@ The table is that of `hybridir.evaluation.per_query`, for one benchmark. This fi
 only, so that the analysis can use it as well.
 """
 
+import math
+
 import pandas as pd
 
 from hybridir import names
+
+COLUMN_OF = {
+    names.BILINGUAL_MAP: names.BILINGUAL_AP,
+    names.BILINGUAL_MAX_AT_R: names.BILINGUAL_WORST_RANK,
+    names.BILINGUAL_COMPLETE_AT_R: names.BILINGUAL_COMPLETE_AT_R,
+    names.BILINGUAL_OWN_MAP: names.BILINGUAL_OWN_AP,
+    names.BILINGUAL_ENGLISH_MAP: names.BILINGUAL_ENGLISH_AP,
+    names.ENGLISH_INCLINATION: names.ENGLISH_FIRST,
+    names.ENGLISH_INCLINATION_BOTH: names.ENGLISH_FIRST_OF_BOTH,
+}
+"""Measures of pools of two languages -> the columns whose `column_mean` they are."""
 
 
 def rank_distance(table: pd.DataFrame, seen_only: bool = False) -> float:
@@ -111,6 +124,116 @@ def peer(table: pd.DataFrame) -> float:
     """
     rows = _multilingual(table)
     by_language = rows.groupby(names.QUERY_LANGUAGE, observed=True)[names.EQUAL_RANKS]
+    return float(by_language.mean().mean())
+
+
+def max_at_r(table: pd.DataFrame, normalised: bool = False) -> float:
+    """Mean depth of the multilingual pool at which all relevant passages are found.
+
+    For each question the worst rank of its relevant passages; the mean over questions with
+    relevant passages in several languages; then the mean over question languages.
+    `rank_distance` is this less the best rank.
+
+    Args:
+        table: per-query table of one benchmark.
+        normalised: divide by the size of the pool, which is the project's own.
+
+    Returns:
+        Mean rank, or share of the pool in (0, 1]; NaN without such a question. At best the number
+        of relevant passages, or that over the size.
+
+    Source: arXiv 2604.05684 (ICLR 2026).
+    """
+    rows = _multilingual(table)
+    rows = rows[rows[names.COMPLETE_AT_R].notna()]
+    depth = rows[names.WORST_RANK].astype("float64")
+    return _mean_of_languages(depth / rows[names.POOL_SIZE] if normalised else depth, rows)
+
+
+def first_hits(table: pd.DataFrame) -> pd.Series:
+    """Whether each question's first passage is relevant, and whether in the question's language.
+
+    Counted in the multilingual pool, over questions with relevant passages in their own language
+    and in another one, as in `language_preference`: the others leave no choice.
+
+    Args:
+        table: per-query table of one benchmark.
+
+    Returns:
+        One of `names.FIRST_HITS` for each such row, under the row's label.
+
+    Source: four-way decomposition, Jang et al. 2026, arXiv 2605.07249.
+    """
+    rows = _with_choice(table)
+    right = rows[names.HIT_AT_1] == 1
+    own = rows[names.QUERY_LANGUAGE].astype("str") == rows[names.TOP1_LANGUAGE].astype("str")
+    hits = pd.Series(names.TOP1_WRONG_OTHER, index=rows.index, dtype="object")
+    hits[right & own], hits[right & ~own] = names.TOP1_RIGHT_OWN, names.TOP1_RIGHT_OTHER
+    hits[~right & own] = names.TOP1_WRONG_OWN
+    return hits
+
+
+def first_hit_shares(table: pd.DataFrame) -> dict[str, float]:
+    """Shares of the four kinds of `first_hits`, the means over question languages.
+
+    Args:
+        table: per-query table of one benchmark.
+
+    Returns:
+        A share for each of `names.FIRST_HITS`, their sum 1; all NaN without such a question.
+    """
+    hits, rows = first_hits(table), _with_choice(table)
+    return {kind: _mean_of_languages(hits == kind, rows) for kind in names.FIRST_HITS}
+
+
+def column_mean(table: pd.DataFrame, column: str) -> float:
+    """Mean of a column that compares languages, over questions, then over question languages.
+
+    In pools of two languages every question language is a pair with English.
+
+    Args:
+        table: per-query table of one benchmark.
+        column: one of `names.LANGUAGE_COLUMNS`; questions without a value are left out.
+
+    Returns:
+        The mean; NaN without a value.
+    """
+    rows = _multilingual(table)
+    rows = rows[rows[column].notna()]
+    return _mean_of_languages(rows[column], rows)
+
+
+def language_comparisons(table: pd.DataFrame) -> dict[str, float]:
+    """Max@R, Complete@k, the shares of first hits, and the figures of pools of two languages.
+
+    Args:
+        table: per-query table of one benchmark.
+
+    Returns:
+        Values under their names in `names.BIAS_MEASURES`; those without a value are left out.
+
+    Source: Complete@k and pools with English, arXiv 2604.05684 (ICLR 2026); see
+    `hybridir.evaluation.language_columns`.
+    """
+    means = {
+        names.MAX_AT_R: max_at_r(table),
+        names.MAX_AT_R_SHARE: max_at_r(table, normalised=True),
+        **{column: column_mean(table, column) for column in names.COMPLETE_COLUMNS},
+        **first_hit_shares(table),
+        **{measure: column_mean(table, column) for measure, column in COLUMN_OF.items()},
+    }
+    return {measure: value for measure, value in means.items() if not math.isnan(value)}
+
+
+def _with_choice(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of questions with relevant passages in their own language and in another one."""
+    rows = _multilingual(table)
+    return rows[rows[names.BEST_IS_OWN].notna()]
+
+
+def _mean_of_languages(values: pd.Series, rows: pd.DataFrame) -> float:
+    """Mean of the question languages' means; values and rows have the same labels."""
+    by_language = values.astype("float64").groupby(rows[names.QUERY_LANGUAGE], observed=True)
     return float(by_language.mean().mean())
 
 

@@ -18,6 +18,11 @@ from scipy.special import chdtrc
 from hybridir import names
 from hybridir.data import Benchmark
 from hybridir.evaluation.answer_f1 import words_of
+from hybridir.evaluation.language_columns import (
+    bilingual_columns,
+    complete_columns,
+    missing_language_columns,
+)
 from hybridir.evaluation.measures import RankedGroups, all_measures
 from hybridir.retrieval.ranks import RelevantRanks
 from hybridir.runtime.files import atomic_write
@@ -42,6 +47,7 @@ COLUMNS = (
     names.TOP1_LANGUAGE,
     names.BEST_IS_OWN,
     names.EQUAL_RANKS,
+    *names.LANGUAGE_COLUMNS,
 )
 
 
@@ -59,11 +65,12 @@ def per_query_table(
         The columns `COLUMNS`, the rows of the settings one after the other.
         Clusters are those of the benchmark, see `hybridir.data.Benchmark`.
         The pool language is ``"all"`` in the multilingual setting. Ranks start at 1.
-        Five columns have values in multilingual rows alone: the best and the worst rank among the
+        Some columns have values in multilingual rows alone: the best and the worst rank among the
         relevant passages in seen languages (missing if there is none); the language of the
         first-ranked passage; whether the best relevant passage is in the question's language
-        (missing unless some are and some are not); and p of the test that relevant passages of
-        all languages rank alike (`hybridir.evaluation.language_bias.peer`).
+        (missing unless some are and some are not); p of the test that relevant passages of
+        all languages rank alike (`hybridir.evaluation.language_bias.peer`); and those of
+        `hybridir.evaluation.language_columns`.
 
     >>> from hybridir.data.synthetic.corpus import synthetic_corpus
     >>> from hybridir.retrieval import bm25_scorer, rank_scores
@@ -115,6 +122,7 @@ def _single_language_rows(benchmark: Benchmark, ranks: RelevantRanks) -> Columns
         names.TOP1_LANGUAGE: np.full(len(query_G), -1, dtype=np.int32),
         names.BEST_IS_OWN: pd.arrays.BooleanArray(missing_G, missing_G),
         names.EQUAL_RANKS: np.full(len(query_G), np.nan),
+        **missing_language_columns(len(query_G)),
     }
 
 
@@ -149,6 +157,8 @@ def _multilingual_rows(
         names.TOP1_LANGUAGE: benchmark.passage_languages[ranks.top1_Q[query_G]],
         names.BEST_IS_OWN: pd.arrays.BooleanArray(first_own_G, no_choice_G),
         names.EQUAL_RANKS: _equal_ranks(groups.ranks, language_R[groups.order_R]),
+        **complete_columns(groups.ranks, language_R[groups.order_R]),
+        **bilingual_columns(benchmark, ranks, query_G),
     }
 
 

@@ -12,6 +12,13 @@ import pandas as pd
 from hybridir import names
 from hybridir.evaluation import language_bias
 
+# Of `language_bias.language_comparisons`; all others follow from the table.
+_COMPARISONS = (
+    *(names.MAX_AT_R, names.COMPLETE_AT_R),
+    *names.FIRST_HITS,
+    names.ENGLISH_INCLINATION,
+)
+
 
 def macro_mean(table: pd.DataFrame, measure: str, setting: str) -> float:
     """Mean of a measure in which every language, or pair of languages, weighs the same.
@@ -137,6 +144,10 @@ def _summarise_benchmark(benchmark: str, table: pd.DataFrame) -> dict[str, float
     preference = language_bias.language_preference(table)
     metrics[names.bias_metric(benchmark, names.LANGUAGE_PREFERENCE)] = preference
     metrics[names.bias_metric(benchmark, names.PEER)] = language_bias.peer(table)
+    comparisons = language_bias.language_comparisons(table)
+    for measure in _COMPARISONS:
+        if measure in comparisons:
+            metrics[names.bias_metric(benchmark, measure)] = comparisons[measure]
     f1 = names.mean_metric(benchmark, names.SET_F1, names.MULTILINGUAL)
     metrics[f1] = macro_mean(table, names.SET_F1, names.MULTILINGUAL)
     for setting in names.SETTINGS:

@@ -72,6 +72,54 @@ def count_higher(
 
 
 @compiled
+def find_best_irrelevant(
+    scores_BP: NDArray[np.float32],
+    queries_B: NDArray[np.int64],
+    first_passage: int,
+    bounds: tuple[int, int],
+    relevant_offsets: NDArray[np.int64],
+    relevant: NDArray[np.int64],
+    id_order_N: NDArray[np.int32],
+    best_Q: NDArray[np.float32],
+    best_id_Q: NDArray[np.int32],
+) -> None:
+    """Update each query's first passage among those of one pool that are not relevant to it.
+
+    Few candidates pass the best one so far, and only these are looked up among the relevant ones.
+
+    Args:
+        scores_BP: scores of a block of queries and consecutive passages, none of them NaN.
+        queries_B: numbers of the rows' queries; rows below 0 are left out.
+        first_passage: index of the first column's passage.
+        bounds: the pool's share of the columns, from and to.
+        relevant_offsets: [Q + 1] boundaries of the queries' relevant passages.
+        relevant: [R] passage indices.
+        id_order_N: position of each passage's id among all ids, in ascending order.
+        best_Q: updated: largest score so far, minus infinity before the first block.
+        best_id_Q: updated: position of the id of the passage with that score; -1 before the first
+            block.
+    """
+    for row in range(scores_BP.shape[0]):
+        query = queries_B[row]
+        if query < 0:
+            continue
+        best, best_id = best_Q[query], best_id_Q[query]
+        for column in range(bounds[0], bounds[1]):
+            score = scores_BP[row, column]
+            if score < best:
+                continue
+            order = id_order_N[first_passage + column]
+            if score == best and order < best_id:
+                continue
+            is_relevant = False
+            for occurrence in range(relevant_offsets[query], relevant_offsets[query + 1]):
+                is_relevant = is_relevant or relevant[occurrence] == first_passage + column
+            if not is_relevant:
+                best, best_id = score, order
+        best_Q[query], best_id_Q[query] = best, best_id
+
+
+@compiled
 def count_higher_in_block(
     scores_BP: NDArray[np.float32],
     maxima_BL: NDArray[np.float32],

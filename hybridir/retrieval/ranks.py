@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from hybridir.data import Benchmark
 from hybridir.errors import TrialError
-from hybridir.retrieval.kernels import count_higher
+from hybridir.languages import ENGLISH
+from hybridir.retrieval.kernels import count_higher, find_best_irrelevant
 from hybridir.retrieval.trec_order import ascending_ids
 from hybridir.retrieval.vector_store import StoredVectors
 
@@ -58,11 +59,16 @@ class RelevantRanks:
         top1_QL: [Q, L] int32; index of the passage that ranks first in language l's pool; -1 if
             the pool is empty.
         top1_Q: [Q] int32; index of the passage that ranks first in the pool of all languages.
+        top1_bilingual_Q2: [Q, 2] int32; index of the passage that ranks first among those of the
+            query's language and English, and the same without the English passages that are
+            relevant to the query; -1 for a query in English, or without a relevant passage in
+            both languages. None where there is no other query.
     """
 
     higher_RL: NDArray[np.int32]
     top1_QL: NDArray[np.int32]
     top1_Q: NDArray[np.int32]
+    top1_bilingual_Q2: NDArray[np.int32] | None = None
 
 
 def rank_embeddings(
@@ -78,7 +84,7 @@ def rank_embeddings(
     order of UTF-8.
     The score of a relevant passage is read from the same product as its candidates': computed
     anew it would differ in the last bits and move ranks.
-    Beyond the embeddings this takes about ``4 * (block * N + R * L + Q * L)`` bytes.
+    Beyond the embeddings this takes about ``4 * (block * N + R * L + 2 * Q * L)`` bytes.
 
     Args:
         benchmark: pools, ids and relevance.
@@ -156,6 +162,8 @@ def rank_scores(
     higher_RL = np.empty((len(relevant), len(pools) - 1), dtype=np.int32)
     top1_QL = np.empty((n_queries, len(pools) - 1), dtype=np.int32)
     top1_Q = np.empty(n_queries, dtype=np.int32)
+    best_QL = np.empty(top1_QL.shape, dtype=np.float32)
+    distractors = EnglishDistractors(benchmark, id_order_N, by_id_N)
     blocks = blocks_of_questions(benchmark.question_ids, block)
     buffer_BN = torch.empty(max(map(len, blocks), default=0), n_passages).numpy()
     for queries_B in blocks:
@@ -178,9 +186,107 @@ def rank_scores(
             top1_QL,
         )
         top1_Q[queries_B] = first_of_all(maxima_BL, top1_QL[queries_B], id_order_N)
+        best_QL[queries_B] = maxima_BL
+        distractors.add(scores_BN, queries_B)
         for observe in observers:
             observe(queries_B, scores_BN)
-    return RelevantRanks(higher_RL, top1_QL, top1_Q)
+    return RelevantRanks(higher_RL, top1_QL, top1_Q, distractors.firsts(best_QL, top1_QL))
+
+
+class EnglishDistractors:
+    """English passages that are not relevant to queries in other languages, the first of each.
+
+    Only queries with relevant passages in English and in their own language count.
+
+    Args:
+        benchmark: pools, ids and relevance.
+        id_order_N: position of each passage's id among all ids, in ascending order.
+        by_id_N: inverse of `id_order_N`.
+    """
+
+    def __init__(
+        self, benchmark: Benchmark, id_order_N: NDArray[np.int32], by_id_N: NDArray[np.int32]
+    ) -> None:
+        n_queries = len(benchmark.question_ids)
+        self._benchmark, self._id_order_N, self._by_id_N = benchmark, id_order_N, by_id_N
+        self._counted_Q = np.zeros(n_queries, dtype=np.bool_)
+        self._pool = (0, 0)
+        if ENGLISH in benchmark.languages:
+            self._english = benchmark.languages.index(ENGLISH)
+            start, stop = benchmark.pool_offsets[self._english : self._english + 2].tolist()
+            self._pool = (start, stop)
+            self._counted_Q = _with_translations(benchmark, self._english)
+        self._best_Q = np.full(n_queries, -np.inf, dtype=np.float32)
+        self._best_id_Q = np.full(n_queries, -1, dtype=np.int32)
+
+    def add(
+        self, scores_BP: NDArray[np.float32], queries_B: NDArray[np.int64], first_passage: int = 0
+    ) -> None:
+        """Take the scores of some queries and of consecutive passages, none of them NaN."""
+        start, stop = (
+            min(max(bound - first_passage, 0), scores_BP.shape[1]) for bound in self._pool
+        )
+        counted_B = self._counted_Q[queries_B]
+        if start == stop or not counted_B.any():
+            return
+        find_best_irrelevant(
+            scores_BP,
+            np.where(counted_B, queries_B, -1),
+            first_passage,
+            (start, stop),
+            self._benchmark.relevant_offsets.astype(np.int64, copy=False),
+            self._benchmark.relevant.astype(np.int64, copy=False),
+            self._id_order_N,
+            self._best_Q,
+            self._best_id_Q,
+        )
+
+    def firsts(
+        self, best_QL: NDArray[np.float32], top1_QL: NDArray[np.int32]
+    ) -> NDArray[np.int32] | None:
+        """The passages that rank first in pools of two languages, from those of the languages.
+
+        Args:
+            best_QL: largest score of each query in each language's pool.
+            top1_QL: the passage with that score.
+
+        Returns:
+            `RelevantRanks.top1_bilingual_Q2`.
+        """
+        queries = np.flatnonzero(self._counted_Q)
+        if not len(queries):
+            return None
+        own = self._benchmark.query_languages[queries]
+        best_id = self._best_id_Q[queries]
+        # Column 0: the query's language; then English, and English without relevant passages.
+        passages_B3 = np.stack(
+            [
+                top1_QL[queries, own],
+                top1_QL[queries, self._english],
+                np.where(best_id >= 0, self._by_id_N[best_id], np.int32(-1)),
+            ],
+            axis=1,
+        )
+        scores_B3 = np.stack(
+            [best_QL[queries, own], best_QL[queries, self._english], self._best_Q[queries]], axis=1
+        )
+        firsts_Q2 = np.full((len(top1_QL), 2), -1, dtype=np.int32)
+        for kind in (0, 1):
+            two = [0, 1 + kind]
+            firsts_Q2[queries, kind] = first_of_all(
+                scores_B3[:, two], passages_B3[:, two], self._id_order_N
+            )
+        return firsts_Q2
+
+
+def _with_translations(benchmark: Benchmark, english: int) -> NDArray[np.bool_]:
+    """[Q] which queries in other languages have relevant passages in English and their own."""
+    query_R, language_R = benchmark.relevant_queries, benchmark.relevant_languages
+    own_Q, english_Q = np.zeros((2, len(benchmark.question_ids)), dtype=np.bool_)
+    own_Q[query_R[language_R == benchmark.query_languages[query_R]]] = True
+    english_Q[query_R[language_R == english]] = True
+    counted_Q: NDArray[np.bool_] = own_Q & english_Q & (benchmark.query_languages != english)
+    return counted_Q
 
 
 def blocks_of_questions(question_ids: Sequence[str], block: int) -> list[NDArray[np.int64]]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from hybridir.data import Benchmark
 from hybridir.retrieval.kernels import count_higher_in_block
 from hybridir.retrieval.ranks import (
+    EnglishDistractors,
     Observer,
     RelevantRanks,
     as_tensor,
@@ -74,6 +75,7 @@ def rank_stored(
     higher_RL = np.zeros((len(relevant), n_languages), dtype=np.int32)
     best_QL = np.full((n_queries, n_languages), -np.inf, dtype=np.float32)
     best_id_QL = np.full((n_queries, n_languages), -1, dtype=np.int32)
+    distractors = EnglishDistractors(benchmark, id_order_N, by_id_N)
     for passage, query, scores_BP in products.all_scores():
         bounds = np.clip(pools - passage, 0, scores_BP.shape[1]).astype(np.int64)
         maxima_BL = pool_maxima(scores_BP, bounds)
@@ -95,8 +97,11 @@ def rank_stored(
             best_id_QL,
         )
         assert scores_agree, "the same product has given other bits"
+        queries_B = np.arange(query, query + len(scores_BP), dtype=np.int64)
+        distractors.add(scores_BP.numpy(), queries_B, passage)
     top1_QL = np.where(best_id_QL >= 0, by_id_N[best_id_QL], np.int32(-1))
-    return RelevantRanks(higher_RL, top1_QL, first_of_all(best_QL, top1_QL, id_order_N))
+    top1_Q = first_of_all(best_QL, top1_QL, id_order_N)
+    return RelevantRanks(higher_RL, top1_QL, top1_Q, distractors.firsts(best_QL, top1_QL))
 
 
 def top_k(

@@ -29,6 +29,10 @@ def table(*rows: tuple[object, ...], seen: bool = True) -> pd.DataFrame:
     frame["best_rank_seen"] = pd.array([1] * len(frame), dtype="Int32")
     frame["worst_rank_seen"] = pd.array([11 if seen else 5] * len(frame), dtype="Int32")
     frame["top1_language"] = frame["query_language"]
+    frame["hit_at_1"], frame["pool_size"] = 1.0, 22
+    for column in names.LANGUAGE_COLUMNS:
+        frame[column] = pd.array([None] * len(frame), dtype="boolean")
+    frame["complete_at_r"] = frame["best_is_own"]
     return frame
 
 
@@ -82,6 +86,12 @@ def test_headline_metrics_are_the_macro_means() -> None:
             "b/top1_own_language": 1.0,
             "b/language_preference": (0.0 + 0.5) / 2,
             "b/peer": 0.4,
+            "b/max_at_r": 11.0,
+            "b/complete_at_r": (0.0 + 0.5) / 2,
+            "b/top1_right_own": 1.0,
+            "b/top1_right_other": 0.0,
+            "b/top1_wrong_own": 0.0,
+            "b/top1_wrong_other": 0.0,
             "b/set_f1_multilingual": 0.1,
             "b/answer_f1_monolingual": 0.1,
             "b/answer_f1_crosslingual": 0.15,

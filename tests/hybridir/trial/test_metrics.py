@@ -23,12 +23,15 @@ def test_a_trial_has_at_most_30_metrics_however_many_benchmarks_there_are(report
     assert all(SUMMARY[name] == value for name, value in metrics.items())
 
 
-def test_a_single_benchmark_shows_all_and_two_leave_out_uncommon_figures() -> None:
-    assert headline_metrics(SUMMARY, "b", 1) == SUMMARY
-    left_out = SUMMARY.keys() - headline_metrics(SUMMARY, "b", 2).keys()
-    assert left_out == {
+def test_a_single_benchmark_leaves_out_some_measures_of_bias_and_two_uncommon_figures() -> None:
+    shown_of_one, shown_of_two = (headline_metrics(SUMMARY, "b", n).keys() for n in (1, 2))
+    bias_of_two = {"b/rank_distance", "b/rank_distance_seen", "b/top1_own_language"}
+    bias_of_one = {*bias_of_two, "b/max_at_r", "b/language_preference", "b/rank_correlation"}
+    bias = {f"b/{measure}" for measure in names.BIAS_MEASURES}
+    assert shown_of_one == SUMMARY.keys() - bias | bias_of_one
+    assert shown_of_one - shown_of_two == {
         *("b/set_f1_multilingual", *(f"b/answer_f1_{setting}" for setting in names.SETTINGS)),
-        *("b/language_preference", "b/peer", "b/rank_correlation"),
+        *(bias_of_one - bias_of_two),
     }
 
 
