@@ -57,7 +57,8 @@ RANK_MEASURES: Final = (
 )
 ANSWER_F1: Final = "answer_f1"
 ANSWER_F1_SQUAD: Final = "answer_f1_squad"
-MEASURES: Final = (*RANK_MEASURES, ANSWER_F1, ANSWER_F1_SQUAD)
+ANSWER_MEASURES: Final = (ANSWER_F1, ANSWER_F1_SQUAD)
+MEASURES: Final = (*RANK_MEASURES, *ANSWER_MEASURES)
 
 # Table of a reader's answers; see `hybridir.evaluation.reader.f1`.
 ANSWER: Final = "answer"  # text of the answer
@@ -160,6 +161,7 @@ ARTIFACT_LANGUAGE_PAIRS: Final = "language_pairs"  # folder: mAP by question and
 ARTIFACT_TOP1_LANGUAGES: Final = "top1_languages"  # folder: shares of languages at rank 1
 ARTIFACT_TOP_LANGUAGES: Final = "top10_languages"  # folder: shares of languages at ranks 1 to 10
 ARTIFACT_RANK_CORRELATION: Final = "rank_correlation"  # folder: by pair of question languages
+ARTIFACT_READER: Final = "reader"  # folder: a reader's answers, one Parquet file per benchmark
 ARTIFACT_TRAINING_LOG: Final = "training_log.jsonl"
 ARTIFACT_REPORT: Final = "report"
 
