@@ -81,7 +81,8 @@ RANK_MEASURES: Final = (
 )
 ANSWER_F1: Final = "answer_f1"
 ANSWER_F1_SQUAD: Final = "answer_f1_squad"
-MEASURES: Final = (*RANK_MEASURES, ANSWER_F1, ANSWER_F1_SQUAD)
+ANSWER_MEASURES: Final = (ANSWER_F1, ANSWER_F1_SQUAD)
+MEASURES: Final = (*RANK_MEASURES, *ANSWER_MEASURES)
 
 # Table of scores for `hybridir infer`, beside the columns above; the report writes it.
 VALUE: Final = "value"
@@ -130,9 +131,13 @@ BIAS_MEASURES: Final = (
     *(BILINGUAL_MAP, BILINGUAL_MAX_AT_R, BILINGUAL_COMPLETE_AT_R),
     *(BILINGUAL_OWN_MAP, BILINGUAL_ENGLISH_MAP, ENGLISH_INCLINATION, ENGLISH_INCLINATION_BOTH),
 )
-LOWER_IS_BETTER: Final = (RANK_DISTANCE, RANK_DISTANCE_SEEN)
+LOWER_IS_BETTER: Final = (
+    *(RANK_DISTANCE, RANK_DISTANCE_SEEN, MAX_AT_R, MAX_AT_R_SHARE, BILINGUAL_MAX_AT_R),
+    *(TOP1_WRONG_OWN, TOP1_WRONG_OTHER, ENGLISH_INCLINATION, ENGLISH_INCLINATION_BOTH),
+)
+_RANKS: Final = (RANK_DISTANCE, RANK_DISTANCE_SEEN, MAX_AT_R, BILINGUAL_MAX_AT_R)
 _RANGES: Final = {
-    **dict.fromkeys(LOWER_IS_BETTER, (0.0, inf)),
+    **dict.fromkeys(_RANKS, (0.0, inf)),
     RANK_CORRELATION: (-1.0, 1.0),
 }
 
@@ -221,6 +226,7 @@ ARTIFACT_LANGUAGE_PAIRS: Final = "language_pairs"  # folder: mAP by question and
 ARTIFACT_TOP1_LANGUAGES: Final = "top1_languages"  # folder: shares of languages at rank 1
 ARTIFACT_TOP_LANGUAGES: Final = "top10_languages"  # folder: shares of languages at ranks 1 to 10
 ARTIFACT_RANK_CORRELATION: Final = "rank_correlation"  # folder: by pair of question languages
+ARTIFACT_READER: Final = "reader"  # folder: a reader's answers, one Parquet file per benchmark
 ARTIFACT_TRAINING_LOG: Final = "training_log.jsonl"
 ARTIFACT_REPORT: Final = "report"
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from analysis.figures.first_hits import plot_first_hits
 from analysis.figures.language_bias import plot_language_bias
 from analysis.figures.language_pairs import plot_language_pairs
 from analysis.figures.ratio_curve import plot_ratio_curve
@@ -116,6 +117,15 @@ def _figures(benchmark: str, tables: CurveTables) -> list[Figure]:
         )
         chart = plot_language_bias(tables.curve, tables.seeds).to_dict()
         figures.append(Figure(f"language_bias-{benchmark}", chart, caption))
+    if tables.curve["measure"].isin(names.FIRST_HITS).any():
+        caption = (
+            "The first hit in the pool of all languages: the right passage or a wrong one, in the "
+            "question's language or in another one; shares of the questions with relevant "
+            "passages in their own and in another language (arXiv 2605.07249). Intervals are in "
+            f"the table of the curve. {n}"
+        )
+        chart = plot_first_hits(tables.curve).to_dict()
+        figures.append(Figure(f"first_hits-{benchmark}", chart, caption))
     if not tables.pairs.empty:
         ratios = tuple(sorted(set(tables.pairs[names.MIXING_RATIO])))
         caption = (

@@ -12,6 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hybridir import names
+from hybridir.evaluation import language_bias
+from hybridir.evaluation.summary import COMPARISONS
 
 Key = tuple[str, str]
 """(measure, setting)."""
@@ -24,18 +26,25 @@ KEYS: Final[tuple[Key, ...]] = (
     (names.TOP1_OWN_LANGUAGE, names.MULTILINGUAL),
     (names.LANGUAGE_PREFERENCE, names.MULTILINGUAL),
     (names.PEER, names.MULTILINGUAL),
+    *((measure, names.MULTILINGUAL) for measure in COMPARISONS),
     (names.NDCG_AT_10, names.MONOLINGUAL),
     (names.NDCG_AT_10, names.MULTILINGUAL),
     (names.RECALL_AT_10, names.MULTILINGUAL),
-    *((names.ANSWER_F1, setting) for setting in names.SETTINGS),
+    # In the pool of all languages it ranks encoders backwards; see `docs/measures.md`.
+    *((names.ANSWER_F1, setting) for setting in (names.MONOLINGUAL, names.CROSSLINGUAL)),
 )
 """The curves of the report: every headline metric of a trial that is a mean over questions.
 
-The mean rank correlation is not, since it compares questions with their translations.
+Of the figures in pools of two languages only the English inclination is; the mean rank
+correlation is not, since it compares questions with their translations.
 """
 
 # Measures whose column has another name.
-_COLUMN_OF = {names.LANGUAGE_PREFERENCE: names.BEST_IS_OWN, names.PEER: names.EQUAL_RANKS}
+_COLUMN_OF = {
+    **language_bias.COLUMN_OF,
+    names.LANGUAGE_PREFERENCE: names.BEST_IS_OWN,
+    names.PEER: names.EQUAL_RANKS,
+}
 _DISTANCES = {
     names.RANK_DISTANCE: (names.BEST_RANK, names.WORST_RANK),
     names.RANK_DISTANCE_SEEN: (names.BEST_RANK_SEEN, names.WORST_RANK_SEEN),
@@ -47,8 +56,8 @@ COLUMNS: Final = tuple(
         [
             *(names.SETTING, *_CELL, names.QUESTION_ID, names.CLUSTER, names.TOP1_LANGUAGE),
             *(rank for ranks in _DISTANCES.values() for rank in ranks),
-            *_COLUMN_OF.values(),
-            *(measure for measure, _ in KEYS if measure in names.MEASURES),
+            *(_COLUMN_OF.get(measure, measure) for measure, _ in KEYS),
+            *(names.HIT_AT_1, names.BEST_IS_OWN, names.EQUAL_RANKS, names.COMPLETE_AT_R),
         ]
     )
 )
@@ -140,6 +149,15 @@ def _values(table: pd.DataFrame, measure: str) -> NDArray[np.float64] | None:
     if measure in _DISTANCES:
         best, worst = _DISTANCES[measure]
         values = table[worst] - table[best]
+        if measure == names.RANK_DISTANCE and names.EQUAL_RANKS in table:
+            # Nothing is parallel where all relevant passages are in one language.
+            values = values.where(table[names.EQUAL_RANKS].notna())
+    elif measure == names.MAX_AT_R:
+        if names.COMPLETE_AT_R not in table:
+            return None
+        values = table[names.WORST_RANK].where(table[names.COMPLETE_AT_R].notna())
+    elif measure in names.FIRST_HITS:
+        return _first_hits(table, measure)
     elif measure == names.TOP1_OWN_LANGUAGE:
         return _top1_own_language(table)
     elif (column := _COLUMN_OF.get(measure, measure)) in table:
@@ -147,6 +165,21 @@ def _values(table: pd.DataFrame, measure: str) -> NDArray[np.float64] | None:
     else:
         return None
     return values.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _first_hits(table: pd.DataFrame, kind: str) -> NDArray[np.float64] | None:
+    """Whether the first hit is of one of `names.FIRST_HITS`; NaN where the question has no choice.
+
+    The rule is that of `hybridir.evaluation.language_bias.first_hits`.
+    """
+    if names.COMPLETE_AT_R not in table:  # a table of an older version
+        return None
+    right = table[names.HIT_AT_1].to_numpy(dtype=np.float64, na_value=np.nan) == 1
+    own = _top1_own_language(table)
+    is_right = kind in (names.TOP1_RIGHT_OWN, names.TOP1_RIGHT_OTHER)
+    is_own = kind in (names.TOP1_RIGHT_OWN, names.TOP1_WRONG_OWN)
+    hits = (right == is_right) & (own == is_own)
+    return np.where(table[names.BEST_IS_OWN].isna(), np.nan, hits)
 
 
 def _top1_own_language(table: pd.DataFrame) -> NDArray[np.float64]:

@@ -7,9 +7,8 @@ hybridir evaluate ENCODER --benchmark scifact --folder DIR --language en
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,7 +30,10 @@ if TYPE_CHECKING:
     from hybridir.retrieval.ranks import RelevantRanks
 
 console = Console()
-_SHOWN = (names.AP, names.RR, names.RECALL_AT_1, names.RECALL_AT_10, names.ANSWER_F1)
+_SHOWN = (
+    *(names.AP, names.SET_F1, names.RR, names.RECALL_AT_1, names.RECALL_AT_10),
+    names.ANSWER_F1,
+)
 _PRECISIONS = ("fp32", "bf16", "auto")
 _WHERE = "command line"
 
@@ -241,12 +243,9 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
     bias: dict[str, float] = {
         name: unordered[name] for name in names.BIAS_MEASURES if name in unordered
     }
-    _print(macro, bias)
+    _print(macro, bias, benchmark.languages)
     if request.reader and reading:
-        description["reader"] = request.reader.source
-        description["reader_macro"] = _read_answers(
-            request.reader, benchmark, reading, evaluation.ranks, output.tables
-        )
+        description |= _read_answers(request, benchmark, reading, evaluation.ranks)
     if output.tables is not None:
         _write_tables(output.tables / benchmark.name, evaluation.table, settings)
     if runs and output.trec is not None:
@@ -291,29 +290,27 @@ def _describe_encoder(request: EvaluationRequest) -> tuple[EncoderConfig | None,
 
 
 def _read_answers(
-    reader: ReaderSource,
-    benchmark: Benchmark,
-    reading: Reading,
-    ranks: "RelevantRanks",
-    folder: Path | None,
-) -> dict[str, dict[str, float]]:
-    """Let a reader answer from the first passages; returns macro means of its measures."""
+    request: EvaluationRequest, benchmark: Benchmark, reading: Reading, ranks: "RelevantRanks"
+) -> dict[str, Any]:
+    """Let a reader answer from the first passages; returns its entries in the JSON file."""
     from hybridir.evaluation.per_query import write_per_query
     from hybridir.evaluation.reader.f1 import reader_table
-    from hybridir.evaluation.reader.model import load_reader, read_answers
+    from hybridir.evaluation.reader.model import reader_folder
+    from hybridir.evaluation.reader.stored_answers import StoredReader
     from hybridir.evaluation.summary import macro_means
 
-    local = Path(reader.source)
-    model = load_reader(local if local.is_dir() else reader.source, reader.revision)
-    table = reader_table(benchmark, reading, ranks, partial(read_answers, model))
+    assert request.reader is not None, "the caller has looked"
+    source = request.reader.source
+    reader = StoredReader(reader_folder(source, request.reader.revision), request.cache)
+    table = reader_table(benchmark, reading, ranks, reader)
     macro = macro_means(table, names.READER_MEASURES)
     for setting, means in macro.items():
         f1, exact = means[names.READER_F1], means[names.READER_EXACT]
         shown = f"{names.LABELS[names.READER_F1]} {f1:.4f}, exact {exact:.4f}"
         console.print(f"{names.LABELS[setting]}: {shown}", highlight=False)
-    if folder is not None:
-        write_per_query(table, folder / benchmark.name / "reader.parquet")
-    return macro
+    if request.output.tables is not None:
+        write_per_query(table, request.output.tables / benchmark.name / "reader.parquet")
+    return {"reader": source, "reader_digest": reader.digest, "reader_macro": macro}
 
 
 def _write_tables(folder: Path, table: "pd.DataFrame", settings: list[dict[str, Any]]) -> None:
@@ -337,17 +334,36 @@ def _bias(summary: dict[str, float]) -> dict[str, float]:
     return {measure: value for measure, value in figures if measure in names.BIAS_MEASURES}
 
 
-def _print(macro: dict[str, dict[str, float]], bias: dict[str, float]) -> None:
+def _print(
+    macro: dict[str, dict[str, float]], bias: dict[str, float], languages: Sequence[str]
+) -> None:
     table = Table(title="means over languages, or over pairs of languages")
     table.add_column("setting")
     for measure in _SHOWN:
         table.add_column(names.LABELS[measure], justify="right")
     for setting, means in macro.items():
-        shown = [means[names.MEAN_NAMES.get(measure, measure)] for measure in _SHOWN]
-        table.add_row(names.LABELS[setting], *(f"{value:.4f}" for value in shown))
+        shown = [means.get(names.MEAN_NAMES.get(measure, measure)) for measure in _SHOWN]
+        cells = ("" if value is None else f"{value:.4f}" for value in shown)
+        table.add_row(names.LABELS[setting], *cells)
     console.print(table)
+    for note in _notes(languages):
+        console.print(note, soft_wrap=True, highlight=False)
     for measure, value in bias.items():
         console.print(f"{names.LABELS[measure]}: {value:.4g}", highlight=False)
+
+
+def _notes(languages: Sequence[str]) -> list[str]:
+    """What the table's figures of this project's own are, in a line each."""
+    from hybridir.evaluation.answer_f1 import has_words
+
+    wordless = ", ".join(code for code in languages if not has_words(code))
+    without = f"{wordless}, written without spaces, and without " if wordless else ""
+    return [
+        f"{names.LABELS[names.SET_F1]}: of the first R passages, R being the number of relevant "
+        "ones; hit@1 where one is relevant",
+        f"{names.LABELS[names.ANSWER_F1]}: words that the first passage shares with the gold one; "
+        f"without {without}the pool of all languages, where it rewards language bias",
+    ]
 
 
 def _print_path(content: str, path: Path) -> None:

@@ -10,6 +10,8 @@ from hybridir.config.base import SENTENCE, PassageText, StrictModel, validate_la
 
 # Benchmarks that need no folder setting: the first is synthetic, the others are in the data root.
 KNOWN_BENCHMARKS = ("synthetic-test", "xquad-r", "mlqa-r")
+# Benchmarks of questions with answers in a paragraph.
+WITH_ANSWERS = ("xquad-r", "mlqa-r")
 # First words of metrics that belong to no benchmark.
 _RESERVED = (names.DEV, names.FIDELITY, "train", "evaluation", "memory", "study")
 
@@ -62,6 +64,11 @@ class BenchmarkConfig(StrictModel):
         elif self.language and self.languages:
             raise ValueError(f"{self.name}: give language or languages, not both")
         return self
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether a reader can be asked its questions."""
+        return self.name in WITH_ANSWERS
 
     def path(self, data_root: Path | None) -> Path | None:
         """The benchmark's folder; None if it is synthetic, or in a data root that is not set."""

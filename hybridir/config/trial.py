@@ -4,6 +4,7 @@ The models define the legal values. `describe_problems` turns pydantic's errors 
 that names every mistake. A study's YAML file consists of the same models (`tune/study/file.py`).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -16,7 +17,7 @@ from pydantic import (
 )
 
 from hybridir.config.base import StrictModel
-from hybridir.config.benchmarks import KNOWN_BENCHMARKS, BenchmarkConfig
+from hybridir.config.benchmarks import KNOWN_BENCHMARKS, WITH_ANSWERS, BenchmarkConfig
 from hybridir.config.data_sources import TrainDataConfig
 from hybridir.errors import InputError
 
@@ -218,14 +219,49 @@ class TrainingConfig(StrictModel):
         return None if self.chunk_tokens == "auto" else self.chunk_tokens
 
 
+class ReaderConfig(StrictModel):
+    """A model that answers questions from a paragraph: exactly one source of weights."""
+
+    path: Path | None = None
+    """Local folder in Hugging Face format."""
+    hub: HubConfig | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.path is None) == (self.hub is None):
+            raise ValueError(
+                f"{'path and hub' if self.path else 'no weights'} given: name exactly one of "
+                "path (a local Hugging Face folder) and hub (id and revision)"
+            )
+        return self
+
+
 class EvaluationConfig(StrictModel):
-    """Computation and scoring of embeddings."""
+    """Computation and scoring of embeddings, and the reader of their first passages."""
 
     batch_tokens: Annotated[int, Field(ge=512)] = 8192
     """Tokens encoded at once."""
     memory_mb: Annotated[float, Field(gt=0)] = 2048
     """Maximum memory of a benchmark's passage embeddings and the scores of one block of queries.
     Larger embeddings go to a file in the trial's folder and are ranked in blocks."""
+    reader: ReaderConfig | None = None
+    """Reads answers from the first passages of the reported benchmarks, which must have answers
+    (xquad-r, mlqa-r), in the monolingual and the multilingual setting; null reads nothing."""
+
+    def check_answers(self, reports: Sequence[BenchmarkConfig]) -> Self:
+        """Return these settings if the reader finds answers in all reported benchmarks.
+
+        Raises:
+            ValueError: if benchmarks have no answers; the message names them.
+        """
+        lacking = [report.name for report in reports if not report.has_answers]
+        if self.reader and lacking:
+            raise ValueError(
+                f"reader: {' and '.join(lacking)} "
+                f"{'has' if len(lacking) == 1 else 'have'} no answers to be read; report on "
+                f"{' or '.join(WITH_ANSWERS)} alone, or leave the reader out"
+            )
+        return self
 
 
 class TrialConfig(StrictModel):
@@ -258,6 +294,14 @@ class TrialConfig(StrictModel):
     needs no encoder. The last two are baselines without any training step."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of initial weights, batches and dropout."""
+
+    @field_validator("evaluation")
+    @classmethod
+    def _reader_finds_answers(
+        cls, value: EvaluationConfig, info: ValidationInfo
+    ) -> EvaluationConfig:
+        data: DataConfig | None = info.data.get("data")
+        return value.check_answers(data.report_on) if data else value
 
 
 def describe_problems(heading: str, error: ValidationError) -> InputError:

@@ -3,12 +3,14 @@
 L languages.
 
 The table is that of `hybridir.evaluation.per_query`, for one benchmark. This file needs pandas
-only, so that the analysis can use it as well.
+and scipy only, so that the analysis can use it as well.
 """
 
 import math
 
+import numpy as np
 import pandas as pd
+from scipy.special import chdtrc
 
 from hybridir import names
 
@@ -29,24 +31,40 @@ def rank_distance(table: pd.DataFrame, seen_only: bool = False) -> float:
 
     For each question the worst minus the best rank of its relevant passages; the mean over
     questions; then the mean over question languages.
-    A question with one relevant passage has distance 0.
+    A question whose relevant passages are all in one language has no distance.
 
     Args:
         table: per-query table of one benchmark.
         seen_only: count relevant passages in seen languages alone. Their ranks are still those in
-            the pool of all languages; questions without such a passage are left out.
+            the pool of all languages; questions without such passages in two languages are left
+            out.
 
     Returns:
-        Distance in ranks, 0 at best; NaN without a multilingual row.
+        Distance in ranks, lower is better; NaN without such a question.
 
     Source: after Huang et al., SIGIR 2023, arXiv 2305.09025.
     """
     rows = _multilingual(table)
     best = names.BEST_RANK_SEEN if seen_only else names.BEST_RANK
     worst = names.WORST_RANK_SEEN if seen_only else names.WORST_RANK
-    distance = (rows[worst] - rows[best]).dropna().astype("float64")
+    distance = (rows[worst] - rows[best])[is_parallel(rows)].dropna().astype("float64")
     language = rows.loc[distance.index, names.QUERY_LANGUAGE]
     return float(distance.groupby(language, observed=True).mean().mean())
+
+
+def is_parallel(rows: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether a question has relevant passages in several languages, for each row.
+
+    Args:
+        rows: multilingual rows of a per-query table.
+
+    Returns:
+        One value a row, in its index. Tables of version 0.1 do not tell; there a question counts
+        if it has two relevant passages.
+    """
+    if names.EQUAL_RANKS in rows:
+        return rows[names.EQUAL_RANKS].notna()
+    return rows[names.WORST_RANK] > rows[names.BEST_RANK]
 
 
 def top1_languages(table: pd.DataFrame) -> pd.DataFrame:
@@ -109,16 +127,17 @@ def peer(table: pd.DataFrame) -> float:
     """Mean p of the test that relevant passages of all languages have equal expected ranks.
 
     For each question the p-value of Kruskal and Wallis' test of the ranks of its relevant passages
-    in the multilingual pool, grouped by language; 1 where all are in one language.
+    in the multilingual pool, grouped by language; none where all are in one language.
     The mean over questions, then over question languages. Ranks have no cut-off.
     With one relevant passage in each language, as in XQuAD-R, the test has no power, and p depends
-    on the number of languages alone.
+    on the number of languages alone: see `peer_can_tell`.
 
     Args:
         table: per-query table of one benchmark.
 
     Returns:
-        Mean p in [0, 1], 1 at best; NaN without a multilingual row.
+        Mean p in [0, 1], 1 at best; NaN without a question with relevant passages in two
+        languages.
 
     Source: PEER, Yang et al. 2024, arXiv 2405.00978, with weight on relevant passages alone.
     """
@@ -235,6 +254,21 @@ def _mean_of_languages(values: pd.Series, rows: pd.DataFrame) -> float:
     """Mean of the question languages' means; values and rows have the same labels."""
     by_language = values.astype("float64").groupby(rows[names.QUERY_LANGUAGE], observed=True)
     return float(by_language.mean().mean())
+
+
+def peer_can_tell(table: pd.DataFrame) -> bool:
+    """Whether PEER depends on the ranking for most of its questions.
+
+    Where a question has one relevant passage in each of n languages, the ranks 1 to n fall on n
+    groups of one, and Kruskal and Wallis' statistic is n - 1 whatever the order: p is a constant.
+
+    Args:
+        table: per-query table of one benchmark.
+    """
+    rows = _multilingual(table).dropna(subset=[names.EQUAL_RANKS])
+    freedom = rows[names.N_RELEVANT].to_numpy() - 1.0
+    constant = np.isclose(rows[names.EQUAL_RANKS], chdtrc(freedom, freedom), rtol=1e-9)
+    return bool((~constant).sum() > constant.sum())
 
 
 def _multilingual(table: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from scipy.special import chdtrc
 
 from hybridir import names
 from hybridir.data import Benchmark
-from hybridir.evaluation.answer_f1 import words_of
+from hybridir.evaluation.answer_f1 import answer_f1, choose_gold
 from hybridir.evaluation.language_columns import (
     bilingual_columns,
     complete_columns,
@@ -66,11 +66,14 @@ def per_query_table(
         Clusters are those of the benchmark, see `hybridir.data.Benchmark`.
         The pool language is ``"all"`` in the multilingual setting. Ranks start at 1.
         Some columns have values in multilingual rows alone: the best and the worst rank among the
-        relevant passages in seen languages (missing if there is none); the language of the
-        first-ranked passage; whether the best relevant passage is in the question's language
-        (missing unless some are and some are not); p of the test that relevant passages of
-        all languages rank alike (`hybridir.evaluation.language_bias.peer`); and those of
+        relevant passages in seen languages (missing unless these are in two seen languages); the
+        language of the first-ranked passage; whether the best relevant passage is in the
+        question's language (missing unless some are and some are not); p of the test that
+        relevant passages of all languages rank alike (`hybridir.evaluation.language_bias.peer`;
+        missing where all are in one language); and those of
         `hybridir.evaluation.language_columns`.
+        Answer F1 is that of the gold passages in the pool's language, in multilingual rows of
+        those in the question's language; missing where `hybridir.evaluation.answer_f1` has none.
 
     >>> from hybridir.data.synthetic.corpus import synthetic_corpus
     >>> from hybridir.retrieval import bm25_scorer, rank_scores
@@ -111,7 +114,9 @@ def _single_language_rows(benchmark: Benchmark, ranks: RelevantRanks) -> Columns
     missing_G = np.ones(len(query_G), dtype=np.bool_)
     no_rank_G = pd.arrays.IntegerArray(np.zeros(len(query_G), dtype=np.int32), missing_G)
     return {
-        **groups.columns(benchmark, ranks.top1_QL[query_G, pool_G]),
+        **groups.columns(
+            benchmark, ranks.top1_QL[query_G, pool_G], np.ones(len(rank_R), dtype=np.bool_)
+        ),
         names.SETTING: setting_G.astype(np.int32),
         names.QUESTION_ID: query_G.astype(np.int32),
         names.QUERY_LANGUAGE: benchmark.query_languages[query_G],
@@ -136,16 +141,20 @@ def _multilingual_rows(
     query_G = groups.key_G
     seen_R = seen_L[language_R]
     seen = _Groups(query_R[seen_R], rank_R[seen_R])
+    seen_counts_GL = _count_languages(seen.ranks, language_R[seen_R][seen.order_R])
+    is_parallel_G = (seen_counts_GL > 0).sum(axis=1) > 1
     best_seen_G, worst_seen_G = (
-        pd.Series(rank_g, index=seen.key_G, dtype="Int32").reindex(query_G).array
-        for rank_g in (seen.best_G, seen.worst_G)
+        pd.Series(rank_G[is_parallel_G], index=seen.key_G[is_parallel_G], dtype="Int32")
+        .reindex(query_G)
+        .array
+        for rank_G in (seen.best_G, seen.worst_G)
     )
     own_R = (language_R == benchmark.query_languages[query_R])[groups.order_R]
     n_own_G = groups.ranks.total(own_R.astype(np.float64))
     no_choice_G = (n_own_G == 0) | (n_own_G == groups.ranks.sizes_G)
     first_own_G = own_R[groups.ranks.offsets[:-1]]
     return {
-        **groups.columns(benchmark, ranks.top1_Q[query_G]),
+        **groups.columns(benchmark, ranks.top1_Q[query_G], own_R),
         names.SETTING: np.full(len(query_G), names.SETTINGS.index(names.MULTILINGUAL), np.int32),
         names.QUESTION_ID: query_G.astype(np.int32),
         names.QUERY_LANGUAGE: benchmark.query_languages[query_G],
@@ -171,19 +180,27 @@ def _concatenated(first: Column, second: Column) -> Column:
 def _equal_ranks(groups: RankedGroups, language_R: Ints) -> NDArray[np.float64]:
     """[G] p of Kruskal and Wallis' test that the relevant passages of all languages rank alike.
 
-    No two ranks are equal, so the statistic needs no correction for ties.
+    NaN where all are in one language. No two ranks are equal, so the statistic needs no correction
+    for ties.
     """
-    n_groups, n_languages = len(groups.sizes_G), int(language_R.max(initial=0)) + 1
-    bin_R = np.repeat(np.arange(n_groups) * n_languages, groups.sizes_G) + language_R
-    n_bins = n_groups * n_languages
-    count_GL = np.bincount(bin_R, minlength=n_bins).reshape(n_groups, n_languages)
-    total_GL = np.bincount(bin_R, groups.hits_R, n_bins).reshape(n_groups, n_languages)
+    count_GL = _count_languages(groups, language_R)
+    total_GL = _count_languages(groups, language_R, groups.hits_R)
     mean_squares_G = (total_GL**2 / np.maximum(count_GL, 1)).sum(axis=1)
     n_G = groups.sizes_G.astype(np.float64)
     statistic_G = 12 / (n_G * (n_G + 1)) * mean_squares_G - 3 * (n_G + 1)
     languages_G = (count_GL > 0).sum(axis=1)
     p_G: NDArray[np.float64] = chdtrc(np.maximum(languages_G - 1, 1), statistic_G)
-    return np.where(languages_G > 1, p_G, 1.0)
+    return np.where(languages_G > 1, p_G, np.nan)
+
+
+def _count_languages(
+    groups: RankedGroups, language_R: Ints, weights_R: Ints | None = None
+) -> NDArray[Any]:
+    """[G, L] number of relevant passages by language, or the sum of their weights."""
+    n_groups, n_languages = len(groups.sizes_G), int(language_R.max(initial=0)) + 1
+    bin_R = np.repeat(np.arange(n_groups) * n_languages, groups.sizes_G) + language_R
+    counts = np.bincount(bin_R, weights_R, n_groups * n_languages)
+    return counts.reshape(n_groups, n_languages)
 
 
 class _Groups:
@@ -208,17 +225,22 @@ class _Groups:
     def worst_G(self) -> NDArray[np.int32]:
         return self.ranks.ranks_R[self.ranks.offsets[1:] - 1].astype(np.int32)
 
-    def columns(self, benchmark: Benchmark, top1_G: NDArray[np.int32]) -> Columns:
-        """Measures and extreme ranks of the groups, whose pools have these first passages."""
+    def columns(
+        self, benchmark: Benchmark, top1_G: NDArray[np.int32], is_gold_R: NDArray[np.bool_]
+    ) -> Columns:
+        """Measures and extreme ranks of the groups.
+
+        Args:
+            benchmark: passages.
+            top1_G: the first passage of each group's pool.
+            is_gold_R: whether a relevant passage, in the order of `ranks`, counts for answer F1.
+        """
         relevant_R = benchmark.relevant[self.order_R]
-        tables, first_G, gold_R = words_of(benchmark, top1_G, relevant_R)
+        gold_R, gold_offsets = choose_gold(relevant_R, self.ranks.offsets, is_gold_R)
         return {
             names.N_RELEVANT: self.ranks.sizes_G.astype(np.int32),
             **all_measures(self.ranks),
-            **{
-                name: words.best_f1(first_G, gold_R, self.ranks.offsets)
-                for name, words in tables.items()
-            },
+            **answer_f1(benchmark, top1_G, gold_R, gold_offsets),
             names.BEST_RANK: self.best_G,
             names.WORST_RANK: self.worst_G,
         }

@@ -1,6 +1,6 @@
 """Means over a per-query table: the headline figures of a benchmark and its language matrix.
 
-Needs pandas only, so that the analysis computes its figures by the same rules.
+Needs pandas and scipy only, so that the analysis computes its figures by the same rules.
 """
 
 import math
@@ -13,7 +13,7 @@ from hybridir import names
 from hybridir.evaluation import language_bias
 
 # Of `language_bias.language_comparisons`; all others follow from the table.
-_COMPARISONS = (
+COMPARISONS = (
     *(names.MAX_AT_R, names.COMPLETE_AT_R),
     *names.FIRST_HITS,
     names.ENGLISH_INCLINATION,
@@ -44,17 +44,23 @@ def macro_means(
 ) -> dict[str, dict[str, float]]:
     """`macro_mean` of several measures, for each kind of setting in the table.
 
+    Answer F1 is left out of the multilingual setting, where it ranks encoders backwards, see
+    `hybridir.evaluation.answer_f1`.
+
     Returns:
-        Setting -> name of the mean (``map``, ``mrr``, ``recall_at_1`` ...) -> value.
+        Setting -> name of the mean (``map``, ``mrr``, ``recall_at_1`` ...) -> value. A mean
+        without a value has no name.
     """
-    return {
-        setting: {
-            names.MEAN_NAMES.get(measure, measure): macro_mean(table, measure, setting)
-            for measure in measures
-        }
-        for setting in names.SETTINGS
-        if (table[names.SETTING] == setting).any()
-    }
+    means: dict[str, dict[str, float]] = {}
+    for setting in names.SETTINGS:
+        if (table[names.SETTING] == setting).any():
+            of_setting = {
+                names.MEAN_NAMES.get(measure, measure): macro_mean(table, measure, setting)
+                for measure in measures
+                if _has_meaning(measure, setting)
+            }
+            means[setting] = _with_values(of_setting)
+    return means
 
 
 def setting_means(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -66,17 +72,23 @@ def setting_means(table: pd.DataFrame) -> list[dict[str, Any]]:
     Returns:
         For each pair its setting and languages, the number of queries ``n`` and the mean of every
         measure, under the names of means (``map``, ``mrr``, ``recall_at_1`` ...); settings in the
-        order of `names.SETTINGS`, languages sorted.
+        order of `names.SETTINGS`, languages sorted. A mean without a value has no name, and answer
+        F1 none in the multilingual setting, as in `macro_means`.
     """
     keys = [names.SETTING, names.QUERY_LANGUAGE, names.POOL_LANGUAGE]
     groups = table.groupby(keys, observed=True)
     means = groups[list(names.MEASURES)].mean()
+    is_multilingual = means.index.get_level_values(names.SETTING) == names.MULTILINGUAL
+    means.loc[is_multilingual, list(names.ANSWER_MEASURES)] = math.nan
     means = means.rename(columns=names.MEAN_NAMES)
     means.insert(0, "n", groups.size())
     rows = means.reset_index().astype(dict.fromkeys(keys, "str"))
     rows["order"] = rows[names.SETTING].map(names.SETTINGS.index)
     ordered = rows.sort_values(["order", *keys[1:]]).drop(columns="order")
-    return [{str(key): value for key, value in row.items()} for row in ordered.to_dict("records")]
+    return [
+        {str(key): value for key, value in row.items() if not pd.isna(value)}
+        for row in ordered.to_dict("records")
+    ]
 
 
 def language_matrix(table: pd.DataFrame, measure: str) -> pd.DataFrame:
@@ -102,10 +114,15 @@ def language_matrix(table: pd.DataFrame, measure: str) -> pd.DataFrame:
 def summarise(table: pd.DataFrame) -> dict[str, float]:
     """Compute the headline metrics of every benchmark in a table.
 
-    A figure without rows is left out. So a benchmark without language pairs has no cross-lingual
-    mean, and its ``map_mean`` is over the settings that it has; instead it gets nDCG@10 in the
-    monolingual setting, the figure that MIRACL reports.
-    The rank distance over seen languages is left out where it equals the one over all languages.
+    F1 at R stands beside mAP in every setting; where one passage is relevant, as in the
+    monolingual and cross-lingual settings of XQuAD-R, it is hit@1.
+    A figure without a value is left out. So a benchmark without language pairs has no
+    cross-lingual mean, and its ``map_mean`` is over the settings that it has; instead it gets
+    nDCG@10 in the monolingual setting, the figure that MIRACL reports.
+    The rank distance over seen languages is left out where it equals the one over all languages,
+    PEER where most questions have one relevant passage in each language, so that it is a constant,
+    and answer F1 in the multilingual setting, where it ranks encoders backwards, see
+    `hybridir.evaluation.answer_f1`.
 
     Args:
         table: per-query table.
@@ -116,7 +133,7 @@ def summarise(table: pd.DataFrame) -> dict[str, float]:
     metrics: dict[str, float] = {}
     for benchmark, rows in table.groupby(names.BENCHMARK, observed=True):
         metrics |= _summarise_benchmark(str(benchmark), rows)
-    return {name: value for name, value in metrics.items() if not math.isnan(value)}
+    return _with_values(metrics)
 
 
 def _summarise_benchmark(benchmark: str, table: pd.DataFrame) -> dict[str, float]:
@@ -126,6 +143,9 @@ def _summarise_benchmark(benchmark: str, table: pd.DataFrame) -> dict[str, float
     }
     metrics = dict(maps)
     metrics[names.mean_metric(benchmark, names.AP, "mean")] = float(pd.Series(maps).mean())
+    for setting in names.SETTINGS:
+        f1 = names.mean_metric(benchmark, names.SET_F1, setting)
+        metrics[f1] = macro_mean(table, names.SET_F1, setting)
     for measure in (names.NDCG_AT_10, names.RECALL_AT_10):
         metrics[names.mean_metric(benchmark, measure, names.MULTILINGUAL)] = macro_mean(
             table, measure, names.MULTILINGUAL
@@ -143,17 +163,24 @@ def _summarise_benchmark(benchmark: str, table: pd.DataFrame) -> dict[str, float
     )
     preference = language_bias.language_preference(table)
     metrics[names.bias_metric(benchmark, names.LANGUAGE_PREFERENCE)] = preference
-    metrics[names.bias_metric(benchmark, names.PEER)] = language_bias.peer(table)
+    if language_bias.peer_can_tell(table):
+        metrics[names.bias_metric(benchmark, names.PEER)] = language_bias.peer(table)
     comparisons = language_bias.language_comparisons(table)
-    for measure in _COMPARISONS:
+    for measure in COMPARISONS:
         if measure in comparisons:
             metrics[names.bias_metric(benchmark, measure)] = comparisons[measure]
-    f1 = names.mean_metric(benchmark, names.SET_F1, names.MULTILINGUAL)
-    metrics[f1] = macro_mean(table, names.SET_F1, names.MULTILINGUAL)
-    for setting in names.SETTINGS:
+    for setting in (names.MONOLINGUAL, names.CROSSLINGUAL):
         f1 = names.mean_metric(benchmark, names.ANSWER_F1, setting)
         metrics[f1] = macro_mean(table, names.ANSWER_F1, setting)
     return metrics
+
+
+def _has_meaning(measure: str, setting: str) -> bool:
+    return measure not in names.ANSWER_MEASURES or setting != names.MULTILINGUAL
+
+
+def _with_values(means: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in means.items() if not math.isnan(value)}
 
 
 def _cell_means(rows: pd.DataFrame, measure: str) -> "pd.Series[float]":
@@ -163,6 +190,7 @@ def _cell_means(rows: pd.DataFrame, measure: str) -> "pd.Series[float]":
 
 def _has_unseen(table: pd.DataFrame) -> bool:
     rows = table[table[names.SETTING] == names.MULTILINGUAL]
+    rows = rows[language_bias.is_parallel(rows)]
     same_best = (rows[names.BEST_RANK_SEEN] == rows[names.BEST_RANK]).fillna(False)
     same_worst = (rows[names.WORST_RANK_SEEN] == rows[names.WORST_RANK]).fillna(False)
     return not bool((same_best & same_worst).all())

@@ -17,6 +17,23 @@ from hybridir.languages import LANGUAGES
 CONFIG_FILE = "hybridir_trial.json"
 """Name of the trial's configuration in the exported folder."""
 
+# Measures of this project's own, or known under another name.
+_OWN_MEASURES = {
+    names.SET_F1: (
+        "*F1 at R* is the F1 of the first R passages, R being the number of relevant ones: "
+        "R-precision, and hit@1 where one passage is relevant."
+    ),
+    names.ANSWER_F1: (
+        "*Answer F1* (this project's own) is the token F1 of the first passage against the gold "
+        "passage, without languages that have neither spaces nor a published rule for words (th, "
+        "ja)."
+    ),
+    names.READER_F1: (
+        "*Reader's F1* is that of answers which a question answering model reads from the "
+        "paragraph of the first passage."
+    ),
+}
+
 _TASK = "information-retrieval"  # the name that sentence-transformers' own evaluators use
 
 
@@ -136,6 +153,8 @@ def _benchmark(facts: Facts, benchmark: str) -> str:
         f"Languages of the questions: {codes or 'not recorded'}.",
         _score_table([score for score in scores if not score.is_bias]),
     ]
+    measures = {score.measure for score in scores}
+    paragraphs += [text for measure, text in _OWN_MEASURES.items() if measure in measures]
     if bias:
         paragraphs += ["Language bias in the pool of all languages:", _score_table(bias)]
     if any(score.seed_mean for score in scores):

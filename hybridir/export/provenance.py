@@ -15,6 +15,9 @@ from hybridir.config import TrialConfig, describe_problems
 from hybridir.encoder.third_party import folder_digest
 from hybridir.export.select import read_metrics
 
+# In the order of the card; the first two answer the question of a study.
+_MEASURES = dict.fromkeys((names.AP, names.SET_F1, *names.MEASURES, *names.READER_MEASURES))
+
 
 @dataclass(frozen=True)
 class SeedMean:
@@ -141,7 +144,7 @@ def read_facts(trial: Path) -> Facts:
 
 def _possible_metrics(benchmark: str) -> Iterator[tuple[str, str, str]]:
     """List the metrics that a benchmark may have: measure, setting, name of the metric."""
-    for measure in names.MEASURES:
+    for measure in _MEASURES:
         for setting in names.SETTINGS:
             yield measure, setting, names.mean_metric(benchmark, measure, setting)
     for measure in names.BIAS_MEASURES:

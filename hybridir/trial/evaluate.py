@@ -20,6 +20,7 @@ from hybridir.runtime.distributed import Distributed
 from hybridir.runtime.files import atomic_write
 from hybridir.training import LoopState
 from hybridir.trial.metrics import headline_metrics, training_metrics
+from hybridir.trial.reading import TrialReader
 
 _EMBEDDINGS = "embeddings"
 
@@ -35,6 +36,7 @@ class TrialSetup:
         workspace: folder of this trial alone.
         cache: folder of prepared data.
         distributed: the processes of the trial; rank 0 scores and writes.
+        reader: reads answers from the first passages, if the configuration names a reader.
     """
 
     config: TrialConfig
@@ -43,6 +45,7 @@ class TrialSetup:
     workspace: Path
     cache: Path
     distributed: Distributed
+    reader: TrialReader
 
 
 class TrialEvaluator:
@@ -102,19 +105,25 @@ class TrialEvaluator:
                 seen_languages=setup.data.seen_languages,
                 settings=setup.config.evaluation,
             )
-            write_evaluation(evaluation, benchmark, setup.workspace)
+            figures = write_evaluation(evaluation, benchmark, setup)
             # Gigabytes that only an interrupted trial needs again.
             shutil.rmtree(folder.parent, ignore_errors=True)
-            return evaluation.summary
+            return figures
 
         summary = setup.distributed.on_rank_zero(score)
         self.seconds += time.perf_counter() - start
         return summary
 
 
-def write_evaluation(evaluation: Evaluation, benchmark: Benchmark, workspace: Path) -> None:
-    """Write a benchmark's per-query table and its matrices by language into a trial's folder."""
-    table, rankings = evaluation.table, evaluation.full_rankings
+def write_evaluation(
+    evaluation: Evaluation, benchmark: Benchmark, setup: TrialSetup
+) -> dict[str, float]:
+    """Write a benchmark's per-query tables and its matrices by language into a trial's folder.
+
+    Returns:
+        The evaluation's summary, with the reader's F1 if a reader reads the benchmark.
+    """
+    table, rankings, workspace = evaluation.table, evaluation.full_rankings, setup.workspace
     write_per_query(table, workspace / names.ARTIFACT_PER_QUERY / f"{benchmark.name}.parquet")
     for artifact, matrix in (
         (names.ARTIFACT_LANGUAGE_PAIRS, language_matrix(table, names.AP)),
@@ -124,3 +133,4 @@ def write_evaluation(evaluation: Evaluation, benchmark: Benchmark, workspace: Pa
     ):
         with atomic_write(workspace / artifact / f"{benchmark.name}.csv") as partial:
             matrix.to_csv(partial)
+    return evaluation.summary | setup.reader.metrics_on(benchmark, evaluation.ranks, workspace)

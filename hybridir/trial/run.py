@@ -23,6 +23,7 @@ from hybridir.runtime.seeds import derive_seed
 from hybridir.training import LoopState, train
 from hybridir.trial.evaluate import TrialEvaluator, TrialSetup
 from hybridir.trial.metrics import write_training_log
+from hybridir.trial.reading import TrialReader
 from hybridir.trial.untrained import untrained_metrics
 
 RESULT = names.ARTIFACT_RESULT
@@ -39,7 +40,8 @@ class TrialResult:
         metrics: the headline figures, under their names in `hybridir.names`.
         workspace: folder with ``result.json`` (written last), ``config.json``,
             ``per_query/*.parquet``, ``language_pairs/*.csv``, ``top1_languages/*.csv``,
-            ``top10_languages/*.csv``, ``rank_correlation/*.csv`` and ``training_log.jsonl``.
+            ``top10_languages/*.csv``, ``rank_correlation/*.csv``, ``training_log.jsonl``, and with
+            a reader ``reader/*.parquet``.
     """
 
     metrics: dict[str, float]
@@ -128,14 +130,16 @@ def _finished_metrics(config: TrialConfig, workspace: Path) -> dict[str, float] 
 def _set_up(
     config: TrialConfig, workspace: Path, cache: Path, distributed: Distributed
 ) -> TrialSetup:
-    """Check folders and batches, and load the data."""
+    """Check folders, batches and the reader, and load the data."""
     for role, folder in (("workspace", workspace), ("cache", cache)):
         _check_folder(role, folder)
     check_shards(config.batch.batch_size, distributed.world_size)
     release_memory()
     reset_peak_memory()
     data, benchmarks = load_training(config.data), load_benchmarks(config.data)
-    return TrialSetup(config, data, benchmarks, workspace, cache, distributed)
+    reader = TrialReader(config, cache)
+    distributed.on_rank_zero(reader.check)
+    return TrialSetup(config, data, benchmarks, workspace, cache, distributed, reader)
 
 
 def _train_and_evaluate(

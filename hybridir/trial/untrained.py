@@ -64,8 +64,7 @@ def _bm25_metrics(setup: TrialSetup) -> tuple[dict[str, float], float]:
     def summary_on(benchmark: Benchmark) -> dict[str, float]:
         scorer = bm25_scorer(benchmark)
         evaluation = evaluate(scorer, benchmark, seen_languages=setup.data.seen_languages)
-        write_evaluation(evaluation, benchmark, setup.workspace)
-        return evaluation.summary
+        return write_evaluation(evaluation, benchmark, setup)
 
     def metrics_on_all() -> dict[str, float]:
         dev, benchmarks = setup.data.dev, setup.benchmarks

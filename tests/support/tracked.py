@@ -100,7 +100,7 @@ def check_whole(uri: str, folder: RunFolder, outcomes: tuple[Outcome, ...]) -> N
         assert run.data.tags[names.TAG_HOST] == outcome.host
         assert run.data.tags.get(names.TAG_REASON, "") == outcome.reason
         assert run.data.metrics == outcome.metrics
-        assert len(run.data.metrics) <= 30
+        assert len(run.data.metrics) <= 45
         assert run.data.params["seed"] == "3"
         for metric in outcome.metrics:
             assert len(client.get_metric_history(run.info.run_id, metric)) == 1

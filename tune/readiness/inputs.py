@@ -12,6 +12,7 @@ from hybridir.encoder import load_bi_encoder, load_tokenizer
 from hybridir.errors import InputError
 from hybridir.retrieval.bm25 import check_installed
 from hybridir.retrieval.encode import fits
+from hybridir.trial.reading import TrialReader
 from hybridir.trial.run import build_batch_plan
 from tune.space.parameters import Value
 from tune.space.ranges import corners
@@ -77,6 +78,7 @@ def check_study(study: StudyConfig) -> Inputs:
     data += [(names.DEV, benchmark.digest, "tuning") for benchmark in dev]
     data += [(benchmark.name, benchmark.digest, "reporting") for benchmark in reported]
     weights, dimension = _encoder(study.trial({}, seed=0, report=False), texts, pairs.digest)
+    _check_reader(study.trial({}, seed=0, report=study.reports))
     largest = max((len(benchmark.passages) for benchmark in benchmarks), default=0)
     stored_mb = largest * dimension * 4 / 1e6
     return Inputs(
@@ -143,6 +145,11 @@ def _encoder(config: TrialConfig, texts: list[str], digest: str) -> tuple[int, i
         tokenizer = load_tokenizer(config.encoder, texts, digest, Path(folder))
         encoder = load_bi_encoder(config.encoder, tokenizer, seed=0)
     return sum(weight.numel() for weight in encoder.parameters()), encoder.dimension
+
+
+def _check_reader(config: TrialConfig) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        TrialReader(config, Path(folder)).check()
 
 
 def _rows(benchmark: Benchmark) -> int:

@@ -64,7 +64,7 @@ def inspect_node(
 
 
 def prepare_node(config: str, cache: str, needs_gpu: bool) -> dict[str, Any]:
-    """Load data and weights and prepare tokens as a trial does; check the GPU.
+    """Load data, weights and the reader and prepare tokens as a trial does; check the GPU.
 
     Args:
         config: configuration of a trial as JSON.
@@ -159,6 +159,7 @@ def _prepare(config: str, cache: Path) -> str:
     from hybridir.data import load_benchmarks, load_training
     from hybridir.encoder import load_bi_encoder, load_tokenizer
     from hybridir.encoder.load import tokenise
+    from hybridir.trial.reading import TrialReader
 
     trial = TrialConfig.model_validate_json(config)
     data = load_training(trial.data)
@@ -176,6 +177,7 @@ def _prepare(config: str, cache: Path) -> str:
             cache,
             benchmark.digest,
         )
+    TrialReader(trial, cache).check()
     return pairs.digest
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import ray
 from rich.table import Table
 
-from hybridir.config import DataConfig, EncoderConfig
 from hybridir.errors import InputError
 from tune.folders import cache_folder
 from tune.readiness import node_probe
@@ -134,7 +133,7 @@ def check_nodes(
     driver_id = ray.get_runtime_context().get_node_id()
     remote = [node for node in nodes if node.id != driver_id]
     storage, cache = _folders(study)
-    paths = _paths(study.data, study.encoder) if remote else []
+    paths = _paths(study) if remote else []
     checks: list[Check] = []
     with _probe_folder(storage, cache) as token:
         arguments = (token, str(storage), str(cache), paths)
@@ -182,7 +181,12 @@ def _prepare(
     """Prepare data on nodes that do not share the driver's, and check the GPUs."""
     resources = study.resources
     failed = {check.node for check in checks if check.problem and not check.is_warning}
-    from_hub = bool(study.encoder.hub or any(source.hub for source in study.train.sources))
+    reader = study.evaluation.reader
+    from_hub = bool(
+        study.encoder.hub
+        or any(source.hub for source in study.train.sources)
+        or (reader and reader.hub)
+    )
     chosen = [
         node
         for node in nodes
@@ -231,14 +235,16 @@ def _folders(study: StudyConfig) -> tuple[Path, Path]:
     return study.storage.resolve(), cache_folder(study.storage).resolve()
 
 
-def _paths(data: DataConfig, encoder: EncoderConfig) -> list[str]:
+def _paths(study: StudyConfig) -> list[str]:
     """The files and folders that trials read, as the study names them."""
+    data, reader = study.data, study.evaluation.reader
     paths = [data.data_root / name for name in data.train.folders if data.data_root]
     paths += [path for report in data.report_on if (path := report.path(data.data_root))]
     for source in data.train.sources:
         paths += [source.table.path] if source.table else []
         paths += [Path(source.hub.id)] if source.hub and Path(source.hub.id).is_dir() else []
-    paths += [encoder.path] if encoder.path else []
+    paths += [study.encoder.path] if study.encoder.path else []
+    paths += [reader.path] if reader and reader.path else []
     return [str(path) for path in paths]
 
 

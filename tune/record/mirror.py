@@ -277,6 +277,7 @@ class Mirror:
             names.ARTIFACT_TOP1_LANGUAGES,
             names.ARTIFACT_TOP_LANGUAGES,
             names.ARTIFACT_RANK_CORRELATION,
+            names.ARTIFACT_READER,
         ):
             if outcome.state == names.COMPLETE and (trial.path / tables).is_dir():
                 self._client.log_artifacts(run_id, str(trial.path / tables), tables)

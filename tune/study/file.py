@@ -33,6 +33,7 @@ _PATHS = (
     ("encoder", "path"),
     ("train", "table", "path"),
     ("train", "mix", "table", "path"),  # of each data set of the mixture
+    ("evaluation", "reader", "path"),
 )
 
 STUDIES = Path(__file__).parents[1] / "studies"
@@ -79,6 +80,16 @@ class StudyConfig(DataConfig):
         return value
 
     # As in `DataConfig`: checks across fields belong to the later field.
+
+    @field_validator("evaluation")
+    @classmethod
+    def _reader_finds_answers(
+        cls, value: EvaluationConfig, info: ValidationInfo
+    ) -> EvaluationConfig:
+        reports = info.data.get("report_on")
+        if value.reader and reports == ():
+            raise ValueError("reader: needs a benchmark to read, under report_on")
+        return value.check_answers(reports or ())
 
     @field_validator("search")
     @classmethod

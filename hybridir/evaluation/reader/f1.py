@@ -4,10 +4,11 @@ The reader gets the paragraph of a pool's first-ranked passage and the question 
 language. Its answer is compared with the gold answers in the language of that passage, by the
 rules of SQuAD v1.1 (arXiv 1606.05250) and of MLQA (arXiv 1910.07475), see
 `hybridir.evaluation.answer_f1`.
+Thai answers are split at white space by both, as by XQuAD's own evaluation.
 Applying them to pools of several languages is the project's own.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import pandas as pd
 
@@ -33,7 +34,11 @@ COLUMNS = (
 
 
 def reader_table(
-    benchmark: Benchmark, reading: Reading, ranks: RelevantRanks, read: Read
+    benchmark: Benchmark,
+    reading: Reading,
+    ranks: RelevantRanks,
+    read: Read,
+    settings: Collection[str] = names.SETTINGS,
 ) -> pd.DataFrame:
     """Let a reader answer every query from the first passage of every pool.
 
@@ -48,6 +53,7 @@ def reader_table(
         read: for example ``partial(read_answers, load_reader(path))`` of
             `hybridir.evaluation.reader.model`; called once, with distinct pairs of a question and
             a paragraph.
+        settings: settings to read in; all by default.
 
     Returns:
         The columns `COLUMNS`, a row for each query and pool, the settings one after the other:
@@ -64,7 +70,7 @@ def reader_table(
             f"{len(missing)} passages of {benchmark.name} have no paragraph, e.g. {missing[0]!r}; "
             "load both from the same folder, in the same languages"
         )
-    rows = _rows(benchmark, reading, ranks)
+    rows = [row for row in _rows(benchmark, reading, ranks) if row[0] in settings]
     pairs = [
         (benchmark.queries[query], reading.paragraphs[benchmark.passage_ids[passage]])
         for _, query, _, passage in rows

@@ -29,6 +29,7 @@ from transformers import (
 )
 
 from hybridir.encoder.packed.packing import split_into_chunks
+from hybridir.encoder.third_party import local_folder
 from hybridir.errors import InputError, TrialError
 
 # Questions tokenised at once: enough to sort by length, few enough to bound memory.
@@ -62,6 +63,24 @@ class ReadingLengths:
     overlap: int = 128
     question_length: int = 64
     answer_length: int = 30
+
+
+def reader_folder(source: str, revision: str | None = None) -> Path:
+    """Find the folder of a reader; fetch it if it is on the Hugging Face hub.
+
+    Args:
+        source: a folder, or a hub id.
+        revision: commit that pins the hub id; None for a folder.
+
+    Raises:
+        InputError: if neither a folder nor a hub repository is found.
+    """
+    if revision is None and not Path(source).is_dir():
+        raise InputError(
+            f"reader {source!r}: no such folder; a hub id needs the commit that pins its weights "
+            "(--reader-revision)"
+        )
+    return local_folder(source, revision)
 
 
 def load_reader(source: Path | str, revision: str | None = None) -> Reader:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from transformers import BertConfig, BertForQuestionAnswering
 
 from hybridir import names
 from hybridir.cli.main import main
@@ -14,8 +13,7 @@ from hybridir.encoder.load import load_bi_encoder
 from hybridir.encoder.save import save_encoder
 from hybridir.encoder.vocabulary import train_tokenizer
 from tests.hybridir.encoder.test_vocabulary import corpus
-
-SENTENCES = {"en": "One dog sleeps. Two cats run.", "de": "Ein Hund ruht. Zwei Katzen gehen."}
+from tests.support.reading import SENTENCES, write_reader, write_xquad_r
 
 
 @pytest.fixture
@@ -36,19 +34,7 @@ def encoder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    folder = tmp_path / "data" / "xquad-r"
-    folder.mkdir(parents=True)
-    for code, context in SENTENCES.items():
-        middle = context.index(".") + 1
-        questions = [
-            {"id": key, "question": f"{code}?", "answers": [{"answer_start": start, "text": ""}]}
-            for key, start in (("first", 0), ("second", middle + 1))
-        ]
-        breaks = [[0, middle], [middle + 1, len(context)]]
-        paragraph = {"context": context, "sentence_breaks": breaks, "qas": questions}
-        content = {"data": [{"paragraphs": [paragraph]}]}
-        (folder / f"{code}.json").write_text(json.dumps(content), "utf-8")
-    return folder.parent
+    return write_xquad_r(tmp_path / "data")
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *arguments: Any) -> int:
@@ -72,6 +58,8 @@ def test_every_setting_is_printed_and_written(
     printed = capsys.readouterr().out
     assert "4 queries, 4 passages in de en, 1 clusters of questions" in printed
     assert "cross-lingual" in printed
+    assert "hit@1 where one is relevant" in printed
+    assert "without the pool of all languages, where it rewards language bias" in printed
 
     content = json.loads(figures.read_text("utf-8"))
     assert content["benchmark"] == "xquad-r"
@@ -93,14 +81,17 @@ def test_every_setting_is_printed_and_written(
     assert {row["map"] for row in content["settings"][:4]} <= {0.5, 0.75, 1.0}
     table = pd.read_parquet(out / "xquad-r" / "per_query.parquet")
     assert len(pd.read_csv(out / "xquad-r" / "per_query.csv")) == len(table)
-    csv = pd.read_csv(out / "xquad-r" / "settings.csv", keep_default_na=False)
-    assert csv.to_dict("records") == content["settings"]
+    csv = pd.read_csv(out / "xquad-r" / "settings.csv")
+    assert [row.dropna().to_dict() for _, row in csv.iterrows()] == content["settings"]
+    assert {"set_f1", "answer_f1"} < content["macro"]["monolingual"].keys()
+    assert "answer_f1" not in content["macro"]["multilingual"]
     crosslingual = [row["map"] for row in content["settings"][2:4]]
     rows = table[table[names.SETTING] == names.CROSSLINGUAL]
     assert content["macro"]["crosslingual"]["map"] == pytest.approx(sum(crosslingual) / 2)
     assert rows[names.AP].mean() == pytest.approx(sum(crosslingual) / 2)
-    bias = {"rank_distance_seen", "rank_correlation", "max_at_r", "english_inclination_both"}
+    bias = {"rank_distance", "rank_correlation", "max_at_r", "english_inclination_both"}
     assert bias < content["bias"].keys()
+    assert "rank_distance_seen" not in content["bias"]  # one language was seen
 
     # The same command gives the same file.
     before = figures.read_bytes()
@@ -111,17 +102,14 @@ def test_every_setting_is_printed_and_written(
 def test_a_reader_answers_from_first_passages(
     encoder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokenizer = train_tokenizer(corpus(), 400)
-    sizes: dict[str, Any] = {"hidden_size": 16, "num_attention_heads": 1, "intermediate_size": 32}
-    BertForQuestionAnswering(
-        BertConfig(vocab_size=len(tokenizer), num_hidden_layers=1, **sizes)
-    ).save_pretrained(tmp_path / "reader")
-    tokenizer.save_pretrained(tmp_path / "reader")
+    write_reader(tmp_path / "reader")
     figures, out = tmp_path / "figures.json", tmp_path / "out"
     arguments: list[Any] = [encoder, "--benchmark", "xquad-r", "--data-root", data]
     arguments += ["--reader", tmp_path / "reader", "--json", figures, "--out", out]
     assert command(monkeypatch, *arguments, "--cache", tmp_path / "cache") == 0
-    macro = json.loads(figures.read_text())["reader_macro"]
+    content = json.loads(figures.read_text())
+    macro = content["reader_macro"]
+    assert len(content["reader_digest"]) == 64
     table = pd.read_parquet(out / "xquad-r" / "reader.parquet")
     assert macro.keys() == {"monolingual", "crosslingual", "multilingual"}
     rows = table[table[names.SETTING] == names.MULTILINGUAL]

@@ -1,3 +1,4 @@
+import math
 from collections import Counter
 
 import numpy as np
@@ -42,7 +43,7 @@ def test_squad_counts_words_by_its_rules(text: str, words: str) -> None:
         ("el", "Η πόλη της Αθήνας", "πόλη αθήνας"),
         ("ru", "Столица — Москва!", "столица москва"),
         ("tr", "Ankara'nın nüfusu", "ankaranın nüfusu"),
-        ("th", "ไทย 24", "ไ ท ย 24"),
+        ("th", "เมืองไทย 24", "เมืองไทย 24"),  # phrases: Thai has no answer F1
         ("fi", "Helsinki, the city", "helsinki the city"),
     ],
 )
@@ -74,10 +75,10 @@ def test_the_table_finds_the_best_of_several(texts: list[list[str]], data: st.Da
         np.cumsum([0, *(len(relevant) for _, relevant in groups)]),
     )
     expected = [
-        max((token_f1(texts[first], texts[passage]) for passage in relevant), default=0.0)
+        max((token_f1(texts[first], texts[passage]) for passage in relevant), default=math.nan)
         for first, relevant in groups
     ]
-    assert best.tolist() == pytest.approx(expected)
+    assert best.tolist() == pytest.approx(expected, nan_ok=True)
 
 
 def test_of_a_large_benchmark_only_needed_passages_are_split(

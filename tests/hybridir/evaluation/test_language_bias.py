@@ -20,6 +20,11 @@ def table(*rows: tuple[object, ...]) -> pd.DataFrame:
             "best_is_own",
         ],
     )
+    # p of a test among languages: none where nothing is relevant in a second one.
+    frame["equal_ranks"] = [
+        0.3 if worst > best else math.nan
+        for best, worst in zip(frame.best_rank, frame.worst_rank, strict=True)
+    ]
     frame = frame.astype({"best_rank_seen": "Int32", "worst_rank_seen": "Int32"})
     frame = frame.astype({"best_is_own": "boolean"})
     return frame.astype(dict.fromkeys(["setting", "query_language", "top1_language"], "category"))
@@ -28,20 +33,45 @@ def table(*rows: tuple[object, ...]) -> pd.DataFrame:
 EXAMPLE = table(
     ("multilingual", "de", 1, 11, 1, 4, "de", True),
     ("multilingual", "de", 2, 2, None, None, "en", None),
-    ("multilingual", "de", 1, 6, 1, 1, "de", False),
+    ("multilingual", "de", 1, 6, None, None, "de", False),
     ("multilingual", "en", 5, 105, 5, 25, "de", True),
     ("monolingual", "en", 1, 900, None, None, None, None),
 )
 
 
 def test_rank_distance_is_a_mean_of_the_languages_means() -> None:
-    de, en = (10 + 0 + 5) / 3, 100
+    de, en = (10 + 5) / 2, 100  # the second German question has one relevant passage
     assert language_bias.rank_distance(EXAMPLE) == pytest.approx((de + en) / 2)
 
 
-def test_rank_distance_over_seen_languages_leaves_out_questions_without_any() -> None:
-    de, en = (3 + 0) / 2, 20
+def test_rank_distance_over_seen_languages_leaves_out_questions_without_two() -> None:
+    de, en = 3, 20
     assert language_bias.rank_distance(EXAMPLE, seen_only=True) == pytest.approx((de + en) / 2)
+
+
+def test_where_nothing_is_parallel_no_distance_is_the_best_one() -> None:
+    # Three relevant passages, all in the question's language.
+    rows = EXAMPLE.assign(equal_ranks=math.nan)
+    assert math.isnan(language_bias.rank_distance(rows))
+    assert math.isnan(language_bias.peer(rows))
+
+
+@pytest.mark.parametrize(
+    ("relevant", "p_values", "can_tell"),
+    [
+        # Three languages with a passage each: H is 2 at 2 degrees of freedom, so p is e^-1.
+        ([3, 3, 3], [math.exp(-1)] * 3, False),
+        # One of three questions has a fourth passage: the mean is a constant in all but name.
+        ([3, 3, 4], [math.exp(-1), math.exp(-1), 0.2], False),
+        ([3, 4, 4], [math.exp(-1), 0.2, 0.9], True),
+        ([3, 3, 3], [math.nan] * 3, False),  # all in one language
+    ],
+)
+def test_peer_tells_nothing_where_most_questions_have_one_passage_a_language(
+    relevant: list[int], p_values: list[float], can_tell: bool
+) -> None:
+    rows = pd.DataFrame({"setting": "multilingual", "n_relevant": relevant})
+    assert language_bias.peer_can_tell(rows.assign(equal_ranks=p_values)) is can_tell
 
 
 def test_top1_languages_are_shares_of_each_question_language() -> None:

@@ -86,22 +86,32 @@ def test_measures_follow_from_the_ranks() -> None:
 
 
 def test_ranks_of_passages_in_seen_languages_are_those_in_the_full_pool() -> None:
-    table = table_of(SCORES, {"en", "fr"})
+    benchmark = build_benchmark(
+        "three",
+        queries=[("q1", "de", ""), ("q2", "en", "")],
+        passages=[(f"{code}{n}", code, "") for code in ("de", "en", "fr") for n in (1, 2)],
+        relevant={"q1": {"de1", "en1", "fr1"}, "q2": {"de1", "de2", "en1"}},
+    )
+    scores = np.array([[0.1, 0.3, 0.5, 0.4, 0.6, 0.2]] * 2, dtype=np.float32)
+    table = table_of(scores, {"de", "fr"}, benchmark)
     rows = table[table.setting == "multilingual"]
-    # e1 is fourth for the German q1 and fifth for the English one; q2 has nothing in English.
-    assert rows.best_rank_seen.tolist() == rows.worst_rank_seen.tolist() == [4, pd.NA, 5]
+    # fr1 is first and de1 last; of q2 the seen passages are all German, so not parallel.
+    assert rows.best_rank_seen.tolist() == [1, pd.NA]
+    assert rows.worst_rank_seen.tolist() == [6, pd.NA]
     assert table[table.setting != "multilingual"].best_rank_seen.isna().all()
 
 
-def test_with_all_languages_seen_the_ranks_are_the_same() -> None:
+def test_with_all_languages_seen_the_ranks_are_the_same_where_languages_can_be_compared() -> None:
     rows = table_of(SCORES, {"de", "en"})
     rows = rows[rows.setting == "multilingual"]
-    assert rows.best_rank_seen.tolist() == rows.best_rank.tolist()
-    assert rows.worst_rank_seen.tolist() == rows.worst_rank.tolist()
+    # q2 has nothing in English.
+    assert rows.best_rank_seen.tolist() == [1, pd.NA, 3]
+    assert rows.worst_rank_seen.tolist() == [4, pd.NA, 5]
 
 
-def test_with_no_language_seen_the_ranks_are_missing() -> None:
-    table = table_of(SCORES, set())
+@pytest.mark.parametrize("seen", [set(), {"en"}])
+def test_with_fewer_than_two_languages_seen_the_ranks_are_missing(seen: set[str]) -> None:
+    table = table_of(SCORES, seen)
     assert table.best_rank_seen.isna().all()
     assert str(table.best_rank_seen.dtype) == "Int32"
 
@@ -135,18 +145,20 @@ def test_equal_ranks_is_the_test_of_kruskal_and_wallis() -> None:
     scores = rng.standard_normal((12, 120)).astype(np.float32)
     table = table_of(scores, {"de"}, benchmark)
     p_values = table[table.setting == "multilingual"].equal_ranks.tolist()
-    expected = [1.0]
+    expected = []
     for query in range(1, 12):
         position = np.argsort(np.argsort(-scores[query]))
         own = benchmark.relevant[benchmark.relevant_queries == query]
         by_language = pd.Series(position[own]).groupby(benchmark.passage_languages[own])
         expected.append(kruskal(*(ranks for _, ranks in by_language)).pvalue)
-    assert p_values == pytest.approx(expected, abs=1e-12)
+    assert np.isnan(p_values[0])
+    assert p_values[1:] == pytest.approx(expected, abs=1e-12)
+    assert language_bias.peer_can_tell(table)
     assert language_bias.peer(table) == pytest.approx(np.mean(expected))
     assert table[table.setting != "multilingual"].equal_ranks.isna().all()
 
 
-def test_answer_f1_compares_the_first_passage_of_each_pool_with_the_relevant_ones() -> None:
+def test_answer_f1_compares_the_first_passage_of_each_pool_with_the_gold_ones() -> None:
     benchmark = build_benchmark(
         "words",
         queries=[("q1", "de", ""), ("q2", "de", ""), ("q1", "en", "")],
@@ -154,8 +166,8 @@ def test_answer_f1_compares_the_first_passage_of_each_pool_with_the_relevant_one
             ("d1", "de", "rot und blau"),
             ("d2", "de", "Der Hund ist rot"),  # "der" is an article in German
             ("d3", "de", "rot, rot"),
-            ("e1", "en", "red and blue"),
-            ("e2", "en", "the red dog"),  # and "the" in English
+            ("e1", "en", "white and blue"),
+            ("e2", "en", "the rot and dog"),  # and "the" in English
         ],
         relevant={"q1": {"d1", "e1"}, "q2": {"d2", "d3"}},
     )
@@ -164,16 +176,45 @@ def test_answer_f1_compares_the_first_passage_of_each_pool_with_the_relevant_one
         [
             1,  # q1 de in de: d1 itself
             1,  # q2 de in de: d2 itself
-            2 * 1 / (2 + 3),  # q1 en in en: e2 against e1, "red" of 2 and 3 words
-            2 * 1 / (2 + 3),  # q1 de in en: the same
+            2 * 1 / (3 + 3),  # q1 en in en: e2 against e1, "and" of 3 and 3 words
+            2 * 1 / (3 + 3),  # q1 de in en: the same
             2 * 1 / (3 + 3),  # q1 en in de: d2 against d1, "rot" of 3 and 3 words
             1,  # all: d1
             1,  # all: d2
-            2 * 1 / (2 + 3),  # all, q1 en: e2 against e1, which is nearer than d1
+            2 * 1 / (3 + 3),  # all, q1 en: e2 against e1; d1, with "rot", is not in English
         ]
     )
     # SQuAD's articles are English alone: d2 has four words.
     assert table.answer_f1_squad.tolist()[4] == pytest.approx(2 * 1 / (4 + 3))
+
+
+def test_answer_f1_is_absent_where_it_is_not_defined() -> None:
+    benchmark = build_benchmark(
+        "absent",
+        queries=[("q", "en", ""), ("q", "th", ""), ("r", "th", "")],
+        passages=[("e", "en", "one dog"), ("t1", "th", "หมา ตัวหนึ่ง"), ("t2", "th", "หมา")],
+        relevant={"q": {"e", "t1"}, "r": {"e"}},
+    )
+    scores = np.array([[0.3, 0.1, 0.2]] * 3, dtype=np.float32)
+    table = table_of(scores, set(), benchmark)
+    columns = ["setting", "question_id", "query_language", "pool_language"]
+    columns += ["answer_f1", "answer_f1_squad"]
+    rows = {tuple(row[:4]): row[4:] for row in table[columns].to_numpy().tolist()}
+    nan = np.nan
+    expected = {
+        ("monolingual", "q", "en", "en"): [1, 1],
+        # Thai has no words; what stands between spaces is SQuAD's word: one of two is common.
+        ("monolingual", "q", "th", "th"): [nan, 2 * 1 / (1 + 2)],
+        ("crosslingual", "q", "en", "th"): [nan, 2 * 1 / (1 + 2)],
+        ("crosslingual", "q", "th", "en"): [1, 1],
+        ("crosslingual", "r", "th", "en"): [1, 1],
+        ("multilingual", "q", "en", "all"): [1, 1],
+        ("multilingual", "q", "th", "all"): [nan, 0],  # e against t1
+        ("multilingual", "r", "th", "all"): [nan, nan],  # nothing in Thai is right
+    }
+    assert sorted(rows) == sorted(expected)
+    for key, values in expected.items():
+        assert rows[key] == pytest.approx(values, nan_ok=True), key
 
 
 def test_two_relevant_passages_in_one_language_make_one_row() -> None:

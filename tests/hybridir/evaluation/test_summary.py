@@ -25,7 +25,7 @@ def table(*rows: tuple[object, ...], seen: bool = True) -> pd.DataFrame:
     frame["set_f1"] = frame["answer_f1"] = frame["ap"] / 4
     frame["equal_ranks"] = frame["ap"]
     frame["best_is_own"] = pd.array([n % 2 == 0 for n in frame.index], dtype="boolean")
-    frame["best_rank"], frame["worst_rank"] = 1, 11
+    frame["n_relevant"], frame["best_rank"], frame["worst_rank"] = 3, 1, 11
     frame["best_rank_seen"] = pd.array([1] * len(frame), dtype="Int32")
     frame["worst_rank_seen"] = pd.array([11 if seen else 5] * len(frame), dtype="Int32")
     frame["top1_language"] = frame["query_language"]
@@ -92,10 +92,11 @@ def test_headline_metrics_are_the_macro_means() -> None:
             "b/top1_right_other": 0.0,
             "b/top1_wrong_own": 0.0,
             "b/top1_wrong_other": 0.0,
+            "b/set_f1_monolingual": 0.1,
+            "b/set_f1_crosslingual": 0.15,
             "b/set_f1_multilingual": 0.1,
             "b/answer_f1_monolingual": 0.1,
             "b/answer_f1_crosslingual": 0.15,
-            "b/answer_f1_multilingual": 0.1,
         }
     )
 
@@ -118,6 +119,7 @@ def test_benchmarks_of_one_table_are_kept_apart_and_missing_settings_left_out() 
     assert {name: value for name, value in metrics.items() if name.startswith("c/")} == {
         "c/map_monolingual": 0.9,
         "c/map_mean": 0.9,
+        "c/set_f1_monolingual": 0.9 / 4,
         "c/answer_f1_monolingual": 0.9 / 4,
         "c/ndcg_at_10_monolingual": 0.9 / 2,
     }
@@ -153,8 +155,31 @@ def test_settings_are_means_over_their_queries_in_a_fixed_order() -> None:
         ("crosslingual", "en", "de", 1, 0.4),
         ("multilingual", "en", "all", 1, 0.1),
     ]
-    names_of_means = {"map", "mrr", "recall_at_1", "recall_at_10", "ndcg_at_10", "answer_f1"}
+    names_of_means = {"map", "set_f1", "mrr", "recall_at_1", "recall_at_10", "ndcg_at_10"}
     assert names_of_means < rows[0].keys()
+    assert rows[0].keys() - rows[-1].keys() == {"answer_f1", "answer_f1_squad"}
+
+
+def test_a_mean_without_a_value_has_no_name() -> None:
+    frame = TABLE.copy()
+    frame.loc[frame.query_language == "de", "answer_f1"] = math.nan
+    assert macro_means(frame)["monolingual"]["answer_f1"] == 1.0 / 2  # of English alone
+    assert "answer_f1" not in macro_means(frame)["multilingual"]
+    of_language = {row["query_language"]: row for row in setting_means(frame)[:2]}
+    assert of_language["en"].keys() - of_language["de"].keys() == {"answer_f1"}
+
+
+def test_what_compares_languages_is_absent_where_nothing_is_parallel() -> None:
+    frame = table(*ROWS)
+    frame["equal_ranks"], frame["n_relevant"] = math.nan, 1
+    frame["worst_rank"] = frame["best_rank"]
+    assert not {"b/peer", "b/rank_distance", "b/rank_distance_seen"} & summarise(frame).keys()
+
+
+def test_peer_of_one_passage_a_language_is_no_headline_figure() -> None:
+    frame = table(*ROWS)
+    frame["equal_ranks"] = math.exp(-1)  # as for any three passages in three languages
+    assert "b/peer" not in summarise(frame)
 
 
 def test_macro_means_weigh_every_pair_of_languages_the_same() -> None:

@@ -111,8 +111,8 @@ def test_a_mixture_is_trained_on_and_tuned_on_all_its_data_sets(
         assert set(own[names.QUERY_LANGUAGE]) == expected
 
 
-def test_metrics_have_names_that_mlflow_takes_and_are_at_most_30(finished: TrialResult) -> None:
-    assert 10 < len(finished.metrics) <= 30
+def test_metrics_have_names_that_mlflow_takes_and_are_at_most_45(finished: TrialResult) -> None:
+    assert 10 < len(finished.metrics) <= 45
     for name, value in finished.metrics.items():
         assert LEGAL.fullmatch(name), name
         assert np.isfinite(value), name

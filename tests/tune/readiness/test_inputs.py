@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from hybridir.errors import InputError
+from tests.support.reading import write_reader, write_xquad_r
 from tune.readiness.inputs import batch_sizes, check_study
 from tune.study.file import StudyConfig, read_study_file
 
@@ -113,3 +114,22 @@ def test_a_missing_bm25_package_is_reported_before_anything_is_loaded(
     monkeypatch.setitem(sys.modules, "bm25s", None)  # as Python marks what cannot be imported
     with pytest.raises(InputError, match="needs the package bm25s"):
         check_study(study(baselines=["bm25"]))
+
+
+def test_a_reader_is_loaded_before_anything_is_written(
+    study: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    reads = {
+        "report_on": ["xquad-r"],
+        "data_root": str(write_xquad_r(tmp_path / "data")),
+        "evaluation": {"reader": {"path": "reader"}},
+    }
+    with pytest.raises(InputError, match=r"reader .*: config\.json and tokenizer\.json missing"):
+        check_study(study(**reads))
+    write_reader(tmp_path / "reader")
+    checked = study(**reads)
+    check_study(checked)
+    # Trials run in other folders and on other nodes.
+    assert checked.evaluation.reader.path == tmp_path / "reader"
+    assert not list(tmp_path.glob("**/answers-*"))

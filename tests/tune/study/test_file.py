@@ -76,6 +76,14 @@ def test_mistakes_across_sections_are_named_beside_the_others(tmp_path: Path) ->
     ("changes", "message"),
     [
         ({"search": None, "confirm": None}, "nothing to do"),
+        (
+            {"evaluation": {"reader": {"path": "a"}}},
+            "evaluation: reader: synthetic-test has no answers to be read",
+        ),
+        (
+            {"evaluation": {"reader": {"path": "a"}}, "report_on": []},
+            "evaluation: reader: needs a benchmark to read, under report_on",
+        ),
         ({"search": None}, "best needs a search"),
         ({"tune_on": None}, "needs tune_on: dev"),
         ({"space": {"colour": {"choice": [1]}}}, "no such parameter"),
