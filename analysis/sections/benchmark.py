@@ -98,6 +98,8 @@ def _measure(
         return None
     languages = {query for aligned in scores.values() for query, _ in aligned.cells}
     curve = measure_curve(scores, generator)
+    n_conditions = max(map(len, conditions.values()))
+    curve = curve._replace(curve=curve.curve.assign(n_conditions=n_conditions))
     parts = data_part_of_seed(confirmed.confirmed_trials(study))
     seed_scores = confirmed.confirmed_scores(study, benchmark, per_seed=True) if parts else scores
     return BenchmarkTables(

@@ -30,7 +30,8 @@ class CurveTables(NamedTuple):
     """The confirmed curve of a benchmark.
 
     Attributes:
-        curve: `confirmed.curve_table`.
+        curve: `confirmed.curve_table`, with the number of conditions that each mean is over in
+            ``n_conditions``.
         seeds: `confirmed.seed_table`.
         pairs: `confirmed.language_table`.
         optima: `tested.optimum_table`.

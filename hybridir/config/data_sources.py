@@ -17,6 +17,9 @@ class SyntheticConfig(StrictModel):
     """Seed of words, grammar and facts."""
     entities: Annotated[int, Field(ge=30)] = 500
     """Training entities; each has four facts with one question each."""
+    distractors: Annotated[int, Field(ge=0)] = 0
+    """Entities that only enlarge the pools of the development set, and as many those of the test
+    set, by four passages a language each; both have 240 questions and their answers."""
 
 
 class LareqaConfig(StrictModel):

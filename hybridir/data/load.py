@@ -236,7 +236,7 @@ def load_reading(report: BenchmarkConfig, data_root: Path | None) -> Reading:
 
 def _synthetic(train: TrainDataConfig) -> SyntheticCorpus | None:
     world = train.synthetic
-    return synthetic_corpus(world.languages, world.seed, world.entities) if world else None
+    return synthetic_corpus(**world.model_dump()) if world else None
 
 
 @dataclass(frozen=True)

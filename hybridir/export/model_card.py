@@ -1,6 +1,8 @@
 """The model card: metadata in the hub's schema, and the facts to read before using the encoder."""
 
+import json
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -57,7 +59,7 @@ def model_card(facts: Facts, name: str, license_id: str | None) -> str:
         )
     sections = [
         ("How to use it", _usage(facts.config.encoder)),
-        *((f"Scores on {bench}", _benchmark(facts, bench)) for bench in facts.languages),
+        *((_scores_title(bench), _benchmark(facts, bench)) for bench in facts.languages),
         ("How it was trained", _table(("setting", "value"), _training(facts))),
         ("Limitations", "\n".join(f"- {line}" for line in _limitations(facts))),
         ("How to repeat it", _repetition(facts)),
@@ -77,7 +79,7 @@ def _metadata(facts: Facts, name: str, license_id: str | None) -> ModelCardData:
         "library_name": library,
         "pipeline_tag": "sentence-similarity",
         "tags": [library, "feature-extraction", "dense-retrieval", "hybridir"],
-        "base_model": config.encoder.hub.id if config.encoder.hub else None,
+        "base_model": _base_model(config.encoder),
         "datasets": _hub_datasets(config.data.train) or None,
     }
     results = [
@@ -95,6 +97,25 @@ def _metadata(facts: Facts, name: str, license_id: str | None) -> ModelCardData:
     if results:
         fields |= {"model_name": name, "eval_results": results}
     return ModelCardData(**fields)
+
+
+def _base_model(encoder: EncoderConfig) -> str | None:
+    """Name the hub's model that training began from; a local folder may name its own origin."""
+    if encoder.hub:
+        return encoder.hub.id
+    try:
+        settings = json.loads((encoder.path / "config.json").read_text()) if encoder.path else {}
+    except (OSError, ValueError):
+        return None
+    origin = settings.get("_name_or_path") if isinstance(settings, dict) else None
+    is_id = isinstance(origin, str) and re.fullmatch(r"[\w.-]+(/[\w.-]+)?", origin)
+    return str(origin) if is_id else None
+
+
+def _scores_title(benchmark: str) -> str:
+    if benchmark == names.DEV:
+        return "Scores on development data, which chose the parameters"
+    return f"Scores on {benchmark}"
 
 
 def _natural_languages(facts: Facts) -> list[str]:
@@ -160,13 +181,17 @@ def _benchmark(facts: Facts, benchmark: str) -> str:
     if any(score.seed_mean for score in scores):
         paragraphs.append(
             "*This encoder* was trained with one seed. *Mean of seeds* is the study's mean over "
-            "training seeds at the same mixing ratio, with its 95 % interval: a percentile "
-            "bootstrap over seeds and questions, with fixed languages. With few seeds, it "
-            "understates the variance between seeds."
+            f"training seeds at the same mixing ratio{_over_conditions(scores)}, with its 95 % "
+            "interval for other seeds and other clusters of questions. Languages are fixed."
         )
     else:
         paragraphs.append("One seed. No interval is known, since the run has no report.")
     return "\n\n".join(paragraphs)
+
+
+def _over_conditions(scores: Sequence[EncoderScore]) -> str:
+    most = max(score.seed_mean.n_conditions for score in scores if score.seed_mean)
+    return f" and over its {most} conditions, of which this encoder's is one" if most > 1 else ""
 
 
 def _score_table(scores: Sequence[EncoderScore]) -> str:
@@ -277,6 +302,12 @@ def _limitations(facts: Facts) -> list[str]:
         lines.append(
             "The study allowed its data to share questions or passages with the reported "
             "benchmarks, so the scores may not be zero-shot. The study's report lists the overlap."
+        )
+    elif names.DEV in facts.languages:
+        lines.append(
+            "The study reports on no benchmark. The scores are those of development data, which "
+            "chose the parameters, so they say nothing about other data. Add a benchmark under "
+            "report_on and run the study again for scores that do."
         )
     elif facts.languages:
         lines.append(

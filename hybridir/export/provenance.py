@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from hybridir import names
 from hybridir.config import TrialConfig, describe_problems
 from hybridir.encoder.third_party import folder_digest
+from hybridir.evaluation.summary import summarise
 from hybridir.export.select import read_metrics
 
 # In the order of the card; the first two answer the question of a study.
@@ -25,10 +26,11 @@ class SeedMean:
 
     Attributes:
         mean: the mean.
-        low: lower end of its 95 % interval, bootstrapped over seeds and questions.
+        low: lower end of its 95 % interval, for other seeds and clusters of questions.
         high: upper end.
         n_seeds: number of seeds.
         n_questions: number of questions.
+        n_conditions: number of conditions that the mean is over, such as temperatures.
     """
 
     mean: float
@@ -36,6 +38,7 @@ class SeedMean:
     high: float
     n_seeds: int
     n_questions: int
+    n_conditions: int = 1
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class Facts:
         run: name of its run's folder; empty for a trial without one.
         config: the trial's configuration.
         metrics: the trial's metrics.
-        scores: the scores on the reported benchmarks.
+        scores: the scores on the reported benchmarks; without any, on the development data.
         languages: benchmark -> languages of its questions.
         weights_digest: digest of the local folder of the initial weights; empty if training did
             not begin from a folder, or the folder is gone.
@@ -111,16 +114,20 @@ def read_facts(trial: Path) -> Facts:
     metrics = read_metrics(trial)
     scores: list[EncoderScore] = []
     languages = {}
-    for report in config.data.report_on:
-        table = _questions(trial / names.ARTIFACT_PER_QUERY / f"{report.name}.parquet")
-        languages[report.name] = sorted(set(table[names.QUERY_LANGUAGE]))
-        seed_means = dict(_seed_means(run, report.name, config)) if in_study else {}
-        for measure, setting, metric in _possible_metrics(report.name):
+    benchmarks = [report.name for report in config.data.report_on]
+    if not benchmarks and (path := _per_query(trial, names.DEV)).is_file():
+        # MLflow has few of these figures; they all follow from the table.
+        benchmarks, metrics = [names.DEV], metrics | summarise(pd.read_parquet(path))
+    for benchmark in benchmarks:
+        table = _questions(_per_query(trial, benchmark))
+        languages[benchmark] = sorted(set(table[names.QUERY_LANGUAGE]))
+        seed_means = dict(_seed_means(run, benchmark, config)) if in_study else {}
+        for measure, setting, metric in _possible_metrics(benchmark):
             if metric in metrics:
                 rows = table[table[names.SETTING] == setting]
                 scores.append(
                     EncoderScore(
-                        benchmark=report.name,
+                        benchmark=benchmark,
                         measure=measure,
                         setting=setting,
                         value=metrics[metric],
@@ -151,6 +158,10 @@ def _possible_metrics(benchmark: str) -> Iterator[tuple[str, str, str]]:
         yield measure, names.MULTILINGUAL, names.bias_metric(benchmark, measure)
 
 
+def _per_query(trial: Path, benchmark: str) -> Path:
+    return trial / names.ARTIFACT_PER_QUERY / f"{benchmark}.parquet"
+
+
 def _questions(path: Path) -> pd.DataFrame:
     columns = [names.SETTING, names.QUERY_LANGUAGE, names.QUESTION_ID]
     if not path.is_file():
@@ -179,7 +190,8 @@ def _seed_means(
                 mean, low, high = (float(row[key]) for key in ("mean", "low", "high"))
                 n_seeds, n_questions = (int(row[key]) for key in ("n_seeds", "n_questions"))
                 key = (row["measure"], row["setting"])
-                yield key, SeedMean(mean, low, high, n_seeds, n_questions)
+                n_conditions = int(row.get("n_conditions") or 1)
+                yield key, SeedMean(mean, low, high, n_seeds, n_questions, n_conditions)
 
 
 def _same(cell: str, value: object) -> bool:

@@ -7,6 +7,7 @@ combinations with the training set. They come in threes that share adjective, no
 so that only the name tells the answers of a group apart: an encoder that understands everything
 but names reaches a mean average precision of (1 + 1/2 + 1/3) / 3 = .61. Names are rarely cognates
 in two languages at once, so that is about the ceiling across languages and not within one.
+Distractors are further such entities, whose answers are in the pools and which nobody asks about.
 
 A tiny encoder learns the corpus within seconds on one core, and the mixing ratio matters.
 """
@@ -30,6 +31,7 @@ N_ADJECTIVES, N_NOUNS = 20, 30
 N_OBJECTS = N_PERSONS = N_PLACES = 40
 # Kind of answer of each relation; its verb has the same number.
 RELATIONS = ("person",) * 3 + ("place",) * 3 + ("year",) * 2 + ("count",) * 2 + ("object",) * 2
+_DISTRACTORS = 1000  # purpose of a random stream, behind those of the languages
 ANSWERS = ("person", "place", "year", "count", "object")
 # Verbs of extra clauses follow those of the relations; they take a place or an object.
 CLAUSES = ("place", "object", "place", "object")
@@ -92,7 +94,9 @@ class SyntheticCorpus:
 
 
 @lru_cache(maxsize=2)
-def synthetic_corpus(languages: int, seed: int, entities: int) -> SyntheticCorpus:
+def synthetic_corpus(
+    languages: int, seed: int, entities: int, distractors: int = 0
+) -> SyntheticCorpus:
     """Generate the corpus.
 
     Args:
@@ -101,21 +105,27 @@ def synthetic_corpus(languages: int, seed: int, entities: int) -> SyntheticCorpu
         seed: decides words, affixes and facts; equal seeds give equal texts in every process.
         entities: number of training entities, each with four facts. Dev and test do not depend on
             it.
+        distractors: number of further entities whose four answers join the pools of dev, and as
+            many others those of test. They are in groups like the others.
 
     Returns:
-        The corpus. Dev and test have 240 questions per language, and their 240 answers as the
-        pool of that language. Clusters are entities: the four facts of one share its name.
+        The corpus. Dev and test have 240 questions per language; the pool of a language has their
+        240 answers and those of the distractors. Clusters are entities: the four facts of one
+        share its name.
 
     Raises:
         InputError: if an argument is out of range.
     """
-    if not (2 <= languages <= len(GRAMMARS) and entities >= 1 and seed >= 0):
+    if not (2 <= languages <= len(GRAMMARS) and entities >= 1 and min(seed, distractors) >= 0):
         raise InputError(
-            f"synthetic corpus with languages={languages}, seed={seed}, entities={entities}: "
-            f"expected 2 to {len(GRAMMARS)} languages, a seed of 0 or more and an entity or more"
+            f"synthetic corpus with languages={languages}, seed={seed}, entities={entities}, "
+            f"distractors={distractors}: expected 2 to {len(GRAMMARS)} languages, a seed of 0 or "
+            "more, an entity or more, and 0 distractors or more"
         )
     facts = _draw_world(_stream(seed, 0), entities)
-    forms = _draw_forms(_stream(seed, 1), 2 * HELD_OUT_ENTITIES + entities)
+    n_names = 2 * HELD_OUT_ENTITIES + entities
+    distractor_facts = _draw_distractors(_stream(seed, _DISTRACTORS), distractors, n_names)
+    forms = _draw_forms(_stream(seed, 1), n_names + 2 * distractors)
     lexica = [_draw_lexicon(index, forms, _stream(seed, 2 + index)) for index in range(languages)]
     rows = [(fact, lexicon) for lexicon in lexica for fact in facts["train"]]
     keys = [fact.key for fact, _ in rows]
@@ -128,8 +138,8 @@ def synthetic_corpus(languages: int, seed: int, entities: int) -> SyntheticCorpu
             passage=[render_answer(fact, lexicon) for fact, lexicon in rows],
             cluster=[fact.entity for fact, _ in rows],
         ),
-        dev=_benchmark(DEV, facts["dev"], lexica),
-        test=_benchmark(TEST_NAME, facts["test"], lexica),
+        dev=_benchmark(DEV, facts["dev"], distractor_facts["dev"], lexica),
+        test=_benchmark(TEST_NAME, facts["test"], distractor_facts["test"], lexica),
     )
 
 
@@ -161,6 +171,26 @@ def _draw_world(rng: np.random.Generator, entities: int) -> dict[str, list[Fact]
         facts["train"] += _draw_facts(
             f"train-{number:04d}", pair, first_name + number, relations, rng
         )
+    return facts
+
+
+def _draw_distractors(
+    rng: np.random.Generator, distractors: int, first_name: int
+) -> dict[str, list[Fact]]:
+    """Draw the facts of both benchmarks' distractors, which have names of their own."""
+    facts: dict[str, list[Fact]] = {"dev": [], "test": []}
+    for offset, (name, of_name) in enumerate(facts.items()):
+        for number in range(distractors):
+            if number % GROUP_SIZE == 0:
+                pair = divmod(int(rng.integers(N_ADJECTIVES * N_NOUNS)), N_NOUNS)
+                relations = rng.permutation(len(RELATIONS))[:FACTS_PER_ENTITY].tolist()
+            of_name += _draw_facts(
+                f"{name}-distractor-{number:04d}",
+                pair,
+                first_name + offset * distractors + number,
+                relations,
+                rng,
+            )
     return facts
 
 
@@ -223,7 +253,9 @@ def _draw_lexicon(index: int, forms: Mapping[Concept, str], rng: np.random.Gener
     return lexicon
 
 
-def _benchmark(name: str, facts: list[Fact], lexica: list[Lexicon]) -> Benchmark:
+def _benchmark(
+    name: str, facts: list[Fact], distractors: list[Fact], lexica: list[Lexicon]
+) -> Benchmark:
     rows = [(fact, lexicon, lexicon.grammar.code) for lexicon in lexica for fact in facts]
     relevant: dict[str, set[str]] = {}
     for fact, _, code in rows:
@@ -233,7 +265,9 @@ def _benchmark(name: str, facts: list[Fact], lexica: list[Lexicon]) -> Benchmark
         ((fact.key, code, render_question(fact, lexicon)) for fact, lexicon, code in rows),
         (
             (f"{code}-{fact.key}", code, render_answer(fact, lexicon))
-            for fact, lexicon, code in rows
+            for lexicon in lexica
+            for code in [lexicon.grammar.code]
+            for fact in [*facts, *distractors]
         ),
         relevant,
         clusters={fact.key: fact.entity for fact in facts},

@@ -99,4 +99,42 @@ def test_a_model_of_the_hub_names_its_base_data_and_languages(run: Path) -> None
     assert front(card)["language"] == ["de", "sw"]
     assert "some/bert at revision abc" in card.text
     assert "some/pairs at revision def, train (de sw)" in card.text
-    assert "It was not evaluated on any benchmark." in card.text
+
+
+def test_without_a_reported_benchmark_the_card_shows_what_chose_the_parameters(run: Path) -> None:
+    path = run / TRIAL / "config.json"
+    config = json.loads(path.read_text())
+    config["data"]["report_on"] = []
+    path.write_text(json.dumps(config))
+    text = model_card(read_facts(run / TRIAL), "mine", None)
+    assert "## Scores on development data, which chose the parameters" in text
+    assert f"| mAP | multilingual | {metrics(run)['dev/map_multilingual']:.4g} |" in text
+    assert "| rank distance | multilingual |" in text, "the report shows it"
+    assert "so they say nothing about other data" in text
+    assert "not measured" not in text
+    assert "zero-shot" not in text
+    (run / TRIAL / "per_query" / "dev.parquet").unlink()
+    assert "It was not evaluated on any benchmark." in model_card(
+        read_facts(run / TRIAL), "mine", None
+    )
+
+
+def test_a_local_encoder_names_the_model_that_its_folder_was_made_from(
+    run: Path, tmp_path: Path
+) -> None:
+    path = run / TRIAL / "config.json"
+    config = json.loads(path.read_text())
+    config["encoder"] |= {"from_scratch": None, "path": str(tmp_path)}
+    path.write_text(json.dumps(config))
+    for origin, base in (("intfloat/multilingual-e5-small", True), ("/home/me/model", False)):
+        (tmp_path / "config.json").write_text(json.dumps({"_name_or_path": origin}))
+        card = ModelCard(model_card(read_facts(run / TRIAL), "mine", None))
+        assert front(card).get("base_model") == (origin if base else None)
+
+
+def test_a_mean_over_conditions_says_so(run: Path) -> None:
+    path = run / "report" / "tables" / "curve-synthetic-test.csv"
+    first, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([f"{first},n_conditions", *(f"{row},4" for row in rows)]))
+    text = model_card(read_facts(run / TRIAL), "mine", None)
+    assert "over its 4 conditions, of which this encoder's is one" in text

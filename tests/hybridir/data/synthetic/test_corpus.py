@@ -199,6 +199,21 @@ def test_held_out_sets_do_not_depend_on_the_number_of_training_entities(
     assert smaller.test.digest == corpus.test.digest
 
 
+def test_distractors_enlarge_the_pools_and_change_nothing_else(corpus: SyntheticCorpus) -> None:
+    larger = synthetic_corpus(5, 20, 500, distractors=7)
+    assert larger.train.digest == corpus.train.digest
+    for before, after in ((corpus.dev, larger.dev), (corpus.test, larger.test)):
+        assert list(after.queries) == list(before.queries)
+        assert np.diff(after.pool_offsets).tolist() == [240 + 4 * 7] * 5
+        texts = set(after.passages)
+        assert set(before.passages) < texts
+        assert len(texts) == len(after.passages), "no two answers are alike"
+        relevant = {after.passage_ids[index] for index in after.relevant}
+        assert relevant == {before.passage_ids[index] for index in before.relevant}
+    shared = {key for key in larger.dev.passage_ids if key in set(larger.test.passage_ids)}
+    assert shared == set()
+
+
 def test_corpus_of_the_default_seed_is_the_one_of_the_published_figures(
     corpus: SyntheticCorpus,
 ) -> None:
