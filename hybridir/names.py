@@ -243,6 +243,7 @@ LABELS: Final = {
     MIXING_RATIO: "mixing ratio α",
     TEMPERATURE: "temperature",
     BATCH_SIZE: "batch size",
+    PAIRS: "training pairs",
     UNTRAINED: "untrained encoder",
     BM25: "BM25",
     EN_EN: "En-En",

@@ -32,6 +32,7 @@ KEYS: Final[tuple[Key, ...]] = (
     (names.RECALL_AT_10, names.MULTILINGUAL),
     # In the pool of all languages it ranks encoders backwards; see `docs/measures.md`.
     *((names.ANSWER_F1, setting) for setting in (names.MONOLINGUAL, names.CROSSLINGUAL)),
+    *((names.READER_F1, setting) for setting in (names.MONOLINGUAL, names.MULTILINGUAL)),
 )
 """The curves of the report: every headline metric of a trial that is a mean over questions.
 

@@ -13,9 +13,11 @@ import pyarrow as pa
 
 from analysis.study.arrays import COLUMNS, KEYS, Key, ScoreArray, to_arrays
 from analysis.study.mlflow import Study
+from hybridir import names
 from hybridir.runtime.files import atomic_write
 
 _FIELD = b"hybridir"
+_ROW = [names.SETTING, names.QUERY_LANGUAGE, names.POOL_LANGUAGE, names.QUESTION_ID]
 _VERSION = 3  # raise it when `to_arrays` gives other values, or the file another form
 
 
@@ -40,6 +42,9 @@ def trial_arrays(study: Study, run_id: str, benchmark: str) -> Mapping[Key, Scor
     table = study.per_query(run_id, benchmark, COLUMNS)
     if table is None:
         return None
+    answers = study.reader_answers(run_id, benchmark, [*_ROW, names.READER_F1])
+    if answers is not None:
+        table = table.merge(answers, how="left", on=_ROW)
     arrays = to_arrays(table)
     if path:
         write_arrays(path, stamp, arrays)

@@ -108,7 +108,26 @@ class Study:
         Returns:
             The table; None if the trial recorded none.
         """
-        path = _per_query_path(benchmark)
+        return self._table(run_id, _per_query_path(benchmark), columns)
+
+    def reader_answers(
+        self, run_id: str, benchmark: str, columns: Sequence[str]
+    ) -> pd.DataFrame | None:
+        """Read the table of a reader's answers of one trial.
+
+        Args:
+            run_id: the trial's run.
+            benchmark: name of the benchmark.
+            columns: columns to read, as far as the table has them.
+
+        Returns:
+            The table; None if the trial had no reader.
+        """
+        if self.settings.evaluation.reader is None:
+            return None  # without a request to the server
+        return self._table(run_id, f"{names.ARTIFACT_READER}/{benchmark}.parquet", columns)
+
+    def _table(self, run_id: str, path: str, columns: Sequence[str] | None) -> pd.DataFrame | None:
         with TemporaryDirectory(prefix="hybridir-") as folder:
             parquet = self.local_artifact(run_id, path)
             parquet = parquet or _download(self.tracking_uri, run_id, path, folder)

@@ -106,6 +106,12 @@ class RecordedSearch(_Section):
     scheduler: _Recorded[str] = None
 
 
+class RecordedEvaluation(_Section):
+    """The evaluation: whether a reader's F1 was measured."""
+
+    reader: _Recorded[dict[str, Any]] = None
+
+
 class RecordedOutcome(_Section):
     """A primary outcome: a measure in a setting, of one benchmark or of all."""
 
@@ -126,6 +132,7 @@ class RecordedStudy(_Section):
     train: Annotated[RecordedData, BeforeValidator(_as_mapping)] = RecordedData()
     training: Annotated[RecordedTraining, BeforeValidator(_as_mapping)] = RecordedTraining()
     search: Annotated[RecordedSearch, BeforeValidator(_as_mapping)] = RecordedSearch()
+    evaluation: Annotated[RecordedEvaluation, BeforeValidator(_as_mapping)] = RecordedEvaluation()
     baselines: _Recorded[tuple[str, ...]] = None
     primary: _Recorded[tuple[RecordedOutcome, ...]] = None
 

@@ -97,6 +97,10 @@ def test_answer_is_stated_in_words_with_n(report: Path) -> None:
     assert "1 search trial failed (search-003): loss is not finite at step 3." in page
 
 
+def test_scores_of_an_older_version_are_told_to_lack_clusters(report: Path) -> None:
+    assert "recorded by an older version, which did not name the article" in report.read_text()
+
+
 def test_pain_23_the_search_states_its_n_and_that_it_is_no_evidence_about_the_ratio(
     report: Path,
 ) -> None:

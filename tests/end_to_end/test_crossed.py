@@ -6,6 +6,7 @@ from collections import defaultdict
 from itertools import product
 from typing import Any
 
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
@@ -91,6 +92,28 @@ def test_each_ratio_has_the_values_with_the_highest_mean_over_the_seeds_of_the_s
         best = max((1e-3, 1e-2), key=lambda rate: math.fsum(scores[ratio, rate]))
         if trial.phase == "confirm":
             assert config["training"]["learning_rate"] == best
+
+
+def test_the_report_tells_how_the_gain_changes_with_intervals(resumed: Any) -> None:
+    tables = resumed.run.report / "tables"
+    changes = pd.read_csv(tables / "interactions-synthetic-test.csv")
+    rows = changes[(changes["measure"] == "ap") & (changes["setting"] == "multilingual")]
+    compared = set(zip(rows["parameter"], rows["first"], rows["second"], strict=True))
+    assert compared == {("temperature", 0.02, 0.05), ("pairs", 64, 128)}
+    assert (rows["low"] <= rows["estimate"]).all()
+    assert (rows["estimate"] <= rows["high"]).all()
+    assert (rows["n_seeds"] == SEEDS).all()
+    # The gain at a level is the difference of means over its conditions.
+    scores = pd.read_parquet(resumed.run.report / "scores.parquet")
+    scores = scores[(scores["measure"] == "ap") & (scores["setting"] == "multilingual")]
+    cells = scores.groupby(["pairs", "mixing_ratio", "query_language"], observed=True)["value"]
+    means = cells.mean().groupby(["pairs", "mixing_ratio"]).mean()
+    row = rows[(rows["parameter"] == "pairs") & (rows["pure"] == 0)].iloc[0]
+    assert row["gain_first"] == pytest.approx(means[64, row["hybrid"]] - means[64, 0.0])
+    assert row["gain_second"] == pytest.approx(means[128, row["hybrid"]] - means[128, 0.0])
+    page = (resumed.run.report / "report.html").read_text()
+    assert "averaged over" in page
+    assert "Does the answer change with temperature and" in page
 
 
 def test_mlflow_has_each_trial_once_with_its_condition_and_the_study_with_its_design(
