@@ -93,7 +93,8 @@ def record_study(folder: Path, trials: int, questions: int) -> str:
             order = table[names.QUESTION_ID].cat.rename_categories(
                 generator.permutation(ids).tolist()
             )
-            write_per_query(table.assign(**{names.QUESTION_ID: order}), path)
+            columns = dict.fromkeys((names.QUESTION_ID, names.CLUSTER), order)
+            write_per_query(table.assign(**columns), path)
             client.log_artifact(run, str(path), names.ARTIFACT_PER_QUERY)
             client.set_terminated(run)
     path.unlink()

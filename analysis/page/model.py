@@ -1,8 +1,11 @@
 """The parts of a report, before they become a page or files."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+import altair as alt
 import pandas as pd
 
 
@@ -12,13 +15,18 @@ class Figure:
 
     Attributes:
         name: stem of its files.
-        specification: the chart in Vega-Lite.
+        plot: makes the chart, which takes longer than all statistics; called once, if at all.
         caption: the content of the drawing, with n and the kind of interval.
     """
 
     name: str
-    specification: dict[str, Any]
+    plot: Callable[[], alt.TopLevelMixin]
     caption: str
+
+    @cached_property
+    def specification(self) -> dict[str, Any]:
+        """The chart in Vega-Lite."""
+        return dict(self.plot().to_dict())
 
 
 @dataclass(frozen=True)

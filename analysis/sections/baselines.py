@@ -1,6 +1,7 @@
 """The section on the baselines of a study, beside its best hybrid ratio."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -130,7 +131,7 @@ def baseline_section(benchmark: str, means: pd.DataFrame) -> Section:
         benchmark: its name.
         means: `baseline_table`.
     """
-    figure = plot_baselines(means).to_dict()
+    figure = partial(plot_baselines, means)
     headings = [_heading(key) for key in SHOWN]
     columns = {"baseline": "baseline", names.MIXING_RATIO: "α"}
     columns |= {heading: heading for heading in headings} | SAMPLE

@@ -1,6 +1,7 @@
 """Several studies side by side: their curves, their best ratios, and the differences in gain."""
 
 import itertools
+from functools import partial
 
 import pandas as pd
 
@@ -134,7 +135,7 @@ def _section(
         f"mAP on {benchmark} over the mixing ratio. Lines are means over seeds, bands are the "
         f"95 % intervals of each study's own report. Seeds: {n}."
     )
-    figure = Figure(f"studies-{benchmark}", plot_study_curves(curves).to_dict(), caption)
+    figure = Figure(f"studies-{benchmark}", partial(plot_study_curves, curves), caption)
     tables = [_curves_table(benchmark, curves)]
     if not differences.empty:
         tables.insert(0, _differences_table(benchmark, differences))

@@ -1,6 +1,7 @@
 """The section on crossed parameters: does the gain, or the best ratio, change with them?"""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -61,7 +62,7 @@ def conditions_section(benchmark: str, tables: ConditionTables) -> Section:
     figures = [
         Figure(
             f"levels-{name}-{benchmark}",
-            plot_level_curves(tables.levels[tables.levels["parameter"] == name]).to_dict(),
+            partial(plot_level_curves, tables.levels[tables.levels["parameter"] == name]),
             f"mAP on {benchmark} over the mixing ratio, by {names.LABELS.get(name, name)}, as the "
             "mean over the other crossed parameters. Bands are 95 % intervals for other seeds and "
             f"clusters of questions. {sample_text(tables.levels)}",

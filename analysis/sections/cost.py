@@ -51,7 +51,7 @@ def cost_section(study: Study) -> Section:
     }
     return Section(
         "Cost",
-        figures=[Figure("cost", chart.to_dict(), caption)] if chart else [],
+        figures=[Figure("cost", lambda: chart, caption)] if chart else [],
         tables=[Table("cost", confirmed.cost_table(study), headings, "Sums over trials.")],
     )
 

@@ -1,5 +1,6 @@
 """The section on the confirmed curve: the optimum, gains, language bias and language pairs."""
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -106,7 +107,7 @@ def _figures(benchmark: str, tables: CurveTables) -> list[Figure]:
             "a curve runs from the grid neighbour below to that above the ratios that may be best "
             f"(95 %). {n}"
         )
-        chart = plot_ratio_curve(*drawn, measure).to_dict()
+        chart = partial(plot_ratio_curve, *drawn, measure)
         figures.append(Figure(f"{name}-{benchmark}", chart, caption))
     if (tables.curve["measure"] == names.RANK_DISTANCE).any():
         caption = (
@@ -116,7 +117,7 @@ def _figures(benchmark: str, tables: CurveTables) -> list[Figure]:
             "share of questions whose first hit, and whose first relevant passage, is in their "
             f"own language. Bands are 95 % intervals. {n}"
         )
-        chart = plot_language_bias(tables.curve, tables.seeds).to_dict()
+        chart = partial(plot_language_bias, tables.curve, tables.seeds)
         figures.append(Figure(f"language_bias-{benchmark}", chart, caption))
     if tables.curve["measure"].isin(names.FIRST_HITS).any():
         caption = (
@@ -125,7 +126,7 @@ def _figures(benchmark: str, tables: CurveTables) -> list[Figure]:
             "passages in their own and in another language (arXiv 2605.07249). Intervals are in "
             f"the table of the curve. {n}"
         )
-        chart = plot_first_hits(tables.curve).to_dict()
+        chart = partial(plot_first_hits, tables.curve)
         figures.append(Figure(f"first_hits-{benchmark}", chart, caption))
     if not tables.pairs.empty:
         ratios = tuple(sorted(set(tables.pairs[names.MIXING_RATIO])))
@@ -136,7 +137,7 @@ def _figures(benchmark: str, tables: CurveTables) -> list[Figure]:
             f"gain, orange a loss. {n} The table of gains by pair has their intervals."
         )
         best = _best_ratio(tables.optima)
-        chart = plot_language_pairs(tables.pairs, best, inference.hybrid_ratio(ratios)).to_dict()
+        chart = partial(plot_language_pairs, tables.pairs, best, inference.hybrid_ratio(ratios))
         figures.append(Figure(f"language_pairs-{benchmark}", chart, caption))
     return figures
 

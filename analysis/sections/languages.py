@@ -1,5 +1,6 @@
 """The section on the gain of hybrid batches by language, pair of languages and kind of pair."""
 
+from functools import partial
 from typing import NamedTuple
 
 import pandas as pd
@@ -110,7 +111,7 @@ def _figures(benchmark: str, tables: LanguageTables) -> list[Figure]:
     figures = [
         Figure(
             f"pair_gains-{benchmark}",
-            plot_pair_gains(tables.cells).to_dict(),
+            partial(plot_pair_gains, tables.cells),
             f"Gain in mAP of α = {tables.hybrid:g} over each pure strategy. Each panel is a "
             "question language, each row a pool language: its own first, and \u201call\u201d for "
             f"the pool of all languages. Dots are means, lines are 95 % intervals. {n}",
@@ -121,7 +122,7 @@ def _figures(benchmark: str, tables: LanguageTables) -> list[Figure]:
             f"Mean gain of α = {tables.hybrid:g} by kind of language and pair. Hollow dots are "
             f"the gain of one kind minus the gain of another. Lines are 95 % intervals. {n}"
         )
-        chart = plot_group_gains(tables.groups).to_dict()
+        chart = partial(plot_group_gains, tables.groups)
         figures.append(Figure(f"group_gains-{benchmark}", chart, caption))
     return figures
 

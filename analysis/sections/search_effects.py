@@ -1,5 +1,6 @@
 """The section on the effects of ratio, temperature and batch size in the search."""
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -122,7 +123,7 @@ def search_effects_section(study: Study, effects: SearchEffects) -> Section:
         f"parameter. Bands are pointwise 95 % intervals of the mean. n = {n_trials} trials, one "
         "seed each."
     )
-    chart = plot_search_effects(effects.surface, objective).to_dict()
+    chart = partial(plot_search_effects, effects.surface, objective)
     return Section(_HEADING, paragraphs, [Figure("effects", chart, caption)], tables)
 
 

@@ -1,5 +1,7 @@
 """The section on monolingual against cross-lingual mAP: the Pareto front of the ratios."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
@@ -70,6 +72,6 @@ def tradeoff_section(benchmark: str, points: pd.DataFrame) -> Section:
     columns |= {"front": "on the front", **SAMPLE}
     return Section(
         f"Trade-off on {benchmark}",
-        figures=[Figure(f"tradeoff-{benchmark}", plot_tradeoff(points).to_dict(), caption)],
+        figures=[Figure(f"tradeoff-{benchmark}", partial(plot_tradeoff, points), caption)],
         tables=[Table(f"tradeoff-{benchmark}", points, columns, "The points of the figure.")],
     )

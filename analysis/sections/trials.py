@@ -24,7 +24,7 @@ def search_section(study: Study) -> Section:
         "mixing ratio. Pruned and failed trials are left out, since their scores were taken at "
         "another fidelity."
     )
-    return Section("Search", figures=[Figure("search_trials", chart.to_dict(), caption)])
+    return Section("Search", figures=[Figure("search_trials", lambda: chart, caption)])
 
 
 def trials_section(study: Study) -> Section:

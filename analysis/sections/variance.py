@@ -1,6 +1,7 @@
 """The section on the variance of the scores, and on the sample that the next study needs."""
 
 from collections.abc import Mapping
+from functools import partial
 from itertools import product
 from typing import NamedTuple
 
@@ -237,7 +238,7 @@ def _figures(benchmark: str, components: pd.DataFrame, power: pd.DataFrame) -> l
             f"between two ratios, hollow dots cancel. Lines are 95 % intervals. "
             f"{sample_text(components)}"
         )
-        chart = plot_variance_components(components).to_dict()
+        chart = partial(plot_variance_components, components)
         figures.append(Figure(f"variance_split-{benchmark}", chart, caption))
     if not power.empty:
         caption = (
@@ -246,7 +247,7 @@ def _figures(benchmark: str, components: pd.DataFrame, power: pd.DataFrame) -> l
             "95 % interval of the seed variance. Dashed lines mark 80 % and 90 %. Variances from "
             f"{sample_text(power)}"
         )
-        chart = plot_power_curves(power).to_dict()
+        chart = partial(plot_power_curves, power)
         figures.append(Figure(f"power_curves-{benchmark}", chart, caption))
     return figures
 

@@ -42,6 +42,7 @@ def test_unknown_study_exits_2_with_a_message_and_no_traceback(
     assert list(tmp_path.iterdir()) == [], "nothing is written, no database is made"
 
 
+@pytest.mark.long
 def test_report_is_logged_to_the_run_of_the_study(
     tmp_path: Path, write_study: Callable[..., str], make_trials: Callable[..., list[Any]]
 ) -> None:
@@ -79,6 +80,7 @@ def test_tables_and_figures_lie_beside_the_page(report: Path) -> None:
     }
 
 
+@pytest.mark.long
 def test_same_study_gives_the_same_page_and_tables_twice(
     tracking_uri: str, report: Path, tmp_path: Path
 ) -> None:

@@ -40,6 +40,7 @@ def test_all_tables_compile(tmp_path: Path) -> None:
     assert "Table 3: None." in texts[-1]
 
 
+@pytest.mark.long
 def test_tables_of_a_report_compile(report: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(report.parent / "tables", tmp_path / "tables"))
     compiled([folder / "all.tex"])

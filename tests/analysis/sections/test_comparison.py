@@ -6,10 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import numpy as np
 import pytest
 
+from analysis.page import Headline, Section
 from analysis.report import write_reports
+from analysis.sections.all import measure_study
+from analysis.sections.comparison import compare
+from analysis.study.mlflow import load_study
 from hybridir import names
 from hybridir.errors import InputError
 
@@ -19,8 +23,8 @@ SCRIPT = Path(__file__).parents[3] / "analysis" / "report.py"
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> tuple[Path, str]:
-    """``base`` compared with ``better``, whose mAP at .5 is .1 higher; and their database."""
+def database(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> str:
+    """``base``, ``better``, whose mAP at .5 is .1 higher, and ``elsewhere``, on other data."""
     folder = tmp_path_factory.mktemp("two")
     write_study, make_trials = recorder
     write_study(folder, "base", make_trials([0.0, 0.5, 1.0], [1, 2, 3]))
@@ -30,58 +34,76 @@ def two(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> tuple[P
             trial["tables"]["known"][names.AP] += 0.1
     uri = write_study(folder, "better", better)
     write_study(folder, "elsewhere", make_trials([0.5], [1], "other"))
-    return write_reports(["base", "better"], uri, folder / "out", log=False), uri
+    return uri
 
 
-def test_gains_differ_by_what_was_added(two: tuple[Path, str]) -> None:
-    table = pd.read_csv(two[0].parent / "tables" / "gain_differences-known.csv")
+@pytest.fixture(scope="module")
+def compared(database: str) -> tuple[Headline, Section]:
+    """``base`` compared with ``better``."""
+    studies = [load_study(name, database) for name in ("base", "better")]
+    tables = [measure_study(study, np.random.default_rng(0)) for study in studies]
+    headlines, sections = compare(tables)
+    return headlines[0], sections[0]
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory, database: str) -> Path:
+    """The written comparison."""
+    folder = tmp_path_factory.mktemp("comparison")
+    return write_reports(["base", "better"], database, folder, log=False)
+
+
+def test_gains_differ_by_what_was_added(compared: tuple[Headline, Section]) -> None:
+    (table,) = (t.data for t in compared[1].tables if t.name == "gain_differences-known")
     assert len(table) == 6, "three settings, two pure strategies"
     assert set(zip(table["first"], table["second"], strict=True)) == {("base", "better")}
     assert table["difference"].tolist() == [pytest.approx(-0.1)] * 6
     pool = table[(table["setting"] == names.MULTILINGUAL) & (table["pure"] == 0)]
     assert pool["gain_first"].item() == pytest.approx(0.45 - 0.40)
-    assert set(table["paired"]) == {"yes"}
+    assert set(table["paired"]) == set(table["seed_by_seed"]) == {"yes"}
 
 
-def test_the_page_states_the_difference_and_links_each_report(two: tuple[Path, str]) -> None:
-    page = two[0].read_text()
-    assert "differs between studies in 6 of 6 comparisons" in page
-    assert "better gains 0.100 mAP more than base" in page
+def test_the_headline_states_the_difference(compared: tuple[Headline, Section]) -> None:
+    assert "differs between studies in 6 of 6 comparisons" in compared[0].sentence
+    assert "better gains 0.100 mAP more than base" in compared[0].sentence
+
+
+@pytest.mark.long
+def test_the_page_links_each_report_and_lies_beside_its_figure(two: Path) -> None:
+    page = two.read_text()
     for name in ("base", "better"):
         assert f'href="{name}/report.html"' in page
-        assert (two[0].parent / name / "report.html").is_file()
-
-
-def test_curves_of_both_are_in_one_table_and_one_figure(two: tuple[Path, str]) -> None:
-    curves = pd.read_csv(two[0].parent / "tables" / "curves-known.csv")
-    means = curves[(curves["measure"] == names.AP) & (curves["setting"] == names.MULTILINGUAL)]
-    at_half = means[means[names.MIXING_RATIO] == 0.5].set_index("study")["mean"]
-    assert at_half.to_dict() == pytest.approx({"base": 0.45, "better": 0.55})
-    figures = {path.name for path in (two[0].parent / "figures").iterdir()}
+        assert (two.parent / name / "report.html").is_file()
+    figures = {path.name for path in (two.parent / "figures").iterdir()}
     assert figures == {f"studies-known.{suffix}" for suffix in ("svg", "png", "pdf")}
 
 
+def test_curves_of_both_are_in_one_table(compared: tuple[Headline, Section]) -> None:
+    (curves,) = (t.data for t in compared[1].tables if t.name == "curves-known")
+    means = curves[(curves["measure"] == names.AP) & (curves["setting"] == names.MULTILINGUAL)]
+    at_half = means[means[names.MIXING_RATIO] == 0.5].set_index("study")["mean"]
+    assert at_half.to_dict() == pytest.approx({"base": 0.45, "better": 0.55})
+
+
 def test_studies_that_cannot_be_compared_are_refused_before_anything_is_written(
-    two: tuple[Path, str], tmp_path: Path
+    database: str, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=r"no study 'absent'.*base, better, elsewhere"):
-        write_reports(["base", "absent"], two[1], tmp_path / "a", log=False)
+        write_reports(["base", "absent"], database, tmp_path / "a", log=False)
     assert not (tmp_path / "a").exists()
     with pytest.raises(
         InputError, match=r"no confirmed benchmark in common.*base: known; elsewhere: other"
     ):
-        write_reports(["base", "elsewhere"], two[1], tmp_path / "b", log=False)
+        write_reports(["base", "elsewhere"], database, tmp_path / "b", log=False)
     assert not (tmp_path / "b").exists()
     with pytest.raises(InputError, match="needs two studies, 'base' is one"):
-        write_reports(["base", "base"], two[1], tmp_path / "c", log=False)
+        write_reports(["base", "base"], database, tmp_path / "c", log=False)
 
 
 @pytest.mark.long
-def test_command_with_two_names_prints_the_comparison_last(
-    two: tuple[Path, str], tmp_path: Path
-) -> None:
+def test_command_with_two_names_prints_the_comparison_last(database: str, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), "base", "better", "--tracking-uri", two[1], "--no-log"],
+        [sys.executable, str(SCRIPT), "base", "better", "--tracking-uri", database, "--no-log"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

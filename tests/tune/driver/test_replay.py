@@ -63,6 +63,7 @@ def replayed(folder: RunFolder, trial: str) -> tuple[bool, str]:
     return same, out.getvalue()
 
 
+@pytest.mark.long
 def test_pain_17_a_complete_trial_gives_the_same_figures_to_the_last_digit(
     folder: RunFolder,
 ) -> None:

@@ -58,6 +58,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         cluster.shutdown()  # type: ignore[no-untyped-call]
 
 
+@pytest.mark.long
 def test_pain_16_after_the_wait_an_error_names_missing_nodes_and_the_remedy(
     cluster: Cluster,
 ) -> None:

@@ -216,7 +216,7 @@ def test_without_cpu_kernels_embeddings_and_gradients_agree() -> None:
     torch.testing.assert_close(results[0], results[1], atol=2e-5, rtol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_environment_switches_cpu_kernels_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HYBRIDIR_CPU_KERNELS", "0")
     code = "from hybridir.encoder.packed.cpu import CPU_KERNELS; print(CPU_KERNELS)"
