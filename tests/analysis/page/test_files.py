@@ -14,7 +14,7 @@ def test_every_figure_and_table_becomes_its_files(tmp_path: Path) -> None:
     data = pd.DataFrame({"x": [1, 2], "y": [0.25, None]})
     chart = alt.Chart(data).mark_point().encode(x="x:Q", y="y:Q")
     table = Table("numbers", data, {"x": "shown"}, "A caption.")
-    section = Section("S", figures=[Figure("points", chart.to_dict(), "C")], tables=[table])
+    section = Section("S", figures=[Figure("points", lambda: chart, "C")], tables=[table])
     files = {
         path.relative_to(tmp_path).as_posix(): path
         for path in write_files("A title", [section], tmp_path)
