@@ -42,8 +42,9 @@ def baseline_trials(study: Study, benchmark: str) -> dict[str, pd.DataFrame]:
     """Find the complete trials of each baseline.
 
     A baseline without trials of its own takes the confirmation trials of hybrid batches at its
-    ratio. The best hybrid is the confirmed ratio between the pure strategies with the highest mean
-    mAP in the multilingual setting.
+    ratio, in a crossed study at the first value of each crossed parameter, where the others are
+    trained. The best hybrid is the confirmed ratio between the pure strategies with the highest
+    mean mAP in the multilingual setting.
 
     Returns:
         Rows of `Study.trials` by baseline, in the study's order. The best hybrid comes last,
@@ -53,7 +54,7 @@ def baseline_trials(study: Study, benchmark: str) -> dict[str, pd.DataFrame]:
     if not baselines:
         return {}
     baseline_rows = confirmed.complete_trials(study, names.PHASE_BASELINE)
-    curve_trials = confirmed.confirmed_trials(study)
+    curve_trials = _at_first_condition(study, confirmed.confirmed_trials(study))
     if "kind" in curve_trials:
         curve_trials = curve_trials[curve_trials["kind"] == names.HYBRID]
     trials = {}
@@ -74,6 +75,16 @@ def baseline_trials(study: Study, benchmark: str) -> dict[str, pd.DataFrame]:
         best = mixed.groupby(names.MIXING_RATIO)[score].mean().idxmax()
         if names.HYBRID not in trials or best != names.BASELINE_RATIOS[names.HYBRID]:
             trials[BEST_HYBRID] = mixed[mixed[names.MIXING_RATIO] == best]
+    return trials
+
+
+def _at_first_condition(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
+    """Keep the trials at the first value of each crossed parameter that the study file lists."""
+    listed = study.settings.written.get("confirm")
+    for name in confirmed.design_of(study).crossed if len(trials) else ():
+        levels = listed.get(name) if isinstance(listed, dict) else None
+        first = levels[0] if isinstance(levels, list) and levels else trials[name].min()
+        trials = trials[trials[name] == first]
     return trials
 
 

@@ -90,13 +90,20 @@ def _nested(value: Any) -> str:
 
 
 def _budget(trials: pd.DataFrame, pairs: int | None) -> str:
-    if pairs is None or names.BATCH_SIZE not in trials or trials.empty:
+    """Write the pairs and steps of a trial; a crossed study has several budgets."""
+    if names.BATCH_SIZE not in trials or trials.empty:
         return ""
+    recorded = trials[names.PAIRS].dropna() if names.PAIRS in trials else trials.iloc[:0, 0]
+    budgets = sorted({int(budget) for budget in recorded}) or ([pairs] if pairs else [])
     sizes = sorted({int(size) for size in trials[names.BATCH_SIZE].dropna()})
-    steps = ", ".join(
-        f"{-(-pairs // size):,} steps in batches of {size} ({pairs:,} / {size})" for size in sizes
-    )
-    return f"{pairs:,} pairs: {steps}"
+    clauses = []
+    for budget in budgets:
+        steps = ", ".join(
+            f"{-(-budget // size):,} steps in batches of {size} ({budget:,} / {size})"
+            for size in sizes
+        )
+        clauses.append(f"{budget:,} pairs: {steps}")
+    return "; ".join(clauses)
 
 
 def _shared_parameters(study: Study, trials: pd.DataFrame) -> str:

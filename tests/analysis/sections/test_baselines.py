@@ -48,6 +48,22 @@ def test_the_best_hybrid_is_shown_unless_it_is_the_hybrid_baseline(with_baseline
     assert set(by_baseline[BEST_HYBRID][names.MIXING_RATIO]) == {0.4}
 
 
+def test_in_a_crossed_study_ratios_stand_at_the_first_listed_values(with_baselines: Study) -> None:
+    trials = with_baselines.trials.copy()
+    warm = trials[trials["phase"] == names.PHASE_CONFIRM].assign(temperature=0.1)
+    warm["trial"] += "-warm"
+    text = with_baselines.text.replace("seeds: 3", "temperature: [0.1, 0.05], seeds: 3")
+    crossed = replace(
+        with_baselines,
+        trials=pd.concat([trials, warm], ignore_index=True),
+        parameters=tuple({*with_baselines.parameters, names.TEMPERATURE}),
+        text=text,
+    )
+    by_baseline = baseline_trials(crossed, "known")
+    assert set(by_baseline["hybrid"][names.TEMPERATURE]) == {0.1}
+    assert len(by_baseline["hybrid"]) == 3
+
+
 def test_means_of_the_tables_are_over_the_seeds_of_each_baseline(table: pd.DataFrame) -> None:
     means = table[table["measure"] == names.AP].set_index(["baseline", "setting"])
     # x-x borrows ratio .5 with seed effects of -.01, 0 and .01; bm25 ratio 0 with the first
