@@ -53,7 +53,10 @@ def _get_first_hits_info(curve: pd.DataFrame) -> _FirstHitsInfo:
 
 def _draw_first_hits(info: _FirstHitsInfo) -> alt.TopLevelMixin:
     colour = alt.Color(
-        "label:N", title=None, sort=info.labels, legend=alt.Legend(orient="top", columns=2)
+        "label:N",
+        title=None,
+        sort=info.labels,
+        legend=alt.Legend(orient="top", columns=2, labelLimit=0),
     ).scale(domain=info.labels, range=list(_COLOURS.values()))
     base = alt.Chart(info.shares).encode(
         x=ratio_axis(),

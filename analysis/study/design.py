@@ -90,7 +90,7 @@ def point_text(design: StudyDesign) -> str:
 
 
 def _number(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
 
 
 def _listed(clauses: list[str]) -> str:
