@@ -90,7 +90,7 @@ def _draw_language_bias(info: _LanguageBiasInfo) -> alt.TopLevelMixin:
 def _draw_panel(panel: _Panel) -> alt.LayerChart | alt.FacetChart:
     x = ratio_axis(("cross", "mono")).title(names.LABELS[names.MIXING_RATIO])
     legend = alt.Legend(
-        orient="top-left",
+        orient="bottom",
         title=None,
         labelExpr=_SHORT,
         offset=4,

@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.figures.style import BAND_OPACITY, BLUE, GREEN, ORANGE, PURPLE, ratio_axis, styled
 from hybridir import names
 
-_WIDTH, _HEIGHT = 230, 240  # pixels of a panel
+_WIDTH, _HEIGHT = 222, 240  # pixels of a panel
 _COLOURS = (BLUE, ORANGE, GREEN, PURPLE, "#56B4E9", "#D55E00", "#000000")
 
 
@@ -53,12 +53,16 @@ def _get_level_curves_info(levels: pd.DataFrame) -> _LevelCurvesInfo:
 def _draw_level_curves(info: _LevelCurvesInfo) -> alt.TopLevelMixin:
     colours = [_COLOURS[index % len(_COLOURS)] for index in range(len(info.levels))]
     colour = alt.Color(
-        "level:N", title=info.title, sort=info.levels, legend=alt.Legend(orient="top")
+        "level:N",
+        title=info.title,
+        sort=info.levels,
+        legend=alt.Legend(orient="top", symbolOpacity=1),
     ).scale(domain=info.levels, range=colours)
     panels = []
     for setting in info.settings:
         rows = info.means[info.means["setting"] == setting]
-        base = alt.Chart(rows).encode(x=ratio_axis(("cross", "mono")), color=colour)
+        x = ratio_axis(("cross", "mono")).title(names.LABELS[names.MIXING_RATIO])
+        base = alt.Chart(rows).encode(x=x, color=colour)
         band = base.mark_area(opacity=BAND_OPACITY).encode(
             alt.Y("low:Q", title=names.LABELS[names.AP]), alt.Y2("high:Q")
         )
@@ -80,4 +84,4 @@ def _draw_level_curves(info: _LevelCurvesInfo) -> alt.TopLevelMixin:
         panels.append(
             alt.layer(band, line, dots, title=title).properties(width=_WIDTH, height=_HEIGHT)
         )
-    return styled(alt.hconcat(*panels, spacing=24, bounds="flush"))
+    return styled(alt.hconcat(*panels, spacing=76, bounds="flush"))

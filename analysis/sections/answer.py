@@ -26,6 +26,7 @@ def answer(
     point: str,
     primary: Collection[Key],
     tables: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame],
+    changes: str = "",
 ) -> Headline:
     """Put the results of a benchmark into words.
 
@@ -38,6 +39,7 @@ def answer(
         primary: (measure, setting) of the primary outcomes.
         tables: `confirmed.curve_table`, `tested.gain_table` with ``p_holm``, and
             `tested.optimum_table`.
+        changes: whether the answer changes with temperature, batch size or budget, in words.
 
     Returns:
         The answer: the tests of the primary outcomes, and the best ratio in the first of them. For
@@ -49,6 +51,7 @@ def answer(
     best = {(row["measure"], row["setting"]): row for row in optima.to_dict("records")}
     further = [key for key in keys if key[0] == names.AP and key not in measured]
     details = [
+        changes,
         _further_optima({key: best[key] for key in further}),
         *_bias(gains),
         _stability(curve[curve["measure"] == names.AP]),
@@ -56,7 +59,7 @@ def answer(
     if benchmark == names.DEV:
         sentence = (
             "This study reports on no benchmark. Its figures are on the development data, which "
-            "chose its parameters, so that they answer nothing about other data."
+            "it tunes on, so that they answer nothing about other data."
         )
         details = ["Name a benchmark under report_on, and run the study again."]
     else:
@@ -129,9 +132,13 @@ def _optimum(best: Row) -> str:
     if not best["bounded"]:
         return f"For {scope}, these data do not say which mixing ratio α is best."
     return (
-        f"The best mixing ratio for {scope} is one of {best['may_be_best']} of the confirmed "
+        f"The best mixing ratio for {scope} is {_one_of(best['may_be_best'])} of the confirmed "
         f"ratios (95 %), the optimum between {best['low']:g} and {best['high']:g}."
     )
+
+
+def _one_of(ratios: str) -> str:
+    return f"one of {ratios}" if "," in ratios else f"α = {ratios.strip('{}')}"
 
 
 def _verdict(key: Key, gains: pd.DataFrame) -> str:
@@ -181,7 +188,7 @@ def _further_optima(best: dict[Key, Row]) -> str:
     for (_, setting), row in best.items():
         scope = f"in the {names.LABELS[setting]} setting"
         clauses.append(
-            f"{scope} one of {row['may_be_best']} is best for mAP"
+            f"{scope} {_one_of(row['may_be_best'])} is best for mAP"
             if row["bounded"]
             else f"{scope} the data do not say which ratio is best"
         )
@@ -233,13 +240,15 @@ def _caveat(curve: pd.DataFrame, primary: list[Key]) -> str:
     outcomes = " and ".join(
         f"{names.LABELS[measure]}, {names.LABELS[setting]}" for measure, setting in primary
     )
+    scope = "other clusters of questions" if seeds == [1] else "other seeds and other clusters"
     sentences = [
-        "Brackets are 95 % intervals for other seeds and other clusters of questions, estimated "
-        f"from {n} {'seed' if seeds == [1] else 'seeds'} and {clusters:,} clusters of "
-        f"{questions:,} questions.",
+        f"Brackets are 95 % intervals for {scope}, each for its own row, estimated from {n} "
+        f"{'seed' if seeds == [1] else 'seeds'} and {clusters:,} clusters of {questions:,} "
+        "questions.",
         "Differences are paired by seed and question.",
         f"The tests of the primary outcome ({outcomes}) are corrected together (Holm); all others "
-        "are exploratory and corrected as one family.",
+        "are exploratory and corrected as one family, so that p may be above .05 where a bracket "
+        "leaves out 0.",
         "A ratio may be best unless another confirmed ratio is significantly better; the optimum "
         "lies between the neighbours of these ratios.",
     ]

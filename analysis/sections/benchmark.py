@@ -7,7 +7,12 @@ import pandas as pd
 
 from analysis.page import Headline, Section
 from analysis.sections.answer import answer
-from analysis.sections.conditions import ConditionTables, conditions_section, measure_conditions
+from analysis.sections.conditions import (
+    ConditionTables,
+    changes_text,
+    conditions_section,
+    measure_conditions,
+)
 from analysis.sections.curve import CurveTables, curve_section, measure_curve
 from analysis.sections.languages import LanguageTables, languages_section, measure_languages
 from analysis.sections.literature import literature_section
@@ -97,7 +102,7 @@ def _measure(
     if not any(measure == names.AP for measure, _ in scores):
         return None
     languages = {query for aligned in scores.values() for query, _ in aligned.cells}
-    curve = measure_curve(scores, generator)
+    curve = measure_curve(scores)
     n_conditions = max(map(len, conditions.values()))
     curve = curve._replace(curve=curve.curve.assign(n_conditions=n_conditions))
     parts = data_part_of_seed(confirmed.confirmed_trials(study))
@@ -107,7 +112,7 @@ def _measure(
         len(languages),
         point_text(confirmed.design_of(study)),
         curve,
-        measure_conditions(conditions, generator),
+        measure_conditions(conditions),
         measure_tradeoff(scores),
         measure_languages(study, scores),
         measure_variance(scores, seed_scores, parts, generator),
@@ -138,5 +143,7 @@ def benchmark_sections(study: Study, tables: BenchmarkTables) -> tuple[Headline,
     if literature is not None:
         sections.append(literature)
     primary = study.settings.primary_of(benchmark)
-    headline = answer(benchmark, tables.point, primary, (curve.curve, curve.gains, curve.optima))
+    changes = "" if tables.conditions is None else changes_text(tables.conditions)
+    answer_tables = (curve.curve, curve.gains, curve.optima)
+    headline = answer(benchmark, tables.point, primary, answer_tables, changes)
     return headline, sections

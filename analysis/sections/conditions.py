@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from analysis.figures.level_curves import plot_level_curves
@@ -34,20 +33,30 @@ class ConditionTables(NamedTuple):
 
 
 def measure_conditions(
-    conditions: Mapping[Key, Mapping[Condition, Scores]], generator: np.random.Generator
+    conditions: Mapping[Key, Mapping[Condition, Scores]],
 ) -> ConditionTables | None:
     """Tabulate mAP and F1 at R by level, and how gains change between levels.
 
     Args:
         conditions: `confirmed.confirmed_conditions`.
-        generator: source of the draws.
 
     Returns:
         The tables; None for a study at one point.
     """
     shown = {key: of_key for key, of_key in conditions.items() if key[0] in _SHOWN}
-    levels = tested.level_table(shown, generator)
-    return None if levels.empty else ConditionTables(levels, tested.interaction_table(shown))
+    levels = tested.level_table(shown)
+    if levels.empty:
+        return None
+    return ConditionTables(levels, tested.interaction_table(shown))
+
+
+def changes_text(tables: ConditionTables) -> str:
+    """Say in a few sentences whether the gain changes between levels.
+
+    Args:
+        tables: `measure_conditions`, with corrected interactions.
+    """
+    return " ".join(_changes(tables.interactions))
 
 
 def conditions_section(benchmark: str, tables: ConditionTables) -> Section:
@@ -113,8 +122,11 @@ def _changes(interactions: pd.DataFrame) -> list[str]:
     clear = rows[rows["p_holm"] < _LEVEL]
     if clear.empty:
         return [
-            f"No change of the gain in mAP between two levels is significant (n = {len(rows)} "
-            "comparisons, exploratory, Holm), which does not prove that there is none."
+            "No change of the gain in mAP between two levels of a crossed parameter is "
+            f"significant (n = {len(rows)} comparisons, exploratory, Holm): estimates from "
+            f"{rows['estimate'].min():+.3f} to {rows['estimate'].max():+.3f}, the widest interval "
+            f"[{rows['low'].min():+.3f}, {rows['high'].max():+.3f}]. This does not prove that "
+            "there is none."
         ]
     changes = []
     for row in clear.to_dict("records"):

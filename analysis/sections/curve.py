@@ -3,7 +3,6 @@
 from functools import partial
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from analysis.figures.first_hits import plot_first_hits
@@ -50,21 +49,21 @@ class CurveTables(NamedTuple):
     effects: pd.DataFrame
 
 
-def measure_curve(scores: dict[Key, Scores], generator: np.random.Generator) -> CurveTables:
+def measure_curve(scores: dict[Key, Scores]) -> CurveTables:
     """Tabulate the confirmed curve.
 
     Args:
         scores: `confirmed.confirmed_scores`.
-        generator: source of the draws.
     """
-    replicates = {key: inference.replicate(scores[key], generator) for key in scores}
+    generators = {key: inference.generator_of(scores[key]) for key in scores}
+    replicates = {key: inference.replicate(scores[key], generators[key]) for key in scores}
     return CurveTables(
         confirmed.curve_table(scores, replicates),
         confirmed.seed_table(scores),
         confirmed.language_table(scores),
         tested.optimum_table(scores, replicates),
         tested.fit_table(scores, replicates),
-        tested.gain_table(scores, replicates, generator),
+        tested.gain_table(scores, replicates, generators),
         tested.design_effect_table(scores),
     )
 

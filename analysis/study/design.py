@@ -18,12 +18,12 @@ class StudyDesign(NamedTuple):
     """What the confirmation trials varied.
 
     Attributes:
-        crossed: parameters whose values are crossed with the ratio.
+        crossed: parameters whose values are crossed with the ratio, and these values.
         by_ratio: parameters of which each ratio has one value of its own.
         fixed: parameters with one value, and that value.
     """
 
-    crossed: tuple[str, ...]
+    crossed: dict[str, list[Any]]
     by_ratio: tuple[str, ...]
     fixed: dict[str, Any]
 
@@ -42,7 +42,7 @@ def study_design(
         parameters: columns of `trials` that were set.
         pairs: the budget in the study file, for trials that do not record theirs.
     """
-    crossed: list[str] = []
+    crossed: dict[str, list[Any]] = {}
     by_ratio: list[str] = []
     fixed: dict[str, Any] = {}
     order = [name for name in (*_LEADING, *parameters) if name in parameters]
@@ -54,10 +54,13 @@ def study_design(
             fixed[name] = _plain(values[0])
         elif len(values) > 1:
             of_ratio = trials.groupby(names.MIXING_RATIO)[name].nunique()
-            (by_ratio if (of_ratio == 1).all() else crossed).append(name)
+            if (of_ratio == 1).all():
+                by_ratio.append(name)
+            else:
+                crossed[name] = [_plain(value) for value in sorted(values)]
     if pairs is not None and names.PAIRS not in (*crossed, *by_ratio):
         fixed.setdefault(names.PAIRS, pairs)
-    return StudyDesign(tuple(crossed), tuple(by_ratio), fixed)
+    return StudyDesign(crossed, tuple(by_ratio), fixed)
 
 
 def _plain(value: Any) -> Any:
@@ -70,7 +73,7 @@ def point_text(design: StudyDesign) -> str:
     """Write where the figures hold: the temperature, batch size and budget.
 
     >>> fixed = {"temperature": 0.05, "batch_size": 64, "pairs": 16000}
-    >>> point_text(StudyDesign((), (), fixed))
+    >>> point_text(StudyDesign({}, (), fixed))
     'at temperature 0.05, batch size 64 and 16,000 pairs'
     """
     clauses = []
@@ -84,12 +87,19 @@ def point_text(design: StudyDesign) -> str:
         clauses.append(f"each ratio's own {named}")
     text = f"at {_listed(clauses)}" if clauses else ""
     if design.crossed:
-        named = _listed([names.LABELS.get(name, name) for name in design.crossed])
+        named = _listed(
+            [
+                f"{names.LABELS.get(name, name)} ({', '.join(map(_number, levels))})"
+                for name, levels in design.crossed.items()
+            ]
+        )
         text = f"{text}{', ' if text else ''}averaged over {named}"
     return text
 
 
 def _number(value: Any) -> str:
+    if isinstance(value, str):
+        return value
     return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
 
 

@@ -30,8 +30,9 @@ def collect_scores(
 
     Returns:
         The scores of every key of `KEYS` with values. Two measures are left out where they add
-        nothing: the rank distance over seen languages if it equals that over all languages, and
-        PEER if it is the same for every question, as with one passage per language.
+        nothing: the rank distance over seen languages if it equals that over all languages, and a
+        measure of language bias that is the same for every question in all trials, as PEER is
+        with one passage per language.
 
     Raises:
         InputError: if two trials were scored on different questions, which cannot be compared.
@@ -57,10 +58,13 @@ def collect_scores(
     seen = scores.get((names.RANK_DISTANCE_SEEN, names.MULTILINGUAL))
     if whole and seen and np.array_equal(whole.values, seen.values, equal_nan=True):
         del scores[seen.measure, seen.setting]
-    peer = scores.get((names.PEER, names.MULTILINGUAL))
-    if peer and np.ptp(peer.values[~np.isnan(peer.values)]) == 0:
-        del scores[peer.measure, peer.setting]
-    return scores
+    constant = [
+        key
+        for key, measured in scores.items()
+        if key[0] in names.BIAS_MEASURES
+        and np.ptp(measured.values[~np.isnan(measured.values)]) == 0
+    ]
+    return {key: measured for key, measured in scores.items() if key not in constant}
 
 
 def _as_arrays(table: pd.DataFrame | Mapping[Key, ScoreArray]) -> Mapping[Key, ScoreArray]:

@@ -82,7 +82,7 @@ def fit_table(scores: Mapping[Key, Scores], replicates: Mapping[Key, Replicates]
         weights = fit.weights(at)
         values, halves = fit.means.estimates(weights), fit.means.half_widths(weights)
         lowest, highest = measured.bounds
-        columns = {names.MIXING_RATIO: at, "fit": values}
+        columns = {names.MIXING_RATIO: at, "fit": np.clip(values, lowest, highest)}
         columns["fit_low"] = np.maximum(values - halves, lowest)
         columns["fit_high"] = np.minimum(values + halves, highest)
         labels = {"measure": measured.measure, "setting": measured.setting}
@@ -96,7 +96,7 @@ def fit_table(scores: Mapping[Key, Scores], replicates: Mapping[Key, Replicates]
 def gain_table(
     scores: Mapping[Key, Scores],
     replicates: Mapping[Key, Replicates],
-    generator: np.random.Generator,
+    generators: Mapping[Key, np.random.Generator],
 ) -> pd.DataFrame:
     """Tabulate hybrid minus pure: a row per measure, setting and pure strategy that was trained.
 
@@ -106,12 +106,14 @@ def gain_table(
     rows = [
         (*key, *test)
         for key, measured in scores.items()
-        for test in inference.compare_hybrid(measured, replicates[key], generator)
+        for test in inference.compare_hybrid(measured, replicates[key], generators[key])
     ]
     return pd.DataFrame(rows, columns=["measure", "setting", *inference.HybridTest._fields])
 
 
-def interaction_table(conditions: Mapping[Key, Mapping[Condition, Scores]]) -> pd.DataFrame:
+def interaction_table(
+    conditions: Mapping[Key, Mapping[Condition, Scores]],
+) -> pd.DataFrame:
     """Tabulate how the gain of hybrid batches changes between the levels of crossed parameters.
 
     Returns:
@@ -126,7 +128,7 @@ def interaction_table(conditions: Mapping[Key, Mapping[Condition, Scores]]) -> p
 
 
 def level_table(
-    conditions: Mapping[Key, Mapping[Condition, Scores]], generator: np.random.Generator
+    conditions: Mapping[Key, Mapping[Condition, Scores]],
 ) -> pd.DataFrame:
     """Tabulate the curve at each level of each crossed parameter.
 
@@ -139,7 +141,7 @@ def level_table(
         for parameter, levels in inference.levels_of(of_key).items():
             for level in levels:
                 scores = inference.average_level(of_key, parameter, level)
-                replicates = inference.replicate(scores, generator)
+                replicates = inference.replicate(scores, inference.generator_of(scores))
                 best = inference.best_ratio(scores, replicates)
                 curve = inference.mean_curve(scores, replicates.by_cluster)
                 for ratio, mean in zip(scores.ratios, curve, strict=True):

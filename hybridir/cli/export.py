@@ -60,9 +60,9 @@ def export(
     _say(f"exported {chosen} to {out}; the copy gives the same vectors")
     if not facts.config.data.report_on:
         _say(
-            "note: no benchmark is named under report_on, so the card has no scores: development "
-            "data, which choose the encoder, give none. Name a benchmark and train again, or "
-            f"score this encoder: hybridir evaluate {out} --benchmark xquad-r --data-root DATA"
+            "note: no benchmark is named under report_on, so the card has development figures "
+            "alone, which are no result. Name a benchmark and train again, or score this encoder: "
+            f"hybridir evaluate {out} --benchmark xquad-r --data-root DATA"
         )
     elif facts.study and not any(score.seed_mean for score in facts.scores):
         _say(

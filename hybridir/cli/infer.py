@@ -8,7 +8,6 @@ The table is described in `hybridir.cli.scores_table`.
 """
 
 import json
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,7 +22,6 @@ from hybridir.errors import InputError
 from hybridir.runtime.files import atomic_write
 
 console = Console()
-_SEED = 20240819  # an arbitrary number, fixed so that the same table gives the same figures
 _FEW_CLUSTERS = 30  # below it a t interval over clusters of unequal size is too narrow
 _PRIMARY = ("map", names.AP)
 
@@ -42,7 +40,7 @@ def infer(
     ] = None,
     hybrid: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Ratio of hybrid batches. Default: nearest to 0.5."),
+        typer.Option(help="Ratio of hybrid batches, between 0 and 1. Default: nearest to 0.5."),
     ] = None,
     primary: Annotated[
         str | None,
@@ -66,7 +64,7 @@ def infer(
     studies = 0
     for study in read_scores(scores, limits):
         studies += 1
-        answer = _answer(study.scores, hybrid, primary, scores)
+        answer = _answer(study.scores, hybrid, primary, f"{scores}, study {study.name}")
         answers.append({"study": study.name, **_without_nan(answer)})
     if json_file is not None:
         _write(json_file, json.dumps({"studies": answers}, indent=1) + "\n")
@@ -97,21 +95,21 @@ def _answer(
     scores: Mapping[tuple[str, str], Mapping[Any, Any]],
     hybrid: float | None,
     primary: str | None,
-    path: Path,
+    source: str,
 ) -> Rows:
     """Compute the figures of one study, a list of rows for each kind."""
     from hybridir import inference
 
-    main = _primary_key(list(scores), primary, path)
+    main = _primary_key(list(scores), primary, source)
     rows: Rows = {
         name: [] for name in ("curve", "gains", "optimum", "interactions", "design_effect")
     }
-    for index, (key, conditions) in enumerate(scores.items()):
+    for key, conditions in scores.items():
         measure, setting = key
         label = {"setting": setting, "measure": measure}
-        generator = np.random.default_rng([_SEED, index, zlib.crc32(repr(key).encode())])
         average = inference.average_conditions(conditions)
-        _check_hybrid(average.ratios, hybrid, path)
+        generator = inference.generator_of(average)
+        _check_hybrid(average.ratios, hybrid, source)
         replicates = inference.replicate(average, generator)
         for ratio, mean in zip(
             average.ratios, inference.mean_curve(average, replicates.by_cluster), strict=True
@@ -158,6 +156,7 @@ def _answer(
         rows["design_effect"] += [
             {**label, **effect._asdict()} for effect in inference.design_effects(average, hybrid)
         ]
+    rows["notes"] = [{"note": note} for note in _notes(rows)]
     _adjust(rows["gains"], [(row["measure"], row["setting"]) == main for row in rows["gains"]])
     _adjust(rows["interactions"], [False] * len(rows["interactions"]))
     return rows
@@ -174,11 +173,11 @@ def _without_nan(rows: Rows) -> Rows:
     }
 
 
-def _primary_key(keys: list[tuple[str, str]], primary: str | None, path: Path) -> tuple[str, str]:
+def _primary_key(keys: list[tuple[str, str]], primary: str | None, source: str) -> tuple[str, str]:
     settings = list(dict.fromkeys(setting for _, setting in keys))
     if primary is not None and primary not in settings:
         raise InputError(
-            f"--primary {primary}: {path} has no such setting; it has {', '.join(settings)}"
+            f"--primary {primary}: {source} has no such setting; it has {', '.join(settings)}"
         )
     default = names.MULTILINGUAL if names.MULTILINGUAL in settings else settings[0]
     setting = primary or default
@@ -186,10 +185,14 @@ def _primary_key(keys: list[tuple[str, str]], primary: str | None, path: Path) -
     return next((measure for measure in _PRIMARY if measure in measures), measures[0]), setting
 
 
-def _check_hybrid(ratios: tuple[float, ...], hybrid: float | None, path: Path) -> None:
-    if hybrid is not None and hybrid not in ratios:
-        listed = ", ".join(f"{ratio:g}" for ratio in ratios)
-        raise InputError(f"--hybrid {hybrid:g}: {path} has the mixing ratios {listed}; name one")
+def _check_hybrid(ratios: tuple[float, ...], hybrid: float | None, source: str) -> None:
+    mixed = [ratio for ratio in ratios if 0 < ratio < 1]
+    if hybrid is not None and hybrid not in mixed:
+        listed = ", ".join(f"{ratio:g}" for ratio in mixed) or "none"
+        raise InputError(
+            f"--hybrid {hybrid:g}: mixing ratios between 0 and 1 of {source} are {listed}; name "
+            "one of them"
+        )
 
 
 def _adjust(rows: list[dict[str, Any]], is_primary: list[bool]) -> None:
@@ -224,33 +227,64 @@ def _write_tables(folder: Path, answers: list[dict[str, Any]]) -> None:
 
 
 def _show(answer: dict[str, Any]) -> None:
-    """Print the answer of one study."""
-    console.print(_table("Curve", answer["curve"], "mixing_ratio", "mean"))
-    if answer["gains"]:
-        console.print(_table("Hybrid minus pure", answer["gains"], "hybrid", "pure", "estimate"))
-    console.print(_table("Optimum", answer["optimum"], "best", "may_be_best"))
-    if answer["interactions"]:
+    """Print the answer of one study, of several measures that of the primary one."""
+    primary = {row["measure"] for row in answer["gains"] if row["primary"]}
+    measures = list(dict.fromkeys(row["measure"] for row in answer["curve"]))
+    shown = primary or {measures[0]}
+    rows = {
+        name: [row for row in answer[name] if row["measure"] in shown]
+        for name in ("curve", "gains", "optimum", "interactions")
+    }
+    console.print(_table("Curve", rows["curve"], "mixing_ratio", "mean"))
+    if rows["gains"]:
+        console.print(_table("Hybrid minus pure", rows["gains"], "hybrid", "pure", "estimate"))
+    console.print(_table("Optimum", rows["optimum"], "best", "may_be_best"))
+    if rows["interactions"]:
         columns = ("parameter", "first", "second", "pure", "estimate")
-        console.print(_table("Change of the gain", answer["interactions"], *columns))
+        console.print(_table("Change of the gain", rows["interactions"], *columns))
+    if len(measures) > 1:
+        _say(
+            f"{len(measures)} measures; --json and --out have all of them, here is the primary one"
+        )
     effects = [row["value"] for row in answer["design_effect"] if row["value"] is not None]
-    clusters = min(row["n_clusters"] for row in answer["curve"])
     if effects:
+        clusters = min(row["n_clusters"] for row in answer["curve"])
         _say(
             f"{clusters:,} clusters of questions; design effect {min(effects):.2f} to "
             f"{max(effects):.2f} (variance by cluster over that of independent questions)"
         )
+    for note in answer["notes"]:
+        _say(f"warning: {note['note']}")
+
+
+def _notes(rows: Rows) -> list[str]:
+    """Say what limits the answer."""
+    notes = []
+    clusters = min(row["n_clusters"] for row in rows["curve"])
     if clusters < _FEW_CLUSTERS:
-        _say(
-            f"warning: {clusters} clusters are few; below {_FEW_CLUSTERS} intervals may be too "
-            "narrow"
+        notes.append(
+            f"{clusters} clusters are few; below {_FEW_CLUSTERS} intervals may be too narrow"
         )
-    if min(row["n_seeds"] for row in answer["curve"]) == 1:
-        _say("warning: with one seed, nothing here says how other seeds would do")
+    seeds = [row["n_seeds"] for row in (*rows["curve"], *rows["gains"])]
+    if min(seeds) == 1:
+        notes.append("with one seed, a figure says nothing about how other seeds would do")
+    tested = {(row["measure"], row["setting"], row["pure"]) for row in rows["gains"]}
+    points = [(row["measure"], row["setting"], row["mixing_ratio"]) for row in rows["curve"]]
+    mixed = {(measure, setting) for measure, setting, ratio in points if 0 < ratio < 1}
+    for measure, setting, ratio in points:
+        is_pure = ratio in (0.0, 1.0) and (measure, setting) in mixed
+        if is_pure and (measure, setting, ratio) not in tested:
+            notes.append(
+                f"{measure} {setting}: ratio {ratio:g} and the hybrid ratio have no seed in "
+                "common and are not compared; train all ratios with the same seeds"
+            )
+    return notes
 
 
 def _table(title: str, rows: list[dict[str, Any]], *columns: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    shown = ("setting", "measure", *columns)
+    measures = ", ".join(dict.fromkeys(str(row["measure"]) for row in rows))
+    table = Table(title=f"{title}, {measures}", title_justify="left")
+    shown = ("setting", *columns)
     for column in (*shown, "95 % from", "to", *(["p", "p, Holm"] if "p" in rows[0] else [])):
         table.add_column(column.replace("_", " "))
     for row in rows:

@@ -84,6 +84,8 @@ def read_scores(path: Path, limits: tuple[float, float] | None = None) -> Iterat
 
 
 def _read(path: Path) -> pd.DataFrame:
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name the file in it")
     is_csv = path.name.endswith((".csv", ".csv.gz"))
     read: Any = pd.read_csv if is_csv else pd.read_parquet
     columns = [*REQUIRED, *OPTIONAL]

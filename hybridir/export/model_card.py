@@ -93,6 +93,7 @@ def _metadata(facts: Facts, name: str, license_id: str | None) -> ModelCardData:
             metric_value=round(score.value, 6),
         )
         for score in facts.scores
+        if score.benchmark != names.DEV  # no benchmark, so no result on the hub
     ]
     if results:
         fields |= {"model_name": name, "eval_results": results}
@@ -114,7 +115,7 @@ def _base_model(encoder: EncoderConfig) -> str | None:
 
 def _scores_title(benchmark: str) -> str:
     if benchmark == names.DEV:
-        return "Scores on development data, which chose the parameters"
+        return "Scores on development data, which the study tunes on"
     return f"Scores on {benchmark}"
 
 
@@ -306,7 +307,7 @@ def _limitations(facts: Facts) -> list[str]:
     elif names.DEV in facts.languages:
         lines.append(
             "The study reports on no benchmark. The scores are those of development data, which "
-            "chose the parameters, so they say nothing about other data. Add a benchmark under "
+            "the study tunes on, so they say nothing about other data. Add a benchmark under "
             "report_on and run the study again for scores that do."
         )
     elif facts.languages:

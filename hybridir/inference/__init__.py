@@ -11,7 +11,7 @@ it, `design_effect` how much clusters widen an interval, `variance_components` w
 with, and `power` how large the next study must be.
 """
 
-from hybridir.inference.bootstrap import DRAWS, Replicates, replicate
+from hybridir.inference.bootstrap import DRAWS, Replicates, generator_of, replicate
 from hybridir.inference.by_cluster import score_by_cluster
 from hybridir.inference.conditions import (
     Condition,
@@ -59,6 +59,7 @@ __all__ = [
     "design_effects",
     "difference",
     "fit_curve",
+    "generator_of",
     "holm",
     "hybrid_ratio",
     "interactions",

@@ -19,6 +19,7 @@ Both are this project's own. They give the joint distribution of the curve, whic
 Shapes: see CONTRIBUTING; A ratios, S seeds, G clusters, F draws.
 """
 
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,7 @@ from hybridir.inference.by_cluster import score_by_cluster
 from hybridir.inference.crossed import Crossed
 from hybridir.inference.scores import Bools, Floats, Scores
 
+_SEED = 20240819  # an arbitrary number, fixed so that an answer can be computed again
 DRAWS = 4000  # between runs, an end of a 95 % interval of 5 seeds moves by 2 % of the width
 _FLAT = 1e-9  # share of the largest variance below which a direction counts as constant
 
@@ -57,6 +59,13 @@ class Replicates:
         chosen = self.by_cluster[ratios]
         seeds = ~np.isnan(chosen[:, :, 0]).any(axis=0)
         return Crossed.of(chosen[:, seeds]) if seeds.any() else None
+
+
+def generator_of(scores: Scores) -> np.random.Generator:
+    """Make the generator of a measure in a setting: the report and `hybridir infer` draw alike."""
+    return np.random.default_rng(
+        [_SEED, zlib.crc32(f"{scores.measure} {scores.setting}".encode())]
+    )
 
 
 def replicate(scores: Scores, generator: np.random.Generator, draws: int = DRAWS) -> Replicates:

@@ -5,9 +5,10 @@ have the same seeds, questions and cells, so that one condition is compared with
 seed and question by question, like one ratio with another. The curve of the study is the mean over
 its conditions; that of a level, such as temperature .02, is the mean over the conditions with it.
 
-An interaction is a gain at one level minus the same gain at another: does hybrid minus pure change
-with temperature, batch size or budget? It is a contrast of the same crossed model
-(`hybridir.inference.crossed`).
+An interaction is a gain at a second level minus the same gain at a first one: does hybrid minus
+pure change with temperature, batch size or budget? It is a contrast of the same crossed model
+(`hybridir.inference.crossed`). Its p-value, like that of a gain, is the larger of two: that of
+this model, and that of swaps by cluster (`hybridir.inference.hybrid_vs_pure`).
 
 Shapes: see CONTRIBUTING; A ratios, S seeds, G clusters.
 """
@@ -19,10 +20,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hybridir.inference.bootstrap import generator_of
 from hybridir.inference.by_cluster import score_by_cluster
 from hybridir.inference.crossed import Crossed
 from hybridir.inference.curve import hybrid_ratio
-from hybridir.inference.hybrid_vs_pure import PURE
+from hybridir.inference.hybrid_vs_pure import PURE, p_of_swaps
 from hybridir.inference.scores import Floats, Scores
 
 Level = float | int | str
@@ -44,7 +46,7 @@ class Interaction(NamedTuple):
         estimate: second minus first.
         low: lower end of the interval of `estimate` at `LEVEL`.
         high: upper end.
-        p: p-value for other seeds and clusters.
+        p: the larger of the p-values of the crossed model and of swaps by cluster.
         n_seeds: seeds that have both ratios at both levels.
         n_clusters: number of clusters.
     """
@@ -126,12 +128,14 @@ def interactions(
     """
     _check_same_questions(list(conditions.values()))
     rows = []
+    generator = generator_of(next(iter(conditions.values())))
     for parameter, levels in levels_of(conditions).items():
         scores = {level: average_level(conditions, parameter, level) for level in levels}
         numbers = {level: score_by_cluster(of_level) for level, of_level in scores.items()}
         for first, second in combinations(levels, 2):
             for pure in PURE:
-                row = _interaction(scores, numbers, (first, second), (hybrid, pure))
+                levels_and_ratios = (first, second), (hybrid, pure)
+                row = _interaction(scores, numbers, *levels_and_ratios, generator)
                 if row is not None:
                     rows.append(Interaction(parameter, first, second, *row))
     return rows
@@ -142,6 +146,7 @@ def _interaction(
     numbers: Mapping[Level, Floats],
     levels: tuple[Level, Level],
     chosen: tuple[float | None, float],
+    generator: np.random.Generator,
 ) -> tuple[float, float, float, float, float, float, float, float, int, int] | None:
     ratios = scores[levels[0]].ratios
     hybrid, pure = hybrid_ratio(ratios, chosen[0]), chosen[1]
@@ -161,7 +166,11 @@ def _interaction(
     crossed = Crossed.of(values[:, shared])
     contrast = np.array([-1.0, 1.0, 1.0, -1.0])
     estimate, low, high, *counts = crossed.interval(contrast, scores[levels[0]].bounds)
-    p = float(crossed.p_values(contrast[None])[0])
+    changes_G = np.tensordot(contrast, values[:, shared].mean(axis=1), axes=1)
+    swapped = p_of_swaps(
+        np.where(np.abs(changes_G) < crossed.dust, 0.0, changes_G)[None], generator
+    )
+    p = max(float(crossed.p_values(contrast[None])[0]), float(swapped[0]))
     gains = -float(contrast[:2] @ crossed.means[:2]), float(contrast[2:] @ crossed.means[2:])
     return hybrid, pure, *gains, estimate, low, high, p, counts[0], counts[1]
 

@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from scipy import special
 from scipy.optimize import elementwise
 
-from hybridir.inference.limits import ROUNDING, UNLIMITED, Limits, at_a_limit, inside
+from hybridir.inference.limits import UNLIMITED, Limits, at_a_limit, inside
 from hybridir.inference.mean_squares import (
     BY_CLUSTER,
     BY_SEED,
@@ -48,6 +48,7 @@ from hybridir.inference.scores import Floats
 
 Counts = NDArray[np.int64] | NDArray[np.float64] | int
 LEVEL = 0.95
+DUST = 1e-12  # share of the largest value; sums of thousands of values are more exact than that
 _TINY_P = 1e-100  # below it a p-value is 0
 
 
@@ -72,6 +73,7 @@ class Crossed:
             negative by chance.
         n_seeds: S.
         n_clusters: G.
+        dust: size below which an estimate or a standard error is the rounding of sums.
     """
 
     means: Floats
@@ -79,6 +81,7 @@ class Crossed:
     clusters: Floats
     n_seeds: int
     n_clusters: int
+    dust: float = 0.0
 
     @classmethod
     def of(cls, values: Floats) -> "Crossed":
@@ -91,12 +94,13 @@ class Crossed:
             clusters=squares[BY_CLUSTER].of_mean - squares[RESIDUAL].of_mean,
             n_seeds=n_seeds,
             n_clusters=n_clusters,
+            dust=DUST * float(np.abs(values).max(initial=0.0)),
         )
 
     def estimates(self, contrasts: Floats) -> Floats:
         """Return the contrasts' estimates [K], from their weights [K, A]."""
         estimates: Floats = contrasts @ self.means
-        return estimates
+        return np.where(np.abs(estimates) < self.dust, 0.0, estimates)
 
     def half_widths(self, contrasts: Floats, level: float = LEVEL) -> Floats:
         """Return half of the widths [K] of two-sided intervals, from the weights [K, A]."""
@@ -108,6 +112,17 @@ class Crossed:
         """Return two-sided p-values [K] of contrasts being 0, from the weights [K, A]."""
         seeds, clusters = self.variances(contrasts)
         return p_values(self.estimates(contrasts), seeds, clusters, self.n_seeds, self.n_clusters)
+
+    def reach(self, contrast: Floats, limits: Limits) -> float:
+        """Return the half width of a contrast without variance, of levels at a limit.
+
+        See `hybridir.inference.limits.at_a_limit`; 0 for all other contrasts.
+        """
+        if float(self.half_widths(contrast[None])[0]):
+            return 0.0
+        used = np.flatnonzero(contrast)
+        widths = [at_a_limit(float(self.means[row]), limits, self.n_clusters) for row in used]
+        return float(np.hypot.reduce(contrast[used] * np.array(widths)))
 
     def interval(self, contrast: Floats, limits: Limits = UNLIMITED) -> Interval:
         """Return one contrast's estimate with its interval.
@@ -124,10 +139,7 @@ class Crossed:
         if len(used) == 1 and contrast[used[0]] == 1:
             low, high = inside(estimate, half, limits, self.n_clusters)
         else:
-            if half < ROUNDING:
-                means = self.means[used].tolist()
-                reach = [at_a_limit(mean, limits, self.n_clusters) for mean in means]
-                half = float(np.hypot.reduce(contrast[used] * np.array(reach)))
+            half = half or self.reach(contrast, limits)
             # With weights w the contrast lies between the sums of the smaller and the larger of
             # w × lowest and w × highest value.
             ends = contrast[used, None] * np.array(limits)
@@ -141,7 +153,8 @@ class Crossed:
             ((contrasts @ matrix) * contrasts).sum(axis=1)
             for matrix in (self.seeds, self.clusters)
         )
-        return np.maximum(seeds, 0.0), np.maximum(clusters, 0.0)
+        least = self.dust**2
+        return np.where(seeds < least, 0.0, seeds), np.where(clusters < least, 0.0, clusters)
 
 
 def p_values(

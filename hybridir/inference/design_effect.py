@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hybridir.inference.by_cluster import paired_gain, score_by_cluster
+from hybridir.inference.crossed import DUST
 from hybridir.inference.curve import hybrid_ratio
 from hybridir.inference.hybrid_vs_pure import PURE
 from hybridir.inference.scores import Floats, Scores
@@ -71,5 +72,6 @@ def _effect(quantity: str, ratio: float, values_SG: Floats, values_SQ: Floats) -
         values.mean(axis=0).var(ddof=1) / values.shape[1] if values.shape[1] > 1 else np.nan
         for values in (values_SG, values_SQ)
     )
-    value = by_cluster / by_question if by_question else np.nan
+    dust = DUST * np.abs(values_SQ).max()
+    value = by_cluster / by_question if by_question > dust**2 else np.nan
     return DesignEffect(quantity, ratio, float(value), float(np.sqrt(by_cluster)))

@@ -114,7 +114,7 @@ def _compare(
     generator: np.random.Generator,
 ) -> list[HybridTest]:
     """Test each (pure ratio, values [2, S, G])."""
-    p_clusters = _p_of_swaps(
+    p_clusters = p_of_swaps(
         np.stack([(values[0] - values[1]).mean(axis=0) for _, values in pairs]), generator
     )
     crossed = [Crossed.of(values) for _, values in pairs]
@@ -149,6 +149,8 @@ def _result(
 ) -> HybridTest:
     contrast = np.array([1.0, -1.0])
     difference, low, high, n_seeds, n_clusters = crossed.interval(contrast, scores.bounds)
+    if 0 < abs(difference) <= crossed.reach(contrast, scores.bounds):
+        p_crossed = 1.0  # the interval is that of levels at a limit, and holds 0
     pure = float(crossed.means[1])
     return HybridTest(
         *ratios,
@@ -168,7 +170,7 @@ def _result(
     )
 
 
-def _p_of_swaps(apart_KG: Floats, generator: np.random.Generator) -> Floats:
+def p_of_swaps(apart_KG: Floats, generator: np.random.Generator) -> Floats:
     """Two-sided p-values [K] of random swaps of clusters or seeds, the same for all comparisons.
 
     This is `scipy.stats.permutation_test` with ``permutation_type="samples"``, but with all
@@ -190,7 +192,7 @@ def _p_of_seed_swaps(seeds_S: Floats, generator: np.random.Generator) -> float:
     if len(seeds_S) < 2:
         return float("nan")
     if 2 ** len(seeds_S) > SWAPS:
-        return float(_p_of_swaps(seeds_S[None], generator)[0])
+        return float(p_of_swaps(seeds_S[None], generator)[0])
     test = stats.permutation_test(
         (seeds_S,), np.mean, permutation_type="samples", n_resamples=np.inf, vectorized=True
     )

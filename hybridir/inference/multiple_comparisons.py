@@ -27,8 +27,8 @@ class BestRatio(NamedTuple):
     Attributes:
         ratio: best in the data.
         may_be_best: ratios of the grid that no other one beats, at `LEVEL`, ascending.
-        low: grid neighbour below the lowest of them, or the lowest itself at the end of the grid.
-        high: grid neighbour above the highest of them, or the highest itself at the end.
+        low: grid neighbour below the lowest of them; 0 if that is the first of the grid.
+        high: grid neighbour above the highest of them; 1 if that is the last of the grid.
         share: share of draws in which `ratio` is the best.
     """
 
@@ -103,8 +103,8 @@ def best_ratio(scores: Scores, replicates: Replicates) -> BestRatio:
     return BestRatio(
         ratios[best],
         tuple(ratios[index] for index in candidates),
-        ratios[max(candidates[0] - 1, 0)],
-        ratios[min(candidates[-1] + 1, len(ratios) - 1)],
+        ratios[candidates[0] - 1] if candidates[0] else 0.0,
+        ratios[candidates[-1] + 1] if candidates[-1] + 1 < len(ratios) else 1.0,
         float((winners == best).mean()),
     )
 

@@ -110,6 +110,8 @@ class StudyConfig(DataConfig):
         cls, value: tuple[PrimaryConfig, ...], info: ValidationInfo
     ) -> tuple[PrimaryConfig, ...]:
         reported = info.data.get("report_on")
+        if reported == () and value != (PrimaryConfig(),):
+            raise ValueError("needs a benchmark under report_on, on which it is tested")
         benchmarks = None if reported is None else [report.name for report in reported]
         check_outcomes(value, benchmarks)
         return value

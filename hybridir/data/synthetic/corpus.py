@@ -104,7 +104,7 @@ def synthetic_corpus(
             language do not depend on it.
         seed: decides words, affixes and facts; equal seeds give equal texts in every process.
         entities: number of training entities, each with four facts. Dev and test do not depend on
-            it.
+            it, but for the names of their distractors.
         distractors: number of further entities whose four answers join the pools of dev, and as
             many others those of test. They are in groups like the others.
 

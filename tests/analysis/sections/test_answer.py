@@ -168,7 +168,7 @@ def test_other_settings_follow_in_the_details() -> None:
     both = pd.concat([optima(), optima(**mono)])
     rows = pd.concat([curve(), curve().assign(setting=names.MONOLINGUAL)])
     details = answered(rows, WON, both).details
-    assert details.startswith("In the monolingual setting one of {1} is best for mAP.")
+    assert details.startswith("In the monolingual setting α = 1 is best for mAP.")
 
 
 def test_language_bias_is_stated_with_intervals_and_corrected_p() -> None:

@@ -18,13 +18,13 @@ def test_what_varies_within_a_ratio_is_crossed_and_what_varies_with_it_is_its_ow
         pairs=[4096] * 4,
     )
     design = study_design(table, PARAMETERS)
-    assert design.crossed == ("temperature",)
+    assert design.crossed == {"temperature": [0.01, 0.05]}
     assert design.by_ratio == ("learning_rate",)
     assert design.fixed == {"batch_size": 32, "pairs": 4096}
     assert design.condition(table.iloc[2]) == (("temperature", 0.05),)
     assert point_text(design) == (
         "at batch size 32, 4,096 pairs and each ratio's own learning_rate, averaged over "
-        "temperature"
+        "temperature (0.01, 0.05)"
     )
 
 
@@ -35,5 +35,5 @@ def test_a_budget_that_trials_do_not_record_is_the_study_files() -> None:
 
 def test_without_trials_nothing_is_known() -> None:
     design = study_design(trials().iloc[:0], PARAMETERS)
-    assert (design.crossed, design.fixed, point_text(design)) == ((), {}, "")
+    assert (design.crossed, design.fixed, point_text(design)) == ({}, {}, "")
     assert names.SEED not in design.fixed

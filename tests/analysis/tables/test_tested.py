@@ -14,7 +14,8 @@ from hybridir.inference.scores import Scores
 
 @pytest.fixture(scope="module")
 def gains(scores: dict[Key, Scores], replicates: dict[Key, Replicates]) -> pd.DataFrame:
-    return tested.gain_table(scores, replicates, np.random.default_rng(0))
+    generators = {key: np.random.default_rng(0) for key in scores}
+    return tested.gain_table(scores, replicates, generators)
 
 
 def test_gains_are_hybrid_minus_each_pure_strategy(gains: pd.DataFrame) -> None:
@@ -114,7 +115,7 @@ def test_levels_and_interactions_are_those_of_crossed_conditions(
             (("temperature", 0.05),): replace(scores[key], values=raised),
         }
     }
-    levels = tested.level_table(conditions, np.random.default_rng(3))
+    levels = tested.level_table(conditions)
     means = levels.set_index(["level", names.MIXING_RATIO])["mean"]
     assert means[0.05, 0.5] - means[0.01, 0.5] == pytest.approx(0.1)
     changes = tested.interaction_table(conditions)

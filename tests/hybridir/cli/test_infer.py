@@ -165,8 +165,37 @@ def test_with_a_range_no_interval_leaves_it(tmp_path: Path) -> None:
 
 
 def test_the_hybrid_ratio_can_be_chosen(tmp_path: Path) -> None:
-    (study,) = run(scores(), tmp_path, "--hybrid", "1")["studies"]
-    assert {row["hybrid"] for row in study["gains"]} == {1.0}
+    table = scores()
+    table = pd.concat([table, table[table["mixing_ratio"] == 0.5].assign(mixing_ratio=0.25)])
+    (study,) = run(table, tmp_path, "--hybrid", "0.25")["studies"]
+    assert {row["hybrid"] for row in study["gains"]} == {0.25}
+
+
+def test_ratios_without_a_common_seed_are_not_compared_and_a_note_says_so(tmp_path: Path) -> None:
+    table = scores()
+    table["seed"] += 10 * (table["mixing_ratio"] == 0.5)
+    (study,) = run(table, tmp_path)["studies"]
+    assert study["gains"] == []
+    notes = " ".join(row["note"] for row in study["notes"])
+    assert "multilingual: ratio 0 and the hybrid ratio have no seed in common" in notes
+
+
+def test_at_the_ceiling_p_and_interval_agree(tmp_path: Path) -> None:
+    table = scores()
+    table["value"] = np.where(table["mixing_ratio"] == 0.5, 1.0, 0.95)
+    (study,) = run(table, tmp_path, "--range", "0,1")["studies"]
+    row = select(study["gains"], setting="multilingual", pure=0.0)
+    assert row["low"] < 0 < row["high"]
+    assert row["p"] == 1
+    assert {row["value"] for row in study["design_effect"]} == {None}, "nothing varies"
+
+
+def test_the_optimum_may_lie_beyond_a_grid_that_does_not_span_the_range(tmp_path: Path) -> None:
+    table = scores(n_seeds=5)
+    table["mixing_ratio"] = table["mixing_ratio"].map({0.0: 0.1, 0.5: 0.9, 1.0: 0.5})
+    (study,) = run(table, tmp_path)["studies"]
+    best = select(study["optimum"], setting="multilingual")
+    assert (best["may_be_best"], best["low"], best["high"]) == ([0.9], 0.5, 1.0)
 
 
 def test_csv_and_tables_of_one_answer(tmp_path: Path) -> None:
@@ -234,7 +263,8 @@ def test_a_table_that_cannot_be_used_is_refused_with_the_reason(
         (["--range", "1,0"], "--range 1,0: expected two numbers, the lower first"),
         (["--range", "one"], "--range one: expected two numbers"),
         (["--primary", "bilingual"], "has no such setting; it has multilingual, monolingual"),
-        (["--hybrid", "0.4"], "has the mixing ratios 0, 0.5, 1; name one"),
+        (["--hybrid", "0.4"], "study mine are 0.5; name one of them"),
+        (["--hybrid", "0"], "mixing ratios between 0 and 1 of"),
     ],
 )
 def test_an_option_that_cannot_be_obeyed_is_refused_by_name(

@@ -107,12 +107,13 @@ def test_without_a_reported_benchmark_the_card_shows_what_chose_the_parameters(r
     config["data"]["report_on"] = []
     path.write_text(json.dumps(config))
     text = model_card(read_facts(run / TRIAL), "mine", None)
-    assert "## Scores on development data, which chose the parameters" in text
+    assert "## Scores on development data, which the study tunes on" in text
     assert f"| mAP | multilingual | {metrics(run)['dev/map_multilingual']:.4g} |" in text
     assert "| rank distance | multilingual |" in text, "the report shows it"
     assert "so they say nothing about other data" in text
     assert "not measured" not in text
     assert "zero-shot" not in text
+    assert "model-index" not in text, "development figures are no results on the hub"
     (run / TRIAL / "per_query" / "dev.parquet").unlink()
     assert "It was not evaluated on any benchmark." in model_card(
         read_facts(run / TRIAL), "mine", None

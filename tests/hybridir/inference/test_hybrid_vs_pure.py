@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from hybridir import inference
-from hybridir.inference.hybrid_vs_pure import _p_of_swaps
+from hybridir.inference.hybrid_vs_pure import p_of_swaps
 from hybridir.inference.scores import Scores
 
 Make = Callable[..., Scores]
@@ -23,7 +23,7 @@ def test_swaps_of_questions_give_the_exact_permutation_test() -> None:
     exact = stats.permutation_test(
         (apart,), np.mean, permutation_type="samples", axis=1, n_resamples=np.inf, vectorized=True
     )
-    result = _p_of_swaps(apart, np.random.default_rng(0))
+    result = p_of_swaps(apart, np.random.default_rng(0))
     # three standard errors of a share of about .2 in 9,999 swaps
     assert result == pytest.approx(exact.pvalue, abs=0.013)
 
