@@ -96,7 +96,7 @@ def test_trials_scored_on_different_questions_are_refused(table_of: Table) -> No
 
 def test_rank_distance_over_seen_languages_is_left_out_where_all_are_seen(table_of: Table) -> None:
     table = table_of(0.5, 1)
-    table[names.WORST_RANK] += range(len(table))
+    table[names.WORST_RANK] += np.arange(len(table))
     table[names.WORST_RANK_SEEN] = table[names.WORST_RANK].astype("Int32")
     table.loc[table[names.BEST_RANK_SEEN].isna(), names.WORST_RANK_SEEN] = pd.NA
     aligned = collect_scores([(0.5, 1, table)])
