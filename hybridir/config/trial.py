@@ -316,7 +316,8 @@ def describe_problems(heading: str, error: ValidationError) -> InputError:
     """
     problems = []
     for item in error.errors(include_url=False):
-        field = ".".join(str(key) for key in item["loc"])
+        # The branches of a union, such as "literal['best']", are pydantic's and no part of a path.
+        field = ".".join(str(key) for key in item["loc"] if "[" not in str(key))
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             problems.append(f"{field}: there is no such setting")
@@ -326,6 +327,7 @@ def describe_problems(heading: str, error: ValidationError) -> InputError:
             problems.append(f"{field}: {message}" if field else message)
         else:
             problems.append(f"{field}={item['input']!r}: {message[0].lower()}{message[1:]}")
+    problems = list(dict.fromkeys(problems))
     if len(problems) > 1:
         heading = f"{heading} has {len(problems)} problems"
     return InputError.collect(heading, problems)

@@ -214,7 +214,10 @@ def load_benchmark(report: BenchmarkConfig, data_root: Path | None) -> Benchmark
         codes = (report.language, report.languages)
         return load_beir_benchmark(report.name, report.folder, split, *codes, report.skip_bad)
     if report.name == "synthetic-test":
-        raise InputError("synthetic-test belongs to a training on the synthetic corpus")
+        raise InputError(
+            "synthetic-test belongs to a training on the synthetic corpus, whose seed decides its "
+            "texts: report on it in a study or a trial, or evaluate on another benchmark"
+        )
     folder = report.path(data_root)
     if folder is None:
         raise InputError(f"{report.name}: needs data_root, the folder that holds it")

@@ -38,7 +38,11 @@ class PrimaryConfig(StrictModel):
 
 def outcomes_as_list(value: object) -> object:
     """Read one outcome alone as a list of one."""
-    return [value] if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return [value]
+    if not isinstance(value, (list, tuple)):
+        raise ValueError("expected a list such as [{measure: map, setting: multilingual}]")
+    return value
 
 
 def check_outcomes(outcomes: Sequence[PrimaryConfig], benchmarks: Sequence[str] | None) -> None:
