@@ -44,6 +44,7 @@ def command(monkeypatch: pytest.MonkeyPatch, *arguments: Any) -> int:
     return int(ended.value.code or 0)
 
 
+@pytest.mark.slow
 def test_every_setting_is_printed_and_written(
     encoder: Path,
     data: Path,
@@ -119,6 +120,7 @@ def test_a_reader_answers_from_first_passages(
     assert all(any(answer in text for text in paragraphs) for answer in table[names.ANSWER])
 
 
+@pytest.mark.slow
 def test_rankings_are_written_as_other_tools_read_them(
     encoder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

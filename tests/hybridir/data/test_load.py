@@ -338,6 +338,7 @@ def test_mlqa_r_can_be_mixed_with_a_table(data_root: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("passage_text", ["sentence", "sentence+paragraph"])
+@pytest.mark.slow
 def test_dev_of_mlqa_r_has_all_sentences_of_paragraphs_that_nothing_is_trained_on(
     data_root: Path, passage_text: str
 ) -> None:

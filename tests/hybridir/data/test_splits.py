@@ -78,6 +78,7 @@ def test_a_split_keeps_split_groups_together_and_not_passage_groups_alone() -> N
 
 
 @given(pairs=tables, share=st.floats(0.05, 0.95), seed=st.integers(0, 2**32))
+@pytest.mark.slow
 def test_split_has_no_group_on_both_sides_and_loses_no_row(
     pairs: Pairs, share: float, seed: int
 ) -> None:

@@ -61,6 +61,7 @@ def test_a_finished_trial_leaves_its_result_settings_scores_log_and_encoder(
     assert TrialConfig.model_validate_json(settings) == trial()
 
 
+@pytest.mark.slow
 def test_embeddings_that_do_not_fit_into_memory_give_the_same_figures_and_leave_nothing(
     finished: TrialResult, cache: Path, tmp_path: Path
 ) -> None:
@@ -185,6 +186,7 @@ def test_a_finished_trial_is_not_taken_for_one_with_other_settings(
         run_trial(changed, finished.workspace, cache)
 
 
+@pytest.mark.slow
 def test_the_same_trial_twice_gives_the_same_figures_to_the_last_digit(
     finished: TrialResult, tmp_path: Path
 ) -> None:
@@ -211,6 +213,7 @@ def test_another_seed_gives_other_figures(
     assert reseeded.metrics[names.TRAIN_LOSS] != finished.metrics[names.TRAIN_LOSS]
 
 
+@pytest.mark.slow
 def test_fidelities_are_reported_in_order_and_the_last_has_the_benchmarks(
     finished: TrialResult, cache: Path, tmp_path: Path
 ) -> None:
@@ -238,6 +241,7 @@ def test_fidelities_are_reported_in_order_and_the_last_has_the_benchmarks(
     assert repeatable(result.metrics) == repeatable(finished.metrics)
 
 
+@pytest.mark.slow
 def test_a_trial_that_is_stopped_by_its_report_goes_on_from_there(
     finished: TrialResult, cache: Path, tmp_path: Path
 ) -> None:
@@ -268,6 +272,7 @@ def test_a_trial_that_is_stopped_by_its_report_goes_on_from_there(
     assert not (tmp_path / "run" / names.TRIAL_CHECKPOINT).exists()
 
 
+@pytest.mark.slow
 def test_a_half_finished_trial_of_other_settings_is_begun_anew(
     finished: TrialResult, cache: Path, tmp_path: Path
 ) -> None:
@@ -340,6 +345,7 @@ def test_a_file_where_a_folder_is_needed_is_refused(tmp_path: Path, role: str) -
         run_trial(trial(), *folders)
 
 
+@pytest.mark.slow
 def test_the_random_state_outside_does_not_matter(
     finished: TrialResult, cache: Path, tmp_path: Path
 ) -> None:

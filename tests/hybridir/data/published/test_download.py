@@ -277,6 +277,7 @@ JSON = st.recursive(
 
 @given(answer=JSON | st.fixed_dictionaries({"id": JSON, "sha": JSON, "siblings": st.lists(JSON)}))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.slow
 def test_an_odd_answer_of_the_hub_is_one_message(
     answer: object, monkeypatch: pytest.MonkeyPatch, site: Site, tmp_path: Path
 ) -> None:

@@ -194,6 +194,7 @@ def test_a_wrong_checksum_names_file_and_both_sums_and_copies_nothing(
     assert contents(tmp_path / "out") == {}
 
 
+@pytest.mark.slow
 def test_the_published_files_have_the_declared_checksums(data_root: Path, tmp_path: Path) -> None:
     for name, questions in (("xquad-r", 11 * 1190), ("mlqa-r", 4199)):
         manifest = prepare(DECLARED[name], tmp_path, from_folder=data_root)

@@ -85,6 +85,7 @@ def test_training_and_evaluation_sets_share_no_question(data_root: Path) -> None
     assert not set(mlqa.question_id) & set(xquad.question_id)
 
 
+@pytest.mark.slow
 def test_passage_groups_are_the_components_that_scipy_finds(data_root: Path) -> None:
     # Rows are joined where they share their question id, or passage and paragraph in a language.
     # A passage is told by its language and text here; no article of XQuAD-R repeats another's.
@@ -101,6 +102,7 @@ def test_passage_groups_are_the_components_that_scipy_finds(data_root: Path) -> 
 
 
 @pytest.mark.parametrize(("name", "articles"), [("xquad-r", 48), ("mlqa-r", 520)])
+@pytest.mark.slow
 def test_clusters_are_the_articles_that_questions_connect(
     data_root: Path, name: str, articles: int
 ) -> None:
