@@ -29,7 +29,7 @@ PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 
 # Times are of two cores, after the installation.
 help:
 	@echo "make install                    install what studies need; every other target does it by itself"
-	@echo "make sweep [STUDY=file.yaml]    run a study: search, confirmation, report (default: the demo, 3 min)"
+	@echo "make sweep [STUDY=file.yaml]    run a study: search, confirmation, report (default: the demo, 3 to 7 min)"
 	@echo "make report [STUDY=name]        write a study's report again (20 s)"
 	@echo "make ui                         show the studies of this folder in MLflow's browser interface"
 	@echo "make quick                      ruff, import contracts, unit tests of the library (about 2 min)"
