@@ -9,10 +9,9 @@ from analysis.page import Headline
 from analysis.sections.wording import interval_text, p_text
 from analysis.study.arrays import Key
 from hybridir import names
+from hybridir.inference.scores import FEW_CLUSTERS
 
 Row = dict[Any, Any]
-FEW_CLUSTERS = 30
-"""Clusters below which a t interval over clusters of unequal size may be too narrow."""
 _PURE = {0.0: "cross-lingual batches alone", 1.0: "monolingual batches alone"}
 _LEVEL = 0.05  # of adjusted p-values
 _CLAIMED = (0.4, 0.6)  # ratios reported as stable in arXiv 2408.10536

@@ -1,7 +1,4 @@
-"""The design of a confirmation: what was crossed with the mixing ratio, and what was held fixed.
-
-Shapes: see CONTRIBUTING.
-"""
+"""The design of a confirmation: what was crossed with the mixing ratio, and what was fixed."""
 
 from typing import Any, NamedTuple
 

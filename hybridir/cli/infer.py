@@ -22,7 +22,6 @@ from hybridir.errors import InputError
 from hybridir.runtime.files import atomic_write
 
 console = Console()
-_FEW_CLUSTERS = 30  # below it a t interval over clusters of unequal size is too narrow
 _PRIMARY = ("map", names.AP)
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -259,11 +258,13 @@ def _show(answer: dict[str, Any]) -> None:
 
 def _notes(rows: Rows) -> list[str]:
     """Say what limits the answer."""
+    from hybridir.inference.scores import FEW_CLUSTERS
+
     notes = []
     clusters = min(row["n_clusters"] for row in rows["curve"])
-    if clusters < _FEW_CLUSTERS:
+    if clusters < FEW_CLUSTERS:
         notes.append(
-            f"{clusters} clusters are few; below {_FEW_CLUSTERS} intervals may be too narrow"
+            f"{clusters} clusters are few; below {FEW_CLUSTERS} intervals may be too narrow"
         )
     seeds = [row["n_seeds"] for row in (*rows["curve"], *rows["gains"])]
     if min(seeds) == 1:

@@ -22,6 +22,12 @@ from hybridir import names
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
+FEW_CLUSTERS = 30
+"""Clusters below which an interval over clusters of unequal size may be too narrow.
+
+"Few" is below 20 to 50 (Cameron and Miller, A Practitioner's Guide to Cluster-Robust Inference,
+Journal of Human Resources 50, 2015, section VI); 30 is this project's own.
+"""
 Cell = tuple[str, str]
 """(question language, pool language)."""
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from hybridir import names
 from hybridir.batches import BatchPlan
 from hybridir.batches.plan import check_shards
@@ -257,7 +259,12 @@ def _check_folder(role: str, folder: Path) -> None:
 
 def _check_same(config: TrialConfig, workspace: Path) -> None:
     """Refuse a finished trial of other settings, whose figures would pass for this trial's."""
-    finished = json.loads((workspace / names.ARTIFACT_CONFIG).read_text())
+    text = (workspace / names.ARTIFACT_CONFIG).read_text()
+    try:
+        # A setting that is newer than the trial has its default there.
+        finished = TrialConfig.model_validate_json(text).model_dump(mode="json")
+    except ValidationError:
+        finished = json.loads(text)
     requested = config.model_dump(mode="json")
     different = sorted(
         key for key in requested if requested[key] != finished.get(key, requested[key])

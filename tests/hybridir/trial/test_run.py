@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,16 @@ def test_a_finished_trial_is_not_taken_for_one_with_other_settings(
     changed = trial(seed=1, batch={"mixing_ratio": 0.9})
     with pytest.raises(InputError, match=r"other settings \(batch, seed differ\); choose another"):
         run_trial(changed, finished.workspace, cache)
+
+
+def test_a_finished_trial_of_a_version_without_some_setting_is_taken_for_what_it_is(
+    finished: TrialResult, cache: Path, tmp_path: Path
+) -> None:
+    older = Path(shutil.copytree(finished.workspace, tmp_path / "older"))
+    config = json.loads((older / "config.json").read_text())
+    del config["evaluation"]["reader"]
+    (older / "config.json").write_text(json.dumps(config))
+    assert run_trial(trial(), older, cache).metrics == finished.metrics
 
 
 @pytest.mark.slow
