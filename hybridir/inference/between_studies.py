@@ -6,9 +6,10 @@ that a seed fixes: the order of the batches, the weights of new layers. The othe
 `hybridir.inference.crossed`: the clusters of questions, net of the rest. Studies that were scored
 on the same questions are paired by them.
 
-The mean squares of studies with other seeds, or on other questions, are added with Welch and
-Satterthwaite's degrees of freedom, which gives a t interval (Satterthwaite 1946, Biometrics
-Bulletin 2, 110-114). Composing them so is this project's own.
+Where seeds or questions differ, both studies' mean squares of a source are added with Welch and
+Satterthwaite's degrees of freedom (Satterthwaite 1946, Biometrics Bulletin 2, 110-114), and both
+sources make an interval as in `hybridir.inference.crossed`. Composing them so is this project's
+own.
 
 Shapes: see CONTRIBUTING; S seeds, G clusters.
 """
@@ -16,10 +17,9 @@ Shapes: see CONTRIBUTING; S seeds, G clusters.
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from hybridir.inference.by_cluster import paired_gain, score_by_cluster
-from hybridir.inference.crossed import LEVEL, Crossed
+from hybridir.inference.crossed import LEVEL, Crossed, half_widths, p_values
 from hybridir.inference.mean_squares import (
     BY_CLUSTER,
     BY_SEED,
@@ -106,7 +106,7 @@ def difference_of_gains(
         crossed, contrast = Crossed.of(np.stack(gains_SG)), np.array([[1.0, -1.0]])
         half, p = float(crossed.half_widths(contrast)[0]), float(crossed.p_values(contrast)[0])
     else:
-        half, p = _t_interval(difference, *satterthwaite(_terms(gains_SG, paired)))
+        half, p = _half_width_and_p(difference, *_terms(gains_SG, paired))
     return GainDifference(
         *gains,
         difference,
@@ -120,17 +120,18 @@ def difference_of_gains(
     )
 
 
-def _t_interval(difference: float, variance: float, degrees: float) -> tuple[float, float]:
-    """Half width and p-value."""
-    if variance == 0:
-        return 0.0, float(difference == 0)
-    error = float(np.sqrt(variance))
-    half = error * float(stats.t.ppf((1 + LEVEL) / 2, degrees))
-    return half, 2 * float(stats.t.sf(abs(difference) / error, degrees))
+def _half_width_and_p(
+    difference: float, seeds: list[_Term], clusters: list[_Term]
+) -> tuple[float, float]:
+    sums = [satterthwaite(terms) if terms else (0.0, 1.0) for terms in (seeds, clusters)]
+    variances, degrees = zip(*sums, strict=True)
+    parts = (*(np.array([value]) for value in variances), *(value + 1.0 for value in degrees))
+    half = half_widths(1 - LEVEL, *parts)[0]
+    return float(half), float(p_values(np.array([difference]), *parts)[0])
 
 
-def _terms(gains_SG: list[Floats], paired: bool) -> list[_Term]:
-    """List the mean squares whose sum estimates the variance of the difference."""
+def _terms(gains_SG: list[Floats], paired: bool) -> tuple[list[_Term], list[_Term]]:
+    """List the mean squares whose sums estimate the difference's variances by seed and cluster."""
     studies = [mean_squares(gain_SG[None], (SEED, CLUSTER)) for gain_SG in gains_SG]
     seeds = [_term(squares[BY_SEED]) for squares in studies]
     rests = [_term(squares[RESIDUAL]) for squares in studies]
@@ -144,7 +145,7 @@ def _terms(gains_SG: list[Floats], paired: bool) -> list[_Term]:
             for squares, rest in zip(studies, rests, strict=True)
             for term in _net(_term(squares[BY_CLUSTER]), [rest])
         ]
-    return [term for term in (*seeds, *clusters) if term[1]]
+    return [term for term in seeds if term[1]], [term for term in clusters if term[1]]
 
 
 def _term(square: MeanSquare) -> _Term:

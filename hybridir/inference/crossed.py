@@ -9,15 +9,18 @@ parts of the mean's variance can be told apart: the spread of the S seeds' own m
 the rest), and the additional spread over clusters (the clusters' mean square less the rest's).
 Both come from the two-way analysis of variance (`hybridir.inference.mean_squares`).
 
-    half width = (t of S - 1 × variance by seeds + t of G - 1 × variance by clusters)
-                 / root of the sum of both variances
+    half width = mean quantile × root of the sum of both variances
 
-This is Cochran's approximation for a mean whose variance has two sources: the quantile is the mean
-of both sources' own quantiles, weighted by their variances. In simulations with normal effects, 48
-clusters and any share of the seeds it covers 94 to 98 % with two seeds and 95 to 97.3 % with three
-or more; Satterthwaite's common degrees of freedom cover 88 % with two seeds. At the level .025 of
-a corrected test, two seeds that are nearly all of the variance err in .037. A p-value is the level
-at which the interval's end meets 0, so that p < .05 and an interval without 0 agree.
+The mean quantile is that of t with S - 1 and of t with G - 1 degrees of freedom, each weighted by
+its share of the variance. Cochran proposed the arithmetic mean, which is taken at the level .05.
+At the levels of corrected tests it is too short where few seeds are nearly all of the variance:
+two seeds err in .033 at .025 and four times too often at .001. The quadratic mean errs in no more
+than the level there, but is too wide at .05. So the power of the mean grows from 1 at .05 to 2 at
+.025, and stays there (this project's own). In simulations with normal effects, 48 clusters, any
+share of the seeds and of the rest, an interval at .95 covers 94.3 to 97.9 % with two seeds and 95
+to 97.2 % with three or more, and a test at .025 or below errs in no more than its level;
+Satterthwaite's common degrees of freedom cover 88 % with two seeds. A p-value is the level at
+which the interval's end meets 0, so that p < .05 and an interval without 0 agree.
 
 Assumed: seeds and clusters are random samples, seed effects are about normal, languages are
 fixed. One seed tells nothing about other seeds: the interval is then over clusters alone.
@@ -47,9 +50,10 @@ from hybridir.inference.mean_squares import (
 )
 from hybridir.inference.scores import Floats
 
-Counts = NDArray[np.int64] | NDArray[np.float64] | int
+Counts = NDArray[np.int64] | NDArray[np.float64] | float
 LEVEL = 0.95
 DUST = 1e-12  # share of the largest value; sums of thousands of values are more exact than that
+_ARITHMETIC = 0.05  # level from which on the mean of quantiles is arithmetic; quadratic at half
 _TINY_P = 1e-100  # below it a p-value is 0
 
 
@@ -70,8 +74,8 @@ class Crossed:
     Attributes:
         means: [A] over seeds and clusters.
         seeds: [A, A] covariance of the means over other seeds, the rest included.
-        clusters: [A, A] covariance that other clusters add; the variance of a contrast may be
-            negative by chance.
+        clusters: [A, A] covariance that other clusters add; by chance it may say of a contrast
+            that they add less than nothing, which counts as nothing.
         n_seeds: S.
         n_clusters: G.
         dust: size below which an estimate or a standard error is the rounding of sums.
@@ -106,8 +110,7 @@ class Crossed:
     def half_widths(self, contrasts: Floats, level: float = LEVEL) -> Floats:
         """Return half of the widths [K] of two-sided intervals, from the weights [K, A]."""
         seeds, clusters = self.variances(contrasts)
-        tail = (1 - level) / 2
-        return _half_widths(tail, seeds, clusters, self.n_seeds, self.n_clusters)
+        return half_widths(1 - level, seeds, clusters, self.n_seeds, self.n_clusters)
 
     def p_values(self, contrasts: Floats) -> Floats:
         """Return two-sided p-values [K] of contrasts being 0, from the weights [K, A]."""
@@ -155,6 +158,7 @@ class Crossed:
             for matrix in (self.seeds, self.clusters)
         )
         least = self.dust**2
+        # A negative one would take from the seeds' part, at worst all of it: p = 0 by chance.
         return np.where(seeds < least, 0.0, seeds), np.where(clusters < least, 0.0, clusters)
 
 
@@ -181,7 +185,7 @@ def p_values(
     counts = np.broadcast_arrays(n_seeds, n_clusters, estimates)[:2]
 
     def beyond(log_p: Floats, size: Floats, *rest: Floats) -> Floats:
-        return _half_widths(np.exp(log_p) / 2, *rest) - size
+        return half_widths(np.exp(log_p), *rest) - size
 
     arguments = (sizes, seeds, clusters, *(count.astype(np.float64) for count in counts))
     ends = np.full(sizes.shape, np.log(_TINY_P)), np.zeros(sizes.shape)
@@ -192,18 +196,26 @@ def p_values(
     return np.where(sizes == 0, 1.0, values)
 
 
-def _half_widths(
-    tail: Floats | float, seeds: Floats, clusters: Floats, n_seeds: Counts, n_clusters: Counts
+def half_widths(
+    alpha: Floats | float, seeds: Floats, clusters: Floats, n_seeds: Counts, n_clusters: Counts
 ) -> Floats:
+    """Return half of the widths [K] of intervals whose variance has two sources.
+
+    Args:
+        alpha: share of studies in which the interval may miss, for all or each.
+        seeds: [K] variances by seeds.
+        clusters: [K] variances by clusters.
+        n_seeds: number of seeds, of all or of each ([K]); degrees of freedom plus one.
+        n_clusters: number of clusters, of all or of each ([K]).
+    """
     # Without freedom the variance is 0, so that the quantile of one degree does no harm.
     of_seeds, of_clusters = (
-        -special.stdtrit(np.maximum(np.asarray(count) - 1.0, 1.0), tail)
+        np.maximum(-special.stdtrit(np.maximum(np.asarray(count) - 1.0, 1.0), alpha / 2), 0.0)
         for count in (n_seeds, n_clusters)
     )
     total = seeds + clusters
-    # A variance so small that its square root would be 0 counts as 0.
-    weighted = of_seeds * seeds + of_clusters * clusters
-    widths: Floats = np.divide(
-        weighted, np.sqrt(total), out=np.zeros(np.shape(weighted)), where=total > 0
-    )
+    share = np.divide(seeds, total, out=np.zeros(np.shape(total)), where=total > 0)
+    power = 1 + np.clip(np.log2(_ARITHMETIC / alpha), 0, 1)
+    mean = (share * of_seeds**power + (1 - share) * of_clusters**power) ** (1 / power)
+    widths: Floats = mean * np.sqrt(total)
     return widths

@@ -12,6 +12,7 @@ ratios share seeds and clusters, so it is taken from the draws (this project's o
 Shapes: see CONTRIBUTING; A ratios, F draws, K comparisons.
 """
 
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -111,18 +112,28 @@ def best_ratio(scores: Scores, replicates: Replicates) -> BestRatio:
 
 def _pairs(ratios: tuple[float, ...], replicates: Replicates) -> tuple[Floats, Floats]:
     """[A, A] row minus column, and the half width of its one-sided interval at `LEVEL`."""
-    n_ratios = len(ratios)
-    differences = np.full((n_ratios, n_ratios), np.nan)
-    halves = np.full((n_ratios, n_ratios), np.nan)
-    contrast = np.array([[1.0, -1.0]])
-    for row in range(n_ratios):
-        for column in range(row):
-            shared = replicates.shared([row, column])
-            if shared is not None:
-                difference = shared.estimates(contrast)[0]
-                differences[row, column], differences[column, row] = difference, -difference
-                half = shared.half_widths(contrast, level=2 * LEVEL - 1)[0]
-                halves[row, column] = halves[column, row] = half
+    differences = np.full((len(ratios), len(ratios)), np.nan)
+    halves = differences.copy()
+    trained_AS = ~np.isnan(replicates.by_cluster[:, :, 0])
+    # Pairs that share the same seeds share one analysis of variance: mostly all of them.
+    groups: dict[bytes, list[tuple[int, int]]] = {}
+    for row, column in combinations(range(len(ratios)), 2):
+        groups.setdefault((trained_AS[row] & trained_AS[column]).tobytes(), []).append(
+            (row, column)
+        )
+    for pairs in groups.values():
+        members = sorted({index for pair in pairs for index in pair})
+        shared = replicates.shared(members)
+        if shared is None:
+            continue
+        contrasts = np.zeros((len(pairs), len(members)))
+        for contrast, (row, column) in zip(contrasts, pairs, strict=True):
+            contrast[members.index(row)], contrast[members.index(column)] = 1.0, -1.0
+        rows, columns = np.array(pairs).T
+        differences[rows, columns] = shared.estimates(contrasts)
+        differences[columns, rows] = -differences[rows, columns]
+        halves[rows, columns] = shared.half_widths(contrasts, level=2 * LEVEL - 1)
+        halves[columns, rows] = halves[rows, columns]
     return differences, halves
 
 

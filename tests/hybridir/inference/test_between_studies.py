@@ -80,6 +80,19 @@ def anova(values_SQ: Floats) -> tuple[float, float, float]:
     return seeds, questions, rest
 
 
+def added(*terms: tuple[float, int]) -> tuple[float, float]:
+    """Sum of mean squares with Satterthwaite's degrees of freedom."""
+    variance = sum(term for term, _ in terms)
+    return variance, variance**2 / sum(term**2 / degrees for term, degrees in terms)
+
+
+def half_width(seeds: tuple[float, float], questions: tuple[float, float]) -> float:
+    """Half of Cochran's interval at .95, of two (variance, degrees of freedom)."""
+    quantiles = [stats.t.ppf(0.975, degrees) for _, degrees in (seeds, questions)]
+    both = np.array([seeds[0], questions[0]])
+    return float(both @ quantiles / np.sqrt(both.sum()))
+
+
 @pytest.mark.parametrize("paired", [True, False])
 def test_where_seeds_and_questions_vary_their_mean_squares_add_up(paired: bool) -> None:
     generator = np.random.default_rng(5)
@@ -97,20 +110,21 @@ def test_where_seeds_and_questions_vary_their_mean_squares_add_up(paired: bool) 
     )
     gains = [value[1, :, 0] for value in values]
     (s1, q1, r1), (s2, q2, r2) = (anova(gain) for gain in gains)
-    # (mean square / number of values, degrees of freedom); the rest is in seeds and questions
-    terms = [(s1 / 36, 2), (s2 / 48, 3), (-r1 / 36, 22), (-r2 / 48, 33)]
+    # (mean square / number of values, degrees of freedom); the rest is in the seeds' part
+    seeds = added((s1 / 36, 2), (s2 / 48, 3))
+    rests = (-r1 / 36, 22), (-r2 / 48, 33)
     if paired:
         apart = gains[0].mean(axis=0) - gains[1].mean(axis=0)
-        terms.append((apart.var(ddof=1) / 12, 11))
+        questions = added((apart.var(ddof=1) / 12, 11), *rests)
     else:
-        terms += [(q1 / 36, 11), (q2 / 48, 11)]
-    variance = sum(term for term, _ in terms)
-    degrees = variance**2 / sum(term**2 / free for term, free in terms)
-    expected = stats.t(degrees, gains[0].mean() - gains[1].mean(), np.sqrt(variance))
+        questions = added((q1 / 36, 11), (q2 / 48, 11), *rests)
     assert result is not None
-    assert (result.low, result.high) == pytest.approx(expected.interval(0.95))
-    z = abs(expected.mean()) / np.sqrt(variance)
-    assert result.p == pytest.approx(2 * stats.t.sf(z, degrees))
+    half = half_width(seeds, questions)
+    assert result.difference == pytest.approx(gains[0].mean() - gains[1].mean())
+    assert (result.low, result.high) == pytest.approx(
+        (result.difference - half, result.difference + half)
+    )
+    assert (result.p < 0.05) == (abs(result.difference) > half)
     assert result.n_clusters == (12, 12)
 
 
@@ -127,11 +141,8 @@ def test_against_a_study_without_variance_it_is_that_of_the_studys_own_report() 
     result = difference_of_gains(scores, constant, hybrid=0.5, pure=0.0)
     numbers = score_by_cluster(scores)
     crossed = Crossed.of(numbers)
-    seeds, questions = crossed.variances(np.array([[-1.0, 1.0]]))
     s, q, r = anova(numbers[1] - numbers[0])
-    assert seeds[0] + questions[0] == pytest.approx((s + q - r) / 24)
-    degrees = (s + q - r) ** 2 / (s**2 + q**2 / 11 + r**2 / 11)
-    half = np.sqrt(seeds[0] + questions[0]) * stats.t.ppf(0.975, degrees)
+    half = half_width((s / 24, 1), added((q / 24, 11), (-r / 24, 11)))
     gain = np.diff(crossed.means)[0]
     assert result is not None
     assert not result.paired

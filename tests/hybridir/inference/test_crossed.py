@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from hybridir.inference.crossed import Crossed
+from hybridir.inference.crossed import Crossed, half_widths
 
 DIFFERENCE = np.array([1.0, -1.0])
 
@@ -49,6 +49,43 @@ def test_the_quantile_is_the_mean_of_both_weighted_by_their_variances() -> None:
     weighted = seeds * stats.t.isf(0.025, 3) + questions * stats.t.isf(0.025, 29)
     expected = weighted / np.sqrt(seeds + questions)
     assert Crossed.of(values).half_widths(DIFFERENCE[None])[0] == pytest.approx(expected)
+
+
+def test_at_a_corrected_level_the_mean_of_the_quantiles_is_quadratic() -> None:
+    seeds, clusters = np.array([0.09]), np.array([0.01])
+    for alpha in (0.025, 0.001):
+        first, second = stats.t.isf(alpha / 2, [1, 47])
+        # root of the sum of variance times squared quantile, as the share is variance over sum
+        expected = np.sqrt(0.09 * first**2 + 0.01 * second**2)
+        assert half_widths(alpha, seeds, clusters, 2, 48)[0] == pytest.approx(expected)
+
+
+def test_clusters_that_vary_less_than_the_rest_take_nothing_from_the_seeds() -> None:
+    # Each cluster's mean over both seeds is .025: the clusters' mean square is 0, the rest's is
+    # not. The paired t test over the seeds' means remains.
+    apart = np.random.default_rng(0).normal(size=12)
+    apart -= apart.mean()
+    gains = np.stack([0.02 + apart, 0.03 - apart])
+    crossed = Crossed.of(np.stack([gains, np.zeros_like(gains)]))
+    expected = stats.ttest_1samp([0.02, 0.03], 0)
+    assert crossed.p_values(DIFFERENCE[None])[0] == pytest.approx(expected.pvalue)
+    interval = expected.confidence_interval(0.95)
+    assert crossed.interval(DIFFERENCE)[1:3] == pytest.approx((interval.low, interval.high))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.99])
+def test_two_seeds_and_a_corrected_level_err_in_no_more_than_the_level(share: float) -> None:
+    # Mean squares of 2 seeds and 48 clusters without an effect, the rest 3 tenths of the seeds'
+    # part of the variance; 100,000 studies, so that .025 has a standard error of .0005.
+    generator, count, level = np.random.default_rng(1), 100_000, 0.025
+    rest = 0.3 * share
+    seeds = share * generator.chisquare(1, count)
+    clusters = (1 - share + rest) * generator.chisquare(47, count) / 47
+    clusters -= rest * generator.chisquare(47, count) / 47
+    estimates = generator.standard_normal(count)
+    halves = half_widths(level, seeds, np.maximum(clusters, 0), 2, 48)
+    assert (np.abs(estimates) > halves).mean() < level + 0.0015
 
 
 def test_constant_difference_is_certain_and_none_at_all_is_not() -> None:
