@@ -157,7 +157,7 @@ def _verdict(key: Key, gains: pd.DataFrame) -> str:
         claims = [f"beat both pure strategies ({_largest_p(won)})"]
     clauses = [f"{hybrid} {' and '.join(claims)}"] if claims else []
     if len(unclear) == len(_PURE):
-        compared = f"either pure strategy ({_largest_p(unclear)})"
+        compared = f"either pure strategy ({_smallest_p(unclear)})"
     else:
         compared = _strategies(unclear)
     if len(unclear):
@@ -175,6 +175,10 @@ def _strategies(rows: pd.DataFrame) -> str:
 def _largest_p(rows: pd.DataFrame) -> str:
     largest = p_text(rows["p_holm"].max())
     return largest.replace("=", "≤") if len(rows) > 1 else largest
+
+
+def _smallest_p(rows: pd.DataFrame) -> str:
+    return p_text(rows["p_holm"].min()).replace("=", "≥")
 
 
 def _sentence(clauses: list[str]) -> str:

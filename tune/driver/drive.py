@@ -102,6 +102,14 @@ def _introduce(study: StudyConfig, folder: RunFolder, console: Console) -> None:
             highlight=False,
             soft_wrap=True,
         )
+    ratios = study.confirm.mixing_ratio if study.confirm else ()
+    if ratios and len({0 < ratio < 1 for ratio in ratios}) == 1:
+        console.print(
+            "note: confirm.mixing_ratio has no ratio between 0 and 1 beside 0 or 1, so that hybrid "
+            "batches are not tested against a pure strategy",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _run_phases(

@@ -21,6 +21,11 @@ class PrimaryConfig(StrictModel):
     benchmark: str | None = None
     """One of the reported benchmarks; null means each of them."""
 
+    @field_validator("setting", mode="before")
+    @classmethod
+    def _as_one_word(cls, value: object) -> object:
+        return value.replace("-", "") if isinstance(value, str) else value
+
     @field_validator("measure")
     @classmethod
     def _is_tested(cls, value: str) -> str:

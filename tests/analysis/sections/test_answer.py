@@ -106,7 +106,7 @@ WON = gains((0.02, 0.003), (0.15, 0.0001))
         (
             [(-0.02, 0.2), (0.1, 0.3)],
             "the data do not distinguish hybrid batches (α = 0.5) from either pure strategy "
-            "(p ≤ 0.30).",
+            "(p ≥ 0.20).",
         ),
         (
             [(0.02, 0.2)],

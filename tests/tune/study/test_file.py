@@ -321,11 +321,11 @@ def test_the_primary_outcome_is_map_in_the_pool_of_all_languages_unless_declared
 ) -> None:
     default = read_study_file(write(tmp_path), []).primary
     assert list(map(str, default)) == ["map multilingual"]
-    declared = [{"measure": "f1", "benchmark": "synthetic-test"}, {"setting": "monolingual"}]
+    declared = [{"measure": "f1", "benchmark": "synthetic-test"}, {"setting": "cross-lingual"}]
     study = read_study_file(write(tmp_path, primary=declared), [])
     assert list(map(str, study.primary)) == [
         "set_f1 multilingual: synthetic-test",
-        "map monolingual",
+        "map crosslingual",
     ]
     assert yaml.safe_load(as_yaml(study))["primary"][0]["measure"] == "set_f1"
 
