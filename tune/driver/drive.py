@@ -13,7 +13,7 @@ from hybridir import names
 from hybridir.errors import InputError
 from hybridir.runtime.files import atomic_write
 from tune.driver.encoders import best_of_confirmation, drop_beaten_encoders
-from tune.driver.launch import launch, run_preflight
+from tune.driver.launch import launch, prepare_tracking, run_preflight
 from tune.driver.phases import PhaseRunner
 from tune.folders import RunFolder, list_runs, new_run, search_trial
 from tune.forecast.plan import measure_plan, read_plan, write_plan
@@ -72,6 +72,7 @@ def drive(study: StudyConfig, continued: RunFolder | None, console: Console) -> 
             plan = measure_plan(study, launched.inputs, launched.nodes)
             preflight.refuse_shortage(plan.needs)
         # Nothing is written before this line.
+        prepare_tracking(study)
         folder = continued or new_run(study.storage, study.name)
         if not continued:
             stack.enter_context(folder.lock())
@@ -105,8 +106,8 @@ def _introduce(study: StudyConfig, folder: RunFolder, console: Console) -> None:
     ratios = study.confirm.mixing_ratio if study.confirm else ()
     if ratios and len({0 < ratio < 1 for ratio in ratios}) == 1:
         console.print(
-            "note: confirm.mixing_ratio has no ratio between 0 and 1 beside 0 or 1, so that hybrid "
-            "batches are not tested against a pure strategy",
+            "note: confirm.mixing_ratio has no ratio between 0 and 1 beside 0 or 1, so that "
+            "hybrid batches are not tested against a pure strategy",
             highlight=False,
             soft_wrap=True,
         )

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 import ray
 
+from hybridir.errors import InputError
 from tune.forecast.estimate import Plan, estimated_needs
 from tune.readiness.cluster import check_resources, start_ray
 from tune.readiness.inputs import Inputs, check_study
 from tune.readiness.nodes import Node, concurrent_trials, wait_for_nodes
 from tune.readiness.preflight import Preflight, check_nodes
+from tune.readiness.tracking_probe import store_problem
+from tune.record.store import database_file
 from tune.record.tracking import tracking_uri
 from tune.searching.warm_start import find_source
 from tune.study.file import StudyConfig
@@ -54,6 +57,18 @@ def launch(study: StudyConfig, say: Say) -> Iterator[Launched]:
         yield Launched(inputs, wait_for_nodes(study.resources, say))
     finally:
         ray.shutdown()
+
+
+def prepare_tracking(study: StudyConfig) -> None:
+    """Create a new MLflow database, and write to it, before the first trial.
+
+    Raises:
+        InputError: if it cannot be written to.
+    """
+    uri = tracking_uri(study.tracking_uri)
+    path = database_file(uri)
+    if path and not path.exists() and (problem := store_problem(uri).text):
+        raise InputError(f"tracking: {problem}")
 
 
 def run_preflight(study: StudyConfig, launched: Launched, plan: Plan | None) -> Preflight:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tune.readiness.nodes import Node
+from tune.readiness.tracking_probe import Problem
 
 # Trials do not compare clocks, but a larger skew makes logs and times in MLflow misleading.
 _SKEW_SECONDS = 60.0
@@ -30,12 +31,14 @@ class Check:
         subject: one of `CHECKS`.
         problem: problem, reason and remedy; "" if the check passed.
         is_warning: whether the study may run in spite of the problem.
+        passes: whether the problem may heal by itself.
     """
 
     node: str
     subject: str
     problem: str = ""
     is_warning: bool = False
+    passes: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,9 +102,9 @@ def check_copy(node: Node, state: NodeState, driver: NodeState) -> Iterator[Chec
     yield Check(str(node), DATA, "; ".join(problems))
 
 
-def check_tracking(node: Node, problem: str) -> Check:
-    """Check that the tracking can be written to; `problem` comes from `tracking_probe`."""
-    return Check(str(node), TRACKING, problem)
+def check_tracking(node: Node, problem: Problem) -> Check:
+    """Check that the tracking can be written to."""
+    return Check(str(node), TRACKING, problem.text, passes=problem.passes)
 
 
 def check_room(

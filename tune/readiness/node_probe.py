@@ -46,7 +46,8 @@ def inspect_node(
     Returns:
         ``clock`` (seconds since 1970), ``versions`` (name -> version), ``code`` and ``digests``
         (name -> answer), ``storage`` and ``cache`` (answers: content of the driver's file),
-        ``free_mb`` (folder -> MB), ``memory_mb`` and ``tracking`` ("" or the problem).
+        ``free_mb`` (folder -> MB), ``memory_mb`` and ``tracking`` (problem or
+        "", whether it may heal by itself).
     """
     return {
         "clock": time.time(),
@@ -59,7 +60,7 @@ def inspect_node(
             folder: _free_mb(Path(folder)) for folder in (storage, cache, tempfile.gettempdir())
         },
         "memory_mb": available_memory_mb(),
-        "tracking": _tracking(tracking_uri) if tracking_uri else "",
+        "tracking": _tracking(tracking_uri),
     }
 
 
@@ -181,10 +182,13 @@ def _prepare(config: str, cache: Path) -> str:
     return pairs.digest
 
 
-def _tracking(uri: str) -> str:
-    from tune.readiness.tracking_probe import server_problem
+def _tracking(uri: str | None) -> tuple[str, bool]:
+    if not uri:
+        return "", False
+    from tune.readiness.tracking_probe import store_problem
 
-    return server_problem(uri)
+    text, passes = store_problem(uri)
+    return text, passes
 
 
 def _answer(function: Callable[..., str], *arguments: object) -> Answer:

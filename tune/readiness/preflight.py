@@ -31,7 +31,7 @@ from tune.readiness.checks import (
     summary_line,
 )
 from tune.readiness.nodes import Node, run_on_each
-from tune.readiness.tracking_probe import driver_problem, is_server
+from tune.readiness.tracking_probe import Problem, driver_problem, is_server
 from tune.study.file import StudyConfig
 
 # Longer than the timeout of a server that does not answer; loading data may take minutes.
@@ -58,10 +58,13 @@ class Preflight:
     def without_tracking(self) -> "Preflight":
         """The same preflight, in which an unreachable tracking server is a warning.
 
-        For a resumed study, which sends the missing records when the server is back.
+        For a resumed study, which sends the missing records when the server is back. What cannot
+        heal by itself, such as a deleted experiment, remains a problem.
         """
         checks = (
-            replace(check, is_warning=True) if check.subject == TRACKING else check
+            replace(check, is_warning=True)
+            if check.subject == TRACKING and check.passes
+            else check
             for check in self.checks
         )
         return replace(self, checks=tuple(checks))
@@ -164,7 +167,7 @@ def check_nodes(
                 checks.append(Check(str(node), STORAGE, problem))
             checks.append(check_clock(node, states[node.id], before, after))
             if uri:
-                checks.append(check_tracking(node, states[node.id]["tracking"]))
+                checks.append(check_tracking(node, Problem(*states[node.id]["tracking"])))
     checks += _check_room(study, nodes, states, needs)
     checks += _prepare(study, nodes, checks, driver_id, states, training_digest)
     return Preflight(study, tuple(nodes), states, tuple(checks))

@@ -1,26 +1,47 @@
 """Checks that MLflow can be written to; otherwise gives the reason and the remedy.
 
-A run is written to a server and read back through MLflow's own client. A SQLite file belongs to
-the driver alone; any other process that opened it would fail with "database is locked".
+A run is written and read back through MLflow's own client, in a server by every node, in a SQLite
+file by the driver alone: any other process that opened it would fail with "database is locked". A
+file that does not exist yet is created last of all (`server_problem`), when all else is fine.
 """
 
 import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
-# Report an unresponsive server within seconds.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-
+from filelock import Timeout
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from hybridir import names
+from tune.record.store import database_file, experiment_of, foreign_tables, open_store
 
-_SQLITE = "sqlite:///"
 _VALUE = 1.0
+# Signs of a server that is being started, or of a network that is down.
+_PASSING = (
+    "Connection refused",
+    "Failed to resolve",
+    "timed out",
+    "error code 502",
+    "error code 503",
+    "error code 504",
+    "database is locked",
+)
+
+
+class Problem(NamedTuple):
+    """Why MLflow cannot be written to.
+
+    Attributes:
+        text: reason and remedy; "" if it can.
+        passes: whether it may heal by itself, such as a server that is restarted.
+    """
+
+    text: str = ""
+    passes: bool = False
 
 
 def is_server(uri: str) -> bool:
@@ -28,51 +49,48 @@ def is_server(uri: str) -> bool:
     return uri.startswith(("http://", "https://"))
 
 
-def driver_problem(uri: str) -> str:
-    """Why the driver cannot record a study at this address; "" if it can."""
-    if uri.startswith(_SQLITE):
-        return _sqlite_problem(Path(uri.removeprefix(_SQLITE).partition("?")[0]))
+def driver_problem(uri: str) -> Problem:
+    """Find why the driver cannot record a study at this address; nothing is created."""
+    path = database_file(uri)
+    if path:
+        problem = _file_problem(path)
+        return problem if problem.text or not path.exists() else store_problem(uri)
     if "://" not in uri or uri.startswith("file:"):
-        return (
+        return Problem(
             f"{uri}: MLflow no longer writes to folders; "
             "use sqlite:///mlflow.db or the address of a server"
         )
-    return server_problem(uri)
+    return store_problem(uri)
 
 
-def server_problem(uri: str) -> str:
-    """Write a run to a server, read it back, and delete it.
-
-    Returns:
-        "" on success, else the problem and its remedy.
-    """
+def store_problem(uri: str) -> Problem:
+    """Write a run to a store, read it back, and delete it; a new database file is created."""
     try:
-        client = MlflowClient(uri)
-        run = client.create_run(_experiment(client), run_name="preflight").info.run_id
-        try:
-            client.log_metric(run, "preflight", _VALUE)
-            read = client.get_run(run).data.metrics.get("preflight")
-        finally:
-            client.delete_run(run)
-    except (MlflowException, OSError) as error:
+        client = open_store(uri)
+        experiment = experiment_of(client, uri)
+        if client.get_experiment(experiment).lifecycle_stage == "deleted":
+            return Problem(
+                f"{uri}: its experiment {names.EXPERIMENT} was deleted in MLflow and takes no run "
+                f"until it is restored: MLFLOW_TRACKING_URI={uri} mlflow experiments restore "
+                f"--experiment-id {experiment}"
+            )
+        read = _write_and_read(client, experiment)
+    except (MlflowException, OSError, Timeout) as error:
         return _explained(uri, str(error))
-    return "" if read == _VALUE else f"{uri}: wrote {_VALUE} and read {read} back"
+    return Problem() if read == _VALUE else Problem(f"{uri}: wrote {_VALUE} and read {read} back")
 
 
-def _experiment(client: MlflowClient) -> str:
-    experiment = client.get_experiment_by_name(names.EXPERIMENT)
-    if experiment is None:
-        try:
-            return str(client.create_experiment(names.EXPERIMENT))
-        except MlflowException:
-            # All nodes call a new server at once, and another node may have been faster.
-            experiment = client.get_experiment_by_name(names.EXPERIMENT)
-            if experiment is None:
-                raise
-    return str(experiment.experiment_id)
+def _write_and_read(client: MlflowClient, experiment: str) -> float | None:
+    run = client.create_run(experiment, run_name="preflight").info.run_id
+    try:
+        client.log_metric(run, "preflight", _VALUE)
+        value = client.get_run(run).data.metrics.get("preflight")
+    finally:
+        client.delete_run(run)
+    return None if value is None else float(value)
 
 
-def _explained(uri: str, error: str) -> str:
+def _explained(uri: str, error: str) -> Problem:
     host = urlsplit(uri).netloc
     for sign, text in {
         "Invalid Host header": f"refuses the name {host} (403, Invalid Host header); start it "
@@ -88,27 +106,40 @@ def _explained(uri: str, error: str) -> str:
         "timed out": "does not answer: a firewall or security group may block the port",
         "certificate": "has a certificate that is not trusted; "
         "set MLFLOW_TRACKING_SERVER_CERT_PATH",
+        "out-of-date database schema": "was written by an older MLflow; copy the file, then bring "
+        f"it up to date: mlflow db upgrade {uri}",
+        "Can't locate revision": "was written by a newer MLflow; install that version, or name "
+        "another database",
     }.items():
         if sign in error:
-            return f"{uri} {text}"
-    return f"{uri}: {error.splitlines()[0]}"
+            return Problem(f"{uri} {text}", passes=sign in _PASSING)
+    passes = any(sign in error for sign in _PASSING)
+    return Problem(f"{uri}: {(error.splitlines() or ['no answer'])[0]}", passes)
 
 
-def _sqlite_problem(path: Path) -> str:
-    folder = path.absolute().parent
+def _file_problem(path: Path) -> Problem:
+    folder = path.parent
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
-        return f"{path}: {existing} is not a writable folder; name another database"
+        return Problem(f"{path}: {existing} is not a writable folder; name another database")
     if existing != folder:
-        return f"{path}: the folder {folder} does not exist; create it or name another database"
-    if path.exists():
-        try:
-            with closing(sqlite3.connect(path, timeout=20)) as database:
-                database.execute("BEGIN IMMEDIATE")
-                database.rollback()
-        except sqlite3.Error as error:
-            return (
-                f"{path} cannot be written to ({error}); if another program uses it, wait until "
-                "it ends, or name another database"
+        return Problem(
+            f"{path}: the folder {folder} does not exist; create it or name another database"
+        )
+    if not path.exists():
+        return Problem()
+    try:
+        with closing(sqlite3.connect(path, timeout=20)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            database.rollback()
+        if foreign_tables(path):
+            return Problem(
+                f"{path} holds another program's tables; name a database of its own for MLflow"
             )
-    return ""
+    except sqlite3.Error as error:
+        return Problem(
+            f"{path} cannot be written to ({error}); if another program uses it, wait until it "
+            "ends, or name another database",
+            passes="locked" in str(error),
+        )
+    return Problem()

@@ -11,13 +11,8 @@ import sys
 import time
 from collections.abc import Iterable
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-# `tune.record.tracking` retries failed requests itself; MLflow's own retries would take minutes.
-# 30 s: a slow server answered in less than 1 s (measured).
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 from mlflow import MlflowClient
@@ -30,6 +25,7 @@ from tune.record.charts import EXPERIMENT_NOTE, KIND, NOTE, run_name, run_note, 
 from tune.record.curve import curve_points
 from tune.record.environment import environment
 from tune.record.logged_model import log_encoder
+from tune.record.store import experiment_of, open_store
 from tune.record.trial_entries import headline_metrics, trial_metrics, trial_params
 
 # MLflow and Alembic announce a new database's schema step by step; `tune.record.tracking` reports
@@ -147,7 +143,7 @@ class Mirror:
     @cached_property
     def _client(self) -> MlflowClient:
         """Created on first use: for a database file this makes the tables, which takes seconds."""
-        return MlflowClient(tracking_uri=self._uri)
+        return open_store(self._uri)
 
     def _parent(self) -> str:
         """Id of the study's run, looked up or created on first use."""
@@ -228,14 +224,7 @@ class Mirror:
 
     def _experiment_id(self) -> str:
         if self._experiment is None:
-            experiment = self._client.get_experiment_by_name(names.EXPERIMENT)
-            self._experiment = str(
-                experiment.experiment_id
-                if experiment
-                else self._client.create_experiment(
-                    names.EXPERIMENT, artifact_location=_artifacts_beside(self._uri)
-                )
-            )
+            self._experiment = experiment_of(self._client, self._uri)
         return self._experiment
 
     def _find(self, trial: TrialFolder) -> Run | None:
@@ -318,17 +307,6 @@ def _is_up_to_date(run: Run | None, outcome: Outcome | None) -> bool:
     # An interrupted trial is closed as KILLED, as a stopped one is, but has no final state.
     state = run.data.tags.get(names.TAG_STATE)
     return run.info.status == _STATUS[outcome.state] and state == outcome.state
-
-
-def _artifacts_beside(uri: str) -> str | None:
-    """Folder for the artifacts of a database file; None lets the server decide.
-
-    MLflow would put them into ./mlruns, whose presence makes a bare `mlflow ui` read that folder
-    instead of the database.
-    """
-    if not uri.startswith("sqlite:///"):
-        return None
-    return (Path(uri.removeprefix("sqlite:///")).parent / "mlartifacts").resolve().as_uri()
 
 
 def _ms(seconds: float) -> int:

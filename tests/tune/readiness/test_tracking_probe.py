@@ -13,7 +13,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
-from tune.readiness.tracking_probe import driver_problem, is_server, server_problem
+from tune.readiness.tracking_probe import driver_problem, is_server, store_problem
 
 
 def free_port() -> int:
@@ -53,13 +53,14 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 @pytest.mark.long
 def test_several_nodes_may_call_a_new_server_at_once(port: int) -> None:
     with ThreadPoolExecutor(6) as nodes:
-        assert set(nodes.map(server_problem, [f"http://127.0.0.1:{port}"] * 6)) == {""}
+        answers = nodes.map(store_problem, [f"http://127.0.0.1:{port}"] * 6)
+        assert {answer.text for answer in answers} == {""}
 
 
 def test_a_server_that_stores_and_returns_a_run_is_fine_and_keeps_nothing(port: int) -> None:
     uri = f"http://127.0.0.1:{port}"
     assert is_server(uri)
-    assert driver_problem(uri) == ""
+    assert driver_problem(uri).text == ""
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("hybridir")
     assert experiment is not None
@@ -72,44 +73,81 @@ def test_pain_10_if_a_server_refuses_its_name_the_problem_says_which_one_to_allo
     port: int,
 ) -> None:
     # 127.1 resolves to 127.0.0.1, but is not among the server's names.
-    problem = server_problem(f"http://127.1:{port}")
+    problem = store_problem(f"http://127.1:{port}").text
     assert "403, Invalid Host header" in problem
     assert f"--allowed-hosts 127.1:{port}" in problem
 
 
 def test_a_port_without_a_server_is_named_with_the_possible_reason() -> None:
-    problem = server_problem(f"http://127.0.0.1:{free_port()}")
-    assert "refuses the connection" in problem
-    assert "--host 0.0.0.0" in problem
+    problem = store_problem(f"http://127.0.0.1:{free_port()}")
+    assert "refuses the connection" in problem.text
+    assert "--host 0.0.0.0" in problem.text
+    assert problem.passes
 
 
 def test_an_unknown_host_is_named() -> None:
-    assert "tracking.invalid cannot be resolved" in server_problem("http://tracking.invalid")
+    assert "tracking.invalid cannot be resolved" in store_problem("http://tracking.invalid").text
 
 
 def test_pain_05_folders_are_refused_as_tracking() -> None:
     for uri in ("./mlruns", "file:///tmp/mlruns"):
-        assert "sqlite:///mlflow.db" in driver_problem(uri)
+        assert "sqlite:///mlflow.db" in driver_problem(uri).text
 
 
 def test_a_database_needs_a_writable_folder(tmp_path: Path) -> None:
-    assert driver_problem(f"sqlite:///{tmp_path}/mlflow.db") == ""
+    assert driver_problem(f"sqlite:///{tmp_path}/mlflow.db").text == ""
     assert not (tmp_path / "mlflow.db").exists()
-    assert "does not exist" in driver_problem(f"sqlite:///{tmp_path}/absent/mlflow.db")
+    assert "does not exist" in driver_problem(f"sqlite:///{tmp_path}/absent/mlflow.db").text
     (tmp_path / "file").touch()
-    assert "is not a writable folder" in driver_problem(f"sqlite:///{tmp_path}/file/mlflow.db")
+    assert (
+        "is not a writable folder" in driver_problem(f"sqlite:///{tmp_path}/file/mlflow.db").text
+    )
 
 
 def test_a_file_that_is_not_a_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("no database, but as long as the header of one" * 9)
-    assert "cannot be written to" in driver_problem(f"sqlite:///{tmp_path}/mlflow.db")
+    assert "cannot be written to" in driver_problem(f"sqlite:///{tmp_path}/mlflow.db").text
 
 
-def test_an_existing_database_is_left_unchanged(tmp_path: Path) -> None:
+def test_another_programs_database_is_refused_and_left_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "mlflow.db"
     with sqlite3.connect(path) as database:
         database.execute("CREATE TABLE runs (id INTEGER)")
     database.close()
     before = path.read_bytes()
-    assert driver_problem(f"sqlite:///{path}") == ""
+    assert "another program's tables" in driver_problem(f"sqlite:///{path}").text
     assert path.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_pain_27_a_deleted_experiment_is_named_with_the_command_that_restores_it(
+    tmp_path: Path,
+) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    assert store_problem(uri).text == ""
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("hybridir")
+    assert experiment is not None
+    client.delete_experiment(experiment.experiment_id)
+    text, passes = driver_problem(uri)
+    assert not passes
+    assignment, *command = text.partition("restored: ")[2].split()
+    name, _, value = assignment.partition("=")
+    subprocess.run([sys.executable, "-m", *command], env={**os.environ, name: value}, check=True)
+    assert driver_problem(uri).text == ""
+
+
+@pytest.mark.slow
+def test_pain_26_programs_that_open_a_new_database_at_once_leave_it_whole(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    code = (
+        f"from tune.readiness.tracking_probe import store_problem; print(store_problem({uri!r}))"
+    )
+    programs = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    assert {program.communicate()[0].strip() for program in programs} == {
+        "Problem(text='', passes=False)"
+    }
+    assert len(MlflowClient(uri).search_experiments()) == 2  # MLflow's default and this project's
