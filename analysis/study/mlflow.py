@@ -27,6 +27,7 @@ from mlflow.exceptions import MlflowException
 from analysis.study.settings import RecordedStudy, read_settings
 from hybridir import names
 from hybridir.errors import InputError
+from hybridir.runtime.addresses import tracking_address
 
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar per small file
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # MLflow warns where git is not installed
@@ -176,7 +177,7 @@ def _per_query_path(benchmark: str) -> str:
 
 def tracking_uri_in_use(tracking_uri: str | None) -> str:
     """Fall back to ``MLFLOW_TRACKING_URI``, else to ``mlflow.db`` in the working directory."""
-    return tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_TRACKING_URI
+    return tracking_address(tracking_uri, DEFAULT_TRACKING_URI)
 
 
 def load_study(

@@ -17,6 +17,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from hybridir import names
+from hybridir.runtime.addresses import without_password
 from tune.record.store import database_file, experiment_of, foreign_tables, open_store
 
 _VALUE = 1.0
@@ -59,6 +60,12 @@ def driver_problem(uri: str) -> Problem:
         return Problem(
             f"{uri}: MLflow no longer writes to folders; "
             "use sqlite:///mlflow.db or the address of a server"
+        )
+    if not is_server(uri):
+        return Problem(
+            f"{without_password(uri)}: the driver writes to a server, http://HOST:5000, or to a "
+            "file, sqlite:///mlflow.db; for another database start a server: mlflow server "
+            "--backend-store-uri ADDRESS"
         )
     return store_problem(uri)
 

@@ -6,7 +6,6 @@ while the server is unreachable it retries, and the marks stay.
 
 import json
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -15,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hybridir.runtime.addresses import tracking_address, without_password
 from hybridir.runtime.files import atomic_write
 from tune.folders import RunFolder, TrialFolder
 from tune.record.mirror import Mirror
@@ -36,8 +36,7 @@ _OPENING, _ENCODER, _CLOSING = "opening", "encoder", "closing"
 
 def tracking_uri(configured: str | None) -> str:
     """Tracking URI: the study's, else MLFLOW_TRACKING_URI, else mlflow.db in this folder."""
-    default = f"sqlite:///{Path.cwd() / 'mlflow.db'}"
-    return configured or os.environ.get("MLFLOW_TRACKING_URI") or default
+    return tracking_address(configured, f"sqlite:///{Path.cwd() / 'mlflow.db'}")
 
 
 class Tracker:
@@ -63,7 +62,8 @@ class Tracker:
         data: Iterable[tuple[str, str, str]],
     ) -> None:
         record = json.loads(folder.tracking.read_text()) if folder.tracking.is_file() else {}
-        self.uri = str(record.get("uri", uri))
+        # Version 0.1 recorded an address as it was written.
+        self.uri = tracking_address(record.get("uri", uri), uri)
         self._study = study
         self._folder = folder
         self._mirror = Mirror(self.uri, study, folder, parameters, data, record.get("run_id"))
@@ -245,4 +245,4 @@ class Tracker:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+    return without_password((str(error) or type(error).__name__).splitlines()[0])

@@ -19,6 +19,7 @@ from hybridir.config import (
     validate,
 )
 from hybridir.errors import InputError
+from hybridir.runtime.addresses import REMEDY, has_password
 from hybridir.runtime.seeds import derive_seed
 from tune.space.parameters import CONFIRMED, Value
 from tune.space.ranges import Space, check_space, grid_points
@@ -72,6 +73,13 @@ class StudyConfig(DataConfig):
     """Folder for all files of the study except its tracking."""
     tracking_uri: str | None = None
     """MLflow server; by default MLFLOW_TRACKING_URI, or mlflow.db in the working directory."""
+
+    @field_validator("tracking_uri")
+    @classmethod
+    def _no_password(cls, value: str | None) -> str | None:
+        if value and has_password(value):
+            raise ValueError(f"has a user or password, and this file is recorded; {REMEDY}")
+        return value
 
     @field_validator("space")
     @classmethod

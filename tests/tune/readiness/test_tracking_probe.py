@@ -94,6 +94,12 @@ def test_pain_05_folders_are_refused_as_tracking() -> None:
         assert "sqlite:///mlflow.db" in driver_problem(uri).text
 
 
+def test_the_address_of_another_database_is_refused_without_its_password() -> None:
+    problem = driver_problem("postgresql://me:secret@host/mlflow")
+    assert problem.text.startswith("postgresql://host/mlflow: the driver writes to a server")
+    assert not problem.passes
+
+
 def test_a_database_needs_a_writable_folder(tmp_path: Path) -> None:
     assert driver_problem(f"sqlite:///{tmp_path}/mlflow.db").text == ""
     assert not (tmp_path / "mlflow.db").exists()

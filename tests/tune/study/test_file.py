@@ -191,6 +191,7 @@ def test_mistakes_across_sections_are_named_beside_the_others(tmp_path: Path) ->
             },
             "ratios 0.75 in the search; set space.mixing_ratio to {choice: [0.5, 0.75]}",
         ),
+        ({"tracking_uri": "http://me:secret@h"}, "set MLFLOW_TRACKING_USERNAME and"),
         ({"primary": []}, "at least one outcome"),
         ({"primary": {"measure": "mrr"}}, "'mrr' is not tested; legal are map, set_f1"),
         ({"primary": {"setting": "bilingual"}}, "primary.0.setting='bilingual'"),
