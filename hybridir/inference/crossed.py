@@ -17,8 +17,8 @@ At the levels of corrected tests it is too short where few seeds are nearly all 
 two seeds err in .033 at .025 and four times too often at .001. The quadratic mean errs in no more
 than the level there, but is too wide at .05. So the power of the mean grows from 1 at .05 to 2 at
 .025, and stays there (this project's own). In simulations with normal effects, 48 clusters, any
-share of the seeds and of the rest, an interval at .95 covers 94.3 to 97.9 % with two seeds and 95
-to 97.2 % with three or more, and a test at .025 or below errs in no more than its level;
+share of the seeds and of the rest, an interval at .95 covers 94.2 to 97.9 % with two seeds and 95
+to 97.3 % with three or more, and a test at .025 or below errs in no more than its level;
 Satterthwaite's common degrees of freedom cover 88 % with two seeds. A p-value is the level at
 which the interval's end meets 0, so that p < .05 and an interval without 0 agree.
 
