@@ -21,6 +21,7 @@ from hybridir.config import BenchmarkConfig, EncoderConfig, validate
 from hybridir.data import Benchmark
 from hybridir.data.benchmark import Reading
 from hybridir.errors import InputError
+from hybridir.languages import parse_languages
 from hybridir.runtime.files import atomic_write
 from hybridir.runtime.startup import quieten_dependencies
 
@@ -122,7 +123,8 @@ def evaluate_command(
     ] = None,
     revision: Annotated[str | None, typer.Option(help="Commit of a hub id.")] = None,
     languages: Annotated[
-        str | None, typer.Option(help="Codes, separated by commas; all if left out.")
+        str | None,
+        typer.Option(help="Codes, such as de,en; pt-BR=pt calls one by another. All if left out."),
     ] = None,
     seen: Annotated[
         str, typer.Option(help="Languages that the encoder was trained on, for rank distances.")
@@ -168,7 +170,7 @@ def evaluate_command(
         raise InputError(f"--precision {precision}: choose one of {', '.join(_PRECISIONS)}")
     report = {
         "name": benchmark,
-        "languages": _codes(languages) if languages else None,
+        "languages": None if languages is None else parse_languages(languages),
         "passage_text": passage_text,
         "folder": folder,
         "split": split,

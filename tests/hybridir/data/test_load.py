@@ -262,7 +262,7 @@ def test_reported_languages_of_the_synthetic_corpus_can_be_chosen() -> None:
 def test_reported_language_that_the_corpus_lacks_is_refused() -> None:
     report = [{"name": "synthetic-test", "languages": ["qa", "qe"]}]
     settings = config({"synthetic": {"languages": 2, "entities": 30}}, report_on=report)
-    with pytest.raises(InputError, match="no qe; languages that are there: qa qb"):
+    with pytest.raises(InputError, match="nothing in qe; languages that are there: qa qb"):
         load_benchmarks(settings)
 
 
