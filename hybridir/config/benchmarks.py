@@ -3,17 +3,27 @@
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from hybridir import names
-from hybridir.config.base import SENTENCE, LanguageCode, LanguageCodes, PassageText, StrictModel
+from hybridir.config.base import (
+    SENTENCE,
+    LanguageCode,
+    LanguageCodes,
+    PassageText,
+    StrictModel,
+    check_file_name,
+)
 
 # Benchmarks that need no folder setting: the first is synthetic, the others are in the data root.
 KNOWN_BENCHMARKS = ("synthetic-test", "xquad-r", "mlqa-r")
 # Benchmarks of questions with answers in a paragraph.
 WITH_ANSWERS = ("xquad-r", "mlqa-r")
 # First words of metrics that belong to no benchmark.
-_RESERVED = (names.DEV, names.FIDELITY, "train", "evaluation", "memory", "study")
+_RESERVED = (
+    *(names.DEV, names.FIDELITY, "train", "evaluation", "memory", "study"),
+    *(names.CURVE, names.CURVE_OF_FIRST_SEED),
+)
 
 
 class BenchmarkConfig(StrictModel):
@@ -35,6 +45,11 @@ class BenchmarkConfig(StrictModel):
     skip_bad: bool = False
     """Skip and log unusable records of the folder instead of stopping at them."""
 
+    @field_validator("name")
+    @classmethod
+    def _names_files(cls, value: str) -> str:
+        return check_file_name(value, _RESERVED)
+
     @model_validator(mode="after")
     def _known_or_in_a_folder(self) -> Self:
         if self.passage_text != SENTENCE and self.name not in KNOWN_BENCHMARKS[1:]:
@@ -49,7 +64,7 @@ class BenchmarkConfig(StrictModel):
                 )
             if extra:
                 raise ValueError(f"{self.name}: {' and '.join(extra)} belong to a folder")
-        elif self.name in (*KNOWN_BENCHMARKS, *_RESERVED):
+        elif self.name.lower() in KNOWN_BENCHMARKS:
             raise ValueError(
                 f"name={self.name!r} is reserved; give the benchmark in {self.folder} another name"
             )

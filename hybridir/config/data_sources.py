@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hybridir.config.base import SENTENCE, LanguageCodes, PassageText, StrictModel
+from hybridir.config.base import SENTENCE, FolderOrId, LanguageCodes, PassageText, StrictModel
 
 
 class SyntheticConfig(StrictModel):
@@ -47,7 +47,7 @@ class TableConfig(StrictModel):
 class HubTableConfig(StrictModel):
     """A table on the Hugging Face hub, or a local folder of Parquet files with the same layout."""
 
-    id: str
+    id: FolderOrId
     """For example ``owner/name``."""
     revision: str
     """Commit that pins the data; any word for a local folder."""

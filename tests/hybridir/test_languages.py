@@ -172,6 +172,7 @@ def test_files_of_a_folder_keep_their_code_in_ids_and_show_another(tmp_path: Pat
     assert benchmark.passage_ids == ["EN-0000-0000-000", "pt-BR-0000-0000-000"]
 
 
+@pytest.mark.slow  # compiles
 def test_figures_are_those_of_the_usual_spelling() -> None:
     """English, seen languages and words are told by tag, whatever the spelling."""
 

@@ -1,5 +1,7 @@
 """The study file: data, encoder, space, budget, confirmation, outcomes, baselines, resources."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,9 +17,11 @@ from hybridir.config import (
     EvaluationConfig,
     TrainingConfig,
     TrialConfig,
+    read_settings,
     read_yaml,
-    validate,
 )
+from hybridir.config.base import SettingError, check_file_name, expand_home
+from hybridir.config.trial import idle_settings
 from hybridir.errors import InputError
 from hybridir.runtime.seeds import derive_seed
 from tune.space.parameters import CONFIRMED, Value
@@ -27,18 +31,9 @@ from tune.study.confirmation import SEEDS, TRIAL_SEEDS, ConfirmConfig, Repeat, r
 from tune.study.outcome import PrimaryConfig, check_outcomes, outcomes_as_list
 from tune.study.resources import ResourcesConfig
 
-# Settings that are paths; relative ones are resolved against the working directory.
-_PATHS = (
-    ("data_root",),
-    ("encoder", "path"),
-    ("train", "table", "path"),
-    ("train", "mix", "table", "path"),  # of each data set of the mixture
-    ("evaluation", "reader", "path"),
-)
-
 STUDIES = Path(__file__).parents[1] / "studies"
 DEMO = STUDIES / "demo.yaml"
-
+_CACHE = "cache"  # beside the studies in their storage
 
 BaselineName = Literal["untrained", "bm25", "en-en", "x-x", "x-x-mono", "x-y", "hybrid"]
 
@@ -46,7 +41,9 @@ BaselineName = Literal["untrained", "bm25", "en-en", "x-x", "x-x-mono", "x-y", "
 class StudyConfig(DataConfig):
     """A study, as in ``tune/studies/*.yaml``."""
 
+    stays_relative = ("storage",)
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    """Names the study's folder and its run; at most 100 letters."""
     encoder: EncoderConfig
     batch: BatchConfig = BatchConfig()
     training: TrainingConfig = TrainingConfig()
@@ -68,10 +65,20 @@ class StudyConfig(DataConfig):
     resources: ResourcesConfig = ResourcesConfig()
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the sampler and of all trials."""
-    storage: Path = Path("results")
+    storage: Annotated[Path, Field(validate_default=True)] = Path("results")
     """Folder for all files of the study except its tracking."""
     tracking_uri: str | None = None
     """MLflow server; by default MLFLOW_TRACKING_URI, or mlflow.db in the working directory."""
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, value: str) -> str:
+        return check_file_name(value, (_CACHE,))
+
+    @field_validator("tracking_uri")
+    @classmethod
+    def _home_of_tracking(cls, value: str | None) -> str | None:
+        return str(expand_home(value)) if value and value.startswith("~") else value
 
     @field_validator("space")
     @classmethod
@@ -200,6 +207,15 @@ class StudyConfig(DataConfig):
             )
         return value
 
+    # On the last field with a default, so that it is told beside the mistakes of all others.
+    @field_validator("storage")
+    @classmethod
+    def _settings_have_an_effect(cls, value: Path, info: ValidationInfo) -> Path:
+        sections = {"batch", "space", "search", "baselines", "confirm"}
+        if sections <= set(info.data) and (problems := _idle(**info.data)):
+            raise SettingError(*problems)
+        return value
+
     @property
     def data(self) -> DataConfig:
         """The settings of training, development and reported data."""
@@ -281,27 +297,15 @@ def read_study_file(path: Path, overrides: list[str]) -> StudyConfig:
     Raises:
         InputError: with all mistakes in one message.
     """
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        shipped = ", ".join(sorted(str(file) for file in STUDIES.glob("*.yaml")))
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); shipped studies: {shipped}"
-        ) from None
-    content = read_yaml(text, str(path))
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: no settings; expected lines of the form 'name: value'")
-    for override in overrides:
-        _override(content, override)
-    for keys in _PATHS:
-        _make_absolute(content, keys)
-    reports = content.get("report_on")
-    if isinstance(reports, list):
-        content["report_on"] = [dict(r) if isinstance(r, dict) else r for r in reports]
-        for report in content["report_on"]:
-            if isinstance(report, dict):
-                _make_absolute(report, ("folder",))
-    return validate(StudyConfig, content, str(path))
+    shipped = ", ".join(sorted(str(file) for file in STUDIES.glob("*.yaml")))
+    return read_settings(
+        StudyConfig,
+        path,
+        hint=f"; shipped studies: {shipped}",
+        change=lambda content: _override_all(content, overrides),
+        # Paths hold on other nodes, and for a resume from another directory.
+        folder=Path.cwd(),
+    )
 
 
 def as_yaml(study: StudyConfig) -> str:
@@ -310,20 +314,19 @@ def as_yaml(study: StudyConfig) -> str:
     return str(yaml.safe_dump(content, sort_keys=False))
 
 
-def _make_absolute(content: dict[str, Any], keys: tuple[str, ...]) -> None:
-    """Make a path absolute, for other nodes and for a resume from another directory."""
-    first, *rest = keys
-    inner = content.get(first)
-    # Copies, since a YAML anchor may be used in several places.
-    if isinstance(inner, list):
-        content[first] = inner = [dict(i) if isinstance(i, dict) else i for i in inner]
-    elif isinstance(inner, dict):
-        content[first] = inner = dict(inner)
-    elif isinstance(inner, str) and not rest:
-        content[first] = str(Path(inner).absolute())
-    for section in inner if isinstance(inner, list) else [inner]:
-        if isinstance(section, dict) and rest:
-            _make_absolute(section, tuple(rest))
+def _override_all(content: dict[str, Any], overrides: Sequence[str]) -> list[str]:
+    """Set the overrides; returns what is wrong with them."""
+    problems = []
+    keys = Counter(override.partition("=")[0] for override in overrides)
+    for key, count in keys.items():
+        if count > 1:
+            problems.append(f"--set {key}: is there {count} times; keep one")
+    for override in overrides:
+        try:
+            _override(content, override)
+        except InputError as error:
+            problems.append(str(error))
+    return problems
 
 
 def _override(content: dict[str, Any], override: str) -> None:
@@ -336,6 +339,43 @@ def _override(content: dict[str, Any], override: str) -> None:
         content[section] = inner = dict(inner) if isinstance(inner, dict) else {}
         content = inner
     content[last] = read_yaml(text, f"--set {override}")
+
+
+def _idle(
+    *,
+    batch: BatchConfig,
+    space: Space,
+    search: SearchConfig | None,
+    confirm: ConfirmConfig | None,
+    baselines: Sequence[BaselineName],
+    baseline_seeds: int | None = None,
+    **others: object,
+) -> list[tuple[str, str]]:
+    """Settings and values that are named and have no effect beside the others, with the reason."""
+    problems = []
+    if space and search is None:
+        problems.append(("space", "belongs to a search; add search, or leave it out (space: {})"))
+    if baseline_seeds and not baselines:
+        problems.append(("baseline_seeds", "belongs to baselines; add some, or leave it out"))
+    problems += search.named(search.idle, "search") if search else []
+    listed: dict[str, Any] = dict(confirm.levels) if confirm else {}
+    fixed: dict[str, Value] = confirm.at if confirm and isinstance(confirm.at, dict) else {}
+
+    def possible(name: str) -> set[Value]:
+        searched = space[name].extremes if name in space else ()
+        others = [fixed[name]] if name in fixed else []
+        return {getattr(batch, name), *searched, *listed.get(name, ()), *others}
+
+    kinds = possible("kind") | {names.BASELINE_KINDS.get(name, batch.kind) for name in baselines}
+    idle = idle_settings(kinds, possible("language_sampling"))
+    problems += batch.named(idle, "batch")
+    for section, named in (("space", space), ("confirm", listed), ("confirm.at", fixed)):
+        problems += [
+            (f"{section}.{name}", f"has no effect: it {idle[name]}")
+            for name in idle
+            if name in named
+        ]
+    return problems
 
 
 def _on_grid(search: SearchConfig, points: int) -> SearchConfig:

@@ -27,6 +27,11 @@ def test_known_benchmarks_are_in_the_data_root() -> None:
         ({"name": "miracl"}, "any other benchmark needs its folder"),
         ({"name": "xquad-r", "folder": "x"}, "is reserved"),
         ({"name": "dev", "folder": "x"}, "is reserved"),
+        ({"name": "XQuAD-R", "folder": "x"}, "is reserved"),  # its files would be xquad-r's
+        ({"name": "Train", "folder": "x"}, "is reserved"),
+        ({"name": "nul.txt", "folder": "x"}, "on Windows"),
+        ({"name": "a.", "folder": "x"}, "on Windows"),
+        ({"name": "a" * 101, "folder": "x"}, "has 101 letters .*; 100 are the most"),
         ({"name": "a/b", "folder": "x"}, "should match pattern"),
         ({"name": "a", "folder": "x", "split": "../b"}, "should match pattern"),
         ({"name": "a", "folder": "x", "language": "x x"}, "'x x' is no language code"),

@@ -198,6 +198,30 @@ def test_mistakes_across_sections_are_named_beside_the_others(tmp_path: Path) ->
         ({"primary": [{}, {"benchmark": "synthetic-test"}]}, "overlap"),
         ({"primary": {"benchmark": "xquad-r"}}, "xquad-r is not reported on; legal are synthetic"),
         ({"name": "../escape"}, "name="),
+        ({"name": "a" * 101}, "has 101 letters"),
+        ({"name": "Cache"}, "name: 'Cache' is reserved"),  # the folder beside the studies
+        ({"name": "con"}, "on Windows"),
+        ({"confirm": {"mixing_ratio": [True]}}, "True is no number"),
+        (
+            {"search": None, "confirm": {"mixing_ratio": [0.5], "coin": "bernoulli"}},
+            "space: belongs to a search",
+        ),
+        ({"batch": {"language_exponent": 0.5}}, "batch.language_exponent: has no effect"),
+        (
+            {"space": {"language_exponent": {"uniform": [0.1, 1]}}},
+            "space.language_exponent: has no effect: it belongs to language_sampling: temperature",
+        ),
+        (
+            {
+                "batch": {"kind": "x-x", "coin": "stratified"},
+                "confirm": {"mixing_ratio": [0.5], "at": {"language_exponent": 0.5}},
+            },
+            "batch.coin: has no effect: it belongs to kind: hybrid, not to x-x",
+        ),
+        ({"baseline_seeds": 2, "confirm": None}, "baseline_seeds: belongs to baselines"),
+        ({"search": {"sampler": "random", "startup_trials": 2}}, "search.startup_trials: has no"),
+        ({"search": {"first_rung": 0.25}}, "search.first_rung: has no effect"),
+        ({"search": {"scheduler": "median", "reduction": 3}}, "belongs to scheduler: asha"),
         ({"confirm": {"mixing_ratio": [0.5], "data_parts": 1}}, "data_parts=1"),
         ({"data_part": {"number": 2, "of": 2}}, "of 2 parts the last is number 1, not 2"),
         (
@@ -349,6 +373,41 @@ def test_overrides_are_dotted_and_typed_as_yaml(tmp_path: Path) -> None:
     assert study.confirm is not None
     assert study.confirm.mixing_ratio == (0.0, 1.0)
     assert study.confirm.seeds == 2, "other settings stay"
+
+
+def test_an_override_that_is_there_twice_is_named_beside_the_mistakes_of_the_file(
+    tmp_path: Path,
+) -> None:
+    file = write(tmp_path, seed=-1)
+    with pytest.raises(InputError) as caught:
+        read_study_file(file, ["batch.batch_size=8", "batch.batch_size=16", "pairs"])
+    message = str(caught.value)
+    assert "study.yaml has 3 problems" in message
+    assert "--set batch.batch_size: is there 2 times" in message
+    assert "--set pairs: expected key=value" in message
+    assert "seed=-1" in message
+
+
+def test_every_path_of_a_study_is_absolute_and_may_begin_with_the_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.chdir(tmp_path)
+    changes: dict[str, Any] = {
+        "train": {"mix": [{"table": {"path": "a.csv"}}, {"table": {"path": "~/b.csv"}}]},
+        "report_on": [{"name": "xquad-r"}, {"name": "mine", "folder": "~/mine", "language": "pl"}],
+        "data_root": "~/data",
+        "encoder": {"path": "~/encoder"},
+        "storage": "~/results",
+        "tracking_uri": "~/mlruns",
+    }
+    study = read_study_file(write(tmp_path, **changes), [])
+    tables = [source.table.path for source in study.train.sources if source.table]
+    assert tables == [tmp_path / "a.csv", Path("/home/me/b.csv")]
+    home = [study.data_root, study.encoder.path, study.storage, study.report_on[1].folder]
+    assert home == [Path("/home/me") / name for name in ("data", "encoder", "results", "mine")]
+    assert study.tracking_uri == "/home/me/mlruns"
+    assert read_study_file(write(tmp_path, storage="out"), []).storage == Path("out")
 
 
 @pytest.mark.parametrize("override", ["training.pairs", "=3", "seed=[1"])
