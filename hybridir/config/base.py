@@ -48,7 +48,7 @@ class StrictModel(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _as_meant(cls, value: Any, info: ValidationInfo) -> Any:
-        annotation = cls.model_fields[info.field_name or ""].annotation
+        annotation: Any = cls.model_fields[info.field_name or ""].annotation
         if isinstance(value, (str, Path)) and Path in _kinds(annotation):
             fixed = {} if info.field_name in cls.stays_relative else info.context or {}
             return str(fixed.get("folder", Path()) / expand_home(value))

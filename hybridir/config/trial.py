@@ -350,6 +350,8 @@ def problems_of(error: ValidationError) -> list[str]:
             problems.append(f"{field}: is needed")
         elif item["type"] == "value_error":
             problems.append(f"{field}: {message}" if field else message)
+        elif item["type"] == "path_type":
+            problems.append(f"{field}={item['input']!r}: is no path")
         elif not field:
             problems.append("no settings; expected lines of the form 'name: value'")
         else:
