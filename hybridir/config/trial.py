@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from hybridir.config.base import FolderOrId, SettingError, StrictModel
+from hybridir.config.base import FolderOrId, SettingError, StrictModel, no_text
 from hybridir.config.benchmarks import KNOWN_BENCHMARKS, WITH_ANSWERS, BenchmarkConfig
 from hybridir.config.data_sources import TrainDataConfig
 from hybridir.errors import InputError
@@ -352,6 +352,8 @@ def problems_of(error: ValidationError) -> list[str]:
             problems.append(f"{field}: {message}" if field else message)
         elif item["type"] == "path_type":
             problems.append(f"{field}={item['input']!r}: is no path")
+        elif item["type"] == "string_type":
+            problems.append(f"{field}: {no_text(item['input']) or message}")
         elif not field:
             problems.append("no settings; expected lines of the form 'name: value'")
         else:

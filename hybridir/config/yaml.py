@@ -1,5 +1,6 @@
 """Read settings from YAML and check them; one message names the mistakes of a file."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,28 +11,30 @@ from pydantic import BaseModel, ValidationError
 from hybridir.config.trial import TrialConfig, describe_problems, idle_settings, problems_of
 from hybridir.errors import InputError
 
+# Of YAML 1.1: octal numbers, and numbers to base 60.
+_OTHER_BASE = re.compile(r"[-+]?(0[0-7_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
 Checked = TypeVar("Checked", bound=BaseModel)
 Settings = dict[str, Any]
 
 
-def read_yaml(text: str | bytes, source: str, repeated: list[str] | None = None) -> Any:
+def read_yaml(text: str | bytes, source: str, traps: list[str] | None = None) -> Any:
     """Read YAML.
 
     Args:
         text: YAML; bytes are UTF-8.
         source: origin of the text, for messages.
-        repeated: is told the keys that are there more than once, to report them with other
-            mistakes; the last value counts. Without it they are an error.
+        traps: is told the keys that are there twice and the numbers that are read as others, to
+            report them with other mistakes. Without it they are an error.
 
     Raises:
-        InputError: if the text is not YAML, or a key is there twice.
+        InputError: if the text is not YAML, or has traps that `traps` is not told.
     """
-    keys: list[str] = []
+    problems: list[str] = []
     try:
         loader = yaml.SafeLoader(text.decode() if isinstance(text, bytes) else text)
         try:
             node = loader.get_single_node()
-            keys += _repeated_keys(node, set())
+            problems += _traps(node, set())
             content = None if node is None else loader.construct_document(node)
         finally:
             loader.dispose()
@@ -43,10 +46,10 @@ def read_yaml(text: str | bytes, source: str, repeated: list[str] | None = None)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{source}: not YAML: a value cannot be read ({reason})") from None
-    if repeated is not None:
-        repeated += keys
-    elif keys:
-        raise describe_problems(source, keys)
+    if traps is not None:
+        traps += problems
+    elif problems:
+        raise describe_problems(source, problems)
     return content
 
 
@@ -127,25 +130,33 @@ def read_trial(path: Path) -> TrialConfig:
     return config
 
 
-def _repeated_keys(node: yaml.Node | None, seen: set[int]) -> Iterator[str]:
-    """Describe the keys of mappings, nested ones too, that are there more than once."""
-    if not isinstance(node, yaml.CollectionNode) or id(node) in seen:  # an anchor is read once
+def _traps(node: yaml.Node | None, seen: set[int]) -> Iterator[str]:
+    """Describe what YAML takes without a word, and reads otherwise than its author meant.
+
+    These are keys of a mapping, nested ones too, that are there more than once, and numbers to
+    other bases than ten: 010 is 8, and 1:30 is 90.
+    """
+    if node is None or id(node) in seen:  # an anchor is read once
         return
     seen.add(id(node))
-    if isinstance(node, yaml.SequenceNode):
+    if isinstance(node, yaml.ScalarNode):
+        is_number = node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+        if is_number and _OTHER_BASE.fullmatch(node.value):
+            place = f"{node.value} (line {node.start_mark.line + 1})"
+            yield f"{place}: is another number in YAML; write it out, or quote it"
+    elif isinstance(node, yaml.SequenceNode):
         for inner in node.value:
-            yield from _repeated_keys(inner, seen)
-        return
-    first: dict[tuple[str, str], yaml.Node] = {}
-    for key, value in node.value:
-        if isinstance(key, yaml.ScalarNode):
-            before = first.setdefault((key.tag, key.value), key)
-            if before is not key:
+            yield from _traps(inner, seen)
+    elif isinstance(node, yaml.MappingNode):
+        first: dict[tuple[str, str], yaml.Node] = {}
+        for key, value in node.value:
+            before = first.setdefault((key.tag, str(key.value)), key)
+            if isinstance(key, yaml.ScalarNode) and before is not key:
                 lines = sorted({before.start_mark.line + 1, key.start_mark.line + 1})
                 where = f"line{'s' * (len(lines) > 1)} {' and '.join(map(str, lines))}"
                 yield f"{key.value}: is there twice ({where}); keep one"
-        yield from _repeated_keys(key, seen)
-        yield from _repeated_keys(value, seen)
+            yield from _traps(key, seen)
+            yield from _traps(value, seen)
 
 
 def _check_texts(content: object, seen: set[int]) -> None:

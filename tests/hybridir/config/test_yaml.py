@@ -61,6 +61,21 @@ def test_a_key_that_is_there_twice_is_an_error_at_any_depth(text: str, twice: li
             read_yaml(text, "file")
 
 
+def test_a_number_that_yaml_reads_to_another_base_is_an_error() -> None:
+    assert read_yaml("[0, 10, 1.5, -3, '010', 0x10, 1e3]", "f") == [
+        0,
+        10,
+        1.5,
+        -3,
+        "010",
+        16,
+        "1e3",
+    ]
+    for text in ("010", "1:30", "-0_7", "1:30.5"):
+        with pytest.raises(InputError, match="is another number in YAML; write it out, or quote"):
+            read_yaml(f"a: [{text}]", "f")
+
+
 def test_mistakes_of_yaml_and_of_settings_come_in_one_message(config: Path) -> None:
     content = settings(batch={"mixing_ratio": 2}, training={"pairs": True})
     config.write_text(f"{yaml.safe_dump(content)}seed: 1\nseed: 2\n")
@@ -78,6 +93,7 @@ def test_mistakes_of_yaml_and_of_settings_come_in_one_message(config: Path) -> N
     [
         ("training", {"betas": [False, 0.9]}, "betas: False is no number"),
         ("training", {"precision": False}, "precision: False is no text: .*quote the word"),
+        ("encoder", {"hub": {"id": 12, "revision": "1"}}, "hub.id: 12 is no text; quote it: '12'"),
         ("encoder", {"path": True}, "path: True is no text"),
         ("batch", {"kind": "x-x", "mixing_ratio": 0.5}, "mixing_ratio: has no effect: it belongs"),
         (
