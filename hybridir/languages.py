@@ -96,7 +96,7 @@ def name_of(code: str) -> str:
         return PSEUDO_LANGUAGES[tag][0]
     if tag in _NAMES:
         return _NAMES[tag]
-    if not is_standard(code):
+    if tag == ALL_LANGUAGES or not is_standard(code):  # the pool of all, no language
         return code
     language = Language.get(tag)
     named = Language.make(language.language, None, language.script, language.territory)

@@ -79,16 +79,19 @@ class DataConfig(StrictModel):
     ) -> tuple[BenchmarkConfig, ...]:
         chosen = [benchmark.name for benchmark in value]
         train: TrainDataConfig | None = info.data.get("train")
+        problems = []
         if len({name.lower() for name in chosen}) < len(chosen):  # names of files, too
-            raise ValueError("a benchmark is named twice")
+            problems.append("a benchmark is named twice")
         if train and train.synthetic is None and "synthetic-test" in chosen:
-            raise ValueError("synthetic-test needs train.synthetic")
+            problems.append("synthetic-test needs train.synthetic")
         trained = train.folders if train else ()
         if shared := [name for name in chosen if name in trained]:
-            raise ValueError(
+            problems.append(
                 f"{' and '.join(shared)} is both trained and reported on: "
                 "the figures would not be zero-shot; report on another benchmark"
             )
+        if problems:
+            raise SettingError(*(("report_on", problem) for problem in problems))
         return value
 
     @field_validator("data_root")
@@ -123,6 +126,13 @@ class BatchConfig(StrictModel):
     language_exponent: Annotated[float, Field(gt=0, le=1)] = 0.3
     """Exponent on language sizes when `language_sampling` is ``temperature``. 0.3: as XLM-R
     (arXiv 1911.02116, section 3.1)."""
+
+
+def idle_share(tune_on: str | None, dev_share: float) -> list[tuple[str, str]]:
+    """Setting and problem of a share that nothing is held out by; empty if there is none."""
+    if tune_on or dev_share == DataConfig.model_fields["dev_share"].default:
+        return []
+    return [("dev_share", "has no effect: it belongs to tune_on: dev; leave it out")]
 
 
 def idle_settings(kinds: Collection[Any], samplings: Collection[Any]) -> dict[str, str]:

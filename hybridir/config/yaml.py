@@ -8,7 +8,13 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from hybridir.config.trial import TrialConfig, describe_problems, idle_settings, problems_of
+from hybridir.config.trial import (
+    TrialConfig,
+    describe_problems,
+    idle_settings,
+    idle_share,
+    problems_of,
+)
 from hybridir.errors import InputError
 
 # Of YAML 1.1: octal numbers, and numbers to base 60.
@@ -125,6 +131,7 @@ def read_trial(path: Path) -> TrialConfig:
     config = read_settings(TrialConfig, path)
     batch = config.batch
     idle = batch.named(idle_settings({batch.kind}, {batch.language_sampling}), "batch")
+    idle += idle_share(config.data.tune_on, config.data.dev_share)
     if idle:
         raise describe_problems(str(path), [f"{name}: {problem}" for name, problem in idle])
     return config

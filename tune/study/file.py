@@ -1,7 +1,7 @@
 """The study file: data, encoder, space, budget, confirmation, outcomes, baselines, resources."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,7 +21,7 @@ from hybridir.config import (
     read_yaml,
 )
 from hybridir.config.base import SettingError, check_file_name, expand_home
-from hybridir.config.trial import idle_settings
+from hybridir.config.trial import idle_settings, idle_share
 from hybridir.errors import InputError
 from hybridir.runtime.seeds import derive_seed
 from tune.space.parameters import CONFIRMED, Value
@@ -103,10 +103,13 @@ class StudyConfig(DataConfig):
     def _search_can_be_done(
         cls, value: SearchConfig | None, info: ValidationInfo
     ) -> SearchConfig | None:
+        problems = []
         if value and info.data.get("space") == {}:
-            raise ValueError("needs a space to search")
+            problems.append("needs a space to search")
         if value and info.data.get("tune_on", names.DEV) is None:
-            raise ValueError("needs tune_on: dev")
+            problems.append("needs tune_on: dev")
+        if problems:
+            raise SettingError(*(("search", problem) for problem in problems))
         if value and value.sampler == "grid" and "space" in info.data:
             return _on_grid(value, len(grid_points(info.data["space"])))
         return value
@@ -128,11 +131,9 @@ class StudyConfig(DataConfig):
     def _confirm_can_be_done(
         cls, value: ConfirmConfig | None, info: ValidationInfo
     ) -> ConfirmConfig | None:
-        if "search" in info.data and info.data["search"] is None:
-            if value is None and info.data.get("baselines") == ():
-                raise ValueError("nothing to do: add a search, a confirm, or baselines")
-        if value and {"search", "space"} <= set(info.data):
-            value.check_search(info.data["search"], info.data["space"])
+        problems = list(_confirm_problems(value, info.data))
+        if problems:
+            raise SettingError(*(("confirm", problem) for problem in problems))
         return value
 
     @field_validator("baselines")
@@ -140,27 +141,6 @@ class StudyConfig(DataConfig):
     def _no_duplicates(cls, value: tuple[BaselineName, ...]) -> tuple[BaselineName, ...]:
         if len(set(value)) < len(value):
             raise ValueError("a baseline is named twice")
-        return value
-
-    @field_validator("confirm")
-    @classmethod
-    def _one_number_of_seeds(
-        cls, value: ConfirmConfig | None, info: ValidationInfo
-    ) -> ConfirmConfig | None:
-        if value and info.data.get("baseline_seeds") is not None:
-            raise ValueError(
-                "also sets the seeds of the baselines, so that they are compared seed by seed; "
-                "leave baseline_seeds out"
-            )
-        return value
-
-    @field_validator("confirm")
-    @classmethod
-    def _parts_of_all_data(
-        cls, value: ConfirmConfig | None, info: ValidationInfo
-    ) -> ConfirmConfig | None:
-        if value and value.data_parts and info.data.get(names.DATA_PART) is not None:
-            raise ValueError("data_parts divides all data; leave the study's own data_part out")
         return value
 
     @field_validator("resources")
@@ -190,29 +170,15 @@ class StudyConfig(DataConfig):
             )
         return value
 
-    @field_validator("confirm")
-    @classmethod
-    def _ratio_has_a_meaning(
-        cls, value: ConfirmConfig | None, info: ValidationInfo
-    ) -> ConfirmConfig | None:
-        own = info.data["batch"].kind if "batch" in info.data else "hybrid"
-        searched = info.data.get("space", {}).get("kind") if info.data.get("search") else None
-        extremes = searched.extremes if searched else None
-        kinds = set(value.values_of("kind", own, extremes)) if value else set()
-        without_ratio = sorted(kinds - {"hybrid"}, key=str)
-        if value and len(value.mixing_ratio) > 1 and without_ratio:
-            raise ValueError(
-                f"varies the mixing ratio, which {' and '.join(map(str, without_ratio))} batches "
-                "do not have; list the parameters under at with kind: hybrid, or name one ratio"
-            )
-        return value
-
     # On the last field with a default, so that it is told beside the mistakes of all others.
     @field_validator("storage")
     @classmethod
     def _settings_have_an_effect(cls, value: Path, info: ValidationInfo) -> Path:
         sections = {"batch", "space", "search", "baselines", "confirm"}
-        if sections <= set(info.data) and (problems := _idle(**info.data)):
+        problems = _idle(**info.data) if sections <= set(info.data) else []
+        if {"tune_on", "dev_share"} <= set(info.data):
+            problems += idle_share(info.data["tune_on"], info.data["dev_share"])
+        if problems:
             raise SettingError(*problems)
         return value
 
@@ -295,7 +261,8 @@ def read_study_file(path: Path, overrides: list[str]) -> StudyConfig:
         overrides: strings ``key=value`` with a dotted key and a YAML value.
 
     Raises:
-        InputError: with all mistakes in one message.
+        InputError: with the mistakes of the file and of the overrides in one message; see
+            `hybridir.config.yaml.validate`.
     """
     shipped = ", ".join(sorted(str(file) for file in STUDIES.glob("*.yaml")))
     return read_settings(
@@ -339,6 +306,35 @@ def _override(content: dict[str, Any], override: str) -> None:
         content[section] = inner = dict(inner) if isinstance(inner, dict) else {}
         content = inner
     content[last] = read_yaml(text, f"--set {override}")
+
+
+def _confirm_problems(confirm: ConfirmConfig | None, others: Mapping[str, Any]) -> Iterator[str]:
+    """What a confirmation cannot do beside the other settings, those that are legal."""
+    if confirm is None:
+        if others.get("search", ()) is None and others.get("baselines") == ():
+            yield "nothing to do: add a search, a confirm, or baselines"
+        return
+    if {"search", "space"} <= set(others):
+        try:
+            confirm.check_search(others["search"], others["space"])
+        except ValueError as error:
+            yield str(error)
+    if others.get("baseline_seeds") is not None:
+        yield (
+            "also sets the seeds of the baselines, so that they are compared seed by seed; "
+            "leave baseline_seeds out"
+        )
+    if confirm.data_parts and others.get(names.DATA_PART) is not None:
+        yield "data_parts divides all data; leave the study's own data_part out"
+    own = others["batch"].kind if "batch" in others else "hybrid"
+    searched = others.get("space", {}).get("kind") if others.get("search") else None
+    kinds = set(confirm.values_of("kind", own, searched.extremes if searched else None))
+    without_ratio = sorted(kinds - {"hybrid"}, key=str)
+    if len(confirm.mixing_ratio) > 1 and without_ratio:
+        yield (
+            f"varies the mixing ratio, which {' and '.join(map(str, without_ratio))} batches "
+            "do not have; list the parameters under at with kind: hybrid, or name one ratio"
+        )
 
 
 def _idle(

@@ -69,7 +69,25 @@ def test_all_mistakes_are_named_in_one_message(tmp_path: Path) -> None:
 def test_mistakes_across_sections_are_named_beside_the_others(tmp_path: Path) -> None:
     message = problem(tmp_path, space={}, tune_on=None, seed=-1)
     assert "search: needs a space" in message
+    assert "search: needs tune_on: dev" in message
     assert "seed=-1" in message
+
+
+def test_all_that_a_confirmation_cannot_do_is_named(tmp_path: Path) -> None:
+    message = problem(
+        tmp_path,
+        batch={"kind": "x-x"},
+        baseline_seeds=2,
+        data_part={"number": 0, "of": 2},
+        confirm={"mixing_ratio": [0, 1], "at": "best_per_ratio", "data_parts": 2},
+    )
+    for expected in (
+        "confirm: at: best_per_ratio needs search.sampler: grid",
+        "confirm: also sets the seeds of the baselines",
+        "confirm: data_parts divides all data",
+        "confirm: varies the mixing ratio, which x-x batches do not have",
+    ):
+        assert expected in message
 
 
 @pytest.mark.parametrize(
@@ -218,6 +236,7 @@ def test_mistakes_across_sections_are_named_beside_the_others(tmp_path: Path) ->
             },
             "batch.coin: has no effect: it belongs to kind: hybrid, not to x-x",
         ),
+        ({"tune_on": None, "dev_share": 0.2}, "dev_share: has no effect: it belongs to tune_on"),
         ({"baseline_seeds": 2, "confirm": None}, "baseline_seeds: belongs to baselines"),
         ({"search": {"sampler": "random", "startup_trials": 2}}, "search.startup_trials: has no"),
         ({"search": {"first_rung": 0.25}}, "search.first_rung: has no effect"),
