@@ -284,10 +284,15 @@ def as_yaml(study: StudyConfig) -> str:
 def _override_all(content: dict[str, Any], overrides: Sequence[str]) -> list[str]:
     """Set the overrides; returns what is wrong with them."""
     problems = []
-    keys = Counter(override.partition("=")[0] for override in overrides)
-    for key, count in keys.items():
+    keys = [override.partition("=")[0] for override in overrides]
+    for key, count in Counter(keys).items():
         if count > 1:
             problems.append(f"--set {key}: is there {count} times; keep one")
+    for number, key in enumerate(keys):
+        if lost := [earlier for earlier in keys[:number] if earlier.startswith(f"{key}.")]:
+            problems.append(
+                f"--set {key}: replaces {lost[0]}, which is set before it; put it first"
+            )
     for override in overrides:
         try:
             _override(content, override)
@@ -303,7 +308,11 @@ def _override(content: dict[str, Any], override: str) -> None:
     *sections, last = key.split(".")
     for section in sections:
         inner = content.get(section)
-        content[section] = inner = dict(inner) if isinstance(inner, dict) else {}
+        if inner is not None and not isinstance(inner, dict):
+            raise InputError(
+                f"--set {override}: {section} is {inner!r} and has no settings inside; set it whole"
+            )
+        content[section] = inner = dict(inner or {})
         content = inner
     content[last] = read_yaml(text, f"--set {override}")
 

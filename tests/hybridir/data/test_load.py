@@ -82,6 +82,19 @@ def write_mixture(folder: Path) -> list[dict[str, Any]]:
     return sources
 
 
+def test_data_sets_of_a_mixture_have_one_spelling_of_each_language(tmp_path: Path) -> None:
+    sources = []
+    for name, languages in (("first", ("DE", "eng")), ("second", ("en_US", "en", "deu"))):
+        (tmp_path / name).mkdir()
+        path = write_table(tmp_path / name, 40, languages, name)
+        sources.append({"table": {"path": path, "languages": {languages[0]: languages[0]}}})
+    data = load_training(config({"mix": sources}, dev_share=0.2))
+    assert [table.languages for table in data.tables] == [("DE", "eng"), ("DE", "en-US", "eng")]
+    assert data.seen_languages == ("DE", "en-US", "eng")
+    assert data.dev is not None
+    assert data.dev.languages == ("DE", "en-US", "eng")
+
+
 def write_benchmark(root: Path, name: str, question_id: str) -> Path:
     folder = root / name
     folder.mkdir()

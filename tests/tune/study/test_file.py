@@ -398,10 +398,13 @@ def test_an_override_that_is_there_twice_is_named_beside_the_mistakes_of_the_fil
     tmp_path: Path,
 ) -> None:
     file = write(tmp_path, seed=-1)
+    overrides = ["batch.batch_size=8", "batch.batch_size=16", "pairs", "batch={}", "name.x=1"]
     with pytest.raises(InputError) as caught:
-        read_study_file(file, ["batch.batch_size=8", "batch.batch_size=16", "pairs"])
+        read_study_file(file, overrides)
     message = str(caught.value)
-    assert "study.yaml has 3 problems" in message
+    assert "study.yaml has 5 problems" in message
+    assert "--set batch: replaces batch.batch_size, which is set before it" in message
+    assert "--set name.x=1: name is 'small' and has no settings inside" in message
     assert "--set batch.batch_size: is there 2 times" in message
     assert "--set pairs: expected key=value" in message
     assert "seed=-1" in message
