@@ -290,9 +290,7 @@ def _override_all(content: dict[str, Any], overrides: Sequence[str]) -> list[str
             problems.append(f"--set {key}: is there {count} times; keep one")
     for number, key in enumerate(keys):
         if lost := [earlier for earlier in keys[:number] if earlier.startswith(f"{key}.")]:
-            problems.append(
-                f"--set {key}: replaces {lost[0]}, which is set before it; put it first"
-            )
+            problems.append(f"--set {key}: replaces {lost[0]}, set before it; put it first")
     for override in overrides:
         try:
             _override(content, override)
