@@ -308,7 +308,7 @@ def _override(content: dict[str, Any], override: str) -> None:
         inner = content.get(section)
         if inner is not None and not isinstance(inner, dict):
             raise InputError(
-                f"--set {override}: {section} is {inner!r} and has no settings inside; set it whole"
+                f"--set {override}: {section} is {inner!r}, with no settings in it; set it whole"
             )
         content[section] = inner = dict(inner or {})
         content = inner
