@@ -278,6 +278,8 @@ def read_study_file(path: Path, overrides: list[str]) -> StudyConfig:
 def as_yaml(study: StudyConfig) -> str:
     """The settings as a study file, overrides included; `read_study_file` reads them back."""
     content = study.model_dump(mode="json", exclude_none=True)
+    if study.tune_on is None:  # the only null that is no default
+        content["tune_on"] = None
     return str(yaml.safe_dump(content, sort_keys=False))
 
 

@@ -322,6 +322,15 @@ def test_a_study_that_is_written_and_read_back_is_the_same(tmp_path: Path) -> No
     assert again.space["symmetric"].choice == (True, False)
 
 
+def test_a_study_without_development_data_has_none_when_it_is_read_back(tmp_path: Path) -> None:
+    confirm = {"mixing_ratio": [0, 1], "temperature": 0.05}
+    study = read_study_file(
+        write(tmp_path, search=None, space={}, confirm=confirm, tune_on=None), []
+    )
+    (tmp_path / "again.yaml").write_text(as_yaml(study))
+    assert read_study_file(tmp_path / "again.yaml", []) == study
+
+
 def test_crossed_values_are_listed_parameters_so_that_no_search_is_needed(tmp_path: Path) -> None:
     confirm = {"mixing_ratio": [0, 0.5], "temperature": [0.02, 0.05], "pairs": 64, "seeds": 2}
     study = read_study_file(write(tmp_path, search=None, space={}, confirm=confirm), [])
