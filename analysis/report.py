@@ -329,7 +329,8 @@ def main(
             path = write_reports(study_names, tracking_uri, out, log)
         else:
             path = write_report(next(iter(study_names), None), tracking_uri, out, log)
-    except InputError as error:
+    except (InputError, OSError) as cause:
+        error = InputError.of_file(cause) if isinstance(cause, OSError) else cause
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
     typer.echo(path)

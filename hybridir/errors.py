@@ -27,6 +27,19 @@ class InputError(ValueError):
             return cls(f"{heading}: {lines[0]}")
         return cls("\n".join([f"{heading}:", *(f"  - {line}" for line in lines)]))
 
+    @classmethod
+    def of_file(cls, error: OSError) -> "InputError":
+        """Name the file or folder that the system refused.
+
+        Raises:
+            OSError: the error itself, if it names no file, and so is no matter of one.
+        """
+        if error.filename is None:
+            raise error
+        return cls(
+            f"{error.filename}: {error.strerror}; choose another path, or change its permissions"
+        )
+
 
 class TrialError(RuntimeError):
     """A trial stopped for a reason of its own, such as a loss that is not finite.

@@ -207,6 +207,11 @@ X_X: Final = "x-x"
 X_X_MONO: Final = "x-x-mono"
 X_Y: Final = "x-y"
 HYBRID: Final = "hybrid"
+# Kinds of batches of trained baselines, where they are not the study's own.
+BASELINE_KINDS: Final = {
+    **{EN_EN: EN_EN, X_X: X_X},
+    **dict.fromkeys((X_X_MONO, X_Y, HYBRID), "hybrid"),
+}
 # Baselines that are points on the curve over the mixing ratio. Hybrid: the published ratio.
 BASELINE_RATIOS: Final = {X_X_MONO: 1.0, X_Y: 0.0, HYBRID: 0.5}
 

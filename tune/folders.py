@@ -29,7 +29,7 @@ from filelock import FileLock, Timeout
 
 from hybridir import names
 from hybridir.errors import InputError
-from hybridir.runtime.files import atomic_write
+from hybridir.runtime.files import atomic_write, read_json
 
 OUTCOME = "outcome.json"
 STARTED = "started.json"
@@ -80,10 +80,17 @@ class TrialFolder:
         return self.name.removeprefix(prefix).rpartition("-s")[0]
 
     def read(self, file: str) -> dict[str, Any] | None:
-        """Content of one of the trial's JSON files; None if the file does not exist."""
+        """Content of one of the trial's JSON files; None if the file does not exist.
+
+        Raises:
+            InputError: if somebody has damaged the file.
+        """
+        path = self.path / file
         try:
-            content: dict[str, Any] = json.loads((self.path / file).read_text())
-        except FileNotFoundError:
+            content: dict[str, Any] = read_json(path, dict[str, Any], "delete it and --resume")
+        except InputError:
+            if path.exists():
+                raise
             return None
         return content
 

@@ -61,14 +61,21 @@ def main(
         ),
     ] = None,
     storage: Annotated[
-        Path, typer.Option(help="Folder of all studies, for --resume, --status and --replay.")
-    ] = Path("results"),
+        Path | None,
+        typer.Option(help="Folder of all studies, for --resume, --status and --replay (results)."),
+    ] = None,
 ) -> None:
     """Run a study over (mixing ratio, temperature, batch size): search, confirmation, report."""
     _refuse_mixtures(
         {"STUDY": study, "--set": overrides, "--plan": plan, "--preflight": preflight},
         {"--resume": resume, "--status": status, "--replay": replay},
     )
+    if storage is not None and not (status or replay or resume):
+        raise InputError(
+            f"--storage {storage}: belongs to --resume, --status and --replay; for a new run say "
+            f"--set storage={storage}"
+        )
+    storage = storage or Path("results")
     if status:
         from tune.view.status import show_status
 
@@ -148,7 +155,10 @@ def run() -> None:
         handlers=[RichHandler(console=Console(stderr=True), show_time=False, show_path=False)],
     )
     try:
-        app()
+        try:
+            app()
+        except OSError as error:
+            raise InputError.of_file(error) from None
     except InputError as error:
         Console(stderr=True).print(
             f"error: {error}", markup=False, highlight=False, soft_wrap=True, style="red"

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.figures.style import INK, LOSS_TO_GAIN, SEQUENTIAL, styled
 from hybridir import names
-from hybridir.languages import LANGUAGES
+from hybridir.languages import name_of
 
 _SIDE = 390  # pixels of a full map
 _CELL = 72  # pixels; largest width of a cell
@@ -56,9 +56,8 @@ def _get_language_pairs_info(
 
 def _with_names(table: pd.DataFrame) -> pd.DataFrame:
     """Add the languages' English names, for tooltips."""
-    english = {code: language.name for code, language in LANGUAGES.items()}
     query, pool = table[names.QUERY_LANGUAGE], table[names.POOL_LANGUAGE]
-    return table.assign(query=query.replace(english), pool=pool.replace(english))
+    return table.assign(query=query.map(name_of), pool=pool.map(name_of))
 
 
 def _draw_language_pairs(info: _LanguagePairsInfo) -> alt.TopLevelMixin:

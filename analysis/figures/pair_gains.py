@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.figures.gain_marks import PURE_LABELS, gain_layers
 from analysis.figures.style import styled
 from hybridir import names
-from hybridir.languages import LANGUAGES
+from hybridir.languages import name_of
 
 _WIDTH = 172  # pixels of a panel; three and their axes fill a page
 _COLUMNS = 3
@@ -35,11 +35,10 @@ def plot_pair_gains(cells: pd.DataFrame) -> alt.TopLevelMixin:
 
 
 def _get_pair_gains_info(cells: pd.DataFrame) -> _PairGainsInfo:
-    english = {code: language.name for code, language in LANGUAGES.items()}
     query, pool = cells[names.QUERY_LANGUAGE], cells[names.POOL_LANGUAGE]
     percent = cells[["difference", "low", "high"]] * 100
     gains = percent.assign(
-        question=query.replace(english),
+        question=query.map(name_of),
         pool=pool,
         strategy=cells["pure"].map(PURE_LABELS),
         p_holm=cells["p_holm"],
@@ -49,7 +48,7 @@ def _get_pair_gains_info(cells: pd.DataFrame) -> _PairGainsInfo:
         present = set(pool[query == code])
         others = sorted(present - {code, names.ALL_LANGUAGES})
         common = {names.ALL_LANGUAGES} & present
-        pools[english.get(code, code)] = [*({code} & present), *others, *common]
+        pools[name_of(code)] = [*({code} & present), *others, *common]
     return _PairGainsInfo(gains.reset_index(drop=True), list(pools), pools)
 
 

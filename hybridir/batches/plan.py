@@ -23,6 +23,7 @@ from hybridir.batches.index import PairIndex, Rows, draw_distinct, index_pairs
 from hybridir.config import BatchConfig
 from hybridir.data import Pairs
 from hybridir.errors import InputError
+from hybridir.languages import is_english
 
 
 class BatchKind(StrEnum):
@@ -215,7 +216,7 @@ class BatchPlan:
     def _eligible(self, index: PairIndex) -> NDArray[np.float64]:
         """[L] 1 for languages of monolingual batches, else 0."""
         if self.config.kind == "en-en":
-            return np.array([language == "en" for language in index.languages], dtype=float)
+            return np.array([is_english(code) for code in index.languages], dtype=float)
         return np.ones(len(index.languages))
 
     def _check(self) -> None:

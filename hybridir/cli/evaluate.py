@@ -17,11 +17,13 @@ from rich.console import Console
 from rich.table import Table
 
 from hybridir import names
-from hybridir.config import BenchmarkConfig, EncoderConfig, validate
+from hybridir.cli.options import check_seen, idle_options, refuse_trial, where_data_are
+from hybridir.config import BenchmarkConfig, EncoderConfig, describe_problems, validate
+from hybridir.config.base import SENTENCE
 from hybridir.data import Benchmark
 from hybridir.data.benchmark import Reading
-from hybridir.errors import InputError
-from hybridir.runtime.files import atomic_write
+from hybridir.languages import parse_languages
+from hybridir.runtime.files import atomic_write, check_file, check_folder
 from hybridir.runtime.startup import quieten_dependencies
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ _SHOWN = (
 )
 _PRECISIONS = ("fp32", "bf16", "auto")
 _WHERE = "command line"
+_DEPTH = 100
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,23 @@ class OutputPaths:
     tables: Path | None = None
     trec: Path | None = None
     mteb: Path | None = None
-    depth: int = 100
+    depth: int = _DEPTH
+
+    def check(self) -> None:
+        """Refuse what cannot be written, before the work begins.
+
+        Raises:
+            InputError: with the option, and the part of its path that is in the way.
+        """
+        if self.json_file is not None:
+            check_file("--json", self.json_file)
+        for option, folder in (
+            ("--out", self.tables),
+            ("--trec", self.trec),
+            ("--mteb", self.mteb),
+        ):
+            if folder is not None:
+                check_folder(option, folder)
 
 
 @dataclass(frozen=True)
@@ -112,7 +131,7 @@ def evaluate_command(
     ] = None,
     passage_text: Annotated[
         str, typer.Option(help="Of xquad-r and mlqa-r: sentence, or sentence+paragraph.")
-    ] = "sentence",
+    ] = SENTENCE,
     folder: Annotated[
         Path | None, typer.Option(help="Folder of a benchmark in BEIR's or MIRACL's layout.")
     ] = None,
@@ -122,11 +141,13 @@ def evaluate_command(
     ] = None,
     revision: Annotated[str | None, typer.Option(help="Commit of a hub id.")] = None,
     languages: Annotated[
-        str | None, typer.Option(help="Codes, separated by commas; all if left out.")
+        str | None,
+        typer.Option(help="Codes, such as de,en; pt-BR=pt calls one by another. All if left out."),
     ] = None,
     seen: Annotated[
-        str, typer.Option(help="Languages that the encoder was trained on, for rank distances.")
-    ] = "",
+        str | None,
+        typer.Option(help="Languages that the encoder was trained on, for rank distances."),
+    ] = None,
     pooling: Annotated[str | None, typer.Option(help="mean, cls or pooler.")] = None,
     query_prefix: Annotated[str | None, typer.Option(help="Put before each query.")] = None,
     passage_prefix: Annotated[str | None, typer.Option(help="Put before each passage.")] = None,
@@ -134,7 +155,7 @@ def evaluate_command(
     passage_length: Annotated[
         int | None, typer.Option(help="Tokens of a passage at most.")
     ] = None,
-    precision: Annotated[str, typer.Option(help="fp32, bf16 or auto.")] = "fp32",
+    precision: Annotated[str | None, typer.Option(help="fp32 (default), bf16 or auto.")] = None,
     reader: Annotated[
         str | None,
         typer.Option(help="Folder or hub id of a model that answers questions, for its F1."),
@@ -154,8 +175,9 @@ def evaluate_command(
         Path | None, typer.Option(help="Folder for predictions as MTEB reads them.")
     ] = None,
     depth: Annotated[
-        int, typer.Option(min=1, help="Passages of a ranking in --trec and --mteb.")
-    ] = 100,
+        int | None,
+        typer.Option(min=1, help="Passages of a ranking in --trec and --mteb (default: 100)."),
+    ] = None,
     cache: Annotated[Path, typer.Option(help="Folder of prepared data.")] = Path(
         ".hybridir-cache"
     ),
@@ -164,11 +186,9 @@ def evaluate_command(
 
     Pooling, prompts and lengths default to those of a sentence-transformers folder.
     """
-    if precision not in _PRECISIONS:
-        raise InputError(f"--precision {precision}: choose one of {', '.join(_PRECISIONS)}")
     report = {
         "name": benchmark,
-        "languages": _codes(languages) if languages else None,
+        "languages": None if languages is None else parse_languages(languages),
         "passage_text": passage_text,
         "folder": folder,
         "split": split,
@@ -181,6 +201,21 @@ def evaluate_command(
         "query_length": query_length,
         "passage_length": passage_length,
     }
+    problems = [
+        *idle_options(
+            encoder == names.BM25,
+            overrides | {"precision": precision, "revision": revision},
+            [
+                ("--depth", depth, "--trec or --mteb", trec or mteb),
+                ("--reader-revision", reader_revision, "--reader", reader),
+            ],
+        ),
+        *where_data_are(benchmark, data_root, folder),
+    ]
+    if precision not in (None, *_PRECISIONS):
+        problems.append(f"--precision {precision}: choose one of {', '.join(_PRECISIONS)}")
+    if problems:
+        raise describe_problems(_WHERE, problems)
     run_evaluation(
         EvaluationRequest(
             encoder,
@@ -189,10 +224,10 @@ def evaluate_command(
             cache,
             revision=revision,
             overrides={name: value for name, value in overrides.items() if value is not None},
-            seen_languages=_codes(seen),
-            precision=precision,
+            seen_languages=tuple((seen or "").replace(",", " ").split()),
+            precision=precision or "fp32",
             reader=ReaderSource(reader, reader_revision) if reader else None,
-            output=OutputPaths(json_file, out, trec, mteb, depth),
+            output=OutputPaths(json_file, out, trec, mteb, depth or _DEPTH),
         )
     )
 
@@ -210,8 +245,12 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
     quieten_dependencies()
     from hybridir.data.load import load_benchmark, load_reading
 
+    request.output.check()
+    check_folder("--cache", request.cache)
     config, description = _describe_encoder(request)
     benchmark = load_benchmark(request.benchmark, request.data_root)
+    if note := check_seen(request.seen_languages, benchmark):
+        console.print(note, highlight=False, soft_wrap=True)
     reading = load_reading(request.benchmark, request.data_root) if request.reader else None
 
     # torch and numba, only where they are needed
@@ -281,6 +320,7 @@ def _describe_encoder(request: EvaluationRequest) -> tuple[EncoderConfig | None,
     description: dict[str, Any] = {"model": request.encoder, "precision": request.precision}
     if request.encoder == names.BM25:
         return None, description
+    refuse_trial(Path(request.encoder))
     weights = local_folder(request.encoder, request.revision)
     settings = encoder_settings(weights) | dict(request.overrides or {})
     config = validate(EncoderConfig, settings, _WHERE)
@@ -323,10 +363,6 @@ def _write_tables(folder: Path, table: "pd.DataFrame", settings: list[dict[str, 
         with atomic_write(folder / name) as partial_file:
             content.to_csv(partial_file, index=False)
     _print_path("tables", folder)
-
-
-def _codes(text: str) -> tuple[str, ...]:
-    return tuple(code.strip() for code in text.split(",") if code.strip())
 
 
 def _bias(summary: dict[str, float]) -> dict[str, float]:

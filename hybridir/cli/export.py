@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from hybridir.errors import InputError
+from hybridir.runtime.files import check_folder
 from hybridir.runtime.startup import quieten_dependencies
 
 console = Console()
@@ -49,6 +50,7 @@ def export(
         raise InputError("--private needs --push OWNER/NAME: add it, or leave --private out")
     if push is not None:
         check_repository(push)  # before anything is written
+    check_folder(f"--out {out}: its folder", out.absolute().parent)  # the copy begins beside it
     chosen = choose_trial(folder, trial)
     quieten_dependencies()
     from hybridir.export.folder import write_export  # torch, only where it is needed

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from hybridir import names
 from hybridir.errors import InputError
-from hybridir.runtime.files import atomic_write
+from hybridir.runtime.files import atomic_write, check_file, check_folder
 
 console = Console()
 _PRIMARY = ("map", names.AP)
@@ -59,6 +59,10 @@ def infer(
     from hybridir.cli.scores_table import read_scores
 
     limits = _limits(value_range)
+    if json_file is not None:
+        check_file("--json", json_file)
+    if out is not None:
+        check_folder("--out", out)
     answers = []
     studies = 0
     for study in read_scores(scores, limits):

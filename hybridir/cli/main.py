@@ -91,7 +91,10 @@ def train(
 def main() -> None:
     """Run the command line: a user's mistake ends with exit code 2, a failed trial with 1."""
     try:
-        app(prog_name="hybridir")
+        try:
+            app(prog_name="hybridir")
+        except OSError as error:
+            raise InputError.of_file(error) from None
     except (InputError, TrialError) as error:
         Console(stderr=True).print(
             f"error: {error}", markup=False, highlight=False, soft_wrap=True, style="red"

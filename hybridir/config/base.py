@@ -1,29 +1,194 @@
-"""The common base of all settings, and the checks that several of them share."""
+"""The common base of all settings, and the kinds of values that several of them share."""
 
-from typing import Final, Literal
+import re
+from collections.abc import Collection, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, field_validator
 
-from hybridir.languages import LANGUAGES
+from hybridir.languages import LanguageChoice, code_problem
 
 # The text of a passage of XQuAD-R and MLQA-R.
 PassageText = Literal["sentence", "sentence+paragraph"]
 SENTENCE: Final = "sentence"
 
+_WORDS = "YAML reads yes and on as true, no and off as false"
+_LONGEST_NAME = 100  # letters; names of files add to them, and most systems take 255 bytes
+# Names that Windows keeps for devices, with any ending:
+# https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
+_DEVICES = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9])(\..*)?", re.IGNORECASE)
+
+
+class SettingError(ValueError):
+    """Mistakes that concern other settings than the one whose check sees them.
+
+    Args:
+        problems: (setting with dots, what is wrong and the remedy) of each mistake.
+    """
+
+    def __init__(self, *problems: tuple[str, str]) -> None:
+        super().__init__("; ".join(f"{field}: {message}" for field, message in problems))
+        self.problems = problems
+
 
 class StrictModel(BaseModel):
-    """Immutable settings that refuse unknown fields, so that no misspelling goes unnoticed."""
+    """Immutable settings that refuse unknown fields, so that no misspelling goes unnoticed.
+
+    Paths may begin with ``~``; where the context of a validation has a ``folder``, relative ones
+    are taken from there. The words that YAML reads as true and false are refused where a number or
+    a text is expected, which pydantic would take for 1 and 0.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    stays_relative: ClassVar[Collection[str]] = ()
+    """Paths of the working directory, whatever the context."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_meant(cls, value: Any, info: ValidationInfo) -> Any:
+        annotation: Any = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, (str, Path)) and Path in _kinds(annotation):
+            fixed = {} if info.field_name in cls.stays_relative else info.context or {}
+            return str(fixed.get("folder", Path()) / expand_home(value))
+        refuse_words(value, annotation)
+        return value
+
+    @property
+    def is_written_out(self) -> bool:
+        """Whether each setting that has a value was named, as where this program wrote them."""
+        values = {name for name in type(self).model_fields if getattr(self, name) is not None}
+        return values <= self.model_fields_set
+
+    def named(self, idle: Mapping[str, str], section: str) -> list[tuple[str, str]]:
+        """Tell which settings were named although they have no effect beside the others.
+
+        Args:
+            idle: name -> why it has no effect.
+            section: where the settings stand.
+
+        Returns:
+            Setting and problem; none where this program wrote them all out.
+        """
+        names = [] if self.is_written_out else [n for n in idle if n in self.model_fields_set]
+        return [(f"{section}.{name}", f"has no effect: it {idle[name]}") for name in names]
 
 
-def validate_languages(codes: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """Return the language codes if all are known.
+def refuse_words(value: object, annotation: Any) -> None:
+    """Refuse true and false where a number or a text is expected, in a list as well.
 
     Raises:
-        ValueError: if any code is unknown; the message names all unknown codes.
+        ValueError: with the words that YAML reads as true and false.
     """
-    unknown = sorted(set(codes or ()) - LANGUAGES.keys())
-    if unknown:
-        raise ValueError(f"unknown language {', '.join(unknown)}; known: {' '.join(LANGUAGES)}")
-    return codes
+    kinds = _kinds(annotation)
+    values = value if isinstance(value, (list, tuple)) else [value]
+    words = [word for word in values if isinstance(word, bool)]
+    if not words or bool in kinds:
+        return
+    if kinds & {int, float}:
+        raise ValueError(f"{words[0]!r} is no number: {_WORDS}; write a number")
+    if kinds & {str, Path, Literal}:
+        raise ValueError(f"{no_text(words[0])}")
+
+
+@cache
+def _kinds(annotation: Any) -> frozenset[Any]:
+    """The plain types that an annotation is made of; `Literal` for its values."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Literal or not inner:
+        return frozenset({origin or annotation})
+    members = inner[:1] if origin is Annotated else inner
+    return frozenset().union(*map(_kinds, members))
+
+
+def expand_home(value: str | Path) -> Path:
+    """Replace ``~`` and ``~user`` at the beginning of a path.
+
+    Raises:
+        ValueError: if there is no such user.
+    """
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError(
+            f"{str(value)!r} begins with the home of a user who is not there"
+        ) from None
+
+
+def _folder_or_id(value: object) -> object:
+    """Expand the home in an id that may also be a folder."""
+    is_path = isinstance(value, str) and value.startswith("~")
+    return str(expand_home(value)) if isinstance(value, str) and is_path else value
+
+
+FolderOrId = Annotated[str, BeforeValidator(_folder_or_id)]
+"""An id on the Hugging Face hub, or a folder; see the data set or the encoder."""
+
+
+def check_file_name(name: str, reserved: Collection[str]) -> str:
+    """Refuse a name that cannot be one of a folder or a file on every system.
+
+    Args:
+        name: letters, digits, ``_ . -``.
+        reserved: lower-case names of our own files.
+
+    Raises:
+        ValueError: with the reason and the remedy.
+    """
+    if len(name) > _LONGEST_NAME:
+        raise ValueError(
+            f"{name[:20]!r}... has {len(name)} letters and becomes a name of files; "
+            f"{_LONGEST_NAME} are the most"
+        )
+    if name.lower() in reserved:
+        raise ValueError(f"{name!r} is reserved for files of hybridir; choose another name")
+    if _DEVICES.fullmatch(name) or name.endswith("."):
+        raise ValueError(f"{name!r} cannot be a name of files on Windows; choose another name")
+    return name
+
+
+def no_text(value: object) -> str | None:
+    """Why a value of YAML is no text, although its author may have meant one; None if it is."""
+    if isinstance(value, bool):
+        return f"{value!r} is no text: {_WORDS}; quote the word, such as 'no'"
+    if value is None:
+        return "null is no text: YAML reads null and ~ as nothing; quote the word: 'null'"
+    return None if isinstance(value, str) else f"{value!r} is no text; quote it: '{value}'"
+
+
+def _code(value: object) -> object:
+    """Refuse what cannot be the code of a language."""
+    problem = code_problem(value) if isinstance(value, str) else no_text(value)
+    if problem:
+        raise ValueError(problem)
+    return value
+
+
+def _codes(value: Any) -> Any:
+    """Refuse what is no choice of languages, with every reason."""
+    if value is None:
+        return None
+    entries = [value] if isinstance(value, Mapping) else value
+    if not isinstance(entries, (list, tuple)):
+        raise ValueError(
+            f"{value!r} is no list of codes, such as [de, en], and no mapping of codes, such as "
+            "{pt-BR: pt}"
+        )
+    codes: list[object] = []
+    for entry in entries:
+        pairs = entry.items() if isinstance(entry, Mapping) else [(entry,)]
+        codes += [code for pair in pairs for code in pair]
+    problems = [problem for problem in map(no_text, codes) if problem]
+    if problems := problems or LanguageChoice(value).problems():
+        raise ValueError("; ".join(problems))
+    return value
+
+
+LanguageCode = Annotated[str, BeforeValidator(_code)]
+"""The code of a language, in any usual spelling; see `hybridir.languages`."""
+LanguageCodes = Annotated[
+    tuple[str | dict[str, str], ...] | dict[str, str] | None, BeforeValidator(_codes)
+]
+"""A list of the languages that are kept. A mapping such as ``{pt-BR: pt}`` in it keeps a language
+under another code; alone, it keeps all languages, and calls some by another code."""

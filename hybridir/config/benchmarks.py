@@ -6,14 +6,24 @@ from typing import Annotated, Self
 from pydantic import Field, field_validator, model_validator
 
 from hybridir import names
-from hybridir.config.base import SENTENCE, PassageText, StrictModel, validate_languages
+from hybridir.config.base import (
+    SENTENCE,
+    LanguageCode,
+    LanguageCodes,
+    PassageText,
+    StrictModel,
+    check_file_name,
+)
 
 # Benchmarks that need no folder setting: the first is synthetic, the others are in the data root.
 KNOWN_BENCHMARKS = ("synthetic-test", "xquad-r", "mlqa-r")
 # Benchmarks of questions with answers in a paragraph.
 WITH_ANSWERS = ("xquad-r", "mlqa-r")
 # First words of metrics that belong to no benchmark.
-_RESERVED = (names.DEV, names.FIDELITY, "train", "evaluation", "memory", "study")
+_RESERVED = (
+    *(names.DEV, names.FIDELITY, "train", "evaluation", "memory", "study"),
+    *(names.CURVE, names.CURVE_OF_FIRST_SEED),
+)
 
 
 class BenchmarkConfig(StrictModel):
@@ -21,7 +31,7 @@ class BenchmarkConfig(StrictModel):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     """``synthetic-test``, ``xquad-r`` or ``mlqa-r``; with a folder, any other name."""
-    languages: tuple[str, ...] | None = None
+    languages: LanguageCodes = None
     """Languages of queries and pools; all languages of the benchmark if left out."""
     passage_text: PassageText = SENTENCE
     """Passages of xquad-r and mlqa-r: each sentence (as in LAReQA's pools), or each sentence with
@@ -30,18 +40,15 @@ class BenchmarkConfig(StrictModel):
     """Folder of a benchmark in a layout that `hybridir.data.readers.beir` reads."""
     split: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] | None = None
     """Split of the folder's qrels; ``test`` if left out."""
-    language: str | None = None
+    language: LanguageCode | None = None
     """Language of a folder whose files are in one language and do not name it."""
     skip_bad: bool = False
     """Skip and log unusable records of the folder instead of stopping at them."""
 
-    _languages = field_validator("languages")(validate_languages)
-
-    @field_validator("language")
+    @field_validator("name")
     @classmethod
-    def _language(cls, code: str | None) -> str | None:
-        validate_languages(None if code is None else (code,))
-        return code
+    def _names_files(cls, value: str) -> str:
+        return check_file_name(value, _RESERVED)
 
     @model_validator(mode="after")
     def _known_or_in_a_folder(self) -> Self:
@@ -57,7 +64,7 @@ class BenchmarkConfig(StrictModel):
                 )
             if extra:
                 raise ValueError(f"{self.name}: {' and '.join(extra)} belong to a folder")
-        elif self.name in (*KNOWN_BENCHMARKS, *_RESERVED):
+        elif self.name.lower() in KNOWN_BENCHMARKS:
             raise ValueError(
                 f"name={self.name!r} is reserved; give the benchmark in {self.folder} another name"
             )

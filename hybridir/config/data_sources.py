@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from hybridir.config.base import SENTENCE, PassageText, StrictModel, validate_languages
+from hybridir.config.base import SENTENCE, FolderOrId, LanguageCodes, PassageText, StrictModel
 
 
 class SyntheticConfig(StrictModel):
@@ -27,12 +27,10 @@ class LareqaConfig(StrictModel):
 
     name: Literal["mlqa-r", "xquad-r"]
     """Folder under the data root, with one JSON file per language."""
-    languages: tuple[str, ...] | None = None
+    languages: LanguageCodes = None
     """Training languages; all languages of the data if left out."""
     passage_text: PassageText = SENTENCE
     """Passages: the sentence with the answer, or that sentence followed by its whole paragraph."""
-
-    _languages = field_validator("languages")(validate_languages)
 
 
 class TableConfig(StrictModel):
@@ -40,18 +38,16 @@ class TableConfig(StrictModel):
 
     path: Path
     """JSONL, Parquet or CSV file with the columns of `hybridir.data.readers.table.ALL_COLUMNS`."""
-    languages: tuple[str, ...] | None = None
+    languages: LanguageCodes = None
     """Training languages; all languages of the data if left out."""
     skip_bad: bool = False
     """Skip and count unusable rows instead of stopping at them."""
-
-    _languages = field_validator("languages")(validate_languages)
 
 
 class HubTableConfig(StrictModel):
     """A table on the Hugging Face hub, or a local folder of Parquet files with the same layout."""
 
-    id: str
+    id: FolderOrId
     """For example ``owner/name``."""
     revision: str
     """Commit that pins the data; any word for a local folder."""
@@ -60,10 +56,8 @@ class HubTableConfig(StrictModel):
     split: str = "train"
     columns: dict[str, str] = Field(default_factory=dict)
     """From names of `table.ALL_COLUMNS` to the data set's column names, where they differ."""
-    languages: tuple[str, ...] | None = None
+    languages: LanguageCodes = None
     skip_bad: bool = False
-
-    _languages = field_validator("languages")(validate_languages)
 
 
 class SourceConfig(StrictModel):

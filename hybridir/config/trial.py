@@ -1,12 +1,12 @@
 """The settings of a trial, with units, legal values and defaults.
 
 The models define the legal values. `describe_problems` turns pydantic's errors into one message
-that names every mistake. A study's YAML file consists of the same models (`tune/study/file.py`).
+that names all of them. A study's YAML file consists of the same models (`tune/study/file.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from hybridir.config.base import StrictModel
+from hybridir.config.base import FolderOrId, SettingError, StrictModel, no_text
 from hybridir.config.benchmarks import KNOWN_BENCHMARKS, WITH_ANSWERS, BenchmarkConfig
 from hybridir.config.data_sources import TrainDataConfig
 from hybridir.errors import InputError
@@ -70,7 +70,7 @@ class DataConfig(StrictModel):
         return value
 
     # Checks across fields are validators of the later field. Pydantic would skip validators of the
-    # whole model as soon as one field is wrong, but the message must name all mistakes.
+    # whole model as soon as one field is wrong, but one message is to name what can be known.
 
     @field_validator("report_on")
     @classmethod
@@ -79,16 +79,19 @@ class DataConfig(StrictModel):
     ) -> tuple[BenchmarkConfig, ...]:
         chosen = [benchmark.name for benchmark in value]
         train: TrainDataConfig | None = info.data.get("train")
+        problems = []
         if len({name.lower() for name in chosen}) < len(chosen):  # names of files, too
-            raise ValueError("a benchmark is named twice")
+            problems.append("a benchmark is named twice")
         if train and train.synthetic is None and "synthetic-test" in chosen:
-            raise ValueError("synthetic-test needs train.synthetic")
+            problems.append("synthetic-test needs train.synthetic")
         trained = train.folders if train else ()
         if shared := [name for name in chosen if name in trained]:
-            raise ValueError(
+            problems.append(
                 f"{' and '.join(shared)} is both trained and reported on: "
                 "the figures would not be zero-shot; report on another benchmark"
             )
+        if problems:
+            raise SettingError(*(("report_on", problem) for problem in problems))
         return value
 
     @field_validator("data_root")
@@ -125,6 +128,32 @@ class BatchConfig(StrictModel):
     (arXiv 1911.02116, section 3.1)."""
 
 
+def idle_share(tune_on: str | None, dev_share: float) -> list[tuple[str, str]]:
+    """Setting and problem of a share that nothing is held out by; empty if there is none."""
+    if tune_on or dev_share == DataConfig.model_fields["dev_share"].default:
+        return []
+    return [("dev_share", "has no effect: it belongs to tune_on: dev; leave it out")]
+
+
+def idle_settings(kinds: Collection[Any], samplings: Collection[Any]) -> dict[str, str]:
+    """The settings of batches that change nothing, and why.
+
+    Args:
+        kinds: the kinds of batches that may be drawn.
+        samplings: values of `BatchConfig.language_sampling`.
+    """
+    idle = {}
+    if "hybrid" not in kinds:
+        reason = f"belongs to kind: hybrid, not to {' and '.join(sorted(kinds))}"
+        idle = dict.fromkeys(("mixing_ratio", "coin"), reason)
+    if set(kinds) == {"en-en"}:
+        reason = "has no choice with kind: en-en, which has one language"
+        idle |= dict.fromkeys(("language_sampling", "language_exponent"), reason)
+    elif "temperature" not in samplings:
+        idle["language_exponent"] = "belongs to language_sampling: temperature"
+    return idle
+
+
 class FromScratchConfig(StrictModel):
     """A randomly initialised BERT, with a WordPiece vocabulary of the training text."""
 
@@ -148,7 +177,7 @@ class FromScratchConfig(StrictModel):
 class HubConfig(StrictModel):
     """Weights from the Hugging Face hub."""
 
-    id: str
+    id: FolderOrId
     """For example ``google-bert/bert-base-multilingual-cased``."""
     revision: str
     """Commit that pins the weights."""
@@ -304,20 +333,26 @@ class TrialConfig(StrictModel):
         return value.check_answers(data.report_on) if data else value
 
 
-def describe_problems(heading: str, error: ValidationError) -> InputError:
-    """Turn pydantic's errors into one message that names every mistake.
+def problems_of(error: ValidationError) -> list[str]:
+    """Say what pydantic's errors are in words of the settings.
 
     Args:
-        heading: source of the settings, for example ``"study.yaml"``.
         error: pydantic's error.
 
     Returns:
-        An error with one line per mistake: field, value, and the legal values.
+        One line per mistake: field, value, and the legal values.
     """
     problems = []
     for item in error.errors(include_url=False):
         # The branches of a union, such as "literal['best']", are pydantic's and no part of a path.
-        field = ".".join(str(key) for key in item["loc"] if "[" not in str(key))
+        path = [str(key) for key in item["loc"] if "[" not in str(key)]
+        cause = item.get("ctx", {}).get("error")
+        if isinstance(cause, SettingError):
+            problems += [
+                f"{'.'.join([*path[:-1], field])}: {text}" for field, text in cause.problems
+            ]
+            continue
+        field = ".".join(path)
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             problems.append(f"{field}: there is no such setting")
@@ -325,9 +360,28 @@ def describe_problems(heading: str, error: ValidationError) -> InputError:
             problems.append(f"{field}: is needed")
         elif item["type"] == "value_error":
             problems.append(f"{field}: {message}" if field else message)
+        elif item["type"] == "path_type":
+            problems.append(f"{field}={item['input']!r}: is no path")
+        elif item["type"] == "string_type":
+            problems.append(f"{field}: {no_text(item['input']) or message}")
+        elif not field:
+            problems.append("no settings; expected lines of the form 'name: value'")
         else:
             problems.append(f"{field}={item['input']!r}: {message[0].lower()}{message[1:]}")
-    problems = list(dict.fromkeys(problems))
-    if len(problems) > 1:
-        heading = f"{heading} has {len(problems)} problems"
-    return InputError.collect(heading, problems)
+    return list(dict.fromkeys(problems))
+
+
+def describe_problems(heading: str, problems: ValidationError | Sequence[str]) -> InputError:
+    """Put all mistakes of settings into one message.
+
+    Args:
+        heading: source of the settings, for example ``"study.yaml"``.
+        problems: pydantic's error, or a line for each mistake.
+
+    Returns:
+        An error with one line per mistake.
+    """
+    lines = problems_of(problems) if isinstance(problems, ValidationError) else list(problems)
+    if len(lines) > 1:
+        heading = f"{heading} has {len(lines)} problems"
+    return InputError.collect(heading, lines)

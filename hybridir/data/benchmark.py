@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridir.errors import InputError
+from hybridir.languages import Spellings
 
 
 @dataclass(frozen=True, eq=False)  # equal by identity, so that results can be cached by it
@@ -146,7 +147,8 @@ def build_benchmark(
 
     Args:
         name: names the scores.
-        queries: (question id, language, text).
+        queries: (question id, language, text). A language is named as it is spelled first, here
+            or in `passages`.
         passages: (passage id, language, text).
         relevant: question id -> ids of its relevant passages in all languages.
         clusters: question id -> cluster; each question is one by itself if None.
@@ -162,8 +164,11 @@ def build_benchmark(
             missing, a passage id occurs twice, a question occurs twice in one language, or a
             language has queries but no passages.
     """
-    query_rows = sorted(queries, key=lambda row: row[1])
-    passage_rows = sorted(passages, key=lambda row: row[1])
+    spell = Spellings()
+    query_rows, passage_rows = (
+        sorted(((key, spell(code), text) for key, code, text in rows), key=lambda row: row[1])
+        for rows in (queries, passages)
+    )
     position = {passage_id: index for index, (passage_id, _, _) in enumerate(passage_rows)}
     query_languages = {row[1] for row in query_rows} if empty_pools else set()
     languages = tuple(sorted({row[1] for row in passage_rows} | query_languages))

@@ -23,6 +23,7 @@ from hybridir.data.readers.table import load_table
 from hybridir.data.splits import select_data_part, split_by_group
 from hybridir.data.synthetic.corpus import SyntheticCorpus, synthetic_corpus
 from hybridir.errors import InputError
+from hybridir.languages import LanguageSetting, Spellings, check_languages
 from hybridir.names import DATA_PART, DEV
 
 # The split belongs to the data, not to a trial: all trials of all studies tune on the same rows.
@@ -100,7 +101,8 @@ def _load_part(
 def _load_training(settings: str, stamps: tuple[FileStamp, ...], seed: int) -> TrainingData:
     config = DataConfig.model_validate_json(settings)
     corpus = _synthetic(config.train)
-    sources = [] if corpus else [_source(config, source) for source in config.train.sources]
+    spell = Spellings()
+    sources = [] if corpus else [_source(config, source, spell) for source in config.train.sources]
     tables = [corpus.train] if corpus else [source.table for source in sources]
     if config.train.questions == "shared":
         tables = [shared_questions(table) for table in tables]
@@ -169,17 +171,14 @@ def _reported(config: DataConfig, report: BenchmarkConfig) -> Benchmark:
     return _in_languages(corpus.test, report.languages)
 
 
-def _in_languages(benchmark: Benchmark, codes: Sequence[str]) -> Benchmark:
-    """Keep the queries and passages of some languages."""
-    lacking = sorted(set(codes) - set(benchmark.languages))
-    if lacking or not codes:
-        raise InputError(
-            f"{benchmark.name}: no {', '.join(lacking) or 'language chosen'}; "
-            f"languages that are there: {' '.join(benchmark.languages)}"
-        )
-    chosen = [code in codes for code in benchmark.languages]
+def _in_languages(benchmark: Benchmark, setting: LanguageSetting) -> Benchmark:
+    """Keep the queries and passages of some languages, under the codes of a setting."""
+    choice = check_languages(setting, benchmark.name)
+    names = list(choice.names(benchmark.languages, benchmark.name).values())
+    kept = choice.keep(names, benchmark.name)
+    chosen = [name in kept for name in names]
     passages = [
-        (key, benchmark.languages[code], text)
+        (key, names[code], text)
         for key, code, text in zip(
             benchmark.passage_ids, benchmark.passage_languages, benchmark.passages, strict=True
         )
@@ -191,7 +190,7 @@ def _in_languages(benchmark: Benchmark, codes: Sequence[str]) -> Benchmark:
     for query, code in enumerate(benchmark.query_languages):
         if chosen[code]:
             question_id = benchmark.question_ids[query]
-            queries.append((question_id, benchmark.languages[code], benchmark.queries[query]))
+            queries.append((question_id, names[code], benchmark.queries[query]))
             low, high = benchmark.relevant_offsets[query : query + 2]
             answers = {benchmark.passage_ids[index] for index in benchmark.relevant[low:high]}
             relevant[question_id] = answers & keys
@@ -261,10 +260,11 @@ class _Source:
         )
 
 
-def _source(config: DataConfig, source: SourceConfig) -> _Source:
+def _source(config: DataConfig, source: SourceConfig, spell: Spellings) -> _Source:
+    """Read a data set; `spell` knows the languages of those before it in a mixture."""
     lareqa, table = source.lareqa, source.table
     if lareqa and config.data_root:
-        texts = load_lareqa(config.data_root / lareqa.name, lareqa.languages)
+        texts = load_lareqa(config.data_root / lareqa.name, lareqa.languages, spell)
         with_paragraph = lareqa.passage_text != SENTENCE
         return _Source(
             texts.pairs(with_paragraph),
@@ -276,7 +276,7 @@ def _source(config: DataConfig, source: SourceConfig) -> _Source:
     else:
         assert source.hub is not None, "SourceConfig holds exactly one"
         pairs = load_hub_table(**source.hub.model_dump())
-    return _Source(pairs, table_development)
+    return _Source(pairs.respelled(spell), table_development)
 
 
 def _paths(config: DataConfig) -> list[Path]:

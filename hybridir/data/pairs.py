@@ -2,11 +2,11 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-from hybridir.languages import LANGUAGES
+from hybridir.languages import Spellings, code_problem
 from hybridir.names import CLUSTER
 
 COLUMNS = ("question_id", "passage_group", "language", "question", "passage")
@@ -102,6 +102,12 @@ class Pairs:
         """The languages of questions and passages, sorted."""
         return tuple(sorted({*self.language, *self.passage_languages}))
 
+    def respelled(self, spell: Spellings) -> "Pairs":
+        """Spell languages as earlier data do."""
+        columns = (self.language, self.passage_languages)
+        codes = dict.fromkeys(code for row in zip(*columns, strict=True) for code in row)
+        return self.with_codes({code: spell(code) for code in codes})
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 over the columns that are trained on, row by row, as 64 hexadecimal digits.
@@ -123,6 +129,14 @@ class Pairs:
         return Pairs(
             **{column: [getattr(self, column)[row] for row in rows] for column in self.columns}
         )
+
+    def with_codes(self, names: Mapping[str, str]) -> "Pairs":
+        """Call languages by other codes; those that `names` lacks keep theirs."""
+        languages, passage_languages = (
+            [names.get(code, code) for code in column]
+            for column in (self.language, self.passage_languages)
+        )
+        return replace(self, language=languages, passage_language=passage_languages)
 
     def in_languages(self, languages: Iterable[str]) -> "Pairs":
         """Keep the rows whose question and passage are both in one of some languages."""
@@ -162,21 +176,21 @@ def row_problems(pairs: Pairs) -> list[tuple[int, str]]:
     """Find the rows that cannot be trained on.
 
     Returns:
-        (row, reason) for each empty text, unknown language, repeated (question id, language) and
-        half of a surrogate pair, which no file can hold; at most one reason a row, in row order.
+        (row, reason) for each empty text, illegal language code, repeated (question id, language)
+        and half of a surrogate pair, which no file can hold; at most one reason a row, in row
+        order.
     """
     problems: list[tuple[int, str]] = []
     first: dict[tuple[str, str], int] = {}
     for row in range(len(pairs)):
         empty = [column for column in pairs.columns if not getattr(pairs, column)[row].strip()]
         code = pairs.language[row]
-        unknown = [c for c in (code, pairs.passage_languages[row]) if c not in LANGUAGES]
+        illegal = code_problem(code) or code_problem(pairs.passage_languages[row])
         key = (pairs.question_id[row], code)
         if empty:
             problems.append((row, f"empty {' and '.join(empty)}"))
-        elif unknown:
-            codes = " ".join(sorted(LANGUAGES))
-            problems.append((row, f"unknown language {unknown[0]!r}; known codes are {codes}"))
+        elif illegal:
+            problems.append((row, illegal))
         elif broken := [c for c in pairs.columns if not is_unicode(getattr(pairs, c)[row])]:
             problems.append((row, f"half of a surrogate pair in {' and '.join(broken)}"))
         elif key in first:

@@ -15,8 +15,10 @@ Words are counted by the rules of two evaluation scripts:
 - MLQA (Lewis et al. 2020, arXiv 1910.07475), whose rules go by language: ar, de, en, es, hi, vi,
   and zh, where each character is a word. Other languages with spaces between words follow the same
   rules; that, and the articles of Greek, are the project's own.
+  A variant follows its language: en-GB the rules of en, zh-Hant and cmn those of zh.
   Thai, Japanese, Lao, Khmer and Burmese have neither spaces between words nor a published rule,
-  so they have no answer F1 by these words. Letters as words gave wrong Thai passages an F1 of .55
+  nor has any other language but Chinese in a script without spaces between words; so they have no
+  answer F1 by these words. Letters as words gave wrong Thai passages an F1 of .55
   (.08 to .23 in other languages). Words of a segmenter would follow its dictionary and version, at
   the price of a dependency for one of XQuAD-R's eleven languages.
 - SQuAD v1.1 (Rajpurkar et al. 2016, arXiv 1606.05250), which XQuAD applies to all its languages:
@@ -39,6 +41,7 @@ from numpy.typing import NDArray
 
 from hybridir import names
 from hybridir.data import Benchmark
+from hybridir.languages import base_of, script_of
 from hybridir.runtime.jit import compiled
 
 # Word tables of benchmarks with at most this many passages stay in memory: some 100 MB.
@@ -53,9 +56,14 @@ _ARTICLES = {
     # The project's own.
     "el": r"\b(?:ο|η|το|οι|τα|του|της|των|τον|την|τους|τις|ένας|μία|μια|ένα)\b",
 }
+_CHINESE = "zh"
 _CHINESE_CHARACTER = re.compile("([\u4e00-\u9fa5])")  # MLQA's range
-# Written without spaces between words, and not among MLQA's languages.
-_WITHOUT_WORDS = frozenset({"ja", "km", "lo", "my", "th"})
+# Scripts without spaces between words: those of the classes SA, AK and ID of Unicode's line
+# breaking (UAX #14) that living languages are written in, and Tibetan, which marks syllables.
+_WITHOUT_SPACES = frozenset(
+    {"Bali", "Hani", "Hans", "Hant", "Java", "Jpan", "Khmr", "Lana", "Laoo"}
+    | {"Mymr", "Tale", "Talu", "Tavt", "Thai", "Tibt", "Yiii"}
+)
 _SQUAD_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _SQUAD_PUNCTUATION = re.compile(f"[{re.escape(string.punctuation)}]")
 
@@ -70,8 +78,12 @@ def squad_words(text: str) -> list[str]:
 
 
 def has_words(language: str) -> bool:
-    """Whether `mlqa_words` gives words: not in Thai, Japanese, Lao, Khmer and Burmese."""
-    return language not in _WITHOUT_WORDS
+    """Whether `mlqa_words` gives words: in Chinese, and in scripts with spaces between words.
+
+    >>> [has_words(code) for code in ("th", "ja", "zh-TW", "yue", "pl")]
+    [False, False, True, False, True]
+    """
+    return base_of(language) == _CHINESE or script_of(language) not in _WITHOUT_SPACES
 
 
 def mlqa_words(text: str, language: str) -> list[str]:
@@ -84,9 +96,10 @@ def mlqa_words(text: str, language: str) -> list[str]:
     ['stadt', 'köln']
     """
     text = text.lower().translate(_without_punctuation())
-    if articles := _ARTICLES.get(language):
+    base = base_of(language)
+    if articles := _ARTICLES.get(base):
         text = re.sub(articles, " ", text)
-    if language == "zh":
+    if base == _CHINESE:
         text = _CHINESE_CHARACTER.sub(r" \1 ", text)
     return text.split()
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from hybridir import names
 from hybridir.data import Benchmark
 from hybridir.evaluation.measures import RankedGroups, average_precision
-from hybridir.languages import ENGLISH
+from hybridir.languages import find_english
 from hybridir.retrieval.ranks import RelevantRanks
 
 Bools = NDArray[np.bool_]
@@ -115,7 +115,7 @@ def bilingual_columns(
     row_g = np.flatnonzero(firsts_Q2[query_G, 0] >= 0)
     query_g = query_G[row_g]
     groups, own_r = _two_languages(benchmark, ranks, query_g)
-    english = benchmark.languages.index(ENGLISH)
+    english = find_english(benchmark.languages)
     first_english_g2 = benchmark.passage_languages[firsts_Q2[query_g]] == english
     best_g, worst_g = (groups.ranks_R[at] for at in (groups.offsets[:-1], groups.offsets[1:] - 1))
     values = {
@@ -147,7 +147,7 @@ def _two_languages(
     benchmark: Benchmark, ranks: RelevantRanks, query_g: NDArray[np.int64]
 ) -> tuple[RankedGroups, Bools]:
     """Relevant passages of both languages, ranked in their pool, and which are not English."""
-    english = benchmark.languages.index(ENGLISH)
+    english = find_english(benchmark.languages)
     query_R, language_R = benchmark.relevant_queries, benchmark.relevant_languages
     own_language_R = benchmark.query_languages[query_R]
     counted_Q = np.zeros(len(benchmark.queries), dtype=np.bool_)

@@ -24,6 +24,7 @@ from hybridir.evaluation.language_columns import (
     missing_language_columns,
 )
 from hybridir.evaluation.measures import RankedGroups, all_measures
+from hybridir.languages import tag_of
 from hybridir.retrieval.ranks import RelevantRanks
 from hybridir.runtime.files import atomic_write
 
@@ -82,7 +83,8 @@ def per_query_table(
     >>> table.groupby("setting", observed=True).size().to_dict()
     {'monolingual': 480, 'crosslingual': 480, 'multilingual': 480}
     """
-    seen_L = np.array([language in seen_languages for language in benchmark.languages])
+    seen = set(map(tag_of, seen_languages))
+    seen_L = np.array([tag_of(language) in seen for language in benchmark.languages])
     multilingual = _multilingual_rows(benchmark, ranks, seen_L)
     columns = _single_language_rows(benchmark, ranks)
     del ranks

@@ -14,7 +14,7 @@ from hybridir.config import DataPart, EncoderConfig, TrainDataConfig
 from hybridir.config.data_sources import SourceConfig
 from hybridir.export.provenance import EncoderScore, Facts
 from hybridir.export.select import CRITERION
-from hybridir.languages import LANGUAGES
+from hybridir.languages import LanguageChoice, base_of, is_standard, tag_of
 
 CONFIG_FILE = "hybridir_trial.json"
 """Name of the trial's configuration in the exported folder."""
@@ -72,9 +72,13 @@ def model_card(facts: Facts, name: str, license_id: str | None) -> str:
 
 def _metadata(facts: Facts, name: str, license_id: str | None) -> ModelCardData:
     config = facts.config
+    tags = _natural_languages(facts)
+    # The hub takes ISO 639's codes alone there, and other tags beside them.
+    bases = sorted({base_of(tag) for tag in tags if re.fullmatch("[a-z]{2,3}", base_of(tag))})
     library = "transformers" if config.encoder.pooling == "pooler" else "sentence-transformers"
     fields: dict[str, Any] = {
-        "language": _natural_languages(facts) or None,
+        "language": bases or None,
+        "language_bcp47": [tag for tag in tags if tag not in bases] or None,
         "license": license_id,
         "library_name": library,
         "pipeline_tag": "sentence-similarity",
@@ -120,12 +124,12 @@ def _scores_title(benchmark: str) -> str:
 
 
 def _natural_languages(facts: Facts) -> list[str]:
-    """List the languages of training and evaluation, without those of the synthetic corpus."""
+    """Tags of the languages of training and evaluation that a standard knows."""
     codes = {code for languages in facts.languages.values() for code in languages}
     for source in facts.config.data.train.sources:
         dataset = source.lareqa or source.table or source.hub
-        codes.update((dataset.languages if dataset else None) or ())
-    return sorted(code for code in codes if code in LANGUAGES and not code.startswith("q"))
+        codes.update(LanguageChoice(dataset.languages if dataset else None).kept or ())
+    return sorted({tag_of(code) for code in codes if is_standard(code)})
 
 
 def _hub_datasets(train: TrainDataConfig) -> list[str]:
@@ -287,7 +291,10 @@ def _source(source: SourceConfig) -> str:
         assert source.hub is not None, "SourceConfig holds exactly one source"
         dataset = f"{source.hub.id} at revision {source.hub.revision}, {source.hub.split}"
         languages = source.hub.languages
-    return f"{dataset} ({' '.join(languages) if languages else 'all its languages'})"
+    choice = LanguageChoice(languages)
+    kept = "all its languages" if choice.kept is None else " ".join(choice.kept)
+    renamed = [f"{code} as {name}" for code, name in choice.renamed.items()]
+    return f"{dataset} ({', '.join([kept, *renamed])})"
 
 
 def _limitations(facts: Facts) -> list[str]:
@@ -342,7 +349,7 @@ def _repetition(facts: Facts) -> str:
         ]
     for report in facts.config.data.report_on:
         if report.name in ("xquad-r", "mlqa-r"):
-            codes = f" --languages {','.join(report.languages)}" if report.languages else ""
+            codes = f" --languages {LanguageChoice(report.languages)}" if report.languages else ""
             lines.append(
                 f"hybridir evaluate THIS_FOLDER --benchmark {report.name} --data-root DATA{codes}"
             )

@@ -1,7 +1,6 @@
 """Facts about a trained encoder, read from the folder of its trial and the report of its run."""
 
 import csv
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from hybridir.config import TrialConfig, describe_problems
 from hybridir.encoder.third_party import folder_digest
 from hybridir.evaluation.summary import summarise
 from hybridir.export.select import read_metrics
+from hybridir.runtime.files import read_json
 
 # In the order of the card; the first two answer the question of a study.
 _MEASURES = dict.fromkeys((names.AP, names.SET_F1, *names.MEASURES, *names.READER_MEASURES))
@@ -105,8 +105,9 @@ def read_facts(trial: Path) -> Facts:
         InputError: if this version cannot read the trial's configuration.
     """
     path = trial / names.ARTIFACT_CONFIG
+    content = read_json(path, dict[str, Any], "train again, or export another trial")
     try:
-        config = TrialConfig.model_validate_json(path.read_text())
+        config = TrialConfig.model_validate(content)
     except ValidationError as error:
         raise describe_problems(str(path), error) from None
     run = trial.parent.parent
@@ -206,5 +207,7 @@ def _same(cell: str, value: object) -> bool:
 
 def _environment(run: Path) -> dict[str, str]:
     path = run / names.RUN_ENVIRONMENT
-    entries: list[dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else []
+    remedy = "delete it, and the card has no versions"
+    kind = list[dict[str, Any]]
+    entries: list[dict[str, Any]] = read_json(path, kind, remedy) if path.is_file() else []
     return dict(entries[-1]["environment"]) if entries else {}

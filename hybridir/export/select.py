@@ -1,12 +1,12 @@
 """Selects the encoder to export: one rule for the end of a study and for ``hybridir export``."""
 
-import json
 import math
 from pathlib import Path
 
 from hybridir import names
 from hybridir.config import read_yaml
 from hybridir.errors import InputError
+from hybridir.runtime.files import read_json
 
 CRITERION = names.mean_metric(names.DEV, names.AP, "mean")
 """Metric by which confirmed trials are compared."""
@@ -94,8 +94,14 @@ def choose_trial(folder: Path, trial: str | None) -> Path:
 
 
 def read_metrics(trial: Path) -> dict[str, float]:
-    """Read the metrics of a finished trial."""
-    metrics: dict[str, float] = json.loads((trial / names.ARTIFACT_RESULT).read_text())
+    """Read the metrics of a finished trial.
+
+    Raises:
+        InputError: if somebody has damaged the file.
+    """
+    remedy = f"{_again(trial)}, or name another trial with --trial"
+    path = trial / names.ARTIFACT_RESULT
+    metrics: dict[str, float] = read_json(path, dict[str, int | float], remedy)
     return metrics
 
 

@@ -16,7 +16,7 @@ from hybridir.inference.by_cluster import score_by_cluster
 from hybridir.inference.crossed import Crossed
 from hybridir.inference.hybrid_vs_pure import PURE
 from hybridir.inference.scores import Cell, Floats, Scores, setting_of
-from hybridir.languages import LANGUAGES
+from hybridir.languages import script_of, tag_of
 
 _SAME_LANGUAGE, _OTHER_LANGUAGE = "same language", "other language"
 _SAME_SCRIPT, _OTHER_SCRIPT = "same script", "other script"
@@ -178,9 +178,11 @@ def _groupings(
         for setting in names.SETTINGS
     }
     pairs = by_setting[names.MONOLINGUAL] + by_setting[names.CROSSLINGUAL]
+    # Of a label nobody knows the script.
+    with_scripts = [cell for cell in by_setting[names.CROSSLINGUAL] if all(map(script_of, cell))]
     groupings: list[tuple[str, list[Cell], Callable[[Cell], str]]] = [
         ("question and pool", pairs, _language_kind),
-        ("question and pool, cross-lingual", by_setting[names.CROSSLINGUAL], _script_kind),
+        ("question and pool, cross-lingual", with_scripts, _script_kind),
     ]
     if seen is not None:
         trained = {
@@ -188,8 +190,9 @@ def _groupings(
             names.CROSSLINGUAL: "languages, cross-lingual",
             names.MULTILINGUAL: "question's language, multilingual",
         }
+        tags = frozenset(map(tag_of, seen))
         groupings += [
-            (label, by_setting[setting], lambda cell: _seen_kind(cell, seen))
+            (label, by_setting[setting], lambda cell: _seen_kind(cell, tags))
             for setting, label in trained.items()
         ]
     for name, members, kind_of in groupings:
@@ -205,11 +208,12 @@ def _language_kind(cell: Cell) -> str:
 
 
 def _script_kind(cell: Cell) -> str:
-    scripts = {LANGUAGES[code].script if code in LANGUAGES else code for code in cell}
+    scripts = set(map(script_of, cell))
     return _SAME_SCRIPT if len(scripts) == 1 else _OTHER_SCRIPT
 
 
 def _seen_kind(cell: Cell, seen: frozenset[str]) -> str:
+    """Kind of a cell by the tags of the languages that were trained on."""
     if setting_of(cell) != names.CROSSLINGUAL:
-        return "seen" if cell[0] in seen else "unseen"
-    return ("both unseen", "one unseen", "both seen")[sum(code in seen for code in cell)]
+        return "seen" if tag_of(cell[0]) in seen else "unseen"
+    return ("both unseen", "one unseen", "both seen")[sum(tag_of(code) in seen for code in cell)]

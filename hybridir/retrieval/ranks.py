@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from hybridir.data import Benchmark
 from hybridir.errors import TrialError
-from hybridir.languages import ENGLISH
+from hybridir.languages import find_english, is_english
 from hybridir.retrieval.kernels import count_higher, find_best_irrelevant
 from hybridir.retrieval.trec_order import ascending_ids
 from hybridir.retrieval.vector_store import StoredVectors
@@ -211,11 +211,12 @@ class EnglishDistractors:
         self._benchmark, self._id_order_N, self._by_id_N = benchmark, id_order_N, by_id_N
         self._counted_Q = np.zeros(n_queries, dtype=np.bool_)
         self._pool = (0, 0)
-        if ENGLISH in benchmark.languages:
-            self._english = benchmark.languages.index(ENGLISH)
-            start, stop = benchmark.pool_offsets[self._english : self._english + 2].tolist()
+        english = find_english(benchmark.languages)
+        if english is not None:
+            self._english = english
+            start, stop = benchmark.pool_offsets[english : english + 2].tolist()
             self._pool = (start, stop)
-            self._counted_Q = _with_translations(benchmark, self._english)
+            self._counted_Q = _with_translations(benchmark, english)
         self._best_Q = np.full(n_queries, -np.inf, dtype=np.float32)
         self._best_id_Q = np.full(n_queries, -1, dtype=np.int32)
 
@@ -285,7 +286,8 @@ def _with_translations(benchmark: Benchmark, english: int) -> NDArray[np.bool_]:
     own_Q, english_Q = np.zeros((2, len(benchmark.question_ids)), dtype=np.bool_)
     own_Q[query_R[language_R == benchmark.query_languages[query_R]]] = True
     english_Q[query_R[language_R == english]] = True
-    counted_Q: NDArray[np.bool_] = own_Q & english_Q & (benchmark.query_languages != english)
+    other_L = np.array([not is_english(code) for code in benchmark.languages])
+    counted_Q: NDArray[np.bool_] = own_Q & english_Q & other_L[benchmark.query_languages]
     return counted_Q
 
 

@@ -1,4 +1,4 @@
-"""Files that are either complete or absent."""
+"""Files that are either complete or absent, and checks before and after they are written."""
 
 import os
 import secrets
@@ -6,6 +6,11 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from hybridir.errors import InputError
 
 _SUFFIX = ".part"
 
@@ -34,6 +39,66 @@ def atomic_write(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         _remove(temporary)
+
+
+def check_folder(role: str, folder: Path) -> None:
+    """Refuse a folder that cannot be made or written to, before any work; makes nothing.
+
+    Args:
+        role: option or setting that names the folder, for the message.
+        folder: it need not exist, nor need its parents.
+
+    Raises:
+        InputError: with the part of the path that is in the way.
+    """
+    existing = folder.absolute()
+    while not _is_there(existing):
+        existing = existing.parent
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise InputError(
+            f"{role} {str(folder)!r}: {str(existing)!r} is not a folder that can be written to; "
+            "choose another one"
+        )
+
+
+def check_file(role: str, file: Path) -> None:
+    """Refuse a file that cannot be written, before any work; see `check_folder`.
+
+    Raises:
+        InputError: with what is in the way.
+    """
+    check_folder(f"{role} {str(file)!r}: its folder", file.absolute().parent)
+    if file.is_dir():
+        raise InputError(f"{role} {str(file)!r}: is a folder; name a file, such as {file / 'a'}")
+
+
+def read_json(path: Path, kind: Any, remedy: str) -> Any:
+    """Read a JSON file that this program wrote.
+
+    Args:
+        path: the file.
+        kind: type of its content, such as ``dict[str, float]``.
+        remedy: what to do if somebody has damaged it.
+
+    Raises:
+        InputError: if the file cannot be read, or holds something else.
+    """
+    try:
+        return TypeAdapter(kind).validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
+    except ValidationError as error:
+        reason = error.errors(include_url=False)[0]["msg"]
+        raise InputError(f"{path}: is damaged ({reason}); {remedy}") from None
+
+
+def _is_there(path: Path) -> bool:
+    """Whether anything is at a path; below a file or an unreadable folder nothing is."""
+    try:
+        path.lstat()
+    except OSError:
+        return path == path.parent
+    return True
 
 
 def remove_leftovers(folder: Path) -> None:

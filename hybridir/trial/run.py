@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -18,7 +19,7 @@ from hybridir.encoder import LoadedEncoder, load_bi_encoder, load_tokenizer, sav
 from hybridir.encoder.load import tokenise
 from hybridir.errors import InputError
 from hybridir.runtime.distributed import Distributed, init_distributed
-from hybridir.runtime.files import atomic_write
+from hybridir.runtime.files import atomic_write, check_folder, read_json
 from hybridir.runtime.memory import peak_memory_mb, release_memory, reset_peak_memory
 from hybridir.runtime.precision import accelerator, choose_precision
 from hybridir.runtime.seeds import derive_seed
@@ -30,6 +31,8 @@ from hybridir.trial.untrained import untrained_metrics
 
 RESULT = names.ARTIFACT_RESULT
 ENCODER = names.ARTIFACT_ENCODER
+
+_REMEDY = "choose another folder, or delete this one and train again"
 
 Report = Callable[[dict[str, float]], None]
 
@@ -125,7 +128,7 @@ def _finished_metrics(config: TrialConfig, workspace: Path) -> dict[str, float] 
     if not (workspace / RESULT).is_file():
         return None
     _check_same(config, workspace)
-    metrics: dict[str, float] = json.loads((workspace / RESULT).read_text())
+    metrics: dict[str, float] = read_json(workspace / RESULT, dict[str, int | float], _REMEDY)
     return metrics
 
 
@@ -134,7 +137,7 @@ def _set_up(
 ) -> TrialSetup:
     """Check folders, batches and the reader, and load the data."""
     for role, folder in (("workspace", workspace), ("cache", cache)):
-        _check_folder(role, folder)
+        check_folder(role, folder)
     check_shards(config.batch.batch_size, distributed.world_size)
     release_memory()
     reset_peak_memory()
@@ -248,23 +251,12 @@ def _write(path: Path, text: str) -> None:
         partial.write_text(text)
 
 
-def _check_folder(role: str, folder: Path) -> None:
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise InputError(
-            f"{role} {str(folder)!r}: {str(existing)!r} is not a folder that can be written to; "
-            "choose another one"
-        )
-
-
 def _check_same(config: TrialConfig, workspace: Path) -> None:
     """Refuse a finished trial of other settings, whose figures would pass for this trial's."""
-    text = (workspace / names.ARTIFACT_CONFIG).read_text()
-    try:
+    finished = read_json(workspace / names.ARTIFACT_CONFIG, dict[str, Any], _REMEDY)
+    with suppress(ValidationError):
         # A setting that is newer than the trial has its default there.
-        finished = TrialConfig.model_validate_json(text).model_dump(mode="json")
-    except ValidationError:
-        finished = json.loads(text)
+        finished = TrialConfig.model_validate(finished).model_dump(mode="json")
     requested = config.model_dump(mode="json")
     different = sorted(
         key for key in requested if requested[key] != finished.get(key, requested[key])

@@ -72,7 +72,7 @@ def unknown_language(root: Path, config: dict[str, Any]) -> None:
 
 
 def unknown_language_file(root: Path, config: dict[str, Any]) -> None:
-    (root / "mlqa-r" / "en.json").rename(root / "mlqa-r" / "tlh.json")
+    (root / "mlqa-r" / "en.json").rename(root / "mlqa-r" / "en (1).json")
 
 
 def absent_language(root: Path, config: dict[str, Any]) -> None:
@@ -112,9 +112,9 @@ MISTAKES: dict[str, tuple[Change, tuple[str, ...]]] = {
     "truncated JSON": (truncated, ("en.json, line 1, column", "may be truncated")),
     "empty file": (empty, ("en.json: the file is empty",)),
     "offset outside": (outside, ("question 'q3'", "answer_start=9999", "outside the context")),
-    "unknown language": (unknown_language, ("unknown language tlh; known:",)),
-    "unknown file": (unknown_language_file, ("tlh",)),
-    "absent language": (absent_language, ("no file for fr", "there: de en")),
+    "unknown language": (unknown_language, ("nothing in tlh; languages that are there: de en",)),
+    "unknown file": (unknown_language_file, ("'en (1)' is no language code",)),
+    "absent language": (absent_language, ("nothing in fr", "there: de en")),
     "missing folder": (missing_folder, ("elsewhere", "there is no such folder")),
     "missing encoder": (missing_encoder, ("no-encoder", "config.json")),
     # 12 questions a language, of which a quarter is held out: 9 are left.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import ray
 
 from hybridir.errors import InputError
+from hybridir.runtime.files import check_folder
 from tune.forecast.estimate import Plan, estimated_needs
 from tune.readiness.cluster import check_resources, start_ray
 from tune.readiness.inputs import Inputs, check_study
@@ -46,6 +47,7 @@ def launch(study: StudyConfig, say: Say) -> Iterator[Launched]:
     Raises:
         InputError: if the study cannot run. Nothing is written.
     """
+    check_folder("storage", study.storage)
     check_resources(study)
     if study.search and study.search.warm_start:
         find_source(study.storage, study.search.warm_start)

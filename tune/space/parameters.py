@@ -8,6 +8,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from hybridir import names
 from hybridir.config import BatchConfig, EncoderConfig, StrictModel, TrainingConfig, TrialConfig
+from hybridir.config.base import refuse_words
 
 Value = bool | int | float | str
 
@@ -60,6 +61,7 @@ def check_value(name: str, value: Value) -> Value:
         ValueError: with the legal values.
     """
     field = CONFIRMED[name][1].model_fields[name]
+    refuse_words(value, field.annotation)
     try:
         legal: Any = Annotated[field.annotation, Field(), *field.metadata]
         checked: Value = TypeAdapter(legal).validate_python(value)

@@ -95,6 +95,18 @@ class SearchConfig(StrictModel):
         return value
 
     @property
+    def idle(self) -> dict[str, str]:
+        """The settings that change nothing beside the others, and why."""
+        idle = {}
+        if self.sampler in ("grid", "quasi-random", "random"):
+            idle["startup_trials"] = f"belongs to samplers that learn, not to {self.sampler}"
+        if self.scheduler == "none":
+            idle["first_rung"] = "belongs to a scheduler; choose asha or median"
+        if self.scheduler != "asha":
+            idle["reduction"] = "belongs to scheduler: asha"
+        return idle
+
+    @property
     def objectives(self) -> tuple[str, ...]:
         """The metrics to maximise."""
         return (self.objective,) if isinstance(self.objective, str) else self.objective

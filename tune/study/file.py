@@ -1,5 +1,7 @@
 """The study file: data, encoder, space, budget, confirmation, outcomes, baselines, resources."""
 
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,9 +17,11 @@ from hybridir.config import (
     EvaluationConfig,
     TrainingConfig,
     TrialConfig,
+    read_settings,
     read_yaml,
-    validate,
 )
+from hybridir.config.base import SettingError, check_file_name, expand_home
+from hybridir.config.trial import idle_settings, idle_share
 from hybridir.errors import InputError
 from hybridir.runtime.addresses import REMEDY, has_password
 from hybridir.runtime.seeds import derive_seed
@@ -28,18 +32,9 @@ from tune.study.confirmation import SEEDS, TRIAL_SEEDS, ConfirmConfig, Repeat, r
 from tune.study.outcome import PrimaryConfig, check_outcomes, outcomes_as_list
 from tune.study.resources import ResourcesConfig
 
-# Settings that are paths; relative ones are resolved against the working directory.
-_PATHS = (
-    ("data_root",),
-    ("encoder", "path"),
-    ("train", "table", "path"),
-    ("train", "mix", "table", "path"),  # of each data set of the mixture
-    ("evaluation", "reader", "path"),
-)
-
 STUDIES = Path(__file__).parents[1] / "studies"
 DEMO = STUDIES / "demo.yaml"
-
+_CACHE = "cache"  # beside the studies in their storage
 
 BaselineName = Literal["untrained", "bm25", "en-en", "x-x", "x-x-mono", "x-y", "hybrid"]
 
@@ -47,7 +42,9 @@ BaselineName = Literal["untrained", "bm25", "en-en", "x-x", "x-x-mono", "x-y", "
 class StudyConfig(DataConfig):
     """A study, as in ``tune/studies/*.yaml``."""
 
+    stays_relative = ("storage",)
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    """Names the study's folder and its run; at most 100 letters."""
     encoder: EncoderConfig
     batch: BatchConfig = BatchConfig()
     training: TrainingConfig = TrainingConfig()
@@ -69,17 +66,22 @@ class StudyConfig(DataConfig):
     resources: ResourcesConfig = ResourcesConfig()
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the sampler and of all trials."""
-    storage: Path = Path("results")
+    storage: Annotated[Path, Field(validate_default=True)] = Path("results")
     """Folder for all files of the study except its tracking."""
     tracking_uri: str | None = None
     """MLflow server; by default MLFLOW_TRACKING_URI, or mlflow.db in the working directory."""
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, value: str) -> str:
+        return check_file_name(value, (_CACHE,))
 
     @field_validator("tracking_uri")
     @classmethod
     def _no_password(cls, value: str | None) -> str | None:
         if value and has_password(value):
             raise ValueError(f"has a user or password, and this file is recorded; {REMEDY}")
-        return value
+        return str(expand_home(value)) if value and value.startswith("~") else value
 
     @field_validator("space")
     @classmethod
@@ -104,10 +106,13 @@ class StudyConfig(DataConfig):
     def _search_can_be_done(
         cls, value: SearchConfig | None, info: ValidationInfo
     ) -> SearchConfig | None:
+        problems = []
         if value and info.data.get("space") == {}:
-            raise ValueError("needs a space to search")
+            problems.append("needs a space to search")
         if value and info.data.get("tune_on", names.DEV) is None:
-            raise ValueError("needs tune_on: dev")
+            problems.append("needs tune_on: dev")
+        if problems:
+            raise SettingError(*(("search", problem) for problem in problems))
         if value and value.sampler == "grid" and "space" in info.data:
             return _on_grid(value, len(grid_points(info.data["space"])))
         return value
@@ -129,11 +134,9 @@ class StudyConfig(DataConfig):
     def _confirm_can_be_done(
         cls, value: ConfirmConfig | None, info: ValidationInfo
     ) -> ConfirmConfig | None:
-        if "search" in info.data and info.data["search"] is None:
-            if value is None and info.data.get("baselines") == ():
-                raise ValueError("nothing to do: add a search, a confirm, or baselines")
-        if value and {"search", "space"} <= set(info.data):
-            value.check_search(info.data["search"], info.data["space"])
+        problems = list(_confirm_problems(value, info.data))
+        if problems:
+            raise SettingError(*(("confirm", problem) for problem in problems))
         return value
 
     @field_validator("baselines")
@@ -141,27 +144,6 @@ class StudyConfig(DataConfig):
     def _no_duplicates(cls, value: tuple[BaselineName, ...]) -> tuple[BaselineName, ...]:
         if len(set(value)) < len(value):
             raise ValueError("a baseline is named twice")
-        return value
-
-    @field_validator("confirm")
-    @classmethod
-    def _one_number_of_seeds(
-        cls, value: ConfirmConfig | None, info: ValidationInfo
-    ) -> ConfirmConfig | None:
-        if value and info.data.get("baseline_seeds") is not None:
-            raise ValueError(
-                "also sets the seeds of the baselines, so that they are compared seed by seed; "
-                "leave baseline_seeds out"
-            )
-        return value
-
-    @field_validator("confirm")
-    @classmethod
-    def _parts_of_all_data(
-        cls, value: ConfirmConfig | None, info: ValidationInfo
-    ) -> ConfirmConfig | None:
-        if value and value.data_parts and info.data.get(names.DATA_PART) is not None:
-            raise ValueError("data_parts divides all data; leave the study's own data_part out")
         return value
 
     @field_validator("resources")
@@ -191,21 +173,16 @@ class StudyConfig(DataConfig):
             )
         return value
 
-    @field_validator("confirm")
+    # On the last field with a default, so that it is told beside the mistakes of all others.
+    @field_validator("storage")
     @classmethod
-    def _ratio_has_a_meaning(
-        cls, value: ConfirmConfig | None, info: ValidationInfo
-    ) -> ConfirmConfig | None:
-        own = info.data["batch"].kind if "batch" in info.data else "hybrid"
-        searched = info.data.get("space", {}).get("kind") if info.data.get("search") else None
-        extremes = searched.extremes if searched else None
-        kinds = set(value.values_of("kind", own, extremes)) if value else set()
-        without_ratio = sorted(kinds - {"hybrid"}, key=str)
-        if value and len(value.mixing_ratio) > 1 and without_ratio:
-            raise ValueError(
-                f"varies the mixing ratio, which {' and '.join(map(str, without_ratio))} batches "
-                "do not have; list the parameters under at with kind: hybrid, or name one ratio"
-            )
+    def _settings_have_an_effect(cls, value: Path, info: ValidationInfo) -> Path:
+        sections = {"batch", "space", "search", "baselines", "confirm"}
+        problems = _idle(**info.data) if sections <= set(info.data) else []
+        if {"tune_on", "dev_share"} <= set(info.data):
+            problems += idle_share(info.data["tune_on"], info.data["dev_share"])
+        if problems:
+            raise SettingError(*problems)
         return value
 
     @property
@@ -287,51 +264,44 @@ def read_study_file(path: Path, overrides: list[str]) -> StudyConfig:
         overrides: strings ``key=value`` with a dotted key and a YAML value.
 
     Raises:
-        InputError: with all mistakes in one message.
+        InputError: with the mistakes of the file and of the overrides in one message; see
+            `hybridir.config.yaml.validate`.
     """
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        shipped = ", ".join(sorted(str(file) for file in STUDIES.glob("*.yaml")))
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); shipped studies: {shipped}"
-        ) from None
-    content = read_yaml(text, str(path))
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: no settings; expected lines of the form 'name: value'")
-    for override in overrides:
-        _override(content, override)
-    for keys in _PATHS:
-        _make_absolute(content, keys)
-    reports = content.get("report_on")
-    if isinstance(reports, list):
-        content["report_on"] = [dict(r) if isinstance(r, dict) else r for r in reports]
-        for report in content["report_on"]:
-            if isinstance(report, dict):
-                _make_absolute(report, ("folder",))
-    return validate(StudyConfig, content, str(path))
+    shipped = ", ".join(sorted(str(file) for file in STUDIES.glob("*.yaml")))
+    return read_settings(
+        StudyConfig,
+        path,
+        hint=f"; shipped studies: {shipped}",
+        change=lambda content: _override_all(content, overrides),
+        # Paths hold on other nodes, and for a resume from another directory.
+        folder=Path.cwd(),
+    )
 
 
 def as_yaml(study: StudyConfig) -> str:
     """The settings as a study file, overrides included; `read_study_file` reads them back."""
     content = study.model_dump(mode="json", exclude_none=True)
+    if study.tune_on is None:  # the only null that is no default
+        content["tune_on"] = None
     return str(yaml.safe_dump(content, sort_keys=False))
 
 
-def _make_absolute(content: dict[str, Any], keys: tuple[str, ...]) -> None:
-    """Make a path absolute, for other nodes and for a resume from another directory."""
-    first, *rest = keys
-    inner = content.get(first)
-    # Copies, since a YAML anchor may be used in several places.
-    if isinstance(inner, list):
-        content[first] = inner = [dict(i) if isinstance(i, dict) else i for i in inner]
-    elif isinstance(inner, dict):
-        content[first] = inner = dict(inner)
-    elif isinstance(inner, str) and not rest:
-        content[first] = str(Path(inner).absolute())
-    for section in inner if isinstance(inner, list) else [inner]:
-        if isinstance(section, dict) and rest:
-            _make_absolute(section, tuple(rest))
+def _override_all(content: dict[str, Any], overrides: Sequence[str]) -> list[str]:
+    """Set the overrides; returns what is wrong with them."""
+    problems = []
+    keys = [override.partition("=")[0] for override in overrides]
+    for key, count in Counter(keys).items():
+        if count > 1:
+            problems.append(f"--set {key}: is there {count} times; keep one")
+    for number, key in enumerate(keys):
+        if lost := [earlier for earlier in keys[:number] if earlier.startswith(f"{key}.")]:
+            problems.append(f"--set {key}: replaces {lost[0]}, set before it; put it first")
+    for override in overrides:
+        try:
+            _override(content, override)
+        except InputError as error:
+            problems.append(str(error))
+    return problems
 
 
 def _override(content: dict[str, Any], override: str) -> None:
@@ -341,9 +311,79 @@ def _override(content: dict[str, Any], override: str) -> None:
     *sections, last = key.split(".")
     for section in sections:
         inner = content.get(section)
-        content[section] = inner = dict(inner) if isinstance(inner, dict) else {}
+        if inner is not None and not isinstance(inner, dict):
+            raise InputError(
+                f"--set {override}: {section} is {inner!r}, with no settings in it; set it whole"
+            )
+        content[section] = inner = dict(inner or {})
         content = inner
     content[last] = read_yaml(text, f"--set {override}")
+
+
+def _confirm_problems(confirm: ConfirmConfig | None, others: Mapping[str, Any]) -> Iterator[str]:
+    """What a confirmation cannot do beside the other settings, those that are legal."""
+    if confirm is None:
+        if others.get("search", ()) is None and others.get("baselines") == ():
+            yield "nothing to do: add a search, a confirm, or baselines"
+        return
+    if {"search", "space"} <= set(others):
+        try:
+            confirm.check_search(others["search"], others["space"])
+        except ValueError as error:
+            yield str(error)
+    if others.get("baseline_seeds") is not None:
+        yield (
+            "also sets the seeds of the baselines, so that they are compared seed by seed; "
+            "leave baseline_seeds out"
+        )
+    if confirm.data_parts and others.get(names.DATA_PART) is not None:
+        yield "data_parts divides all data; leave the study's own data_part out"
+    own = others["batch"].kind if "batch" in others else "hybrid"
+    searched = others.get("space", {}).get("kind") if others.get("search") else None
+    kinds = set(confirm.values_of("kind", own, searched.extremes if searched else None))
+    without_ratio = sorted(kinds - {"hybrid"}, key=str)
+    if len(confirm.mixing_ratio) > 1 and without_ratio:
+        yield (
+            f"varies the mixing ratio, which {' and '.join(map(str, without_ratio))} batches "
+            "do not have; list the parameters under at with kind: hybrid, or name one ratio"
+        )
+
+
+def _idle(
+    *,
+    batch: BatchConfig,
+    space: Space,
+    search: SearchConfig | None,
+    confirm: ConfirmConfig | None,
+    baselines: Sequence[BaselineName],
+    baseline_seeds: int | None = None,
+    **others: object,
+) -> list[tuple[str, str]]:
+    """Settings and values that are named and have no effect beside the others, with the reason."""
+    problems = []
+    if space and search is None:
+        problems.append(("space", "belongs to a search; add search, or leave it out (space: {})"))
+    if baseline_seeds and not baselines:
+        problems.append(("baseline_seeds", "belongs to baselines; add some, or leave it out"))
+    problems += search.named(search.idle, "search") if search else []
+    listed: dict[str, Any] = dict(confirm.levels) if confirm else {}
+    fixed: dict[str, Value] = confirm.at if confirm and isinstance(confirm.at, dict) else {}
+
+    def possible(name: str) -> set[Value]:
+        searched = space[name].extremes if name in space else ()
+        others = [fixed[name]] if name in fixed else []
+        return {getattr(batch, name), *searched, *listed.get(name, ()), *others}
+
+    kinds = possible("kind") | {names.BASELINE_KINDS.get(name, batch.kind) for name in baselines}
+    idle = idle_settings(kinds, possible("language_sampling"))
+    problems += batch.named(idle, "batch")
+    for section, named in (("space", space), ("confirm", listed), ("confirm.at", fixed)):
+        problems += [
+            (f"{section}.{name}", f"has no effect: it {idle[name]}")
+            for name in idle
+            if name in named
+        ]
+    return problems
 
 
 def _on_grid(search: SearchConfig, points: int) -> SearchConfig:

@@ -18,6 +18,7 @@ from hybridir.data.published.catalogue import Declaration
 from hybridir.data.published.convert import READERS
 from hybridir.data.published.download import SourceFiles, collect, fetch, sha256_of
 from hybridir.errors import InputError
+from hybridir.languages import check_languages
 from hybridir.runtime.files import atomic_write
 
 # Rises when the same files would give another table.
@@ -68,14 +69,8 @@ def prepare(
 def _checked_languages(
     declaration: Declaration, languages: Sequence[str] | None
 ) -> tuple[str, ...]:
-    codes = declaration.languages if languages is None else tuple(sorted(set(languages)))
-    unknown = [code for code in codes if code not in declaration.languages]
-    if unknown or not codes:
-        raise InputError(
-            f"{declaration.name}: not in {', '.join(unknown) or 'an empty list of languages'}; "
-            f"languages that are there: {' '.join(declaration.languages)}"
-        )
-    return codes
+    choice = check_languages(languages, declaration.name)
+    return tuple(choice.keep(declaration.languages, declaration.name))
 
 
 def _prepare(

@@ -20,14 +20,14 @@ other, so every query is a question of its own. All texts are held in memory.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from glob import escape
 from pathlib import Path
 
 from hybridir.data.benchmark import Benchmark, build_benchmark
 from hybridir.data.readers.qrels import LanguageFiles, read_language
 from hybridir.errors import InputError
-from hybridir.languages import check_languages
+from hybridir.languages import LanguageSetting, check_languages, code_problem
 
 _CORPUS = "-corpus"
 _TOPICS = "topics.miracl-v1.0-"
@@ -44,7 +44,7 @@ def load_beir_benchmark(
     folder: Path,
     split: str,
     language: str | None = None,
-    languages: Sequence[str] | None = None,
+    languages: LanguageSetting | None = None,
     skip_bad: bool = False,
 ) -> Benchmark:
     """Load a benchmark of queries, passages and relevance judgements.
@@ -58,7 +58,8 @@ def load_beir_benchmark(
         folder: has one of the layouts above.
         split: of the judgements, for example ``dev`` or ``test``.
         language: the language of a folder in BEIR's layout.
-        languages: codes to load of the other layouts; all in the folder if None.
+        languages: those to load of the other layouts, see `hybridir.languages.LanguageSetting`;
+            all in the folder if None. Ids keep the codes of the folder.
         skip_bad: leave bad rows out and log them, instead of stopping at them.
 
     Returns:
@@ -78,19 +79,19 @@ def load_beir_benchmark(
     queries: list[tuple[str, str, str]] = []
     passages: list[tuple[str, str, str]] = []
     relevant: dict[str, set[str]] = {}
-    for files in all_files:
+    for shown, files in all_files:
         code, data = files.language, read_language(files, skip_bad)
-        queries += ((unique(code, key), code, text) for key, text in data.queries.items())
-        passages += ((unique(code, key), code, text) for key, text in data.passages.items())
+        queries += ((unique(code, key), shown, text) for key, text in data.queries.items())
+        passages += ((unique(code, key), shown, text) for key, text in data.passages.items())
         for query, keys in data.relevant.items():
             relevant[unique(code, query)] = {unique(code, key) for key in keys}
     return build_benchmark(name, queries, passages, relevant)
 
 
 def _find(
-    folder: Path, split: str, language: str | None, languages: Sequence[str] | None
-) -> list[LanguageFiles]:
-    """Find the files of each language by the layout of the folder."""
+    folder: Path, split: str, language: str | None, languages: LanguageSetting | None
+) -> list[tuple[str, LanguageFiles]]:
+    """Find each language and its files by the layout of the folder."""
     if _plain_or_gzipped(folder / "corpus.jsonl"):
         if language is None or languages is not None:
             raise InputError(
@@ -98,7 +99,7 @@ def _find(
                 "with language: CODE, and no languages"
             )
         check_languages([language], str(folder))
-        return [_beir(folder, split, language)]
+        return [(language, _beir(folder, split, language))]
     if language is not None:
         raise InputError(
             f"{folder}: there is no corpus.jsonl in it, so it is not in BEIR's layout; "
@@ -111,15 +112,14 @@ def _find(
     available, files_of = next((layout for layout in layouts if layout[0]), layouts[0])
     if not available:
         raise InputError(f"{folder}: found no {_LAYOUTS} for split {split!r} in it")
-    codes = sorted(available if languages is None else set(languages))
-    check_languages(codes, str(folder))
-    missing = [code for code in codes if code not in available]
-    if missing or not codes:
-        raise InputError(
-            f"{folder}: nothing in {', '.join(missing) or 'an empty list of languages'}; "
-            f"languages that are there: {' '.join(sorted(available))}"
-        )
-    return [files_of(folder, split, code) for code in codes]
+    choice = check_languages(languages, str(folder))
+    if problems := [problem for problem in map(code_problem, sorted(available)) if problem]:
+        raise InputError.collect(f"{folder}: names of its files hold the language", problems)
+    names = choice.names(sorted(available), str(folder))
+    kept = choice.keep(names.values(), str(folder))
+    return [
+        (shown, files_of(folder, split, code)) for code, shown in names.items() if shown in kept
+    ]
 
 
 def _beir(folder: Path, split: str, language: str) -> LanguageFiles:

@@ -1,11 +1,10 @@
 """Training tables on the Hugging Face hub, at a pinned revision."""
 
-from collections.abc import Sequence
-
 from hybridir.data.pairs import Pairs
 from hybridir.data.readers.rows import Row
 from hybridir.data.readers.table import ALL_COLUMNS, OPTIONAL, usable_pairs
 from hybridir.errors import InputError
+from hybridir.languages import LanguageSetting
 
 
 def load_hub_table(
@@ -14,7 +13,7 @@ def load_hub_table(
     subset: str | None,
     split: str,
     columns: dict[str, str],
-    languages: Sequence[str] | None,
+    languages: LanguageSetting | None,
     skip_bad: bool,
 ) -> Pairs:
     """Load a training table with `datasets`; no remote code is run.
@@ -28,7 +27,7 @@ def load_hub_table(
         split: name of the split.
         columns: name in `hybridir.data.readers.table.ALL_COLUMNS` -> name in the data set, for
             those that differ.
-        languages: codes to keep; all if None.
+        languages: see `hybridir.languages.LanguageSetting`; all if None.
         skip_bad: drop bad rows and log how many, instead of stopping at them.
 
     Returns:

@@ -21,7 +21,7 @@ from hybridir.data.pairs import Pairs, is_unicode
 from hybridir.data.passage_groups import connected_questions, joined
 from hybridir.data.readers.rows import shortened
 from hybridir.errors import InputError
-from hybridir.languages import check_languages
+from hybridir.languages import LanguageSetting, Spellings, check_languages, code_problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class LareqaTexts:
 
 
 def load_lareqa_pairs(
-    folder: Path, languages: Sequence[str] | None = None, with_paragraph: bool = False
+    folder: Path, languages: LanguageSetting | None = None, with_paragraph: bool = False
 ) -> Pairs:
     """Load questions with their gold sentences as a training table.
 
@@ -146,7 +146,7 @@ def load_lareqa_pairs(
 
     Args:
         folder: holds one ``<language>.json`` per language.
-        languages: codes to load; all in the folder if None.
+        languages: see `hybridir.languages.LanguageSetting`; all in the folder if None.
         with_paragraph: append to each sentence its whole paragraph.
 
     Returns:
@@ -163,7 +163,7 @@ def load_lareqa_pairs(
 def load_lareqa_benchmark(
     name: str,
     folder: Path,
-    languages: Sequence[str] | None = None,
+    languages: LanguageSetting | None = None,
     with_paragraph: bool = False,
 ) -> Benchmark:
     """Load questions with all sentences as their candidates.
@@ -174,7 +174,7 @@ def load_lareqa_benchmark(
     Args:
         name: names the scores.
         folder: holds one ``<language>.json`` per language.
-        languages: codes to load; all in the folder if None.
+        languages: see `hybridir.languages.LanguageSetting`; all in the folder if None.
         with_paragraph: append to each sentence its whole paragraph, as XTREME-R feeds the encoder
             (Ruder et al. 2021, arXiv 2104.07412).
 
@@ -190,12 +190,12 @@ def load_lareqa_benchmark(
     return load_lareqa(folder, languages).benchmark(name, with_paragraph)
 
 
-def load_lareqa_reading(folder: Path, languages: Sequence[str] | None = None) -> Reading:
+def load_lareqa_reading(folder: Path, languages: LanguageSetting | None = None) -> Reading:
     """Load the paragraphs and answers that a reader needs beside the benchmark of a folder.
 
     Args:
         folder: holds one ``<language>.json`` per language.
-        languages: codes to load; all in the folder if None.
+        languages: see `hybridir.languages.LanguageSetting`; all in the folder if None.
 
     Returns:
         The paragraph of every passage, and the answers of every question of the benchmark.
@@ -206,12 +206,15 @@ def load_lareqa_reading(folder: Path, languages: Sequence[str] | None = None) ->
     return load_lareqa(folder, languages).reading()
 
 
-def load_lareqa(folder: Path, languages: Sequence[str] | None = None) -> LareqaTexts:
+def load_lareqa(
+    folder: Path, languages: LanguageSetting | None = None, spell: Spellings | None = None
+) -> LareqaTexts:
     """Load a data set once, for its training table and the development set that goes with it.
 
     Args:
         folder: holds one ``<language>.json`` per language.
-        languages: codes to load; all in the folder if None.
+        languages: see `hybridir.languages.LanguageSetting`; all in the folder if None.
+        spell: knows the spellings of data that are used together with these.
 
     Raises:
         InputError: if a folder, file or record cannot be used; says which and why.
@@ -221,20 +224,21 @@ def load_lareqa(folder: Path, languages: Sequence[str] | None = None) -> LareqaT
             f"{folder}: there is no such folder; give the one that holds one <language>.json "
             "per language, or let `hybridir data prepare xquad-r` or `mlqa-r` make it"
         )
-    available = sorted(path.stem for path in folder.glob("*.json"))
+    available = sorted(path.stem for path in folder.glob("[!.]*.json"))
     if not available:
         raise InputError(f"{folder}: holds no <language>.json file; is it the right folder?")
-    check_languages(available if languages is None else languages, str(folder))
-    codes = available if languages is None else sorted(set(languages))
-    missing = [code for code in codes if code not in available]
-    if missing or not codes:
-        raise InputError(
-            f"{folder}: no file for {', '.join(missing) or 'an empty list of languages'}; "
-            f"languages that are there: {' '.join(available)}"
+    choice = check_languages(languages, str(folder))
+    if problems := [problem for problem in map(code_problem, available) if problem]:
+        raise InputError.collect(
+            f"{folder}: each file is named for its language; rename some, or take them away",
+            problems,
         )
+    names = choice.names(available, str(folder), spell)
+    kept = choice.keep(names.values(), str(folder))
     texts = LareqaTexts()
-    for code in codes:
-        _read_language(folder / f"{code}.json", code, texts)
+    for code, language in names.items():
+        if language in kept:
+            _read_language(folder / f"{code}.json", language, texts)
     return texts
 
 
@@ -256,15 +260,16 @@ def _read_language(path: Path, language: str, texts: LareqaTexts) -> None:
     """
     problems: list[str] = []
     file = _File(language, texts)
+    code = path.stem  # of ids, which a mapping of languages does not change
     top = _parse(path)
     try:
         for a, article in enumerate(_get(top, "data", list, "")):
             paragraphs = _get(article, "paragraphs", list, f"data[{a}]")
             title = _get(article, "title", str, f"data[{a}]") if "title" in article else ""
-            file.article = " ".join([f"{language}-{a:04d}", *title.split()])
+            file.article = " ".join([f"{code}-{a:04d}", *title.split()])
             for p, paragraph in enumerate(paragraphs):
                 location = f"data[{a}].paragraphs[{p}]"
-                prefix = f"{language}-{a:04d}-{p:04d}"
+                prefix = f"{code}-{a:04d}-{p:04d}"
                 try:
                     problems += _read_paragraph(paragraph, location, prefix, file)
                 except InputError as error:

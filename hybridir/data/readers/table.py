@@ -10,7 +10,7 @@ from hybridir.data.pairs import COLUMNS, DEFAULTS, PASSAGE_LANGUAGE, Pairs, row_
 from hybridir.data.passage_groups import joined
 from hybridir.data.readers.rows import Row, parquet_errors, parse_object, shortened
 from hybridir.errors import InputError
-from hybridir.languages import check_languages
+from hybridir.languages import LanguageChoice, LanguageSetting, check_languages, code_problem
 from hybridir.names import CLUSTER
 
 _logger = logging.getLogger("hybridir")
@@ -27,7 +27,7 @@ _NEEDED = tuple(column for column in COLUMNS if column not in OPTIONAL)
 
 
 def load_table(
-    path: Path, languages: Sequence[str] | None = None, skip_bad: bool = False
+    path: Path, languages: LanguageSetting | None = None, skip_bad: bool = False
 ) -> Pairs:
     """Load a training table from a file.
 
@@ -39,25 +39,25 @@ def load_table(
     Args:
         path: a ``.jsonl`` (UTF-8, one object a line), ``.csv`` (UTF-8, with a header) or
             ``.parquet`` file.
-        languages: codes to keep; all if None. A row whose question or passage is in another
-            language is left out. Bad rows are reported whatever their language.
+        languages: see `hybridir.languages.LanguageSetting`; all if None. A row whose question or
+            passage is in another language is left out. Bad rows are reported whatever their
+            language.
         skip_bad: drop bad rows and log how many, instead of stopping at them.
 
     Returns:
         The usable rows, in the order of the file.
 
     Raises:
-        InputError: if the file cannot be read, a column is missing, no row is left, or any row is
-            bad and `skip_bad` is off; bad rows are listed with line (JSONL, CSV) or row number
-            (Parquet), both from 1, and reason.
+        InputError: if the file cannot be read, a column or a chosen language is missing, no row is
+            left, or any row is bad and `skip_bad` is off; bad rows are listed with line (JSONL,
+            CSV) or row number (Parquet), both from 1, and reason.
     """
     readers = {".jsonl": _read_jsonl, ".csv": _read_csv, ".parquet": _read_parquet}
     if path.suffix not in readers:
         raise InputError(f"{path}: unknown ending {path.suffix!r}; use {' or '.join(readers)}")
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
-    if languages is not None:
-        check_languages(languages, str(path))
+    check_languages(languages, str(path))
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty")
     try:
@@ -73,7 +73,11 @@ def load_table(
 
 
 def usable_pairs(
-    source: str, unit: str, rows: Sequence[Row], languages: Sequence[str] | None, skip_bad: bool
+    source: str,
+    unit: str,
+    rows: Sequence[Row],
+    languages: LanguageSetting | None,
+    skip_bad: bool,
 ) -> Pairs:
     """Make a table of the good rows in some languages, and report the bad ones or stop at them.
 
@@ -81,28 +85,32 @@ def usable_pairs(
         source: file or data set, for messages.
         unit: ``line`` or ``row``, the meaning of a row's number.
         rows: see `Row`.
-        languages: codes to keep; all if None.
+        languages: see `hybridir.languages.LanguageSetting`; all if None.
         skip_bad: drop bad rows and log how many.
 
     Raises:
-        InputError: if no row is left, or any row is bad and `skip_bad` is off.
+        InputError: if a chosen language is missing, no row is left, or any row is bad and
+            `skip_bad` is off.
     """
-    pairs = _good_rows(source, unit, rows, skip_bad)
+    choice = check_languages(languages, source)
+    pairs = _good_rows(source, unit, rows, choice, skip_bad)
     if pairs.cluster is not None:
         questions = (("", key) for key in pairs.question_id)
         pairs = replace(pairs, cluster=joined(pairs.cluster, questions))
-    if languages is not None:
+    if choice.kept is not None:
         loaded = pairs.languages
-        pairs = pairs.in_languages(languages)
+        pairs = pairs.in_languages(choice.keep(loaded, source))
         if not len(pairs):
             raise InputError(
-                f"{source}: no row in {', '.join(languages) or 'an empty list of languages'}; "
+                f"{source}: no row has its question and its passage in {', '.join(choice.kept)}; "
                 f"languages that are there: {' '.join(loaded)}"
             )
     return pairs
 
 
-def _good_rows(source: str, unit: str, rows: Sequence[Row], skip_bad: bool) -> Pairs:
+def _good_rows(
+    source: str, unit: str, rows: Sequence[Row], choice: LanguageChoice, skip_bad: bool
+) -> Pairs:
     problems: list[tuple[int, str]] = []
     numbers: list[int] = []
     texts: list[dict[str, str]] = []
@@ -114,6 +122,10 @@ def _good_rows(source: str, unit: str, rows: Sequence[Row], skip_bad: bool) -> P
             numbers.append(number)
             texts.append(columns)
     pairs = Pairs(*([columns[name] for columns in texts] for name in ALL_COLUMNS))
+    columns_of_codes = zip(pairs.language, pairs.passage_languages, strict=True)
+    codes = dict.fromkeys(code for row_codes in columns_of_codes for code in row_codes)
+    legal = [code for code in codes if code_problem(code) is None]
+    pairs = pairs.with_codes(choice.names(legal, source))
     bad = row_problems(pairs)
     problems.extend((numbers[row], reason) for row, reason in bad)
     problems.sort()

@@ -44,6 +44,9 @@ def test_a_data_set_that_does_not_name_its_languages_leaves_all_unknown() -> Non
     text = "train: {mix: [{table: {path: a, languages: [en]}}, {hub: {id: b}}]}"
     assert read_settings(text).train.languages is None
     assert read_settings("train: {synthetic: {}}").train.languages is None
+    for languages in ("{pt-BR: pt}", "[en, {pt-BR: pt}]"):  # the development data tell
+        text = f"train: {{table: {{path: a, languages: {languages}}}}}"
+        assert read_settings(text).train.languages is None
     assert read_settings("").train.languages is None
 
 

@@ -126,7 +126,7 @@ def test_prepare_downloads_missing_files(
             ["squad", "--out", "x"],
             "'squad' is not a known data set; choose one of xquad-r, mlq",
         ),
-        (["mkqa", "--out", "x", "--languages", "tlh"], "mkqa: not in tlh"),
+        (["mkqa", "--out", "x", "--languages", "tlh"], "mkqa: nothing in tlh"),
         (["mkqa", "--out", "x", "--from", "nowhere"], "nowhere: there is no such folder"),
         (["xquad-r", "--out", "x", "--revision", "main"], "leave --revision out"),
     ],

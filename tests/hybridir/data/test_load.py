@@ -82,6 +82,19 @@ def write_mixture(folder: Path) -> list[dict[str, Any]]:
     return sources
 
 
+def test_data_sets_of_a_mixture_have_one_spelling_of_each_language(tmp_path: Path) -> None:
+    sources = []
+    for name, languages in (("first", ("DE", "eng")), ("second", ("en_US", "en", "deu"))):
+        (tmp_path / name).mkdir()
+        path = write_table(tmp_path / name, 40, languages, name)
+        sources.append({"table": {"path": path, "languages": {languages[0]: languages[0]}}})
+    data = load_training(config({"mix": sources}, dev_share=0.2))
+    assert [table.languages for table in data.tables] == [("DE", "eng"), ("DE", "en-US", "eng")]
+    assert data.seen_languages == ("DE", "en-US", "eng")
+    assert data.dev is not None
+    assert data.dev.languages == ("DE", "en-US", "eng")
+
+
 def write_benchmark(root: Path, name: str, question_id: str) -> Path:
     folder = root / name
     folder.mkdir()
@@ -262,7 +275,7 @@ def test_reported_languages_of_the_synthetic_corpus_can_be_chosen() -> None:
 def test_reported_language_that_the_corpus_lacks_is_refused() -> None:
     report = [{"name": "synthetic-test", "languages": ["qa", "qe"]}]
     settings = config({"synthetic": {"languages": 2, "entities": 30}}, report_on=report)
-    with pytest.raises(InputError, match="no qe; languages that are there: qa qb"):
+    with pytest.raises(InputError, match="nothing in qe; languages that are there: qa qb"):
         load_benchmarks(settings)
 
 

@@ -90,13 +90,13 @@ def test_each_bad_row_has_its_reason() -> None:
     pairs = Pairs(
         ["a", "b", "c", "a", "a", " "],
         ["a", "b", "c", "a", "a", "d"],
-        ["en", "xx", "en", "de", "en", "en"],
+        ["en", "x/x", "en", "de", "en", "en"],
         ["?", "?", " \n", "?", "?", ""],
         [".", ".", ".", ".", ".", "."],
     )
     (row1, reason1), (row2, reason2), (row4, reason4), (row5, reason5) = row_problems(pairs)
     assert (row1, row2, row4, row5) == (1, 2, 4, 5)
-    assert "unknown language 'xx'" in reason1
+    assert "'x/x' is no language code" in reason1
     assert reason2 == "empty question"
     assert reason4 == "question 'a' is already there in 'en'"
     assert reason5 == "empty question_id and question"
@@ -145,7 +145,7 @@ def test_rows_that_cross_languages_are_no_translations_of_each_other() -> None:
 
 
 def test_an_unknown_or_empty_language_of_a_passage_is_a_bad_row() -> None:
-    pairs = crossing(("a", "de", "en"), ("b", "de", "xx"), ("c", "de", " "))
+    pairs = crossing(("a", "de", "en"), ("b", "de", "x/x"), ("c", "de", " "))
     (row1, reason1), (row2, reason2) = row_problems(pairs)
     assert (row1, row2, reason2) == (1, 2, "empty passage_language")
-    assert "unknown language 'xx'" in reason1
+    assert "'x/x' is no language code" in reason1

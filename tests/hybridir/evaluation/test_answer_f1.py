@@ -39,6 +39,11 @@ def test_squad_counts_words_by_its_rules(text: str, words: str) -> None:
         ("hi", "यह एक घर है।", "यह एक घर है"),
         ("zh", "北京大学, 1898年", "北 京 大 学 1898 年"),
         ("zh", "使用Python语言", "使 用 python 语 言"),
+        # A variant has the rules of its language, whatever its spelling.
+        ("en-GB", "The 24–10 «win», a game", "2410 win game"),
+        ("deu", "Der Hund und die Katze eines Mannes", "hund und katze mannes"),
+        ("arb_Arab", "الكتاب الجديد", "كتاب جديد"),
+        ("cmn-Hant", "北京大學, 1898年", "北 京 大 學 1898 年"),
         # The project's own rules.
         ("el", "Η πόλη της Αθήνας", "πόλη αθήνας"),
         ("ru", "Столица — Москва!", "столица москва"),

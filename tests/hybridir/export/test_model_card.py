@@ -1,10 +1,12 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import ModelCard
 from huggingface_hub.repocard_data import model_index_to_eval_results
 
+from hybridir.config import TrialConfig
 from hybridir.export.model_card import model_card
 from hybridir.export.provenance import SeedMean, read_facts
 from hybridir.names import LABELS, MEAN_NAMES, mean_metric
@@ -44,6 +46,20 @@ def test_the_front_matter_follows_the_hubs_schema_and_holds_the_trials_results(
     assert values["rank_distance", "multilingual"] == round(
         expected["synthetic-test/rank_distance"], 6
     )
+
+
+def test_languages_are_codes_of_the_hub_with_other_tags_beside_them(trained: Path) -> None:
+    table = {"path": "t.csv", "languages": ["no", {"por": "pt-BR"}, "label", "zho"]}
+    facts = read_facts(trained / TRIAL)
+    config = facts.config.model_dump() | {"data": {"train": {"table": table}}}
+    facts = replace(
+        facts,
+        config=TrialConfig.model_validate(config),
+        languages={"mine": ["EN", "zh-Hant", "qa"]},
+    )
+    card = ModelCard(model_card(facts, "mine", None))
+    assert front(card)["language"] == ["en", "no", "pt", "zh"]
+    assert front(card)["language_bcp47"] == ["pt-BR", "zh-Hant"]
 
 
 def test_a_score_is_shown_beside_the_studys_mean_with_interval_and_n(trained: Path) -> None:

@@ -187,6 +187,22 @@ def test_a_finished_trial_is_not_taken_for_one_with_other_settings(
         run_trial(changed, finished.workspace, cache)
 
 
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [("result.json", '{"dev/map_mean": 0.5'), ("result.json", '["a"]'), ("config.json", "")],
+)
+def test_a_damaged_file_of_a_finished_trial_is_named(
+    file: str, content: str, cache: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / RESULT).write_text("{}")
+    (tmp_path / file).write_text(content)
+    with pytest.raises(
+        InputError, match=f"{file}: is damaged .*; choose another folder, or delete"
+    ):
+        run_trial(trial(), tmp_path, cache)
+
+
 def test_a_finished_trial_of_a_version_without_some_setting_is_taken_for_what_it_is(
     finished: TrialResult, cache: Path, tmp_path: Path
 ) -> None:

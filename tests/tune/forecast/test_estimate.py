@@ -82,7 +82,7 @@ def test_embeddings_in_a_file_take_disk_for_every_parallel_trial_and_are_deleted
 
 
 def test_a_confirmation_with_its_own_batch_size_uses_it() -> None:
-    alone = study(search=None, confirm={"mixing_ratio": [0.5], "at": {"batch_size": 16}})
+    alone = study(search=None, space={}, confirm={"mixing_ratio": [0.5], "at": {"batch_size": 16}})
     (phase,) = extrapolate(alone, INPUTS, MEASURED, startup=0.0, at_a_time=1).phases
     assert phase.batch_sizes == (16,)
     assert phase.seconds == pytest.approx((5 * (40 + 8), 5 * (40 + 8)))
@@ -120,6 +120,7 @@ def test_a_probe_measures_each_batch_size_and_benchmark_and_leaves_tokens_in_the
 def test_only_baselines_that_learn_have_training_time() -> None:
     named = study(
         search=None,
+        space={},
         confirm={"mixing_ratio": [0.0, 0.5], "at": {"batch_size": 16}, "seeds": 2},
         baselines=["untrained", "bm25", "x-x", "x-y"],
     )
@@ -143,7 +144,7 @@ def test_a_crossed_confirmation_takes_the_time_of_its_batch_sizes_and_budgets() 
         "pairs": [320, 640],
         "seeds": 3,
     }
-    crossed = study(search=None, confirm=confirm, baselines=["x-x"])
+    crossed = study(search=None, space={}, confirm=confirm, baselines=["x-x"])
     inputs = replace(INPUTS, rows={"confirm": 5000, "baseline": 5000})
     confirmed, baseline = extrapolate(crossed, inputs, MEASURED, startup=0.0, at_a_time=2).phases
     # The study's budget is 640 pairs: 40 s at a batch size of 16, 20 s at 64; half as many pairs

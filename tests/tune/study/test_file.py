@@ -69,7 +69,25 @@ def test_all_mistakes_are_named_in_one_message(tmp_path: Path) -> None:
 def test_mistakes_across_sections_are_named_beside_the_others(tmp_path: Path) -> None:
     message = problem(tmp_path, space={}, tune_on=None, seed=-1)
     assert "search: needs a space" in message
+    assert "search: needs tune_on: dev" in message
     assert "seed=-1" in message
+
+
+def test_all_that_a_confirmation_cannot_do_is_named(tmp_path: Path) -> None:
+    message = problem(
+        tmp_path,
+        batch={"kind": "x-x"},
+        baseline_seeds=2,
+        data_part={"number": 0, "of": 2},
+        confirm={"mixing_ratio": [0, 1], "at": "best_per_ratio", "data_parts": 2},
+    )
+    for expected in (
+        "confirm: at: best_per_ratio needs search.sampler: grid",
+        "confirm: also sets the seeds of the baselines",
+        "confirm: data_parts divides all data",
+        "confirm: varies the mixing ratio, which x-x batches do not have",
+    ):
+        assert expected in message
 
 
 @pytest.mark.parametrize(
@@ -199,6 +217,31 @@ def test_mistakes_across_sections_are_named_beside_the_others(tmp_path: Path) ->
         ({"primary": [{}, {"benchmark": "synthetic-test"}]}, "overlap"),
         ({"primary": {"benchmark": "xquad-r"}}, "xquad-r is not reported on; legal are synthetic"),
         ({"name": "../escape"}, "name="),
+        ({"name": "a" * 101}, "has 101 letters"),
+        ({"name": "Cache"}, "name: 'Cache' is reserved"),  # the folder beside the studies
+        ({"name": "con"}, "on Windows"),
+        ({"confirm": {"mixing_ratio": [True]}}, "True is no number"),
+        (
+            {"search": None, "confirm": {"mixing_ratio": [0.5], "coin": "bernoulli"}},
+            "space: belongs to a search",
+        ),
+        ({"batch": {"language_exponent": 0.5}}, "batch.language_exponent: has no effect"),
+        (
+            {"space": {"language_exponent": {"uniform": [0.1, 1]}}},
+            "space.language_exponent: has no effect: it belongs to language_sampling: temperature",
+        ),
+        (
+            {
+                "batch": {"kind": "x-x", "coin": "stratified"},
+                "confirm": {"mixing_ratio": [0.5], "at": {"language_exponent": 0.5}},
+            },
+            "batch.coin: has no effect: it belongs to kind: hybrid, not to x-x",
+        ),
+        ({"tune_on": None, "dev_share": 0.2}, "dev_share: has no effect: it belongs to tune_on"),
+        ({"baseline_seeds": 2, "confirm": None}, "baseline_seeds: belongs to baselines"),
+        ({"search": {"sampler": "random", "startup_trials": 2}}, "search.startup_trials: has no"),
+        ({"search": {"first_rung": 0.25}}, "search.first_rung: has no effect"),
+        ({"search": {"scheduler": "median", "reduction": 3}}, "belongs to scheduler: asha"),
         ({"confirm": {"mixing_ratio": [0.5], "data_parts": 1}}, "data_parts=1"),
         ({"data_part": {"number": 2, "of": 2}}, "of 2 parts the last is number 1, not 2"),
         (
@@ -280,6 +323,15 @@ def test_a_study_that_is_written_and_read_back_is_the_same(tmp_path: Path) -> No
     assert again.space["symmetric"].choice == (True, False)
 
 
+def test_a_study_without_development_data_has_none_when_it_is_read_back(tmp_path: Path) -> None:
+    confirm = {"mixing_ratio": [0, 1], "temperature": 0.05}
+    study = read_study_file(
+        write(tmp_path, search=None, space={}, confirm=confirm, tune_on=None), []
+    )
+    (tmp_path / "again.yaml").write_text(as_yaml(study))
+    assert read_study_file(tmp_path / "again.yaml", []) == study
+
+
 def test_crossed_values_are_listed_parameters_so_that_no_search_is_needed(tmp_path: Path) -> None:
     confirm = {"mixing_ratio": [0, 0.5], "temperature": [0.02, 0.05], "pairs": 64, "seeds": 2}
     study = read_study_file(write(tmp_path, search=None, space={}, confirm=confirm), [])
@@ -350,6 +402,44 @@ def test_overrides_are_dotted_and_typed_as_yaml(tmp_path: Path) -> None:
     assert study.confirm is not None
     assert study.confirm.mixing_ratio == (0.0, 1.0)
     assert study.confirm.seeds == 2, "other settings stay"
+
+
+def test_an_override_that_is_there_twice_is_named_beside_the_mistakes_of_the_file(
+    tmp_path: Path,
+) -> None:
+    file = write(tmp_path, seed=-1)
+    overrides = ["batch.batch_size=8", "batch.batch_size=16", "pairs", "batch={}", "name.x=1"]
+    with pytest.raises(InputError) as caught:
+        read_study_file(file, overrides)
+    message = str(caught.value)
+    assert "study.yaml has 5 problems" in message
+    assert "--set batch: replaces batch.batch_size, set before it" in message
+    assert "--set name.x=1: name is 'small', with no settings in it" in message
+    assert "--set batch.batch_size: is there 2 times" in message
+    assert "--set pairs: expected key=value" in message
+    assert "seed=-1" in message
+
+
+def test_every_path_of_a_study_is_absolute_and_may_begin_with_the_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.chdir(tmp_path)
+    changes: dict[str, Any] = {
+        "train": {"mix": [{"table": {"path": "a.csv"}}, {"table": {"path": "~/b.csv"}}]},
+        "report_on": [{"name": "xquad-r"}, {"name": "mine", "folder": "~/mine", "language": "pl"}],
+        "data_root": "~/data",
+        "encoder": {"path": "~/encoder"},
+        "storage": "~/results",
+        "tracking_uri": "~/mlruns",
+    }
+    study = read_study_file(write(tmp_path, **changes), [])
+    tables = [source.table.path for source in study.train.sources if source.table]
+    assert tables == [tmp_path / "a.csv", Path("/home/me/b.csv")]
+    home = [study.data_root, study.encoder.path, study.storage, study.report_on[1].folder]
+    assert home == [Path("/home/me") / name for name in ("data", "encoder", "results", "mine")]
+    assert study.tracking_uri == "/home/me/mlruns"
+    assert read_study_file(write(tmp_path, storage="out"), []).storage == Path("out")
 
 
 @pytest.mark.parametrize("override", ["training.pairs", "=3", "seed=[1"])

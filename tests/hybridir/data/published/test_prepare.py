@@ -126,8 +126,11 @@ def test_all_missing_files_are_named_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"languages": ["tlh", "xx", "ko"]}, "mkqa: not in tlh, xx; languages that are there: ar"),
-        ({"languages": []}, "mkqa: not in an empty list of languages"),
+        (
+            {"languages": ["tlh", "xx", "ko"]},
+            "mkqa: nothing in tlh, xx; languages that are there: ar",
+        ),
+        ({"languages": []}, "mkqa: nothing in an empty list of languages"),
         ({"from_folder": Path("nowhere")}, "nowhere: there is no such folder"),
     ],
 )

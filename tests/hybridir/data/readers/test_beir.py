@@ -129,7 +129,7 @@ def test_a_file_that_breaks_off_is_never_good_enough(
     [
         (lambda folder: folder / "nowhere", "nowhere: there is no such folder"),
         (lambda folder: folder, "found no corpus.jsonl (BEIR), <language>-corpus/ (MIRACL on"),
-        (lambda folder: hub(folder, ["sw", "xx"]), "unknown language 'xx'"),
+        (lambda folder: hub(folder, ["sw", "x x"]), "'x x' is no language code"),
         (lambda folder: miracl(folder, ["sw"]), "found no corpus.jsonl"),  # its split is dev
         (lambda folder: hub(folder, ["sw"]), "no Parquet file of split 'test'; there are dev-0"),
         (beir, "do not say in which; name it with language: CODE"),
@@ -151,7 +151,7 @@ def test_missing_languages_splits_and_files_are_named_with_the_available_ones(
     miracl(original, ["sw"])
     wrong: list[tuple[Path, str, str | None, list[str] | None, str]] = [
         (single, "dev", "en", None, "there is no qrels/dev.tsv; there are test.tsv"),
-        (single, "test", "xx", None, "unknown language 'xx'"),
+        (single, "test", "x/x", None, "'x/x' is no language code"),
         (many, "dev", None, ["sw", "th"], "nothing in th; languages that are there: sw yo"),
         (many, "dev", None, [], "nothing in an empty list of languages"),
         (many, "dev", "sw", None, "not in BEIR's layout; choose languages: [sw]"),

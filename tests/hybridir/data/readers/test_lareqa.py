@@ -444,14 +444,14 @@ def test_folder_without_files_is_reported(tmp_path: Path) -> None:
 def test_missing_language_is_reported_with_the_available_ones(tmp_path: Path) -> None:
     for language in ("de", "en"):
         write(tmp_path, language, paragraph("a.", questions={"q": (0, "a")}))
-    with pytest.raises(InputError, match="no file for el, th; languages that are there: de en"):
+    with pytest.raises(InputError, match="nothing in el, th; languages that are there: de en"):
         load_lareqa_pairs(tmp_path, ["th", "en", "el"])
 
 
 def test_unknown_language_code_is_reported(tmp_path: Path) -> None:
     write(tmp_path, "en", paragraph("a.", questions={"q": (0, "a")}))
-    with pytest.raises(InputError, match="unknown language 'xx'; known codes are ar bn de"):
-        load_lareqa_pairs(tmp_path, ["en", "xx"])
+    with pytest.raises(InputError, match="'x/x' is no language code"):
+        load_lareqa_pairs(tmp_path, ["en", "x/x"])
 
 
 def test_an_empty_list_of_languages_is_reported(tmp_path: Path) -> None:
