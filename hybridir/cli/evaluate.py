@@ -218,7 +218,7 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
     from hybridir.encoder import load_encoder
     from hybridir.evaluation.evaluate import evaluate
     from hybridir.evaluation.language_bias import language_comparisons
-    from hybridir.evaluation.summary import macro_means, setting_means
+    from hybridir.evaluation.summary import absent_figures, macro_means, setting_means
     from hybridir.evaluation.trec_files import Runs
     from hybridir.retrieval import bm25_scorer
 
@@ -243,7 +243,8 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
     bias: dict[str, float] = {
         name: unordered[name] for name in names.BIAS_MEASURES if name in unordered
     }
-    _print(macro, bias, benchmark.languages)
+    absent = absent_figures(evaluation.table)
+    _print(macro, bias, absent, benchmark.languages)
     if request.reader and reading:
         description |= _read_answers(request, benchmark, reading, evaluation.ranks)
     if output.tables is not None:
@@ -265,6 +266,7 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
         "settings": settings,
         "macro": macro,
         "bias": bias,
+        "absent": absent,
     }
     if output.json_file is not None:
         with atomic_write(output.json_file) as partial:
@@ -335,7 +337,10 @@ def _bias(summary: dict[str, float]) -> dict[str, float]:
 
 
 def _print(
-    macro: dict[str, dict[str, float]], bias: dict[str, float], languages: Sequence[str]
+    macro: dict[str, dict[str, float]],
+    bias: dict[str, float],
+    absent: dict[str, str],
+    languages: Sequence[str],
 ) -> None:
     table = Table(title="means over languages, or over pairs of languages")
     table.add_column("setting")
@@ -350,6 +355,8 @@ def _print(
         console.print(note, soft_wrap=True, highlight=False)
     for measure, value in bias.items():
         console.print(f"{names.LABELS[measure]}: {value:.4g}", highlight=False)
+    for kind, reason in absent.items():
+        console.print(f"no {names.LABELS[kind]}: {reason}", soft_wrap=True, highlight=False)
 
 
 def _notes(languages: Sequence[str]) -> list[str]:
