@@ -4,6 +4,7 @@ hybridir evaluate ENCODER --benchmark xquad-r --data-root DIR --json figures.jso
 hybridir evaluate ENCODER --benchmark mlqa-r --data-root DIR --languages de,en --out FOLDER
 hybridir evaluate bm25 --benchmark xquad-r --data-root DIR
 hybridir evaluate ENCODER --benchmark scifact --folder DIR --language en
+hybridir evaluate ENCODER --benchmark mine --table FILE --passages FILE
 """
 
 import json
@@ -105,7 +106,8 @@ def evaluate_command(
         typer.Argument(help="Folder of Hugging Face or sentence-transformers, a hub id, or bm25."),
     ],
     benchmark: Annotated[
-        str, typer.Option(help="xquad-r, mlqa-r, or any name for the benchmark in --folder.")
+        str,
+        typer.Option(help="xquad-r, mlqa-r, or any name for the one in --folder or --table."),
     ],
     data_root: Annotated[
         Path | None, typer.Option(help="Folder that holds xquad-r/ or mlqa-r/.")
@@ -116,6 +118,17 @@ def evaluate_command(
     folder: Annotated[
         Path | None, typer.Option(help="Folder of a benchmark in BEIR's or MIRACL's layout.")
     ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(help="File with question_id, language, question, passage in each row."),
+    ] = None,
+    passages: Annotated[
+        Path | None,
+        typer.Option(help="Of --table: file with language and passage, for more passages."),
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave unusable rows out instead of stopping.")
+    ] = False,
     split: Annotated[str | None, typer.Option(help="Split of --folder; test if left out.")] = None,
     language: Annotated[
         str | None, typer.Option(help="Language of --folder, if its files do not name it.")
@@ -166,11 +179,15 @@ def evaluate_command(
     """
     if precision not in _PRECISIONS:
         raise InputError(f"--precision {precision}: choose one of {', '.join(_PRECISIONS)}")
+    if passages and not table:
+        raise InputError(f"--passages {passages}: belongs to --table, the file with the questions")
     report = {
         "name": benchmark,
         "languages": _codes(languages) if languages else None,
         "passage_text": passage_text,
         "folder": folder,
+        "table": {"path": table, "passages": passages} if table else None,
+        "skip_bad": skip_bad,
         "split": split,
         "language": language,
     }

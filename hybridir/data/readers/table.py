@@ -106,15 +106,16 @@ def in_languages(pairs: Pairs, source: str, languages: Sequence[str] | None) -> 
         languages: codes to keep; all if None.
 
     Raises:
-        InputError: if no row is left.
+        InputError: if a language has no row, or no row is left.
     """
     if languages is None:
         return pairs
     chosen = pairs.in_languages(languages)
-    if not len(chosen):
+    missing = sorted(set(languages) - set(pairs.languages))
+    if missing or not len(chosen):
+        codes = ", ".join(missing or languages) or "an empty list of languages"
         raise InputError(
-            f"{source}: no row in {', '.join(languages) or 'an empty list of languages'}; "
-            f"languages that are there: {' '.join(pairs.languages)}"
+            f"{source}: no row in {codes}; languages that are there: {' '.join(pairs.languages)}"
         )
     return chosen
 
@@ -171,7 +172,11 @@ def good_rows(
         InputError: if no row is left, or any row is bad and `skip_bad` is off.
     """
     numbers, texts, problems = checked_texts(rows, TABLE_COLUMNS, mended)
+    named = {columns[GROUP] for columns in texts if GROUP in columns}
     for columns in texts:
+        if GROUP not in columns and columns["question_id"] in named:
+            # The group of other rows happens to have the name of this question.
+            columns[GROUP] = f"question {columns['question_id']}"
         for column, default in OPTIONAL.items():
             columns.setdefault(column, columns[default])
     pairs = Pairs(*([columns[name] for columns in texts] for name in ALL_COLUMNS))
