@@ -126,6 +126,7 @@ def _load_training(settings: str, stamps: tuple[FileStamp, ...], seed: int) -> T
         concatenate(everything, number_ids=False),
         load_benchmarks(config),
         dev.passages if dev and sources else (),
+        [report.name for report in config.report_on if report.table or report.folder],
     )
     if overlaps and not config.allow_contamination:
         raise InputError.collect(

@@ -15,7 +15,6 @@ pytestmark = [pytest.mark.long, pytest.mark.xdist_group("own table")]
 STUDY = """
 name: own
 train: {table: {path: training/mine.csv}}
-tune_on: null
 report_on: [{name: mine, table: {path: mine.csv, passages: more.csv}}]
 encoder: {from_scratch: {layers: 1, hidden_size: 32, intermediate_size: 64, heads: 2,
                          vocabulary: 600}}

@@ -300,7 +300,8 @@ def read_study_file(path: Path, overrides: list[str]) -> StudyConfig:
         content["report_on"] = [dict(r) if isinstance(r, dict) else r for r in reports]
         for report in content["report_on"]:
             if isinstance(report, dict):
-                _make_absolute(report, ("folder",))
+                for keys in (("folder",), ("table", "path"), ("table", "passages")):
+                    _make_absolute(report, keys)
     return validate(StudyConfig, content, str(path))
 
 
