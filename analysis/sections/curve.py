@@ -173,7 +173,7 @@ def _curve(benchmark: str, curve: pd.DataFrame) -> Table:
 def _absent(curve: pd.DataFrame) -> str:
     """Why a benchmark has no figures across languages, or none of language bias."""
     settings = set(curve.loc[curve["measure"] == names.AP, "setting"])
-    kinds = [setting for setting in names.SETTINGS if setting not in settings]
+    kinds: list[str] = [setting for setting in names.SETTINGS if setting not in settings]
     if not (curve["measure"] == names.RANK_DISTANCE).any():
         kinds.append(names.LANGUAGE_BIAS)
     return "".join(

@@ -113,7 +113,9 @@ def absent_figures(table: pd.DataFrame) -> dict[str, str]:
         several languages.
     """
     rows = table[table[names.SETTING] == names.MULTILINGUAL]
-    kinds = [setting for setting in names.SETTINGS if (table[names.SETTING] == setting).any()]
+    kinds: list[str] = [
+        setting for setting in names.SETTINGS if (table[names.SETTING] == setting).any()
+    ]
     if language_bias.is_parallel(rows).any():
         kinds.append(names.LANGUAGE_BIAS)
     if rows[names.QUESTION_ID].duplicated().any():

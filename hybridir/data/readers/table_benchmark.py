@@ -11,6 +11,7 @@ Relevant for a question, in every language, are
   what must not be its negative in training. Groups that a table does not name join nothing here.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,8 @@ from hybridir.data.readers.table import (
 from hybridir.data.readers.table_files import Columns, read_table_file
 from hybridir.errors import InputError
 from hybridir.languages import check_languages
+
+_logger = logging.getLogger("hybridir")
 
 _PASSAGE_COLUMNS = Columns(needed=("language", "passage"), optional=(GROUP,))
 
@@ -73,7 +76,13 @@ def load_table_benchmark(
     ):
         pool.add(code, text, group)
     if passages is not None:
-        _add_passages(passages, pool, skip_bad)
+        groups = _add_passages(passages, pool, skip_bad)
+        if groups and groups.isdisjoint(named.passage_group):
+            _logger.warning(
+                "%s: none of its %d passage groups, such as %r, is one of %s, such as %r, so that "
+                "none of its passages answers a question by its group",
+                *(passages, len(groups), min(groups), path, min(named.passage_group)),
+            )
     relevant = pool.relevant(named)
     queries = [
         (key, code, text)
@@ -138,8 +147,11 @@ def _queries(rows: Pairs) -> list[tuple[str, str, str]]:
     return [(*key, text) for key, text in texts.items()]
 
 
-def _add_passages(path: Path, pool: _Pool, skip_bad: bool) -> None:
+def _add_passages(path: Path, pool: _Pool, skip_bad: bool) -> set[str]:
     """Add the passages of a file to the pools.
+
+    Returns:
+        The groups that the file names.
 
     Raises:
         InputError: if the file cannot be read, or rows are bad; as `load_table_benchmark`.
@@ -158,3 +170,4 @@ def _add_passages(path: Path, pool: _Pool, skip_bad: bool) -> None:
     table.mended.log(str(path))
     for texts in good:
         pool.add(texts["language"], texts["passage"], texts.get(GROUP))
+    return {texts[GROUP] for texts in good if GROUP in texts}

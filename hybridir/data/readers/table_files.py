@@ -25,7 +25,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from hybridir.data.readers.rows import Row, parquet_errors, parse_object
 from hybridir.errors import InputError
@@ -204,7 +203,7 @@ def _read_text(path: Path, ending: str, columns: Columns) -> TableFile:
         raise InputError(f"{path}: the file cannot be read ({error.strerror or error})") from None
 
 
-def _binary(path: Path) -> IO[bytes]:
+def _binary(path: Path) -> gzip.GzipFile | io.BufferedReader:
     return gzip.open(path) if path.name.lower().endswith(_GZIP) else path.open("rb")
 
 
@@ -216,7 +215,7 @@ def _text(path: Path, newline: str = "") -> Iterator[io.TextIOWrapper]:
         InputError: if it is no text file.
     """
     with _binary(path) as file:
-        head = file.peek(4)[:4]  # type: ignore[attr-defined]  # both kinds have it
+        head = file.peek(4)[:4]
         for start, remedy in _FOREIGN.items():
             if head.startswith(start):
                 raise InputError(f"{path}: the file is {remedy}")

@@ -84,6 +84,17 @@ def test_further_passages_are_in_the_pools_and_answer_by_their_group(tmp_path: P
     assert (english.languages, relevant(english)["q1", "en"]) == (("en",), {"Ann."})
 
 
+def test_groups_of_further_passages_that_answer_nothing_are_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write(tmp_path / "mine.csv", HEADER, "q1,en,Who?,Ann.")
+    more = write(tmp_path / "more.csv", "language,passage,passage_group", "fr,Anne.,1", "fr,B.,2")
+    with caplog.at_level(logging.WARNING, logger="hybridir"):
+        benchmark = load_table_benchmark("mine", path, more)
+    assert relevant(benchmark) == {("q1", "en"): {"Ann."}}
+    assert "none of its 2 passage groups, such as '1', is one of" in caplog.text
+
+
 def test_passages_of_one_named_group_are_translations_of_each_other(tmp_path: Path) -> None:
     path = write(
         tmp_path / "mine.csv",

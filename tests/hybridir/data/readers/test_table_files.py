@@ -7,6 +7,7 @@ import json
 import logging
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pandas as pd
@@ -27,7 +28,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     return columns(load_table(write(tmp_path_factory.mktemp("plain") / "table.jsonl", ROWS)))
 
 
-def separated(delimiter: str, **options: object) -> str:
+def separated(delimiter: str, **options: Any) -> str:
     frame = pd.DataFrame(ROWS)
     return str(frame.to_csv(sep=delimiter, index=False, **options))
 
