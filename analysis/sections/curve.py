@@ -21,8 +21,7 @@ _CURVES = {names.AP: "ratio_curve", names.SET_F1: "f1_curve"}
 _MEANING = {
     names.AP: "",
     names.SET_F1: (
-        " F1 of the first R passages, of which R are relevant (R-precision; hit@1 within a "
-        "language and across, where R is 1)."
+        " F1 of the first R passages, of which R are relevant (R-precision; hit@1 where R is 1)."
     ),
 }
 
@@ -163,7 +162,7 @@ def _curve(benchmark: str, curve: pd.DataFrame) -> Table:
     caption = (
         "The confirmed curve. Intervals are for other seeds and other clusters of questions, "
         "and stay within the measure's range. F1 at R is R-precision, this project's own name; "
-        "with one relevant passage a pool, as within a language and across, it is hit@1. "
+        "with one relevant passage a pool it is hit@1. "
         "\u201cAt most\u201d is a 95 % bound on the loss against the best ratio; it holds for "
         f"all ratios together.{_absent(curve)}"
     )
