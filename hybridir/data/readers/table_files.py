@@ -322,19 +322,25 @@ def _separated_rows(path: Path, expected: str, columns: Columns, mended: Mended)
 
 
 def _escaped_rows(path: Path, delimiter: str, columns: Columns, mended: Mended) -> list[Row]:
-    """Read records whose quotes have a backslash before them; none if that gives bad ones."""
-    with _text(path) as file:
-        count = sum('\\"' in line for line in file)
-    repairs = Mended()
-    repairs.add("lines with quotes behind a backslash", count)
-    try:
-        rows = _rows_of(path, _Dialect(delimiter, backslashes=True), columns, repairs)
-    except _NoCsvError:
-        return []
-    if not count or any(isinstance(fields, str) for _, fields in rows):
-        return []
-    mended.update(repairs)
-    return rows
+    """Read records with a backslash before quotes, or without quotes before delimiters.
+
+    Returns:
+        The rows; none if no line has such a backslash, or if that gives bad rows.
+    """
+    for quoted, escaped in ((True, '"'), (False, delimiter)):
+        with _text(path) as file:
+            count = sum(f"\\{escaped}" in line for line in file)
+        repairs = Mended()
+        repairs.add(f"lines with {escaped!r} behind a backslash", count)
+        dialect = _Dialect(delimiter, quoted, backslashes=True)
+        try:
+            rows = _rows_of(path, dialect, columns, repairs) if count else []
+        except _NoCsvError:
+            continue
+        if rows and not any(isinstance(fields, str) for _, fields in rows):
+            mended.update(repairs)
+            return rows
+    return []
 
 
 class _NoCsvError(InputError):
@@ -400,7 +406,11 @@ def _rows_of(path: Path, dialect: _Dialect, columns: Columns, mended: Mended) ->
     """
     rows: list[Row] = []
     with _text(path) as file, _any_length():
-        lines: Iterable[str] = map(_doubled_backslashes, file) if dialect.backslashes else file
+        lines: Iterable[str] = file
+        if dialect.backslashes:
+            # A delimiter inside quotes has no need of one.
+            kept = '"\\' if dialect.quoted else f'"\\\r\n{dialect.delimiter}'
+            lines = (_doubled_backslashes(line, kept) for line in file)
         reader = csv.reader(
             lines,
             delimiter=dialect.delimiter,
@@ -434,15 +444,21 @@ def _rows_of(path: Path, dialect: _Dialect, columns: Columns, mended: Mended) ->
             ) from None
 
 
-def _doubled_backslashes(line: str) -> str:
-    r"""Double each backslash that stands before neither a quote nor a backslash.
+def _doubled_backslashes(line: str, kept: str) -> str:
+    r"""Double the backslashes that stand for themselves, as `csv` drops single ones.
 
-    >>> print(_doubled_backslashes(r'C:\new \"x\" \\'))
+    Args:
+        line: of the file.
+        kept: characters before which a backslash is none.
+
+    >>> print(_doubled_backslashes(r'C:\new \"x\" \\', '"\\'))
     C:\\new \"x\" \\
     """
-    return _ESCAPE.sub(
-        lambda match: match[0] if match[1] in ('"', "\\") else f"\\{match[0]}", line
-    )
+
+    def double(match: re.Match[str]) -> str:
+        return match[0] if match[1] and match[1] in kept else f"\\{match[0]}"
+
+    return _ESCAPE.sub(double, line)
 
 
 # ---- Parquet

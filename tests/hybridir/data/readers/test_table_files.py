@@ -98,7 +98,18 @@ def test_quotes_behind_a_backslash_are_quotes(
         pairs = load_table(tmp_path / "table.csv")
     assert list(pairs.question) == [r["question"] for r in QUOTED]
     assert list(pairs.passage) == [r["passage"] for r in QUOTED]
-    assert "lines with quotes behind a backslash: 3" in caplog.text
+    assert "lines with '\"' behind a backslash: 3" in caplog.text
+
+
+def test_commas_behind_a_backslash_are_commas(tmp_path: Path) -> None:
+    rows = [row("q1", question="a, b\\c"), row("q2", passage='two\nlines, "x"')]
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_NONE, escapechar="\\")
+    writer.writerows([list(rows[0]), *(list(r.values()) for r in rows)])
+    (tmp_path / "table.csv").write_text(text.getvalue(), "utf-8")
+    pairs = load_table(tmp_path / "table.csv")
+    assert list(pairs.question) == [r["question"] for r in rows]
+    assert list(pairs.passage) == [r["passage"] for r in rows]
 
 
 def test_backslashes_of_a_plain_table_stay(tmp_path: Path) -> None:
