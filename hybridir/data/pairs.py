@@ -218,7 +218,7 @@ def is_visible(text: str) -> bool:
     >>> is_visible("\u200b \ufeff"), is_visible("\u200bA")
     (False, True)
     """
-    return any(
+    return "!" <= text[:1] <= "~" or any(  # the quick answer to most
         unicodedata.category(character) not in _INVISIBLE_CATEGORIES
         and character not in _INVISIBLE
         for character in text

@@ -32,7 +32,7 @@ TABLE_COLUMNS = Columns(
     optional=tuple(OPTIONAL),
 )
 _IDS = ("question_id", GROUP, CLUSTER)
-_CODES = ("language", PASSAGE_LANGUAGE)
+_FREE = ("question", "passage")  # blanks at their ends belong to them
 # Texts that pandas, Spark and databases write for a value that is missing.
 _MISSING = ("", "nan", "NaN", "None", "null", "NULL", "<NA>", "\\N")
 _ABSENT = object()
@@ -226,57 +226,55 @@ def checked_texts(
     numbers: list[int] = []
     all_texts: list[Texts] = []
     problems: list[tuple[int, str]] = []
-    trimmed = 0
     for number, fields in rows:
-        texts = fields if isinstance(fields, str) else _as_texts(fields, columns)
+        texts = fields if isinstance(fields, str) else _as_texts(fields, columns, mended)
         if isinstance(texts, str):
             problems.append((number, texts))
-            continue
-        for column in (*_IDS, *_CODES):
-            text = texts.get(column, "")
-            texts.update({column: text.strip()} if text != text.strip() else {})
-            trimmed += text != text.strip()
-        numbers.append(number)
-        all_texts.append(texts)
-    mended.add("ids and codes with blanks around them", trimmed)
+        else:
+            numbers.append(number)
+            all_texts.append(texts)
     for column in _IDS:
         _mend_whole_numbers(column, all_texts, mended)
     return numbers, all_texts, problems
 
 
-def _as_texts(fields: Mapping[str, object], columns: Columns) -> Texts | str:
+def _as_texts(fields: Mapping[str, object], columns: Columns, mended: Mended) -> Texts | str:
     """Check the fields of one row; returns its columns as texts, or the reason why it is bad."""
-    values = {column: _plain(column, fields.get(column)) for column in columns.all}
-    missing = [column for column in columns.needed if values[column] is None]
-    if missing:
-        return f"no {' and no '.join(missing)}"
     texts: Texts = {}
-    for column, value in values.items():
+    missing = []
+    for column in columns.all:
+        value = fields.get(column)
+        if type(value) is not str:  # most are texts, and tables have millions of them
+            value = _plain(value, is_id=column in _IDS)
+        if column not in _FREE and isinstance(value, str):
+            length, value = len(value), value.strip()
+            if 0 < len(value) < length:
+                mended.add("ids and codes with blanks around them")
         if column in columns.optional and (value is None or value in _MISSING):
             continue
-        if not isinstance(value, str):
+        if value is None:
+            missing.append(column)
+        elif isinstance(value, str):
+            texts[column] = value
+        else:
             return f"{column}={reprlib.repr(value)} is no text"
-        texts[column] = value
-    return texts
+    return f"no {' and no '.join(missing)}" if missing else texts
 
 
-def _plain(column: str, value: object) -> object:
+def _plain(value: object, *, is_id: bool) -> object:
     """The text that a value means, None if it is missing, or the value itself."""
-    if isinstance(value, bytes):  # strings of Parquet files that do not say so
-        try:
-            value = value.decode()
-        except UnicodeDecodeError:
-            return value
     if isinstance(value, float) and math.isnan(value):
         return None
-    if column in _IDS:
-        if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
-            return str(int(value))
-        if isinstance(value, int | float | Decimal | UUID) and not isinstance(value, bool):
-            return str(value)
-    if column not in ("question", "passage") and isinstance(value, str) and not value.strip():
-        return ""
-    return value
+    if isinstance(value, bytes):  # texts of Parquet files that do not say so
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value
+    if not is_id or isinstance(value, bool):
+        return value
+    if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
+        return str(int(value))
+    return str(value) if isinstance(value, int | float | Decimal | UUID) else value
 
 
 def _mend_whole_numbers(column: str, rows: Iterable[Texts], mended: Mended) -> None:
