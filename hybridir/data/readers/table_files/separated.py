@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from hybridir.data.readers.rows import Row
@@ -44,42 +45,64 @@ def separated_rows(path: Path, expected: str, columns: Columns, mended: Mended) 
         InputError: if no dialect fits, or a column is missing.
     """
     delimiter = _delimiter(path, expected, columns, mended)
-    if delimiter == "\t" and _is_unquoted(path):
-        return _rows_of(path, _Dialect(delimiter, quoted=False), columns, mended)
-    repairs = Mended()
-    try:
-        rows = _rows_of(path, _Dialect(delimiter), columns, repairs)
-    except _NoCsvError as error:
-        if escaped := _escaped_rows(path, delimiter, columns, mended):
-            return escaped
-        raise error from None
-    if any(isinstance(fields, str) for _, fields in rows):
-        if escaped := _escaped_rows(path, delimiter, columns, mended):
-            return escaped
-    mended.update(repairs)
-    return rows
+    plain = [_read(path, _Dialect(delimiter), columns)]
+    if delimiter == "\t" and _may_be_unquoted(path):
+        plain.append(_read(path, _Dialect(delimiter, quoted=False), columns))
+        if all(reading.fits for reading in plain):
+            counts = " or ".join(str(len(reading.rows)) for reading in plain)
+            raise InputError(
+                f"{path}: its quotes may enclose fields or belong to texts, which gives {counts} "
+                "rows; save the table as JSONL"
+            )
+    readings = chain(plain, _escaped_readings(path, delimiter, columns))
+    chosen = next((reading for reading in readings if reading.fits), None)
+    # Of readings with bad rows the first that comes to the end, so that all are named.
+    chosen = chosen or next((reading for reading in plain if not reading.error), plain[0])
+    if chosen.error:
+        raise chosen.error
+    mended.update(chosen.mended)
+    return chosen.rows
 
 
-def _escaped_rows(path: Path, delimiter: str, columns: Columns, mended: Mended) -> list[Row]:
-    """Read records with a backslash before quotes, or without quotes before delimiters.
+@dataclass(frozen=True)
+class _Reading:
+    """A file as one dialect has it.
 
-    Returns:
-        The rows; none if no line has such a backslash, or if that gives bad rows.
+    Attributes:
+        rows: good and bad ones.
+        mended: what was mended.
+        fits: whether the file follows the dialect and all rows have all needed columns.
+        error: why the file does not follow the dialect.
     """
+
+    rows: list[Row]
+    mended: Mended
+    fits: bool = False
+    error: InputError | None = None
+
+
+def _read(path: Path, dialect: _Dialect, columns: Columns) -> _Reading:
+    mended = Mended()
+    try:
+        rows = _rows_of(path, dialect, columns, mended)
+    except _NoCsvError as error:
+        return _Reading([], mended, error=error)
+    fits = all(
+        not isinstance(fields, str) and all(str(fields[name]).strip() for name in columns.needed)
+        for _, fields in rows
+    )
+    return _Reading(rows, mended, fits)
+
+
+def _escaped_readings(path: Path, delimiter: str, columns: Columns) -> Iterator[_Reading]:
+    """Readings with a backslash before quotes, or without quotes before delimiters."""
     for quoted, escaped in ((True, '"'), (False, delimiter)):
         with opened_text(path) as file:
             count = sum(f"\\{escaped}" in line for line in file)
-        repairs = Mended()
-        repairs.add(f"lines with {escaped!r} behind a backslash", count)
-        dialect = _Dialect(delimiter, quoted, backslashes=True)
-        try:
-            rows = _rows_of(path, dialect, columns, repairs) if count else []
-        except _NoCsvError:
-            continue
-        if rows and not any(isinstance(fields, str) for _, fields in rows):
-            mended.update(repairs)
-            return rows
-    return []
+        if count:
+            reading = _read(path, _Dialect(delimiter, quoted, backslashes=True), columns)
+            reading.mended.add(f"lines with {escaped!r} behind a backslash", count)
+            yield reading
 
 
 class _NoCsvError(InputError):
@@ -105,10 +128,10 @@ def _delimiter(path: Path, expected: str, columns: Columns, mended: Mended) -> s
     return expected
 
 
-def _is_unquoted(path: Path) -> bool:
-    """Whether quotes of a TSV file belong to its texts.
+def _may_be_unquoted(path: Path) -> bool:
+    """Whether the quotes of a TSV file may belong to its texts.
 
-    They do if all lines have the same number of fields, and some field has a quote before it
+    They may if all lines have the same number of fields, and some field has a quote before it
     without being a quoted text.
     """
     lengths, odd = set(), False

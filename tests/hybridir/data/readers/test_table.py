@@ -35,7 +35,8 @@ def write(path: Path, rows: list[Row]) -> Path:
         pq.write_table(pa.Table.from_pylist(rows), path)
     else:
         with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+            delimiter = "\t" if path.suffix == ".tsv" else ","
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]), delimiter=delimiter)
             writer.writeheader()
             writer.writerows(rows)
     return path
@@ -261,12 +262,12 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 
 
 @given(texts=st.lists(TEXT.filter(is_visible), min_size=1, max_size=5))
-def test_texts_survive_jsonl_and_csv_unchanged(
+def test_texts_survive_unchanged(
     texts: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("tables")
     rows = [row(f"q{number}", question=text) for number, text in enumerate(texts)]
-    for ending in (".jsonl", ".csv"):
+    for ending in (".jsonl", ".csv", ".tsv"):
         assert list(load_table(write(folder / f"table{ending}", rows)).question) == texts
 
 

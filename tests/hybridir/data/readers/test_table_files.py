@@ -134,10 +134,11 @@ def test_texts_of_a_tsv_file_may_begin_with_a_quote(tmp_path: Path) -> None:
     ]
     (tmp_path / "bare.tsv").write_text("\n".join(lines))
     assert list(load_table(tmp_path / "bare.tsv").question) == ['"To be" is by whom?', "a"]
-    # The first record of both lines has four fields whether or not quotes quote.
+    # One row with a text of two lines, or two rows.
     lines[1:] = ['q1\ten\t"open\tHe.', 'q2\ten\tb"\tc']
     (tmp_path / "bare.tsv").write_text("\n".join(lines))
-    assert list(load_table(tmp_path / "bare.tsv").question) == ['"open', 'b"']
+    with pytest.raises(InputError, match="which gives 1 or 2 rows; save the table as JSONL"):
+        load_table(tmp_path / "bare.tsv")
     quoted = write(tmp_path / "quoted.csv", QUOTED)
     frame = pd.read_csv(quoted, keep_default_na=False)
     frame.to_csv(tmp_path / "quoted.tsv", sep="\t", index=False)
