@@ -103,6 +103,7 @@ READER_MEASURES: Final = (READER_F1, READER_F1_SQUAD, READER_EXACT, READER_EXACT
 MEAN_NAMES: Final = {AP: "map", AP_AT_20: "map_at_20", RR: "mrr"}
 # Measures that a study may declare its primary outcome, by the names of their means.
 PRIMARY_MEASURES: Final = {"map": AP, SET_F1: SET_F1}
+LANGUAGE_BIAS: Final = "language_bias"  # all measures of it, where a benchmark has none
 RANK_DISTANCE: Final = "rank_distance"
 RANK_DISTANCE_SEEN: Final = "rank_distance_seen"
 TOP1_OWN_LANGUAGE: Final = "top1_own_language"
@@ -272,6 +273,7 @@ LABELS: Final = {
     READER_F1_SQUAD: "reader's F1, SQuAD's rules",
     READER_EXACT: "reader's exact match",
     READER_EXACT_SQUAD: "reader's exact match, SQuAD's rules",
+    LANGUAGE_BIAS: "language bias",
     RANK_DISTANCE: "rank distance",
     RANK_DISTANCE_SEEN: "rank distance, seen languages",
     TOP1_OWN_LANGUAGE: "top-1 in the question's language",

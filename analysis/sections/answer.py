@@ -99,7 +99,7 @@ def _row(best: Row, curve: pd.DataFrame, gains: pd.DataFrame) -> dict[str, str]:
     level = interval_text(top["mean"], top["low"], top["high"])
     row = {
         "setting": names.LABELS[best["setting"]],
-        "measure": measure_label(*key),
+        "measure": measure_label(*key, all_or_nothing=bool(top.get("all_or_nothing", True))),
         "may be best α": str(best["may_be_best"]),
         "best confirmed": f"{level} at α = {best['best']:g}",
     }
@@ -108,14 +108,21 @@ def _row(best: Row, curve: pd.DataFrame, gains: pd.DataFrame) -> dict[str, str]:
     return row
 
 
-def measure_label(measure: str, setting: str) -> str:
+def measure_label(measure: str, setting: str, *, all_or_nothing: bool = True) -> str:
     """Name a measure; F1 at R of one relevant passage is hit@1, and is called so as well.
+
+    Args:
+        measure: its name.
+        setting: one of `names.SETTINGS`.
+        all_or_nothing: whether each question has 0 or 1.
 
     >>> measure_label("set_f1", "crosslingual")
     'F1 at R (= hit@1)'
+    >>> measure_label("set_f1", "crosslingual", all_or_nothing=False)
+    'F1 at R'
     """
     label = names.LABELS[measure]
-    single = measure == names.SET_F1 and setting != names.MULTILINGUAL
+    single = measure == names.SET_F1 and setting != names.MULTILINGUAL and all_or_nothing
     return f"{label} (= {names.LABELS[names.HIT_AT_1]})" if single else label
 
 

@@ -14,14 +14,14 @@ from analysis.sections.wording import INTERVAL, SAMPLE, sample_text
 from analysis.study.arrays import Key
 from analysis.tables import confirmed, tested
 from hybridir import inference, names
+from hybridir.evaluation.summary import ABSENT
 from hybridir.inference.scores import Scores
 
 _CURVES = {names.AP: "ratio_curve", names.SET_F1: "f1_curve"}
 _MEANING = {
     names.AP: "",
     names.SET_F1: (
-        " F1 of the first R passages, of which R are relevant (R-precision; hit@1 within a "
-        "language and across, where R is 1)."
+        " F1 of the first R passages, of which R are relevant (R-precision; hit@1 where R is 1)."
     ),
 }
 
@@ -162,11 +162,26 @@ def _curve(benchmark: str, curve: pd.DataFrame) -> Table:
     caption = (
         "The confirmed curve. Intervals are for other seeds and other clusters of questions, "
         "and stay within the measure's range. F1 at R is R-precision, this project's own name; "
-        "with one relevant passage a pool, as within a language and across, it is hit@1. "
+        "with one relevant passage a pool it is hit@1. "
         "\u201cAt most\u201d is a 95 % bound on the loss against the best ratio; it holds for "
-        "all ratios together."
+        f"all ratios together.{_absent(curve)}"
     )
     return Table(names.curve_table_name(benchmark), curve, columns, caption)
+
+
+def _absent(curve: pd.DataFrame) -> str:
+    """Why a benchmark has no figures across languages, or none of language bias."""
+    settings = set(curve.loc[curve["measure"] == names.AP, "setting"])
+    kinds: list[str] = [setting for setting in names.SETTINGS if setting not in settings]
+    if not (curve["measure"] == names.RANK_DISTANCE).any():
+        kinds.append(names.LANGUAGE_BIAS)
+    return "".join(
+        f" No figures of the {names.LABELS[kind]} setting: {ABSENT[kind]}."
+        if kind in names.SETTINGS
+        else f" No {names.LABELS[kind]}: {ABSENT[kind]}."
+        for kind in kinds
+        if kind in ABSENT
+    )
 
 
 def _optima(benchmark: str, optima: pd.DataFrame) -> Table:

@@ -160,7 +160,8 @@ def _values(table: pd.DataFrame, measure: str) -> NDArray[np.float64] | None:
     elif measure in names.FIRST_HITS:
         return _first_hits(table, measure)
     elif measure == names.TOP1_OWN_LANGUAGE:
-        return _top1_own_language(table)
+        # As in `language_bias.top1_own_language`: no choice of language, no bias.
+        return _top1_own_language(table) if language_bias.is_parallel(table).any() else None
     elif (column := _COLUMN_OF.get(measure, measure)) in table:
         values = table[column]
     else:

@@ -173,11 +173,14 @@ def curve_table(
 
     Returns:
         Columns ``measure, setting, mixing_ratio, mean, low, high, sd_seeds, loss, loss_at_most,
-        may_be_best, n_seeds, n_clusters, n_questions``; low and high bound the 95 % interval,
-        ``sd_seeds`` is NaN for one seed; losses against the best are `inference.RatioLoss`'s.
+        may_be_best, n_seeds, n_clusters, n_questions, all_or_nothing``; low and high bound the
+        95 % interval, ``sd_seeds`` is NaN for one seed; losses against the best are
+        `inference.RatioLoss`'s; the last says whether each question has 0 or 1, as with F1 at R
+        where one passage is relevant.
     """
     rows = []
     for key, measured in scores.items():
+        whole = np.isnan(measured.values) | np.isin(measured.values, (0, 1))
         means = measured.macro_means()
         curve = inference.mean_curve(measured, replicates[key].by_cluster)
         compared = inference.compare_with_best(measured, replicates[key])
@@ -198,6 +201,7 @@ def curve_table(
                     "n_seeds": entry.n_seeds,
                     "n_clusters": entry.n_clusters,
                     "n_questions": len(measured.questions),
+                    "all_or_nothing": bool(whole.all()),
                 }
             )
     return pd.DataFrame(rows)

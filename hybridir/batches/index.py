@@ -72,7 +72,9 @@ def index_pairs(pairs: Pairs) -> PairIndex:
     row_languages, starts = np.unique(question_language[rows], return_index=True)
     cross = np.concatenate(
         [
-            monolingual[_translation_pairs(question.ravel()[monolingual])],
+            monolingual[
+                _translation_pairs(question.ravel()[monolingual], question_language[monolingual])
+            ],
             np.stack([crossing, crossing], axis=1),
         ]
     )
@@ -92,25 +94,29 @@ def index_pairs(pairs: Pairs) -> PairIndex:
     )
 
 
-def _translation_pairs(question: Rows) -> Rows:
-    """All ordered pairs of different rows with the same question.
+def _translation_pairs(question: Rows, language: Rows) -> Rows:
+    """The first row of each question and language with each row of its translations.
 
-    A question occurs once per language, so different rows are in different languages.
+    The rows of a question in one language differ in their passages alone.
 
     Args:
         question: [N] number of each row's question.
+        language: [N] number of its language.
 
     Returns:
-        [m, 2] positions in `question`.
+        [m, 2] positions in `question`: the row of the question, the row of the passage.
     """
     order = np.argsort(question, kind="stable")
     starts = np.flatnonzero(np.diff(question[order], prepend=-1))
     blocks = [np.empty((0, 2), dtype=np.int64)]
-    for translations in np.split(order, starts[1:]):
-        n = len(translations)
-        if n > 1:
-            first, second = np.nonzero(~np.eye(n, dtype=bool))
-            blocks.append(np.stack([translations[first], translations[second]], axis=1))
+    for rows in np.split(order, starts[1:]):
+        if len(rows) > 1:
+            codes = language[rows]
+            across = codes[:, None] != codes[None, :]
+            is_first = np.zeros(len(rows), dtype=np.bool_)
+            is_first[np.unique(codes, return_index=True)[1]] = True
+            first, second = np.nonzero(across & is_first[:, None])
+            blocks.append(np.stack([rows[first], rows[second]], axis=1))
     return np.concatenate(blocks)
 
 

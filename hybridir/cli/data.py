@@ -7,6 +7,7 @@ hybridir data prepare xquad-r --out data          copy LAReQA's files, checked b
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -40,9 +41,10 @@ def show(config: ConfigFile) -> None:
         table.add_column(column, justify="right")
     for number, pairs in enumerate(loaded.tables, start=1):
         name = f"training, set {number}" if len(loaded.tables) > 1 else "training"
-        questions, passages = Counter(pairs.language), Counter(pairs.passage_languages)
-        clusters_of_languages = set(zip(pairs.language, pairs.clusters, strict=True))
-        clusters = Counter(code for code, _ in clusters_of_languages)
+        # A question has a row for each passage that answers it, and several may have one passage.
+        questions = _distinct(pairs.language, pairs.question_id)
+        passages = _distinct(pairs.passage_languages, pairs.passage)
+        clusters = _distinct(pairs.language, pairs.clusters)
         for language in pairs.languages:
             counts = (questions[language], passages[language], clusters[language])
             table.add_row(name, language, *map(str, counts))
@@ -54,6 +56,11 @@ def show(config: ConfigFile) -> None:
             n_clusters = len(set(benchmark.clusters[first : first + n_queries]))
             table.add_row(benchmark.name, language, *map(str, (n_queries, pool_size, n_clusters)))
     console.print(table)
+
+
+def _distinct(languages: Sequence[str], texts: Sequence[str]) -> Counter[str]:
+    """The number of different texts by language."""
+    return Counter(code for code, _ in set(zip(languages, texts, strict=True)))
 
 
 @app.command("list")

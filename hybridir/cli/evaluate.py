@@ -4,6 +4,7 @@ hybridir evaluate ENCODER --benchmark xquad-r --data-root DIR --json figures.jso
 hybridir evaluate ENCODER --benchmark mlqa-r --data-root DIR --languages de,en --out FOLDER
 hybridir evaluate bm25 --benchmark xquad-r --data-root DIR
 hybridir evaluate ENCODER --benchmark scifact --folder DIR --language en
+hybridir evaluate ENCODER --benchmark mine --table FILE --passages FILE
 """
 
 import json
@@ -124,7 +125,8 @@ def evaluate_command(
         typer.Argument(help="Folder of Hugging Face or sentence-transformers, a hub id, or bm25."),
     ],
     benchmark: Annotated[
-        str, typer.Option(help="xquad-r, mlqa-r, or any name for the benchmark in --folder.")
+        str,
+        typer.Option(help="xquad-r, mlqa-r, or any name for the one in --folder or --table."),
     ],
     data_root: Annotated[
         Path | None, typer.Option(help="Folder that holds xquad-r/ or mlqa-r/.")
@@ -135,6 +137,17 @@ def evaluate_command(
     folder: Annotated[
         Path | None, typer.Option(help="Folder of a benchmark in BEIR's or MIRACL's layout.")
     ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(help="File with question_id, language, question, passage in each row."),
+    ] = None,
+    passages: Annotated[
+        Path | None,
+        typer.Option(help="Of --table: file with language and passage, for more passages."),
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave unusable rows out instead of stopping.")
+    ] = False,
     split: Annotated[str | None, typer.Option(help="Split of --folder; test if left out.")] = None,
     language: Annotated[
         str | None, typer.Option(help="Language of --folder, if its files do not name it.")
@@ -191,6 +204,8 @@ def evaluate_command(
         "languages": None if languages is None else parse_languages(languages),
         "passage_text": passage_text,
         "folder": folder,
+        "table": {"path": table, "passages": passages} if table else None,
+        "skip_bad": skip_bad,
         "split": split,
         "language": language,
     }
@@ -206,11 +221,12 @@ def evaluate_command(
             encoder == names.BM25,
             overrides | {"precision": precision, "revision": revision},
             [
+                ("--passages", passages, "--table", table),
                 ("--depth", depth, "--trec or --mteb", trec or mteb),
                 ("--reader-revision", reader_revision, "--reader", reader),
             ],
         ),
-        *where_data_are(benchmark, data_root, folder),
+        *where_data_are(benchmark, data_root, folder or table),
     ]
     if precision not in (None, *_PRECISIONS):
         problems.append(f"--precision {precision}: choose one of {', '.join(_PRECISIONS)}")
@@ -257,7 +273,7 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
     from hybridir.encoder import load_encoder
     from hybridir.evaluation.evaluate import evaluate
     from hybridir.evaluation.language_bias import language_comparisons
-    from hybridir.evaluation.summary import macro_means, setting_means
+    from hybridir.evaluation.summary import absent_figures, macro_means, setting_means
     from hybridir.evaluation.trec_files import Runs
     from hybridir.retrieval import bm25_scorer
 
@@ -282,7 +298,8 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
     bias: dict[str, float] = {
         name: unordered[name] for name in names.BIAS_MEASURES if name in unordered
     }
-    _print(macro, bias, benchmark.languages)
+    absent = absent_figures(evaluation.table)
+    _print(macro, bias, absent, benchmark.languages)
     if request.reader and reading:
         description |= _read_answers(request, benchmark, reading, evaluation.ranks)
     if output.tables is not None:
@@ -304,6 +321,7 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
         "settings": settings,
         "macro": macro,
         "bias": bias,
+        "absent": absent,
     }
     if output.json_file is not None:
         with atomic_write(output.json_file) as partial:
@@ -371,7 +389,10 @@ def _bias(summary: dict[str, float]) -> dict[str, float]:
 
 
 def _print(
-    macro: dict[str, dict[str, float]], bias: dict[str, float], languages: Sequence[str]
+    macro: dict[str, dict[str, float]],
+    bias: dict[str, float],
+    absent: dict[str, str],
+    languages: Sequence[str],
 ) -> None:
     table = Table(title="means over languages, or over pairs of languages")
     table.add_column("setting")
@@ -386,6 +407,8 @@ def _print(
         console.print(note, soft_wrap=True, highlight=False)
     for measure, value in bias.items():
         console.print(f"{names.LABELS[measure]}: {value:.4g}", highlight=False)
+    for kind, reason in absent.items():
+        console.print(f"no {names.LABELS[kind]}: {reason}", soft_wrap=True, highlight=False)
 
 
 def _notes(languages: Sequence[str]) -> list[str]:

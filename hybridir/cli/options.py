@@ -35,12 +35,18 @@ def idle_options(
     return problems
 
 
-def where_data_are(benchmark: str, data_root: Path | None, folder: Path | None) -> list[str]:
-    """What is wrong with the options that say where the benchmark is."""
-    if benchmark in WITH_ANSWERS and folder is None and data_root is None:
+def where_data_are(benchmark: str, data_root: Path | None, own: Path | None) -> list[str]:
+    """What is wrong with the options that say where the benchmark is.
+
+    Args:
+        benchmark: its name.
+        data_root: folder of the published benchmarks.
+        own: folder or table of one of the user's own.
+    """
+    if benchmark in WITH_ANSWERS and own is None and data_root is None:
         return [f"--data-root: {benchmark} needs the folder that holds {benchmark}/"]
-    if folder is not None and data_root is not None:
-        return [f"--data-root: belongs to {' and '.join(WITH_ANSWERS)}, not to --folder {folder}"]
+    if own is not None and data_root is not None:
+        return [f"--data-root: belongs to {' and '.join(WITH_ANSWERS)}, not to {own}"]
     return []
 
 

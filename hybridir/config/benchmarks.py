@@ -1,4 +1,4 @@
-"""The benchmarks of a trial: known ones by name, any other by its folder."""
+"""The benchmarks of a trial: known ones by name, any other by its folder or its table."""
 
 from pathlib import Path
 from typing import Annotated, Self
@@ -26,11 +26,21 @@ _RESERVED = (
 )
 
 
+class BenchmarkTableConfig(StrictModel):
+    """A benchmark in a table of the user's own."""
+
+    path: Path
+    """File with the columns of a training table: questions, and the passages that answer them."""
+    passages: Path | None = None
+    """File with more passages of the pools: ``language``, ``passage`` and, if some of them answer
+    questions, ``passage_group``."""
+
+
 class BenchmarkConfig(StrictModel):
     """A benchmark that a trial reports on; no trial is tuned on it."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-    """``synthetic-test``, ``xquad-r`` or ``mlqa-r``; with a folder, any other name."""
+    """``synthetic-test``, ``xquad-r`` or ``mlqa-r``; with a folder or a table, any other name."""
     languages: LanguageCodes = None
     """Languages of queries and pools; all languages of the benchmark if left out."""
     passage_text: PassageText = SENTENCE
@@ -38,12 +48,14 @@ class BenchmarkConfig(StrictModel):
     its whole paragraph behind it (as XTREME-R feeds the encoder)."""
     folder: Path | None = None
     """Folder of a benchmark in a layout that `hybridir.data.readers.beir` reads."""
+    table: BenchmarkTableConfig | None = None
+    """The benchmark's questions and passages; see `hybridir.data.readers.table_benchmark`."""
     split: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] | None = None
     """Split of the folder's qrels; ``test`` if left out."""
     language: LanguageCode | None = None
     """Language of a folder whose files are in one language and do not name it."""
     skip_bad: bool = False
-    """Skip and log unusable records of the folder instead of stopping at them."""
+    """Skip and log unusable records of the folder or table instead of stopping at them."""
 
     @field_validator("name")
     @classmethod
@@ -51,22 +63,27 @@ class BenchmarkConfig(StrictModel):
         return check_file_name(value, _RESERVED)
 
     @model_validator(mode="after")
-    def _known_or_in_a_folder(self) -> Self:
+    def _known_or_in_a_folder_or_table(self) -> Self:
         if self.passage_text != SENTENCE and self.name not in KNOWN_BENCHMARKS[1:]:
             raise ValueError(f"{self.name}: passage_text belongs to xquad-r and mlqa-r")
         choices = ", ".join(map(repr, KNOWN_BENCHMARKS[:-1])) + f" or {KNOWN_BENCHMARKS[-1]!r}"
-        if self.folder is None:
-            extra = [n for n in ("split", "language", "skip_bad") if getattr(self, n)]
+        source = self.folder or (self.table and self.table.path)
+        of_folder = [name for name in ("split", "language") if getattr(self, name)]
+        if self.folder and self.table:
+            raise ValueError(f"{self.name}: give its folder or its table, not both")
+        if of_folder and not self.folder:
+            raise ValueError(f"{self.name}: {' and '.join(of_folder)} belong to a folder")
+        if source is None:
             if self.name not in KNOWN_BENCHMARKS:
                 raise ValueError(
                     f"name={self.name!r}: input should be {choices}; any other benchmark needs "
-                    "its folder"
+                    "its folder or its table"
                 )
-            if extra:
-                raise ValueError(f"{self.name}: {' and '.join(extra)} belong to a folder")
+            if self.skip_bad:
+                raise ValueError(f"{self.name}: skip_bad belongs to a folder or a table")
         elif self.name.lower() in KNOWN_BENCHMARKS:
             raise ValueError(
-                f"name={self.name!r} is reserved; give the benchmark in {self.folder} another name"
+                f"name={self.name!r} is reserved; give the benchmark in {source} another name"
             )
         elif self.language and self.languages:
             raise ValueError(f"{self.name}: give language or languages, not both")
@@ -77,8 +94,12 @@ class BenchmarkConfig(StrictModel):
         """Whether a reader can be asked its questions."""
         return self.name in WITH_ANSWERS
 
-    def path(self, data_root: Path | None) -> Path | None:
-        """The benchmark's folder; None if it is synthetic, or in a data root that is not set."""
-        if self.folder or self.name == KNOWN_BENCHMARKS[0] or data_root is None:
-            return self.folder
-        return data_root / self.name
+    def paths(self, data_root: Path | None) -> tuple[Path, ...]:
+        """The benchmark's folder or files; none of the synthetic one, or without a data root."""
+        if self.table:
+            return (self.table.path, *([self.table.passages] if self.table.passages else []))
+        if self.folder:
+            return (self.folder,)
+        if self.name == KNOWN_BENCHMARKS[0] or data_root is None:
+            return ()
+        return (data_root / self.name,)

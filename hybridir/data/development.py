@@ -86,7 +86,8 @@ def development_benchmark(
         if (language, text) not in trained_on
     ]
     retrievable = {key for key, _, _ in passages}
-    queries: list[tuple[str, str, str]] = []
+    # A question has a row for each passage that answers it.
+    queries: dict[tuple[str, str], str] = {}
     relevant: dict[str, set[str]] = {}
     clusters: dict[str, str] = {}
     for development in developments:
@@ -95,7 +96,7 @@ def development_benchmark(
             rows.question_id, rows.language, rows.question, rows.clusters, strict=True
         ):
             if answers := development.relevant[question] & retrievable:
-                queries.append((question, language, text))
+                queries.setdefault((question, language), text)
                 relevant[question] = answers
                 clusters.setdefault(question, cluster)
     if not queries:
@@ -103,7 +104,10 @@ def development_benchmark(
             "no question is left to tune on: all passages that one data set of the mixture holds "
             "out are trained on in another; leave one of them out, or set tune_on to null"
         )
-    return build_benchmark(name, queries, passages, relevant, clusters=clusters, empty_pools=True)
+    rows_of_queries = [(*key, text) for key, text in queries.items()]
+    return build_benchmark(
+        name, rows_of_queries, passages, relevant, clusters=clusters, empty_pools=True
+    )
 
 
 def _trained_on(

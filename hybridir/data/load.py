@@ -20,6 +20,7 @@ from hybridir.data.readers.lareqa import (
     load_lareqa_reading,
 )
 from hybridir.data.readers.table import load_table
+from hybridir.data.readers.table_benchmark import load_table_benchmark
 from hybridir.data.splits import select_data_part, split_by_group
 from hybridir.data.synthetic.corpus import SyntheticCorpus, synthetic_corpus
 from hybridir.errors import InputError
@@ -127,6 +128,7 @@ def _load_training(settings: str, stamps: tuple[FileStamp, ...], seed: int) -> T
         concatenate(everything, number_ids=False),
         load_benchmarks(config),
         dev.passages if dev and sources else (),
+        [report.name for report in config.report_on if report.table or report.folder],
     )
     if overlaps and not config.allow_contamination:
         raise InputError.collect(
@@ -212,14 +214,17 @@ def load_benchmark(report: BenchmarkConfig, data_root: Path | None) -> Benchmark
         split = report.split or "test"
         codes = (report.language, report.languages)
         return load_beir_benchmark(report.name, report.folder, split, *codes, report.skip_bad)
+    if report.table is not None:
+        files = (report.table.path, report.table.passages)
+        return load_table_benchmark(report.name, *files, report.languages, report.skip_bad)
     if report.name == "synthetic-test":
         raise InputError(
             "synthetic-test belongs to a training on the synthetic corpus, whose seed decides its "
             "texts: report on it in a study or a trial, or evaluate on another benchmark"
         )
-    folder = report.path(data_root)
-    if folder is None:
+    if not report.paths(data_root):
         raise InputError(f"{report.name}: needs data_root, the folder that holds it")
+    (folder,) = report.paths(data_root)
     with_paragraph = report.passage_text != SENTENCE
     return load_lareqa_benchmark(report.name, folder, report.languages, with_paragraph)
 
@@ -230,9 +235,9 @@ def load_reading(report: BenchmarkConfig, data_root: Path | None) -> Reading:
     Raises:
         InputError: if it has no answers, or they cannot be loaded.
     """
-    folder = None if report.folder else report.path(data_root)
-    if folder is None:
+    if not report.has_answers or not report.paths(data_root):
         raise InputError(f"{report.name}: only xquad-r and mlqa-r have answers to be read")
+    (folder,) = report.paths(data_root)
     return load_lareqa_reading(folder, report.languages)
 
 
@@ -281,8 +286,7 @@ def _source(config: DataConfig, source: SourceConfig, spell: Spellings) -> _Sour
 
 def _paths(config: DataConfig) -> list[Path]:
     """Files and folders that the data are read from; a hub's revision cannot change."""
-    benchmarks = (report.path(config.data_root) for report in config.report_on)
-    paths = [path for path in benchmarks if path]
+    paths = [path for report in config.report_on for path in report.paths(config.data_root)]
     paths += [config.data_root / name for name in config.train.folders if config.data_root]
     for source in config.train.sources:
         paths += [source.table.path] if source.table else []

@@ -1,6 +1,7 @@
 """The training table: a question and its passage per row, mostly in the same language."""
 
 import hashlib
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,13 @@ SPLIT_GROUP = "split_group"
 DEFAULTS = {PASSAGE_LANGUAGE: "language", CLUSTER: "passage_group", SPLIT_GROUP: "passage_group"}
 # Columns whose values mean nothing in another data set.
 _IDS = ("question_id", "passage_group", CLUSTER, SPLIT_GROUP)
+# Control and format characters, separators.
+_INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+# Characters of other categories without a glyph: fillers, the empty pattern of Braille, the
+# grapheme joiner, variation selectors.
+_INVISIBLE = frozenset(
+    (*"\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5", *map(chr, range(0xFE00, 0xFE10)))
+)
 
 
 @dataclass(frozen=True)
@@ -25,7 +33,8 @@ class Pairs:
     """The training table, column by column; every column has one entry per row.
 
     Attributes:
-        question_id: shared by the translations of one question.
+        question_id: shared by the translations of one question, and in each language by the rows
+            of its passages.
         passage_group: shared by passages that must never be negatives of each other:
             translations of one passage, and passages that answer the same question.
         language: code of the question's language, and of the passage's unless `passage_language`
@@ -175,29 +184,59 @@ def concatenate(tables: Sequence[Pairs], *, number_ids: bool = True) -> Pairs:
 def row_problems(pairs: Pairs) -> list[tuple[int, str]]:
     """Find the rows that cannot be trained on.
 
+    A question may have several rows in one language: one for each passage that answers it.
+
     Returns:
-        (row, reason) for each empty text, illegal language code, repeated (question id, language)
-        and half of a surrogate pair, which no file can hold; at most one reason a row, in row
-        order.
+        (row, reason) for each text without a visible character, illegal language code, half of a
+        surrogate pair, which no file can hold, and id that has another question in the same
+        language; at most one reason a row, in row order.
     """
     problems: list[tuple[int, str]] = []
-    first: dict[tuple[str, str], int] = {}
+    questions: dict[tuple[str, str], str] = {}
     for row in range(len(pairs)):
-        empty = [column for column in pairs.columns if not getattr(pairs, column)[row].strip()]
-        code = pairs.language[row]
-        illegal = code_problem(code) or code_problem(pairs.passage_languages[row])
-        key = (pairs.question_id[row], code)
-        if empty:
-            problems.append((row, f"empty {' and '.join(empty)}"))
-        elif illegal:
-            problems.append((row, illegal))
-        elif broken := [c for c in pairs.columns if not is_unicode(getattr(pairs, c)[row])]:
-            problems.append((row, f"half of a surrogate pair in {' and '.join(broken)}"))
-        elif key in first:
-            problems.append((row, f"question {key[0]!r} is already there in {code!r}"))
-        else:
-            first[key] = row
+        texts = {column: getattr(pairs, column)[row] for column in pairs.columns}
+        if problem := text_problem(texts):
+            problems.append((row, problem))
+            continue
+        key, code, question = texts["question_id"], texts["language"], texts["question"]
+        first = questions.setdefault((key, code), question)
+        if first != question and first.split() != question.split():
+            problems.append(
+                (row, f"question {key!r} has another text in {code!r} already: {first[:60]!r}")
+            )
     return problems
+
+
+def text_problem(texts: Mapping[str, str]) -> str | None:
+    """Why the texts of a row cannot be used; None if they can.
+
+    Args:
+        texts: column -> text; languages are in ``language`` and ``passage_language``.
+    """
+    empty = [column for column, text in texts.items() if not is_visible(text)]
+    if empty:
+        return f"empty {' and '.join(empty)}"
+    for code in (texts["language"], texts.get(PASSAGE_LANGUAGE, texts["language"])):
+        if problem := code_problem(code):
+            return problem
+    if broken := [column for column, text in texts.items() if not is_unicode(text)]:
+        return f"half of a surrogate pair in {' and '.join(broken)}"
+    return None
+
+
+def is_visible(text: str) -> bool:
+    """Whether a text has a character that can be seen.
+
+    Blanks of every width, marks of direction, joiners and other control characters cannot.
+
+    >>> is_visible("\u200b \ufeff"), is_visible("\u200bA")
+    (False, True)
+    """
+    return "!" <= text[:1] <= "~" or any(  # the quick answer to most
+        unicodedata.category(character) not in _INVISIBLE_CATEGORIES
+        and character not in _INVISIBLE
+        for character in text
+    )
 
 
 def is_unicode(text: str) -> bool:
@@ -231,9 +270,15 @@ def _are_shared(pairs: Pairs) -> list[bool]:
         question == passage
         for question, passage in zip(pairs.language, pairs.passage_languages, strict=True)
     ]
-    count = Counter(
-        key for key, alike in zip(pairs.question_id, monolingual, strict=True) if alike
-    )
+    versions = {
+        (key, language)
+        for key, language, alike in zip(
+            pairs.question_id, pairs.language, monolingual, strict=True
+        )
+        if alike
+    }
+    languages = Counter(key for key, _ in versions)
     return [
-        alike and count[key] > 1 for key, alike in zip(pairs.question_id, monolingual, strict=True)
+        alike and languages[key] > 1
+        for key, alike in zip(pairs.question_id, monolingual, strict=True)
     ]

@@ -92,10 +92,13 @@ def top1_own_language(table: pd.DataFrame) -> float:
         table: per-query table of one benchmark.
 
     Returns:
-        Share in [0, 1], the mean over question languages; NaN without a multilingual row.
+        Share in [0, 1], the mean over question languages; NaN where no question has relevant
+        passages in several languages, and so no choice between them.
         Without bias the share of the relevant passages that are in the question's language.
     """
     rows = _multilingual(table)
+    if not is_parallel(rows).any():
+        return math.nan
     question = rows[names.QUERY_LANGUAGE].astype("str")
     own = (question == rows[names.TOP1_LANGUAGE].astype("str")).astype("float64")
     return float(own.groupby(question).mean().mean())

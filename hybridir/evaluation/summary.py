@@ -19,6 +19,17 @@ COMPARISONS = (
     names.ENGLISH_INCLINATION,
 )
 
+ABSENT = {
+    names.MONOLINGUAL: "no passage answers a question in the question's language",
+    names.CROSSLINGUAL: (
+        "nothing is parallel, since no passage answers a question in another language; "
+        "translations of a question share its id"
+    ),
+    names.LANGUAGE_BIAS: "no question has relevant passages in several languages",
+    names.RANK_CORRELATION: "no question is asked in several languages",
+}
+"""Kinds of figures -> why a benchmark has none of them."""
+
 
 def macro_mean(table: pd.DataFrame, measure: str, setting: str) -> float:
     """Mean of a measure in which every language, or pair of languages, weighs the same.
@@ -89,6 +100,27 @@ def setting_means(table: pd.DataFrame) -> list[dict[str, Any]]:
         {str(key): value for key, value in row.items() if not pd.isna(value)}
         for row in ordered.to_dict("records")
     ]
+
+
+def absent_figures(table: pd.DataFrame) -> dict[str, str]:
+    """Say which kinds of figures a benchmark cannot have, and why.
+
+    Args:
+        table: per-query table of one benchmark.
+
+    Returns:
+        Entries of `ABSENT`; none for a benchmark whose questions are asked and answered in
+        several languages.
+    """
+    rows = table[table[names.SETTING] == names.MULTILINGUAL]
+    kinds: list[str] = [
+        setting for setting in names.SETTINGS if (table[names.SETTING] == setting).any()
+    ]
+    if language_bias.is_parallel(rows).any():
+        kinds.append(names.LANGUAGE_BIAS)
+    if rows[names.QUESTION_ID].duplicated().any():
+        kinds.append(names.RANK_CORRELATION)
+    return {kind: reason for kind, reason in ABSENT.items() if kind not in kinds}
 
 
 def language_matrix(table: pd.DataFrame, measure: str) -> pd.DataFrame:

@@ -89,8 +89,7 @@ class TrialReader:
 
     def _reading(self, report: BenchmarkConfig) -> Reading:
         root = self._config.data.data_root
-        path = report.path(root)
-        return _load_reading(report, root, file_stamps([path] if path else []))
+        return _load_reading(report, root, file_stamps(report.paths(root)))
 
 
 # A study reports on a few benchmarks; with the stamps an edited file is read anew.

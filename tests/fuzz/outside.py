@@ -1,6 +1,7 @@
 """Readers of users' files: data sets, tables, benchmarks, study files."""
 
 import dataclasses
+import gzip
 import json
 import shutil
 from functools import partial
@@ -23,6 +24,7 @@ from hybridir.data.readers.lareqa import (
     load_lareqa_reading,
 )
 from hybridir.data.readers.table import load_table
+from hybridir.data.readers.table_benchmark import load_table_benchmark
 from tests.fuzz.loader import Loader, Unfinished
 from tests.support import layouts, miniatures
 from tune.study.file import STUDIES, read_study_file
@@ -51,6 +53,38 @@ def _table_csv(folder: Path) -> None:
     layouts.write_text(folder / "table.csv", "\n".join(lines) + "\n")
 
 
+def _table_text(name: str, folder: Path) -> None:
+    """The table as a text file with the ending, the separator and the encoding of its name."""
+    separator = "\t" if ".tsv" in name else ";"
+    lines = [separator.join(ROWS[0])]
+    lines += [separator.join(_escaped(value) for value in row.values()) for row in ROWS]
+    text = "\n".join(lines) + "\n"
+    raw = text.encode("utf-16" if name.startswith("utf-16") else "utf-8")
+    (folder / name).write_bytes(gzip.compress(raw) if name.lower().endswith(".gz") else raw)
+
+
+def _escaped(text: str) -> str:
+    return '"' + text.replace("said", '\\"said\\"') + '"'
+
+
+def _table_json(folder: Path) -> None:
+    (folder / "table.json").write_text(json.dumps(ROWS), "utf-8")
+
+
+def _benchmark(folder: Path) -> None:
+    """A table with two passages of each question, and further passages beside it."""
+    second = [{**row, "passage": f"Also {row['question_id']}."} for row in ROWS]
+    layouts.write_text(folder / "table.jsonl", layouts.jsonl([dict(row) for row in ROWS + second]))
+    lines = ["language\tpassage\tpassage_group", "fr\tUn.\tg1", "de\tZwei.\t"]
+    layouts.write_text(folder / "passages.tsv", "\n".join(lines) + "\n")
+
+
+def _load_benchmark(folder: Path, out: Path) -> None:
+    files = folder / "table.jsonl", folder / "passages.tsv"
+    _check_benchmark(load_table_benchmark("small", *files))
+    _check_pairs(load_table(files[0]))
+
+
 def _table_parquet(folder: Path) -> None:
     pq.write_table(pa.Table.from_pylist(ROWS), folder / "table.parquet")
 
@@ -63,6 +97,10 @@ def _load_table(folder: Path, out: Path) -> None:
 def _check_pairs(pairs: Pairs) -> None:
     if not len(pairs) or row_problems(pairs) or len(pairs.digest) != 64:
         raise Unfinished("a table with bad rows")
+    rows = zip(pairs.question_id, pairs.language, pairs.passage_languages, pairs.passage,
+               strict=True)  # fmt: skip
+    if len(set(rows)) < len(pairs):
+        raise Unfinished("a row that is there twice")
     if pairs.cluster is not None:
         named = set(zip(pairs.question_id, pairs.cluster, strict=True))
         if len(named) > len(set(pairs.question_id)):
@@ -139,6 +177,12 @@ OUTSIDE: tuple[Loader, ...] = (
     Loader("LAReQA", _lareqa, _load_lareqa, weight=12),
     Loader("table, JSONL", _table_jsonl, _load_table, weight=8),
     Loader("table, CSV", _table_csv, _load_table, weight=8),
+    *(
+        Loader(f"table, {name}", partial(_table_text, name), _load_table, weight=4)
+        for name in ("table.tsv", "table.csv.gz", "table.TSV.GZ", "utf-16.csv")
+    ),
+    Loader("table, JSON", _table_json, _load_table, weight=2),
+    Loader("benchmark in tables", _benchmark, _load_benchmark, weight=6),
     Loader("table, Parquet", _table_parquet, _load_table, weight=8),
     Loader("table on the hub", _table_parquet, _load_hub),
     Loader("BEIR", layouts.beir, partial(_load_beir, "test", "en"), weight=8),

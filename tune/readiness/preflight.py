@@ -242,7 +242,7 @@ def _paths(study: StudyConfig) -> list[str]:
     """The files and folders that trials read, as the study names them."""
     data, reader = study.data, study.evaluation.reader
     paths = [data.data_root / name for name in data.train.folders if data.data_root]
-    paths += [path for report in data.report_on if (path := report.path(data.data_root))]
+    paths += [path for report in data.report_on for path in report.paths(data.data_root)]
     for source in data.train.sources:
         paths += [source.table.path] if source.table else []
         paths += [Path(source.hub.id)] if source.hub and Path(source.hub.id).is_dir() else []

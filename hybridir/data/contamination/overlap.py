@@ -10,13 +10,18 @@ MLQA-R and XQuAD-R share the sentence "[citation needed]", which tells nothing a
 
 Shapes: M texts of a benchmark.
 
+Ids that a user chose, such as the numbers of rows, are in many files by chance. Equal ones count
+there unless all of them that have a question in a common language ask something else: the two
+questions have less than .3 of their runs of three characters in common, which is the project's own
+rule. Translations by two hands have more.
+
 If fewer than a tenth of a benchmark's passages are relevant to a question, its pool is a large
 collection, such as Wikipedia. Then the relevant passages alone are compared, since the others
 answer nothing, and there may be millions of them. The tenth is the project's own: 2 of 10 passages
 of MLQA-R are relevant, 7 of 10 of XQuAD-R.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +37,9 @@ SHARE = 0.7
 _ALL_COMPARED = 0.1
 # Leading bits of a hash that index the table of the first look.
 _PREFIX_BITS = 22
+# Share of common runs of characters from which two questions may be one.
+_ALIKE = 0.3
+_RUN = 3
 _EXAMPLES = 3
 _SHOWN_CHARACTERS = 60
 
@@ -67,7 +75,10 @@ class Overlap:
 
 
 def find_overlaps(
-    pairs: Pairs, benchmarks: Sequence[Benchmark], pool: Iterable[str] = ()
+    pairs: Pairs,
+    benchmarks: Sequence[Benchmark],
+    pool: Iterable[str] = (),
+    chosen_ids: Collection[str] = (),
 ) -> tuple[Overlap, ...]:
     """Compare a training table with benchmarks.
 
@@ -75,6 +86,7 @@ def find_overlaps(
         pairs: the data for training and tuning.
         benchmarks: the reported benchmarks.
         pool: passages that tuning retrieves from.
+        chosen_ids: names of the benchmarks whose ids a user chose.
 
     Returns:
         Overlaps of one id or text or more, benchmark by benchmark.
@@ -89,6 +101,8 @@ def find_overlaps(
     for number, benchmark in enumerate(benchmarks):
         ids = sorted(set(benchmark.question_ids))
         shared = [key for key in ids if key in trained_ids]
+        if benchmark.name in chosen_ids and _are_by_chance(shared, pairs, benchmark):
+            shared = []
         overlaps.append(_overlap(benchmark, "question ids", "same id", shared, len(ids)))
         for (kind, texts), trained_texts in (
             (("questions", benchmark.queries), questions),
@@ -102,6 +116,28 @@ def find_overlaps(
                 shared = [texts[text] for text in np.flatnonzero(chosen_M).tolist()]
                 overlaps.append(_overlap(benchmark, kind, match, shared, len(texts)))
     return tuple(overlap for overlap in overlaps if overlap.count)
+
+
+def _are_by_chance(ids: Sequence[str], pairs: Pairs, benchmark: Benchmark) -> bool:
+    """Whether ids name other questions in the training data than in a benchmark."""
+    shared = set(ids)
+    trained = {
+        (key, code): text
+        for key, code, text in zip(pairs.question_id, pairs.language, pairs.question, strict=True)
+        if key in shared
+    }
+    codes = (benchmark.languages[number] for number in benchmark.query_languages)
+    asked = zip(benchmark.question_ids, codes, benchmark.queries, strict=True)
+    compared = [(text, trained[key, code]) for key, code, text in asked if (key, code) in trained]
+    return bool(compared) and not any(_are_alike(*texts) for texts in compared)
+
+
+def _are_alike(first: str, second: str) -> bool:
+    runs = [
+        {text[at : at + _RUN] for at in range(max(1, len(text) - _RUN + 1))}
+        for text in (first.casefold(), second.casefold())
+    ]
+    return len(runs[0] & runs[1]) >= _ALIKE * len(runs[0] | runs[1])
 
 
 def _compared_passages(benchmark: Benchmark) -> tuple[str, Sequence[str]]:

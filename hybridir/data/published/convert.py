@@ -254,11 +254,14 @@ class _Table:
     ) -> None:
         """Add a row, or a further passage of a question that has a row.
 
-        Passages are told apart by `name`, or else by their texts; they are in the language of
-        their question unless `passage_language` says otherwise.
+        Passages are the same by their texts, and by `name` if they have one; they are in the
+        language of their question unless `passage_language` says otherwise.
         """
+        question_id = question_id.strip()  # as the reader of the written table does
         text, number = self._passages.setdefault(passage, (passage, str(len(self._passages))))
-        self._answers[question_id, number if name is None else name] = None
+        self._answers[question_id, f"text {number}"] = None
+        if name is not None:
+            self._answers[question_id, f"name {name}"] = None
         if (question_id, language) not in self._seen:
             self._seen.add((question_id, language))
             row = (question_id, language, question, text, passage_language or language)

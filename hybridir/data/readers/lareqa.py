@@ -17,7 +17,7 @@ from typing import Any
 
 from hybridir.data.benchmark import Benchmark, Reading, build_benchmark
 from hybridir.data.development import Development
-from hybridir.data.pairs import Pairs, is_unicode
+from hybridir.data.pairs import Pairs, is_unicode, is_visible
 from hybridir.data.passage_groups import connected_questions, joined
 from hybridir.data.readers.rows import shortened
 from hybridir.errors import InputError
@@ -329,7 +329,7 @@ def _read_question(
     key = _get(record, "id", str, location)
     text = _get(record, "question", str, location)
     answers = _get(record, "answers", list, location)
-    if not key.strip() or not text.strip() or not answers:
+    if not key.strip() or not is_visible(text) or not answers:
         raise InputError(f"{location}: id, question and answers must not be empty")
     if key in seen:
         raise InputError(f"{location}: question id {key!r} is already there in this file")

@@ -1,9 +1,11 @@
 """The results of a benchmark as tables, and the sections made from them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.sections.benchmark import BenchmarkTables, benchmark_sections, measure_benchmarks
+from analysis.sections.curve import curve_section
 from analysis.study.mlflow import Study, load_study
 from hybridir import names
 
@@ -37,6 +39,20 @@ def test_sections_follow_in_the_order_of_the_report(study: Study, tables: Benchm
         "Gains by language on known",
         "Variance and power on known",
     ]
+
+
+def test_figures_that_a_benchmark_cannot_have_are_explained(tables: BenchmarkTables) -> None:
+    def caption(curve: pd.DataFrame) -> str:
+        section = curve_section("known", tables.curve._replace(curve=curve))
+        return next(table.caption for table in section.tables if table.name == "curve-known")
+
+    curve = tables.curve.curve
+    assert "nothing is parallel" not in caption(curve)
+    alone = curve[curve["setting"] != names.CROSSLINGUAL]
+    alone = alone[~alone["measure"].isin(names.BIAS_MEASURES)]
+    explained = caption(alone)
+    assert "No figures of the cross-lingual setting: nothing is parallel" in explained
+    assert "No language bias: no question has relevant passages in several" in explained
 
 
 def test_results_that_are_missing_have_no_section(study: Study, tables: BenchmarkTables) -> None:

@@ -55,6 +55,11 @@ def test_a_column_that_is_missing_or_empty_leaves_its_measure_out() -> None:
     assert set(arrays) <= set(KEYS)
 
 
+def test_where_nothing_is_parallel_the_language_of_the_first_passage_is_no_measure() -> None:
+    arrays = to_arrays(table_of_rows(ROWS, equal_ranks=[np.nan] * 3))
+    assert (names.TOP1_OWN_LANGUAGE, names.MULTILINGUAL) not in arrays
+
+
 def test_the_read_columns_are_enough(table_of: Callable[..., pd.DataFrame]) -> None:
     whole = table_of(0.5, 2)
     chosen = whole[[name for name in COLUMNS if name in whole]]

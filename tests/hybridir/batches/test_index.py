@@ -110,3 +110,19 @@ def test_a_row_that_crosses_languages_is_a_pair_by_itself_and_in_no_language() -
     assert index.cross.tolist() == [[0, 1], [2, 2], [1, 0], [3, 3]]
     assert index.cross_offsets.tolist() == [0, 2, 3, 4]
     assert index.cross_groups.tolist() == [0, 1, 0, 1]
+
+
+def test_a_question_with_several_passages_makes_one_pair_with_each_translation() -> None:
+    # q0 has two English passages, rows 0 and 1, and a German one; q1 has no translation.
+    rows = [("q0", "en"), ("q0", "en"), ("q0", "de"), ("q1", "en"), ("q1", "en")]
+    table = Pairs(
+        question_id=[key for key, _ in rows],
+        passage_group=[key for key, _ in rows],
+        language=[code for _, code in rows],
+        question=[f"{key} {code}?" for key, code in rows],
+        passage=[f"passage {number}" for number in range(len(rows))],
+    )
+    index = index_pairs(table)
+    # The question is that of its first row, which asks it in the same words as the second.
+    assert {(int(q), int(p)) for q, p in index.cross} == {(0, 2), (2, 0), (2, 1)}
+    assert sorted(index.rows.tolist()) == [0, 1, 2, 3, 4]

@@ -13,6 +13,7 @@ from hybridir.encoder.load import load_bi_encoder
 from hybridir.encoder.save import save_encoder
 from hybridir.encoder.vocabulary import train_tokenizer
 from tests.hybridir.encoder.test_vocabulary import corpus
+from tests.support.own_table import embed, figures, macro, write_own_table
 from tests.support.reading import SENTENCES, write_reader, write_xquad_r
 
 
@@ -153,6 +154,57 @@ def test_a_benchmark_in_a_folder_is_evaluated(
     assert list(cache.glob("embeddings-*")) == []
 
 
+@pytest.mark.slow
+def test_every_figure_on_a_table_of_ones_own_follows_from_full_rankings(
+    encoder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table, file = write_own_table(tmp_path), tmp_path / "figures.json"
+    arguments: list[Any] = [encoder, "--benchmark", "mine", "--json", file]
+    arguments += ["--table", table.path, "--passages", table.more]
+    assert command(monkeypatch, *arguments, "--cache", tmp_path / "cache") == 0
+    content = json.loads(file.read_text("utf-8"))
+    assert content["n_passages"] == sum(map(len, table.pools.values()))
+    assert content["n_queries"] == len(table.queries)
+    assert content["n_clusters"] == 60  # the copied question is on the passages of another one
+    assert content["absent"] == {}
+    settings = content["encoder"]
+    expected = figures(
+        table,
+        lambda texts: embed(encoder, texts, settings["query_prefix"], 32),
+        lambda texts: embed(encoder, texts, settings["passage_prefix"], 32),
+    )
+    assert len(content["settings"]) == len(expected) == 3 + 6 + 3
+    for row in content["settings"]:
+        cell = row["setting"], row["query_language"], row["pool_language"]
+        assert row["n"] == len(expected[cell]["map"])
+        for measure in ("map", "mrr", "set_f1", "recall_at_10"):
+            mean = sum(expected[cell][measure]) / row["n"]
+            assert row[measure] == pytest.approx(mean, abs=1e-12), (cell, measure)
+    for setting, means in content["macro"].items():
+        for measure in ("map", "mrr", "set_f1", "recall_at_10"):
+            assert means[measure] == pytest.approx(macro(expected, measure, setting), abs=1e-12)
+    bias = ("rank_distance", "max_at_r", "complete_at_r", "top1_own_language")
+    for measure in (*bias, "language_preference", "top1_right_own"):
+        mean = macro(expected, measure, "multilingual")
+        assert content["bias"][measure] == pytest.approx(mean, rel=1e-12), measure
+
+    # Without translations nothing crosses languages, and the reason is said.
+    lines = table.path.read_text("utf-8").splitlines()
+    english = [line for line in lines if ",en," in line]
+    (tmp_path / "en.csv").write_text("\n".join([lines[0], *english]), "utf-8")
+    arguments[-3] = tmp_path / "en.csv"
+    capsys.readouterr()
+    assert command(monkeypatch, *arguments[:-2], "--cache", tmp_path / "cache") == 0
+    assert "no cross-lingual: nothing is parallel" in capsys.readouterr().out
+    content = json.loads(file.read_text("utf-8"))
+    assert content["macro"].keys() == {"monolingual", "multilingual"}
+    assert content["bias"] == {}
+    assert content["absent"].keys() == {"crosslingual", "language_bias", "rank_correlation"}
+
+
 def test_bm25_finds_the_sentence_that_has_the_words(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +232,8 @@ def test_bm25_finds_the_sentence_that_has_the_words(
         ({"--data-root": "nowhere"}, "there is no such folder"),
         ({"--folder": "nowhere", "--benchmark": "mine"}, "nowhere"),
         ({"--split": "dev"}, "split belong to a folder"),
+        ({"--table": "nowhere.csv", "--benchmark": "mine"}, "there is no such file"),
+        ({"--passages": "nowhere.csv"}, "belongs to --table"),
         ({"--reader": "owner/name"}, "needs the commit that pins its weights"),
         ({"--passage-text": "paragraph"}, "passage_text='paragraph'"),
         ({"--pooling": "max"}, "pooling='max'"),

@@ -10,21 +10,35 @@ from hybridir.config.trial import DataConfig
 def test_a_benchmark_in_a_folder_has_a_free_name_and_survives_json() -> None:
     settings = {"name": "scifact.v2", "folder": "beir/scifact", "language": "en"}
     report = BenchmarkConfig.model_validate(settings)
-    assert report.path(Path("data")) == Path("beir/scifact")
+    assert report.paths(Path("data")) == (Path("beir/scifact"),)
     assert BenchmarkConfig.model_validate_json(report.model_dump_json()) == report
 
 
 def test_known_benchmarks_are_in_the_data_root() -> None:
     report = BenchmarkConfig.model_validate({"name": "xquad-r"})
-    assert report.path(Path("data")) == Path("data/xquad-r")
-    assert report.path(None) is None
-    assert BenchmarkConfig.model_validate({"name": "synthetic-test"}).path(Path("data")) is None
+    assert report.paths(Path("data")) == (Path("data/xquad-r"),)
+    assert report.paths(None) == ()
+    assert BenchmarkConfig.model_validate({"name": "synthetic-test"}).paths(Path("data")) == ()
+
+
+def test_a_benchmark_in_a_table_has_one_or_two_files() -> None:
+    report = BenchmarkConfig.model_validate({"name": "mine", "table": {"path": "a.csv"}})
+    assert report.paths(None) == (Path("a.csv"),)
+    files = {"path": "a.csv", "passages": "b.tsv"}
+    report = BenchmarkConfig.model_validate({"name": "mine", "table": files, "skip_bad": True})
+    assert report.paths(Path("data")) == (Path("a.csv"), Path("b.tsv"))
+    assert BenchmarkConfig.model_validate_json(report.model_dump_json()) == report
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"name": "miracl"}, "any other benchmark needs its folder"),
+        ({"name": "miracl"}, "any other benchmark needs its folder or its table"),
+        ({"name": "mine", "table": {"passages": "x.csv"}}, "path"),
+        ({"name": "mine", "table": {"path": "x.csv"}, "folder": "x"}, "not both"),
+        ({"name": "mine", "table": {"path": "x.csv"}, "split": "dev"}, "belong to a folder"),
+        ({"name": "xquad-r", "table": {"path": "x.csv"}}, "is reserved"),
+        ({"name": "xquad-r", "skip_bad": True}, "belongs to a folder or a table"),
         ({"name": "xquad-r", "folder": "x"}, "is reserved"),
         ({"name": "dev", "folder": "x"}, "is reserved"),
         ({"name": "XQuAD-R", "folder": "x"}, "is reserved"),  # its files would be xquad-r's

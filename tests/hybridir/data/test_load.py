@@ -438,6 +438,91 @@ def test_a_mixture_holds_out_paragraphs_and_rows(data_root: Path, tmp_path: Path
     assert {cluster for cluster in data.dev.clusters if cluster[:2] == "1/"} == clusters
 
 
+def write_rows(path: Path, table: list[tuple[str, str, str]]) -> Path:
+    """A table of (question id, language, passage)."""
+    names = ("question_id", "language", "passage")
+    lines = [
+        dict(zip(names, row, strict=True), question=f"{row[0]} in {row[1]}?") for row in table
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    return path
+
+
+def test_no_passage_of_dev_is_trained_on_although_the_table_names_no_groups(
+    tmp_path: Path,
+) -> None:
+    # 40 questions on 6 paragraphs.
+    table = [
+        (f"q{number}", code, f"{code} paragraph {number % 6}")
+        for number in range(40)
+        for code in ("de", "en")
+    ]
+    path = write_rows(tmp_path / "table.jsonl", table)
+    data = load_training(config({"table": {"path": path}}, dev_share=0.3))
+    assert data.dev is not None
+    assert len(set(data.dev.passages)) == 2 * 2  # .3 of 6 groups, in two languages
+    assert not set(data.dev.passages) & set(data.pairs.passage)
+    assert len(set(data.pairs.passage_group)) == 4
+
+
+def test_other_passages_of_a_question_are_never_its_negatives(tmp_path: Path) -> None:
+    # Every third question has two passages in English, and every fourth the passage of another.
+    table = [
+        (f"q{number}", code, f"{code} passage {number - (number % 4 == 3)}")
+        for number in range(24)
+        for code in ("de", "en")
+    ]
+    table += [(f"q{number}", "en", f"en further {number}") for number in range(0, 24, 3)]
+    path = write_rows(tmp_path / "table.jsonl", table)
+    data = load_training(config({"table": {"path": path}}, tune_on=None))
+    pairs = data.pairs
+    answers = set(table)
+    for ratio in (0.0, 1.0):
+        plan = BatchPlan(data.tables, BatchConfig(batch_size=12, mixing_ratio=ratio), pairs=960,
+                         seed=1)  # fmt: skip
+        met = set()
+        for batch in map(plan.__getitem__, range(plan.steps)):
+            for question, group in zip(batch.questions, batch.groups, strict=True):
+                for passage, other in zip(batch.passages, batch.groups, strict=True):
+                    text = pairs.passage[passage]
+                    if (pairs.question_id[question], pairs.language[passage], text) in answers:
+                        assert group == other  # masked in the loss, or the positive itself
+            met |= {pairs.passage[row] for row in batch.passages}
+        assert met == {text for _, _, text in table}  # all are trained on
+
+
+def test_a_question_with_two_passages_in_one_language_is_not_shared(tmp_path: Path) -> None:
+    table = [("a", "en", "1"), ("a", "en", "2"), ("b", "en", "3"), ("b", "de", "4")]
+    path = write_rows(tmp_path / "table.jsonl", table)
+    train = {"table": {"path": path}, "questions": "shared"}
+    assert load_training(config(train, tune_on=None)).pairs.question_id == ["b", "b"]
+
+
+def test_dev_asks_a_question_with_several_passages_once(tmp_path: Path) -> None:
+    table = [(f"q{n}", "en", f"passage {n} {m}") for n in range(4) for m in range(3)]
+    path = write_rows(tmp_path / "table.jsonl", table)
+    dev = load_training(config({"table": {"path": path}}, dev_share=0.5)).dev
+    assert dev is not None
+    assert len(dev.queries) == 2
+    assert np.diff(dev.relevant_offsets).tolist() == [3, 3]
+
+
+def test_a_benchmark_in_a_table_is_reported_on_and_compared_with_training(tmp_path: Path) -> None:
+    path = write_rows(
+        tmp_path / "mine.jsonl", [("x", "en", "An answer."), ("x", "de", "Antwort.")]
+    )
+    report = {"name": "mine", "table": {"path": path}}
+    settings = config({"table": {"path": write_table(tmp_path)}}, report_on=[report])
+    (mine,) = load_benchmarks(settings)
+    assert (mine.name, mine.languages, mine.queries[1]) == ("mine", ("de", "en"), "x in en?")
+    load_training(settings)
+    write_rows(path, [("x", "en", "Another answer.")])
+    (mine,) = load_benchmarks(settings)  # the file has changed
+    assert list(mine.passages) == ["Another answer."]
+    with pytest.raises(InputError, match=r"mine: 1 of 1 question ids \(same id\), e\.g\. 'x'"):
+        load_training(config({"table": {"path": path}}, tune_on=None, report_on=[report]))
+
+
 def test_missing_data_root_folder_is_reported(tmp_path: Path) -> None:
     settings = config({"lareqa": {"name": "mlqa-r"}}, data_root=tmp_path / "nowhere")
     with pytest.raises(InputError, match="nowhere/mlqa-r: there is no such folder"):

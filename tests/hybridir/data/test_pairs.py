@@ -91,14 +91,14 @@ def test_each_bad_row_has_its_reason() -> None:
         ["a", "b", "c", "a", "a", " "],
         ["a", "b", "c", "a", "a", "d"],
         ["en", "x/x", "en", "de", "en", "en"],
-        ["?", "?", " \n", "?", "?", ""],
+        ["?", "?", " \n", "?", "Other?", ""],
         [".", ".", ".", ".", ".", "."],
     )
     (row1, reason1), (row2, reason2), (row4, reason4), (row5, reason5) = row_problems(pairs)
     assert (row1, row2, row4, row5) == (1, 2, 4, 5)
     assert "'x/x' is no language code" in reason1
     assert reason2 == "empty question"
-    assert reason4 == "question 'a' is already there in 'en'"
+    assert reason4 == "question 'a' has another text in 'en' already: '?'"
     assert reason5 == "empty question_id and question"
 
 

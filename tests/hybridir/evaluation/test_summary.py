@@ -7,13 +7,17 @@ import pandas as pd
 import pytest
 
 from hybridir import names
+from hybridir.data.benchmark import build_benchmark
+from hybridir.evaluation.evaluate import evaluate
 from hybridir.evaluation.summary import (
+    absent_figures,
     language_matrix,
     macro_mean,
     macro_means,
     setting_means,
     summarise,
 )
+from hybridir.retrieval import bm25_scorer
 
 ROOT = Path(__file__).parents[3]
 COLUMNS = ["benchmark", "setting", "query_language", "pool_language", "ap"]
@@ -99,6 +103,26 @@ def test_headline_metrics_are_the_macro_means() -> None:
             "b/answer_f1_crosslingual": 0.15,
         }
     )
+
+
+def test_absent_figures_have_a_reason() -> None:
+    # Each question in one language, and answered in that language alone.
+    passages = [("p", "de", "Ja."), ("q", "en", "Yes.")]
+    queries = [("a", "de", "Ja?"), ("b", "en", "Yes?")]
+    apart = build_benchmark("apart", queries, passages, {"a": {"p"}, "b": {"q"}})
+    evaluation = evaluate(bm25_scorer(apart), apart)
+    assert absent_figures(evaluation.table).keys() == {
+        *(names.CROSSLINGUAL, names.LANGUAGE_BIAS, names.RANK_CORRELATION)
+    }
+    assert not {name.partition("/")[2] for name in evaluation.summary} & set(names.BIAS_MEASURES)
+    # Each question answered in the other language alone.
+    across = build_benchmark("across", queries, passages, {"a": {"q"}, "b": {"p"}})
+    absent = absent_figures(evaluate(bm25_scorer(across), across).table)
+    assert absent.keys() == {names.MONOLINGUAL, names.LANGUAGE_BIAS, names.RANK_CORRELATION}
+    # One question in both languages, with an answer in each.
+    both = [("a", "de", "Ja?"), ("a", "en", "Yes?")]
+    parallel = build_benchmark("parallel", both, passages, {"a": {"p", "q"}})
+    assert absent_figures(evaluate(bm25_scorer(parallel), parallel).table) == {}
 
 
 def test_the_distance_over_seen_languages_is_reported_where_it_can_differ() -> None:

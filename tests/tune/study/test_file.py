@@ -303,6 +303,16 @@ def test_a_grid_has_as_many_trials_as_points_unless_the_study_sets_fewer(tmp_pat
     assert (whole.search.trials, smaller.search.trials) == (5 * 3, 4)
 
 
+def test_paths_of_reported_tables_hold_in_every_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = {"path": "mine.csv", "passages": "more.csv"}
+    study = read_study_file(write(tmp_path, report_on=[{"name": "mine", "table": files}]), [])
+    (report,) = study.data.report_on
+    assert report.paths(None) == (tmp_path / "mine.csv", tmp_path / "more.csv")
+
+
 def test_a_study_that_is_written_and_read_back_is_the_same(tmp_path: Path) -> None:
     study = read_study_file(
         write(

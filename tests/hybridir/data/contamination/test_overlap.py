@@ -96,6 +96,20 @@ def test_overlaps_name_their_benchmark() -> None:
     assert find_overlaps(trained, []) == ()
 
 
+def test_ids_that_users_chose_count_unless_they_name_other_questions() -> None:
+    benchmark = benchmark_of("Where does the Nile end?", "In a delta.")
+
+    def found(question: str, language: str = "en") -> list[tuple[str, str, int]]:
+        trained = Pairs(["q"], ["q"], [language], [question], ["unlike"])
+        assert summary(find_overlaps(trained, [benchmark])) == [("question ids", "same id", 1)]
+        return summary(find_overlaps(trained, [benchmark], chosen_ids=["small"]))
+
+    assert found("Who painted it?") == []
+    # Another translation of the question, and a language in which nothing can be compared.
+    assert found("Where is the end of the Nile?") == [("question ids", "same id", 1)]
+    assert found("Wer hat es gemalt?", "de") == [("question ids", "same id", 1)]
+
+
 @pytest.mark.slow
 def test_planted_questions_are_found_in_a_large_table(data_root: Path) -> None:
     benchmark = load_lareqa_benchmark("xquad-r", data_root / "xquad-r")
