@@ -97,12 +97,12 @@ def usable_pairs(
     if pairs.cluster is not None:
         questions = (("", key) for key in pairs.question_id)
         pairs = replace(pairs, cluster=joined(pairs.cluster, questions))
-    if choice.kept is not None:
+    if choice.chosen is not None:
         loaded = pairs.languages
         pairs = pairs.in_languages(choice.keep(loaded, source))
         if not len(pairs):
             raise InputError(
-                f"{source}: no row has its question and its passage in {', '.join(choice.kept)}; "
+                f"{source}: no row has question and passage in {', '.join(choice.chosen)}; "
                 f"languages that are there: {' '.join(loaded)}"
             )
     return pairs
