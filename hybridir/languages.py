@@ -197,19 +197,19 @@ class LanguageChoice:
 
     Attributes:
         setting: the setting; None keeps all languages.
-        kept: codes to keep; None for all.
+        chosen: codes to keep; None for all.
         renamed: tag -> code that its language is called by.
     """
 
     setting: LanguageSetting | None
-    kept: tuple[str, ...] | None = field(init=False)
+    chosen: tuple[str, ...] | None = field(init=False)
     renamed: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         """Take the setting apart."""
         alone = self.setting is None or isinstance(self.setting, Mapping)
-        kept = tuple(name for _, name in self._entries)
-        object.__setattr__(self, "kept", None if alone else kept)
+        chosen = tuple(name for _, name in self._entries)
+        object.__setattr__(self, "chosen", None if alone else chosen)
         renamed = {tag_of(code): name for code, name in self._entries if code is not None}
         object.__setattr__(self, "renamed", renamed)
 
@@ -260,18 +260,18 @@ class LanguageChoice:
         Raises:
             InputError: if a language that the setting keeps is not there, or it keeps none.
         """
-        if self.kept is None:
+        if self.chosen is None:
             return list(dict.fromkeys(shown))
-        tags, there = set(map(tag_of, self.kept)), set(map(tag_of, shown))
-        absent = [code for code in self.kept if tag_of(code) not in there]
+        tags, present = set(map(tag_of, self.chosen)), set(map(tag_of, shown))
+        absent = [code for code in self.chosen if tag_of(code) not in present]
         self._refuse(absent if tags else ["an empty list of languages"], shown, source)
         return [code for code in dict.fromkeys(shown) if tag_of(code) in tags]
 
-    def _refuse(self, absent: Collection[str], there: Iterable[str], source: str) -> None:
+    def _refuse(self, absent: Collection[str], present: Iterable[str], source: str) -> None:
         if absent:
             raise InputError(
                 f"{source}: nothing in {', '.join(sorted(absent))}; languages that are there: "
-                f"{' '.join(sorted(set(there)))}"
+                f"{' '.join(sorted(set(present)))}"
             )
 
 

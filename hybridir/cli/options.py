@@ -62,11 +62,11 @@ def check_seen(codes: Sequence[str], benchmark: Benchmark) -> str:
     check_languages(codes, "--seen")
     present = set(map(tag_of, benchmark.languages))
     absent = [code for code in codes if tag_of(code) not in present]
-    there = f"the languages of {benchmark.name} are {' '.join(benchmark.languages)}"
+    languages = f"the languages of {benchmark.name} are {' '.join(benchmark.languages)}"
     unknown = [code for code in absent if not is_standard(code)]
     if unknown or (absent and len(absent) == len(codes)):
-        raise InputError(f"--seen {','.join(unknown or absent)}: {there}; leave --seen out")
-    return f"note: --seen {','.join(absent)} changes nothing: {there}" if absent else ""
+        raise InputError(f"--seen {','.join(unknown or absent)}: {languages}; leave --seen out")
+    return f"note: --seen {','.join(absent)} changes nothing: {languages}" if absent else ""
 
 
 def refuse_trial(folder: Path) -> None:

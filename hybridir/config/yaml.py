@@ -149,8 +149,8 @@ def _traps(node: yaml.Node | None, seen: set[int]) -> Iterator[str]:
     if isinstance(node, yaml.ScalarNode):
         is_number = node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
         if is_number and _OTHER_BASE.fullmatch(node.value):
-            place = f"{node.value} (line {node.start_mark.line + 1})"
-            yield f"{place}: is another number in YAML; write it out, or quote it"
+            shown = f"{node.value} (line {node.start_mark.line + 1})"
+            yield f"{shown}: is another number in YAML; write it out, or quote it"
     elif isinstance(node, yaml.SequenceNode):
         for inner in node.value:
             yield from _traps(inner, seen)

@@ -177,8 +177,8 @@ def _in_languages(benchmark: Benchmark, setting: LanguageSetting) -> Benchmark:
     """Keep the queries and passages of some languages, under the codes of a setting."""
     choice = check_languages(setting, benchmark.name)
     names = list(choice.names(benchmark.languages, benchmark.name).values())
-    kept = choice.keep(names, benchmark.name)
-    chosen = [name in kept for name in names]
+    languages = choice.keep(names, benchmark.name)
+    chosen = [name in languages for name in names]
     passages = [
         (key, names[code], text)
         for key, code, text in zip(

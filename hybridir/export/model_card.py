@@ -128,7 +128,7 @@ def _natural_languages(facts: Facts) -> list[str]:
     codes = {code for languages in facts.languages.values() for code in languages}
     for source in facts.config.data.train.sources:
         dataset = source.lareqa or source.table or source.hub
-        codes.update(LanguageChoice(dataset.languages if dataset else None).kept or ())
+        codes.update(LanguageChoice(dataset.languages if dataset else None).chosen or ())
     return sorted({tag_of(code) for code in codes if is_standard(code)})
 
 
@@ -292,9 +292,9 @@ def _source(source: SourceConfig) -> str:
         dataset = f"{source.hub.id} at revision {source.hub.revision}, {source.hub.split}"
         languages = source.hub.languages
     choice = LanguageChoice(languages)
-    kept = "all its languages" if choice.kept is None else " ".join(choice.kept)
+    chosen = "all its languages" if choice.chosen is None else " ".join(choice.chosen)
     renamed = [f"{code} as {name}" for code, name in choice.renamed.items()]
-    return f"{dataset} ({', '.join([kept, *renamed])})"
+    return f"{dataset} ({', '.join([chosen, *renamed])})"
 
 
 def _limitations(facts: Facts) -> list[str]:

@@ -116,9 +116,9 @@ def _find(
     if problems := [problem for problem in map(code_problem, sorted(available)) if problem]:
         raise InputError.collect(f"{folder}: names of its files hold the language", problems)
     names = choice.names(sorted(available), str(folder))
-    kept = choice.keep(names.values(), str(folder))
+    chosen = choice.keep(names.values(), str(folder))
     return [
-        (shown, files_of(folder, split, code)) for code, shown in names.items() if shown in kept
+        (shown, files_of(folder, split, code)) for code, shown in names.items() if shown in chosen
     ]
 
 

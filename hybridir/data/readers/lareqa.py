@@ -234,10 +234,10 @@ def load_lareqa(
             problems,
         )
     names = choice.names(available, str(folder), spell)
-    kept = choice.keep(names.values(), str(folder))
+    chosen = choice.keep(names.values(), str(folder))
     texts = LareqaTexts()
     for code, language in names.items():
-        if language in kept:
+        if language in chosen:
             _read_language(folder / f"{code}.json", language, texts)
     return texts
 

@@ -114,12 +114,12 @@ def in_languages(pairs: Pairs, source: str, choice: LanguageChoice) -> Pairs:
     Raises:
         InputError: if a language has no row, or no row is left.
     """
-    if choice.kept is None:
+    if choice.chosen is None:
         return pairs
     chosen = pairs.in_languages(choice.keep(pairs.languages, source))
     if not len(chosen):
         raise InputError(
-            f"{source}: no row has its question and its passage in {', '.join(choice.kept)}; "
+            f"{source}: no row has question and passage in {', '.join(choice.chosen)}; "
             f"languages that are there: {' '.join(pairs.languages)}"
         )
     return chosen
