@@ -226,7 +226,7 @@ def evaluate_command(
                 ("--reader-revision", reader_revision, "--reader", reader),
             ],
         ),
-        *where_data_are(benchmark, data_root, folder or table),
+        *where_data_are(benchmark, data_root, folder, table),
     ]
     if precision not in (None, *_PRECISIONS):
         problems.append(f"--precision {precision}: choose one of {', '.join(_PRECISIONS)}")

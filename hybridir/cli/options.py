@@ -35,18 +35,15 @@ def idle_options(
     return problems
 
 
-def where_data_are(benchmark: str, data_root: Path | None, own: Path | None) -> list[str]:
-    """What is wrong with the options that say where the benchmark is.
-
-    Args:
-        benchmark: its name.
-        data_root: folder of the published benchmarks.
-        own: folder or table of one of the user's own.
-    """
-    if benchmark in WITH_ANSWERS and own is None and data_root is None:
+def where_data_are(
+    benchmark: str, data_root: Path | None, folder: Path | None, table: Path | None
+) -> list[str]:
+    """What is wrong with the options that say where the benchmark is."""
+    own = [f"--folder {folder}"] if folder else [f"--table {table}"] if table else []
+    if benchmark in WITH_ANSWERS and not own and data_root is None:
         return [f"--data-root: {benchmark} needs the folder that holds {benchmark}/"]
-    if own is not None and data_root is not None:
-        return [f"--data-root: belongs to {' and '.join(WITH_ANSWERS)}, not to {own}"]
+    if own and data_root is not None:
+        return [f"--data-root: belongs to {' and '.join(WITH_ANSWERS)}, not to {own[0]}"]
     return []
 
 

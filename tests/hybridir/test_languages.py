@@ -133,7 +133,7 @@ def test_a_table_has_one_language_a_tag_as_spelled_first(
 def test_one_question_in_two_spellings_of_a_language_is_there_twice(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("question_id,language,question,passage\nq,en,Q,P\nq,eng,Q2,P2\n")
-    with pytest.raises(InputError, match="line 3: question 'q' is already there in 'en'"):
+    with pytest.raises(InputError, match="line 3: question 'q' has another text in 'en' already"):
         load_table(path)
 
 

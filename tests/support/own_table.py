@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-LANGUAGES = ("de", "en", "fr")
+LANGUAGES = ("de", "en", "pl")
 QUESTIONS = 60
 _WORDS = {
     "de": "haus berg fluss stern vogel markt brot licht wald garten lied brief zug turm".split(),
     "en": "house hill river star bird market bread light forest garden song letter tower".split(),
-    "fr": "maison mont fleuve ciel oiseau fromage pain jour bois jardin chant lettre tour".split(),
+    "pl": "dom góra rzeka gwiazda ptak targ chleb światło las ogród pieśń list wieża".split(),
 }
 
 Cell = tuple[str, str, str]

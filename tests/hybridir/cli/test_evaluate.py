@@ -232,7 +232,7 @@ def test_bm25_finds_the_sentence_that_has_the_words(
         ({"--data-root": "nowhere"}, "there is no such folder"),
         ({"--folder": "nowhere", "--benchmark": "mine"}, "nowhere"),
         ({"--split": "dev"}, "split belong to a folder"),
-        ({"--table": "nowhere.csv", "--benchmark": "mine"}, "there is no such file"),
+        ({"--table": "t.csv", "--benchmark": "mine"}, "belongs to xquad-r and mlqa-r"),
         ({"--passages": "nowhere.csv"}, "belongs to --table"),
         ({"--reader": "owner/name"}, "needs the commit that pins its weights"),
         ({"--passage-text": "paragraph"}, "passage_text='paragraph'"),

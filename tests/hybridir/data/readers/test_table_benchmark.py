@@ -119,13 +119,13 @@ def test_bad_rows_of_both_files_stop_the_work_or_are_left_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write(tmp_path / "mine.csv", HEADER, "q1,en,Who?,Ann.", "q1,en,Which?,Bea.")
-    more = write(tmp_path / "more.csv", "language,passage", "xx,Nobody.", "en,\u200b", "en,Eve.")
+    more = write(tmp_path / "more.csv", "language,passage", "x/x,Nobody.", "en,\u200b", "en,Eve.")
     with pytest.raises(InputError, match=r"mine.csv has 1 bad row of 2.*--skip-bad.*another text"):
-        load_table_benchmark("mine", path, more)
+        load_table_benchmark("mine", path)
     good = write(tmp_path / "good.csv", HEADER, "q1,en,Who?,Ann.")
     with pytest.raises(InputError, match=r"more\.csv has 2 bad rows of 3") as caught:
         load_table_benchmark("mine", good, more)
-    assert "line 2: unknown language 'xx'" in str(caught.value)
+    assert "line 2: 'x/x' is no language code" in str(caught.value)
     assert "line 3: empty passage" in str(caught.value)
     with caplog.at_level(logging.WARNING, logger="hybridir"):
         benchmark = load_table_benchmark("mine", path, more, skip_bad=True)

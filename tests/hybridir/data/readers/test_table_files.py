@@ -276,7 +276,7 @@ def test_what_cannot_be_read_is_named_with_the_remedy(
 
 def test_a_language_that_a_table_lacks_is_an_error_and_no_smaller_table(tmp_path: Path) -> None:
     path = write(tmp_path / "table.jsonl", ROWS)
-    with pytest.raises(InputError, match="no row in fr; languages that are there: de en"):
+    with pytest.raises(InputError, match="nothing in fr; languages that are there: de en"):
         load_table(path, ["en", "fr"])
 
 
