@@ -206,6 +206,7 @@ def _notes(study: Study) -> list[str]:
     curve_trials = trials[trials["phase"] == names.PHASE_CONFIRM]
     return [
         *_contamination_note(study),
+        *_judgements_note(study),
         *_failure_notes(trials),
         *_cluster_notes(study),
         *_missing_conditions_note(study),
@@ -222,6 +223,12 @@ def _contamination_note(study: Study) -> list[str]:
         "Part of the reported benchmarks was used for training or tuning, so these figures are "
         f"not zero-shot: {contamination}."
     ]
+
+
+def _judgements_note(study: Study) -> list[str]:
+    """What was met in the files of the benchmarks, and how it counts."""
+    judgements = study.provenance.get(names.JUDGEMENTS, "")
+    return [f"In the files that are reported on: {judgements}."] if judgements else []
 
 
 def _failure_notes(trials: pd.DataFrame) -> list[str]:

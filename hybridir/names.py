@@ -156,6 +156,7 @@ PEAK_MEMORY_MB: Final = "memory/peak_mb"
 CONTAMINATION: Final = "contamination"
 REPORT_ON: Final = "report_on"  # names of the benchmarks, separated by spaces
 NO_CONTAMINATION: Final = "none"
+JUDGEMENTS: Final = "judgements"  # what was met in the files of reported benchmarks; "" if nothing
 # Measure and setting of each primary outcome, and its benchmark after a colon if it has one:
 # "map multilingual, set_f1 multilingual: xquad-r".
 PRIMARY: Final = "primary"

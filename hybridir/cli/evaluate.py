@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hybridir import names
+from hybridir.cli.options import as_options, settings_as_options
 from hybridir.config import BenchmarkConfig, EncoderConfig, validate
 from hybridir.data import Benchmark
 from hybridir.data.benchmark import Reading
@@ -120,6 +121,27 @@ def evaluate_command(
     language: Annotated[
         str | None, typer.Option(help="Language of --folder, if its files do not name it.")
     ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out bad records of --folder.")
+    ] = False,
+    parallel: Annotated[
+        bool,
+        typer.Option("--parallel", help="Equal ids in several languages are translations."),
+    ] = False,
+    parallel_questions: Annotated[
+        bool,
+        typer.Option("--parallel-questions", help="Those of questions are, not of passages."),
+    ] = False,
+    rules: Annotated[
+        str, typer.Option(help="published, as trec_eval and BEIR count; or in_pool.")
+    ] = "published",
+    ignore_identical_ids: Annotated[
+        bool | None,
+        typer.Option(
+            "--ignore-identical-ids/--no-ignore-identical-ids",
+            help="Whether a query must not find the passage that has its own id, as in BEIR.",
+        ),
+    ] = None,
     revision: Annotated[str | None, typer.Option(help="Commit of a hub id.")] = None,
     languages: Annotated[
         str | None, typer.Option(help="Codes, separated by commas; all if left out.")
@@ -173,6 +195,10 @@ def evaluate_command(
         "folder": folder,
         "split": split,
         "language": language,
+        "skip_bad": skip_bad,
+        "parallel": "questions" if parallel_questions else parallel,
+        "rules": rules,
+        "ignore_identical_ids": ignore_identical_ids,
     }
     overrides = {
         "pooling": pooling,
@@ -211,7 +237,8 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
     from hybridir.data.load import load_benchmark, load_reading
 
     config, description = _describe_encoder(request)
-    benchmark = load_benchmark(request.benchmark, request.data_root)
+    with settings_as_options():
+        benchmark = load_benchmark(request.benchmark, request.data_root)
     reading = load_reading(request.benchmark, request.data_root) if request.reader else None
 
     # torch and numba, only where they are needed
@@ -228,6 +255,8 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
         highlight=False,
         soft_wrap=True,
     )
+    for note in benchmark.judgements.notes():
+        console.print(f"note: {as_options(note)}", highlight=False, soft_wrap=True, markup=False)
     output = request.output
     runs = Runs(benchmark, output.depth) if output.trec or output.mteb else None
     evaluation = evaluate(
@@ -261,6 +290,7 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
         "n_passages": len(benchmark.passages),
         "n_clusters": benchmark.n_clusters,
         "passage_text": request.benchmark.passage_text,
+        **_judgements(request.benchmark, benchmark),
         **description,
         "settings": settings,
         "macro": macro,
@@ -287,6 +317,22 @@ def _describe_encoder(request: EvaluationRequest) -> tuple[EncoderConfig | None,
     description["model_digest"] = folder_digest(weights)
     description["encoder"] = config.model_dump(mode="json", exclude={"path"}, exclude_none=True)
     return config, description
+
+
+def _judgements(config: BenchmarkConfig, benchmark: Benchmark) -> dict[str, Any]:
+    """How the folder of a benchmark was taken, and what was left out or mended."""
+    judged = benchmark.judgements
+    if not judged.rules:
+        return {}
+    return {
+        "judgements": {
+            "rules": judged.rules,
+            "ignore_identical_ids": judged.ignore_identical_ids,
+            "parallel": config.parallel,
+            "counts": dict(judged.counts),
+            "notes": judged.notes(),
+        }
+    }
 
 
 def _read_answers(

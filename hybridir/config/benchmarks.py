@@ -1,7 +1,7 @@
 """The benchmarks of a trial: known ones by name, any other by its folder."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -12,6 +12,8 @@ from hybridir.config.base import SENTENCE, PassageText, StrictModel, validate_la
 KNOWN_BENCHMARKS = ("synthetic-test", "xquad-r", "mlqa-r")
 # Benchmarks of questions with answers in a paragraph.
 WITH_ANSWERS = ("xquad-r", "mlqa-r")
+# Settings of benchmarks in a folder.
+OF_FOLDERS = ("split", "language", "skip_bad", "parallel", "rules", "ignore_identical_ids")
 # First words of metrics that belong to no benchmark.
 _RESERVED = (names.DEV, names.FIDELITY, "train", "evaluation", "memory", "study")
 
@@ -34,6 +36,16 @@ class BenchmarkConfig(StrictModel):
     """Language of a folder whose files are in one language and do not name it."""
     skip_bad: bool = False
     """Skip and log unusable records of the folder instead of stopping at them."""
+    parallel: bool | Literal["questions"] = False
+    """Whether equal ids in several languages of the folder are translations, of questions and of
+    passages; ``questions`` if only those of questions are."""
+    rules: Literal["published", "in_pool"] = "published"
+    """``published``: as trec_eval and BEIR count, relevant passages that are not in the corpus,
+    grades, queries without a relevant passage and texts without a character included;
+    ``in_pool``: without them."""
+    ignore_identical_ids: bool | None = None
+    """Whether a query must not find the passage that has its own id, as in BEIR's code; if left
+    out, yes by published rules, and no in_pool."""
 
     _languages = field_validator("languages")(validate_languages)
 
@@ -49,7 +61,8 @@ class BenchmarkConfig(StrictModel):
             raise ValueError(f"{self.name}: passage_text belongs to xquad-r and mlqa-r")
         choices = ", ".join(map(repr, KNOWN_BENCHMARKS[:-1])) + f" or {KNOWN_BENCHMARKS[-1]!r}"
         if self.folder is None:
-            extra = [n for n in ("split", "language", "skip_bad") if getattr(self, n)]
+            fields = type(self).model_fields
+            extra = [n for n in OF_FOLDERS if getattr(self, n) != fields[n].default]
             if self.name not in KNOWN_BENCHMARKS:
                 raise ValueError(
                     f"name={self.name!r}: input should be {choices}; any other benchmark needs "

@@ -33,6 +33,7 @@ class Inputs:
         characters: number of characters of all texts, training and benchmarks.
         rows: largest number of rows of a trial's per-query tables, by phase.
         contamination: allowed overlaps of reported data with training or development data.
+        judgements: what was met in the files of reported benchmarks, and how it counts.
         stored_mb: largest file of embeddings of a trial, which stores one benchmark at a time.
     """
 
@@ -41,6 +42,7 @@ class Inputs:
     characters: int
     rows: dict[str, int]
     contamination: str
+    judgements: str = ""
     stored_mb: float = 0.0
 
     @property
@@ -92,6 +94,11 @@ def check_study(study: StudyConfig) -> Inputs:
             names.PHASE_BASELINE: sum(map(_rows, benchmarks)),
         },
         contamination="; ".join(map(str, training.overlaps)) or names.NO_CONTAMINATION,
+        judgements="; ".join(
+            f"{benchmark.name}: {note}"
+            for benchmark in reported
+            for note in benchmark.judgements.notes()
+        ),
         stored_mb=0.0 if fits(largest, dimension, study.evaluation.memory_mb) else stored_mb,
     )
 
