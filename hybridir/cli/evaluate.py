@@ -207,10 +207,12 @@ def evaluate_command(
         "query_length": query_length,
         "passage_length": passage_length,
     }
+    with settings_as_options():
+        config = validate(BenchmarkConfig, report, _WHERE)
     run_evaluation(
         EvaluationRequest(
             encoder,
-            validate(BenchmarkConfig, report, _WHERE),
+            config,
             data_root,
             cache,
             revision=revision,

@@ -11,15 +11,16 @@ from contextlib import contextmanager
 from hybridir.config import BenchmarkConfig
 from hybridir.errors import InputError
 
+_NAMES = [*(field for field in BenchmarkConfig.model_fields if field != "name"), "data_root"]
 _SETTING = re.compile(
     # Not the beginning of a line that reports a problem of the setting itself.
-    r"(?<!- )(?<!line: )\b(" + "|".join(BenchmarkConfig.model_fields) + r"): "
+    r"(?<!- )(?<!line: )\b(" + "|".join(_NAMES) + r"): "
     r"(\[[^\]]*\]|[A-Za-z0-9_.-]*[A-Za-z0-9_-])"
 )
 
 
 def as_options(message: str) -> str:
-    """Write settings of a benchmark as options of `hybridir evaluate`.
+    """Write settings of a benchmark, and the data root, as options of `hybridir evaluate`.
 
     >>> as_options("set skip_bad: true, or choose languages: [sw, yo]")
     'set --skip-bad, or choose --languages sw,yo'

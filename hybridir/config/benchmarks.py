@@ -66,16 +66,19 @@ class BenchmarkConfig(StrictModel):
             if self.name not in KNOWN_BENCHMARKS:
                 raise ValueError(
                     f"name={self.name!r}: input should be {choices}; any other benchmark needs "
-                    "its folder"
+                    "its folder, folder: PATH"
                 )
             if extra:
-                raise ValueError(f"{self.name}: {' and '.join(extra)} belong to a folder")
+                settings = " and ".join(extra)
+                raise ValueError(f"{self.name}: only a benchmark in a folder has {settings}")
         elif self.name in (*KNOWN_BENCHMARKS, *_RESERVED):
             raise ValueError(
                 f"name={self.name!r} is reserved; give the benchmark in {self.folder} another name"
             )
         elif self.language and self.languages:
-            raise ValueError(f"{self.name}: give language or languages, not both")
+            raise ValueError(
+                f"{self.name}: give language: CODE or languages: [CODE, CODE], not both"
+            )
         return self
 
     @property

@@ -116,67 +116,71 @@ class Judgements:
         return entries
 
     def notes(self) -> list[str]:
-        """What was met in the files and how it counts, in a line each."""
+        """What was met in the files, how often, and how it counts, in a line each."""
+        at = 1 if self.rules == PUBLISHED else 2
         return [
-            f"{count} {_NOTES[name][0 if self.rules == PUBLISHED else 1]}"
+            f"{_NOTES[name][0]}: {count}, {_NOTES[name][at]}"
             for name, count in self.counts.items()
         ]
 
 
-def _both(note: str) -> tuple[str, str]:
-    return note, note
-
-
-_NOTES: dict[str, tuple[str, str]] = {
+# What is counted -> the same in words, how it counts by published rules, and how in_pool.
+_NOTES: dict[str, tuple[str, str, str]] = {
     "passages_without_text": (
-        "passages without text are in the pool, as in BEIR; rules: in_pool leaves them out",
-        "passages without text left out; rules: published has them in the pool, as BEIR",
+        "passages without text",
+        "in the pool, as in BEIR; rules: in_pool leaves them out",
+        "left out; rules: published has them in the pool, as BEIR",
     ),
     "queries_without_text": (
-        "queries without text are asked, as in BEIR; rules: in_pool leaves them out",
-        "queries without text left out; rules: published asks them, as BEIR",
+        "queries without text",
+        "asked, as in BEIR; rules: in_pool leaves them out",
+        "left out; rules: published asks them, as BEIR",
     ),
-    "repeated_passages": _both("passages are there again, word for word, and count once"),
-    "repeated_queries": _both("queries are there again, word for word, and count once"),
-    "repeated_judgements": _both("judgements are there again and count once"),
-    "bad_records": _both(
-        "bad records left out; of contradicting ones the last counts, as in BEIR"
+    "repeated_passages": ("passages that repeat an earlier one", *["counted once"] * 2),
+    "repeated_queries": ("queries that repeat an earlier one", *["counted once"] * 2),
+    "repeated_judgements": ("judgements that repeat an earlier one", *["counted once"] * 2),
+    "bad_records": (
+        "bad records",
+        *["left out; of contradicting ones the last counts, as in BEIR"] * 2,
     ),
     "absent_relevant_passages": (
-        "judgements name a relevant passage that is not in the corpus: it counts as not found, as "
-        "in trec_eval; rules: in_pool leaves it out",
-        "judgements of a relevant passage that is not in the corpus left out; rules: published "
-        "counts it as not found, as trec_eval",
+        "judgements of a relevant passage that is not in the corpus",
+        "counted as not found, as in trec_eval; rules: in_pool leaves them out",
+        "left out; rules: published counts the passage as not found, as trec_eval",
     ),
     "queries_without_relevant_passage": (
-        "judged queries without a relevant passage count as 0, as in trec_eval; rules: in_pool "
-        "leaves them out",
-        "judged queries without a relevant passage in the corpus left out; rules: published "
-        "counts them as 0, as trec_eval",
+        "judged queries without a relevant passage",
+        "counted as 0, as in trec_eval; rules: in_pool leaves them out",
+        "left out; rules: published counts them as 0, as trec_eval",
     ),
-    "queries_without_judgement": _both("queries without a judgement left out, as in trec_eval"),
+    "queries_without_judgement": (
+        "queries without a judgement",
+        *["left out, as in trec_eval"] * 2,
+    ),
     "graded_judgements": (
-        "judgements have a grade above 1, which nDCG gains, as in trec_eval; rules: in_pool takes "
-        "each as 1",
-        "judgements have a grade above 1, and count as 1; rules: published lets nDCG gain the "
-        "grade, as trec_eval",
+        "judgements with a grade above 1",
+        "nDCG gains the grade, as in trec_eval; rules: in_pool takes each as 1",
+        "counted as 1; rules: published lets nDCG gain the grade, as trec_eval",
     ),
-    "negative_judgements": _both("judgements below 0 count as not relevant, as in trec_eval"),
-    "questions_with_shared_id": _both(
-        "ids of questions are in several languages, and name different questions; parallel: true "
-        "makes them translations"
+    "negative_judgements": (
+        "judgements below 0",
+        *["counted as not relevant, as in trec_eval"] * 2,
     ),
-    "questions_in_one_language": _both(
-        "questions are in one language each, so that none is parallel: no two languages share an "
-        "id"
+    "questions_with_shared_id": (
+        "question ids in several languages",
+        *["taken for different questions; parallel: true makes them translations"] * 2,
     ),
-    "identical_ids": _both(
-        "queries do not find the passage that has their own id, as in BEIR; "
-        "ignore_identical_ids: false keeps it"
+    "questions_in_one_language": (
+        "questions in one language alone",
+        *["none is parallel, since no two languages share an id"] * 2,
     ),
-    "identical_ids_kept": _both(
-        "queries find the passage that has their own id; ignore_identical_ids: true takes it out, "
-        "as BEIR"
+    "identical_ids": (
+        "passages with the id of a query",
+        *["that query does not find it, as in BEIR; ignore_identical_ids: false keeps it"] * 2,
+    ),
+    "identical_ids_kept": (
+        "passages with the id of a query",
+        *["kept; ignore_identical_ids: true hides it from that query, as BEIR"] * 2,
     ),
 }
 NOTES: Final = tuple(_NOTES)

@@ -223,7 +223,7 @@ def load_benchmark(report: BenchmarkConfig, data_root: Path | None) -> Benchmark
         )
     folder = report.path(data_root)
     if folder is None:
-        raise InputError(f"{report.name}: needs data_root, the folder that holds it")
+        raise InputError(f"{report.name}: needs data_root: FOLDER, the folder that holds it")
     with_paragraph = report.passage_text != SENTENCE
     return load_lareqa_benchmark(report.name, folder, report.languages, with_paragraph)
 

@@ -179,3 +179,84 @@ def test_in_pool_only_what_is_there_counts(tmp_path: Path) -> None:
             qrels.setdefault(query, {})[passage] = 1
     run = {query: {key: score(query, key) for key in corpus} for query in qrels}
     compare(evaluation.table, pytrec_eval.RelevanceEvaluator(qrels, TREC_MEASURES).evaluate(run))
+
+
+def parallel(folder: Path, seed: int) -> dict[str, dict[str, Qrels]]:
+    """MIRACL's own layout in three languages with common ids.
+
+    Returns:
+        Language of the passages -> "qrels" -> question -> passage of the benchmark -> grade.
+    """
+    rng = np.random.default_rng(seed)
+    judged: dict[str, dict[str, Qrels]] = {}
+    for code, size in (("de", 12), ("en", 20), ("nl", 15)):
+        passages: list[dict[str, object]] = [
+            {"docid": f"p{n}", "title": "", "text": f"{code} {n}"} for n in range(size)
+        ]
+        write_text(folder / f"miracl-corpus-v1.0-{code}" / "docs-0.jsonl", jsonl(passages))
+        asked = [f"q{n}" for n in range(10) if n < 6 or rng.random() < 0.5]
+        topics = "".join(f"{query}\t{query} in {code}?\n" for query in asked)
+        write_text(folder / "topics" / f"topics.miracl-v1.0-{code}-dev.tsv", topics)
+        qrels: Qrels = {}
+        for query in asked:
+            for n in rng.choice(size + 4, 2, replace=False):  # some are not there
+                qrels.setdefault(query, {})[f"{code}-p{n}"] = int(rng.integers(1, 3))
+        lines = [
+            f"{query} Q0 {key.removeprefix(code + '-')} {grade}\n"
+            for query, grades in qrels.items()
+            for key, grade in grades.items()
+        ]
+        write_text(folder / "qrels" / f"qrels.miracl-v1.0-{code}-dev.tsv", "".join(lines))
+        judged[code] = {"qrels": qrels, "asked": {query: {} for query in asked}}
+    return judged
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_parallel_folder_scores_as_pytrec_eval_in_three_settings(
+    tmp_path: Path, seed: int
+) -> None:
+    judged = parallel(tmp_path, seed)
+    rules = FolderRules(parallel="questions")
+    benchmark = load_beir_benchmark("b", tmp_path, "dev", rules=rules)
+    codes = sorted(judged)
+    by_pool = {code: [key for key in benchmark.passage_ids if key[:2] == code] for code in codes}
+
+    def write(queries_B: np.ndarray, scores_BN: np.ndarray) -> None:
+        for row, query in enumerate(queries_B):
+            asked = f"{codes[benchmark.query_languages[query]]} {benchmark.question_ids[query]}"
+            scores_BN[row] = [score(asked, key) for key in benchmark.passage_ids]
+
+    evaluation = evaluate(write, benchmark)
+    table = evaluation.table.astype(dict.fromkeys((names.QUESTION_ID, names.POOL_LANGUAGE), "str"))
+    n_rows = 0
+    for asked_in, pool in product(codes, [*codes, "all"]):
+        chosen = [pool] if pool != "all" else codes
+        candidates = [key for code in chosen for key in by_pool[code]]
+        qrels: Qrels = {}
+        for query in judged[asked_in]["asked"]:
+            for code in chosen:
+                if grades := judged[code]["qrels"].get(query):
+                    qrels.setdefault(query, {}).update(grades)
+        run = {
+            query: {key: score(f"{asked_in} {query}", key) for key in candidates}
+            for query in qrels
+        }
+        reference = pytrec_eval.RelevanceEvaluator(qrels, TREC_MEASURES).evaluate(run)
+        rows = table[
+            (table[names.QUERY_LANGUAGE] == asked_in) & (table[names.POOL_LANGUAGE] == pool)
+        ]
+        rows = rows.set_index(names.QUESTION_ID)
+        n_rows += len(rows)
+        assert sorted(rows.index) == sorted(reference)
+        for query, values in reference.items():
+            for measure, trec_name in TREC_NAMES.items():
+                assert rows.loc[query, measure] == pytest.approx(values[trec_name], abs=1e-9)
+    assert n_rows == len(table)
+    bias = {"b/rank_distance", "b/max_at_r", "b/rank_correlation", "b/set_f1_crosslingual"}
+    assert bias < evaluation.summary.keys()
+
+
+def test_without_translations_cross_lingual_figures_and_bias_are_absent(tmp_path: Path) -> None:
+    _, evaluation = evaluated(published(tmp_path, 0))
+    undefined = ("crosslingual", "rank_distance", "max_at_r", "first_", "language_preference")
+    assert [name for name in evaluation.summary if any(word in name for word in undefined)] == []

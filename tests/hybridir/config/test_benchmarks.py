@@ -32,7 +32,7 @@ def test_known_benchmarks_are_in_the_data_root() -> None:
         ({"name": "a", "folder": "x", "language": "xx"}, "unknown language xx"),
         ({"name": "a", "folder": "x", "language": ""}, "unknown language"),
         ({"name": "a", "folder": "x", "language": "en", "languages": ["en"]}, "not both"),
-        ({"name": "mlqa-r", "split": "dev"}, "mlqa-r: split belong to a folder"),
+        ({"name": "mlqa-r", "split": "dev"}, "mlqa-r: only a benchmark in a folder has split"),
         ({"name": "a-r", "folder": "x", "passage_text": "sentence+paragraph"}, "belongs to"),
         ({"name": "xquad-r", "passage_text": "paragraph"}, "sentence"),
     ],

@@ -102,7 +102,7 @@ def test_skip_bad_leaves_out_bad_rows_and_the_rows_that_need_them(
     assert "queries.jsonl: 1 bad record left out" in caplog.text
     assert "test.tsv: 1 bad record left out:\n  - line 2: there is no query 'q1'" in caplog.text
     assert benchmark.judgements.counts["bad_records"] == 2
-    assert "2 bad records left out" in "\n".join(benchmark.judgements.notes())
+    assert "bad records: 2, left out" in "\n".join(benchmark.judgements.notes())
 
 
 def cut(path: Path) -> None:
@@ -357,8 +357,7 @@ def test_a_parallel_folder_without_shared_ids_says_so(tmp_path: Path) -> None:
     rules = FolderRules(parallel="questions")
     notes = load_beir_benchmark("b", tmp_path, "test", rules=rules).judgements.notes()
     assert notes == [
-        "2 questions are in one language each, so that none is parallel: no two languages share "
-        "an id"
+        "questions in one language alone: 2, none is parallel, since no two languages share an id"
     ]
 
 
