@@ -206,7 +206,7 @@ def _notes(study: Study) -> list[str]:
     curve_trials = trials[trials["phase"] == names.PHASE_CONFIRM]
     return [
         *_contamination_note(study),
-        *_judgements_note(study),
+        *_judgements_notes(study),
         *_failure_notes(trials),
         *_cluster_notes(study),
         *_missing_conditions_note(study),
@@ -225,10 +225,13 @@ def _contamination_note(study: Study) -> list[str]:
     ]
 
 
-def _judgements_note(study: Study) -> list[str]:
+def _judgements_notes(study: Study) -> list[str]:
     """What was met in the files of the benchmarks, and how it counts."""
-    judgements = study.provenance.get(names.JUDGEMENTS, "")
-    return [f"In the files that are reported on: {judgements}."] if judgements else []
+    return [
+        f"In the files of {key.removeprefix(names.JUDGEMENTS)}: {judgements}."
+        for key, judgements in study.provenance.items()
+        if key.startswith(names.JUDGEMENTS)
+    ]
 
 
 def _failure_notes(trials: pd.DataFrame) -> list[str]:

@@ -108,7 +108,7 @@ def compare(table: pd.DataFrame, reference: dict[str, dict[str, float]]) -> None
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 3])
 @pytest.mark.parametrize("drop_own", [True, False])
-def test_every_measure_of_every_query_is_that_of_beir(
+def test_pain_32_every_measure_of_every_query_is_that_of_beir(
     tmp_path: Path, seed: int, drop_own: bool
 ) -> None:
     folder = published(tmp_path, seed)

@@ -36,7 +36,7 @@ def judgements(path: Path) -> list[Judgement | str]:
     ],
 )
 @pytest.mark.parametrize("name", ["test.tsv", "TEST.TXT", "qrels", "a.tsv.gz"])
-def test_every_published_form_is_read(tmp_path: Path, text: str, name: str) -> None:
+def test_pain_33_every_published_form_is_read(tmp_path: Path, text: str, name: str) -> None:
     write_text(tmp_path / name, text)
     assert judgements(tmp_path / name) == EXPECTED
 
