@@ -15,7 +15,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,70 +117,78 @@ class Judgements:
 
     def notes(self) -> list[str]:
         """What was met in the files, how often, and how it counts, in a line each."""
-        at = 1 if self.rules == PUBLISHED else 2
-        return [
-            f"{_NOTES[name][0]}: {count}, {_NOTES[name][at]}"
-            for name, count in self.counts.items()
-        ]
+        lines = []
+        for name, count in self.counts.items():
+            note = _NOTES[name]
+            how = note.published if self.rules == PUBLISHED else note.in_pool or note.published
+            lines.append(f"{note.words}: {count}, {how}")
+        return lines
 
 
-# What is counted -> the same in words, how it counts by published rules, and how in_pool.
-_NOTES: dict[str, tuple[str, str, str]] = {
-    "passages_without_text": (
+class _Note(NamedTuple):
+    """What is counted, in words, and how it counts by published rules and, if other, in_pool."""
+
+    words: str
+    published: str
+    in_pool: str = ""
+
+
+_NOTES = {
+    "passages_without_text": _Note(
         "passages without text",
         "in the pool, as in BEIR; rules: in_pool leaves them out",
         "left out; rules: published has them in the pool, as BEIR",
     ),
-    "queries_without_text": (
+    "queries_without_text": _Note(
         "queries without text",
         "asked, as in BEIR; rules: in_pool leaves them out",
         "left out; rules: published asks them, as BEIR",
     ),
-    "repeated_passages": ("passages that repeat an earlier one", *["counted once"] * 2),
-    "repeated_queries": ("queries that repeat an earlier one", *["counted once"] * 2),
-    "repeated_judgements": ("judgements that repeat an earlier one", *["counted once"] * 2),
-    "bad_records": (
+    "repeated_passages": _Note("passages that repeat an earlier one", "counted once"),
+    "repeated_queries": _Note("queries that repeat an earlier one", "counted once"),
+    "repeated_judgements": _Note("judgements that repeat an earlier one", "counted once"),
+    "bad_records": _Note(
         "bad records",
-        *["left out; of contradicting ones the last counts, as in BEIR"] * 2,
+        "left out; of contradicting ones the last counts, as in BEIR",
     ),
-    "absent_relevant_passages": (
+    "absent_relevant_passages": _Note(
         "judgements of a relevant passage that is not in the corpus",
         "counted as not found, as in trec_eval; rules: in_pool leaves them out",
         "left out; rules: published counts the passage as not found, as trec_eval",
     ),
-    "queries_without_relevant_passage": (
+    "queries_without_relevant_passage": _Note(
         "judged queries without a relevant passage",
         "counted as 0, as in trec_eval; rules: in_pool leaves them out",
         "left out; rules: published counts them as 0, as trec_eval",
     ),
-    "queries_without_judgement": (
+    "queries_without_judgement": _Note(
         "queries without a judgement",
-        *["left out, as in trec_eval"] * 2,
+        "left out, as in trec_eval",
     ),
-    "graded_judgements": (
+    "graded_judgements": _Note(
         "judgements with a grade above 1",
         "nDCG gains the grade, as in trec_eval; rules: in_pool takes each as 1",
         "counted as 1; rules: published lets nDCG gain the grade, as trec_eval",
     ),
-    "negative_judgements": (
+    "negative_judgements": _Note(
         "judgements below 0",
-        *["counted as not relevant, as in trec_eval"] * 2,
+        "counted as not relevant, as in trec_eval",
     ),
-    "questions_with_shared_id": (
+    "questions_with_shared_id": _Note(
         "question ids in several languages",
-        *["taken for different questions; parallel: true makes them translations"] * 2,
+        "taken for different questions; parallel: true makes them translations",
     ),
-    "questions_in_one_language": (
+    "questions_in_one_language": _Note(
         "questions in one language alone",
-        *["none is parallel, since no two languages share an id"] * 2,
+        "none is parallel, since no two languages share an id",
     ),
-    "identical_ids": (
+    "identical_ids": _Note(
         "passages with the id of a query",
-        *["that query does not find it, as in BEIR; ignore_identical_ids: false keeps it"] * 2,
+        "that query does not find it, as in BEIR; ignore_identical_ids: false keeps it",
     ),
-    "identical_ids_kept": (
+    "identical_ids_kept": _Note(
         "passages with the id of a query",
-        *["kept; ignore_identical_ids: true hides it from that query, as BEIR"] * 2,
+        "kept; ignore_identical_ids: true hides it from that query, as BEIR",
     ),
 }
 NOTES: Final = tuple(_NOTES)

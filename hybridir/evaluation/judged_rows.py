@@ -63,7 +63,7 @@ def with_judgements(
         (names.CLUSTER, clusters),
         (names.TOP1_LANGUAGE, np.where(multilingual_G, first, None)),
     ):
-        rest[column] = pd.Categorical(values, dtype=table[column].dtype)
+        rest[column] = pd.Series(values, index=rest.index).astype(table[column].dtype)
     order = np.lexsort((np.arange(len(rows)), rest[names.SETTING].cat.codes))
     judged = pd.concat([rows, rest], axis=1)[list(table.columns)]
     return judged.iloc[order].reset_index(drop=True)
@@ -87,7 +87,8 @@ def _rows(benchmark: Benchmark, higher_RL: NDArray[np.int32]) -> pd.DataFrame:
     order = np.lexsort((rank, key))
     key_G, starts = np.unique(key[order], return_index=True)
     offsets = np.append(starts, len(order))
-    groups = RankedGroups(rank[order], offsets, np.tile(gain, 2)[order])
+    gains = np.tile(gain, 2)[order]
+    groups = RankedGroups(rank[order], offsets, gains)
     query_G, pool_G = np.divmod(key_G, n_languages + 1)
     languages = np.array([*benchmark.languages, names.ALL_LANGUAGES])
     return pd.DataFrame(
@@ -97,9 +98,7 @@ def _rows(benchmark: Benchmark, higher_RL: NDArray[np.int32]) -> pd.DataFrame:
             names.QUERY_LANGUAGE: languages[benchmark.query_languages[query_G]],
             names.POOL_LANGUAGE: languages[pool_G],
             names.POOL_SIZE: _pool_sizes(benchmark, query_G, pool_G).astype(np.int32),
-            names.N_RELEVANT: groups.total((groups.gains_R > 0).astype(np.float64)).astype(
-                np.int32
-            ),
+            names.N_RELEVANT: groups.total(np.sign(gains)).astype(np.int32),
             **all_measures(groups),
         }
     )

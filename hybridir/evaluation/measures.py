@@ -100,7 +100,8 @@ def average_precision(groups: RankedGroups, cutoff: int = NEVER - 1) -> Floats:
 def reciprocal_rank(groups: RankedGroups) -> Floats:
     """One over the best rank, as [G] values; 0 where no relevant passage has a rank."""
     best_G = groups.ranks_R[groups.offsets[:-1]]
-    return np.where(best_G < NEVER, 1.0 / best_G, 0.0)
+    reciprocal_G: Floats = np.where(best_G < NEVER, 1.0 / best_G, 0.0)
+    return reciprocal_G
 
 
 def recall(groups: RankedGroups, cutoff: int) -> Floats:
@@ -117,9 +118,10 @@ def ndcg(groups: RankedGroups, cutoff: int) -> Floats:
     if groups.gains_R is not None:
         graded_G = groups.total(groups.gains_R * gain_R)
         ideal_G = _ideal_gain(groups.gains_R, groups.hits_R, groups.sizes_G, cutoff)
-        return np.divide(graded_G, ideal_G, out=np.zeros_like(graded_G), where=ideal_G > 0)
+        return graded_G / np.where(ideal_G > 0, ideal_G, 1.0)
     ideal = np.cumsum(1.0 / np.log2(np.arange(1, cutoff + 1) + 1.0))
-    return groups.total(gain_R) / ideal[np.minimum(groups.sizes_G, cutoff) - 1]
+    best_G: Floats = ideal[np.minimum(groups.sizes_G, cutoff) - 1]
+    return groups.total(gain_R) / best_G
 
 
 def _ideal_gain(
@@ -129,7 +131,8 @@ def _ideal_gain(
     group_R = np.repeat(np.arange(len(sizes_G)), sizes_G)
     highest_R = gains_R[np.lexsort((-gains_R, group_R))]
     ideal_R = np.where(position_R <= cutoff, highest_R / np.log2(position_R + 1.0), 0.0)
-    return np.bincount(group_R, ideal_R, len(sizes_G))
+    ideal_G: Floats = np.bincount(group_R, ideal_R, len(sizes_G)).astype(np.float64)
+    return ideal_G
 
 
 def hit(groups: RankedGroups, cutoff: int) -> Floats:

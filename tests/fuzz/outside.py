@@ -122,7 +122,7 @@ def _nanobeir(folder: Path) -> None:
 
 def _published(folder: Path) -> None:
     """What published folders have: blanks, four columns, numbers, nulls, missing documents."""
-    corpus = [
+    corpus: layouts.Rows = [
         {"id": 1, "title": None, "text": "A river."},
         {"id": 2, "title": "Lakes", "text": None},
         {"id": 3, "contents": ""},

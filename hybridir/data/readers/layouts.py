@@ -29,6 +29,9 @@ from hybridir.languages import check_languages
 _TOPICS = "topics.miracl-v1.0-"
 _QRELS = "qrels.miracl-v1.0-"
 _MIRACL_CORPUS = "miracl-corpus-v1.0-"
+# Names of the files of BEIR's layout; the others are those of ir_datasets, Pyserini and MS MARCO.
+_CORPUS: Final = ("corpus", "collection", "docs")
+_QUERIES: Final = ("queries.{}", "queries-{}", "topics.{}", "topic.{}", "queries", "topics")
 # Endings in the order of preference in messages; any of them with .gz but Parquet.
 _TEXTS: Final = (".jsonl", ".parquet", ".tsv")
 _JUDGED: Final = (".tsv", ".txt", ".trec", ".qrels", ".csv", ".jsonl", ".parquet", "")
@@ -90,17 +93,34 @@ def find_files(
 
 
 def _has_corpus(folder: Path) -> bool:
-    return bool(_named(folder, "corpus", _TEXTS)) or (folder / "corpus").is_dir()
+    return any(_named(folder, name, _TEXTS) or (folder / name).is_dir() for name in _CORPUS)
 
 
 def _beir(folder: Path, split: str, language: str) -> LanguageFiles:
-    corpus, queries = (
-        _one(_named(folder, kind, _TEXTS)) or _of_split(folder / kind, split, kind)
-        for kind in ("corpus", "queries")
-    )
-    if not queries:
+    queries = [name.format(split) for name in _QUERIES]
+    if not (asked := _texts(folder, split, queries)):
         raise InputError(f"{folder}: there is no queries.jsonl beside corpus.jsonl")
-    return LanguageFiles(language, corpus, queries, _beir_qrels(folder, split))
+    _refuse_candidates(folder / "top_ranked")
+    corpus = _texts(folder, split, _CORPUS)
+    return LanguageFiles(language, corpus, asked, _beir_qrels(folder, split))
+
+
+def _texts(folder: Path, split: str, names: Sequence[str]) -> tuple[Path, ...]:
+    """Files of texts, under the first name that is there."""
+    for name in names:
+        if files := _one(_named(folder, name, _TEXTS)):
+            return files
+        if (folder / name).is_dir():
+            return _of_split(folder / name, split, name)
+    return ()
+
+
+def _refuse_candidates(inside: Path) -> None:
+    if inside.is_dir():
+        raise InputError(
+            f"{inside}: queries of this folder choose among listed passages, and here every query "
+            "ranks all passages of its pool; move top_ranked away to do so"
+        )
 
 
 def _beir_qrels(folder: Path, split: str) -> tuple[Path, ...]:
@@ -111,8 +131,8 @@ def _beir_qrels(folder: Path, split: str) -> tuple[Path, ...]:
         if files := _one(_named(at.parent, at.name, _JUDGED)):
             return files
     for place in (inside, folder / "default", folder / "data"):
-        if files := _shards(place).get(split, ()):
-            return _complete(place, files)
+        if shards := _shards(place).get(split):
+            return _complete(place, shards)
     splits = sorted({*_shards(inside), *_shards(folder / "default"), *_shards(folder / "data")})
     names = sorted(path.name for path in inside.iterdir()) if inside.is_dir() else []
     advice = f"; choose split: {splits[0]}" if splits else ""
@@ -139,14 +159,13 @@ def _hub(folder: Path, split: str, language: str) -> LanguageFiles:
             raise InputError(f"{folder}: there is no {names[0]} beside {language}-corpus")
         return _of_split(inside, split, kind)
 
+    _refuse_candidates(folder / f"{language}-top_ranked")
     return LanguageFiles(language, files("corpus"), files("queries"), files("qrels"))
 
 
 def _of_split(inside: Path, split: str, kind: str) -> tuple[Path, ...]:
     """Files of a split in a folder; passages and queries may be of one split, or of all."""
     shards = _shards(inside)
-    if not shards and kind == "queries":
-        return ()
     names = [split, kind] if kind != "qrels" else [split]
     chosen = next((name for name in names if name in shards), None)
     if chosen is None and len(shards) == 1 and kind != "qrels":

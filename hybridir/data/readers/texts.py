@@ -65,13 +65,14 @@ class TextFiles:
         self.bad += bad.report(self._skip_bad)
 
     def _text(self, fields: Mapping[str, object]) -> str:
-        """The text of a row, after its title and a space, as BEIR's own evaluation joins them."""
+        """A passage after its title, as in BEIR; a query before its instruction, as in MTEB."""
         name = next((name for name in self._names if name in fields), None)
         if name is None:
             raise BadRow(f"no {self._names[0]}")
         text = _text_or_nothing(name, fields[name])
         if self._names is QUERIES:
-            return text if text.strip() else ""
+            instruction = _text_or_nothing("instruction", fields.get("instruction"))
+            return f"{text} {instruction}" if instruction else text
         title = _text_or_nothing("title", fields.get("title"))
         return f"{title} {text}".strip()
 

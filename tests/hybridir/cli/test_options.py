@@ -4,8 +4,8 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer
 
@@ -46,7 +46,7 @@ def commands() -> dict[str, set[str]]:
     """All commands with their options."""
     found: dict[str, set[str]] = {}
 
-    def add(name: str, command: click.Command) -> None:
+    def add(name: str, command: Any) -> None:  # of click, as typer brings it
         found[name] = {"--help"}
         for parameter in command.params:
             found[name] |= {*parameter.opts, *parameter.secondary_opts}

@@ -233,12 +233,25 @@ def moved(folder: Path, **names: str) -> Path:
         {"corpus": "Corpus.JSONL", "queries": "QUERIES.jsonl", "qrels": "qrels/Test.TSV"},
         {"qrels": "qrels/test.txt"},
         {"qrels": "qrels/test"},
-        {"qrels": "qrels.test.tsv"},
+        # Mr. TyDi, ir_datasets.
+        {
+            "corpus": "collection/docs.jsonl",
+            "queries": "queries.test.jsonl",
+            "qrels": "qrels.test.txt",
+        },
+        {"corpus": "docs.jsonl", "qrels": "test.qrels"},
     ],
 )
 def test_files_are_found_under_every_published_name(tmp_path: Path, names: dict[str, str]) -> None:
     folder = moved(beir(tmp_path), **names)
     assert answers(load_beir_benchmark("b", folder, "test", "en")) == EXPECTED
+
+
+def test_a_folder_whose_queries_choose_among_listed_passages_is_refused(tmp_path: Path) -> None:
+    folder = beir(tmp_path)
+    (folder / "top_ranked").mkdir()
+    error = message(lambda: load_beir_benchmark("b", folder, "test", "en"))
+    assert "choose among listed passages" in error
 
 
 def test_a_folder_per_language_is_one_benchmark(tmp_path: Path) -> None:

@@ -62,6 +62,16 @@ def test_queries_are_read_in_every_form_and_have_no_title(
     assert read(tmp_path / name, QUERIES).texts == {"7": "Who?\tAnd why?", "b": ""}
 
 
+def test_an_instruction_comes_after_its_query_as_in_mteb(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"_id": "a", "text": "Who?", "instruction": "Find people."},
+        {"_id": "b", "text": "Why?", "instruction": None},
+    ]
+    write_text(tmp_path / "queries.jsonl", jsonl(rows))
+    expected = {"a": "Who? Find people.", "b": "Why?"}
+    assert read(tmp_path / "queries.jsonl", QUERIES).texts == expected
+
+
 def test_ids_that_are_numbers_are_written_as_such(tmp_path: Path) -> None:
     rows = [{"_id": 12.0, "text": "x"}, {"_id": 2.0**60, "text": "y"}]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
