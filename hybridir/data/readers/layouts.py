@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from hybridir.data.readers.judged import LanguageFiles
+from hybridir.data.readers.rows import shortened
 from hybridir.errors import InputError
 from hybridir.languages import check_languages
 
@@ -57,7 +58,8 @@ def find_files(
         InputError: if files or languages are missing.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder")
+        advice = "; unpack it, and give the folder" if folder.is_file() else ""
+        raise InputError(f"{folder}: there is no such folder{advice}")
     if _has_corpus(folder):
         if language is None or languages is not None:
             raise InputError(
@@ -67,11 +69,12 @@ def find_files(
         check_languages([language], str(folder))
         return [_beir(folder, split, language)]
     inside = sorted(path.name for path in folder.iterdir() if path.is_dir() and _has_corpus(path))
+    names = " ".join(shortened(sorted(path.name for path in folder.iterdir()))) or "nothing"
     if language is not None:
         hint = f"choose one of its folders ({' '.join(inside)}), or " if inside else ""
         raise InputError(
             f"{folder}: there is no corpus.jsonl in it, so it is not in BEIR's layout; "
-            f"{hint}choose languages: [{language}] in a folder with {_LAYOUTS}"
+            f"{hint}choose languages: [{language}] in a folder with {_LAYOUTS}; there is {names}"
         )
     layouts: tuple[tuple[Iterable[str], Callable[[str], LanguageFiles]], ...] = (
         (inside, lambda code: _beir(folder / code, split, code)),
@@ -80,7 +83,9 @@ def find_files(
     )
     available, files_of = next((layout for layout in layouts if layout[0]), layouts[0])
     if not available:
-        raise InputError(f"{folder}: found no {_LAYOUTS} for split {split!r} in it")
+        raise InputError(
+            f"{folder}: found no {_LAYOUTS} for split {split!r} in it; there is {names}"
+        )
     codes = sorted(available if languages is None else set(languages))
     check_languages(codes, str(folder))
     missing = [code for code in codes if code not in available]

@@ -68,7 +68,8 @@ class TextFiles:
         """A passage after its title, as in BEIR; a query before its instruction, as in MTEB."""
         name = next((name for name in self._names if name in fields), None)
         if name is None:
-            raise BadRow(f"no {self._names[0]}")
+            keys = reprlib.repr(" ".join(map(str, fields)))
+            raise BadRow(f"no {self._names[0]} among its keys {keys}")
         text = _text_or_nothing(name, fields[name])
         if self._names is QUERIES:
             instruction = _text_or_nothing("instruction", fields.get("instruction"))

@@ -114,7 +114,7 @@ def test_every_bad_row_is_named_with_its_line_and_reason(tmp_path: Path) -> None
     )
     expected = [
         "no _id",
-        "no text",
+        "no text among its keys '_id'",
         "text=5 is no text",
         "empty _id",
         "_id=True is no text",
