@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hybridir import names
-from hybridir.cli.options import as_options, settings_as_options
+from hybridir.cli.messages import as_options, settings_as_options
 from hybridir.config import BenchmarkConfig, EncoderConfig, validate
 from hybridir.data import Benchmark
 from hybridir.data.benchmark import Reading

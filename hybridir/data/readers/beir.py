@@ -79,12 +79,13 @@ def load_beir_benchmark(
             of one file in one message.
     """
     all_files = find_files(folder, split, language, languages)
-    texts = {files.language: read_texts(files, rules.skip_bad) for files in all_files}
+    texts = {files.language: read_texts(files, rules.skip_bad) for _, files in all_files}
     everybody = {query for of_language in texts.values() for query in of_language.queries}
-    collected = _Folder(name, folder, rules, texts)
+    shown = {files.language: language for language, files in all_files}
+    collected = _Folder(name, folder, rules, texts, shown)
     for of_language in texts.values():
         collected.counts.update(of_language.counts)
-    for files in all_files:
+    for _, files in all_files:
         asked = everybody if rules.parallel else texts[files.language].queries
         grades, counts = read_grades(files, asked, rules.skip_bad)
         collected.grades[files.language] = grades
@@ -97,8 +98,9 @@ class _Folder:
     """The texts and judgements of a folder on their way to a benchmark.
 
     Attributes:
-        texts: language -> its texts.
-        grades: language of the passages -> their grades.
+        texts: language as the folder writes it -> its texts.
+        shown: the same -> the language as the benchmark calls it.
+        grades: language of the passages, as the folder writes it -> their grades.
         counts: names of `NOTES` -> how often.
         relevant: question of the benchmark -> passage of the benchmark -> grade.
         absent: question of the benchmark -> language, id and grade of a passage that is not there.
@@ -108,6 +110,7 @@ class _Folder:
     folder: Path
     rules: FolderRules
     texts: dict[str, LanguageTexts]
+    shown: dict[str, str]
     grades: dict[str, Grades] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     relevant: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -140,7 +143,7 @@ class _Folder:
         if not any(self.relevant.get(question) for question, _, _ in queries):
             raise InputError(f"{self.folder}: no query has a relevant passage in the corpus")
         passages = [
-            (self._passage(code, key), code, text)
+            (self._passage(code, key), self.shown[code], text)
             for code, of_language in self.texts.items()
             for key, text in of_language.passages.items()
         ]
@@ -218,7 +221,7 @@ class _Folder:
                     if not self._published:
                         continue
                 shared[query] += 1
-                yield question, code, text
+                yield question, self.shown[code], text
         if len(self.texts) > 1:
             repeated = sum(n_languages > 1 for n_languages in shared.values())
             if not self.rules.parallel:
@@ -233,7 +236,9 @@ class _Folder:
         for query, question in enumerate(benchmark.question_ids):
             own = int(benchmark.query_languages[query])
             absent = self.absent.get(question, []) if self._published else []
-            entries += ((query, code_of[code], grade, key) for code, key, grade in absent)
+            entries += (
+                (query, code_of[self.shown[code]], grade, key) for code, key, grade in absent
+            )
             if not absent and not self.relevant[question]:
                 entries.append((query, own, 0, "none"))
         grades = [

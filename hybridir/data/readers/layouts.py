@@ -45,8 +45,8 @@ _SHARD = re.compile(r"-(\d+)-of-(\d+)$")
 
 def find_files(
     folder: Path, split: str, language: str | None, languages: Sequence[str] | None
-) -> list[LanguageFiles]:
-    """Find the files of each language by the layout of a folder.
+) -> list[tuple[str, LanguageFiles]]:
+    """Find each language and its files by the layout of a folder.
 
     Args:
         folder: has one of the layouts above.
@@ -67,7 +67,7 @@ def find_files(
                 "with language: CODE, and no languages"
             )
         check_languages([language], str(folder))
-        return [_beir(folder, split, language)]
+        return [(language, _beir(folder, split, language))]
     inside = sorted(path.name for path in folder.iterdir() if path.is_dir() and _has_corpus(path))
     names = " ".join(shortened(sorted(path.name for path in folder.iterdir()))) or "nothing"
     if language is not None:
@@ -94,7 +94,7 @@ def find_files(
             f"{folder}: nothing in {', '.join(missing) or 'an empty list of languages'}; "
             f"languages that are there: {' '.join(sorted(available))}"
         )
-    return [files_of(code) for code in codes]
+    return [(code, files_of(code)) for code in codes]
 
 
 def _has_corpus(folder: Path) -> bool:

@@ -11,7 +11,7 @@ import typer
 
 from analysis import report
 from hybridir.cli.main import app
-from hybridir.cli.options import as_options
+from hybridir.cli.messages import as_options
 from hybridir.config import BenchmarkConfig
 from tune import run_sweep
 
@@ -28,7 +28,7 @@ OTHERS = "another program"
 PRINTED_BY = {
     "hybridir/cli/main.py": ("hybridir",),
     "hybridir/cli/data.py": ("hybridir data prepare",),
-    "hybridir/cli/options.py": ("hybridir evaluate",),
+    "hybridir/cli/messages.py": ("hybridir evaluate",),
     "hybridir/cli/scores_table.py": ("hybridir infer",),
     "hybridir/data/published": ("hybridir data prepare",),
     "hybridir/encoder/third_party.py": ("hybridir evaluate",),
