@@ -206,6 +206,7 @@ def _notes(study: Study) -> list[str]:
     curve_trials = trials[trials["phase"] == names.PHASE_CONFIRM]
     return [
         *_contamination_note(study),
+        *_judgements_notes(study),
         *_failure_notes(trials),
         *_cluster_notes(study),
         *_missing_conditions_note(study),
@@ -221,6 +222,15 @@ def _contamination_note(study: Study) -> list[str]:
     return [
         "Part of the reported benchmarks was used for training or tuning, so these figures are "
         f"not zero-shot: {contamination}."
+    ]
+
+
+def _judgements_notes(study: Study) -> list[str]:
+    """What was met in the files of the benchmarks, and how it counts."""
+    return [
+        f"In the files of {key.removeprefix(names.JUDGEMENTS)}: {judgements}."
+        for key, judgements in study.provenance.items()
+        if key.startswith(names.JUDGEMENTS)
     ]
 
 

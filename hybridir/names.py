@@ -157,6 +157,8 @@ PEAK_MEMORY_MB: Final = "memory/peak_mb"
 CONTAMINATION: Final = "contamination"
 REPORT_ON: Final = "report_on"  # names of the benchmarks, separated by spaces
 NO_CONTAMINATION: Final = "none"
+# Before the name of a reported benchmark: what was met in its files, and how it counts.
+JUDGEMENTS: Final = "judgements."
 # Measure and setting of each primary outcome, and its benchmark after a colon if it has one:
 # "map multilingual, set_f1 multilingual: xquad-r".
 PRIMARY: Final = "primary"

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hybridir import names
+from hybridir.cli.messages import as_options, settings_as_options
 from hybridir.cli.options import check_seen, idle_options, refuse_trial, where_data_are
 from hybridir.config import BenchmarkConfig, EncoderConfig, describe_problems, validate
 from hybridir.config.base import SENTENCE
@@ -152,6 +153,24 @@ def evaluate_command(
     language: Annotated[
         str | None, typer.Option(help="Language of --folder, if its files do not name it.")
     ] = None,
+    parallel: Annotated[
+        bool,
+        typer.Option("--parallel", help="Equal ids in several languages are translations."),
+    ] = False,
+    parallel_questions: Annotated[
+        bool,
+        typer.Option("--parallel-questions", help="Those of questions are, not of passages."),
+    ] = False,
+    rules: Annotated[
+        str, typer.Option(help="published, as trec_eval and BEIR count; or in_pool.")
+    ] = "published",
+    ignore_identical_ids: Annotated[
+        bool | None,
+        typer.Option(
+            "--ignore-identical-ids/--no-ignore-identical-ids",
+            help="Whether a query must not find the passage that has its own id, as in BEIR.",
+        ),
+    ] = None,
     revision: Annotated[str | None, typer.Option(help="Commit of a hub id.")] = None,
     languages: Annotated[
         str | None,
@@ -205,9 +224,12 @@ def evaluate_command(
         "passage_text": passage_text,
         "folder": folder,
         "table": {"path": table, "passages": passages} if table else None,
-        "skip_bad": skip_bad,
         "split": split,
         "language": language,
+        "skip_bad": skip_bad,
+        "parallel": "questions" if parallel_questions else parallel,
+        "rules": rules,
+        "ignore_identical_ids": ignore_identical_ids,
     }
     overrides = {
         "pooling": pooling,
@@ -232,10 +254,12 @@ def evaluate_command(
         problems.append(f"--precision {precision}: choose one of {', '.join(_PRECISIONS)}")
     if problems:
         raise describe_problems(_WHERE, problems)
+    with settings_as_options():
+        config = validate(BenchmarkConfig, report, _WHERE)
     run_evaluation(
         EvaluationRequest(
             encoder,
-            validate(BenchmarkConfig, report, _WHERE),
+            config,
             data_root,
             cache,
             revision=revision,
@@ -264,7 +288,8 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
     request.output.check()
     check_folder("--cache", request.cache)
     config, description = _describe_encoder(request)
-    benchmark = load_benchmark(request.benchmark, request.data_root)
+    with settings_as_options():
+        benchmark = load_benchmark(request.benchmark, request.data_root)
     if note := check_seen(request.seen_languages, benchmark):
         console.print(note, highlight=False, soft_wrap=True)
     reading = load_reading(request.benchmark, request.data_root) if request.reader else None
@@ -283,6 +308,8 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
         highlight=False,
         soft_wrap=True,
     )
+    for note in benchmark.judgements.notes():
+        console.print(f"note: {as_options(note)}", highlight=False, soft_wrap=True, markup=False)
     output = request.output
     runs = Runs(benchmark, output.depth) if output.trec or output.mteb else None
     evaluation = evaluate(
@@ -317,6 +344,7 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
         "n_passages": len(benchmark.passages),
         "n_clusters": benchmark.n_clusters,
         "passage_text": request.benchmark.passage_text,
+        **_judgements(request.benchmark, benchmark),
         **description,
         "settings": settings,
         "macro": macro,
@@ -345,6 +373,22 @@ def _describe_encoder(request: EvaluationRequest) -> tuple[EncoderConfig | None,
     description["model_digest"] = folder_digest(weights)
     description["encoder"] = config.model_dump(mode="json", exclude={"path"}, exclude_none=True)
     return config, description
+
+
+def _judgements(config: BenchmarkConfig, benchmark: Benchmark) -> dict[str, Any]:
+    """How the folder of a benchmark was taken, and what was left out or mended."""
+    judged = benchmark.judgements
+    if not judged.rules:
+        return {}
+    return {
+        "judgements": {
+            "rules": judged.rules,
+            "ignore_identical_ids": judged.ignore_identical_ids,
+            "parallel": config.parallel,
+            "counts": dict(judged.counts),
+            "notes": judged.notes(),
+        }
+    }
 
 
 def _read_answers(

@@ -1,7 +1,7 @@
 """The benchmarks of a trial: known ones by name, any other by its folder or its table."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -19,6 +19,8 @@ from hybridir.config.base import (
 KNOWN_BENCHMARKS = ("synthetic-test", "xquad-r", "mlqa-r")
 # Benchmarks of questions with answers in a paragraph.
 WITH_ANSWERS = ("xquad-r", "mlqa-r")
+# Settings of benchmarks in a folder.
+OF_FOLDERS = ("split", "language", "parallel", "rules", "ignore_identical_ids")
 # First words of metrics that belong to no benchmark.
 _RESERVED = (
     *(names.DEV, names.FIDELITY, "train", "evaluation", "memory", "study"),
@@ -56,6 +58,16 @@ class BenchmarkConfig(StrictModel):
     """Language of a folder whose files are in one language and do not name it."""
     skip_bad: bool = False
     """Skip and log unusable records of the folder or table instead of stopping at them."""
+    parallel: bool | Literal["questions"] = False
+    """Whether equal ids in several languages of the folder are translations, of questions and of
+    passages; ``questions`` if only those of questions are."""
+    rules: Literal["published", "in_pool"] = "published"
+    """``published``: as trec_eval and BEIR count, relevant passages that are not in the corpus,
+    grades, queries without a relevant passage and texts without a character included;
+    ``in_pool``: without them."""
+    ignore_identical_ids: bool | None = None
+    """Whether a query must not find the passage that has its own id, as in BEIR's code; if left
+    out, yes by published rules, and no in_pool."""
 
     @field_validator("name")
     @classmethod
@@ -68,25 +80,28 @@ class BenchmarkConfig(StrictModel):
             raise ValueError(f"{self.name}: passage_text belongs to xquad-r and mlqa-r")
         choices = ", ".join(map(repr, KNOWN_BENCHMARKS[:-1])) + f" or {KNOWN_BENCHMARKS[-1]!r}"
         source = self.folder or (self.table and self.table.path)
-        of_folder = [name for name in ("split", "language") if getattr(self, name)]
+        fields = type(self).model_fields
+        extra = [name for name in OF_FOLDERS if getattr(self, name) != fields[name].default]
         if self.folder and self.table:
             raise ValueError(f"{self.name}: give its folder or its table, not both")
-        if of_folder and not self.folder:
-            raise ValueError(f"{self.name}: {' and '.join(of_folder)} belong to a folder")
-        if source is None:
-            if self.name not in KNOWN_BENCHMARKS:
-                raise ValueError(
-                    f"name={self.name!r}: input should be {choices}; any other benchmark needs "
-                    "its folder or its table"
-                )
-            if self.skip_bad:
-                raise ValueError(f"{self.name}: skip_bad belongs to a folder or a table")
-        elif self.name.lower() in KNOWN_BENCHMARKS:
+        if source is None and self.name not in KNOWN_BENCHMARKS:
+            raise ValueError(
+                f"name={self.name!r}: input should be {choices}; any other benchmark needs its "
+                "folder, folder: PATH, or its table, table: {path: FILE}"
+            )
+        if extra and not self.folder:
+            settings = " and ".join(extra)
+            raise ValueError(f"{self.name}: only a benchmark in a folder has {settings}")
+        if self.skip_bad and source is None:
+            raise ValueError(f"{self.name}: only a folder or a table has skip_bad")
+        if source and self.name.lower() in KNOWN_BENCHMARKS:
             raise ValueError(
                 f"name={self.name!r} is reserved; give the benchmark in {source} another name"
             )
-        elif self.language and self.languages:
-            raise ValueError(f"{self.name}: give language or languages, not both")
+        if self.language and self.languages:
+            raise ValueError(
+                f"{self.name}: give language: CODE or languages: [CODE, CODE], not both"
+            )
         return self
 
     @property

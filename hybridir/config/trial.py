@@ -103,8 +103,8 @@ class DataConfig(StrictModel):
         folders.update(train.folders if train else ())
         if folders and value is None:
             raise ValueError(
-                f"is needed: the folder that holds {' and '.join(sorted(folders))} "
-                "(--set data_root=FOLDER)"
+                f"is needed: the folder that holds {' and '.join(sorted(folders))}; set "
+                "data_root: FOLDER"
             )
         return value
 

@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hybridir.data.judgements import Judgements
 from hybridir.errors import InputError
 from hybridir.languages import Spellings
 
@@ -34,6 +35,7 @@ class Benchmark:
         clusters: Q labels; the questions of a cluster, such as those on one article, are not
             independent of each other, so that intervals draw whole clusters. Translations of a
             question share theirs. Each question is a cluster of its own if left out.
+        judgements: what published evaluation counts beside `relevant`.
 
     One question in two languages, with a relevant passage in each:
 
@@ -64,6 +66,7 @@ class Benchmark:
     relevant_offsets: NDArray[np.int64]
     relevant: NDArray[np.int64]
     clusters: Sequence[str] = ()
+    judgements: Judgements = field(default_factory=Judgements)
 
     def __post_init__(self) -> None:
         """Fill in clusters where nothing is known about them.
@@ -118,6 +121,7 @@ class Benchmark:
                 sha.update(len(encoded).to_bytes(4, "big") + encoded)
         for array in (self.query_languages, self.relevant_offsets, self.relevant):
             sha.update(np.ascontiguousarray(array, dtype="<i8").tobytes())
+        sha.update(self.judgements.digest)
         return sha.hexdigest()
 
 
@@ -142,6 +146,7 @@ def build_benchmark(
     *,
     clusters: Mapping[str, str] | None = None,
     empty_pools: bool = False,
+    unanswered: bool = False,
 ) -> Benchmark:
     """Build a benchmark from plain tuples.
 
@@ -154,6 +159,7 @@ def build_benchmark(
         clusters: question id -> cluster; each question is one by itself if None.
         empty_pools: let a language have queries but no passages; those in other languages are
             relevant.
+        unanswered: let a query have no relevant passage.
 
     Returns:
         The benchmark, queries and passages sorted by language, in the order of the arguments
@@ -175,7 +181,9 @@ def build_benchmark(
     code = {language: index for index, language in enumerate(languages)}
     if clusters is None:
         clusters = {row[0]: row[0] for row in query_rows}
-    problems = _problems(query_rows, passage_rows, position, relevant, clusters)
+    if unanswered:
+        relevant = {row[0]: set[str]() for row in query_rows} | relevant
+    problems = _problems(query_rows, passage_rows, position, relevant, clusters, unanswered)
     if not empty_pools:
         without_pool = {row[1] for row in query_rows} - {row[1] for row in passage_rows}
         problems += [f"no passages in {', '.join(sorted(without_pool))}"] if without_pool else []
@@ -204,6 +212,7 @@ def _problems(
     position: dict[str, int],
     relevant: dict[str, set[str]],
     clusters: Mapping[str, str],
+    unanswered: bool,
 ) -> list[str]:
     problems = []
     if not queries:
@@ -213,7 +222,7 @@ def _problems(
     if len({row[:2] for row in queries}) < len(queries):
         problems.append("a question occurs twice in one language")
     lacking = {row[0] for row in queries if not relevant.get(row[0])}
-    if lacking:
+    if lacking and not unanswered:
         problems.append(
             f"{len(lacking)} questions have no relevant passage, e.g. {min(lacking)!r}"
         )

@@ -12,7 +12,7 @@ from hybridir.data.benchmark import Benchmark, Reading, build_benchmark
 from hybridir.data.contamination.overlap import Overlap, find_overlaps
 from hybridir.data.development import Development, development_benchmark, table_development
 from hybridir.data.pairs import Pairs, concatenate, shared_questions, unshared_questions
-from hybridir.data.readers.beir import load_beir_benchmark
+from hybridir.data.readers.beir import FolderRules, load_beir_benchmark
 from hybridir.data.readers.hub import load_hub_table
 from hybridir.data.readers.lareqa import (
     load_lareqa,
@@ -211,9 +211,12 @@ def load_benchmark(report: BenchmarkConfig, data_root: Path | None) -> Benchmark
         InputError: if it cannot be loaded.
     """
     if report.folder is not None:
+        rules = FolderRules(
+            report.rules, report.ignore_identical_ids, report.parallel, report.skip_bad
+        )
         split = report.split or "test"
         codes = (report.language, report.languages)
-        return load_beir_benchmark(report.name, report.folder, split, *codes, report.skip_bad)
+        return load_beir_benchmark(report.name, report.folder, split, *codes, rules)
     if report.table is not None:
         files = (report.table.path, report.table.passages)
         return load_table_benchmark(report.name, *files, report.languages, report.skip_bad)
@@ -223,7 +226,7 @@ def load_benchmark(report: BenchmarkConfig, data_root: Path | None) -> Benchmark
             "texts: report on it in a study or a trial, or evaluate on another benchmark"
         )
     if not report.paths(data_root):
-        raise InputError(f"{report.name}: needs data_root, the folder that holds it")
+        raise InputError(f"{report.name}: needs data_root: FOLDER, the folder that holds it")
     (folder,) = report.paths(data_root)
     with_paragraph = report.passage_text != SENTENCE
     return load_lareqa_benchmark(report.name, folder, report.languages, with_paragraph)

@@ -2,13 +2,14 @@
 
 G groups, a group being one query with one pool; R relevant occurrences, all groups together.
 
-Each measure is trec_eval's, with binary relevance and a ranking of the full pool.
+Each measure is trec_eval's, with a ranking of the full pool. Passages without a grade have 1.
 All are computed for many groups at once.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from hybridir import names
 
 Floats = NDArray[np.float64]
+NEVER: Final = 2**62
+"""Rank of a relevant passage that is not in the pool, below every cut-off."""
 TREC_EVAL = "trec_eval 9.0, https://github.com/usnistgov/trec_eval"
 
 
@@ -26,11 +29,14 @@ class RankedGroups:
     Attributes:
         ranks_R: ranks from 1, ascending within a group.
         offsets: [G + 1]; the ranks of group g are ``ranks_R[offsets[g]:offsets[g + 1]]``. No group
-            is empty: without a relevant passage no measure has a value.
+            is empty: a group without a relevant passage that is to count as 0 has one of rank
+            `NEVER` and grade 0.
+        gains_R: grades; None if each is 1.
     """
 
     ranks_R: NDArray[np.int64]
     offsets: NDArray[np.int64]
+    gains_R: Floats | None = None
 
     @cached_property
     def sizes_G(self) -> NDArray[np.int64]:
@@ -73,7 +79,7 @@ class Measure:
     reference: str
 
 
-def average_precision(groups: RankedGroups, cutoff: int | None = None) -> Floats:
+def average_precision(groups: RankedGroups, cutoff: int = NEVER - 1) -> Floats:
     """Mean over the relevant passages of the precision at their ranks.
 
     Args:
@@ -87,15 +93,15 @@ def average_precision(groups: RankedGroups, cutoff: int | None = None) -> Floats
     >>> average_precision(RankedGroups(np.array([1, 4]), np.array([0, 2]))).tolist()
     [0.75]
     """
-    precision_R = groups.hits_R / groups.ranks_R
-    if cutoff is not None:
-        precision_R = np.where(groups.ranks_R <= cutoff, precision_R, 0.0)
+    precision_R = np.where(groups.ranks_R <= cutoff, groups.hits_R / groups.ranks_R, 0.0)
     return groups.total(precision_R) / groups.sizes_G
 
 
 def reciprocal_rank(groups: RankedGroups) -> Floats:
-    """One over the best rank, as [G] values."""
-    return 1.0 / groups.ranks_R[groups.offsets[:-1]]
+    """One over the best rank, as [G] values; 0 where no relevant passage has a rank."""
+    best_G = groups.ranks_R[groups.offsets[:-1]]
+    reciprocal_G: Floats = np.where(best_G < NEVER, 1.0 / best_G, 0.0)
+    return reciprocal_G
 
 
 def recall(groups: RankedGroups, cutoff: int) -> Floats:
@@ -106,12 +112,27 @@ def recall(groups: RankedGroups, cutoff: int) -> Floats:
 def ndcg(groups: RankedGroups, cutoff: int) -> Floats:
     """Discounted gain within the first `cutoff`, relative to an ideal ranking, as [G] values.
 
-    A relevant passage gains 1, divided by log2(rank + 1).
+    A relevant passage gains its grade, 1 without one, divided by log2(rank + 1).
     """
     gain_R = np.where(groups.ranks_R <= cutoff, 1.0 / np.log2(groups.ranks_R + 1.0), 0.0)
+    if groups.gains_R is not None:
+        graded_G = groups.total(groups.gains_R * gain_R)
+        ideal_G = _ideal_gain(groups.gains_R, groups.hits_R, groups.sizes_G, cutoff)
+        return graded_G / np.where(ideal_G > 0, ideal_G, 1.0)
     ideal = np.cumsum(1.0 / np.log2(np.arange(1, cutoff + 1) + 1.0))
-    ideal_G: Floats = ideal[np.minimum(groups.sizes_G, cutoff) - 1]
-    return groups.total(gain_R) / ideal_G
+    best_G: Floats = ideal[np.minimum(groups.sizes_G, cutoff) - 1]
+    return groups.total(gain_R) / best_G
+
+
+def _ideal_gain(
+    gains_R: Floats, position_R: NDArray[np.int64], sizes_G: NDArray[np.int64], cutoff: int
+) -> Floats:
+    """[G] the gain of the ranking that puts the highest grades first."""
+    group_R = np.repeat(np.arange(len(sizes_G)), sizes_G)
+    highest_R = gains_R[np.lexsort((-gains_R, group_R))]
+    ideal_R = np.where(position_R <= cutoff, highest_R / np.log2(position_R + 1.0), 0.0)
+    ideal_G: Floats = np.bincount(group_R, ideal_R, len(sizes_G)).astype(np.float64)
+    return ideal_G
 
 
 def hit(groups: RankedGroups, cutoff: int) -> Floats:

@@ -18,6 +18,7 @@ from scipy.special import chdtrc
 from hybridir import names
 from hybridir.data import Benchmark
 from hybridir.evaluation.answer_f1 import answer_f1, choose_gold
+from hybridir.evaluation.judged_rows import with_judgements
 from hybridir.evaluation.language_columns import (
     bilingual_columns,
     complete_columns,
@@ -73,6 +74,7 @@ def per_query_table(
         relevant passages of all languages rank alike (`hybridir.evaluation.language_bias.peer`;
         missing where all are in one language); and those of
         `hybridir.evaluation.language_columns`.
+        What the benchmark's judgements add, see `hybridir.evaluation.judged_rows`.
         Answer F1 is that of the gold passages in the pool's language, in multilingual rows of
         those in the question's language; missing where `hybridir.evaluation.answer_f1` has none.
 
@@ -87,11 +89,13 @@ def per_query_table(
     seen_L = np.array([tag_of(language) in seen for language in benchmark.languages])
     multilingual = _multilingual_rows(benchmark, ranks, seen_L)
     columns = _single_language_rows(benchmark, ranks)
+    higher_RL, top1_Q = ranks.higher_RL, ranks.top1_Q
     del ranks
     # Column by column, so that none is in memory twice for longer than necessary.
     for name in list(columns):
         columns[name] = _concatenated(columns[name], multilingual.pop(name))
-    return _readable(columns, benchmark)
+    table = _readable(columns, benchmark)
+    return with_judgements(table, benchmark, higher_RL, top1_Q)
 
 
 def write_per_query(table: pd.DataFrame, path: Path) -> None:

@@ -43,6 +43,7 @@ class FullRankings:
 
     def add(self, queries_B: NDArray[np.int64], scores_BN: NDArray[np.float32]) -> None:
         """Rank the passages for some queries, translations of a question one after the other."""
+        self._benchmark.judgements.take_out(scores_BN, queries_B.tolist())
         questions = np.array([self._benchmark.question_ids[query] for query in queries_B])
         starts = np.flatnonzero(np.append(True, questions[1:] != questions[:-1]))
         for start, stop in zip(starts, np.append(starts[1:], len(questions)), strict=True):

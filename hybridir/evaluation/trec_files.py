@@ -3,7 +3,7 @@
 B queries of a block, N passages, K passages at the top of a ranking.
 
 - TREC: ``run-POOL.txt`` with ``query Q0 passage rank score tag`` and ``qrels-POOL.txt`` with
-  ``query 0 passage 1``, for trec_eval, pytrec_eval, ir_measures and their kin;
+  ``query 0 passage grade``, for trec_eval, pytrec_eval, ir_measures and their kin;
 - MTEB: ``BENCHMARK_predictions.json``, which maps pool, split, query and passage to a score, as
   its retrieval tasks save and load.
 
@@ -57,8 +57,10 @@ class Runs:
             keys_BK = np.sort(keys_BN[:, start:stop], axis=1)[:, : self._depth]
             _, position_BK = unpack_keys(keys_BK)
             for row, query in enumerate(queries_B.tolist()):
-                if self._relevant(query, start, stop):
+                if self._judged(query, pool):
                     passages = self._by_position_N[position_BK[row]]
+                    # What the query must not find comes last.
+                    passages = passages[scores_BN[row, passages] > -np.inf]
                     self._rankings[pool][query] = (passages, scores_BN[row, passages])
 
     def write_trec(self, folder: Path, tag: str) -> list[Path]:
@@ -83,15 +85,15 @@ class Runs:
                 f"{illegal[0]!r}; {len(illegal)} names are empty or have some; rename them"
             )
         written = []
-        for pool, (start, stop) in self._pools.items():
+        for pool in self._pools:
             runs, qrels = [], []
             for query, (passages, scores) in sorted(self._rankings[pool].items()):
                 name = self._name(query)
                 for rank, (passage, score) in enumerate(zip(passages, scores, strict=True), 1):
                     key = self._benchmark.passage_ids[passage]
                     runs.append(f"{name} Q0 {key} {rank} {score:.9g} {tag}\n")
-                for passage in self._relevant(query, start, stop):
-                    qrels.append(f"{name} 0 {self._benchmark.passage_ids[passage]} 1\n")
+                for passage_id, grade in self._judged(query, pool):
+                    qrels.append(f"{name} 0 {passage_id} {grade}\n")
             for kind, lines in (("run", runs), ("qrels", qrels)):
                 if lines:
                     written.append(_write(folder / f"{kind}-{pool}.txt", "".join(lines)))
@@ -126,9 +128,18 @@ class Runs:
         language = self._benchmark.languages[self._benchmark.query_languages[query]]
         return f"{language}:{self._benchmark.question_ids[query]}"
 
-    def _relevant(self, query: int, start: int, stop: int) -> list[int]:
-        low, high = self._benchmark.relevant_offsets[query : query + 2]
-        return [n for n in self._benchmark.relevant[low:high].tolist() if start <= n < stop]
+    def _judged(self, query: int, pool: str) -> list[tuple[str, int]]:
+        """Ids and grades of a query's relevant passages in a pool, absent ones included."""
+        benchmark, (start, stop) = self._benchmark, self._pools[pool]
+        gains_R, ids = benchmark.judgements.gains_R, benchmark.passage_ids
+        low, high = benchmark.relevant_offsets[query : query + 2].tolist()
+        relevant = [
+            (ids[passage], 1 if gains_R is None else int(gains_R[low + number]))
+            for number, passage in enumerate(benchmark.relevant[low:high].tolist())
+            if start <= passage < stop
+        ]
+        language = None if pool == names.ALL_LANGUAGES else benchmark.languages.index(pool)
+        return relevant + benchmark.judgements.absent_from(query, language)
 
 
 def _write(path: Path, text: str) -> Path:

@@ -143,7 +143,10 @@ def _study_remedy(folder: Path) -> str:
     elif settings.get("tune_on", names.DEV) is None:
         reason = "without development data (tune_on: null) none is the best"
     else:
-        reason = "no confirmed trial of the first seed has ended yet; --resume goes on"
+        reason = (
+            "no confirmed trial of the first seed has ended yet; "
+            f"`python tune/run_sweep.py --resume {settings.get('name', 'STUDY')}` goes on"
+        )
     if best is None:
         return f"{reason}. {_again(trials / 'NAME')}"
     return (

@@ -169,6 +169,7 @@ def rank_scores(
     for queries_B in blocks:
         scores_BN = buffer_BN[: len(queries_B)]
         score(queries_B, scores_BN)
+        benchmark.judgements.take_out(scores_BN, queries_B.tolist())
         maxima_BL = pool_maxima(torch.from_numpy(scores_BN), pools)
         if np.isnan(maxima_BL).any():
             row = int(np.isnan(maxima_BL).any(axis=1).argmax())

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from hybridir.data import Benchmark
+from hybridir.data.judgements import Judgements
 from hybridir.retrieval.kernels import count_higher_in_block
 from hybridir.retrieval.ranks import (
     EnglishDistractors,
@@ -67,7 +68,7 @@ def rank_stored(
     pools = benchmark.pool_offsets
     relevant = benchmark.relevant.astype(np.int64, copy=False)
     offsets = benchmark.relevant_offsets.astype(np.int64, copy=False)
-    products = _Products(queries_QD, passages, block)
+    products = _Products(queries_QD, passages, block, benchmark.judgements)
     thresholds_R = _relevant_scores(products, offsets, relevant)
 
     id_order_N, by_id_N = ascending_ids(benchmark.passage_ids)
@@ -133,7 +134,7 @@ def top_k(
     n_passages = len(passages)
     id_order_N, by_id_N = ascending_ids(benchmark.passage_ids)
     position_N = np.uint64(n_passages - 1) - id_order_N.astype(np.uint64)  # the highest id is 0
-    products = _Products(queries_QD, passages, block)
+    products = _Products(queries_QD, passages, block, benchmark.judgements)
     keys_QK = np.full((len(queries_QD), min(k, n_passages)), np.iinfo(np.uint64).max, np.uint64)
     for passage, query, scores_BP in products.all_scores():
         if torch.isnan(scores_BP.sum()) and torch.isnan(scores_BP).any():
@@ -184,9 +185,14 @@ class _Products:
     """Scores of blocks of queries and blocks of passages, one at a time in the same memory."""
 
     def __init__(
-        self, queries_QD: NDArray[np.float32], passages: StoredVectors, block: tuple[int, int]
+        self,
+        queries_QD: NDArray[np.float32],
+        passages: StoredVectors,
+        block: tuple[int, int],
+        judgements: Judgements | None = None,
     ) -> None:
         self.n_queries, self.n_passages = block
+        self._judgements = judgements or Judgements()
         self._queries_QD = as_tensor(queries_QD)
         self._passages = passages
         self._buffer = torch.empty(min(block[0], len(queries_QD)) * min(block[1], len(passages)))
@@ -194,8 +200,12 @@ class _Products:
     def all_scores(self) -> Iterator[tuple[int, int, torch.Tensor]]:
         """The first passage, the first query and the scores of each product."""
         for number, passages_PD in enumerate(self.passage_blocks()):
+            first = number * self.n_passages
             for query in range(0, len(self._queries_QD), self.n_queries):
-                yield number * self.n_passages, query, self.scores(query, passages_PD)
+                scores_BP = self.scores(query, passages_PD)
+                queries_B = range(query, query + len(scores_BP))
+                self._judgements.take_out(scores_BP.numpy(), queries_B, first)
+                yield first, query, scores_BP
 
     def passage_blocks(self) -> Iterator[NDArray[np.float32]]:
         """The blocks of passages, mapped one after the other."""

@@ -169,6 +169,17 @@ def test_contamination_that_was_allowed_is_reported_first(
         assert ("are not zero-shot: known: 3 of 12 questions" in notes) == reported
 
 
+def test_what_was_met_in_the_files_of_a_benchmark_is_reported(
+    tmp_path: Path, write_study: Callable[..., str], make_trials: Callable[..., list[Any]]
+) -> None:
+    uri = write_study(tmp_path, "folders", make_trials([0.0, 0.5], [1]))
+    key = f"{names.JUDGEMENTS}known"
+    run = load_study("folders", uri).run_id
+    MlflowClient(uri).log_param(run, key, "passages without text: 3, in the pool")
+    notes = study_page(load_study("folders", uri))[1].notes
+    assert "In the files of known: passages without text: 3, in the pool." in notes
+
+
 def test_a_folder_that_cannot_be_written_gives_a_clear_error(
     tracking_uri: str, tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ from hybridir.data.benchmark import Benchmark
 from hybridir.data.pairs import Pairs, row_problems
 from hybridir.data.published.catalogue import XQUAD_R
 from hybridir.data.published.prepare import prepare
-from hybridir.data.readers.beir import load_beir_benchmark
+from hybridir.data.readers.beir import FolderRules, load_beir_benchmark
 from hybridir.data.readers.hub import load_hub_table
 from hybridir.data.readers.lareqa import (
     load_lareqa_benchmark,
@@ -29,6 +29,7 @@ from tests.fuzz.loader import Loader, Unfinished
 from tests.support import layouts, miniatures
 from tune.study.file import STUDIES, read_study_file
 
+PUBLISHED = FolderRules()
 ROWS = [
     {
         "question_id": f"q{number}",
@@ -132,13 +133,42 @@ def _load_lareqa(folder: Path, out: Path) -> None:
 
 
 def _check_benchmark(benchmark: Benchmark) -> None:
-    relevant = all(low < high for low, high in pairwise(benchmark.relevant_offsets.tolist()))
+    absent = set(benchmark.judgements.absent_queries.tolist())
+    offsets = pairwise(benchmark.relevant_offsets.tolist())
+    relevant = all(low < high or query in absent for query, (low, high) in enumerate(offsets))
     if not relevant or not benchmark.queries or len(benchmark.digest) != 64:
         raise Unfinished("a query without a relevant passage")
 
 
-def _load_beir(split: str, language: str | None, folder: Path, out: Path) -> None:
-    _check_benchmark(load_beir_benchmark("small", folder, split, language))
+def _load_beir(
+    split: str, language: str | None, folder: Path, out: Path, rules: FolderRules = PUBLISHED
+) -> None:
+    _check_benchmark(load_beir_benchmark("small", folder, split, language, rules=rules))
+
+
+def _nanobeir(folder: Path) -> None:
+    """As the hub has it: Parquet alone, and judgements without grades."""
+    for kind, rows in (
+        ("corpus", layouts.CORPUS),
+        ("queries", layouts.QUERIES),
+        ("qrels", [{key: row[key] for key in ("query-id", "corpus-id")} for row in layouts.QRELS]),
+    ):
+        (folder / kind).mkdir()
+        path = folder / kind / "train-00000-of-00001.parquet"
+        pq.write_table(pa.Table.from_pylist(rows), path)
+
+
+def _published(folder: Path) -> None:
+    """What published folders have: blanks, four columns, numbers, nulls, missing documents."""
+    corpus: layouts.Rows = [
+        {"id": 1, "title": None, "text": "A river."},
+        {"id": 2, "title": "Lakes", "text": None},
+        {"id": 3, "contents": ""},
+    ]
+    layouts.write_text(folder / "corpus.jsonl", layouts.jsonl([*corpus, corpus[1]]))
+    layouts.write_text(folder / "queries.tsv", "1\tWhich river?\nq2\tWhich\tlake?\nq3\tWho?\n")
+    qrels = "1 0 2 1\n1 0 1 -1\nq2\tQ0\t2\t3\t\nq2 0 9 1\nq3 0 1 0\n"
+    layouts.write_text(folder / "qrels" / "test.trec", qrels)
 
 
 def _prepare(name: str, folder: Path, out: Path) -> None:
@@ -188,6 +218,12 @@ OUTSIDE: tuple[Loader, ...] = (
     Loader("BEIR", layouts.beir, partial(_load_beir, "test", "en"), weight=8),
     Loader("BEIR, gzipped", partial(layouts.beir, ending=".gz"),
            partial(_load_beir, "test", "en"), weight=3),
+    Loader("BEIR, NanoBEIR", _nanobeir, partial(_load_beir, "train", "en"), weight=4),
+    Loader("BEIR, other forms", _published, partial(_load_beir, "test", "en"), weight=6),
+    Loader("BEIR, in the pool", _published, partial(
+        _load_beir, "test", "en", rules=FolderRules("in_pool", skip_bad=True)), weight=3),
+    Loader("MIRACL, parallel", partial(layouts.miracl, languages=["sw", "yo"], ending=""),
+           partial(_load_beir, "dev", None, rules=FolderRules(parallel=True)), weight=4),
     Loader("MIRACL", partial(layouts.miracl, languages=["sw"], ending=""),
            partial(_load_beir, "dev", None), weight=5),
     Loader("MIRACL on the hub", partial(layouts.hub, languages=["sw"]),

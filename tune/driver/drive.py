@@ -119,6 +119,7 @@ def _run_phases(
     """Run the trials that remain of all phases; return the tracker that recorded them."""
     uri = tracking_uri(study.tracking_uri)
     settings = {**_headline_settings(study), names.CONTAMINATION: inputs.contamination}
+    settings |= {f"{names.JUDGEMENTS}{name}": notes for name, notes in inputs.judgements.items()}
     tracker = Tracker(uri, study.name, folder, settings, inputs.data)
     status, tags = "FAILED", {}
     search = study.search is not None

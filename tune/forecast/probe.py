@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 from hybridir import names
 from hybridir.config import TrialConfig
 from hybridir.data import Benchmark, TrainingData, load_benchmarks, load_training
+from hybridir.data.judgements import Judgements
 from hybridir.encoder import BiEncoder, load_bi_encoder, load_tokenizer
 from hybridir.encoder.load import tokenise
 from hybridir.encoder.token_table import TokenTable
@@ -230,6 +231,7 @@ def _first_queries(benchmark: Benchmark, count: int) -> Benchmark:
         relevant_offsets=offsets,
         relevant=benchmark.relevant[: offsets[-1]],
         clusters=benchmark.clusters[:count],
+        judgements=Judgements(),
     )
 
 

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hybridir import names
@@ -33,6 +33,7 @@ class Inputs:
         characters: number of characters of all texts, training and benchmarks.
         rows: largest number of rows of a trial's per-query tables, by phase.
         contamination: allowed overlaps of reported data with training or development data.
+        judgements: reported benchmark -> what was met in its files, and how it counts.
         stored_mb: largest file of embeddings of a trial, which stores one benchmark at a time.
     """
 
@@ -41,6 +42,7 @@ class Inputs:
     characters: int
     rows: dict[str, int]
     contamination: str
+    judgements: dict[str, str] = field(default_factory=dict)
     stored_mb: float = 0.0
 
     @property
@@ -92,6 +94,11 @@ def check_study(study: StudyConfig) -> Inputs:
             names.PHASE_BASELINE: sum(map(_rows, benchmarks)),
         },
         contamination="; ".join(map(str, training.overlaps)) or names.NO_CONTAMINATION,
+        judgements={
+            benchmark.name: ". ".join(notes)
+            for benchmark in reported
+            if (notes := benchmark.judgements.notes())
+        },
         stored_mb=0.0 if fits(largest, dimension, study.evaluation.memory_mb) else stored_mb,
     )
 
@@ -154,4 +161,5 @@ def _check_reader(config: TrialConfig) -> None:
 
 def _rows(benchmark: Benchmark) -> int:
     """Rows of a per-query table: by query, one per pool with a relevant passage, and one more."""
-    return len(benchmark.relevant) + len(benchmark.queries)
+    absent = len(benchmark.judgements.absent_queries)
+    return len(benchmark.relevant) + absent + len(benchmark.queries)

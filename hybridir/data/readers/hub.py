@@ -75,4 +75,9 @@ def load_hub_table(
             f"data set {id!r} at revision {revision!r}: a text is not UTF-8 ({error}); "
             "load the data set again, or take another revision"
         ) from None
+    except (ValueError, OverflowError) as error:  # a date that Python has not
+        raise InputError(
+            f"data set {id!r} at revision {revision!r}: a value cannot be read ({error}); take "
+            "another revision, or leave the column out"
+        ) from None
     return usable_pairs(f"data set {id!r}", "row", rows, languages, skip_bad)

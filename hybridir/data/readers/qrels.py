@@ -1,217 +1,212 @@
-"""Passages, queries and relevance judgements of one language, from files that are checked.
+"""Relevance judgements of one file, in the forms in which they are published.
 
-Only a positive judgement makes a passage relevant. A bad row is reported with its file and place,
-all of one file in one message, or left out and logged.
+A judgement names a query, a passage and a grade. Files have
+
+- trec_eval's four columns, ``query iteration passage grade``, without a header, between blanks or
+  tabs (https://github.com/usnistgov/trec_eval, ``get_qrels.c``);
+- BEIR's header ``query-id corpus-id score``, ir_datasets' ``query_id doc_id relevance iteration``
+  or another one with such names, or three columns without a header;
+- the same names as the columns of a JSONL or Parquet file; NanoBEIR's have no grades, and each of
+  its judgements is a 1.
+
+BEIR's reader takes the first line for a header whatever it says; here it counts if it is none.
 """
 
+import csv
 import math
 import reprlib
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Final, NamedTuple
 
 from hybridir.data.pairs import is_unicode
-from hybridir.data.readers.rows import BadRows, read_rows
-from hybridir.errors import InputError
+from hybridir.data.readers.rows import BrokenFile, UnknownForm, read_lines, read_rows
 
-# Names of an id: BEIR's, the hub's and MIRACL's.
-_IDS = ("_id", "docid", "id")
-_QRELS = ("query-id", "corpus-id", "score")
-_TOPIC_COLUMNS = ("_id", "text")
-_TREC_COLUMNS = ("query-id", "Q0", "corpus-id", "score")
-
-
-@dataclass(frozen=True)
-class LanguageFiles:
-    """The files of one language.
-
-    Attributes:
-        language: its code.
-        corpus: JSONL or Parquet files of passages.
-        queries: JSONL or Parquet files of queries; TSV files of ids and texts without a header.
-        qrels: TSV or Parquet files of judgements.
-        one_split: `queries` holds those of one split only, so each must have a judgement;
-            otherwise those without any belong to other splits.
-        trec: `qrels` have the four columns of trec_eval and no header.
-    """
-
-    language: str
-    corpus: tuple[Path, ...]
-    queries: tuple[Path, ...]
-    qrels: tuple[Path, ...]
-    one_split: bool = False
-    trec: bool = False
+QUERY, PASSAGE, GRADE = "query-id", "corpus-id", "score"
+_NAMES: Final = {
+    QUERY: ("query-id", "query_id", "queryid", "qid", "query", "topic", "topic_id"),
+    PASSAGE: (
+        *("corpus-id", "corpus_id", "corpusid", "doc_id", "doc-id", "docid", "docno", "did"),
+        *("pid", "passage_id", "passage-id", "document_id", "document-id", "doc", "passage"),
+    ),
+    GRADE: ("score", "relevance", "rel", "label", "grade", "relevancy", "judgment", "judgement"),
+}
+_TREC = (QUERY, "", PASSAGE, GRADE)
+_PLAIN = (QUERY, PASSAGE, GRADE)
+_EXPECTED = (
+    "a header with query-id, corpus-id and score, those three columns, or trec_eval's four: "
+    "query, iteration, passage, grade"
+)
+_TABLES = (".jsonl", ".parquet")
+# Grades that a C int holds, as trec_eval's.
+_LARGEST = 2**31 - 1
 
 
-@dataclass(frozen=True)
-class LanguageData:
-    """The texts of one language; every query has a relevant passage among the passages.
+class Judgement(NamedTuple):
+    """A grade of a passage for a query; above 0 where it is relevant."""
+
+    query: str
+    passage: str
+    grade: int
+
+
+class BadRow(Exception):
+    """A row that cannot be used.
 
     Attributes:
-        language: its code.
-        passages: from id to text, the title before it.
-        queries: from id to text.
-        relevant: from the id of a query to those of its relevant passages.
+        reason: why.
     """
 
-    language: str
-    passages: dict[str, str]
-    queries: dict[str, str]
-    relevant: dict[str, set[str]]
-
-
-def read_language(files: LanguageFiles, skip_bad: bool) -> LanguageData:
-    """Read the data of one language.
-
-    Args:
-        files: its files.
-        skip_bad: leave bad rows out, with the rows that need them, and log them.
-
-    Raises:
-        InputError: if a file cannot be read to its end, no query is left, or a row is bad and
-            `skip_bad` is off: a malformed line, an empty text, an id that occurs twice, a
-            judgement on a missing text, a query without a relevant passage.
-    """
-    passages: dict[str, str] = {}
-    for path in files.corpus:
-        for _ in _texts(path, passages, _passage, skip_bad):
-            pass
-    texts: dict[str, str] = {}
-    rows: dict[str, tuple[Path, int]] = {}
-    for path in files.queries:
-        rows |= {key: (path, number) for key, number in _texts(path, texts, _query, skip_bad)}
-    relevant, judged = _judgements(files, passages, texts, skip_bad)
-    if files.one_split:
-        _check_all_judged(rows, judged, skip_bad)
-    if not relevant:
-        raise InputError(
-            f"{', '.join(map(str, files.qrels))}: no query of "
-            f"{', '.join(map(str, files.queries))} has a relevant passage"
-        )
-    queries = {query: text for query, text in texts.items() if query in relevant}
-    return LanguageData(files.language, passages, queries, relevant)
-
-
-def _texts(
-    path: Path,
-    texts: dict[str, str],
-    text_of: Callable[[Mapping[str, object]], str],
-    skip_bad: bool,
-) -> Iterator[tuple[str, int]]:
-    """Add the texts of one file; yields the id and row number of each."""
-    bad = BadRows(path)
-    for number, fields in read_rows(path, needed=["text"], columns=_TOPIC_COLUMNS):
-        try:
-            if isinstance(fields, str):
-                raise _BadRow(fields)
-            name = next((name for name in _IDS if fields.get(name) is not None), _IDS[0])
-            key, text = _id(fields, name), text_of(fields)
-            if key in texts:
-                raise _BadRow(f"{name} {key!r} is already there")
-        except _BadRow as error:
-            bad.add(number, error.reason)
-            continue
-        texts[key] = text
-        yield key, number
-    bad.report(skip_bad)
-
-
-def _judgements(
-    files: LanguageFiles, passages: Mapping[str, str], queries: Mapping[str, str], skip_bad: bool
-) -> tuple[dict[str, set[str]], set[str]]:
-    """The relevant passages of each query, and the queries with any judgement."""
-    scores: dict[tuple[str, str], float] = {}
-    relevant: dict[str, set[str]] = {}
-    first: dict[str, tuple[Path, int]] = {}
-    positive: set[str] = set()
-    bad = {path: BadRows(path) for path in files.qrels}
-    columns = _TREC_COLUMNS if files.trec else None
-    for path in files.qrels:
-        for number, fields in read_rows(path, needed=_QRELS, columns=columns):
-            try:
-                if isinstance(fields, str):
-                    raise _BadRow(fields)
-                query, passage = _id(fields, _QRELS[0]), _id(fields, _QRELS[1])
-                score = _score(fields)
-                first.setdefault(query, (path, number))
-                if scores.setdefault((query, passage), score) != score:
-                    raise _BadRow(f"query {query!r} and passage {passage!r} are judged twice")
-                if score <= 0:
-                    continue  # a passage that is not relevant may be missing
-                positive.add(query)
-                if query not in queries:
-                    raise _BadRow(f"there is no query {query!r}")
-                if passage not in passages:
-                    raise _BadRow(f"there is no passage {passage!r}")
-                relevant.setdefault(query, set()).add(passage)
-            except _BadRow as error:
-                bad[path].add(number, error.reason)
-    for query, (path, number) in first.items():
-        if query in queries and query not in positive:
-            bad[path].add(number, f"query {query!r} has no relevant passage")
-    for problems in bad.values():
-        problems.report(skip_bad)
-    return relevant, first.keys() & queries.keys()
-
-
-def _check_all_judged(
-    rows: Mapping[str, tuple[Path, int]], judged: Collection[str], skip_bad: bool
-) -> None:
-    bad: dict[Path, BadRows] = {}
-    for query, (path, number) in rows.items():
-        if query not in judged:
-            bad.setdefault(path, BadRows(path)).add(
-                number, f"query {query!r} has no relevant passage: it is not judged"
-            )
-    for problems in bad.values():
-        problems.report(skip_bad)
-
-
-class _BadRow(Exception):
     def __init__(self, reason: str) -> None:
         self.reason = reason
 
 
-def _id(fields: Mapping[str, object], name: str) -> str:
-    value = fields.get(name)
+def read_judgements(path: Path) -> Iterator[tuple[int, Judgement | str]]:
+    """Read judgements row by row.
+
+    Args:
+        path: ``.parquet``, ``.jsonl``, or any other text in UTF-8, also with ``.gz``.
+
+    Returns:
+        Number of each row (a line, or the place in a Parquet file, from 1), and its judgement or
+        the reason why it is none; a `BrokenFile` if nothing after it can be read.
+    """
+    name = path.name.lower().removesuffix(".gz")
+    rows = read_rows(path) if name.endswith(_TABLES) else _text_rows(path)
+    columns: dict[str, str] = {}
+    for number, fields in rows:
+        if isinstance(fields, str):
+            yield number, fields
+            continue
+        if not columns:
+            columns = _columns(list(fields))
+            if not {QUERY, PASSAGE} <= columns.keys():
+                header = " ".join(map(str, fields))
+                reason = f"no judgement in {reprlib.repr(header)}; expected {_EXPECTED}"
+                yield number, UnknownForm(reason)
+                return
+        try:
+            yield number, _judgement(fields, columns)
+        except BadRow as error:
+            yield number, error.reason
+
+
+def _columns(fields: Sequence[object]) -> dict[str, str]:
+    """The columns of query, passage and grade, by the names they are known under."""
+    lower = {str(field).strip().strip("#").strip().lower(): str(field) for field in fields}
+    return {
+        column: lower[name]
+        for column, names in _NAMES.items()
+        if (name := next((name for name in names if name in lower), None))
+    }
+
+
+def _judgement(fields: Mapping[str, object], columns: Mapping[str, str]) -> Judgement:
+    return Judgement(
+        id_of(QUERY, fields.get(columns[QUERY])),
+        id_of(PASSAGE, fields.get(columns[PASSAGE])),
+        _grade(fields.get(columns[GRADE])) if GRADE in columns else 1,
+    )
+
+
+def _text_rows(path: Path) -> Iterator[tuple[int, dict[str, object] | str]]:
+    comma = path.name.lower().removesuffix(".gz").endswith(".csv")
+    columns: Sequence[str] = ()
+    for number, line in read_lines(path):
+        if isinstance(line, BrokenFile):
+            yield number, line
+            return
+        divided = _divided(line, comma)
+        if not columns:
+            columns, is_header = _first_line(divided)
+            if not columns:
+                reason = f"no judgement in {reprlib.repr(line)}; expected {_EXPECTED}"
+                yield number, UnknownForm(reason)
+                return
+            if is_header:
+                continue
+        values = next((fields for fields in divided if len(fields) == len(columns)), None)
+        if values:
+            yield number, dict(zip(columns, values, strict=True))
+        else:
+            yield number, f"{len(divided[0])} fields, not {len(columns)}"
+
+
+def _first_line(divided: Sequence[list[str]]) -> tuple[Sequence[str], bool]:
+    """The columns that the first line shows, and whether it is a header; () if it shows none."""
+    for fields in divided:
+        if {QUERY, PASSAGE} <= _columns(fields).keys():
+            return fields, True
+        for columns in (_TREC, _PLAIN):
+            if len(fields) == len(columns) and _is_number(fields[-1]):
+                return columns, False
+    return (), False
+
+
+def _divided(line: str, comma: bool) -> list[list[str]]:
+    """Fields between commas; or between tabs, and then between blanks."""
+    line = line.rstrip()
+    if comma:
+        try:
+            return list(csv.reader([line]))
+        except csv.Error:  # a field that is too long
+            return [[line]]
+    tabs = [_unquoted(field.strip()) for field in line.split("\t")]
+    return [tabs, line.split()] if len(tabs) > 1 else [line.split()]
+
+
+def _unquoted(field: str) -> str:
+    """Quotes around a field, as BEIR's CSV writer puts them where an id has some."""
+    if len(field) > 1 and field[0] == field[-1] == '"':
+        return field[1:-1].replace('""', '"')
+    return field
+
+
+def _is_number(value: str) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except ValueError:
+        return False
+
+
+def id_of(name: str, value: object) -> str:
+    """An id as text; whole numbers as they are written.
+
+    Raises:
+        BadRow: if it is missing, empty or no id.
+    """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if type(value) is int:  # no bool
         return str(value)
-    return _string(name, value)
+    return text_of(name, value).strip()
 
 
-def _query(fields: Mapping[str, object]) -> str:
-    return _string("text", fields.get("text"))
+def text_of(name: str, value: object) -> str:
+    """A text that is not blank.
 
-
-def _passage(fields: Mapping[str, object]) -> str:
-    """Title and text with a space between them, as BEIR's own evaluation joins them."""
-    text, title = fields.get("text"), fields.get("title")
-    if not isinstance(text, str) or not title:
-        return _string("text", text)
-    if not isinstance(title, str):
-        raise _BadRow(f"title={reprlib.repr(title)} is no text")
-    return _string("text", f"{title} {text}".strip())
-
-
-def _string(name: str, value: object) -> str:
+    Raises:
+        BadRow: if it is missing, blank or no text.
+    """
     if value is None:
-        raise _BadRow(f"no {name}")
+        raise BadRow(f"no {name}")
     if not isinstance(value, str):
-        raise _BadRow(f"{name}={reprlib.repr(value)} is no text")
+        raise BadRow(f"{name}={reprlib.repr(value)} is no text")
     if not value.strip():
-        raise _BadRow(f"empty {name}")
+        raise BadRow(f"empty {name}")
     if not is_unicode(value):
-        raise _BadRow(f"half of a surrogate pair in {name}")
+        raise BadRow(f"half of a surrogate pair in {name}")
     return value
 
 
-def _score(fields: Mapping[str, object]) -> float:
-    value = fields.get("score")
+def _grade(value: object) -> int:
     try:
         if isinstance(value, int | float | str) and not isinstance(value, bool):
-            score = float(value)
-            if not math.isnan(score):
-                return score
+            grade = float(value)
+            if grade.is_integer() and abs(grade) <= _LARGEST:
+                return int(grade)
+            if math.isfinite(grade):
+                raise BadRow(f"score={reprlib.repr(value)} is no whole number, as trec_eval's are")
     except (ValueError, OverflowError):
         pass
-    raise _BadRow(f"score={reprlib.repr(value)} is no number")
+    raise BadRow(f"score={reprlib.repr(value)} is no number")

@@ -1,4 +1,4 @@
-"""JSONL, TSV and Parquet files, row by row.
+"""JSONL and Parquet files row by row, and text files line by line.
 
 A bad row comes with its place and a reason. A broken file is read up to where it breaks, so that
 all problems of one file can be named at once.
@@ -26,31 +26,32 @@ _BATCH_ROWS = 10_000
 class BrokenFile(str):
     """Why a file cannot be read any further."""
 
+    remedy = "fetch the file again"
+
+
+class UnknownForm(BrokenFile):
+    """Why the rest of a file has no known form; says which is expected."""
+
+    remedy = "mend the file"
+
 
 # Number of a row (its line, or its place in a Parquet file, from 1), and its fields or the reason
 # why it is bad.
 Row = tuple[int, dict[str, object] | str]
 
 
-def read_rows(
-    path: Path, needed: Sequence[str], columns: Sequence[str] | None = None
-) -> Iterator[Row]:
+def read_rows(path: Path) -> Iterator[Row]:
     """Read a file row by row.
 
     Args:
-        path: ``.jsonl`` or ``.tsv`` in UTF-8, either of them with ``.gz``, or ``.parquet``.
-        needed: columns that the header of a TSV file or a Parquet file must have.
-        columns: names of the fields of a TSV file without a header; the last one takes the rest of
-            its line.
+        path: ``.parquet``; or JSON, an object a line, in UTF-8, also with ``.gz``.
 
     Returns:
         The rows, without empty lines. The last one is a `BrokenFile` if the file breaks off.
     """
-    if path.suffix == _PARQUET:
-        return _parquet_rows(path, needed)
-    if path.name.removesuffix(_GZIP).endswith(".jsonl"):
-        return _json_rows(_lines(path))
-    return _tsv_rows(_lines(path), needed, columns)
+    if path.suffix.lower() == _PARQUET:
+        return _parquet_rows(path)
+    return _json_rows(read_lines(path))
 
 
 def parse_object(text: str) -> dict[str, object] | str:
@@ -88,48 +89,56 @@ class BadRows:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._unit = "row" if path.suffix == _PARQUET else "line"
+        self._unit = "row" if path.suffix.lower() == _PARQUET else "line"
         self._problems: list[tuple[int, str]] = []
 
     def add(self, number: int, reason: str) -> None:
         """Note the problem of one row."""
         self._problems.append((number, reason))
 
-    def report(self, skip_bad: bool) -> None:
+    def report(self, skip_bad: bool) -> int:
         """Stop at the problems, or log them.
 
         Args:
             skip_bad: bad rows have been left out on purpose.
+
+        Returns:
+            How many there are.
 
         Raises:
             InputError: lists them, unless there are none or all have been left out on purpose; a
                 file that could not be read to its end is never good enough.
         """
         if not self._problems:
-            return
+            return 0
         # A broken file comes first: that matters most, and may explain the others.
         self._problems.sort(key=lambda problem: (not isinstance(problem[1], BrokenFile), *problem))
         lines = shortened([f"{self._unit} {number}: {why}" for number, why in self._problems])
         count = f"{len(self._problems)} bad record{'s' * (len(self._problems) > 1)}"
         if isinstance(self._problems[0][1], BrokenFile):
-            raise InputError.collect(f"{self._path} has {count}; fetch the file again", lines)
+            remedy = self._problems[0][1].remedy
+            raise InputError.collect(f"{self._path} has {count}; {remedy}", lines)
         if not skip_bad:
-            advice = "mend them or set skip_bad to leave them out"
+            advice = "mend them, or set skip_bad: true to leave them out"
             raise InputError.collect(f"{self._path} has {count}; {advice}", lines)
         _logger.warning("%s: %s left out:\n  - %s", self._path, count, "\n  - ".join(lines))
+        return len(self._problems)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Lines without their ends; a `BrokenFile` is the last."""
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Number and text of each line that is not blank, without its end.
+
+    A `BrokenFile` is the last where the file breaks off.
+    """
     line = 0
     try:
-        with gzip.open(path) if path.suffix == _GZIP else path.open("rb") as file:
+        with gzip.open(path) if path.suffix.lower() == _GZIP else path.open("rb") as file:
             for line, raw in enumerate(file, start=1):
                 text = raw.decode("utf-8-sig" if line == 1 else "utf-8").rstrip("\r\n")
                 if text.strip():
                     yield line, text
     except UnicodeDecodeError:
-        yield line, BrokenFile("not UTF-8 text")
+        yield line, UnknownForm("not UTF-8 text; save the file as UTF-8")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         yield line + 1, BrokenFile(f"the compressed file breaks off or is damaged ({error})")
     except OSError as error:
@@ -141,38 +150,13 @@ def _json_rows(lines: Iterable[tuple[int, str]]) -> Iterator[Row]:
         yield line, text if isinstance(text, BrokenFile) else parse_object(text)
 
 
-def _tsv_rows(
-    lines: Iterable[tuple[int, str]], needed: Sequence[str], columns: Sequence[str] | None
-) -> Iterator[Row]:
-    has_header = columns is None
-    for line, text in lines:
-        if isinstance(text, BrokenFile):
-            yield line, text
-        elif columns is None:
-            columns = text.split("\t")
-            missing = [name for name in needed if name not in columns]
-            if missing:
-                yield line, BrokenFile(f"the header has no {' and no '.join(missing)}")
-                return
-        else:
-            values = text.split("\t") if has_header else text.split("\t", len(columns) - 1)
-            if len(values) == len(columns):
-                yield line, dict(zip(columns, values, strict=True))
-            else:
-                yield line, f"{len(values)} fields between tabs, not {len(columns)}"
-
-
-def _parquet_rows(path: Path, needed: Sequence[str]) -> Iterator[Row]:
+def _parquet_rows(path: Path) -> Iterator[Row]:
     # pyarrow takes .2 s to import, and most studies need no Parquet.
     import pyarrow.parquet as pq
 
     row = 0
     try:
         with pq.ParquetFile(path) as file:
-            missing = [name for name in needed if name not in file.schema_arrow.names]
-            if missing:
-                yield 1, BrokenFile(f"there is no column {' and no '.join(missing)}")
-                return
             for batch in file.iter_batches(_BATCH_ROWS):
                 for fields in batch.to_pylist():
                     row += 1

@@ -212,7 +212,7 @@ def report_bad_rows(source: str, problems: Sequence[str], total: int, skip_bad: 
     lines = shortened(problems)
     count = f"{len(problems)} bad row{'s' * (len(problems) > 1)} of {total}"
     if not skip_bad or len(problems) == total:
-        advice = "; mend them, or drop them with skip_bad (hybridir evaluate: --skip-bad)"
+        advice = "; mend them, or drop them with skip_bad: true"
         raise InputError.collect(f"{source} has {count}{'' if skip_bad else advice}", lines)
     _logger.warning("%s: %s dropped:\n  - %s", source, count, "\n  - ".join(lines))
 

@@ -13,6 +13,7 @@ from hybridir.encoder.load import load_bi_encoder
 from hybridir.encoder.save import save_encoder
 from hybridir.encoder.vocabulary import train_tokenizer
 from tests.hybridir.encoder.test_vocabulary import corpus
+from tests.support.layouts import beir
 from tests.support.own_table import embed, figures, macro, write_own_table
 from tests.support.reading import SENTENCES, write_reader, write_xquad_r
 
@@ -221,9 +222,61 @@ def test_bm25_finds_the_sentence_that_has_the_words(
     assert "model_digest" not in content
 
 
+def test_what_was_met_in_a_folder_stands_in_json_and_names_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("bm25s")
+    folder = beir(tmp_path / "folder")
+    corpus, qrels = folder / "corpus.jsonl", folder / "qrels" / "test.tsv"
+    corpus.write_text(corpus.read_text() + '{"_id": "q1", "title": null, "text": ""}\n')
+    qrels.write_text(qrels.read_text() + "q1\tgone\t1\n")
+    figures = tmp_path / "figures.json"
+    arguments: list[Any] = ["bm25", "--benchmark", "b", "--folder", folder, "--language", "en"]
+    assert command(monkeypatch, *arguments, "--json", figures) == 0
+    printed = capsys.readouterr().out
+    assert "passages without text: 1, in the pool, as in BEIR; --rules in_pool leaves" in printed
+    assert "that query does not find it, as in BEIR; --no-ignore-identical-ids" in printed
+    content = json.loads(figures.read_text())
+    judged = content["judgements"]
+    assert {key: judged[key] for key in ("rules", "ignore_identical_ids", "parallel")} == {
+        "rules": "published",
+        "ignore_identical_ids": True,
+        "parallel": False,
+    }
+    assert judged["counts"] == {
+        "passages_without_text": 1,
+        "absent_relevant_passages": 1,
+        "queries_without_judgement": 1,
+        "graded_judgements": 1,
+        "identical_ids": 1,
+    }
+    # q1: "river" is in p1 alone, the other relevant passage is gone. q2: "lake" is in p2 alone;
+    # the others tie at 0 in the order q1, p3, p1 of trec_eval: p2 and p3 have ranks 1 and 3.
+    assert content["macro"]["monolingual"]["map"] == pytest.approx((1 / 2 + (1 + 2 / 3) / 2) / 2)
+
+    arguments += ["--rules", "in_pool", "--no-ignore-identical-ids", "--json", figures]
+    assert command(monkeypatch, *arguments) == 0
+    assert (
+        "passages without text: 1, left out; --rules published has them" in capsys.readouterr().out
+    )
+    content = json.loads(figures.read_text())
+    assert content["macro"]["monolingual"]["map"] == 1
+    assert content["judgements"]["rules"] == "in_pool"
+
+    qrels.write_text("q1\tQ0\tp1\tbad\n")
+    assert command(monkeypatch, *arguments) == 2
+    assert "expected a header with query-id, corpus-id and score" in capsys.readouterr().err
+    qrels.write_text("q1\tQ0\tp1\t1\nq1\tQ0\tp2\n")
+    assert command(monkeypatch, *arguments) == 2
+    assert "mend them, or set --skip-bad to leave them out" in capsys.readouterr().err
+    assert command(monkeypatch, *arguments, "--skip-bad") == 0
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"--benchmark": "mine"}, "any other benchmark needs its folder, --folder PATH"),
+        ({"--rules": "own"}, "rules='own': input should be 'published' or 'in_pool'"),
         ({"--benchmark": "xquad"}, "name='xquad'"),
         ({"--benchmark": "synthetic-test"}, "belongs to a training"),
         ({"--precision": "fp16"}, "--precision fp16: choose one of fp32, bf16, auto"),
@@ -231,7 +284,7 @@ def test_bm25_finds_the_sentence_that_has_the_words(
         ({"--languages": "en,pl"}, "nothing in pl; languages that are there"),
         ({"--data-root": "nowhere"}, "there is no such folder"),
         ({"--folder": "nowhere", "--benchmark": "mine"}, "nowhere"),
-        ({"--split": "dev"}, "split belong to a folder"),
+        ({"--split": "dev"}, "only a benchmark in a folder has split"),
         ({"--table": "t.csv", "--benchmark": "mine"}, "belongs to xquad-r and mlqa-r"),
         ({"--passages": "nowhere.csv"}, "belongs to --table"),
         ({"--reader": "owner/name"}, "needs the commit that pins its weights"),

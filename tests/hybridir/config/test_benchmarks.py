@@ -51,7 +51,7 @@ def test_a_benchmark_in_a_table_has_one_or_two_files() -> None:
         ({"name": "a", "folder": "x", "language": "x x"}, "'x x' is no language code"),
         ({"name": "a", "folder": "x", "language": ""}, "is no language code"),
         ({"name": "a", "folder": "x", "language": "en", "languages": ["en"]}, "not both"),
-        ({"name": "mlqa-r", "split": "dev"}, "mlqa-r: split belong to a folder"),
+        ({"name": "mlqa-r", "split": "dev"}, "mlqa-r: only a benchmark in a folder has split"),
         ({"name": "a-r", "folder": "x", "passage_text": "sentence+paragraph"}, "belongs to"),
         ({"name": "xquad-r", "passage_text": "paragraph"}, "sentence"),
     ],

@@ -93,6 +93,23 @@ def test_a_benchmark_in_a_folder_without_translations_has_the_figures_that_it_ca
     assert metrics["miracl/ndcg_at_10_monolingual"] == pytest.approx(rows[names.NDCG_AT_10].mean())
 
 
+def test_a_parallel_folder_is_reported_in_three_settings_with_its_bias(
+    cache: Path, tmp_path: Path
+) -> None:
+    folder = hub(tmp_path / "hub", ["sw", "yo"])
+    report = [{"name": "mine", "folder": folder, "split": "dev", "parallel": True}]
+    metrics = run_trial(trial(data={"report_on": report}), tmp_path / "run", cache).metrics
+    assert {f"mine/map_{setting}" for setting in names.SETTINGS} <= metrics.keys()
+    assert {"mine/rank_distance", "mine/max_at_r", "mine/rank_correlation"} <= metrics.keys()
+    table = pd.read_parquet(tmp_path / "run" / "per_query" / "mine.parquet")
+    rows = table[table[names.SETTING] == names.MULTILINGUAL]
+    # q1 has one relevant passage a language, q2 two.
+    assert dict(zip(rows[names.QUESTION_ID], rows[names.N_RELEVANT], strict=True)) == {
+        "q1": 2,
+        "q2": 4,
+    }
+
+
 def test_a_mixture_is_trained_on_and_tuned_on_all_its_data_sets(
     cache: Path, tmp_path: Path
 ) -> None:

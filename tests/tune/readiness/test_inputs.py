@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from hybridir.errors import InputError
+from tests.support.layouts import beir
 from tests.support.reading import write_reader, write_xquad_r
 from tune.readiness.inputs import batch_sizes, check_study
 from tune.study.file import StudyConfig, read_study_file
@@ -36,6 +37,14 @@ def test_a_check_names_each_data_set_with_its_role(study: Any) -> None:
         ("synthetic-test", "reporting"),
     ]
     assert len({digest for _, digest, _ in data}) == 3
+
+
+def test_what_is_met_in_the_files_of_a_benchmark_is_recorded(study: Any, tmp_path: Path) -> None:
+    report = {"name": "scifact", "folder": str(beir(tmp_path / "scifact")), "language": "en"}
+    assert check_study(study(report_on=["synthetic-test", report])).judgements == {
+        "scifact": "queries without a judgement: 1, left out, as in trec_eval. judgements with a "
+        "grade above 1: 1, nDCG gains the grade, as in trec_eval; rules: in_pool takes each as 1"
+    }
 
 
 def test_the_batch_of_the_confirmation_must_fit(study: Any) -> None:

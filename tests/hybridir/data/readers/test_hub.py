@@ -67,3 +67,20 @@ def test_a_text_that_is_not_utf_8_is_one_message(tmp_path: Path) -> None:
     pq.write_table(pa.table({**columns, "passage": broken}), tmp_path / "train.parquet")
     with pytest.raises(InputError, match="not UTF-8"):
         load(tmp_path, {})
+
+
+def test_a_date_that_python_has_not_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    rows = pa.table(
+        {
+            "question_id": pa.array([2**31 - 1], pa.int32()).cast(pa.date32()),
+            **{name: ["en"] for name in ("language", "question", "passage", "passage_group")},
+        }
+    )
+    folder = tmp_path / "data"
+    folder.mkdir()
+    pq.write_table(rows, folder / "table.parquet")
+    with pytest.raises(InputError, match="a value cannot be read"):
+        load_hub_table(str(folder), "main", None, "train", {}, None, False)

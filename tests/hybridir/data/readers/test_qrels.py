@@ -1,126 +1,105 @@
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from hybridir.data.readers.qrels import LanguageData, LanguageFiles, read_language
-from hybridir.errors import InputError
+from hybridir.data.readers.qrels import Judgement, read_judgements
+from hybridir.data.readers.rows import UnknownForm
 from tests.support.layouts import write_text
 
-CORPUS = '{"_id": "a", "title": "T", "text": "x"}\n{"_id": 2, "text": "y"}\n'
-QUERIES = '{"_id": "q", "text": "?", "title": "ignored"}\n'
-QRELS = "query-id\tcorpus-id\tscore\nq\ta\t1\nq\t2\t0\n"
+EXPECTED = [Judgement("q1", "p1", 1), Judgement("q1", "p 2", 0), Judgement("7", "p3", 2)]
+ROWS = [("q1", "p1", "1"), ("q1", "p 2", "0"), ("7", "p3", "2")]
 
 
-def read(
-    folder: Path,
-    corpus: str = CORPUS,
-    queries: str = QUERIES,
-    qrels: str = QRELS,
-    skip_bad: bool = False,
-) -> LanguageData:
-    texts = {"corpus.jsonl": corpus, "queries.jsonl": queries, "test.tsv": qrels}
-    for name, text in texts.items():
-        write_text(folder / name, text)
-    passages, questions, judgements = ((folder / name,) for name in texts)
-    return read_language(LanguageFiles("en", passages, questions, judgements), skip_bad)
+def lines(*rows: tuple[str, ...], between: str = "\t", end: str = "\n") -> str:
+    return "".join(between.join(row) + end for row in rows)
 
 
-def test_only_a_positive_judgement_makes_a_passage_relevant(tmp_path: Path) -> None:
-    qrels = QRELS + "q\tnowhere\t0\nnobody\ta\t-1\n"  # may be missing
-    data = read(tmp_path, qrels=qrels)
-    assert data == LanguageData("en", {"a": "T x", "2": "y"}, {"q": "?"}, {"q": {"a"}})
+def judgements(path: Path) -> list[Judgement | str]:
+    return [row for _, row in read_judgements(path)]
 
 
-def test_queries_of_other_splits_are_left_out(tmp_path: Path) -> None:
-    data = read(tmp_path, queries=QUERIES + '{"_id": "r", "text": "!"}\n')
-    assert data.queries == {"q": "?"}
+@pytest.mark.parametrize(
+    "text",
+    [
+        lines(("query-id", "corpus-id", "score"), *ROWS),  # BEIR
+        lines(*ROWS),  # without the header
+        lines(*((q, "Q0", p, s) for q, p, s in ROWS)),  # trec_eval, MIRACL
+        lines(*((q, "0", p, s) for q, p, s in ROWS), end="\t \r\n"),
+        lines(("query_id", "doc_id", "relevance", "iteration"), *((*r, "0") for r in ROWS)),
+        lines(("# query_id", "iteration", "doc_id", "rel"), *((r[0], "0", *r[1:]) for r in ROWS)),
+        lines(("Query-ID ", " Corpus-ID", "Score"), *ROWS),
+        "\ufeff" + lines(("query-id", "corpus-id", "score"), *ROWS) + "\n \n",
+        lines(("score", "corpus-id", "query-id"), *(row[::-1] for row in ROWS)),
+        lines(*((q, p, f"{s}.0") for q, p, s in ROWS)),
+    ],
+)
+@pytest.mark.parametrize("name", ["test.tsv", "TEST.TXT", "qrels", "a.tsv.gz"])
+def test_pain_33_every_published_form_is_read(tmp_path: Path, text: str, name: str) -> None:
+    write_text(tmp_path / name, text)
+    assert judgements(tmp_path / name) == EXPECTED
 
 
-def test_a_title_alone_is_a_passage(tmp_path: Path) -> None:
-    passages = read(tmp_path, corpus='{"_id": "a", "title": " T ", "text": ""}\n').passages
-    assert passages == {"a": "T"}
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.txt", "q1 0 p1 1\nq1   Q0\tp2 0\n7 0 p3 2\n"),
+        ("a.tsv", "query-id corpus-id score\nq1 p1 1\nq1 p2 0\n7 p3 2"),
+        ("a.csv", 'query-id,corpus-id,score\nq1,p1,1\nq1,"p2",0\n7,p3,2\n'),
+    ],
+)
+def test_columns_between_blanks_or_commas_are_read(tmp_path: Path, name: str, text: str) -> None:
+    write_text(tmp_path / name, text)
+    expected = [row._replace(passage=row.passage.replace(" ", "")) for row in EXPECTED]
+    assert judgements(tmp_path / name) == expected
 
 
-def test_every_bad_passage_is_named_with_its_line_and_reason(tmp_path: Path) -> None:
-    bad = [
-        '{"_id": "b", "text": " ", "title": null}',
-        '{"_id": "a", "text": "again"}',
-        '{"text": "no id"}',
-        '{"_id": "c"}',
-        '{"_id": "d", "text": 5}',
-        '{"_id": " ", "text": "x"}',
-        '{"_id": true, "text": "x"}',
-        '{"_id": "e", "text": "x", "title": [0]}',
-        '{"_id": "f", "text": "\\ud800"}',
-        "[]",
-        "{",
-        "[" * 100_000,
-        f'{{"_id": {"9" * 5000}, "text": "x"}}',
-    ]
-    with pytest.raises(InputError) as caught:
-        read(tmp_path, corpus=CORPUS + "\n".join(bad))
-    heading, *lines = str(caught.value).split("\n")
-    assert heading.endswith(
-        "corpus.jsonl has 13 bad records; mend them or set skip_bad to leave them out:"
-    )
-    expected = [
-        "empty text",
-        "_id 'a' is already there",
-        "no _id",
-        "no text",
-        "text=5 is no text",
-        "empty _id",
-        "_id=True is no text",
-        "title=[0] is no text",
-        "half of a surrogate pair in text",
-        "expected an object, found list",
-        "invalid JSON (Expecting property name enclosed in double quotes, column 2)",
-        "invalid JSON (",
-        "invalid JSON (",
-    ]
-    assert len(lines) == len(expected)
-    for number, (line, reason) in enumerate(zip(lines, expected, strict=True), start=3):
-        assert line.startswith(f"  - line {number}: {reason}")
+def test_rows_of_jsonl_and_parquet_are_read_with_ids_that_are_numbers(tmp_path: Path) -> None:
+    rows = [{"query-id": 1, "corpus-id": 2.0, "score": 1}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    write_text(tmp_path / "a.jsonl", '{"qid": 1, "docid": "2", "label": 1.0}\n')
+    for name in ("a.parquet", "a.jsonl"):
+        assert judgements(tmp_path / name) == [Judgement("1", "2", 1)]
 
 
-def test_every_bad_judgement_is_named_with_its_line_and_reason(tmp_path: Path) -> None:
-    qrels = QRELS + "\n".join(
-        ["q\tb\t1", "r\ta\t1", "q\ta\t2", "q\ta", "q\ta\tmuch", "q\ta\tnan", "s\ta\t0", "q\ta\t1"]
-    )
-    with pytest.raises(InputError) as caught:
-        read(tmp_path, queries=QUERIES + '{"_id": "s", "text": "!"}\n', qrels=qrels)
-    heading, *lines = str(caught.value).split("\n")
-    assert "test.tsv has 7 bad records" in heading
-    assert lines == [
-        "  - line 4: there is no passage 'b'",
-        "  - line 5: there is no query 'r'",
-        "  - line 6: query 'q' and passage 'a' are judged twice",
-        "  - line 7: 2 fields between tabs, not 3",
-        "  - line 8: score='much' is no number",
-        "  - line 9: score='nan' is no number",
-        "  - line 10: query 's' has no relevant passage",
+def test_judgements_without_a_grade_are_1_as_those_of_nanobeir(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"query-id": ["q"], "corpus-id": ["p"]}), tmp_path / "a.parquet")
+    write_text(tmp_path / "a.tsv", "query-id\tcorpus-id\nq\tp\n")
+    for name in ("a.parquet", "a.tsv"):
+        assert judgements(tmp_path / name) == [Judgement("q", "p", 1)]
+
+
+def test_quotes_that_beirs_writer_put_around_an_id_are_none_of_it(tmp_path: Path) -> None:
+    # csv.writer(file, delimiter="\t") writes the id <dbpedia:"Weird_Al"> of DBpedia-Entity so.
+    write_text(tmp_path / "a.tsv", 'q\t"<dbpedia:""Weird_Al"">"\t1\n')
+    assert judgements(tmp_path / "a.tsv") == [Judgement("q", '<dbpedia:"Weird_Al">', 1)]
+
+
+def test_a_bad_judgement_is_named_with_its_line(tmp_path: Path) -> None:
+    bad = ["q\ta", "q\ta\tmuch", "q\ta\tnan", "q\ta\t0.5", "\ta\t1", f"q\ta\t{'9' * 20}"]
+    write_text(tmp_path / "a.tsv", lines(*ROWS) + "\n".join(bad))
+    rows = list(read_judgements(tmp_path / "a.tsv"))[3:]
+    assert rows == [
+        (4, "2 fields, not 3"),
+        (5, "score='much' is no number"),
+        (6, "score='nan' is no number"),
+        (7, "score='0.5' is no whole number, as trec_eval's are"),
+        (8, "empty query-id"),
+        (9, f"score='{'9' * 20}' is no whole number, as trec_eval's are"),
     ]
 
 
-def test_a_header_without_the_columns_is_refused_even_with_skip_bad(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="line 1: the header has no query-id and no score"):
-        read(tmp_path, qrels="qid\tcorpus-id\tn\nq\ta\t1\n", skip_bad=True)
+@pytest.mark.parametrize("text", ["query\tn\nq\t1\n", "q\ta\n", "q", '{"q1": {"p1": 1}}\n'])
+def test_a_file_of_another_form_is_told_which_forms_are_read(tmp_path: Path, text: str) -> None:
+    write_text(tmp_path / "a.tsv", text)
+    ((number, reason),) = read_judgements(tmp_path / "a.tsv")
+    assert number == 1
+    assert isinstance(reason, UnknownForm)
+    assert "expected a header with query-id, corpus-id and score" in reason
 
 
-@pytest.mark.parametrize("qrels", [QRELS.replace("q\ta\t1\n", ""), "", "q"])
-def test_a_benchmark_without_relevant_passages_is_refused(tmp_path: Path, qrels: str) -> None:
-    with pytest.raises(InputError, match=r"test\.tsv"):
-        read(tmp_path, qrels=qrels, skip_bad=True)
-
-
-def test_queries_of_one_split_each_need_a_judgement(tmp_path: Path) -> None:
-    write_text(tmp_path / "docs.jsonl", '{"docid": "a#0", "title": "T", "text": "x"}\n')
-    write_text(tmp_path / "topics.tsv", "q\tWho?\nr\tWhy?\n")
-    write_text(tmp_path / "qrels.tsv", "q\tQ0\ta#0\t1\n")
-    names = ("docs.jsonl", "topics.tsv", "qrels.tsv")
-    docs, topics, qrels = ((tmp_path / name,) for name in names)
-    files = LanguageFiles("en", docs, topics, qrels, one_split=True, trec=True)
-    with pytest.raises(InputError, match=r"topics.tsv .*: line 2: query 'r' has no relevant"):
-        read_language(files, skip_bad=False)
-    data = read_language(files, skip_bad=True)
-    assert data == LanguageData("en", {"a#0": "T x"}, {"q": "Who?"}, {"q": {"a#0"}})
+def test_a_parquet_file_without_its_columns_is_told_so(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"query-id": ["q1"]}), tmp_path / "a.parquet")
+    ((_, reason),) = read_judgements(tmp_path / "a.parquet")
+    assert str(reason).startswith("no judgement in 'query-id'; expected a header")

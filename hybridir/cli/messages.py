@@ -1,0 +1,50 @@
+"""Settings in messages, as the options of the command that prints them.
+
+Readers of benchmarks name settings as a study file writes them, ``skip_bad: true``; the command
+`hybridir evaluate` has an option for each, ``--skip-bad``.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hybridir.config import BenchmarkConfig
+from hybridir.errors import InputError
+
+_NAMES = [*(field for field in BenchmarkConfig.model_fields if field != "name"), "data_root"]
+_SETTING = re.compile(
+    # Not the beginning of a line that reports a problem of the setting itself.
+    r"(?<!- )(?<!line: )\b(" + "|".join(_NAMES) + r"): "
+    r"(\[[^\]]*\]|[A-Za-z0-9_.-]*[A-Za-z0-9_-])"
+)
+
+
+def as_options(message: str) -> str:
+    """Write settings of a benchmark, and the data root, as options of `hybridir evaluate`.
+
+    >>> as_options("set skip_bad: true, or choose languages: [sw, yo]")
+    'set --skip-bad, or choose --languages sw,yo'
+    >>> as_options("ignore_identical_ids: false keeps it; parallel: questions, and no others")
+    '--no-ignore-identical-ids keeps it; --parallel-questions, and no others'
+    """
+    return _SETTING.sub(_option, message)
+
+
+def _option(match: re.Match[str]) -> str:
+    name, value = match[1].replace("_", "-"), match[2]
+    if value == "true":
+        return f"--{name}"
+    if value == "false":
+        return f"--no-{name}"
+    if (name, value) == ("parallel", "questions"):
+        return "--parallel-questions"
+    return f"--{name} {value.strip('[]').replace(', ', ',')}"
+
+
+@contextmanager
+def settings_as_options() -> Iterator[None]:
+    """Let user's mistakes within name options."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(as_options(str(error))) from None
