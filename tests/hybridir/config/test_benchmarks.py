@@ -33,12 +33,15 @@ def test_a_benchmark_in_a_table_has_one_or_two_files() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"name": "miracl"}, "any other benchmark needs its folder or its table"),
+        ({"name": "miracl"}, "any other benchmark needs its folder, folder: PATH, or its table"),
         ({"name": "mine", "table": {"passages": "x.csv"}}, "path"),
         ({"name": "mine", "table": {"path": "x.csv"}, "folder": "x"}, "not both"),
-        ({"name": "mine", "table": {"path": "x.csv"}, "split": "dev"}, "belong to a folder"),
+        (
+            {"name": "mine", "table": {"path": "x.csv"}, "split": "dev"},
+            "only a benchmark in a folder",
+        ),
         ({"name": "xquad-r", "table": {"path": "x.csv"}}, "is reserved"),
-        ({"name": "xquad-r", "skip_bad": True}, "belongs to a folder or a table"),
+        ({"name": "xquad-r", "skip_bad": True}, "only a folder or a table has skip_bad"),
         ({"name": "xquad-r", "folder": "x"}, "is reserved"),
         ({"name": "dev", "folder": "x"}, "is reserved"),
         ({"name": "XQuAD-R", "folder": "x"}, "is reserved"),  # its files would be xquad-r's

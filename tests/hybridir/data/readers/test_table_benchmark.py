@@ -121,8 +121,6 @@ def test_bad_rows_of_both_files_stop_the_work_or_are_left_out(
     path = write(tmp_path / "mine.csv", HEADER, "q1,en,Who?,Ann.", "q1,en,Which?,Bea.")
     more = write(tmp_path / "more.csv", "language,passage", "x/x,Nobody.", "en,\u200b", "en,Eve.")
     with pytest.raises(InputError, match=r"mine.csv has 1 bad row of 2.*skip_bad: true.*another"):
-        InputError, match=r"mine.csv has 1 bad row of 2.*skip_bad: true.*another text"
-    ):
         load_table_benchmark("mine", path)
     good = write(tmp_path / "good.csv", HEADER, "q1,en,Who?,Ann.")
     with pytest.raises(InputError, match=r"more\.csv has 2 bad rows of 3") as caught:
