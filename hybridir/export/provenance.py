@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from hybridir import names
-from hybridir.config import TrialConfig, describe_problems
+from hybridir.config import ResolvedEncoderConfig, TrialConfig, describe_problems
 from hybridir.encoder.third_party import folder_digest
 from hybridir.evaluation.summary import summarise
 from hybridir.export.select import read_metrics
@@ -93,6 +93,11 @@ class Facts:
     languages: dict[str, list[str]]
     weights_digest: str
     environment: dict[str, str]
+
+    @property
+    def encoder(self) -> ResolvedEncoderConfig:
+        """The settings of the encoder; trials record them with nothing left open."""
+        return self.config.encoder.or_defaults()
 
 
 def read_facts(trial: Path) -> Facts:

@@ -11,7 +11,7 @@ from hybridir.config.trial import EncoderConfig
 from hybridir.encoder.bi_encoder import BiEncoder
 from hybridir.encoder.load import load_bi_encoder, load_tokenizer
 from hybridir.encoder.save import save_encoder
-from hybridir.encoder.third_party import encoder_settings
+from hybridir.encoder.third_party import resolve
 from hybridir.encoder.token_table import prepare_tokens
 from hybridir.encoder.vocabulary import cached_tokenizer, train_tokenizer
 from hybridir.errors import InputError, TrialError
@@ -68,7 +68,7 @@ def _encoder(folder: Path) -> None:
 
 
 def _load_encoder(folder: Path, out: Path) -> None:
-    config = EncoderConfig.model_validate(encoder_settings(folder / "encoder"))
+    config = resolve(EncoderConfig(path=folder / "encoder"))
     tokenizer = load_tokenizer(config, [], "unused", out)
     encoder = load_bi_encoder(config, tokenizer, seed=0)
     if not encoder.dimension > 0:
