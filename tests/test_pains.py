@@ -14,7 +14,7 @@ ROWS = [
 
 def test_rows_are_numbered_once_and_in_order() -> None:
     assert ROWS == sorted(set(ROWS))
-    assert set(range(1, 26)) == set(ROWS)
+    assert set(range(1, 26)) <= set(ROWS)
 
 
 @pytest.mark.parametrize("row", ROWS)

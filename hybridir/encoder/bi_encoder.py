@@ -253,7 +253,9 @@ def choose_path(encoder: BiEncoder) -> None:
     """
     name = type(encoder.backbone).__name__
     packed = _checked_texts(encoder)
-    texts = [text.numpy().astype(np.int32) for text in packed.tokens_T.split(packed.lengths)]
+    texts = [
+        text.numpy().astype(np.int32) for text in torch.split(packed.tokens_T, packed.lengths)
+    ]
     was_training = encoder.training
     encoder.eval()
     try:

@@ -359,9 +359,8 @@ def _head_module(folder: Path, entry: ModuleEntry) -> HeadModule:
     path = folder / entry.path / "config.json"
     kind: type[HeadFile] = HEAD_FILES[entry.kind]
     is_left_out = entry.kind in _WITHOUT_FILE and not path.is_file()
-    return HeadModule(
-        entry.kind, kind() if is_left_out else _file(kind, path), folder / entry.path
-    )
+    file = _validate(kind, {}, str(path)) if is_left_out else _file(kind, path)
+    return HeadModule(entry.kind, file, folder / entry.path)
 
 
 def _check_modes(path: Path, pooling: PoolingFile) -> None:
@@ -446,8 +445,9 @@ def _most_tokens(backbone: dict[str, Any]) -> int:
 def _tokenizer_length(folder: Path) -> int:
     path = folder / "tokenizer_config.json"
     length = read_json(path, dict).get("model_max_length") if path.is_file() else None
-    is_number = isinstance(length, (int, float)) and not isinstance(length, bool)
-    return min(int(length), MOST_TOKENS) if is_number and length > 0 else MOST_TOKENS
+    if not isinstance(length, (int, float)) or isinstance(length, bool) or not length >= 1:
+        return MOST_TOKENS
+    return int(min(length, MOST_TOKENS))
 
 
 def read_json(path: Path, kind: type[dict[str, Any]] | type[list[Any]]) -> Any:

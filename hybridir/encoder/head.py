@@ -4,6 +4,7 @@ Shapes: B texts, I and O numbers of a vector before and after a layer.
 """
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,9 @@ class Head(nn.Sequential):
         if len(self) == 0:
             return vectors_BI
         with torch.autocast(vectors_BI.device.type, enabled=False):
-            output_BO: Tensor = super().forward(vectors_BI.float())
+            output_BO = vectors_BI.float()
+            for layer in self:
+                output_BO = layer(output_BO)
             return output_BO
 
     def save(self, folder: Path, first: int) -> list[tuple[str, str]]:
@@ -145,7 +148,10 @@ def load_head(source: FolderSettings, width: int, similarity: Similarity) -> Hea
     for module in source.head:
         if isinstance(module.file, DenseFile):
             _check_width(module, "in_features", module.file.in_features, width)
-            layers.append(_load(Dense(module.file, _activation(module)), module.folder))
+            activation = _activation(module)
+            with torch.device("meta"):  # no memory, whatever sizes a damaged file asks for
+                layer = Dense(module.file, activation)
+            layers.append(_load(layer, module.folder))
             width = module.file.out_features
         elif isinstance(module.file, LayerNormFile):
             _check_width(module, "dimension", module.file.dimension, width)
@@ -183,12 +189,11 @@ def _activation(module: HeadModule) -> nn.Module:
     name = module.file.activation_function
     package, _, title = name.rpartition(".")
     kind = getattr(nn, title, None)
-    try:
-        if f"{package}.".startswith("torch.nn.") and issubclass(kind, nn.Module):
-            activation: nn.Module = kind()
-            return activation
-    except TypeError:  # no class, or one that needs arguments
-        pass
+    if f"{package}.".startswith("torch.nn.") and isinstance(kind, type):
+        with suppress(TypeError):  # one that needs arguments
+            activation = kind()
+            if isinstance(activation, nn.Module):
+                return activation
     raise InputError(
         f"{module.folder / 'config.json'}: activation_function={name!r} is not supported; it must "
         "be an activation of torch.nn, since code of its own is not run here"
@@ -202,7 +207,7 @@ def _load(layer: nn.Module, folder: Path) -> nn.Module:
             weights = load_file(safe)
         else:
             weights = torch.load(pickled, weights_only=True, map_location="cpu")
-        layer.load_state_dict(weights)
+        layer.load_state_dict(weights, assign=True)
     # A damaged file can make torch raise any exception.
     except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]

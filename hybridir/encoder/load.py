@@ -185,9 +185,9 @@ def load_bi_encoder(
     if limit is not None and longest > limit:
         raise InputError(
             f"encoder.query_length and passage_length: {longest} tokens asked for, but {shown!r} "
-            f"takes at most {limit}"
+            f"takes at most {limit}; ask for fewer"
         )
-    width = pooled_width(settings.pooling, backbone.config.hidden_size)
+    width = pooled_width(settings.pooling, getattr(backbone.config, "hidden_size", 0))
     head = load_head(source, width, settings.similarity)
     projection = Projection(settings.pooling, settings.similarity, head)
     try:

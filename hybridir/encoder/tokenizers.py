@@ -74,18 +74,17 @@ def check_files(folder: Path, weights: Path) -> None:
 
 def lowers_case(tokenizer: PreTrainedTokenizerBase) -> bool:
     """Whether a step of its own turns texts into lower case before all others."""
-    normalizer = tokenizer.backend_tokenizer.normalizer
-    if isinstance(normalizer, Sequence):
-        return any(isinstance(step, Lowercase) for step in normalizer)
-    return isinstance(normalizer, Lowercase)
+    steps = _steps(tokenizer.backend_tokenizer.normalizer)
+    return any(isinstance(step, Lowercase) for step in steps)
 
 
 def _lower_case(tokenizer: PreTrainedTokenizerBase) -> None:
     """Add that step, as sentence-transformers does for ``do_lower_case``."""
     backend = tokenizer.backend_tokenizer
-    steps: list[Normalizer] = [Lowercase()]
-    if isinstance(backend.normalizer, Sequence):
-        steps += list(backend.normalizer)
-    elif backend.normalizer is not None:
-        steps.append(backend.normalizer)
-    backend.normalizer = Sequence(steps)
+    backend.normalizer = Sequence([Lowercase(), *_steps(backend.normalizer)])
+
+
+def _steps(normalizer: Normalizer | None) -> list[Normalizer]:
+    if isinstance(normalizer, Sequence):
+        return [*normalizer]  # type: ignore[misc]  # its stub has no iterator
+    return [] if normalizer is None else [normalizer]

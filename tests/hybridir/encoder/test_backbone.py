@@ -114,7 +114,7 @@ class Program:
         return (Path.touch, (self.path,))
 
 
-def test_an_encoder_with_a_decoder_is_refused(tmp_path: Path) -> None:
+def test_pain_34_an_encoder_with_a_decoder_is_refused(tmp_path: Path) -> None:
     BartConfig(vocab_size=50).save_pretrained(tmp_path)
     with pytest.raises(InputError, match="'bart' is an encoder with a decoder, and of these only"):
         load(tmp_path)
@@ -130,7 +130,7 @@ def test_an_encoder_with_a_decoder_is_refused(tmp_path: Path) -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_the_longest_text_is_what_the_forward_pass_takes(
+def test_pain_35_the_longest_text_is_what_the_forward_pass_takes(
     model: PreTrainedModel, most: int | None
 ) -> None:
     assert most_tokens(model) == most

@@ -50,8 +50,8 @@ def saved(
             batch_tokens=4096,
         )
         for texts, prefix in (
-            (QUERIES, config.query_prefix),
-            (PASSAGES, config.passage_prefix),
+            (QUERIES, "query: "),
+            (PASSAGES, "passage: "),
         )
     ]
     save_encoder(encoder, tokenizer, config, folder)

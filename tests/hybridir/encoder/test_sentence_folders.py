@@ -126,7 +126,7 @@ def check_alike(encoder: LoadedEncoder, folder: Path, *, are_units: bool) -> Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
-def test_vectors_and_ranking_are_those_of_sentence_transformers_before_and_after_saving(
+def test_pain_28_vectors_and_ranking_are_sentence_transformers_before_and_after_saving(
     tmp_path: Path, case: str
 ) -> None:
     make, settings = CASES[case]
