@@ -12,11 +12,15 @@ from transformers import (
     DistilBertModel,
     ElectraConfig,
     ElectraModel,
+    FNetConfig,
+    FNetModel,
     ModernBertConfig,
     ModernBertModel,
     MPNetConfig,
     MPNetModel,
     PreTrainedModel,
+    T5Config,
+    T5EncoderModel,
     XLMRobertaConfig,
     XLMRobertaModel,
 )
@@ -47,6 +51,12 @@ MODELS: dict[str, Callable[[], PreTrainedModel]] = {
         DistilBertConfig(vocab_size=50, dim=16, n_heads=2, n_layers=2, hidden_dim=32)
     ),
     "mpnet": lambda: MPNetModel(MPNetConfig(**TINY, pad_token_id=0)),
+    "t5": lambda: T5EncoderModel(
+        T5Config(vocab_size=50, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2)
+    ),
+    "fnet": lambda: FNetModel(
+        FNetConfig(vocab_size=50, hidden_size=16, num_hidden_layers=2, intermediate_size=32)
+    ),
     "modernbert": lambda: ModernBertModel(
         ModernBertConfig(**TINY, pad_token_id=0, embedding_dropout=0.1)
     ),
