@@ -436,7 +436,7 @@ def _most_tokens(backbone: dict[str, Any]) -> int:
     positions = backbone.get("max_position_embeddings")
     if type(positions) is not int or positions < 1:
         return MOST_TOKENS
-    if backbone.get("model_type") in _POSITIONS_AFTER_PADDING:
+    if str(backbone.get("model_type")) in _POSITIONS_AFTER_PADDING:
         padding = backbone.get("pad_token_id", 1)
         positions -= (padding if isinstance(padding, int) else 1) + 1
     return min(positions, MOST_TOKENS)

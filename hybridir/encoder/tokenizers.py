@@ -28,8 +28,11 @@ def load_pretrained_tokenizer(source: FolderSettings) -> PreTrainedTokenizerBase
     shown = str(source.weights)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source.weights, local_files_only=True)
-    # A damaged file can make transformers raise any exception.
-    except Exception as error:
+        probe = tokenizer("a text", truncation=True, max_length=8)
+    # A damaged file can make transformers raise any exception, and tokenizers panic, which is none.
+    except BaseException as error:
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            raise
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise InputError(
             f"encoder {shown!r}: its tokenizer cannot be loaded: {reason}; {_REMEDY}"
@@ -41,7 +44,6 @@ def load_pretrained_tokenizer(source: FolderSettings) -> PreTrainedTokenizerBase
     assert isinstance(tokenizer, PreTrainedTokenizerBase)
     if source.lower_case and not lowers_case(tokenizer):
         _lower_case(tokenizer)
-    probe = tokenizer("a text")
     if any(probe.get("token_type_ids", ())):
         raise InputError(
             f"encoder {shown!r}: its tokenizer marks the tokens of one text by different types, "
