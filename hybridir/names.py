@@ -244,6 +244,7 @@ RUN_ENVIRONMENT: Final = "environment.json"
 TRIAL_CHECKPOINT: Final = "checkpoint.pt"
 REPORT_TABLES: Final = "tables"  # folder of the report: its tables in CSV, Markdown and LaTeX
 
+SIMILARITIES: Final = {"cosine": "cosine", "dot": "dot product"}
 LABELS: Final = {
     MONOLINGUAL: "monolingual",
     CROSSLINGUAL: "cross-lingual",

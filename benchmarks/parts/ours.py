@@ -63,7 +63,7 @@ def _tokens(case: Case) -> tuple[BiEncoder, TokenTable, TokenTable]:
             for texts in (case.texts[:pairs], case.texts[pairs:])
         )
     dropout = 0.1 if case.name.endswith("dropout0.1") else 0.0
-    backbone = load_backbone(case.folder, revision=None, dropout=dropout, pooling="mean")
+    backbone = load_backbone(case.folder, dropout=dropout, pooling="mean")
     return BiEncoder.wrap(backbone, "mean", pad_token=0), questions, passages
 
 

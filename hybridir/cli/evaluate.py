@@ -20,7 +20,13 @@ from rich.table import Table
 from hybridir import names
 from hybridir.cli.messages import as_options, settings_as_options
 from hybridir.cli.options import check_seen, idle_options, refuse_trial, where_data_are
-from hybridir.config import BenchmarkConfig, EncoderConfig, describe_problems, validate
+from hybridir.config import (
+    BenchmarkConfig,
+    EncoderConfig,
+    ResolvedEncoderConfig,
+    describe_problems,
+    validate,
+)
 from hybridir.config.base import SENTENCE
 from hybridir.data import Benchmark
 from hybridir.data.benchmark import Reading
@@ -100,7 +106,7 @@ class EvaluationRequest:
         benchmark: name, languages and folder of the benchmark.
         data_root: folder that holds ``xquad-r/`` and ``mlqa-r/``.
         revision: commit of a hub id.
-        overrides: fields of `EncoderConfig` that replace the folder's own.
+        overrides: fields of `EncoderConfig` that replace the folder's own settings.
         seen_languages: languages that the encoder was trained on.
         precision: ``fp32``, ``bf16`` or ``auto``.
         reader: reads answers from the first passages; None for none.
@@ -180,7 +186,11 @@ def evaluate_command(
         str | None,
         typer.Option(help="Languages that the encoder was trained on, for rank distances."),
     ] = None,
-    pooling: Annotated[str | None, typer.Option(help="mean, cls or pooler.")] = None,
+    pooling: Annotated[
+        str | None,
+        typer.Option(help="mean, cls, max, ..., joined by + for several, or pooler."),
+    ] = None,
+    similarity: Annotated[str | None, typer.Option(help="cosine or dot.")] = None,
     query_prefix: Annotated[str | None, typer.Option(help="Put before each query.")] = None,
     passage_prefix: Annotated[str | None, typer.Option(help="Put before each passage.")] = None,
     query_length: Annotated[int | None, typer.Option(help="Tokens of a query at most.")] = None,
@@ -216,7 +226,7 @@ def evaluate_command(
 ) -> None:
     """Score an encoder without training it.
 
-    Pooling, prompts and lengths default to those of a sentence-transformers folder.
+    Pooling, similarity, prompts and lengths default to those of a sentence-transformers folder.
     """
     report = {
         "name": benchmark,
@@ -233,6 +243,7 @@ def evaluate_command(
     }
     overrides = {
         "pooling": pooling,
+        "similarity": similarity,
         "query_prefix": query_prefix,
         "passage_prefix": passage_prefix,
         "query_length": query_length,
@@ -326,7 +337,8 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
         name: unordered[name] for name in names.BIAS_MEASURES if name in unordered
     }
     absent = absent_figures(evaluation.table)
-    _print(macro, bias, absent, benchmark.languages)
+    similarity = config.similarity if config else None
+    _print(macro, bias, absent, benchmark.languages, similarity)
     if request.reader and reading:
         description |= _read_answers(request, benchmark, reading, evaluation.ranks)
     if output.tables is not None:
@@ -359,19 +371,28 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
     return content
 
 
-def _describe_encoder(request: EvaluationRequest) -> tuple[EncoderConfig | None, dict[str, Any]]:
+def _describe_encoder(
+    request: EvaluationRequest,
+) -> tuple[ResolvedEncoderConfig | None, dict[str, Any]]:
     """The encoder's configuration, None for BM25, and its entries in the JSON file."""
-    from hybridir.encoder.third_party import encoder_settings, folder_digest, local_folder
+    from hybridir.encoder.third_party import (
+        folder_digest,
+        foreign_folder,
+        local_folder,
+        resolve,
+    )
 
     description: dict[str, Any] = {"model": request.encoder, "precision": request.precision}
     if request.encoder == names.BM25:
         return None, description
     refuse_trial(Path(request.encoder))
     weights = local_folder(request.encoder, request.revision)
-    settings = encoder_settings(weights) | dict(request.overrides or {})
-    config = validate(EncoderConfig, settings, _WHERE)
+    chosen = validate(EncoderConfig, {"path": weights, **(request.overrides or {})}, _WHERE)
+    config, source = resolve(chosen), foreign_folder(chosen)
+    assert source is not None, "a folder was named"
     description["model_digest"] = folder_digest(weights)
     description["encoder"] = config.model_dump(mode="json", exclude={"path"}, exclude_none=True)
+    description["encoder"] |= source.description
     return config, description
 
 
@@ -437,8 +458,10 @@ def _print(
     bias: dict[str, float],
     absent: dict[str, str],
     languages: Sequence[str],
+    similarity: str | None,
 ) -> None:
-    table = Table(title="means over languages, or over pairs of languages")
+    compared = f"; similarity: {names.SIMILARITIES[similarity]}" if similarity else ""
+    table = Table(title=f"means over languages, or over pairs of languages{compared}")
     table.add_column("setting")
     for measure in _SHOWN:
         table.add_column(names.LABELS[measure], justify="right")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     Field,
     ValidationError,
     ValidationInfo,
@@ -183,23 +184,52 @@ class HubConfig(StrictModel):
     """Commit that pins the weights."""
 
 
+POOLER = "pooler"
+POOLINGS = ("mean", "cls", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
+
+
+def _check_pooling(value: str) -> str:
+    modes = value.split("+")
+    if value != POOLER and (set(modes) - {*POOLINGS} or len({*modes}) < len(modes)):
+        raise ValueError(
+            f"{value!r} given; legal are {', '.join(POOLINGS)}, several of them joined by + "
+            f"(cls+mean), and {POOLER} alone"
+        )
+    return value
+
+
+Pooling = Annotated[str, AfterValidator(_check_pooling)]
+Similarity = Literal["cosine", "dot"]
+MOST_TOKENS = 32_768
+"""The longest text, for encoders without a limit of their own."""
+Length = Annotated[int, Field(ge=8, le=MOST_TOKENS)]
+
+
 class EncoderConfig(StrictModel):
-    """The bi-encoder: exactly one source of weights, and the way from texts to vectors."""
+    """The bi-encoder: exactly one source of weights, and the way from texts to vectors.
+
+    What is null follows the encoder's own folder, see `hybridir.encoder.third_party.resolve`. For
+    a folder that says nothing, and from scratch, the values are those of `ResolvedEncoderConfig`.
+    """
 
     path: Path | None = None
-    """Local folder in Hugging Face format."""
+    """Local folder of Hugging Face or sentence-transformers."""
     hub: HubConfig | None = None
     from_scratch: FromScratchConfig | None = None
-    pooling: Literal["mean", "cls", "pooler"] = "mean"
-    """How token vectors become one vector, which is then L2-normalised."""
+    pooling: Pooling | None = None
+    """How token vectors become one vector: ``mean``, ``cls``, ``max``, ``mean_sqrt_len_tokens``,
+    ``weightedmean`` or ``lasttoken`` as in sentence-transformers, several joined by ``+``, or
+    ``pooler``, the backbone's own."""
+    similarity: Similarity | None = None
+    """``cosine``: vectors are L2-normalised, in training as well; ``dot``: they are not."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Dropout of hidden states and attention in training."""
-    query_prefix: str = ""
-    passage_prefix: str = ""
-    query_length: Annotated[int, Field(ge=8, le=512)] = 96
-    """Maximum tokens of a query, with special tokens. 96: as in XTREME-R's recipe."""
-    passage_length: Annotated[int, Field(ge=8, le=512)] = 256
-    """Maximum tokens of a passage, with special tokens. 256: as in XTREME-R's recipe."""
+    query_prefix: str | None = None
+    passage_prefix: str | None = None
+    query_length: Length | None = None
+    """Maximum tokens of a query, with special tokens."""
+    passage_length: Length | None = None
+    """Maximum tokens of a passage, with special tokens."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -211,6 +241,25 @@ class EncoderConfig(StrictModel):
             )
         return self
 
+    def or_defaults(self) -> "ResolvedEncoderConfig":
+        """The same settings, with defaults for what is null."""
+        return ResolvedEncoderConfig.model_validate(self.model_dump(exclude_none=True))
+
+
+class ResolvedEncoderConfig(EncoderConfig):
+    """The settings of an encoder with nothing left open.
+
+    The defaults are those of an encoder that has no settings of its own. Lengths: as in
+    XTREME-R's recipe.
+    """
+
+    pooling: Pooling = "mean"
+    similarity: Similarity = "cosine"
+    query_prefix: str = ""
+    passage_prefix: str = ""
+    query_length: Length = 96
+    passage_length: Length = 256
+
 
 class TrainingConfig(StrictModel):
     """Loss, optimizer and budget."""
@@ -218,7 +267,7 @@ class TrainingConfig(StrictModel):
     pairs: Annotated[int, Field(ge=2)] = 19200
     """Budget in training pairs; steps = ceil(pairs / batch_size)."""
     temperature: Annotated[float, Field(gt=0, le=10)] = 0.05
-    """Divides the cosine similarity."""
+    """Divides the encoder's similarity, by default the cosine."""
     learning_rate: Annotated[float, Field(gt=0, lt=1)] = 3e-5
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (

@@ -1,16 +1,33 @@
 """Transformer encoders of Hugging Face, initialised or loaded."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModel, BertConfig, BertModel, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    BertConfig,
+    BertModel,
+    LongT5EncoderModel,
+    MT5EncoderModel,
+    PreTrainedModel,
+    T5EncoderModel,
+    UMT5EncoderModel,
+)
 
 from hybridir.config import FromScratchConfig
+from hybridir.config.trial import POOLER
 from hybridir.errors import InputError
 
-Pooling = Literal["mean", "cls", "pooler"]
+# Families of encoders with a decoder, of which the encoder is used.
+_ENCODER_HALVES: dict[str, Any] = {
+    "t5": T5EncoderModel,
+    "mt5": MT5EncoderModel,
+    "umt5": UMT5EncoderModel,
+    "longt5": LongT5EncoderModel,
+}
 
 
 def new_backbone(
@@ -49,67 +66,100 @@ def new_backbone(
         return BertModel(bert)
 
 
-def load_backbone(
-    source: str | Path, *, revision: str | None, dropout: float, pooling: Pooling
-) -> PreTrainedModel:
-    """Load pretrained weights; only safetensors are read and no remote code is run.
+def load_backbone(folder: Path, *, dropout: float, pooling: str) -> PreTrainedModel:
+    """Load pretrained weights; no code of the folder is run, and no object but weights is made.
 
     Args:
-        source: a local Hugging Face folder, or a hub id.
-        revision: commit of the hub repository; None for a folder.
+        folder: a local Hugging Face folder.
         dropout: replaces the dropout that the model was pretrained with.
         pooling: only ``pooler`` needs the pooler's weights.
 
     Raises:
         InputError: if no usable model is found, or some of its weights are missing.
     """
-    options = {} if revision is None else {"revision": revision}
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    # A damaged file can make transformers raise any exception, here and below.
+    except Exception as error:
+        raise _unusable(folder, error) from None
+    kind = _ENCODER_HALVES.get(config.model_type)
+    if kind is None and getattr(config, "is_encoder_decoder", False):
+        raise InputError(
+            f"encoder {str(folder)!r}: model_type {config.model_type!r} is an encoder with a "
+            f"decoder, and of these only the encoders of {', '.join(_ENCODER_HALVES)} are "
+            "supported; choose another encoder"
+        )
     model: PreTrainedModel
     try:
         # Weights that the files leave out are drawn at random, even those of an unused pooler; a
         # fixed seed draws the same ones in every process.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            model, report = AutoModel.from_pretrained(
-                source,
-                local_files_only=isinstance(source, Path),
-                use_safetensors=True,
+            model, report = (kind or AutoModel).from_pretrained(
+                folder,
+                local_files_only=True,
+                use_safetensors=not _is_pickled(folder),
+                weights_only=True,
                 dtype=torch.float32,
-                attn_implementation=unpacked_attention(),
+                # On a GPU transformers chooses, as not every family has a fused kernel.
+                attn_implementation=None if torch.cuda.is_available() else unpacked_attention(),
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,  # they are refused below, by name
-                **options,
             )
-    # A damaged file can make transformers raise any exception.
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise InputError(
-            f"encoder {str(source)!r} cannot be loaded: {reason}; give a Hugging Face folder with "
-            "config.json, tokenizer.json and model.safetensors, or a hub id with its revision"
-        ) from None
-    _check_complete(source, model, report, pooling)
+        raise _unusable(folder, error) from None
+    _check_complete(folder, model, report, pooling)
     _set_dropout(model, dropout)
     return model
 
 
+def _unusable(folder: Path, error: Exception) -> InputError:
+    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    return InputError(
+        f"encoder {str(folder)!r} cannot be loaded: {reason}; give a Hugging Face folder with "
+        "config.json, tokenizer.json and model.safetensors or pytorch_model.bin, or a hub id "
+        "with its revision"
+    )
+
+
+def _is_pickled(folder: Path) -> bool:
+    """Whether the weights are there as ``pytorch_model.bin`` alone."""
+    return not any(folder.glob("model*.safetensors*")) and any(folder.glob("pytorch_model*.bin*"))
+
+
 def _check_complete(
-    source: str | Path, model: PreTrainedModel, report: dict[str, Any], pooling: Pooling
+    source: Path, model: PreTrainedModel, report: dict[str, Any], pooling: str
 ) -> None:
     """Refuse a pretrained model of which some weights would be drawn at random."""
-    if pooling == "pooler" and getattr(model, "pooler", None) is None:
+    if pooling == POOLER and getattr(model, "pooler", None) is None:
         raise InputError(
             f"encoder {str(source)!r}: encoder.pooling=pooler, but {type(model).__name__} has no "
             "pooler; set encoder.pooling to mean or cls"
         )
     missing = {*report["missing_keys"], *(entry[0] for entry in report["mismatched_keys"])}
-    if pooling != "pooler":
+    if pooling != POOLER:
         missing = {name for name in missing if not name.startswith("pooler.")}
     if missing:
         raise InputError(
             f"encoder {str(source)!r}: {len(missing)} weights of {type(model).__name__} are "
             f"missing or of another shape, e.g. {min(missing)!r}; config.json and "
-            "model.safetensors must belong together"
+            "the file of the weights must belong together"
         )
+
+
+def most_tokens(backbone: PreTrainedModel) -> int | None:
+    """Most tokens of a text in a forward pass; None if nothing limits them.
+
+    RoBERTa and its kin count positions from behind that of the padding token, so that as many are
+    lost.
+    """
+    for module in backbone.modules():
+        table = getattr(module, "position_embeddings", None)
+        if isinstance(table, nn.Embedding):
+            padding = getattr(module, "padding_idx", None)
+            return table.num_embeddings - (padding + 1 if isinstance(padding, int) else 0)
+    positions = getattr(backbone.config, "max_position_embeddings", None)
+    return positions if isinstance(positions, int) and positions > 0 else None
 
 
 def unpacked_attention() -> str:

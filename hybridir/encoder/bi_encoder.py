@@ -1,11 +1,11 @@
-"""The bi-encoder: one transformer for questions and passages, pooled and L2-normalised.
+"""The bi-encoder: one transformer for questions and passages, pooled to a vector each.
 
 Shapes: B texts, T tokens end to end, D dimensions; b texts of w tokens each.
 """
 
 import logging
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -13,15 +13,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from hybridir.encoder.backbone import Pooling, unpacked_attention
+from hybridir.config.trial import POOLER, Similarity
+from hybridir.encoder.backbone import most_tokens
+from hybridir.encoder.head import Head
 from hybridir.encoder.packed import attention
 from hybridir.encoder.packed.cpu import CPU_KERNELS, TokenEmbedding, use_cpu_kernels
 from hybridir.encoder.packed.dropout import DropoutKeys, replace_dropout
-from hybridir.encoder.packed.packing import PackedTexts, inverse_permutation, pack
+from hybridir.encoder.packed.packing import BUCKET, PackedTexts, inverse_permutation, pack
+from hybridir.encoder.pooling import pool
+from hybridir.errors import InputError
 
 _LOG = logging.getLogger(__name__)
-# Lengths used by the packed-vs-padded self-check; mixed so that a wrong position or mask shows.
-_CHECKED_LENGTHS = (2, 3, 3, 5)
+# Lengths of the texts of the self-check; mixed so that a wrong position, mask or window shows.
+_CHECKED_LENGTHS = (2, 3, 3, 5, 17, 29)
 _TOLERANCE = 1e-4
 # What an architecture raises that does not know packed texts: an argument too many, a layer with
 # another name, a tensor of another shape, attention of another kind.
@@ -36,44 +40,64 @@ _UNKNOWN_ARCHITECTURE = (
 )
 
 
+class Projection(NamedTuple):
+    """The way from a text's tokens to its vector.
+
+    Attributes:
+        pooling: see `hybridir.config.EncoderConfig`.
+        similarity: the vectors' own; for the cosine they are L2-normalised.
+        head: layers behind the pooling; None for none.
+    """
+
+    pooling: str
+    similarity: Similarity = "cosine"
+    head: Head | None = None
+
+
 class BiEncoder(nn.Module):
     """A transformer encoder with pooling and normalisation; `wrap` makes one.
 
     Args:
         backbone: a Hugging Face encoder, prepared by `wrap`.
-        pooling: how token vectors become one: their mean, the first one, or the pooler's output.
+        projection: pooling, head and similarity; a pooling alone stands for cosines without head.
         pad_token: id that fills shorter texts; attention ignores it.
         dropout_keys: shared by the dropout layers of the backbone.
         cpu_kernels: whether the backbone computes with `hybridir.encoder.packed.cpu`.
 
     Attributes:
         packs: whether texts go through it without padding.
+        multiple: lengths of texts that are padded together round up to the same multiple of it.
     """
 
     def __init__(
         self,
         backbone: PreTrainedModel,
-        pooling: Pooling,
+        projection: Projection | str,
         pad_token: int,
         *,
         dropout_keys: DropoutKeys,
         cpu_kernels: bool,
     ) -> None:
         super().__init__()
+        if isinstance(projection, str):
+            projection = Projection(projection)
         self.backbone = backbone
-        self.pooling = pooling
+        self.pooling, self.similarity = projection.pooling, projection.similarity
+        self.head = projection.head or Head()
         self.pad_token = pad_token
         self.dropout_keys = dropout_keys
         self.cpu_kernels = cpu_kernels
         self.packs = False
+        self.multiple = BUCKET
         self.add_module("lookup", backbone.get_input_embeddings())  # its name in checkpoints
         self._first_position = _first_position(backbone)
+        self._dimension = 0
 
     @classmethod
     def wrap(
         cls,
         backbone: PreTrainedModel,
-        pooling: Pooling,
+        projection: Projection | str,
         pad_token: int,
         *,
         cpu_kernels: bool = CPU_KERNELS,
@@ -82,40 +106,46 @@ class BiEncoder(nn.Module):
 
         Dropout layers are replaced by ones that depend on the text alone, linear layers and the
         token embedding by faster ones for CPUs, and attention by that of packed texts. Weights
-        stay the same objects under the same names. `packing_obstacle` tells whether the
-        architecture can pack; one that cannot gets texts padded in buckets, and the log says why.
+        stay the same objects under the same names. A few texts decide how the encoder takes
+        texts, see `choose_path`.
 
         Args:
             backbone: a Hugging Face encoder; its weights are trained in place.
-            pooling: how token vectors become one: their mean, the first one, or the pooler's
-                output.
+            projection: pooling, head and similarity; a pooling alone stands for cosines without
+                head.
             pad_token: id that fills shorter texts; attention ignores it.
             cpu_kernels: see `hybridir.encoder.packed.cpu`.
+
+        Raises:
+            InputError: if the encoder cannot embed texts, or the same text differently each time.
         """
-        dropout_keys = DropoutKeys()
-        replace_dropout(backbone, dropout_keys)
-        if cpu_kernels:
-            use_cpu_kernels(backbone)
-        encoder = cls(
-            backbone, pooling, pad_token, dropout_keys=dropout_keys, cpu_kernels=cpu_kernels
-        )
-        obstacle = packing_obstacle(encoder)
-        if obstacle is None:
-            encoder.packs = True
-            backbone.set_attn_implementation(attention.NAME)
-        else:
-            _LOG.warning(
-                "%s cannot take texts without padding (%s); they are padded in groups of similar "
-                "length, which takes longer",
-                type(backbone).__name__,
-                obstacle,
+        try:
+            dropout_keys = DropoutKeys()
+            replace_dropout(backbone, dropout_keys)
+            if cpu_kernels:
+                use_cpu_kernels(backbone)
+            encoder = cls(
+                backbone, projection, pad_token, dropout_keys=dropout_keys, cpu_kernels=cpu_kernels
             )
+        except _UNKNOWN_ARCHITECTURE as error:
+            raise InputError(f"{type(backbone).__name__} is not supported: {error}") from None
+        choose_path(encoder)
         return encoder
 
     @property
     def dimension(self) -> int:
         """D, the length of an embedding."""
-        return int(self.backbone.config.hidden_size)
+        return self._dimension
+
+    @property
+    def width(self) -> int:
+        """Length of the vector of a token."""
+        return int(getattr(self.backbone.config, "hidden_size", self.dimension))
+
+    @property
+    def description(self) -> str:
+        """Everything that decides vectors beside weights and tokens."""
+        return f"{self.pooling} {self.similarity} {self.packs} {self.multiple} {self.head!r}"
 
     @property
     def token_embedding(self) -> nn.Module:
@@ -139,13 +169,18 @@ class BiEncoder(nn.Module):
             packed: B texts.
 
         Returns:
-            [B, D] unit vectors in the order of the packing, fp32.
+            [B, D] vectors in the order of the packing, fp32; unit vectors if cosines compare them.
         """
         if self.packs and packed.tokens_T.device.type == "cpu":
             packed = packed.with_filler()
         self._begin_dropout(packed)
         pooled_BD = self.pool_packed(packed) if self.packs else self.pool_padded(packed)
-        return functional.normalize(pooled_BD, dim=-1)
+        vectors_BD: Tensor = self.head(pooled_BD)
+        return functional.normalize(vectors_BD, dim=-1) if self._is_cosine else vectors_BD
+
+    @property
+    def _is_cosine(self) -> bool:
+        return self.similarity == "cosine"
 
     def _begin_dropout(self, packed: PackedTexts) -> None:
         """Choose the dropout of a forward pass; the same packing repeats it."""
@@ -177,37 +212,96 @@ class BiEncoder(nn.Module):
             for run, (texts, length) in zip(runs, packed.length_runs, strict=True)
         ]
         n_texts = len(packed.rows_B)  # without the filler
-        if self.pooling == "mean":
-            return torch.cat([run_bwD.float().mean(dim=1) for run_bwD in runs_bwD])[:n_texts]
+        if self.pooling != POOLER:
+            return pool(self.pooling, runs_bwD)[:n_texts]
         first_BD = torch.cat([run_bwD[:, 0] for run_bwD in runs_bwD])[:n_texts]
-        if self.pooling == "pooler":
-            pooler = self.backbone.pooler
-            assert isinstance(pooler, nn.Module)
-            first_BD = pooler(first_BD[:, None])
-        return first_BD.float()
+        pooler = self.backbone.pooler
+        assert isinstance(pooler, nn.Module)
+        pooled_BD: Tensor = pooler(first_BD[:, None])
+        return pooled_BD.float()
 
     def pool_padded(self, packed: PackedTexts) -> Tensor:
         """[B, D] pooled texts, computed with padding in buckets of similar length; fp32."""
-        pooled = []
-        for tokens_bw, lengths_b in packed.buckets(self.pad_token):
+        pooled, runs_bwD = [], []
+        for tokens_bw, lengths in packed.buckets(self.pad_token, self.multiple):
+            lengths_b = torch.tensor(lengths, device=tokens_bw.device)
             positions_w = torch.arange(tokens_bw.shape[1], device=tokens_bw.device)
             mask_bw = positions_w < lengths_b[:, None]
             output = self.backbone(input_ids=tokens_bw, attention_mask=mask_bw.long())
-            if self.pooling == "mean":
-                hidden_bwD = output.last_hidden_state.float() * mask_bw[:, :, None]
-                pooled.append(hidden_bwD.sum(dim=1) / lengths_b[:, None])
-            elif self.pooling == "cls":
-                pooled.append(output.last_hidden_state[:, 0].float())
-            else:
+            if self.pooling == POOLER:
                 pooled.append(output.pooler_output.float())
-        return torch.cat(pooled)
+                continue
+            hidden_bwD = output.last_hidden_state
+            sizes, counts = np.unique(lengths, return_counts=True)
+            runs = hidden_bwD.split(counts.tolist())
+            runs_bwD += [run[:, :size] for run, size in zip(runs, sizes.tolist(), strict=True)]
+        return torch.cat(pooled) if pooled else pool(self.pooling, runs_bwD)
 
 
-def packing_obstacle(encoder: BiEncoder) -> str | None:
-    """Compare a few packed texts with the same ones padded.
+def choose_path(encoder: BiEncoder) -> None:
+    """Choose how an encoder takes texts, so that the vector of a text is that of the text alone.
+
+    A few texts, each alone, are compared with the same texts packed; if that fails, with the same
+    texts padded together, as the vectors of some families depend on the padding. What gives
+    other vectors is not used, and the log says why.
 
     Args:
-        encoder: its backbone is left with the attention of padded texts.
+        encoder: its path and its dimension are set.
+
+    Raises:
+        InputError: if it cannot embed texts, or gives the same text other vectors each time.
+    """
+    name = type(encoder.backbone).__name__
+    packed = _checked_texts(encoder)
+    texts = [
+        text.numpy().astype(np.int32) for text in torch.split(packed.tokens_T, packed.lengths)
+    ]
+    was_training = encoder.training
+    encoder.eval()
+    try:
+        with torch.no_grad():
+            alone_BD = torch.cat([encoder.pool_padded(*pack([text])) for text in texts])
+            encoder._dimension = int(encoder.head(alone_BD[:1]).shape[1])
+            obstacle = packing_obstacle(encoder, packed, alone_BD)
+            if obstacle is None:
+                encoder.packs = True
+                encoder.backbone.set_attn_implementation(attention.NAME)
+            elif _same(encoder.pool_padded(packed), alone_BD):
+                _LOG.warning(
+                    "%s cannot take texts without padding (%s); they are padded in groups of "
+                    "similar length, which takes longer",
+                    name,
+                    obstacle,
+                )
+            else:
+                encoder.multiple = 1
+                if not _same(encoder.pool_padded(packed), alone_BD):
+                    raise InputError(
+                        f"{name} is not supported: the vector of a text depends on the texts "
+                        "beside it, or is another each time"
+                    )
+                _LOG.warning(
+                    "%s cannot take texts without padding (%s), and padding changes its vectors; "
+                    "texts are encoded in groups of equal length, which takes longer",
+                    name,
+                    obstacle,
+                )
+    except _UNKNOWN_ARCHITECTURE as error:
+        if isinstance(error, InputError):
+            raise
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise InputError(f"{name} is not supported: it cannot embed texts ({reason})") from None
+    finally:
+        encoder.train(was_training)
+
+
+def packing_obstacle(encoder: BiEncoder, packed: PackedTexts, alone_BD: Tensor) -> str | None:
+    """Compare packed texts with the same ones alone.
+
+    Args:
+        encoder: its backbone is left with the attention that it had.
+        packed: the texts.
+        alone_BD: their pooled vectors.
 
     Returns:
         None if the architecture can pack, otherwise the reason why it cannot.
@@ -215,29 +309,34 @@ def packing_obstacle(encoder: BiEncoder) -> str | None:
     backbone = encoder.backbone
     if not backbone._can_set_attn_implementation():
         return "its attention cannot be replaced"
-    rng = np.random.default_rng(0)
-    n_tokens = min(int(backbone.config.vocab_size), 1000)
-    ids = np.setdiff1d(np.arange(n_tokens), [encoder.pad_token])
-    (packed,) = pack(
-        [rng.choice(ids, size=length).astype(np.int32) for length in _CHECKED_LENGTHS]
-    )
-    was_training = encoder.training
-    encoder.eval()
+    before = backbone.config._attn_implementation
     try:
-        backbone.set_attn_implementation(unpacked_attention())
-        with torch.no_grad():
-            padded_BD = encoder.pool_padded(packed)
-            backbone.set_attn_implementation(attention.NAME)
-            packed_BD = encoder.pool_packed(packed)
-        if not torch.allclose(packed_BD, padded_BD, atol=_TOLERANCE, rtol=_TOLERANCE):
-            difference = float((packed_BD - padded_BD).abs().max())
-            return f"packed and padded embeddings differ by {difference:.2g}"
+        backbone.set_attn_implementation(attention.NAME)
+        packed_BD = encoder.pool_packed(packed)
+        if not _same(packed_BD, alone_BD):
+            difference = float((packed_BD - alone_BD).abs().max())
+            return f"packed embeddings differ by {difference:.2g}"
     except _UNKNOWN_ARCHITECTURE as error:
         return f"{type(error).__name__}: {error}".splitlines()[0]
     finally:
-        encoder.train(was_training)
-        backbone.set_attn_implementation(unpacked_attention())
+        backbone.set_attn_implementation(before)
     return None
+
+
+def _checked_texts(encoder: BiEncoder) -> PackedTexts:
+    """Random texts without padding tokens, no longer than the encoder takes."""
+    config = encoder.backbone.config
+    rng = np.random.default_rng(0)
+    padding = {encoder.pad_token, getattr(config, "pad_token_id", None)} - {None}
+    ids = np.setdiff1d(np.arange(min(int(config.vocab_size), 1000)), [*padding])
+    longest = most_tokens(encoder.backbone) or max(_CHECKED_LENGTHS)
+    lengths = [length for length in _CHECKED_LENGTHS if length <= longest]
+    (packed,) = pack([rng.choice(ids, size=length).astype(np.int32) for length in lengths])
+    return packed
+
+
+def _same(first_BD: Tensor, second_BD: Tensor) -> bool:
+    return torch.allclose(first_BD, second_BD, atol=_TOLERANCE, rtol=_TOLERANCE)
 
 
 def embed(encoder: nn.Module, packings: Sequence[PackedTexts]) -> Tensor:
@@ -248,7 +347,7 @@ def embed(encoder: nn.Module, packings: Sequence[PackedTexts]) -> Tensor:
         packings: B texts, see `hybridir.encoder.packed.packing.pack`.
 
     Returns:
-        [B, D] unit vectors in the order of the texts passed to `pack`, on the encoder's device.
+        [B, D] vectors in the order of the texts passed to `pack`, on the encoder's device.
     """
     device = next(encoder.parameters()).device
     packings = [packed.to(device) for packed in packings]

@@ -14,14 +14,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from hybridir.config import EncoderConfig
-from hybridir.encoder.backbone import load_backbone, new_backbone
-from hybridir.encoder.bi_encoder import BiEncoder, embed
+from hybridir.encoder.backbone import load_backbone, most_tokens, new_backbone
+from hybridir.encoder.bi_encoder import BiEncoder, Projection, embed
+from hybridir.encoder.folder_settings import FolderSettings
+from hybridir.encoder.head import load_head
 from hybridir.encoder.packed.packing import pack
-from hybridir.encoder.third_party import encoder_settings, local_folder
+from hybridir.encoder.pooling import pooled_width
+from hybridir.encoder.third_party import foreign_folder, local_folder, resolve
 from hybridir.encoder.token_table import TokenTable, prepare_tokens, token_ids
+from hybridir.encoder.tokenizers import check_files, load_pretrained_tokenizer
 from hybridir.encoder.vocabulary import cached_tokenizer, train_tokenizer
 from hybridir.errors import InputError
 
@@ -36,7 +40,7 @@ class LoadedEncoder:
     Attributes:
         model: the weights.
         tokenizer: the tokenizer of these weights.
-        config: pooling, prefixes and lengths.
+        config: pooling, similarity, prefixes and lengths.
     """
 
     model: BiEncoder
@@ -44,12 +48,14 @@ class LoadedEncoder:
     config: EncoderConfig
 
     def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """[B, D] unit vectors of questions; the query prefix is added."""
-        return self._embed(texts, self.config.query_prefix, self.config.query_length)
+        """[B, D] vectors of questions; the query prefix is added."""
+        config = resolve(self.config)
+        return self._embed(texts, config.query_prefix, config.query_length)
 
     def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """[B, D] unit vectors of passages; the passage prefix is added."""
-        return self._embed(texts, self.config.passage_prefix, self.config.passage_length)
+        """[B, D] vectors of passages; the passage prefix is added."""
+        config = resolve(self.config)
+        return self._embed(texts, config.passage_prefix, config.passage_length)
 
     def _embed(self, texts: Sequence[str], prefix: str, max_length: int) -> NDArray[np.float32]:
         if not texts:
@@ -71,8 +77,8 @@ def load_encoder(
 ) -> LoadedEncoder:
     """Load an encoder, ready to embed texts.
 
-    A sentence-transformers folder brings its pooling, prefixes and longest text along; for a plain
-    Hugging Face folder the defaults of `EncoderConfig` hold.
+    A sentence-transformers folder brings its modules, similarity, prompts and longest text along;
+    for a plain Hugging Face folder the defaults of `ResolvedEncoderConfig` hold.
 
     Args:
         source: a folder, a hub id, or a configuration. For example ``"encoder"``,
@@ -83,8 +89,8 @@ def load_encoder(
         seed: decides the weights of an encoder that starts from scratch.
 
     Returns:
-        The encoder: ``embed_queries(texts)`` and ``embed_passages(texts)`` give [B, D] unit
-        vectors, so that their dot product is the cosine.
+        The encoder: ``embed_queries(texts)`` and ``embed_passages(texts)`` give [B, D] vectors
+        whose dot product is its similarity; unit vectors, unless that is the dot product itself.
 
     Raises:
         InputError: if no usable encoder is found.
@@ -110,9 +116,10 @@ def load_encoder(
             raise InputError(f"revision={revision!r}: a configuration names its own, hub.revision")
         config = source
     else:
-        config = EncoderConfig(**encoder_settings(local_folder(str(source), revision)))
+        config = EncoderConfig(path=local_folder(str(source), revision))
+    config = resolve(config)
     if config.from_scratch is None:
-        tokenizer = _pretrained_tokenizer(config)
+        tokenizer = load_pretrained_tokenizer(_folder(config))
     elif texts:
         tokenizer = train_tokenizer(texts, config.from_scratch.vocabulary)
     else:
@@ -135,11 +142,11 @@ def load_tokenizer(
         cache: folder of prepared data.
 
     Raises:
-        InputError: if no tokenizer is found, or only a slow one or one without a padding token.
+        InputError: if no tokenizer is found, or one that cannot be used.
     """
     if config.from_scratch:
         return cached_tokenizer(training_texts, config.from_scratch.vocabulary, cache, digest)
-    return _pretrained_tokenizer(config)
+    return load_pretrained_tokenizer(_folder(config))
 
 
 def load_bi_encoder(
@@ -151,34 +158,44 @@ def load_bi_encoder(
         InputError: if the weights cannot be loaded or take fewer tokens than the configuration
             asks for.
     """
-    longest = max(config.query_length, config.passage_length)
+    settings = resolve(config)
+    longest = max(settings.query_length, settings.passage_length)
     pad_token = int(tokenizer.pad_token_id)
-    if config.from_scratch:
+    if settings.from_scratch:
         backbone = new_backbone(
-            config.from_scratch,
+            settings.from_scratch,
             vocabulary=len(tokenizer),
             max_length=longest,
             pad_token=pad_token,
-            dropout=config.dropout,
+            dropout=settings.dropout,
             seed=seed,
         )
-        return BiEncoder.wrap(backbone, config.pooling, pad_token)
-    source, revision = _origin(config)
-    backbone = load_backbone(
-        source, revision=revision, dropout=config.dropout, pooling=config.pooling
-    )
+        projection = Projection(settings.pooling, settings.similarity)
+        return BiEncoder.wrap(backbone, projection, pad_token)
+    source = _folder(config)
+    check_files(source.folder, source.weights)
+    shown = str(source.weights)
+    backbone = load_backbone(source.weights, dropout=settings.dropout, pooling=settings.pooling)
     if len(tokenizer) > backbone.config.vocab_size:
         raise InputError(
-            f"encoder {str(source)!r}: its tokenizer has {len(tokenizer)} tokens, its weights "
-            f"are for {backbone.config.vocab_size}; they must belong together"
+            f"encoder {shown!r}: its tokenizer has {len(tokenizer)} tokens, its weights are for "
+            f"{backbone.config.vocab_size}; they must belong together"
         )
-    limit = getattr(backbone.config, "max_position_embeddings", longest)
-    if longest > limit:
+    limit = most_tokens(backbone)
+    if limit is not None and longest > limit:
         raise InputError(
-            f"encoder.query_length and passage_length: {longest} tokens asked for, but "
-            f"{str(source)!r} takes at most {limit}"
+            f"encoder.query_length and passage_length: {longest} tokens asked for, but {shown!r} "
+            f"takes at most {limit}; ask for fewer"
         )
-    return BiEncoder.wrap(backbone, config.pooling, pad_token)
+    width = pooled_width(settings.pooling, getattr(backbone.config, "hidden_size", 0))
+    head = load_head(source, width, settings.similarity)
+    projection = Projection(settings.pooling, settings.similarity, head)
+    try:
+        return BiEncoder.wrap(backbone, projection, pad_token)
+    except InputError as error:
+        raise InputError(
+            f"encoder {shown!r}: {error}; choose an encoder of another family"
+        ) from None
 
 
 def tokenise(
@@ -199,59 +216,29 @@ def tokenise(
         cache: folder of prepared data.
         digest: digest of the data that queries and passages belong to.
     """
+    settings = resolve(config)
     return (
         prepare_tokens(
             queries,
             tokenizer,
-            prefix=config.query_prefix,
-            max_length=config.query_length,
+            prefix=settings.query_prefix,
+            max_length=settings.query_length,
             cache=cache,
             digest=f"queries of {digest}",
         ),
         prepare_tokens(
             passages,
             tokenizer,
-            prefix=config.passage_prefix,
-            max_length=config.passage_length,
+            prefix=settings.passage_prefix,
+            max_length=settings.passage_length,
             cache=cache,
             digest=f"passages of {digest}",
         ),
     )
 
 
-def _pretrained_tokenizer(config: EncoderConfig) -> PreTrainedTokenizerBase:
-    source, revision = _origin(config)
-    options = {} if revision is None else {"revision": revision}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True, **options)
-    # A damaged file can make transformers raise any exception.
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise InputError(
-            f"encoder {str(source)!r}: its tokenizer cannot be loaded: {reason}; "
-            "the folder needs tokenizer.json"
-        ) from None
-    if not tokenizer.is_fast or tokenizer.pad_token_id is None:
-        raise InputError(
-            f"encoder {str(source)!r}: its tokenizer must be a fast one with a padding token "
-            "(tokenizer.json)"
-        )
-    assert isinstance(tokenizer, PreTrainedTokenizerBase)
-    return tokenizer
-
-
-def _origin(config: EncoderConfig) -> tuple[str | Path, str | None]:
-    """Folder or hub id of pretrained weights, and the commit of a hub id."""
-    if config.hub:
-        return config.hub.id, config.hub.revision
-    assert config.path is not None, "EncoderConfig names exactly one origin"
-    # Without a tokenizer's file transformers would make up one that knows no word.
-    missing = [
-        name for name in ("config.json", "tokenizer.json") if not (config.path / name).is_file()
-    ]
-    if missing:
-        raise InputError(
-            f"encoder.path={str(config.path)!r}: this is no Hugging Face encoder "
-            f"({' and '.join(missing)} missing)"
-        )
-    return config.path, None
+def _folder(config: EncoderConfig) -> FolderSettings:
+    """The folder of pretrained weights."""
+    source = foreign_folder(config)
+    assert source is not None, "pretrained weights have a folder"
+    return source

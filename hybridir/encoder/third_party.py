@@ -1,26 +1,109 @@
-"""How to use an encoder that was made elsewhere, as its folder says.
+"""An encoder that was made elsewhere: its folder, and the settings that follow from it.
 
-A sentence-transformers folder names pooling, prompts and the longest text; a plain Hugging Face
-folder names none of them, and the defaults of `hybridir.config.trial.EncoderConfig` hold.
+A folder of sentence-transformers says how vectors are made (`hybridir.encoder.folder_settings`);
+a plain Hugging Face folder says little, and the defaults of
+`hybridir.config.ResolvedEncoderConfig` hold.
 """
 
 import hashlib
-import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hybridir.config import EncoderConfig, ResolvedEncoderConfig, validate
+from hybridir.config.trial import POOLER
+from hybridir.encoder.folder_settings import FolderSettings, read_folder
 from hybridir.errors import InputError
 
-_MAX_LENGTH = 512  # tokens, the most that EncoderConfig takes
-_LEGACY = {
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_max_tokens": "max",
-    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
-    "pooling_mode_weightedmean_tokens": "weightedmean",
-    "pooling_mode_lasttoken": "lasttoken",
+_CONTENT = (".json", ".safetensors", ".txt", ".model", ".bin")
+_OPTIONS = {
+    "pooling": "--pooling",
+    "similarity": "--similarity",
+    "query_prefix": "--query-prefix",
+    "passage_prefix": "--passage-prefix",
 }
-_CONTENT = (".json", ".safetensors", ".txt", ".model")
+
+
+def resolve(config: EncoderConfig) -> ResolvedEncoderConfig:
+    """Fill in what a configuration leaves open with what the encoder's folder says.
+
+    Args:
+        config: its own values have precedence over the folder's.
+
+    Returns:
+        The same configuration with nothing left open.
+
+    Raises:
+        InputError: if the folder asks for something that is not supported, or is in doubt.
+    """
+    if isinstance(config, ResolvedEncoderConfig):
+        return config
+    source = foreign_folder(config)
+    if source is None:
+        return config.or_defaults()
+    chosen = config.model_dump(exclude_none=True)
+    problems = [
+        f"{reason}; name one: {_OPTIONS[name]} of hybridir evaluate, encoder.{name} of a study"
+        for name, reason in source.doubts.items()
+        if name not in chosen
+    ]
+    if problems:
+        raise InputError.collect(f"encoder {str(source.folder)!r}", problems)
+    resolved = validate(ResolvedEncoderConfig, _own_settings(source) | chosen, "encoder")
+    _check_fit(source, resolved)
+    return resolved
+
+
+def foreign_folder(config: EncoderConfig) -> FolderSettings | None:
+    """The settings of the folder that a configuration names; None from scratch.
+
+    Raises:
+        InputError: if there is no such folder, or it asks for something that is not supported.
+    """
+    if config.from_scratch is not None:
+        return None
+    if config.hub is not None:
+        return read_folder(_fetch(config.hub.id, config.hub.revision))
+    assert config.path is not None, "EncoderConfig names exactly one origin"
+    return read_folder(config.path)
+
+
+def _own_settings(source: FolderSettings) -> dict[str, Any]:
+    defaults = ResolvedEncoderConfig.model_fields
+    lengths = {
+        "query_length": source.query_length or defaults["query_length"].default,
+        "passage_length": source.passage_length or defaults["passage_length"].default,
+    }
+    own = {
+        "pooling": source.pooling,
+        # A folder whose similarity is not supported is in doubt, and the user has named another.
+        "similarity": None if "similarity" in source.doubts else source.similarity,
+        "query_prefix": source.query_prompt,
+        "passage_prefix": source.passage_prompt,
+        **{name: min(length, source.most_tokens) for name, length in lengths.items()},
+    }
+    return {name: value for name, value in own.items() if value is not None}
+
+
+def _check_fit(source: FolderSettings, config: ResolvedEncoderConfig) -> None:
+    """Refuse what the user chose where the folder's other settings exclude it."""
+    if not source.include_prompt and (config.query_prefix or config.passage_prefix):
+        raise InputError(
+            f"encoder {str(source.folder)!r}: include_prompt of its pooling is off, so that the "
+            "tokens of a prompt would be left out of the vector, which is not supported; without "
+            "prompts it can be used: --query-prefix '' --passage-prefix '' of hybridir evaluate, "
+            "encoder.query_prefix and passage_prefix of a study"
+        )
+    if config.pooling == POOLER and any(module.kind == "Dense" for module in source.head):
+        raise InputError(
+            f"encoder {str(source.folder)!r}: pooling pooler, but the folder has a Dense module "
+            "of its own behind its pooling; leave the pooling out, and the folder's holds"
+        )
+
+
+@cache
+def _fetch(repository: str, revision: str) -> Path:
+    return local_folder(repository, revision)
 
 
 def local_folder(encoder: str, revision: str | None) -> Path:
@@ -47,45 +130,21 @@ def local_folder(encoder: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    patterns = [f"*{suffix}" for suffix in _CONTENT]
+    patterns = [f"*{suffix}" for suffix in _CONTENT if suffix != ".bin"]
     try:
-        return Path(snapshot_download(encoder, revision=revision, allow_patterns=patterns))
+        folder = Path(snapshot_download(encoder, revision=revision, allow_patterns=patterns))
+        if not any(folder.rglob("*.safetensors")):
+            folder = Path(
+                snapshot_download(
+                    encoder,
+                    revision=revision,
+                    allow_patterns=[*patterns, "*pytorch_model*.bin"],
+                )
+            )
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"{encoder} at {revision} cannot be fetched: {reason}") from None
-
-
-def encoder_settings(folder: Path) -> dict[str, Any]:
-    """Read pooling, prefixes and lengths from the folder of an encoder.
-
-    Args:
-        folder: a sentence-transformers folder of either layout, or a Hugging Face folder.
-
-    Returns:
-        Fields of `EncoderConfig`, ``path`` included. The folder cannot switch off normalisation:
-        similarity is always the cosine.
-
-    Raises:
-        InputError: if the folder asks for a module that is not supported, so that vectors would
-            differ.
-    """
-    settings: dict[str, Any] = {"path": folder}
-    if not (folder / "modules.json").is_file():
-        return settings
-    modules = _read(folder / "modules.json", list)
-    kinds = [str(module.get("type", "")).rpartition(".")[2] for module in modules]
-    if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
-        raise InputError(
-            f"{folder}: modules.json lists {', '.join(kinds)}; supported are Transformer, "
-            "Pooling and Normalize (LaBSE's dense layer is its pooler: remove modules.json and "
-            "ask for pooling pooler)"
-        )
-    transformer, pooling = (folder / str(module.get("path", "")) for module in modules[:2])
-    if transformer.resolve() != folder.resolve():
-        raise InputError(f"{folder}: its weights must lie in the folder itself, not {transformer}")
-    settings |= _pooling(pooling / "config.json") | _prompts(folder, pooling / "config.json")
-    length = _max_length(folder)
-    return settings | {"query_length": length, "passage_length": length}
+    return folder
 
 
 def folder_digest(folder: Path) -> str:
@@ -99,56 +158,3 @@ def folder_digest(folder: Path) -> str:
                 while block := file.read(1 << 20):
                     sha.update(block)
     return sha.hexdigest()
-
-
-def _pooling(path: Path) -> dict[str, str]:
-    content = _read(path, dict)
-    mode = content.get("pooling_mode")
-    modes = mode if isinstance(mode, list) else [mode] if mode else []
-    modes = modes or [name for key, name in _LEGACY.items() if content.get(key)]
-    if modes not in (["mean"], ["cls"]):
-        raise InputError(
-            f"{path}: pooling {' and '.join(map(str, modes)) or 'not named'}; "
-            "supported are mean and cls"
-        )
-    return {"pooling": modes[0]}
-
-
-def _prompts(folder: Path, pooling: Path) -> dict[str, str]:
-    path = folder / "config_sentence_transformers.json"
-    prompts = _read(path, dict).get("prompts") or {} if path.is_file() else {}
-    if not isinstance(prompts, dict):
-        raise InputError(f"{path}: prompts={prompts!r} is not an object of texts")
-    query = str(prompts.get("query", ""))
-    passage = str(prompts.get("document", "") or prompts.get("passage", ""))
-    if (query or passage) and not _read(pooling, dict).get("include_prompt", True):
-        raise InputError(f"{pooling}: include_prompt is off, but here prompts are always pooled")
-    return {"query_prefix": query, "passage_prefix": passage}
-
-
-def _max_length(folder: Path) -> int:
-    for name, key in (
-        ("sentence_bert_config.json", "max_seq_length"),
-        ("tokenizer_config.json", "model_max_length"),
-        ("config.json", "max_position_embeddings"),
-    ):
-        path = folder / name
-        length = _read(path, dict).get(key) if path.is_file() else None
-        if isinstance(length, int) and length > 0:
-            return min(length, _MAX_LENGTH)
-    raise InputError(f"{folder}: its files do not say how long a text may be")
-
-
-def _read(path: Path, kind: type[dict[str, Any]] | type[list[Any]]) -> Any:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        json.dumps(content, ensure_ascii=False).encode()  # no halves of surrogate pairs
-        if "\\u0000" in json.dumps(content):
-            raise ValueError("a character that no file name may have")
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: cannot be read as JSON ({error})") from None
-    if not isinstance(content, kind):
-        raise InputError(f"{path}: expected {kind.__name__}, found {type(content).__name__}")
-    if isinstance(content, list) and not all(isinstance(item, dict) for item in content):
-        raise InputError(f"{path}: expected a list of objects")
-    return content

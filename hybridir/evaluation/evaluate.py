@@ -107,7 +107,7 @@ def evaluate(
         cache.mkdir(parents=True, exist_ok=True)
     model = retriever.model
     with TemporaryDirectory(dir=cache, prefix="embeddings-") as folder:
-        with accelerator(choose_precision(precision, model.dimension)) as accelerate:
+        with accelerator(choose_precision(precision, model.width)) as accelerate:
             accelerate.prepare_model(model, evaluation_mode=True)
             embeddings = encode_benchmark(
                 retriever, benchmark, settings, cache=cache or Path(folder), folder=Path(folder)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from hybridir import names
 from hybridir.config import EncoderConfig
+from hybridir.config.trial import POOLER
 from hybridir.encoder import load_bi_encoder, load_tokenizer
 from hybridir.encoder.load import tokenise
-from hybridir.encoder.third_party import encoder_settings, folder_digest
+from hybridir.encoder.third_party import folder_digest, resolve
 from hybridir.errors import InputError
 from hybridir.export.model_card import CONFIG_FILE, model_card
 from hybridir.export.provenance import Facts
@@ -83,10 +84,9 @@ def _check_same(trained: EncoderConfig, source: Path, copy: Path) -> None:
     """Embed a few texts with both encoders; the copy follows the settings in its own files."""
     origin = {"path": source, "hub": None, "from_scratch": None}
     before = trained.model_copy(update=origin)
-    settings = encoder_settings(copy)
-    if trained.pooling == "pooler":  # such a folder does not record its pooling and prompts
-        settings = before.model_dump() | {"path": copy}
-    after = EncoderConfig.model_validate(settings)
+    after = resolve(EncoderConfig(path=copy))
+    if trained.pooling == POOLER:  # such a folder does not record its pooling and prompts
+        after = resolve(before).model_copy(update={"path": copy})
     with TemporaryDirectory(prefix="hybridir-") as cache:
         pairs = zip(_vectors(before, Path(cache)), _vectors(after, Path(cache)), strict=True)
         worst = max(float(np.abs(old - new).max()) for old, new in pairs)

@@ -10,8 +10,9 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 
 from hybridir import __version__, names
-from hybridir.config import DataPart, EncoderConfig, TrainDataConfig
+from hybridir.config import DataPart, EncoderConfig, ResolvedEncoderConfig, TrainDataConfig
 from hybridir.config.data_sources import SourceConfig
+from hybridir.config.trial import POOLER
 from hybridir.export.provenance import EncoderScore, Facts
 from hybridir.export.select import CRITERION
 from hybridir.languages import LanguageChoice, base_of, is_standard, tag_of
@@ -58,7 +59,7 @@ def model_card(facts: Facts, name: str, license_id: str | None) -> str:
             "cross-lingual otherwise"
         )
     sections = [
-        ("How to use it", _usage(facts.config.encoder)),
+        ("How to use it", _usage(facts.encoder)),
         *((_scores_title(bench), _benchmark(facts, bench)) for bench in facts.languages),
         ("How it was trained", _table(("setting", "value"), _training(facts))),
         ("Limitations", "\n".join(f"- {line}" for line in _limitations(facts))),
@@ -75,7 +76,7 @@ def _metadata(facts: Facts, name: str, license_id: str | None) -> ModelCardData:
     tags = _natural_languages(facts)
     # The hub takes ISO 639's codes alone there, and other tags beside them.
     bases = sorted({base_of(tag) for tag in tags if re.fullmatch("[a-z]{2,3}", base_of(tag))})
-    library = "transformers" if config.encoder.pooling == "pooler" else "sentence-transformers"
+    library = "transformers" if config.encoder.pooling == POOLER else "sentence-transformers"
     fields: dict[str, Any] = {
         "language": bases or None,
         "language_bcp47": [tag for tag in tags if tag not in bases] or None,
@@ -137,23 +138,31 @@ def _hub_datasets(train: TrainDataConfig) -> list[str]:
     return sorted({hub.id for hub in hubs if hub.id.count("/") == 1 and not Path(hub.id).is_dir()})
 
 
-def _usage(encoder: EncoderConfig) -> str:
+def _usage(encoder: ResolvedEncoderConfig) -> str:
     prefixes = (
         f"`{encoder.query_prefix!r}` precedes each question and "
         f"`{encoder.passage_prefix!r}` each passage"
     )
-    if encoder.pooling == "pooler":
+    compared = names.SIMILARITIES[encoder.similarity]
+    norm = ", divided by its norm" if encoder.similarity == "cosine" else ""
+    if encoder.pooling == POOLER:
         return (
             "sentence-transformers has no module for BERT's pooler, so this is a plain Hugging "
             f"Face folder. Load it with `transformers.AutoModel`; {prefixes}. The vector of a "
-            "text is `pooler_output`, divided by its norm."
+            f"text is `pooler_output`{norm}. Similarity: {compared}."
         )
     longest = max(encoder.query_length, encoder.passage_length)
     lengths = f"Texts are truncated at {longest} tokens"
     if encoder.query_length != encoder.passage_length:
-        lengths += (
-            f"; in training, questions were truncated at {encoder.query_length} and passages at "
-            f"{encoder.passage_length}, which sentence-transformers cannot distinguish"
+        lengths = (
+            f"Questions are truncated at {encoder.query_length} tokens and passages at "
+            f"{encoder.passage_length}, for which sentence-transformers 6 or newer is needed"
+        )
+    vectors = f"Vectors are not normalised ({encoder.pooling} pooling)."
+    if encoder.similarity == "cosine":
+        vectors = (
+            f"Vectors are L2-normalised ({encoder.pooling} pooling), so their dot product is the "
+            "cosine."
         )
     prompts = "It takes no prefixes."
     if encoder.query_prefix or encoder.passage_prefix:
@@ -166,8 +175,7 @@ def _usage(encoder: EncoderConfig) -> str:
         'passages = model.encode_document(["a passage", "another passage"])\n'
         "scores = model.similarity(queries, passages)\n"
         "```\n\n"
-        f"Vectors are L2-normalised ({encoder.pooling} pooling), so their dot product is the "
-        f"cosine. {lengths}. {prompts}"
+        f"Similarity: {compared}. {vectors} {lengths}. {prompts}"
     )
 
 

@@ -10,8 +10,13 @@ import pandas as pd
 from pydantic import ValidationError
 
 from hybridir import names
-from hybridir.config import TrialConfig, describe_problems
-from hybridir.encoder.third_party import folder_digest
+from hybridir.config import (
+    EncoderConfig,
+    ResolvedEncoderConfig,
+    TrialConfig,
+    describe_problems,
+)
+from hybridir.encoder.third_party import folder_digest, resolve
 from hybridir.evaluation.summary import summarise
 from hybridir.export.select import read_metrics
 from hybridir.runtime.files import read_json
@@ -82,6 +87,7 @@ class Facts:
         weights_digest: digest of the local folder of the initial weights; empty if training did
             not begin from a folder, or the folder is gone.
         environment: versions and machine of the run's driver; empty if they were not recorded.
+        encoder: the settings of the trained encoder, with nothing left open.
     """
 
     trial: str
@@ -93,6 +99,7 @@ class Facts:
     languages: dict[str, list[str]]
     weights_digest: str
     environment: dict[str, str]
+    encoder: ResolvedEncoderConfig
 
 
 def read_facts(trial: Path) -> Facts:
@@ -147,7 +154,16 @@ def read_facts(trial: Path) -> Facts:
         languages=languages,
         weights_digest=folder_digest(weights) if weights and weights.is_dir() else "",
         environment=_environment(run) if in_study else {},
+        encoder=_settings(config.encoder, trial / names.ARTIFACT_ENCODER),
     )
+
+
+def _settings(config: EncoderConfig, folder: Path) -> ResolvedEncoderConfig:
+    """The encoder's settings: those of its trial, and else those that it was saved with."""
+    if not folder.is_dir():
+        return config.or_defaults()
+    saved = {"path": folder, "hub": None, "from_scratch": None}
+    return resolve(config.model_copy(update=saved))
 
 
 def _possible_metrics(benchmark: str) -> Iterator[tuple[str, str, str]]:

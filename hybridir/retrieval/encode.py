@@ -24,7 +24,7 @@ from hybridir.runtime.distributed import SINGLE_PROCESS, Distributed
 
 
 class Embeddings(NamedTuple):
-    """The embeddings of a benchmark, unit vectors.
+    """The embeddings of a benchmark, whose dot products are similarities.
 
     Attributes:
         queries_QD: of its queries.
@@ -119,7 +119,7 @@ def encode(
         distributed: the processes that share the batches; batches do not depend on their number.
 
     Returns:
-        [N, D] unit vectors, in every process.
+        [N, D] vectors, in every process.
     """
     distinct_N, first_M = _distinct(texts)
     batches = split_into_chunks(texts.offsets[first_M + 1] - texts.offsets[first_M], batch_tokens)
@@ -154,7 +154,7 @@ def encode_to_file(
         shard_mb: approximate size of a shard.
 
     Returns:
-        [N, D] unit vectors, readable where rank 0 runs.
+        [N, D] vectors, readable where rank 0 runs.
 
     Raises:
         TrialError: if they cannot be written.
@@ -220,7 +220,7 @@ def _embed(
 
 def _digest(encoder: BiEncoder, texts: TokenTable, batch_tokens: int) -> str:
     """SHA-256 over everything that decides the embeddings of some texts."""
-    sha = hashlib.sha256(f"{encoder.pooling} {batch_tokens}".encode())
+    sha = hashlib.sha256(f"{encoder.description} {batch_tokens}".encode())
     for name, weight in encoder.state_dict().items():
         sha.update(f"{name} {weight.dtype} {weight.device.type}".encode())
         sha.update(weight.detach().cpu().reshape(-1).view(torch.uint8).numpy())

@@ -33,12 +33,12 @@ def info_nce(
     needs five.
 
     Args:
-        queries_BD: L2-normalised question embeddings.
-        passages_ND: L2-normalised passage embeddings.
+        queries_BD: question embeddings; L2-normalised if cosines compare them.
+        passages_ND: passage embeddings, likewise.
         query_groups_B: passage group of each question's positive.
         passage_groups_N: passage group of each passage.
         positive_B: index of each question's positive among the N passages.
-        temperature: divides the cosine similarity.
+        temperature: divides the similarity.
         symmetric: take the mean with the loss of finding the question of each positive among the
             B questions.
 

@@ -17,6 +17,7 @@ from hybridir.config import TrialConfig
 from hybridir.data import TrainingData, load_benchmarks, load_training
 from hybridir.encoder import LoadedEncoder, load_bi_encoder, load_tokenizer, save_encoder
 from hybridir.encoder.load import tokenise
+from hybridir.encoder.third_party import resolve
 from hybridir.errors import InputError
 from hybridir.runtime.distributed import Distributed, init_distributed
 from hybridir.runtime.files import atomic_write, check_folder, read_json
@@ -138,6 +139,9 @@ def _set_up(
     """Check folders, batches and the reader, and load the data."""
     for role, folder in (("workspace", workspace), ("cache", cache)):
         check_folder(role, folder)
+    if config.retriever != names.BM25:
+        # So that the trial's record has the settings that the encoder's own folder decides.
+        config = config.model_copy(update={"encoder": resolve(config.encoder)})
     check_shards(config.batch.batch_size, distributed.world_size)
     release_memory()
     reset_peak_memory()
@@ -172,7 +176,7 @@ def _train_and_evaluate(
     )
     # Not earlier: a mistake in the input leaves no half-written workspace behind.
     distributed.on_rank_zero(lambda: _write(workspace / names.ARTIFACT_CONFIG, settings))
-    precision = choose_precision(config.training.precision, encoder.dimension)
+    precision = choose_precision(config.training.precision, encoder.width)
 
     with accelerator(precision) as accelerate:
         evaluator = TrialEvaluator(setup, LoadedEncoder(encoder, tokenizer, config.encoder))
@@ -258,6 +262,10 @@ def _check_same(config: TrialConfig, workspace: Path) -> None:
         # A setting that is newer than the trial has its default there.
         finished = TrialConfig.model_validate(finished).model_dump(mode="json")
     requested = config.model_dump(mode="json")
+    encoder = finished.get("encoder", {})
+    # What is left open was filled in from the encoder's folder.
+    unset = [name for name, value in requested["encoder"].items() if value is None]
+    requested["encoder"] |= {name: encoder.get(name) for name in unset}
     different = sorted(
         key for key in requested if requested[key] != finished.get(key, requested[key])
     )

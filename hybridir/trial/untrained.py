@@ -50,7 +50,7 @@ def _encoder_metrics(setup: TrialSetup) -> tuple[dict[str, float], float]:
     texts = [*pairs.question, *pairs.passage]
     tokenizer = load_tokenizer(config.encoder, texts, pairs.digest, setup.cache)
     model = load_bi_encoder(config.encoder, tokenizer, derive_seed(config.seed, "weights"))
-    with accelerator(choose_precision(config.training.precision, model.dimension)) as accelerate:
+    with accelerator(choose_precision(config.training.precision, model.width)) as accelerate:
         accelerate.prepare_model(model, evaluation_mode=True)
         evaluator = TrialEvaluator(setup, LoadedEncoder(model, tokenizer, config.encoder))
         metrics = evaluator.dev_metrics() | evaluator.reported_metrics()

@@ -9,9 +9,11 @@ from torch import nn
 
 from hybridir.config.trial import EncoderConfig
 from hybridir.encoder.bi_encoder import BiEncoder
+from hybridir.encoder.folder_settings import DenseFile
+from hybridir.encoder.head import Dense, Head
 from hybridir.encoder.load import load_bi_encoder, load_tokenizer
 from hybridir.encoder.save import save_encoder
-from hybridir.encoder.third_party import encoder_settings
+from hybridir.encoder.third_party import resolve
 from hybridir.encoder.token_table import prepare_tokens
 from hybridir.encoder.vocabulary import cached_tokenizer, train_tokenizer
 from hybridir.errors import InputError, TrialError
@@ -64,11 +66,12 @@ def _encoder(folder: Path) -> None:
     given = {"from_scratch": {"layers": 1, "hidden_size": 16, "intermediate_size": 16, "heads": 2}}
     config = EncoderConfig.model_validate({**given, "query_length": 16, "passage_length": 16})
     encoder: BiEncoder = load_bi_encoder(config, _tokenizer(), seed=0)
+    encoder.head = Head(Dense(DenseFile(in_features=16, out_features=4), nn.Tanh()))
     save_encoder(encoder, _tokenizer(), config, folder / "encoder")
 
 
 def _load_encoder(folder: Path, out: Path) -> None:
-    config = EncoderConfig.model_validate(encoder_settings(folder / "encoder"))
+    config = resolve(EncoderConfig(path=folder / "encoder"))
     tokenizer = load_tokenizer(config, [], "unused", out)
     encoder = load_bi_encoder(config, tokenizer, seed=0)
     if not encoder.dimension > 0:

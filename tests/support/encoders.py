@@ -12,11 +12,15 @@ from transformers import (
     DistilBertModel,
     ElectraConfig,
     ElectraModel,
+    FNetConfig,
+    FNetModel,
     ModernBertConfig,
     ModernBertModel,
     MPNetConfig,
     MPNetModel,
     PreTrainedModel,
+    T5Config,
+    T5EncoderModel,
     XLMRobertaConfig,
     XLMRobertaModel,
 )
@@ -32,7 +36,7 @@ SMALL = BertConfig(
     intermediate_size=32,
     max_position_embeddings=64,
 )
-_TINY: dict[str, Any] = {
+TINY: dict[str, Any] = {
     "vocab_size": 50,
     "hidden_size": 16,
     "num_attention_heads": 2,
@@ -40,15 +44,21 @@ _TINY: dict[str, Any] = {
     "intermediate_size": 32,
 }
 MODELS: dict[str, Callable[[], PreTrainedModel]] = {
-    "bert": lambda: BertModel(BertConfig(**_TINY)),
-    "xlm-roberta": lambda: XLMRobertaModel(XLMRobertaConfig(**_TINY, pad_token_id=0)),
-    "electra": lambda: ElectraModel(ElectraConfig(**_TINY, embedding_size=8)),
+    "bert": lambda: BertModel(BertConfig(**TINY)),
+    "xlm-roberta": lambda: XLMRobertaModel(XLMRobertaConfig(**TINY, pad_token_id=0)),
+    "electra": lambda: ElectraModel(ElectraConfig(**TINY, embedding_size=8)),
     "distilbert": lambda: DistilBertModel(
         DistilBertConfig(vocab_size=50, dim=16, n_heads=2, n_layers=2, hidden_dim=32)
     ),
-    "mpnet": lambda: MPNetModel(MPNetConfig(**_TINY, pad_token_id=0)),
+    "mpnet": lambda: MPNetModel(MPNetConfig(**TINY, pad_token_id=0)),
+    "t5": lambda: T5EncoderModel(
+        T5Config(vocab_size=50, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2)
+    ),
+    "fnet": lambda: FNetModel(
+        FNetConfig(vocab_size=50, hidden_size=16, num_hidden_layers=2, intermediate_size=32)
+    ),
     "modernbert": lambda: ModernBertModel(
-        ModernBertConfig(**_TINY, pad_token_id=0, embedding_dropout=0.1)
+        ModernBertConfig(**TINY, pad_token_id=0, embedding_dropout=0.1)
     ),
 }
 

@@ -236,4 +236,4 @@ def _first_queries(benchmark: Benchmark, count: int) -> Benchmark:
 
 
 def _precision(trial: TrialConfig, encoder: BiEncoder) -> str:
-    return choose_precision(trial.training.precision, encoder.dimension)
+    return choose_precision(trial.training.precision, encoder.width)

@@ -49,21 +49,24 @@ def attend(
         query: [1, H, T, E].
         key: [1, H, T, E].
         value: [1, H, T, E].
-        attention_mask: not needed.
+        attention_mask: must be left out.
         packed: the texts.
         dropout_keys: of the encoder.
         scaling: factor of the products; 1 / sqrt(E) if left out.
         dropout: share of the attention weights that is dropped.
-        options: ignored, such as positions, which rotary encoders have applied already.
+        options: ignored, such as positions, which rotary encoders have applied already, but for
+            those that change the weights of the attention.
 
     Returns:
         ([1, T, H, E], None: no attention weights).
 
     Raises:
-        ValueError: if the layer asks for causal or windowed attention.
+        ValueError: if the layer asks for causal or windowed attention, or adds to its weights.
     """
     if getattr(module, "is_causal", False) or options.get("sliding_window") is not None:
         raise ValueError("packed texts are attended to in both directions and as a whole")
+    if attention_mask is not None or options.get("position_bias") is not None:
+        raise ValueError("its attention has a mask or a bias of its own")
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     queries, keys, values = (tensor[0].transpose(0, 1) for tensor in (query, key, value))
     if query.device.type == "cpu":

@@ -102,6 +102,31 @@ def test_every_setting_is_printed_and_written(
     assert figures.read_bytes() == before
 
 
+@pytest.mark.slow
+def test_pain_29_the_similarity_of_the_folder_is_used_and_shown(
+    encoder: Path,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = encoder / "config_sentence_transformers.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"similarity_fn_name": "dot"}))
+    figures = tmp_path / "figures.json"
+    arguments: list[Any] = [encoder, "--benchmark", "xquad-r", "--data-root", data]
+    arguments += ["--json", figures, "--cache", tmp_path / "cache"]
+    for option, expected in (([], "dot"), (["--similarity", "cosine"], "cosine")):
+        assert command(monkeypatch, *arguments, *option) == 0
+        shown = " ".join(capsys.readouterr().out.split())
+        assert f"similarity: {names.SIMILARITIES[expected]}" in shown
+        described = json.loads(figures.read_text())["encoder"]
+        assert described["similarity"] == expected
+        assert described["modules"] == ["Transformer", "Pooling", "Normalize"]
+    path.write_text(json.dumps({"similarity_fn_name": "manhattan"}))
+    assert command(monkeypatch, *arguments) == 2
+    assert "name one: --similarity of hybridir evaluate" in capsys.readouterr().err
+
+
 def test_a_reader_answers_from_first_passages(
     encoder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,8 +314,9 @@ def test_what_was_met_in_a_folder_stands_in_json_and_names_options(
         ({"--passages": "nowhere.csv"}, "belongs to --table"),
         ({"--reader": "owner/name"}, "needs the commit that pins its weights"),
         ({"--passage-text": "paragraph"}, "passage_text='paragraph'"),
-        ({"--pooling": "max"}, "pooling='max'"),
-        ({"--query-length": "900"}, "query_length=900"),
+        ({"--pooling": "median"}, "pooling: 'median' given; legal are mean, cls, max"),
+        ({"--query-length": "900"}, "900 tokens asked for, but "),
+        ({"--similarity": "maxsim"}, "similarity='maxsim': input should be 'cosine' or 'dot'"),
     ],
 )
 def test_a_mistake_is_answered_with_a_message_and_code_2(

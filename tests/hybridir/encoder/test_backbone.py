@@ -3,13 +3,23 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-from transformers import BertConfig, BertForMaskedLM, BertModel, PreTrainedModel
+from transformers import (
+    BartConfig,
+    BertConfig,
+    BertForMaskedLM,
+    BertModel,
+    PreTrainedModel,
+    RobertaConfig,
+    RobertaModel,
+    T5Config,
+    T5EncoderModel,
+)
 
-from hybridir.encoder.backbone import Pooling, load_backbone
+from hybridir.encoder.backbone import load_backbone, most_tokens
 from hybridir.encoder.bi_encoder import BiEncoder, embed
 from hybridir.encoder.packed.packing import pack
 from hybridir.errors import InputError
-from tests.support.encoders import MODELS, SMALL, backbone, texts
+from tests.support.encoders import MODELS, SMALL, TINY, backbone, texts
 
 
 @pytest.fixture
@@ -19,8 +29,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-def load(source: Path, dropout: float = 0.0, pooling: Pooling = "mean") -> PreTrainedModel:
-    return load_backbone(source, revision=None, dropout=dropout, pooling=pooling)
+def load(source: Path, dropout: float = 0.0, pooling: str = "mean") -> PreTrainedModel:
+    return load_backbone(source, dropout=dropout, pooling=pooling)
 
 
 def same_weights(first: nn.Module, second: nn.Module) -> bool:
@@ -82,11 +92,54 @@ def test_a_broken_folder_is_refused(folder: Path, file: str, content: bytes | No
         load(folder)
 
 
-def test_weights_that_are_not_safetensors_are_refused(folder: Path) -> None:
+def test_pickled_weights_are_loaded_and_pickled_programs_are_not(folder: Path) -> None:
+    model = BertModel.from_pretrained(folder)
     (folder / "model.safetensors").unlink()
-    torch.save(BertModel(SMALL).state_dict(), folder / "pytorch_model.bin")
-    with pytest.raises(InputError, match=r"no file named model\.safetensors"):
+    torch.save(model.state_dict(), folder / "pytorch_model.bin")
+    assert same_weights(model, load(folder))
+    ran = folder / "ran"
+    torch.save({"weights": Program(ran)}, folder / "pytorch_model.bin")
+    with pytest.raises(InputError, match="cannot be loaded: "):
         load(folder)
+    assert not ran.exists()
+
+
+class Program:
+    """An object that would make a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return (Path.touch, (self.path,))
+
+
+def test_pain_34_an_encoder_with_a_decoder_is_refused(tmp_path: Path) -> None:
+    BartConfig(vocab_size=50).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="'bart' is an encoder with a decoder, and of these only"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("model", "most"),
+    [
+        (BertModel(SMALL), 64),
+        (MODELS["mpnet"](), 510),  # of 512, and padding has number 1
+        (RobertaModel(RobertaConfig(**TINY, max_position_embeddings=66)), 64),
+        (T5EncoderModel(T5Config(vocab_size=50, d_model=16, d_kv=8, d_ff=8, num_layers=1)), None),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_pain_35_the_longest_text_is_what_the_forward_pass_takes(
+    model: PreTrainedModel, most: int | None
+) -> None:
+    assert most_tokens(model) == most
+    longest = torch.full((1, most or 600), 7)
+    with torch.no_grad():
+        model(input_ids=longest)
+        if most is not None:
+            with pytest.raises((IndexError, RuntimeError)):
+                model(input_ids=torch.full((1, most + 1), 7))
 
 
 def test_weights_of_another_shape_are_refused(folder: Path) -> None:

@@ -6,22 +6,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, ReformerConfig, ReformerModel
 
-from hybridir.encoder.backbone import Pooling
 from hybridir.encoder.bi_encoder import BiEncoder, embed
 from hybridir.encoder.packed.packing import pack
+from hybridir.errors import InputError
 from tests.support.encoders import MODELS, backbone, texts
 
-POOLINGS: tuple[Pooling, ...] = ("mean", "cls", "pooler")
+POOLINGS: tuple[str, ...] = ("mean", "cls", "pooler")
 PACKED = ("bert", "xlm-roberta", "electra", "distilbert")
 OBSTACLES = {
+    "t5": "ValueError: its attention has a mask or a bias of its own",
     "mpnet": "its attention cannot be replaced",
     "modernbert": "ValueError: packed texts are attended to in both directions and as a whole",
 }
 
 
-def alone(model: PreTrainedModel, pooling: Pooling, text: NDArray[np.int32]) -> Tensor:
+def alone(model: PreTrainedModel, pooling: str, text: NDArray[np.int32]) -> Tensor:
     """The embedding of a single text by the unchanged Hugging Face model, without padding."""
     output = model(input_ids=torch.from_numpy(text.astype(np.int64))[None])
     pooled = {
@@ -60,7 +61,7 @@ def test_packed_embeddings_and_gradients_equal_those_of_hugging_face_s_model(nam
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_each_pooling_does_what_its_name_says(pooling: Pooling) -> None:
+def test_each_pooling_does_what_its_name_says(pooling: str) -> None:
     rows = texts(7)
     with torch.no_grad():
         embedded = embed(BiEncoder.wrap(backbone(), pooling, pad_token=0).eval(), pack(rows))
@@ -77,6 +78,39 @@ def test_an_architecture_that_cannot_pack_is_logged_with_the_reason(
     (record,) = [entry for entry in caplog.records if entry.name.startswith("hybridir")]
     assert record.getMessage().startswith(type(MODELS[name]()).__name__)
     assert f"cannot take texts without padding ({reason})" in record.getMessage()
+
+
+def test_texts_are_encoded_by_equal_length_where_padding_changes_their_vectors(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    encoder = BiEncoder.wrap(MODELS["fnet"](), "mean", pad_token=0).eval()
+    assert "padding changes its vectors; texts are encoded in groups of equal" in caplog.text
+    with torch.no_grad():
+        whole = embed(encoder, pack(texts(9)))
+        single = torch.cat([embed(encoder, pack([text])) for text in texts(9)])
+        encoder.multiple = 16
+        padded = embed(encoder, pack(texts(9)))
+    torch.testing.assert_close(whole, single, atol=1e-6, rtol=0)
+    assert (padded - single).abs().max() > 0.01
+
+
+def test_an_encoder_that_gives_a_text_other_vectors_each_time_is_refused() -> None:
+    config = ReformerConfig(
+        vocab_size=50,
+        hidden_size=16,
+        num_attention_heads=2,
+        attention_head_size=8,
+        feed_forward_size=32,
+        attn_layers=["lsh", "local"],
+        lsh_attn_chunk_length=4,
+        local_attn_chunk_length=4,
+        num_buckets=2,
+        axial_pos_embds=False,
+        max_position_embeddings=64,
+        is_decoder=False,
+    )
+    with pytest.raises(InputError, match=r"ReformerModel is not supported: the vector of a text"):
+        BiEncoder.wrap(ReformerModel(config), "mean", pad_token=0)
 
 
 def test_an_architecture_that_can_pack_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:

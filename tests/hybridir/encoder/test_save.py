@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
 from hybridir.config.trial import EncoderConfig
-from hybridir.encoder.backbone import Pooling, load_backbone
+from hybridir.encoder.backbone import load_backbone
 from hybridir.encoder.bi_encoder import BiEncoder
 from hybridir.encoder.load import load_bi_encoder, load_tokenizer
 from hybridir.encoder.save import save_encoder
@@ -20,7 +20,7 @@ from tests.hybridir.encoder.test_vocabulary import corpus
 QUERIES, PASSAGES = corpus()[:12], corpus()[-12:]
 
 
-def configuration(pooling: Pooling, **changes: object) -> EncoderConfig:
+def configuration(pooling: str, **changes: object) -> EncoderConfig:
     settings = {
         "from_scratch": {"layers": 1, "hidden_size": 32, "intermediate_size": 64},
         "query_prefix": "query: ",
@@ -50,8 +50,8 @@ def saved(
             batch_tokens=4096,
         )
         for texts, prefix in (
-            (QUERIES, config.query_prefix),
-            (PASSAGES, config.passage_prefix),
+            (QUERIES, "query: "),
+            (PASSAGES, "passage: "),
         )
     ]
     save_encoder(encoder, tokenizer, config, folder)
@@ -60,7 +60,7 @@ def saved(
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 @pytest.mark.filterwarnings("ignore")
-def test_sentence_transformers_gives_the_same_vectors(tmp_path: Path, pooling: Pooling) -> None:
+def test_sentence_transformers_gives_the_same_vectors(tmp_path: Path, pooling: str) -> None:
     sentence_transformers = pytest.importorskip("sentence_transformers")
     _, _, queries, passages = saved(tmp_path / "encoder", configuration(pooling))
     model = sentence_transformers.SentenceTransformer(str(tmp_path / "encoder"), device="cpu")
@@ -74,7 +74,7 @@ def test_sentence_transformers_gives_the_same_vectors(tmp_path: Path, pooling: P
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "pooler"])
-def test_a_saved_encoder_can_be_loaded_as_encoder_path(tmp_path: Path, pooling: Pooling) -> None:
+def test_a_saved_encoder_can_be_loaded_as_encoder_path(tmp_path: Path, pooling: str) -> None:
     encoder, tokenizer, _, _ = saved(tmp_path / "encoder", configuration(pooling))
     config = EncoderConfig(path=tmp_path / "encoder", pooling=pooling, query_length=64,
                            passage_length=64)  # fmt: skip
@@ -100,7 +100,7 @@ def test_a_saved_encoder_describes_itself(tmp_path: Path) -> None:
 def test_an_encoder_with_a_pooler_is_saved_for_transformers_alone(tmp_path: Path) -> None:
     encoder, _, _, _ = saved(tmp_path / "encoder", configuration("pooler"))
     assert not (tmp_path / "encoder" / "modules.json").exists()
-    again = load_backbone(tmp_path / "encoder", revision=None, dropout=0, pooling="pooler")
+    again = load_backbone(tmp_path / "encoder", dropout=0, pooling="pooler")
     assert encoder.backbone.config.hidden_size == again.config.hidden_size
 
 

@@ -13,9 +13,11 @@ from hybridir import names
 from hybridir.config.trial import TrialConfig
 from hybridir.data.load import load_training
 from hybridir.data.pairs import COLUMNS
+from hybridir.encoder import load_encoder
 from hybridir.errors import InputError, TrialError
 from hybridir.trial.run import ENCODER, RESULT, TrialResult, run_trial
 from tests.support.layouts import hub
+from tests.support.sentence_folders import sentence_folder
 from tests.support.tiny import parallel, repeatable, trial
 
 # What MLflow accepts in a metric's name.
@@ -59,7 +61,52 @@ def test_a_finished_trial_leaves_its_result_settings_scores_log_and_encoder(
     assert (finished.workspace / ENCODER / "modules.json").is_file()
     assert json.loads((finished.workspace / RESULT).read_text()) == finished.metrics
     settings = (finished.workspace / names.ARTIFACT_CONFIG).read_text()
-    assert TrialConfig.model_validate_json(settings) == trial()
+    assert json.loads(settings) == recorded(trial())
+
+
+def recorded(config: TrialConfig) -> dict[str, Any]:
+    """The settings that a trial records, with those of an encoder from scratch filled in."""
+    content = config.model_dump(mode="json")
+    open_ = {"pooling": "mean", "similarity": "cosine", "query_prefix": "", "passage_prefix": ""}
+    content["encoder"] |= open_
+    return content
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_pain_29_a_folder_s_layers_and_its_dot_product_are_trained_recorded_and_saved(
+    cache: Path, tmp_path: Path
+) -> None:
+    st = pytest.importorskip("sentence_transformers")
+    from sentence_transformers.sentence_transformer.modules import Dense, Pooling
+
+    layers = [Pooling(16, "mean"), Dense(16, 8)]
+    folder = sentence_folder(
+        tmp_path / "theirs",
+        *layers,
+        prompts={"query": "query: ", "document": ""},
+        similarity_fn_name="dot",
+    )
+    encoder = {"path": folder, "from_scratch": None, "query_length": None, "passage_length": None}
+    config = trial(encoder=encoder, training={"temperature": 1.0})
+    run_trial(config, tmp_path / "run", cache, keep_encoder=True)
+    recorded = json.loads((tmp_path / "run" / names.ARTIFACT_CONFIG).read_text())["encoder"]
+    assert (recorded["similarity"], recorded["query_prefix"]) == ("dot", "query: ")
+    assert (recorded["query_length"], recorded["passage_length"]) == (64, 64)
+    trained = st.SentenceTransformer(str(tmp_path / "run" / ENCODER), device="cpu")
+    assert trained.similarity_fn_name == "dot"
+    assert not torch.equal(trained[2].linear.weight, layers[1].linear.weight)
+    texts = ["words of a text", "more"]
+    ours = load_encoder(tmp_path / "run" / ENCODER)
+    assert ours.model.similarity == "dot"
+    theirs = np.stack([trained.encode_query([text])[0] for text in texts])
+    np.testing.assert_allclose(ours.embed_queries(texts), theirs, atol=1e-6)
+    assert np.abs(np.linalg.norm(theirs, axis=1) - 1).min() > 1e-3
+    # The finished trial is recognised by the same settings, and another similarity is another.
+    assert run_trial(config, tmp_path / "run", cache).workspace == tmp_path / "run"
+    with pytest.raises(InputError, match="encoder differ"):
+        other = trial(encoder={**encoder, "similarity": "cosine"}, training={"temperature": 1.0})
+        run_trial(other, tmp_path / "run", cache)
 
 
 @pytest.mark.slow
@@ -332,7 +379,7 @@ def test_a_half_finished_trial_of_other_settings_is_begun_anew(
         run_trial(unfinished, tmp_path / "run", cache, progress=stop)
     result = run_trial(trial(), tmp_path / "run", cache)
     settings = (tmp_path / "run" / names.ARTIFACT_CONFIG).read_text()
-    assert TrialConfig.model_validate_json(settings) == trial()
+    assert json.loads(settings) == recorded(trial())
     assert repeatable(result.metrics) == repeatable(finished.metrics)
 
 

@@ -83,7 +83,7 @@ def test_the_keys_of_a_text_s_tokens_are_its_own_and_all_different() -> None:
 def test_buckets_hold_texts_of_similar_length_padded_at_the_end() -> None:
     rows = [np.full(size, size, np.int32) for size in (3, 16, 17, 2, 40)]
     (packed,) = pack(rows)
-    buckets = [(tokens.tolist(), sizes.tolist()) for tokens, sizes in packed.buckets(pad_token=9)]
+    buckets = [(tokens.tolist(), sizes) for tokens, sizes in packed.buckets(9, 16)]
     assert buckets == [
         ([[2] * 2 + [9] * 14, [3] * 3 + [9] * 13, [16] * 16], [2, 3, 16]),
         ([[17] * 17], [17]),
