@@ -29,7 +29,7 @@ def load_pretrained_tokenizer(source: FolderSettings) -> PreTrainedTokenizerBase
     try:
         tokenizer = AutoTokenizer.from_pretrained(source.weights, local_files_only=True)
         probe = tokenizer("a text", truncation=True, max_length=8)
-    # A damaged file can make transformers raise any exception, and tokenizers panic, which is none.
+    # A damaged file can make transformers raise any exception, and tokenizers panic, a base one.
     except BaseException as error:
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             raise
