@@ -38,9 +38,7 @@ def settings(folder: Path, trials: int, pairs: int) -> list[str]:
     """Arguments of a study in its own folder, whose trials all complete."""
     overrides = {
         "training.pairs": pairs,
-        "search.trials": trials,
-        "search.sampler": "quasi-random",
-        "search.scheduler": "none",
+        "search": f"{{sampler: quasi-random, trials: {trials}, objective: dev/map_mean}}",
         "confirm": "null",
         "storage": folder / "results",
         "tracking_uri": f"sqlite:///{folder / 'mlflow.db'}",

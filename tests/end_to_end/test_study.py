@@ -226,7 +226,8 @@ def test_the_kept_encoder_is_a_model_in_mlflow(
 
 def test_a_study_leaves_results_and_the_database_and_no_mlruns(small_study: Any) -> None:
     files = {path.name for path in small_study.folder.iterdir()}
-    assert files == {"small.yaml", "log-0", "results", "mlflow.db", "mlartifacts"}
+    database = {"mlflow.db", ".mlflow.db.lock", "mlartifacts"}
+    assert files == {"small.yaml", "log-0", "results", *database}
 
 
 def test_no_checkpoint_is_left_and_one_encoder(folder: RunFolder) -> None:

@@ -86,7 +86,7 @@ def _alone(uri: str) -> Iterator[None]:
     if path is None:
         yield
         return
-    with FileLock(path.with_name(f"{path.name}.lock"), timeout=_LOCK_SECONDS):
+    with FileLock(path.with_name(f".{path.name}.lock"), timeout=_LOCK_SECONDS):
         yield
 
 
