@@ -59,7 +59,7 @@ def test_names_and_scripts_of_the_published_languages(entry: str) -> None:
         ("label-1", "label-1 LABEL_1"),
     ],
 )
-def test_spellings_of_one_tag_are_one_language(tag: str, spellings: str) -> None:
+def test_pain_31_spellings_of_one_tag_are_one_language(tag: str, spellings: str) -> None:
     assert {tag_of(code) for code in spellings.split()} == {tag}
 
 

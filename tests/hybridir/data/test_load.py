@@ -465,7 +465,7 @@ def test_no_passage_of_dev_is_trained_on_although_the_table_names_no_groups(
     assert len(set(data.pairs.passage_group)) == 4
 
 
-def test_other_passages_of_a_question_are_never_its_negatives(tmp_path: Path) -> None:
+def test_pain_36_other_passages_of_a_question_are_never_its_negatives(tmp_path: Path) -> None:
     # Every third question has two passages in English, and every fourth the passage of another.
     table = [
         (f"q{number}", code, f"{code} passage {number - (number % 4 == 3)}")

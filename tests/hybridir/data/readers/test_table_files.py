@@ -175,7 +175,7 @@ def test_several_passages_of_a_question_are_one_group_and_repeated_rows_count_on
     assert "repeated rows left out: 2" in line
 
 
-def test_identical_passages_of_a_language_are_one_group(tmp_path: Path) -> None:
+def test_pain_30_identical_passages_of_a_language_are_one_group(tmp_path: Path) -> None:
     rows = [
         row(f"q{number}", code, passage=f"{code} paragraph {number % 6}")
         for number in range(40)
