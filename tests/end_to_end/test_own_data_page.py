@@ -18,9 +18,10 @@ COMMAND, STUDY = re.findall(r"^(hybridir evaluate .*|python tune/run_sweep.py .*
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The page's files in a folder of their own: each is named before its block."""
-    files = re.findall(r"`(\w+\.(?:csv|yaml))`[^`]*\n\n```\w+\n(.*?)```", PAGE, re.S)
-    assert [name for name, _ in files] == ["train.csv", "test.csv", "more.csv", "mine.yaml"]
-    for name, content in files:
+    blocks = re.findall(r"\n\n((?:[^\n]+\n)+)\n```(?:csv|yaml)\n(.*?)```", PAGE, re.S)
+    names = [re.findall(r"`(\w+\.(?:csv|yaml))`", paragraph)[0] for paragraph, _ in blocks]
+    assert names == ["train.csv", "test.csv", "more.csv", "mine.yaml"]
+    for name, (_, content) in zip(names, blocks, strict=True):
         (tmp_path / name).write_text(content)
     return tmp_path
 
