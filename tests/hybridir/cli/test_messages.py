@@ -29,6 +29,7 @@ PRINTED_BY = {
     "hybridir/cli/main.py": ("hybridir",),
     "hybridir/cli/data.py": ("hybridir data prepare",),
     "hybridir/cli/messages.py": ("hybridir evaluate",),
+    "hybridir/cli/options.py": ("hybridir evaluate",),
     "hybridir/cli/scores_table.py": ("hybridir infer",),
     "hybridir/data/published": ("hybridir data prepare",),
     "hybridir/encoder/third_party.py": ("hybridir evaluate",),
