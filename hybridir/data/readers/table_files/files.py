@@ -60,18 +60,30 @@ def read_table_file(path: Path, columns: Columns) -> TableFile:
         table = TableFile([], "row")
         table.rows.extend(_parquet_rows(path, columns, table.mended))
     else:
-        table = _readopened_text(path, ending, columns)
+        table = _read_text(path, ending, columns)
     if not table.rows:
         raise InputError(f"{path}: there are no rows in it")
     return table
 
 
-def _readopened_text(path: Path, ending: str, columns: Columns) -> TableFile:
+def _read_text(path: Path, ending: str, columns: Columns) -> TableFile:
     """Read a text file.
 
     Raises:
         InputError: as `read_table_file`.
     """
+    try:
+        return _decoded(path, ending, columns)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(
+            f"{path}: the compressed file breaks off or is damaged ({error})"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path}: the file cannot be read ({error.strerror or error})") from None
+
+
+def _decoded(path: Path, ending: str, columns: Columns) -> TableFile:
+    """Read a text file; raises what Python does where it cannot be read or uncompressed."""
     try:
         with opened_text(path) as file:
             encoding = file.encoding.removesuffix("-sig")
@@ -86,6 +98,7 @@ def _readopened_text(path: Path, ending: str, columns: Columns) -> TableFile:
             table.rows.extend(rows)
         return table
     except UnicodeDecodeError as error:
+        # A damaged compressed file may first show there.
         where = (
             f"{path}, line {first_undecodable_line(path)}" if error.encoding == "utf-8" else path
         )
@@ -93,12 +106,6 @@ def _readopened_text(path: Path, ending: str, columns: Columns) -> TableFile:
             f"{where}: not {error.encoding.upper()} text; save it as UTF-8 (in a spreadsheet: "
             "CSV UTF-8)"
         ) from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(
-            f"{path}: the compressed file breaks off or is damaged ({error})"
-        ) from None
-    except OSError as error:
-        raise InputError(f"{path}: the file cannot be read ({error.strerror or error})") from None
 
 
 def _json_rows(path: Path, columns: Columns, mended: Mended) -> tuple[str, list[Row]]:

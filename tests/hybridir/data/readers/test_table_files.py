@@ -256,6 +256,8 @@ def test_a_text_without_a_visible_character_is_empty(tmp_path: Path, text: str) 
         ("table.csv", b"PAR1rest", "let its name end with .parquet"),
         ("table.csv.gz", b"question_id", "breaks off or is damaged"),
         ("table.csv.gz", gzip.compress(b"question_id" * 99)[:-12], "breaks off or is damaged"),
+        # An end of stream that is damaged behind text that is not UTF-8.
+        ("table.csv.gz", gzip.compress(b"\x80" * 9)[:-2], "breaks off or is damaged|not UTF-8"),
         ("table.jsonl.gz", gzip.compress(b""), "there are no rows"),
         ("table.parquet.gz", b"x", "unknown ending"),
         ("table.csv", "question_id,é".encode("cp1252"), "line 1: not UTF-8 .*CSV UTF-8"),
