@@ -54,11 +54,14 @@ Empty = Annotated[object, BeforeValidator(_refuse_content)]
 """A key whose content would change vectors; empty it has no effect."""
 Ignored = object
 """A key that has no effect on vectors."""
+_LONGEST_NAME = 255  # bytes of a file's name, of most file systems
 SentenceEmbedding = Literal["sentence_embedding"]
 
 
 def _check_path(path: str) -> str:
-    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or "\0" in path:
+    parts = PurePosixPath(path).parts
+    too_long = any(len(part.encode(errors="replace")) > _LONGEST_NAME for part in parts)
+    if PurePosixPath(path).is_absolute() or ".." in parts or "\0" in path or too_long:
         raise ValueError("must be a folder inside the encoder's own")
     return path
 
