@@ -261,6 +261,8 @@ def evaluate_command(
         ),
         *where_data_are(benchmark, data_root, folder, table),
     ]
+    if parallel and parallel_questions:
+        problems.append("--parallel: --parallel-questions says otherwise; leave one of them out")
     if precision not in (None, *_PRECISIONS):
         problems.append(f"--precision {precision}: choose one of {', '.join(_PRECISIONS)}")
     if problems:
@@ -323,6 +325,9 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
         console.print(f"note: {as_options(note)}", highlight=False, soft_wrap=True, markup=False)
     output = request.output
     runs = Runs(benchmark, output.depth) if output.trec or output.mteb else None
+    tag = Path(request.encoder).name
+    if runs and output.trec is not None:
+        runs.check_names(tag)  # before the work
     evaluation = evaluate(
         bm25_scorer(benchmark) if config is None else load_encoder(config),
         benchmark,
@@ -344,7 +349,7 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
     if output.tables is not None:
         _write_tables(output.tables / benchmark.name, evaluation.table, settings)
     if runs and output.trec is not None:
-        runs.write_trec(output.trec, tag=Path(request.encoder).name)
+        runs.write_trec(output.trec, tag)
         _print_path("runs", output.trec)
     if runs and output.mteb is not None:
         pin = request.revision or str(description.get("model_digest", "none"))

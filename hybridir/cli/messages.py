@@ -15,7 +15,8 @@ _NAMES = [*(field for field in BenchmarkConfig.model_fields if field != "name"),
 _SETTING = re.compile(
     # Not the beginning of a line that reports a problem of the setting itself.
     r"(?<!- )(?<!line: )\b(" + "|".join(_NAMES) + r"): "
-    r"(\[[^\]]*\]|[A-Za-z0-9_.-]*[A-Za-z0-9_-])"
+    # Nor the count at the end of a note, "in several languages: 2".
+    r"(\[[^\]]*\]|\{path: FILE\}|(?!\d+\b)[A-Za-z0-9_.-]*[A-Za-z0-9_-])"
 )
 
 
@@ -24,6 +25,8 @@ def as_options(message: str) -> str:
 
     >>> as_options("set skip_bad: true, or choose languages: [sw, yo]")
     'set --skip-bad, or choose --languages sw,yo'
+    >>> as_options("needs table: {path: FILE}; ids in several languages: 2, taken for different")
+    'needs --table FILE; ids in several languages: 2, taken for different'
     >>> as_options("ignore_identical_ids: false keeps it; parallel: questions, and no others")
     '--no-ignore-identical-ids keeps it; --parallel-questions, and no others'
     """
@@ -38,7 +41,8 @@ def _option(match: re.Match[str]) -> str:
         return f"--no-{name}"
     if (name, value) == ("parallel", "questions"):
         return "--parallel-questions"
-    return f"--{name} {value.strip('[]').replace(', ', ',')}"
+    value = value.removeprefix("{path: ").strip("[]}")
+    return f"--{name} {value.replace(', ', ',')}"
 
 
 @contextmanager

@@ -63,6 +63,20 @@ class Runs:
                     passages = passages[scores_BN[row, passages] > -np.inf]
                     self._rankings[pool][query] = (passages, scores_BN[row, passages])
 
+    def check_names(self, tag: str) -> None:
+        """Check that TREC's files can hold all ids, which separate columns by white space.
+
+        Raises:
+            InputError: if an id or the tag has white space.
+        """
+        ids = (*self._benchmark.passage_ids, *self._benchmark.question_ids, tag)
+        illegal = [name for name in ids if not name or name.split() != [name]]
+        if illegal:
+            raise InputError(
+                f"{self._benchmark.name}: TREC's files allow no white space in a name, such as "
+                f"{illegal[0]!r}; {len(illegal)} names are empty or have some; rename them"
+            )
+
     def write_trec(self, folder: Path, tag: str) -> list[Path]:
         """Write a run and its relevance judgements for each pool.
 
@@ -77,13 +91,7 @@ class Runs:
         Raises:
             InputError: if an id has white space, which separates columns in these files.
         """
-        ids = (*self._benchmark.passage_ids, *self._benchmark.question_ids, tag)
-        illegal = [name for name in ids if not name or name.split() != [name]]
-        if illegal:
-            raise InputError(
-                f"{self._benchmark.name}: TREC's files allow no white space in a name, such as "
-                f"{illegal[0]!r}; {len(illegal)} names are empty or have some; rename them"
-            )
+        self.check_names(tag)
         written = []
         for pool in self._pools:
             runs, qrels = [], []

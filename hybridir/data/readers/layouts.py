@@ -59,8 +59,11 @@ def find_files(
         InputError: if files or languages are missing.
     """
     if not folder.is_dir():
-        advice = "; unpack it, and give the folder" if folder.is_file() else ""
-        raise InputError(f"{folder}: there is no such folder{advice}")
+        if folder.is_file():
+            raise InputError(
+                f"{folder}: is a file; give its folder, of an archive the unpacked one"
+            )
+        raise InputError(f"{folder}: there is no such folder")
     if _has_corpus(folder):
         if language is None or languages is not None:
             raise InputError(

@@ -32,6 +32,7 @@ TABLE_COLUMNS = Columns(
     optional=tuple(OPTIONAL),
 )
 _IDS = ("question_id", GROUP, CLUSTER)
+_CODES = ("language", PASSAGE_LANGUAGE)
 _FREE = ("question", "passage")  # blanks at their ends belong to them
 # Texts that pandas, Spark and databases write for a value that is missing.
 _MISSING = ("", "nan", "NaN", "None", "null", "NULL", "<NA>", "\\N")
@@ -138,7 +139,9 @@ def grouped(pairs: Pairs, mended: Mended) -> Pairs:
     """
     named = pairs.passage_group
     of_questions = joined(named, (("", key) for key in pairs.question_id))
-    groups = joined(of_questions, zip(pairs.passage_languages, pairs.passage, strict=True))
+    # Blanks at the ends of a passage make no other passage.
+    texts = [passage.strip() for passage in pairs.passage]
+    groups = joined(of_questions, zip(pairs.passage_languages, texts, strict=True))
     lost = len(set(of_questions)) - len(set(groups))
     mended.add("passage groups joined to another with the same passage", lost)
     # A cluster that is not named is the passage group.
@@ -148,12 +151,12 @@ def grouped(pairs: Pairs, mended: Mended) -> Pairs:
     ]
     clusters = list(joined(clusters, (("", key) for key in pairs.question_id)))
     pairs = replace(pairs, passage_group=groups, cluster=clusters)
-    passages = zip(pairs.passage_languages, pairs.passage, strict=True)
+    passages = zip(pairs.passage_languages, texts, strict=True)
     keys = dict.fromkeys(zip(pairs.question_id, pairs.language, passages, strict=True))
     if len(keys) == len(pairs):
         return pairs
     mended.add("repeated rows left out", len(pairs) - len(keys))
-    passages = zip(pairs.passage_languages, pairs.passage, strict=True)
+    passages = zip(pairs.passage_languages, texts, strict=True)
     rows = zip(pairs.question_id, pairs.language, passages, strict=True)
     # The first row of each key takes it.
     return pairs.select(
@@ -263,7 +266,8 @@ def _as_texts(fields: Mapping[str, object], columns: Columns, mended: Mended) ->
                 mended.add("ids and codes with blanks around them")
         if column in columns.optional and (value is None or value in _MISSING):
             continue
-        if value is None:
+        # "nan" is a language, Min Nan Chinese.
+        if value is None or (column in _CODES and value in _MISSING and value != "nan"):
             missing.append(column)
         elif isinstance(value, str):
             texts[column] = value

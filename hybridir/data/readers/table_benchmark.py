@@ -123,20 +123,24 @@ class _Pool:
     def __init__(self, languages: Collection[str]) -> None:
         self._chosen = languages
         self._keys: dict[tuple[str, str], str] = {}
+        self._texts: dict[str, tuple[str, str]] = {}
         self._of_group: defaultdict[str, set[str]] = defaultdict(set)
 
     def add(self, language: str, text: str, group: str | None) -> None:
         """Add a passage, or a further group of one, if its language is chosen."""
         if language not in self._chosen:
             return
-        key = self._keys.setdefault((language, text), f"{language}-{len(self._keys):08d}")
+        # Blanks at its ends make no other passage.
+        same = (language, text.strip())
+        key = self._keys.setdefault(same, f"{language}-{len(self._keys):08d}")
+        self._texts.setdefault(key, (language, text))
         if group is not None:
             self._of_group[group].add(key)
 
     @property
     def passages(self) -> list[tuple[str, str, str]]:
         """Id, language and text of each passage."""
-        return [(key, language, text) for (language, text), key in self._keys.items()]
+        return [(key, language, text) for key, (language, text) in self._texts.items()]
 
     def relevant(self, rows: Pairs) -> dict[str, set[str]]:
         """Question id -> ids of the passages in the groups of its rows."""

@@ -60,6 +60,7 @@ MINE = ("--benchmark", "mine", "--folder", "mine", "--language", "pl")
         (["--depth", "1", "--pooling", "cls"], "command line has 2 problems"),
         (["--seen", "xx"], "--seen xx: the languages of mine are pl"),
         (["--seen", "pl,xx"], "--seen xx: the languages of mine are pl"),
+        (["--parallel", "--parallel-questions"], "leave one of them out"),
         (["--seen", "de"], "--seen de: the languages of mine are pl"),
         (["--seen", "p/l"], "'p/l' is no language code"),
         (["--json", "file/a.json"], "--json 'file/a.json': its folder"),

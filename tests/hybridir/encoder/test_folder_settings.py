@@ -156,7 +156,10 @@ POOLING = "1_Pooling/config.json"
         ({"modules.json": []}, "lists nothing; supported"),
         ({"modules.json": None}, "modules.json is missing beside config_sentence_transformers"),
         ({"modules.json": [{**MODULES[0], "path": "../x"}, MODULES[1]]}, "inside the encoder's"),
-        ({"modules.json": [{**MODULES[0], "path": "x" * 300}, MODULES[1]]}, "inside the encoder's"),
+        (
+            {"modules.json": [{**MODULES[0], "path": "x" * 300}, MODULES[1]]},
+            "inside the encoder's",
+        ),
         ({"modules.json": [{**MODULES[0], "kwargs": ["task"]}, MODULES[1]]}, "must be empty"),
         ({"modules.json": [{**part, "name": "0"} for part in MODULES]}, "have one name"),
         ({"modules.json": {}}, "expected list, found dict"),

@@ -1,6 +1,7 @@
 """The columns of a table under the names that files give them, and a count of what was mended."""
 
 import logging
+import reprlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ class Mended:
         if self._counts:
             repairs = ", ".join(f"{repair}: {count}" for repair, count in self._counts.items())
             _logger.warning("%s was mended: %s", source, repairs)
+
+
+_SHOWN = 20  # names in a message
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,8 @@ class Columns:
             raise InputError(
                 f"{path}: no column {', '.join(missing)}; needed are {', '.join(self.needed)}, "
                 f"optional are {' and '.join(self.optional)}; found "
-                f"{', '.join(map(repr, names)) or 'none'}"
+                f"{', '.join(map(reprlib.repr, names[:_SHOWN])) or 'none'}"
+                f"{', ...' * (len(names) > _SHOWN)}"
             )
         count = Counter(column_name(name) for name in names)
         if repeated := [column for column in self.all if count[column] > 1]:

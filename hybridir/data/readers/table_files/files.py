@@ -53,7 +53,8 @@ def read_table_file(path: Path, columns: Columns) -> TableFile:
             f"{GZIP} as well; of a spreadsheet save the sheet as CSV in UTF-8"
         )
     if not path.is_file():
-        raise InputError(f"{path}: there is no such file")
+        problem = "is a folder; name a file in it" if path.is_dir() else "there is no such file"
+        raise InputError(f"{path}: {problem}")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty")
     if ending == ".parquet":

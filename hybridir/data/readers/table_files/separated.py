@@ -110,22 +110,24 @@ class _NoCsvError(InputError):
 
 
 def _delimiter(path: Path, expected: str, columns: Columns, mended: Mended) -> str:
-    """The delimiter that gives the needed columns; the expected one if none does."""
+    """The delimiter that gives most of the needed columns; the expected one if several do."""
     with opened_text(path) as file:
         first = file.readline()
         if match := _SEPARATOR_LINE.fullmatch(first):
             return match[1]
+    best, most = expected, 0
     for delimiter in (expected, *_DELIMITERS):
         with opened_text(path) as file, _any_length():
             try:
                 header = next(csv.reader(file, delimiter=delimiter), [])
             except csv.Error:
                 continue
-        if set(columns.needed) <= set(map(column_name, header)):
-            if delimiter != expected:
-                mended.add(f"fields separated by {delimiter!r}")
-            return delimiter
-    return expected
+        named = len(set(columns.needed) & set(map(column_name, header)))
+        if named > most:
+            best, most = delimiter, named
+    if best != expected:
+        mended.add(f"fields separated by {best!r}")
+    return best
 
 
 def _may_be_unquoted(path: Path) -> bool:

@@ -115,6 +115,13 @@ def test_questions_may_have_their_passages_in_another_language_alone(tmp_path: P
     assert relevant(benchmark) == {("q1", "yo"): {"Ann."}}
 
 
+def test_blanks_at_the_end_make_no_other_passage(tmp_path: Path) -> None:
+    path = write(tmp_path / "mine.csv", HEADER, "q1,en,Who?,Ann.", "q1,en,Who?,Ann. ")
+    benchmark = load_table_benchmark("mine", path)
+    assert pools(benchmark) == {"en": ["Ann."]}
+    assert relevant(benchmark) == {("q1", "en"): {"Ann."}}
+
+
 def test_bad_rows_of_both_files_stop_the_work_or_are_left_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
