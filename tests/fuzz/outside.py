@@ -61,7 +61,9 @@ def _table_text(name: str, folder: Path) -> None:
     lines += [separator.join(_escaped(value) for value in row.values()) for row in ROWS]
     text = "\n".join(lines) + "\n"
     raw = text.encode("utf-16" if name.startswith("utf-16") else "utf-8")
-    (folder / name).write_bytes(gzip.compress(raw) if name.lower().endswith(".gz") else raw)
+    (folder / name).write_bytes(
+        gzip.compress(raw, mtime=0) if name.lower().endswith(".gz") else raw
+    )
 
 
 def _escaped(text: str) -> str:

@@ -27,7 +27,7 @@ def write_text(path: Path, text: str) -> None:
     """Write a file, gzipped if its name says so."""
     path.parent.mkdir(parents=True, exist_ok=True)
     raw = text.encode()
-    path.write_bytes(gzip.compress(raw) if path.suffix == ".gz" else raw)
+    path.write_bytes(gzip.compress(raw, mtime=0) if path.suffix == ".gz" else raw)
 
 
 def jsonl(rows: Rows) -> str:

@@ -23,6 +23,11 @@ ROWS = [row("q1", "en"), row("q1", "de", passage="Das."), row("q2", "en", questi
 HEADER = "question_id,language,question,passage"
 
 
+def packed(raw: bytes) -> bytes:
+    """Compress without the time, so that tests have the same names in all of their processes."""
+    return gzip.compress(raw, mtime=0)
+
+
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     return columns(load_table(write(tmp_path_factory.mktemp("plain") / "table.jsonl", ROWS)))
@@ -41,9 +46,9 @@ def separated(delimiter: str, **options: Any) -> str:
         ("TABLE.JSONL", "".join(json.dumps(r) + "\n" for r in ROWS).encode()),
         ("table.json", json.dumps(ROWS, indent=2).encode()),
         ("table.json", pd.DataFrame(ROWS).to_json(orient="records", lines=True).encode()),
-        ("table.csv.gz", gzip.compress(separated(",").encode())),
-        ("table.Tsv.GZ", gzip.compress(separated("\t").encode())),
-        ("table.jsonl.gz", gzip.compress("".join(json.dumps(r) + "\n" for r in ROWS).encode())),
+        ("table.csv.gz", packed(separated(",").encode())),
+        ("table.Tsv.GZ", packed(separated("\t").encode())),
+        ("table.jsonl.gz", packed("".join(json.dumps(r) + "\n" for r in ROWS).encode())),
         ("table.csv", separated(",").encode("utf-8-sig")),
         ("table.csv", separated(",").encode("utf-16")),
         ("table.csv", separated(",").encode("utf-16-le")),
@@ -252,20 +257,20 @@ def test_a_text_without_a_visible_character_is_empty(tmp_path: Path, text: str) 
     ("name", "content", "message"),
     [
         ("table.csv", b"PK\x03\x04rest", "spreadsheet or ZIP archive; save the sheet as CSV"),
-        ("table.csv", gzip.compress(b"a"), "compressed; put .gz behind its name"),
+        ("table.csv", packed(b"a"), "compressed; put .gz behind its name"),
         ("table.csv", b"PAR1rest", "let its name end with .parquet"),
         ("table.csv.gz", b"question_id", "breaks off or is damaged"),
-        ("table.csv.gz", gzip.compress(b"question_id" * 99)[:-12], "breaks off or is damaged"),
+        ("table.csv.gz", packed(b"question_id" * 99)[:-12], "breaks off or is damaged"),
         # An end of stream that is damaged behind text that is not UTF-8.
-        ("table.csv.gz", gzip.compress(b"\x80" * 9)[:-2], "breaks off or is damaged|not UTF-8"),
-        ("table.jsonl.gz", gzip.compress(b""), "there are no rows"),
+        ("table.csv.gz", packed(b"\x80" * 9)[:-2], "breaks off or is damaged|not UTF-8"),
+        ("table.jsonl.gz", packed(b""), "there are no rows"),
         ("table.parquet.gz", b"x", "unknown ending"),
         ("table.csv", "question_id,é".encode("cp1252"), "line 1: not UTF-8 .*CSV UTF-8"),
         ("table.csv", separated(",").encode("utf-16")[:-1], "not UTF-16"),
         ("table.json", b"[1, 2]", "expected an object, found int"),
         ("table.csv", b"question_id;lang;question;passage\n", "no column language; needed"),
         ("table.csv", f"{HEADER}\nq,None,a,b\n".encode(), "no language"),
-        ("table.csv", b"x" * 10**6, "found 'x{1,40}\\.\\.\\.x+'$"),
+        pytest.param("table.csv", b"x" * 10**6, r"found 'x{1,40}\.\.\.x+'$", id="a long line"),
         ("table.json", b"[{", "invalid JSON"),
         ("table.csv", b"passage,Passage ,question,question_id,language\n", "more than once"),
         ("table.csv", f"{HEADER}\nq,en,a,b,c\n".encode(), "5 fields, but the header has 4"),
