@@ -2,7 +2,7 @@
 
 A run is written and read back through MLflow's own client, in a server by every node, in a SQLite
 file by the driver alone: any other process that opened it would fail with "database is locked". A
-file that does not exist yet is created last of all (`server_problem`), when all else is fine.
+file that does not exist yet is created last of all (`store_problem`), when all else is fine.
 """
 
 import os
