@@ -267,7 +267,7 @@ def read_study_file(path: Path, overrides: list[str]) -> StudyConfig:
         InputError: with the mistakes of the file and of the overrides in one message; see
             `hybridir.config.yaml.validate`.
     """
-    shipped = ", ".join(sorted(str(file) for file in STUDIES.glob("*.yaml")))
+    shipped = ", ".join(sorted(str(file) for file in STUDIES.rglob("*.yaml")))
     return read_settings(
         StudyConfig,
         path,
