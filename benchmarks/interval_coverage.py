@@ -4,9 +4,9 @@
 
 Simulated studies with a known curve (`parts.simulation`) are analysed as the report does. Printed
 are, for each check, the share of studies in which it holds, with its 95 % interval (Clopper and
-Pearson), nominally 95 %; for tests of the primary outcome, the share of studies with any false
-gain, nominally 5 % at most, and the power. Widths are means over studies. The cases on the
-optimum have 300 studies at most.
+Pearson), nominally 95 %, in the middle of a measure's range and near its ends; for tests of the
+primary outcome, the share of studies with any false gain, nominally 5 % at most, and the power.
+Widths are means over studies. The cases on the optimum have 300 studies at most.
 
 NOT covered: fewer than two seeds, fewer than 48 clusters.
 """
@@ -23,6 +23,7 @@ from statsmodels.stats.proportion import proportion_confint
 from benchmarks.parts.coverage_of_intervals import (
     Case,
     check_intervals,
+    check_near_a_limit,
     detects,
     false_gains,
     repeat,
@@ -31,6 +32,7 @@ from benchmarks.parts.simulation import (
     RATIOS,
     Curve,
     Design,
+    NearALimit,
     Spread,
     asymmetric,
     flat,
@@ -53,6 +55,16 @@ LEVELS = [
     for name, spread in SPREADS.items()
     for n_seeds in (3, 5)
 ]
+NEAR_A_LIMIT = {
+    "level .02, clusters .5": NearALimit(0.02, 0.5),
+    "level .02, clusters 1": NearALimit(0.02, 1.0),
+    "level .02, clusters 1, much noise of seeds": NearALimit(0.02, 1.0, seed=0.2),
+    "level .15, clusters 1": NearALimit(0.18, 1.0),
+    "level .98, clusters 1": NearALimit(0.02, 1.0, top=True),
+    "hits, level .05, clusters 0": NearALimit(0.05, 0.0, hits=True),
+    "hits, level .05, clusters .5": NearALimit(0.05, 0.5, hits=True),
+    "hits, level .95, clusters 1": NearALimit(0.05, 1.0, hits=True, top=True),
+}
 CURVES: dict[str, Curve] = {
     "smooth, best .5": saturating(0.5, 0.02),
     "shallow, best .15": saturating(0.15, 0.004),
@@ -90,6 +102,12 @@ def main(
     for cases, count in ((LEVELS, replications), (OPTIMA, min(replications, _FEWER))):
         for case in cases:
             show(case.name, repeat(partial(check_intervals, case, draws=draws), count, seed))
+    for name, effects in NEAR_A_LIMIT.items():
+        level = effects.level()
+        for n_seeds in (2, 3, 5):
+            design = Design(n_seeds, (0.0, 1.0), n_cells=1)
+            study = partial(check_near_a_limit, effects, level, design)
+            show(f"{name}, {n_seeds} seeds", repeat(study, replications, seed))
     for name, spread in SPREADS.items():
         for n_seeds in (2, 5):
             design = Design(n_seeds, (0.0, 0.5, 1.0))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from benchmarks.parts.simulation import Curve, Design, Spread, flat, simulate
+from benchmarks.parts.simulation import Curve, Design, NearALimit, Spread, flat, simulate
 from hybridir import inference
 from hybridir.inference.scores import Floats, Scores
 
@@ -87,6 +87,35 @@ def check_intervals(case: Case, generator: np.random.Generator, draws: int) -> C
         checks["optimum"] = grid.low <= case.best <= grid.high
         checks["width of optimum"] = grid.high - grid.low
     return {name: float(value) for name, value in checks.items()}
+
+
+def check_near_a_limit(
+    effects: NearALimit, level: float, design: Design, generator: np.random.Generator
+) -> Checks:
+    """Analyse a study whose scores are close to an end of their range.
+
+    Args:
+        effects: the distribution of the scores.
+        level: their mean.
+        design: ratios, seeds and clusters.
+        generator: source of all draws.
+
+    Returns:
+        Whether the intervals hold the first ratio's ``level`` and its ``difference`` from the
+        last, 0; the ``width`` of either, as in `check_intervals`.
+    """
+    scores = effects.draw(design, generator)
+    replicates = inference.replicate(scores, generator, draws=1)
+    mean = inference.mean_curve(scores, replicates.by_cluster)[0]
+    gain = inference.difference(scores, replicates, design.ratios[0], design.ratios[-1])
+    assert gain is not None
+    means_AG = replicates.by_cluster.mean(axis=1)
+    return {
+        "level": float(mean.low <= level <= mean.high),
+        "width of level": (mean.high - mean.low) / _robust_width(means_AG[0]),
+        "difference": float(gain.low <= 0 <= gain.high),
+        "width of difference": (gain.high - gain.low) / _robust_width(means_AG[0] - means_AG[-1]),
+    }
 
 
 def _robust_width(values_G: Floats) -> float:

@@ -14,6 +14,9 @@ vocabulary and topic, and so their difficulty and what the ratio does for them. 
 intraclass correlation. With heavy tails every effect is drawn from a t distribution with three
 degrees of freedom.
 
+Such scores have no limits. A second kind (`NearALimit`) lies between 0 and 1, close to
+either; effects are factors of the distance from that limit, and a few clusters hold most of it.
+
 Standard deviations are those of a study of a small encoder on XQuAD-R (`LOG.md`): .004 between
 seeds for a mean over questions, .22 between questions and .06 between seeds for a question.
 
@@ -21,7 +24,7 @@ Shapes: see CONTRIBUTING; A ratios, S seeds, C cells, Q questions.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
@@ -176,14 +179,65 @@ def simulate(
     values += spread.by_ratio * of_questions(n_ratios)[:, None, None, :]
     values += spread.by_seed * of_questions(n_ratios, n_seeds)[:, :, None, :]
     values += spread.seed * (common_S + own_AS)[:, :, None, None]
+    return _as_scores(design, values, cluster_Q, inf)
+
+
+@dataclass(frozen=True)
+class NearALimit:
+    """Scores between 0 and 1 whose distance from a limit is a product of effects.
+
+    Attributes:
+        distance: mean distance from the limit, before scores are cut at the other one.
+        cluster: standard deviation of the logarithm of a cluster's effect; with 1 the sixth part
+            of the clusters holds half of the distance.
+        hits: whether a score is 0 or 1, with the product for its probability (hit@1).
+        top: whether the limit is 1.
+        seed: standard deviation of the logarithm of a seed's effect.
+    """
+
+    distance: float
+    cluster: float
+    hits: bool = False
+    top: bool = False
+    seed: float = 0.01
+
+    def draw(self, design: Design, generator: np.random.Generator) -> Scores:
+        """Draw the scores of a study whose ratios are all the same."""
+        cluster_Q = design.clusters(generator)
+        n_ratios, n_seeds, n_questions = len(design.ratios), design.n_seeds, len(cluster_Q)
+
+        def factor(spread: float, *shape: int) -> Floats:
+            return np.asarray(np.exp(generator.normal(-(spread**2) / 2, spread, shape)))
+
+        question_Q = generator.gamma(0.35, 1 / 0.35, n_questions) if not self.hits else 1.0
+        common_Q = self.distance * question_Q * factor(self.cluster, design.n_clusters)[cluster_Q]
+        by_ratio = factor(0.1, n_ratios, 1, design.n_clusters)[..., cluster_Q]
+        values = common_Q * by_ratio * factor(self.seed, n_ratios, n_seeds, 1)
+        values = np.minimum(values * factor(0.3, n_ratios, n_seeds, n_questions), 1)
+        if self.hits:
+            luck = generator.uniform(size=n_questions)  # a question is lucky at all seeds
+            values = (luck < values).astype(np.float64)
+        return _as_scores(design, (1 - values if self.top else values)[:, :, None], cluster_Q, 1.0)
+
+    def level(self, n_clusters: int = 100_000) -> float:
+        """Return the mean of so many clusters that what is left of chance does not matter."""
+        wide = Design(n_seeds=1, ratios=(0.0,), n_clusters=n_clusters, n_cells=1)
+        even = replace(self, seed=0.0)
+        return float(even.draw(wide, np.random.default_rng(0)).values.mean())
+
+
+def _as_scores(
+    design: Design, values: Floats, cluster_Q: NDArray[np.int64], limit: float
+) -> Scores:
+    """Name the axes of values [A, S, C, Q] between 0 and a limit; infinite for none."""
     return Scores(
         measure=names.AP,
         setting=names.MULTILINGUAL,
         ratios=design.ratios,
-        seeds=tuple(range(n_seeds)),
-        cells=tuple((f"language {cell}", names.ALL_LANGUAGES) for cell in range(n_cells)),
-        questions=tuple(f"question {question}" for question in range(n_questions)),
+        seeds=tuple(range(design.n_seeds)),
+        cells=tuple((f"language {cell}", names.ALL_LANGUAGES) for cell in range(values.shape[2])),
+        questions=tuple(f"question {question}" for question in range(values.shape[3])),
         values=values,
         clusters=tuple(f"article {cluster}" for cluster in cluster_Q),
-        limits=(-inf, inf),
+        limits=(-inf, inf) if limit == inf else (0.0, limit),
     )

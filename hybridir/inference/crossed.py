@@ -76,6 +76,7 @@ class Crossed:
         seeds: [A, A] covariance of the means over other seeds, the rest included.
         clusters: [A, A] covariance that other clusters add; by chance it may say of a contrast
             that they add less than nothing, which counts as nothing.
+        thirds: [A] third central moments of the means over other clusters.
         n_seeds: S.
         n_clusters: G.
         dust: size below which an estimate or a standard error is the rounding of sums.
@@ -84,6 +85,7 @@ class Crossed:
     means: Floats
     seeds: Floats
     clusters: Floats
+    thirds: Floats
     n_seeds: int
     n_clusters: int
     dust: float = 0.0
@@ -93,10 +95,15 @@ class Crossed:
         """Estimate from the values [A, S, G] of seeds that have all the ratios."""
         _, n_seeds, n_clusters = values.shape
         squares = mean_squares(values, (SEED, CLUSTER))
+        means_AG = values.mean(axis=1)
+        means = means_AG.mean(axis=1)
+        cubes = ((means_AG - means[:, None]) ** 3).sum(axis=1)
         return cls(
-            means=values.mean(axis=2).mean(axis=1),
+            means=means,
             seeds=squares[BY_SEED].of_mean,
             clusters=squares[BY_CLUSTER].of_mean - squares[RESIDUAL].of_mean,
+            # With these degrees a share of clusters has exactly the third moment of its law.
+            thirds=cubes / (n_clusters * max(n_clusters - 1, 1) ** 2),
             n_seeds=n_seeds,
             n_clusters=n_clusters,
             dust=DUST * float(np.abs(values).max(initial=0.0)),
@@ -141,7 +148,8 @@ class Crossed:
         half = float(self.half_widths(contrast[None])[0])
         used = np.flatnonzero(contrast)
         if len(used) == 1 and contrast[used[0]] == 1:
-            low, high = inside(estimate, half, limits, self.n_clusters)
+            growth = float(self.thirds[used[0]]) / self.variance(contrast) ** 2 if half else 0.0
+            low, high = inside(estimate, half, limits, self.n_clusters, growth)
         else:
             half = half or self.reach(contrast, limits)
             # With weights w the contrast lies between the sums of the smaller and the larger of
@@ -150,6 +158,11 @@ class Crossed:
             low = max(estimate - half, float(ends.min(axis=1).sum()))
             high = min(estimate + half, float(ends.max(axis=1).sum()))
         return Interval(estimate, low, high, self.n_seeds, self.n_clusters)
+
+    def variance(self, contrast: Floats) -> float:
+        """Return the variance of a contrast, from its weights [A]."""
+        seeds, clusters = self.variances(contrast[None])
+        return float(seeds[0] + clusters[0])
 
     def variances(self, contrasts: Floats) -> tuple[Floats, Floats]:
         """Return the contrasts' variances by seeds and by clusters, [K] each."""
