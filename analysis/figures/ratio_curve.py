@@ -1,4 +1,9 @@
-"""mAP, or F1 at R, over the mixing ratio in the three settings."""
+"""The answer in a figure: a panel per setting, with the curve and the gains of hybrid batches.
+
+Levels differ by far more between settings and questions than between ratios, so that one axis for
+all settings, and intervals of levels, would hide what is asked for. Each setting has its own axis,
+and the paired differences, whose intervals are what is tested, stand below it.
+"""
 
 from typing import NamedTuple
 
@@ -7,17 +12,26 @@ import pandas as pd
 
 from analysis.figures.style import (
     BAND_OPACITY,
+    BLUE,
+    GREY,
+    INK,
     SEED_OPACITY,
     SETTING_COLOURS,
+    VERMILION,
     ratio_axis,
     styled,
 )
 from hybridir import names
 
 _NOT_DRAWN = ["sd_seeds", "loss", "loss_at_most", "may_be_best"]
-_WIDTH, _HEIGHT = 700, 380  # pixels
-_ASIDE = 10  # pixels from a mean to its single seeds, on the right
-_LABEL_GAP = 0.055  # share of the y range between labels: a line of 13 px on 380 px, and space
+_WIDTH, _HEIGHT, _STEP = 236, 230, 34  # pixels of a panel, and of a row of gains
+_MARGIN = 62  # pixels left of a panel, so that the two of a setting are aligned
+_ASIDE = 7  # pixels from a mean to its single seeds, on the right
+_GAP = 0.06  # share of a panel's values between its highest interval and the optimum's
+_LEVEL = 0.05  # of adjusted p-values
+_PURE = {0.0: "over α = 0", 1.0: "over α = 1"}
+_VERDICTS = {"gain": BLUE, "loss": VERMILION, "not distinguished": GREY}
+_TICKS = 4
 
 
 class _RatioCurveInfo(NamedTuple):
@@ -26,20 +40,20 @@ class _RatioCurveInfo(NamedTuple):
     Attributes:
         means: ``setting, mixing_ratio, mean, low, high, n_seeds, n_clusters, best``.
         seeds: ``setting, mixing_ratio, seed, value``.
-        labels: ``setting, label, mixing_ratio, position``: place of each curve's name.
         fits: ``setting, mixing_ratio, fit, fit_low, fit_high``: smooth curves.
         joined: `means` of the settings without a smooth curve.
         optima: ``setting, best, may_be_best, low, high, position``: intervals of the best ratio
             and their height.
+        gains: ``setting, hybrid, pure, difference, low, high, p_holm, label, verdict``.
         title: title of the y axis.
     """
 
     means: pd.DataFrame
     seeds: pd.DataFrame
-    labels: pd.DataFrame
     fits: pd.DataFrame
     joined: pd.DataFrame
     optima: pd.DataFrame
+    gains: pd.DataFrame
     title: str
 
 
@@ -48,144 +62,174 @@ def plot_ratio_curve(
     seeds: pd.DataFrame,
     fits: pd.DataFrame,
     optima: pd.DataFrame,
+    gains: pd.DataFrame,
     measure: str = names.AP,
 ) -> alt.TopLevelMixin:
-    """Draw the confirmed curves with their intervals and the value of every seed.
+    """Draw the confirmed curves, the value of every seed, and the gains over pure strategies.
 
     Args:
         curve: `confirmed.curve_table`.
         seeds: `confirmed.seed_table`.
         fits: `tested.fit_table`.
         optima: `tested.optimum_table`.
+        gains: `tested.gain_table` with ``p_holm``; may have no row.
         measure: measure that is drawn.
     """
-    tables = (table[table["measure"] == measure] for table in (curve, seeds, fits, optima))
-    return _draw_ratio_curve(_get_ratio_curve_info(*tables))
+    tables = (curve, seeds, fits, optima, gains)
+    of_measure = (table[table["measure"] == measure] for table in tables)
+    return _draw_ratio_curve(_get_ratio_curve_info(*of_measure))
 
 
 def _get_ratio_curve_info(
-    curve: pd.DataFrame, seeds: pd.DataFrame, fits: pd.DataFrame, optima: pd.DataFrame
+    curve: pd.DataFrame,
+    seeds: pd.DataFrame,
+    fits: pd.DataFrame,
+    optima: pd.DataFrame,
+    gains: pd.DataFrame,
 ) -> _RatioCurveInfo:
     """Prepare the tables of one measure."""
     title = names.LABELS[str(curve["measure"].iloc[0])]
     means = curve.drop(columns=["measure", *_NOT_DRAWN])
-    means = means.assign(best=means["mean"] == means.groupby("setting")["mean"].transform("max"))
-    points = seeds.drop(columns="measure")
-    last = means[means[names.MIXING_RATIO] == means[names.MIXING_RATIO].max()]
-    shown = pd.concat([means["low"], means["high"], points["value"]])
-    gap = _LABEL_GAP * float(shown.max() - shown.min())
-    labels = pd.DataFrame(
-        {
-            "setting": last["setting"],
-            "label": last["setting"].map(names.LABELS),
-            names.MIXING_RATIO: last[names.MIXING_RATIO],
-            "position": _spread(last["mean"].tolist(), gap),
-        }
-    )
+    by_setting = means.groupby("setting")
+    means = means.assign(best=means["mean"] == by_setting["mean"].transform("max"))
     smooth = fits.drop(columns="measure")
     joined = means[~means["setting"].isin(smooth["setting"])]
+    tops, bottoms = by_setting["high"].max(), by_setting["low"].min()
     bounded = optima[optima["bounded"]]
-    tops = means.groupby("setting")["high"].max()
-    bounded = bounded.assign(position=bounded["setting"].map(tops).astype(float) + gap / 3)
-    bars = bounded[["setting", "best", "may_be_best", "low", "high", "position"]]
-    tables = (means, points, labels, smooth, joined, bars)
+    height = bounded["setting"].map(tops + _GAP * (tops - bottoms)).astype(float)
+    bars = bounded.assign(position=height)
+    bars = bars[["setting", "best", "may_be_best", "low", "high", "position"]]
+    shown = gains[["setting", "hybrid", "pure", "difference", "low", "high", "p_holm"]]
+    shown = shown.assign(
+        label=shown["pure"].map(_PURE),
+        verdict=[_verdict(*row) for row in zip(shown["difference"], shown["p_holm"], strict=True)],
+    )
+    tables = (means, seeds.drop(columns="measure"), smooth, joined, bars, shown)
     return _RatioCurveInfo._make([*(table.reset_index(drop=True) for table in tables), title])
 
 
-def _spread(positions: list[float], gap: float) -> list[float]:
-    """Move positions until neighbours are `gap` apart; order and mean stay.
-
-    Positions that are too close form a block around their mean; overlapping blocks merge.
-    """
-    order = sorted(range(len(positions)), key=positions.__getitem__)
-    blocks: list[list[float]] = []  # original positions of the members of each block
-    for index in order:
-        blocks.append([positions[index]])
-        while len(blocks) > 1 and _lowest(blocks[-1], gap) - _highest(blocks[-2], gap) < gap:
-            blocks[-2:] = [blocks[-2] + blocks[-1]]
-    moved = [_lowest(block, gap) + gap * step for block in blocks for step in range(len(block))]
-    return [position for _, position in sorted(zip(order, moved, strict=True))]
-
-
-def _lowest(block: list[float], gap: float) -> float:
-    return sum(block) / len(block) - gap * (len(block) - 1) / 2
-
-
-def _highest(block: list[float], gap: float) -> float:
-    return _lowest(block, gap) + gap * (len(block) - 1)
+def _verdict(difference: float, p_holm: float) -> str:
+    if p_holm >= _LEVEL:
+        return "not distinguished"
+    return "gain" if difference > 0 else "loss"
 
 
 def _draw_ratio_curve(info: _RatioCurveInfo) -> alt.TopLevelMixin:
-    x = ratio_axis()
-    colour = alt.Color("setting:N", legend=None).scale(
-        domain=list(SETTING_COLOURS), range=list(SETTING_COLOURS.values())
+    present = [name for name in names.SETTINGS if name in set(info.means["setting"])]
+    panels = [_draw_setting(info, setting, first=setting == present[0]) for setting in present]
+    return styled(alt.hconcat(*panels, spacing=12))
+
+
+def _draw_setting(
+    info: _RatioCurveInfo, setting: str, *, first: bool
+) -> alt.VConcatChart | alt.LayerChart | alt.FacetChart:
+    """Draw one column: the curve, and below it the gains."""
+    *tables, title = info
+    chosen = (table[table["setting"] == setting] for table in tables)
+    info = _RatioCurveInfo._make([*chosen, title])
+    curve = _draw_curve(info, SETTING_COLOURS[setting], first=first)
+    curve = curve.properties(width=_WIDTH, height=_HEIGHT, title=names.LABELS[setting])
+    if info.gains.empty:
+        return curve
+    gains = _draw_gains(info.gains, title)
+    return alt.vconcat(
+        curve, gains.properties(width=_WIDTH, height=_STEP * len(info.gains)), spacing=14
     )
-    y = alt.Y("mean:Q", title=info.title).scale(zero=False)
-    means = alt.Chart(info.means).encode(x=x, color=colour)
-    joined = alt.Chart(info.joined).encode(x=x, color=colour)
-    fits = alt.Chart(info.fits).encode(x=x, color=colour)
-    bands = (
+
+
+def _draw_curve(
+    info: _RatioCurveInfo, colour: str, *, first: bool
+) -> alt.LayerChart | alt.FacetChart:
+    x = ratio_axis()
+    y_axis = alt.Axis(tickCount=_TICKS, minExtent=_MARGIN, maxExtent=_MARGIN)
+    y = alt.Y("mean:Q", title=info.title if first else None, axis=y_axis)
+    y = y.scale(zero=False, nice=_TICKS)
+    painted = alt.value(colour)
+    tables = (info.means, info.seeds, info.fits, info.joined)
+    means, seeds, fits, joined = (alt.Chart(table).encode(x=x, color=painted) for table in tables)
+    ratio = alt.Tooltip(f"{names.MIXING_RATIO}:Q", title=names.LABELS[names.MIXING_RATIO])
+    layers = (
         joined.mark_area(opacity=BAND_OPACITY).encode(alt.Y("low:Q"), alt.Y2("high:Q")),
         fits.mark_area(opacity=BAND_OPACITY).encode(alt.Y("fit_low:Q"), alt.Y2("fit_high:Q")),
-    )
-    ends = means.mark_rule(strokeWidth=1.2, opacity=SEED_OPACITY).encode(
-        alt.Y("low:Q"), alt.Y2("high:Q")
-    )
-    lines = (
+        means.mark_rule(strokeWidth=1.2, opacity=SEED_OPACITY).encode(
+            alt.Y("low:Q"), alt.Y2("high:Q")
+        ),
         joined.mark_line(strokeWidth=2.2).encode(y),
         fits.mark_line(strokeWidth=2.2).encode(alt.Y("fit:Q")),
-    )
-    optima = (
         alt.Chart(info.optima)
         .mark_rule(strokeWidth=4, strokeCap="round", opacity=0.8)
         .encode(
             x=alt.X("low:Q"),
             x2=alt.X2("high:Q"),
             y=alt.Y("position:Q"),
-            color=colour,
+            color=painted,
             tooltip=[
-                alt.Tooltip("setting:N"),
                 alt.Tooltip("best:Q", title="best confirmed α", format=".2f"),
                 alt.Tooltip("may_be_best:N", title="may be best"),
                 alt.Tooltip("low:Q", title="95 % from", format=".2f"),
                 alt.Tooltip("high:Q", title="95 % to", format=".2f"),
             ],
-        )
-    )
-    dots = means.mark_point(filled=True, opacity=1, stroke="white", strokeWidth=1).encode(
-        y,
-        size=alt.condition("datum.best", alt.value(130), alt.value(50)),
-        tooltip=[
-            alt.Tooltip("setting:N"),
-            alt.Tooltip(f"{names.MIXING_RATIO}:Q", title=names.LABELS[names.MIXING_RATIO]),
-            alt.Tooltip("mean:Q", title=info.title, format=".4f"),
-            alt.Tooltip("low:Q", title="95 % from", format=".4f"),
-            alt.Tooltip("high:Q", title="95 % to", format=".4f"),
-            alt.Tooltip("n_seeds:Q", title="seeds"),
-            alt.Tooltip("n_clusters:Q", title="clusters of questions"),
-        ],
-    )
-    seeds = (
-        alt.Chart(info.seeds)
-        .mark_point(filled=True, size=14, xOffset=_ASIDE, opacity=SEED_OPACITY)
-        .encode(
-            x=x,
+        ),
+        seeds.mark_point(filled=True, size=12, xOffset=_ASIDE, opacity=SEED_OPACITY).encode(
             y=alt.Y("value:Q"),
-            color=colour,
             tooltip=[
-                alt.Tooltip("setting:N"),
-                alt.Tooltip(f"{names.MIXING_RATIO}:Q", title=names.LABELS[names.MIXING_RATIO]),
+                ratio,
                 alt.Tooltip(f"{names.SEED}:Q"),
                 alt.Tooltip("value:Q", title=info.title, format=".4f"),
             ],
-        )
+        ),
+        means.mark_point(filled=True, opacity=1, stroke="white", strokeWidth=1).encode(
+            y,
+            size=alt.condition("datum.best", alt.value(110), alt.value(45)),
+            tooltip=[
+                alt.Tooltip("setting:N"),
+                ratio,
+                alt.Tooltip("mean:Q", title=info.title, format=".4f"),
+                alt.Tooltip("low:Q", title="95 % from", format=".4f"),
+                alt.Tooltip("high:Q", title="95 % to", format=".4f"),
+                alt.Tooltip("n_seeds:Q", title="seeds"),
+                alt.Tooltip("n_clusters:Q", title="clusters of questions"),
+            ],
+        ),
     )
-    labels = (
-        alt.Chart(info.labels)
-        .mark_text(align="left", dx=20, fontSize=13, fontWeight="bold")
-        .encode(x=x, y=alt.Y("position:Q"), text="label:N", color=colour)
-    )
-    layers = (*bands, ends, *lines, optima, seeds, dots, labels)
     # Vega warns about an axis without values.
-    drawn = [layer for layer in layers if len(layer.data)]
-    return styled(alt.layer(*drawn).properties(width=_WIDTH, height=_HEIGHT))
+    return alt.layer(*(layer for layer in layers if len(layer.data)))
+
+
+def _draw_gains(gains: pd.DataFrame, title: str) -> alt.LayerChart | alt.FacetChart:
+    gained = f"gain of α = {gains['hybrid'].iloc[0]:g} in {title}"
+    x = alt.X("difference:Q", title=gained, axis=alt.Axis(tickCount=_TICKS))
+    y = alt.Y(
+        "label:N",
+        title=None,
+        sort=list(_PURE.values()),
+        axis=alt.Axis(
+            ticks=False,
+            domain=False,
+            grid=True,
+            minExtent=_MARGIN,
+            maxExtent=_MARGIN,
+        ),
+    )
+    colour = alt.Color("verdict:N", legend=None).scale(
+        domain=list(_VERDICTS), range=list(_VERDICTS.values())
+    )
+    base = alt.Chart(gains).encode(y=y, color=colour)
+    dots = base.mark_point(filled=True, size=70, opacity=1).encode(
+        x=x,
+        tooltip=[
+            alt.Tooltip("verdict:N"),
+            alt.Tooltip("difference:Q", title=title, format="+.4f"),
+            alt.Tooltip("low:Q", title="95 % from", format="+.4f"),
+            alt.Tooltip("high:Q", title="95 % to", format="+.4f"),
+            alt.Tooltip("p_holm:Q", title="p, Holm", format=".3g"),
+        ],
+    )
+    text = base.mark_text(dy=-11, fontSize=11).encode(
+        x=x, text=alt.Text("difference:Q", format="+.3f")
+    )
+    zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=INK, strokeDash=[3, 3])
+    intervals = base.mark_rule(strokeWidth=2).encode(
+        alt.X("low:Q", title=gained), alt.X2("high:Q")
+    )
+    return alt.layer(zero.encode(x=alt.X("zero:Q")), intervals, dots, text)

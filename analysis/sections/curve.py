@@ -96,15 +96,17 @@ def _figures(benchmark: str, tables: CurveTables) -> list[Figure]:
     for measure, name in _CURVES.items():
         if not (tables.curve["measure"] == measure).any():
             continue
-        drawn = (tables.curve, tables.seeds, tables.fits, tables.optima)
+        drawn = (tables.curve, tables.seeds, tables.fits, tables.optima, tables.gains)
         caption = (
-            f"{names.LABELS[measure]} on {benchmark} over the mixing ratio.{_MEANING[measure]} "
-            "Points are means over seeds with 95 % intervals for other seeds and clusters of "
-            "questions. Small dots to the right of a mean are single seeds, the large dot is the "
-            "best confirmed ratio of a setting. Where a smooth curve fits, it is drawn with its "
-            "pointwise 95 % band, as a description; elsewhere lines join the means. The bar above "
-            "a curve runs from the grid neighbour below to that above the ratios that may be best "
-            f"(95 %). {n}"
+            f"{names.LABELS[measure]} on {benchmark} over the mixing ratio, each setting on an "
+            f"axis of its own.{_MEANING[measure]} Above: means over seeds with 95 % intervals for "
+            "other seeds and clusters of questions; small dots to the right of a mean are single "
+            "seeds, the large dot is the best confirmed ratio. Where a smooth curve fits, it is "
+            "drawn with its pointwise 95 % band, as a description; elsewhere lines join the "
+            "means. The bar runs from the grid neighbour below to that above the ratios that may "
+            "be best (95 %). Below: the gain of hybrid batches over either pure strategy, paired "
+            "by seed and question, with its 95 % interval; blue is a gain, orange a loss, grey "
+            f"not distinguished after correction. {n}"
         )
         chart = partial(plot_ratio_curve, *drawn, measure)
         figures.append(Figure(f"{name}-{benchmark}", chart, caption))

@@ -5,7 +5,6 @@ import pytest
 from analysis.figures.ratio_curve import (
     _get_ratio_curve_info,
     _RatioCurveInfo,
-    _spread,
     plot_ratio_curve,
 )
 from analysis.study.arrays import Key
@@ -20,7 +19,14 @@ def info_of(
 ) -> _RatioCurveInfo:
     fits = tested.fit_table(scores, replicates)
     optima = tested.optimum_table(scores, replicates)
-    return _get_ratio_curve_info(*map(of_map, (curve, confirmed.seed_table(scores), fits, optima)))
+    tables = (curve, confirmed.seed_table(scores), fits, optima, gains_of(scores, replicates))
+    return _get_ratio_curve_info(*map(of_map, tables))
+
+
+def gains_of(scores: dict[Key, Scores], replicates: dict[Key, Replicates]) -> pd.DataFrame:
+    generators = {key: np.random.default_rng(1) for key in scores}
+    table = tested.gain_table(scores, replicates, generators)
+    return table.assign(p_holm=inference.holm(table["p"].to_numpy()))
 
 
 def of_map(table: pd.DataFrame) -> pd.DataFrame:
@@ -41,14 +47,17 @@ def test_shows_map_alone_and_marks_the_best_ratio_of_each_setting(
     }
 
 
-def test_names_are_written_at_the_right_end_of_their_curves(
+def test_gains_are_judged_after_correction(
     curve: pd.DataFrame, scores: dict[Key, Scores], replicates: dict[Key, Replicates]
 ) -> None:
-    labels = info_of(curve, scores, replicates).labels.set_index("label")
-    # at ratio 1 the means are .75, .20 and .30, further apart than a line of text
-    assert labels["position"].to_dict() == pytest.approx(
-        {"monolingual": 0.75, "cross-lingual": 0.20, "multilingual": 0.30}
-    )
+    info = info_of(curve, scores, replicates)
+    # Means of the pool at 0, .5 and 1 are .40, .45 and .30, of the monolingual setting at 1 .75.
+    pool = info.gains[info.gains["setting"] == names.MULTILINGUAL].set_index("label")
+    assert pool["difference"].to_dict() == pytest.approx({"over α = 0": 0.05, "over α = 1": 0.15})
+    assert set(info.gains["verdict"][info.gains["p_holm"] >= 0.05]) <= {"not distinguished"}
+    clear = info.gains[info.gains["p_holm"] < 0.05]
+    assert len(clear)
+    assert ((clear["verdict"] == "gain") == (clear["difference"] > 0)).all()
 
 
 def test_smooth_curves_replace_joined_means_where_they_fit(smooth: dict[Key, Scores]) -> None:
@@ -68,7 +77,9 @@ def test_means_without_a_fit_are_joined(
     optima = tested.optimum_table(scores, replicates)
     fits = tested.fit_table(scores, replicates)
     seeds = confirmed.seed_table(scores)
-    plot_ratio_curve(curve, seeds, fits, optima).to_dict()  # Altair validates the chart
+    gains = gains_of(scores, replicates)
+    plot_ratio_curve(curve, seeds, fits, optima, gains).to_dict()  # Altair validates the chart
+    plot_ratio_curve(curve, seeds, fits, optima, gains[:0]).to_dict()
 
 
 def test_intervals_of_the_best_ratio_are_above_their_curves(
@@ -80,20 +91,6 @@ def test_intervals_of_the_best_ratio_are_above_their_curves(
     assert (info.optima["position"].to_numpy() > tops[info.optima["setting"]].to_numpy()).all()
     unbounded = tested.optimum_table(scores, replicates).assign(bounded=False)
     fits = info.fits.assign(measure=names.AP)
-    tables = (curve, confirmed.seed_table(scores), fits, unbounded)
+    gains = gains_of(scores, replicates)
+    tables = (curve, confirmed.seed_table(scores), fits, unbounded, gains)
     assert _get_ratio_curve_info(*map(of_map, tables)).optima.empty
-
-
-@pytest.mark.parametrize(
-    ("positions", "expected"),
-    [
-        ([0.1, 0.9], [0.1, 0.9]),
-        ([0.5, 0.5], [0.45, 0.55]),
-        ([0.52, 0.5], [0.56, 0.46]),
-        ([0.5, 0.5, 0.62], [0.44, 0.54, 0.64]),  # their mean .54, a block of three
-    ],
-)
-def test_labels_that_would_touch_move_apart_around_their_mean(
-    positions: list[float], expected: list[float]
-) -> None:
-    assert _spread(positions, gap=0.1) == pytest.approx(expected)
