@@ -2,15 +2,15 @@
 
 hybridir infer scores.parquet
 hybridir infer scores.parquet --primary multilingual --range 0,1 --json answer.json
-hybridir infer results/demo/run-001/report/scores.parquet --out tables
+hybridir infer results/demo/run-001/report/scores.parquet --out tables --by-cluster small.parquet
+hybridir infer small.parquet
 
 The table is described in `hybridir.cli.scores_table`.
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -20,6 +20,11 @@ from rich.table import Table
 from hybridir import names
 from hybridir.errors import InputError
 from hybridir.runtime.files import atomic_write, check_file, check_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hybridir.cli.scores_table import StudyScores
 
 console = Console()
 _PRIMARY = ("map", names.AP)
@@ -36,6 +41,10 @@ def infer(
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write each list of figures to this folder, as CSV.")
+    ] = None,
+    by_cluster: Annotated[
+        Path | None,
+        typer.Option(help="Write the scores to this Parquet file, a number a cluster and trial."),
     ] = None,
     hybrid: Annotated[
         float | None,
@@ -56,28 +65,35 @@ def infer(
     whether that changes with temperature, batch size or budget; all for other seeds and other
     clusters of questions.
     """
-    from hybridir.cli.scores_table import read_scores
+    from hybridir.cli.scores_table import by_cluster_table, read_scores
 
     limits = _limits(value_range)
     if json_file is not None:
         check_file("--json", json_file)
     if out is not None:
         check_folder("--out", out)
+    if by_cluster is not None:
+        check_file("--by-cluster", by_cluster)
     answers = []
+    reduced = []
     studies = 0
     for study in read_scores(scores, limits):
         studies += 1
-        answer = _answer(study.scores, hybrid, primary, f"{scores}, study {study.name}")
+        answer = _answer(study, hybrid, primary, f"{scores}, study {study.name}")
+        if by_cluster is not None:
+            reduced.append(by_cluster_table(study))
         answers.append({"study": study.name, **_without_nan(answer)})
     if json_file is not None:
         _write(json_file, json.dumps({"studies": answers}, indent=1) + "\n")
     if out is not None:
         _write_tables(out, answers)
+    if by_cluster is not None:
+        _write_parquet(by_cluster, reduced)
     if len(answers) == 1:
         _show(answers[0])
     else:
         _say(f"{studies} studies")
-    for label, path in (("figures", json_file), ("tables", out)):
+    for label, path in (("figures", json_file), ("tables", out), ("by cluster", by_cluster)):
         if path is not None:
             _say(f"{label}: {path}")
 
@@ -95,7 +111,7 @@ def _limits(text: str | None) -> tuple[float, float] | None:
 
 
 def _answer(
-    scores: Mapping[tuple[str, str], Mapping[Any, Any]],
+    study: "StudyScores",
     hybrid: float | None,
     primary: str | None,
     source: str,
@@ -103,11 +119,11 @@ def _answer(
     """Compute the figures of one study, a list of rows for each kind."""
     from hybridir import inference
 
-    main = _primary_key(list(scores), primary, source)
+    main = _primary_key(list(study.scores), primary, source)
     rows: Rows = {
         name: [] for name in ("curve", "gains", "optimum", "interactions", "design_effect")
     }
-    for key, conditions in scores.items():
+    for key, conditions in study.scores.items():
         measure, setting = key
         label = {"setting": setting, "measure": measure}
         average = inference.average_conditions(conditions)
@@ -126,7 +142,7 @@ def _answer(
                     "high": mean.high,
                     "n_seeds": mean.n_seeds,
                     "n_clusters": mean.n_clusters,
-                    "n_questions": len(average.questions),
+                    "n_questions": study.n_questions[key],
                 }
             )
         for test in inference.compare_hybrid(average, replicates, generator, hybrid):
@@ -156,9 +172,11 @@ def _answer(
         rows["interactions"] += [
             {**label, **entry._asdict()} for entry in inference.interactions(conditions, hybrid)
         ]
-        rows["design_effect"] += [
-            {**label, **effect._asdict()} for effect in inference.design_effects(average, hybrid)
-        ]
+        if not study.by_cluster:
+            rows["design_effect"] += [
+                {**label, **effect._asdict()}
+                for effect in inference.design_effects(average, hybrid)
+            ]
     rows["notes"] = [{"note": note} for note in _notes(rows)]
     _adjust(rows["gains"], [(row["measure"], row["setting"]) == main for row in rows["gains"]])
     _adjust(rows["interactions"], [False] * len(rows["interactions"]))
@@ -217,6 +235,13 @@ def _write(path: Path, text: str) -> None:
         raise InputError(
             f"{path}: cannot be written ({error.strerror}); name another place"
         ) from None
+
+
+def _write_parquet(path: Path, tables: "list[pd.DataFrame]") -> None:
+    import pandas as pd
+
+    with atomic_write(path) as partial:
+        pd.concat(tables, ignore_index=True).to_parquet(partial, index=False, compression="zstd")
 
 
 def _write_tables(folder: Path, answers: list[dict[str, Any]]) -> None:

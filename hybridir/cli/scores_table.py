@@ -15,6 +15,11 @@
 A translation of a question has its id. All trials of a study must score the same questions in the
 same cells. Without a column `cluster` each question is one of its own.
 
+The inference sees a cluster as one number (`hybridir.inference.by_cluster`). A table of these, one
+row a cluster, setting and trial, is a thousandth as large and gives the same answer, but for the
+design effects: `write_by_cluster` makes it, and `read_scores` knows it by its columns, those above
+without a question and a cell, and with `n_questions`, the number of the cluster's questions.
+
 Shapes: see CONTRIBUTING; A ratios, S seeds, C cells, Q questions.
 """
 
@@ -31,6 +36,7 @@ from numpy.typing import NDArray
 from hybridir import names
 from hybridir.errors import InputError
 from hybridir.inference import Condition
+from hybridir.inference.by_cluster import score_by_cluster
 from hybridir.inference.scores import Scores
 
 REQUIRED: Final = (
@@ -38,6 +44,10 @@ REQUIRED: Final = (
     *(names.QUERY_LANGUAGE, names.POOL_LANGUAGE, names.VALUE),
 )
 OPTIONAL: Final = (names.CLUSTER, names.MEASURE, names.STUDY, *names.CONDITIONS)
+N_QUESTIONS: Final = "n_questions"
+BY_CLUSTER: Final = (
+    *(names.MIXING_RATIO, names.SEED, names.CLUSTER, N_QUESTIONS, names.SETTING, names.VALUE),
+)
 _LABELS: Final = (
     *(names.QUESTION_ID, names.CLUSTER, names.SETTING, names.QUERY_LANGUAGE),
     *(names.POOL_LANGUAGE, names.MEASURE, names.STUDY),
@@ -54,11 +64,16 @@ class StudyScores:
 
     Attributes:
         name: name of the study.
-        scores: (measure, setting) -> condition -> scores.
+        scores: (measure, setting) -> condition -> scores; of a table by cluster, each cluster is a
+            question.
+        n_questions: (measure, setting) -> number of questions.
+        by_cluster: whether the table was one by cluster.
     """
 
     name: str
     scores: Mapping[Key, Mapping[Condition, Scores]]
+    n_questions: Mapping[Key, int]
+    by_cluster: bool
 
 
 def read_scores(path: Path, limits: tuple[float, float] | None = None) -> Iterator[StudyScores]:
@@ -80,7 +95,50 @@ def read_scores(path: Path, limits: tuple[float, float] | None = None) -> Iterat
     _check(table, path, limits)
     study = table[names.STUDY]
     for name, rows in table.groupby(study, sort=False, observed=True):
-        yield StudyScores(str(name), _study_scores(rows, f"{path}, study {name}", limits))
+        scores = _study_scores(rows, f"{path}, study {name}", limits)
+        by_cluster = N_QUESTIONS in rows
+        counts = {
+            key: len(next(iter(of_key.values())).questions) for key, of_key in scores.items()
+        }
+        if by_cluster:
+            labels = [names.MEASURE, names.SETTING, names.CLUSTER]
+            unique = rows.drop_duplicates(labels).groupby(labels[:2], observed=True)
+            sums = unique[N_QUESTIONS].sum()
+            counts = {key: int(sums[key]) for key in counts}
+        yield StudyScores(str(name), scores, counts, by_cluster)
+
+
+def by_cluster_table(study: StudyScores) -> pd.DataFrame:
+    """Reduce the scores of a study to a number a cluster, setting and trial.
+
+    The mean of the numbers is the mean over questions and cells, and their spread that of the
+    clusters, so that the inference on them is the same. A number is no mean of scores where
+    clusters differ in size, and may lie outside the measure's range.
+    """
+    tables = []
+    for (measure, setting), conditions in study.scores.items():
+        for condition, scores in conditions.items():
+            numbers = score_by_cluster(scores)
+            asked = ~np.isnan(scores.values).all(axis=(0, 1, 2))
+            chosen = np.array(scores.clusters or scores.questions, dtype=object)[asked]
+            clusters, sizes = np.unique(chosen, return_counts=True)
+            ratio, seed, cluster = np.nonzero(~np.isnan(numbers))
+            tables.append(
+                pd.DataFrame(
+                    {
+                        names.STUDY: study.name,
+                        names.MEASURE: measure,
+                        names.SETTING: setting,
+                        **dict(condition),
+                        names.MIXING_RATIO: np.array(scores.ratios)[ratio],
+                        names.SEED: np.array(scores.seeds)[seed],
+                        names.CLUSTER: clusters[cluster],
+                        N_QUESTIONS: sizes[cluster],
+                        names.VALUE: numbers[ratio, seed, cluster],
+                    }
+                )
+            )
+    return pd.concat(tables, ignore_index=True)
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -103,6 +161,8 @@ def _read(path: Path) -> pd.DataFrame:
             f"{path}: cannot be read as {'CSV' if is_csv else 'Parquet'} ({error}); write the "
             "table with pandas' to_parquet, or as a .csv file"
         ) from None
+    if N_QUESTIONS in table and names.QUESTION_ID not in table:
+        return _read_by_cluster(table, path)
     missing = [name for name in REQUIRED if name not in table]
     if missing:
         raise InputError(
@@ -113,12 +173,31 @@ def _read(path: Path) -> pd.DataFrame:
     if table.empty:
         raise InputError(f"{path}: the table has no row")
     table = pd.DataFrame(table[[name for name in columns if name in table]])
+    if names.CLUSTER not in table:
+        table[names.CLUSTER] = table[names.QUESTION_ID]
+    return _labelled(table, path)
+
+
+def _read_by_cluster(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Make each cluster a question of its own, and each setting a cell."""
+    missing = [name for name in BY_CLUSTER if name not in table]
+    if missing:
+        raise InputError(
+            f"{path}: a table with {N_QUESTIONS} is one by cluster, and lacks "
+            f"{', '.join(missing)}; write it with hybridir infer SCORES --by-cluster FILE"
+        )
+    table = pd.DataFrame(table[[name for name in (*BY_CLUSTER, *OPTIONAL) if name in table]])
+    table = table.loc[:, ~table.columns.duplicated()]
+    cell = dict.fromkeys((names.QUERY_LANGUAGE, names.POOL_LANGUAGE), names.ALL_LANGUAGES)
+    return _labelled(table.assign(**{names.QUESTION_ID: table[names.CLUSTER]}, **cell), path)
+
+
+def _labelled(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Fill optional labels, and make all of them categories."""
     if names.MEASURE not in table:
         table[names.MEASURE] = names.VALUE
     if names.STUDY not in table:
         table[names.STUDY] = path.name.partition(".")[0]
-    if names.CLUSTER not in table:
-        table[names.CLUSTER] = table[names.QUESTION_ID]
     for name in _LABELS:
         empty = table[name].isna()
         if empty.any():
@@ -131,7 +210,8 @@ def _read(path: Path) -> pd.DataFrame:
 def _check(table: pd.DataFrame, path: Path, limits: tuple[float, float] | None) -> None:
     problems = []
     numbers = [names.MIXING_RATIO, names.SEED, names.VALUE]
-    for name in (*numbers, *(name for name in names.CONDITIONS if name in table)):
+    numbers += [name for name in (*names.CONDITIONS, N_QUESTIONS) if name in table]
+    for name in numbers:
         try:
             column = pd.to_numeric(table[name]).to_numpy(np.float64)
         except (ValueError, TypeError) as error:
@@ -153,7 +233,7 @@ def _check(table: pd.DataFrame, path: Path, limits: tuple[float, float] | None) 
     for measure, values in table.groupby(names.MEASURE, observed=True)[names.VALUE]:
         low, high = limits or limits_of(str(measure))
         outside = values[(values < low) | (values > high)]
-        if len(outside):
+        if len(outside) and N_QUESTIONS not in table:
             problems.append(
                 f"{len(outside)} values of {measure} lie outside [{low:g}, {high:g}], such as "
                 f"{outside.iloc[0]:g}; name the range of the measure with --range LOW,HIGH"

@@ -215,6 +215,28 @@ def test_csv_and_tables_of_one_answer(tmp_path: Path) -> None:
     assert set(curve["n_clusters"]) == {108}
 
 
+def test_numbers_by_cluster_give_the_same_answer(tmp_path: Path) -> None:
+    table = scores(gain=0.02)
+    # Clusters of 1 to 3 questions, a language that lacks some, and a crossed parameter.
+    table = table[~table["question_id"].isin(["q1", "q2", "q5"])]
+    table = table[(table["query_language"] != "de") | (table["question_id"] != "q7")]
+    warm = table.assign(temperature=0.05, value=table["value"] * 0.9)
+    table = pd.concat([table.assign(temperature=0.02), warm], ignore_index=True)
+    (first,) = run(table, tmp_path, "--range", "0,1", "--by-cluster", str(tmp_path / "small.pq"))[
+        "studies"
+    ]
+    reduced = pd.read_parquet(tmp_path / "small.pq")
+    assert len(reduced) == N_CLUSTERS * len(RATIOS) * 3 * 2 * 2  # seeds, settings, temperatures
+    (again,) = run(reduced, tmp_path, "--range", "0,1")["studies"]
+    for rows in ("curve", "gains", "optimum", "interactions"):
+        assert len(again[rows]) == len(first[rows]) > 0
+        for one, other in zip(again[rows], first[rows], strict=True):
+            assert one == pytest.approx(other, rel=1e-9, abs=1e-12)
+    assert first["design_effect"]
+    assert again["design_effect"] == []
+    assert again["curve"][0]["n_questions"] == N_CLUSTERS * SIZE - 3
+
+
 def test_limits_are_those_of_known_measures() -> None:
     assert limits_of("map") == limits_of(names.SET_F1) == (0.0, 1.0)
     assert limits_of(names.RANK_DISTANCE) == (0.0, np.inf)
