@@ -4,6 +4,7 @@ The models define the legal values. `describe_problems` turns pydantic's errors 
 that names all of them. A study's YAML file consists of the same models (`tune/study/file.py`).
 """
 
+import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -181,7 +182,17 @@ class HubConfig(StrictModel):
     id: FolderOrId
     """For example ``google-bert/bert-base-multilingual-cased``."""
     revision: str
-    """Commit that pins the weights."""
+    """Commit that pins the weights; any word for a local folder."""
+
+    @property
+    def unpinned(self) -> str:
+        """Why the revision pins nothing, and what to do; empty if it is a commit."""
+        if re.fullmatch("[0-9a-f]{40}", self.revision) or Path(self.id).is_dir():
+            return ""
+        return (
+            f"{self.revision!r} is no commit of {self.id}, whose weights would change with it; a "
+            f"commit has 40 hexadecimal digits. `hf models info {self.id}` shows the newest as sha"
+        )
 
 
 POOLER = "pooler"

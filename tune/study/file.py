@@ -83,6 +83,17 @@ class StudyConfig(DataConfig):
             raise ValueError(f"has a user or password, and this file is recorded; {REMEDY}")
         return str(expand_home(value)) if value and value.startswith("~") else value
 
+    @field_validator("encoder", "evaluation")
+    @classmethod
+    def _pinned(cls, value: EncoderConfig | EvaluationConfig) -> EncoderConfig | EvaluationConfig:
+        if isinstance(value, EvaluationConfig):
+            hub, field = value.reader and value.reader.hub, "evaluation.reader.hub.revision"
+        else:
+            hub, field = value.hub, "encoder.hub.revision"
+        if hub and hub.unpinned:
+            raise SettingError((field, hub.unpinned))
+        return value
+
     @field_validator("space")
     @classmethod
     def _legal_space(cls, value: Space) -> Space:
