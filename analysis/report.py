@@ -171,7 +171,7 @@ def _write(page: Page, folder: Path) -> list[Path]:
     """Write a page and its files, the page last."""
     html = render_page(page)
     try:
-        files = write_files(page.title, page.sections, folder)
+        files = write_files(page, folder)
         return [*files, write_file(folder / "report.html", html.encode())]
     except OSError as error:
         raise _unwritable(folder, error) from error

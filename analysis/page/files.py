@@ -6,19 +6,18 @@ import pandas as pd
 
 from analysis.page import draw
 from analysis.page.latex import latex_document, to_latex
-from analysis.page.model import Section
+from analysis.page.model import Page
 from hybridir import names
 from hybridir.runtime.files import atomic_write
 
 _FORMATS = {"svg": draw.svg, "png": draw.png, "pdf": draw.pdf}
 
 
-def write_files(title: str, sections: list[Section], folder: Path) -> list[Path]:
-    """Write every figure and table of the sections.
+def write_files(page: Page, folder: Path) -> list[Path]:
+    """Write every figure and table of a page.
 
     Args:
-        title: title of the document that shows all tables.
-        sections: the sections.
+        page: the page; its title is that of the document that shows all tables.
         folder: gets ``figures/`` and ``tables/``; files of the same names are replaced.
 
     Returns:
@@ -26,11 +25,11 @@ def write_files(title: str, sections: list[Section], folder: Path) -> list[Path]
     """
     files = []
     tables = folder / names.REPORT_TABLES
-    for section in sections:
-        for figure in section.figures:
-            for suffix, render in _FORMATS.items():
-                path = folder / "figures" / f"{figure.name}.{suffix}"
-                files.append(write_file(path, render(figure.specification)))
+    for figure in page.figures:
+        for suffix, render in _FORMATS.items():
+            path = folder / "figures" / f"{figure.name}.{suffix}"
+            files.append(write_file(path, render(figure.specification)))
+    for section in page.sections:
         for table in section.tables:
             csv = table.data.to_csv(index=False, lineterminator="\n")
             files.append(write_file(tables / f"{table.name}.csv", csv.encode()))
@@ -39,8 +38,8 @@ def write_files(title: str, sections: list[Section], folder: Path) -> list[Path]
             files.append(write_file(tables / f"{table.name}.md", markdown.encode()))
             path = tables / f"{table.name}.tex"
             files.append(write_file(path, to_latex(table).encode()))
-    table_names = [table.name for section in sections for table in section.tables]
-    document = latex_document(title, table_names)
+    table_names = [table.name for section in page.sections for table in section.tables]
+    document = latex_document(page.title, table_names)
     files.append(write_file(tables / "all.tex", document.encode()))
     return files
 

@@ -17,16 +17,23 @@ class Figure:
         name: stem of its files.
         plot: makes the chart, which takes longer than all statistics; called once, if at all.
         caption: the content of the drawing, with n and the kind of interval.
+        plot_narrow: makes the chart for a phone; None scrolls the wide one there.
     """
 
     name: str
     plot: Callable[[], alt.TopLevelMixin]
     caption: str
+    plot_narrow: Callable[[], alt.TopLevelMixin] | None = None
 
     @cached_property
     def specification(self) -> dict[str, Any]:
         """The chart in Vega-Lite."""
         return dict(self.plot().to_dict())
+
+    @cached_property
+    def narrow(self) -> dict[str, Any] | None:
+        """The chart for a phone in Vega-Lite."""
+        return None if self.plot_narrow is None else dict(self.plot_narrow().to_dict())
 
 
 @dataclass(frozen=True)
@@ -58,20 +65,24 @@ class Section:
 
 @dataclass(frozen=True)
 class Headline:
-    """The answer that opens the page.
+    """An answer that opens the page.
 
     Attributes:
         sentence: the answer in one sentence.
-        details: further sentences.
+        hedge: at what temperature, batch size and budget it holds, and on what; "" for none.
+        figure: shows the answer; None without one.
+        findings: further sentences, each on its own.
         rows: the figures behind the answer: one dictionary per row, heading -> text, all with the
             same keys.
         caveat: the basis of the figures and what they leave out.
     """
 
     sentence: str
-    details: str
-    rows: list[dict[str, str]]
-    caveat: str
+    hedge: str = ""
+    figure: Figure | None = None
+    findings: list[str] = field(default_factory=list)
+    rows: list[dict[str, str]] = field(default_factory=list)
+    caveat: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,3 +110,9 @@ class Page:
     links: list[tuple[str, str]]
     method: list[tuple[str, str]]
     text: str
+
+    @property
+    def figures(self) -> list[Figure]:
+        """All figures, from top to bottom."""
+        opening = [headline.figure for headline in self.headlines if headline.figure]
+        return opening + [figure for section in self.sections for figure in section.figures]

@@ -1,15 +1,41 @@
 "use strict";
 
 const specifications = JSON.parse(document.getElementById("figures").textContent);
-const drawn = Object.entries(specifications).map(([name, specification]) =>
-  vegaEmbed(document.getElementById(`figure-${name}`), specification, {
-    renderer: "svg",
-    actions: false,
-  }),
-);
-Promise.all(drawn).then((views) => {
-  window.hybridirViews = views.map((result) => result.view);
+const phone = window.matchMedia("(max-width: 760px)");
+async function draw() {
+  document.body.dataset.ready = "false";
+  const options = { renderer: "svg", actions: false };
+  const embedded = Object.entries(specifications).map(async ([name, shapes]) => {
+    const place = document.getElementById(`figure-${name}`);
+    const label = place.getAttribute("aria-label");
+    const result = await vegaEmbed(place, shapes[Number(phone.matches)], options);
+    place.setAttribute("aria-label", label);
+    return result.view;
+  });
+  window.hybridirViews = await Promise.all(embedded);
   document.body.dataset.ready = "true";
+}
+phone.addEventListener("change", draw);
+draw();
+
+// A link opens the section that it leads to, and printing opens all.
+function open(id) {
+  const target = id && document.getElementById(id);
+  if (target instanceof HTMLDetailsElement) target.open = true;
+}
+window.addEventListener("hashchange", () => open(location.hash.slice(1)));
+open(location.hash.slice(1));
+for (const link of document.querySelectorAll("nav a")) {
+  link.addEventListener("click", () => open(link.hash.slice(1)));
+}
+const folds = [...document.querySelectorAll("details")];
+let closed = [];
+window.addEventListener("beforeprint", () => {
+  closed = folds.filter((fold) => !fold.open);
+  for (const fold of closed) fold.open = true;
+});
+window.addEventListener("afterprint", () => {
+  for (const fold of closed) fold.open = false;
 });
 
 // Numbers sort by value, everything else as text; missing values stay last in both directions.

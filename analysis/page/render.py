@@ -28,10 +28,16 @@ def render_page(page: Page) -> str:
     environment = Environment(
         loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined
     )
-    figures = [figure for section in page.sections for figure in section.figures]
-    specifications = {figure.name: figure.specification for figure in figures}
+    specifications = {
+        figure.name: [figure.specification, figure.narrow or figure.specification]
+        for figure in page.figures
+    }
     return environment.get_template("page.html.j2").render(
         page=page,
+        headlines=[
+            {"text": headline, "figure": headline.figure and _figure(headline.figure)}
+            for headline in page.headlines
+        ],
         sections=[
             {
                 "heading": section.heading,

@@ -89,9 +89,13 @@ def _no_answer(study: Study) -> Headline:
     states = study.trials["state"].value_counts().to_dict()
     counts = ", ".join(f"{count} {state}" for state, count in states.items()) or "no trial yet"
     return Headline(
-        "This study has no confirmed curve, so it does not answer which mixing ratio is best.",
-        f"Its trials: {counts}.",
-        [],
-        "Search trials alone give no unbiased curve. An adaptive sampler looks where it expects "
-        "good scores, each point has one seed, and all are scored on the data used for tuning.",
+        sentence=(
+            "This study has no confirmed curve, so it does not answer which mixing ratio is best."
+        ),
+        hedge=f"Its trials: {counts}.",
+        caveat=(
+            "Search trials alone give no unbiased curve. An adaptive sampler looks where it "
+            "expects good scores, each point has one seed, and all are scored on the data used "
+            "for tuning."
+        ),
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.page import Headline
+from analysis.page import Figure, Headline
 from analysis.sections.wording import interval_text, p_text
 from analysis.study.arrays import Key
 from hybridir import names
@@ -13,6 +13,11 @@ from hybridir.inference.scores import FEW_CLUSTERS
 
 Row = dict[Any, Any]
 _PURE = {0.0: "cross-lingual batches alone", 1.0: "monolingual batches alone"}
+_SCOPES = {
+    names.MULTILINGUAL: "in the pool of all languages",
+    names.CROSSLINGUAL: "across languages",
+    names.MONOLINGUAL: "within a language",
+}
 _LEVEL = 0.05  # of adjusted p-values
 _CLAIMED = (0.4, 0.6)  # ratios reported as stable in arXiv 2408.10536
 _DECIMALS = {names.RANK_DISTANCE: 1, names.RANK_DISTANCE_SEEN: 1}
@@ -26,6 +31,7 @@ def answer(
     primary: Collection[Key],
     tables: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame],
     changes: str = "",
+    figure: Figure | None = None,
 ) -> Headline:
     """Put the results of a benchmark into words.
 
@@ -39,17 +45,19 @@ def answer(
         tables: `confirmed.curve_table`, `tested.gain_table` with ``p_holm``, and
             `tested.optimum_table`.
         changes: whether the answer changes with temperature, batch size or budget, in words.
+        figure: shows the answer.
 
     Returns:
-        The answer: the tests of the primary outcomes, and the best ratio in the first of them. For
-        the development data it says that they chose the parameters, and claims nothing.
+        The answer: the tests of the primary outcomes in words. For the development data it says
+        that they chose the parameters, and claims nothing.
     """
     curve, gains, optima = tables
     keys = list(zip(optima["measure"], optima["setting"], strict=True))
     measured = [key for key in primary if key in keys] or keys[:1]
     best = {(row["measure"], row["setting"]): row for row in optima.to_dict("records")}
     further = [key for key in keys if key[0] == names.AP and key not in measured]
-    details = [
+    findings = [
+        *(_optimum(best[key]) for key in measured),
         changes,
         _further_optima({key: best[key] for key in further}),
         *_bias(gains),
@@ -60,16 +68,29 @@ def answer(
             "This study reports on no benchmark. Its figures are on the development data, which "
             "it tunes on, so that they answer nothing about other data."
         )
-        details = ["Name a benchmark under report_on, and run the study again."]
+        hedge = "Name a benchmark under report_on, and run the study again."
+        findings = []
     else:
-        where = f", {point}" if point else ""
-        clauses = [_verdict(key, _rows(gains, key)) for key in measured]
-        sentence = f"On {benchmark}{where}: {' '.join(clauses)} {_optimum(best[measured[0]])}"
+        sentence = _sentence([(key, _rows(gains, key)) for key in measured])
+        hedge = _hedge(benchmark, point, curve)
     return Headline(
         sentence=sentence,
-        details=" ".join(detail for detail in details if detail),
+        hedge=hedge,
+        figure=figure,
+        findings=[finding for finding in findings if finding],
         rows=answer_rows(curve, gains, optima),
         caveat=_caveat(curve, measured),
+    )
+
+
+def _hedge(benchmark: str, point: str, curve: pd.DataFrame) -> str:
+    seeds = int(curve["n_seeds"].min())
+    counted = f"{seeds} {'seed' if seeds == 1 else 'seeds'}"
+    clusters = f"{int(curve['n_clusters'].max()):,} clusters of questions"
+    where = f" {point}" if point else ""
+    return (
+        f"On {benchmark}{where}, from {counted} and {clusters}. "
+        "α is the share of monolingual batches."
     )
 
 
@@ -147,50 +168,58 @@ def _one_of(ratios: str) -> str:
     return f"one of {ratios}" if "," in ratios else f"α = {ratios.strip('{}')}"
 
 
-def _verdict(key: Key, gains: pd.DataFrame) -> str:
-    scope = f"in {names.LABELS[key[0]]}, {names.LABELS[key[1]]} setting"
-    if gains.empty:
-        return f"{scope}, no gain can be stated without both a hybrid and a pure strategy."
-    hybrid = f"hybrid batches (α = {gains['hybrid'].iloc[0]:g})"
-    clear = gains[gains["p_holm"] < _LEVEL]
-    unclear = gains[gains["p_holm"] >= _LEVEL]
-    won, lost = clear[clear["difference"] > 0], clear[clear["difference"] < 0]
-    claims = [
-        f"{verb} {_strategies(rows)}"
-        for verb, rows in (("beat", won), ("lose to", lost))
-        if len(rows)
+def _sentence(outcomes: list[tuple[Key, pd.DataFrame]]) -> str:
+    """Say what hybrid batches gain or lose in each primary outcome, one sentence each."""
+    (first, gains), *others = outcomes
+    sentences = [_verdict(first, gains)]
+    for key, rows in others:
+        same = key[1] == first[1] and _signs(rows) == _signs(gains)
+        agrees = f"{names.LABELS[key[0]]} agrees." if same else _verdict(key, rows)
+        sentences.append(agrees)
+    return " ".join(sentences)
+
+
+def _signs(gains: pd.DataFrame) -> list[int]:
+    """1 for a gain, -1 for a loss, 0 for what is not distinguished, of each pure strategy."""
+    return [
+        0 if row["p_holm"] >= _LEVEL else 1 if row["difference"] > 0 else -1
+        for row in gains.sort_values("pure").to_dict("records")
     ]
-    if len(won) == len(_PURE):
-        claims = [f"beat both pure strategies ({_largest_p(won)})"]
-    clauses = [f"{hybrid} {' and '.join(claims)}"] if claims else []
-    if len(unclear) == len(_PURE):
-        compared = f"either pure strategy ({_smallest_p(unclear)})"
-    else:
-        compared = _strategies(unclear)
-    if len(unclear):
-        subject = "them" if claims else hybrid
-        clauses.append(f"the data do not distinguish {subject} from {compared}")
-    return f"{scope}, {'; '.join(clauses)}."
 
 
-def _strategies(rows: pd.DataFrame) -> str:
-    return " and ".join(
-        f"{_PURE[row['pure']]} ({p_text(row['p_holm'])})" for row in rows.to_dict("records")
-    )
+def _verdict(key: Key, gains: pd.DataFrame) -> str:
+    measure, scope = names.LABELS[key[0]], _SCOPES[key[1]]
+    if gains.empty:
+        return f"No gain {scope} can be stated without both a hybrid and a pure strategy."
+    clauses: dict[int, list[str]] = {1: [], -1: [], 0: []}
+    for sign, row in zip(_signs(gains), gains.sort_values("pure").to_dict("records"), strict=True):
+        amount = _change(abs(row["difference"]) if sign else row["difference"], signed=not sign)
+        by = f"by {amount} {measure}" if sign else f"({amount} {measure})"
+        clauses[sign].append(f"{_PURE[row['pure']]} {by}")
+    claims = [
+        f"{verb} {conjunction.join(clauses[sign])}"
+        for sign, verb, conjunction in (
+            (1, "beat", " and "),
+            (-1, "lose to", " and "),
+            (0, "cannot be told from", " or "),
+        )
+        if clauses[sign]
+    ]
+    hybrid = f"hybrid batches (α = {gains['hybrid'].iloc[0]:g})"
+    return f"{_capital(scope)}, {hybrid} {' and '.join(claims)}."
 
 
-def _largest_p(rows: pd.DataFrame) -> str:
-    largest = p_text(rows["p_holm"].max())
-    return largest.replace("=", "≤") if len(rows) > 1 else largest
+def _change(amount: float, *, signed: bool) -> str:
+    return f"{amount:{'+' if signed else ''}.3f}".replace("-", "\N{MINUS SIGN}")
 
 
-def _smallest_p(rows: pd.DataFrame) -> str:
-    return p_text(rows["p_holm"].min()).replace("=", "≥")
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
 
 
-def _sentence(clauses: list[str]) -> str:
+def _joined(clauses: list[str]) -> str:
     text = "; ".join(clauses)
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
+    return f"{_capital(text)}." if text else ""
 
 
 def _further_optima(best: dict[Key, Row]) -> str:
@@ -202,7 +231,7 @@ def _further_optima(best: dict[Key, Row]) -> str:
             if row["bounded"]
             else f"{scope} the data do not say which ratio is best"
         )
-    return _sentence(clauses)
+    return _joined(clauses)
 
 
 def _bias(gains: pd.DataFrame) -> list[str]:
@@ -236,7 +265,7 @@ def _stability(curve: pd.DataFrame) -> str:
             else f"α = {_ratios(rows)} not significantly worse than the best, {bound}"
         )
         clauses.append(f"{names.LABELS[str(setting)]}: {verdict}")
-    return f"Are ratios from {low:g} to {high:g} stable? {_sentence(clauses)}"
+    return f"Are ratios from {low:g} to {high:g} stable? {_joined(clauses)}"
 
 
 def _ratios(rows: pd.DataFrame) -> str:

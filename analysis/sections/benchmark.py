@@ -13,7 +13,7 @@ from analysis.sections.conditions import (
     conditions_section,
     measure_conditions,
 )
-from analysis.sections.curve import CurveTables, curve_section, measure_curve
+from analysis.sections.curve import CurveTables, answer_figure, curve_section, measure_curve
 from analysis.sections.languages import LanguageTables, languages_section, measure_languages
 from analysis.sections.literature import literature_section
 from analysis.sections.tradeoff import measure_tradeoff, tradeoff_section
@@ -130,7 +130,9 @@ def benchmark_sections(study: Study, tables: BenchmarkTables) -> tuple[Headline,
         The answer, and the sections for which there are results.
     """
     benchmark, curve = tables.benchmark, tables.curve
-    sections = [curve_section(benchmark, curve)]
+    primary = study.settings.primary_of(benchmark)
+    measure, figure = answer_figure(benchmark, curve, primary)
+    sections = [curve_section(benchmark, curve, shown_above=measure)]
     if tables.conditions is not None:
         sections.append(conditions_section(benchmark, tables.conditions))
     if tables.tradeoff is not None:
@@ -142,8 +144,7 @@ def benchmark_sections(study: Study, tables: BenchmarkTables) -> tuple[Headline,
     literature = literature_section(study, benchmark, curve.curve, tables.n_languages)
     if literature is not None:
         sections.append(literature)
-    primary = study.settings.primary_of(benchmark)
     changes = "" if tables.conditions is None else changes_text(tables.conditions)
     answer_tables = (curve.curve, curve.gains, curve.optima)
-    headline = answer(benchmark, tables.point, primary, answer_tables, changes)
+    headline = answer(benchmark, tables.point, primary, answer_tables, changes, figure)
     return headline, sections

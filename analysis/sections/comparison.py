@@ -213,11 +213,13 @@ def _headline(
     headings = list(dict.fromkeys(heading for row in rows for heading in row))
     rows = [{heading: row.get(heading, "") for heading in headings} for row in rows]
     return Headline(
-        _sentence(benchmark, differences),
-        "The best ratio and the gains of each study, from its own report:",
-        rows,
-        "Brackets are the 95 % intervals of each study's own report. Studies may differ in more "
-        "than one setting, so a difference does not show its cause.",
+        sentence=_sentence(benchmark, differences),
+        findings=["The best ratio and the gains of each study, from its own report, are below."],
+        rows=rows,
+        caveat=(
+            "Brackets are the 95 % intervals of each study's own report. Studies may differ in "
+            "more than one setting, so a difference does not show its cause."
+        ),
     )
 
 

@@ -1,5 +1,6 @@
 """The section on the confirmed curve: the optimum, gains, language bias and language pairs."""
 
+from collections.abc import Collection
 from functools import partial
 from typing import NamedTuple
 
@@ -68,12 +69,32 @@ def measure_curve(scores: dict[Key, Scores]) -> CurveTables:
     )
 
 
-def curve_section(benchmark: str, tables: CurveTables) -> Section:
+def answer_figure(
+    benchmark: str, tables: CurveTables, primary: Collection[Key]
+) -> tuple[str, Figure]:
+    """Show the curve and the gains of the measure that the answer is about.
+
+    Args:
+        benchmark: its name.
+        tables: `measure_curve`, with corrected gains.
+        primary: (measure, setting) of the primary outcomes.
+
+    Returns:
+        The measure of the first primary outcome that has such a figure, or mAP; and the figure.
+    """
+    measured = set(tables.curve["measure"])
+    drawn = (measure for measure, _ in primary if measure in _CURVES and measure in measured)
+    measure = next(drawn, names.AP)
+    return measure, _curve_figure(benchmark, tables, measure)
+
+
+def curve_section(benchmark: str, tables: CurveTables, shown_above: str = "") -> Section:
     """Show the confirmed curve.
 
     Args:
         benchmark: its name.
         tables: `measure_curve`, with corrected gains.
+        shown_above: measure whose `answer_figure` opens the page.
     """
     shown = [_curve(benchmark, tables.curve), _optima(benchmark, tables.optima)]
     if not tables.gains.empty:
@@ -86,30 +107,39 @@ def curve_section(benchmark: str, tables: CurveTables) -> Section:
     )
     shown += [Table(f"{name}-{benchmark}", data, {}, text) for name, data, text in in_files]
     return Section(
-        f"Confirmed curve on {benchmark}", figures=_figures(benchmark, tables), tables=shown
+        f"Confirmed curve on {benchmark}",
+        figures=_figures(benchmark, tables, shown_above),
+        tables=shown,
     )
 
 
-def _figures(benchmark: str, tables: CurveTables) -> list[Figure]:
+def _curve_figure(benchmark: str, tables: CurveTables, measure: str) -> Figure:
+    drawn = (tables.curve, tables.seeds, tables.fits, tables.optima, tables.gains)
+    caption = (
+        f"{names.LABELS[measure]} on {benchmark} over the mixing ratio, each setting on an axis "
+        f"of its own.{_MEANING[measure]} Above: means over seeds with 95 % intervals for other "
+        "seeds and clusters of questions; small dots to the right of a mean are single seeds, "
+        "the large dot is the best confirmed ratio. Where a smooth curve fits, it is drawn with "
+        "its pointwise 95 % band, as a description; elsewhere lines join the means. The bar runs "
+        "from the grid neighbour below to that above the ratios that may be best (95 %). Below: "
+        "the gain of hybrid batches over either pure strategy, paired by seed and question, with "
+        "its 95 % interval; blue is a gain, orange a loss, grey not distinguished after "
+        f"correction. {sample_text(tables.curve)}"
+    )
+    wide, narrow = (
+        partial(plot_ratio_curve, *drawn, measure=measure, narrow=narrow)
+        for narrow in (False, True)
+    )
+    return Figure(f"{_CURVES[measure]}-{benchmark}", wide, caption, narrow)
+
+
+def _figures(benchmark: str, tables: CurveTables, shown_above: str) -> list[Figure]:
     n = sample_text(tables.curve)
-    figures = []
-    for measure, name in _CURVES.items():
-        if not (tables.curve["measure"] == measure).any():
-            continue
-        drawn = (tables.curve, tables.seeds, tables.fits, tables.optima, tables.gains)
-        caption = (
-            f"{names.LABELS[measure]} on {benchmark} over the mixing ratio, each setting on an "
-            f"axis of its own.{_MEANING[measure]} Above: means over seeds with 95 % intervals for "
-            "other seeds and clusters of questions; small dots to the right of a mean are single "
-            "seeds, the large dot is the best confirmed ratio. Where a smooth curve fits, it is "
-            "drawn with its pointwise 95 % band, as a description; elsewhere lines join the "
-            "means. The bar runs from the grid neighbour below to that above the ratios that may "
-            "be best (95 %). Below: the gain of hybrid batches over either pure strategy, paired "
-            "by seed and question, with its 95 % interval; blue is a gain, orange a loss, grey "
-            f"not distinguished after correction. {n}"
-        )
-        chart = partial(plot_ratio_curve, *drawn, measure)
-        figures.append(Figure(f"{name}-{benchmark}", chart, caption))
+    figures = [
+        _curve_figure(benchmark, tables, measure)
+        for measure in _CURVES
+        if measure != shown_above and (tables.curve["measure"] == measure).any()
+    ]
     if (tables.curve["measure"] == names.RANK_DISTANCE).any():
         caption = (
             "Language bias in the pool of all languages. Middle: rank distance, the worst minus "

@@ -114,7 +114,7 @@ def test_pain_23_the_search_states_its_n_and_that_it_is_no_evidence_about_the_ra
 def test_a_study_without_confirmation_says_that_it_has_no_answer(tracking_uri: str) -> None:
     _, page = study_page(load_study("unconfirmed", tracking_uri))
     assert "no confirmed curve, so it does not answer" in page.headlines[0].sentence
-    assert "2 COMPLETE, 1 PRUNED, 1 FAIL" in page.headlines[0].details
+    assert "2 COMPLETE, 1 PRUNED, 1 FAIL" in page.headlines[0].hedge
 
 
 def test_missing_seeds_are_named(

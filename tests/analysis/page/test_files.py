@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from pypdf import PdfReader
 
-from analysis.page import Figure, Section, Table
+from analysis.page import Figure, Headline, Page, Section, Table
 from analysis.page.files import to_markdown, write_files
 
 
@@ -14,12 +14,14 @@ def test_every_figure_and_table_becomes_its_files(tmp_path: Path) -> None:
     data = pd.DataFrame({"x": [1, 2], "y": [0.25, None]})
     chart = alt.Chart(data).mark_point().encode(x="x:Q", y="y:Q")
     table = Table("numbers", data, {"x": "shown"}, "A caption.")
+    opening = Headline("An answer.", figure=Figure("answer", lambda: chart, "C"))
     section = Section("S", figures=[Figure("points", lambda: chart, "C")], tables=[table])
-    files = {
-        path.relative_to(tmp_path).as_posix(): path
-        for path in write_files("A title", [section], tmp_path)
-    }
+    page = Page("a report", "A title", "today", [opening], [], [section], [], [], "")
+    files = {path.relative_to(tmp_path).as_posix(): path for path in write_files(page, tmp_path)}
     assert {
+        "figures/answer.svg": b"<svg",
+        "figures/answer.png": b"\x89PNG",
+        "figures/answer.pdf": b"%PDF",
         "figures/points.svg": b"<svg",
         "figures/points.png": b"\x89PNG",
         "figures/points.pdf": b"%PDF",

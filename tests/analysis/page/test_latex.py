@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from pypdf import PdfReader
 
-from analysis.page import Section, Table
+from analysis.page import Page, Section, Table
 from analysis.page.files import write_files
 from analysis.page.latex import escape, to_latex
 
@@ -32,7 +32,8 @@ def test_all_tables_compile(tmp_path: Path) -> None:
     empty = Table("empty", pd.DataFrame({"a": []}), {"a": "a"}, "None.")
     tables = [Table(f"table_{rows}", odd(rows), {}, ODD) for rows in (3, 90)]
     sections = [Section("S", tables=tables), Section("T", tables=[empty])]
-    folder = compiled(write_files(ODD, sections, tmp_path))
+    page = Page("a report", ODD, "today", [], [], sections, [], [], "")
+    folder = compiled(write_files(page, tmp_path))
     texts = [page.extract_text() for page in PdfReader(folder / "all.pdf").pages]
     (first,) = [number for number, text in enumerate(texts) if "Table 2" in text]
     (last,) = [number for number, text in enumerate(texts) if "last row of 90" in text]

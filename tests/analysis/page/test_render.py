@@ -1,6 +1,7 @@
 """The page in a real browser without a network."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,10 +32,27 @@ def browser(report: Path) -> Iterator[webdriver.Chrome]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     with webdriver.Chrome(options=options, service=Service(driver)) as opened:
         opened.get(report.as_uri())
-        WebDriverWait(opened, WAIT).until(
-            lambda page: page.execute_script("return document.body.dataset.ready") == "true"
-        )
+        wait_until_drawn(opened)
         yield opened
+
+
+def wait_until_drawn(browser: webdriver.Chrome) -> None:
+    WebDriverWait(browser, WAIT).until(
+        lambda page: page.execute_script("return document.body.dataset.ready") == "true"
+    )
+
+
+@pytest.fixture(autouse=True)
+def unfolded(browser: webdriver.Chrome) -> None:
+    """Open all sections; a test of the folded page closes them."""
+    fold(browser, is_open=True)
+
+
+def fold(browser: webdriver.Chrome, *, is_open: bool) -> None:
+    browser.execute_script(
+        "for (const part of document.querySelectorAll('details')) part.open = arguments[0]",
+        is_open,
+    )
 
 
 @pytest.fixture(params=[1440, 390], ids=["wide", "phone"])
@@ -42,8 +60,10 @@ def sized(browser: webdriver.Chrome, request: pytest.FixtureRequest) -> Iterator
     """The page at the width of a desktop screen and of a phone."""
     size = {"width": request.param, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    wait_until_drawn(browser)
     yield browser
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    wait_until_drawn(browser)
 
 
 def test_console_is_silent(browser: webdriver.Chrome) -> None:
@@ -110,12 +130,99 @@ def test_no_text_of_a_table_is_cut_off(sized: webdriver.Chrome) -> None:
 def test_on_a_desktop_the_answer_fits_without_scrolling(sized: webdriver.Chrome) -> None:
     if sized.execute_script("return document.documentElement.clientWidth") < 1000:
         pytest.skip("a phone scrolls the table in its box")
-    box = sized.find_element(By.CSS_SELECTOR, ".answer .scroll")
+    box = sized.find_element(By.CSS_SELECTOR, ".answer .more .scroll")
     assert len(box.find_elements(By.TAG_NAME, "td")) == 18
     hidden = sized.execute_script(
         "return arguments[0].scrollWidth - arguments[0].clientWidth", box
     )
     assert hidden == 0
+
+
+def test_the_first_screen_is_an_answer_a_hedge_and_a_figure(sized: webdriver.Chrome) -> None:
+    fold(sized, is_open=False)
+    screen = sized.execute_script(
+        """
+        const shown = (node) => {
+          if (!node.parentElement.checkVisibility()) return false;
+          const range = document.createRange();
+          range.selectNodeContents(node);
+          const box = range.getBoundingClientRect();
+          return box.height > 0 && box.top < 900 && !node.parentElement.closest("svg");
+        };
+        const texts = [];
+        for (const part of document.querySelectorAll("header, .answer")) {
+          const walker = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
+          while (walker.nextNode()) {
+            if (shown(walker.currentNode)) texts.push(walker.currentNode.data);
+          }
+        }
+        return texts.join(" ");
+        """
+    )
+    assert "α is the share of monolingual batches" in screen
+    assert len(screen.split()) <= 70
+    assert len(re.findall(r"\d+(?:[.,]\d+)*", screen)) <= 8
+    box = sized.find_element(By.CSS_SELECTOR, ".hero .scroll")
+    overhang = "return arguments[0].scrollWidth - arguments[0].clientWidth"
+    assert sized.execute_script(overhang, box) <= 0, "the whole figure is seen"
+
+
+def test_a_folded_page_is_short_and_fits(sized: webdriver.Chrome) -> None:
+    fold(sized, is_open=False)
+    text = sized.execute_script("return document.body.innerText")
+    assert len(text.split()) < 2500
+    overhang = sized.execute_script(
+        "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    assert overhang <= 0
+
+
+def test_a_link_of_the_contents_opens_its_section(browser: webdriver.Chrome) -> None:
+    fold(browser, is_open=False)
+    link = browser.find_element(By.CSS_SELECTOR, "nav a")
+    link.click()
+    heading = browser.find_element(By.CSS_SELECTOR, "details.section[open] h2")
+    assert heading.text.endswith(link.text)
+
+
+def test_printing_unfolds_everything_for_its_time(browser: webdriver.Chrome) -> None:
+    fold(browser, is_open=False)
+    n_open = "return document.querySelectorAll('details[open]').length"
+    browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    assert browser.execute_script(n_open) == browser.execute_script(
+        "return document.querySelectorAll('details').length"
+    )
+    browser.execute_script("window.dispatchEvent(new Event('afterprint'))")
+    assert browser.execute_script(n_open) == 0
+
+
+def test_a_dark_screen_has_a_dark_page_with_readable_letters(browser: webdriver.Chrome) -> None:
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": dark})
+    paper, ink = (
+        browser.execute_script(f"return getComputedStyle(document.body).{name}")
+        for name in ("backgroundColor", "color")
+    )
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert _luminance(paper) < 0.02
+    # WCAG 2.2, contrast (minimum): 4.5; enhanced: 7.
+    assert (_luminance(ink) + 0.05) / (_luminance(paper) + 0.05) > 7
+
+
+def _luminance(colour: str) -> float:
+    """Relative luminance of an rgb() text, by WCAG 2.2's definition."""
+    channels = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    red, green, blue = (
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+        for value in channels
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_every_figure_has_a_role_and_a_label(browser: webdriver.Chrome) -> None:
+    charts = browser.find_elements(By.CSS_SELECTOR, ".chart")
+    assert {chart.get_attribute("role") for chart in charts} <= {"img", "graphics-document"}
+    assert all(len(chart.get_attribute("aria-label")) > 40 for chart in charts)
 
 
 def test_points_of_the_curve_carry_their_numbers_as_tooltips(browser: webdriver.Chrome) -> None:

@@ -87,33 +87,37 @@ WON = gains((0.02, 0.003), (0.15, 0.0001))
     [
         (
             [(0.02, 0.01), (0.1, 0.0001)],
-            "in mAP, multilingual setting, hybrid batches (α = 0.5) beat both pure strategies "
-            "(p ≤ 0.010).",
+            "In the pool of all languages, hybrid batches (α = 0.5) beat cross-lingual batches "
+            "alone by 0.020 mAP and monolingual batches alone by 0.100 mAP.",
         ),
         (
             [(0.02, 0.06), (0.1, 0.0001)],
-            "beat monolingual batches alone (p < 0.001); the data do not distinguish them from "
-            "cross-lingual batches alone (p = 0.060).",
+            "beat monolingual batches alone by 0.100 mAP and cannot be told from cross-lingual "
+            "batches alone (+0.020 mAP).",
         ),
         (
             [(-0.02, 0.01), (0.1, 0.01)],
-            "beat monolingual batches alone (p = 0.010) and lose to cross-lingual batches alone",
+            "beat monolingual batches alone by 0.100 mAP and lose to cross-lingual batches alone "
+            "by 0.020 mAP.",
         ),
         (
             [(-0.02, 0.01), (-0.1, 0.01)],
-            "lose to cross-lingual batches alone (p = 0.010) and mono",
+            "lose to cross-lingual batches alone by 0.020 mAP and monolingual batches alone by",
         ),
         (
             [(-0.02, 0.2), (0.1, 0.3)],
-            "the data do not distinguish hybrid batches (α = 0.5) from either pure strategy "
-            "(p ≥ 0.20).",
+            "(α = 0.5) cannot be told from cross-lingual batches alone (\u22120.020 mAP) or "
+            "monolingual batches alone (+0.100 mAP).",
         ),
         (
             [(0.02, 0.2)],
-            "the data do not distinguish hybrid batches (α = 0.5) from cross-lingual batches "
-            "alone (p = 0.20).",
+            "(α = 0.5) cannot be told from cross-lingual batches alone (+0.020 mAP).",
         ),
-        ([], "no gain can be stated without both a hybrid and a pure strategy."),
+        (
+            [],
+            "No gain in the pool of all languages can be stated without both a hybrid and a pure "
+            "strategy.",
+        ),
     ],
 )
 def test_only_a_corrected_p_value_makes_a_gain_or_a_loss(
@@ -137,9 +141,9 @@ def test_only_a_corrected_p_value_makes_a_gain_or_a_loss(
 def test_the_best_ratio_is_stated_as_a_set_at_its_temperature_batch_size_and_budget(
     changed: dict[str, Any], expected: str
 ) -> None:
-    sentence = answered(curve(), WON, optima(**changed)).sentence
-    assert sentence.startswith(f"On xquad-r, {POINT}: in mAP, multilingual setting, ")
-    assert expected in sentence
+    headline = answered(curve(), WON, optima(**changed))
+    assert headline.hedge.startswith(f"On xquad-r {POINT}, from 3 seeds and 48 clusters of quest")
+    assert expected in headline.findings[0]
 
 
 def test_several_primary_outcomes_are_all_in_the_headline() -> None:
@@ -151,8 +155,16 @@ def test_several_primary_outcomes_are_all_in_the_headline() -> None:
         pd.concat([optima(), optima(**f1)]),
         [*PRIMARY, key],
     )
-    assert "in mAP, multilingual setting, hybrid batches (α = 0.5) beat both" in headline.sentence
-    assert "in F1 at R, monolingual setting, the data do not distinguish" in headline.sentence
+    assert headline.sentence.startswith(
+        "In the pool of all languages, hybrid batches (α = 0.5) be"
+    )
+    assert "Within a language, hybrid batches (α = 0.5) cannot be told from" in headline.sentence
+    in_pool = {"measure": names.SET_F1}
+    points, won, best = (
+        pd.concat([table, table.assign(**in_pool)]) for table in (curve(), WON, optima())
+    )
+    agreed = answered(points, won, best, [*PRIMARY, (names.SET_F1, names.MULTILINGUAL)])
+    assert agreed.sentence.endswith("alone by 0.150 mAP. F1 at R agrees.")
     assert "(mAP, multilingual and F1 at R, monolingual) are corrected together" in headline.caveat
     assert [row["measure"] for row in headline.rows] == ["F1 at R (= hit@1)", "mAP"]
 
@@ -160,14 +172,14 @@ def test_several_primary_outcomes_are_all_in_the_headline() -> None:
 def test_data_that_chose_the_parameters_answer_nothing() -> None:
     headline = answered(curve(), WON, optima(), benchmark=names.DEV)
     assert "This study reports on no benchmark" in headline.sentence
-    assert "beat" not in headline.sentence + headline.details
+    assert "beat" not in headline.sentence + "".join(headline.findings)
 
 
 def test_other_settings_follow_in_the_details() -> None:
     mono = {"setting": names.MONOLINGUAL, "best": 1.0, "may_be_best": "{1}"}
     both = pd.concat([optima(), optima(**mono)])
     rows = pd.concat([curve(), curve().assign(setting=names.MONOLINGUAL)])
-    details = answered(rows, WON, both).details
+    details = answered(rows, WON, both).findings[1]
     assert details.startswith("In the monolingual setting α = 1 is best for mAP.")
 
 
@@ -175,7 +187,7 @@ def test_language_bias_is_stated_with_intervals_and_corrected_p() -> None:
     ranks = gains((95.0, 0.01), measure=names.RANK_DISTANCE)
     first_hits = gains((0.08, 0.0001), measure=names.TOP1_OWN_LANGUAGE)
     table = pd.concat([WON, ranks, first_hits])
-    details = answered(curve(), table, optima()).details
+    details = " ".join(answered(curve(), table, optima()).findings)
     assert "against cross-lingual batches alone, hybrid batches change rank distance" in details
     assert "by +95.0 [+95.0, +95.0], p = 0.010 and" in details
     assert "by +0.080 [+0.070, +0.090], p < 0.001." in details
@@ -194,7 +206,7 @@ def test_language_bias_is_stated_with_intervals_and_corrected_p() -> None:
 def test_the_claim_of_a_stable_middle_is_tested(
     may_be_best: tuple[bool, ...], expected: str
 ) -> None:
-    details = answered(curve(may_be_best=may_be_best), WON, optima()).details
+    details = " ".join(answered(curve(may_be_best=may_be_best), WON, optima()).findings)
     assert "Are ratios from 0.4 to 0.6 stable?" in details
     assert expected in details
 
@@ -202,7 +214,7 @@ def test_the_claim_of_a_stable_middle_is_tested(
 def test_without_a_ratio_in_the_middle_the_claim_stays_open() -> None:
     rows = curve()
     ends = rows[rows[names.MIXING_RATIO].isin([0.0, 1.0])]
-    details = answered(ends, WON, optima(best=1.0)).details
+    details = " ".join(answered(ends, WON, optima(best=1.0)).findings)
     assert "No ratio from 0.4 to 0.6 was confirmed" in details
 
 

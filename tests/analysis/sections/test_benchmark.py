@@ -32,7 +32,13 @@ def test_tables_hold_the_curve_and_corrected_gains(tables: BenchmarkTables) -> N
 
 def test_sections_follow_in_the_order_of_the_report(study: Study, tables: BenchmarkTables) -> None:
     headline, sections = benchmark_sections(study, tables)
-    assert headline.sentence.startswith("On known, at temperature 0.05 and batch size 64: in mAP,")
+    assert headline.sentence.startswith("In the pool of all languages, hybrid batches (α = 0.5) ")
+    assert headline.hedge.startswith(
+        "On known at temperature 0.05 and batch size 64, from 3 seeds"
+    )
+    assert headline.figure is not None
+    assert headline.figure.name == "ratio_curve-known"
+    assert "ratio_curve-known" not in [figure.name for figure in sections[0].figures]
     assert [section.heading for section in sections] == [
         "Confirmed curve on known",
         "Trade-off on known",
