@@ -27,6 +27,8 @@ SIZE = {
     "heads": 2,
     "vocabulary": 600,
 }
+DESCENT: dict[str, Any] = {"optim": "sgd", "learning_rate": 0.1, "max_grad_norm": 0.0}
+"""Arguments for steps that are as long as the gradient."""
 
 
 def table() -> Pairs:
@@ -138,6 +140,7 @@ def run(
     resume: str | None = None,
     change: Callable[[HybridTraining], None] = lambda hybrid: None,
     loss: dict[str, Any] | None = None,
+    evaluator: Any = None,
     **arguments: Any,
 ) -> tuple[Recorded, HybridTraining]:
     """Train an encoder and record what reaches the loss."""
@@ -146,6 +149,6 @@ def run(
     change(hybrid)
     recorded = Recorded()
     recorded.watch(hybrid.loss, hybrid.model.tokenizer)
-    trainer = trainer_of(hybrid, folder, **arguments)
+    trainer = trainer_of(hybrid, folder, {"evaluator": evaluator}, **arguments)
     trainer.train(resume_from_checkpoint=resume)
     return recorded, hybrid

@@ -89,8 +89,9 @@ class TrainerChecks(TrainerCallback):  # type: ignore[misc]
         """
         if not self._had_loss:
             raise InputError(
-                "loss: another loss than HybridTraining.loss beside its batches, so that negatives "
-                "are not gathered over processes and passages of one passage group are negatives; "
+                "loss: another loss than HybridTraining.loss beside its batches, so that "
+                "negatives are not gathered over processes and passages of one passage group are "
+                "negatives; "
                 "pass loss=hybrid.loss, or HybridTraining(..., other_loss=True) if that is meant"
             )
 

@@ -178,9 +178,7 @@ class TrainerSampler:
 class _CheckedSampler(PlanSampler):
     """The slices of all processes, one after the other, as accelerate deals them out."""
 
-    def __init__(
-        self, batches: HybridBatches, world_size: int, begin: Callable[[], None]
-    ) -> None:
+    def __init__(self, batches: HybridBatches, world_size: int, begin: Callable[[], None]) -> None:
         super().__init__(batches, world_size, range(world_size), 0)
         self._begin = begin
 

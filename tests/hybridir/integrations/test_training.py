@@ -1,4 +1,4 @@
-"""Hybrid batches in sentence-transformers' own trainer: the plan's batches, our training's loss."""
+"""Hybrid batches in sentence-transformers' trainer: the plan's batches, our training's loss."""
 
 import random
 from pathlib import Path
@@ -27,7 +27,6 @@ from tests.support.sentence_trainer import (
     trainer_of,
     write_encoder,
 )
-
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +105,7 @@ def test_prompts_and_lengths_of_the_model_are_trained_with(tmp_path: Path) -> No
     recorded, hybrid = run(encoder, of, tmp_path)
     assert recorded.losses[0] == pytest.approx(first_loss(encoder, of, tmp_path), 1e-5)
     assert hybrid.arguments["prompts"] == {"question": "query: ", "passage": "passage: "}
-    with pytest.raises(InputError, match="router_mapping={}: the model cuts or routes"):
+    with pytest.raises(InputError, match=r"router_mapping=\{\}: the model cuts or routes"):
         run(encoder, of, tmp_path, router_mapping={})
 
     def forget(hybrid: HybridTraining) -> None:
@@ -182,7 +181,7 @@ def test_another_loss_is_refused_unless_it_is_meant(encoder: Path, tmp_path: Pat
     model = load(encoder)
     loss = {"loss": MultipleNegativesRankingLoss(model)}
     hybrid = HybridTraining(model, batches(4))
-    with pytest.raises(InputError, match="loss: another loss than HybridTraining.loss"):
+    with pytest.raises(InputError, match="loss: another loss than"):
         trainer_of(hybrid, tmp_path, loss).train()
     hybrid = HybridTraining(model, batches(4), other_loss=True)
     assert trainer_of(hybrid, tmp_path, loss).train().global_step == 4
@@ -191,7 +190,7 @@ def test_another_loss_is_refused_unless_it_is_meant(encoder: Path, tmp_path: Pat
 def test_the_loss_needs_the_batch_sampler_and_its_checks(encoder: Path, tmp_path: Path) -> None:
     hybrid = HybridTraining(load(encoder), batches(4))
     arguments = {"batch_sampler": "batch_sampler", "prompts": None}
-    with pytest.raises(InputError, match="callbacks: HybridTraining.checks is missing"):
+    with pytest.raises(InputError, match=r"callbacks: HybridTraining\.checks is missing"):
         trainer_of(hybrid, tmp_path, {"callbacks": []}, **arguments).train()
 
 

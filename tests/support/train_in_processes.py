@@ -1,0 +1,52 @@
+"""A training that torchrun starts in several processes; each writes what it saw.
+
+torchrun --nproc-per-node 2 tests/support/train_in_processes.py ENCODER FOLDER STEPS SAVE_AT LOSS
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+from hybridir.data.synthetic.corpus import synthetic_corpus
+from hybridir.integrations.sentence_transformers import LanguagePoolEvaluator
+from tests.support.sentence_trainer import DESCENT, batches, run
+
+
+def main(encoder: Path, folder: Path, steps: int, save_at: int, loss: str) -> None:
+    torch.set_num_threads(1)
+    rank = os.environ["RANK"]
+    settings = json.loads(loss)
+    evaluator = LanguagePoolEvaluator(synthetic_corpus(languages=3, seed=20, entities=30).test)
+    recorded, hybrid = run(
+        encoder,
+        batches(steps),
+        folder / "whole",
+        loss=settings,
+        evaluator=evaluator,
+        save_strategy="steps",
+        save_steps=save_at,
+        eval_strategy="steps",
+        eval_steps=steps,
+        **DESCENT,
+    )
+    checkpoint = str(folder / "whole" / f"checkpoint-{save_at}")
+    again = folder / "again"
+    resumed, _ = run(encoder, batches(steps), again, resume=checkpoint, loss=settings, **DESCENT)
+    torch.save(hybrid.model.state_dict(), folder / f"weights-{rank}.pt")
+    evaluation = evaluator.evaluation
+    content = {
+        "batches": recorded.batches,
+        "losses": recorded.losses,
+        "resumed_batches": resumed.batches,
+        "resumed_losses": resumed.losses,
+        "figures": evaluation.summary if evaluation else None,
+    }
+    (folder / f"rank-{rank}.json").write_text(json.dumps(content))
+
+
+if __name__ == "__main__":
+    paths, numbers = map(Path, sys.argv[1:3]), map(int, sys.argv[3:5])
+    main(*paths, *numbers, sys.argv[5])
