@@ -17,10 +17,12 @@ pytestmark = pytest.mark.long
 
 PAGE = (ROOT / "docs" / "sentence_transformers.md").read_text(encoding="utf-8")
 EXAMPLE = ROOT / "docs" / "examples" / "three_ratios.py"
-CODE = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+_BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+CODE = [block for kind, block in _BLOCKS if kind == "python"]
 COMMANDS = [
     line.partition("#")[0].strip()
-    for block in re.findall(r"^```\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    for kind, block in _BLOCKS
+    if not kind
     for line in block.splitlines()
 ]
 PROGRAMS = {
