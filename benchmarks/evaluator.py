@@ -4,8 +4,8 @@
     python benchmarks/evaluator.py --languages de,en,zh --repeats 1
 
 Both measure the same model in the same settings, 122 of XQuAD-R: the questions of each language in
-the pool of each language, and all questions in the pool of all languages. Ours does so in one call.
-The peer takes an evaluator for each setting, as its documentation shows it, and each of them
+the pool of each language, and all questions in the pool of all languages. Ours needs one call. The
+peer takes an evaluator for each setting, as its documentation shows it, and each of them
 encodes its questions and its pool again. Times are CPU seconds of this process on one thread. A
 ratio above 1 means that ours is faster. Our first call, which reads the model's settings and
 tokenises, is timed apart from the later ones. mAP is compared in every setting, the peer's at the

@@ -25,7 +25,7 @@ scores = []
 for seed in (0, 1, 2):
     for ratio in (0.0, 0.5, 1.0):
         config = BatchConfig(mixing_ratio=ratio, batch_size=32)
-        batches = integration.HybridBatches([table], config, pairs=int(budget), seed=seed)
+        batches = integration.HybridBatches(table, config, pairs=int(budget), seed=seed)
         model = SentenceTransformer(encoder)
         hybrid = integration.HybridTraining(model, batches, temperature=0.05)
         folder = f"trained/ratio-{ratio}-seed-{seed}"

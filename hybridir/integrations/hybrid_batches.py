@@ -30,7 +30,7 @@ class HybridBatches:
     """A plan of hybrid batches, and the data set whose rows it names.
 
     Args:
-        tables: training tables, as for `BatchPlan`.
+        tables: a training table, or several, as for `BatchPlan`.
         config: batch size over all processes, mixing ratio, and how coins and languages are drawn.
         pairs: budget in training pairs; ``ceil(pairs / batch_size)`` batches.
         seed: decides every draw.
@@ -41,7 +41,7 @@ class HybridBatches:
             ``passage`` and ``label``, the number of its passage group.
 
     Raises:
-        InputError: if the batches cannot be made, see `BatchPlan`.
+        InputError: if a table is no `Pairs`, or the batches cannot be made, see `BatchPlan`.
 
     Torch's own data loader, with the batches 2 to 5 of a plan:
 
@@ -51,7 +51,7 @@ class HybridBatches:
     >>> from hybridir.integrations.hybrid_batches import HybridBatches
     >>> table = synthetic_corpus(languages=2, seed=20, entities=20).train
     >>> config = BatchConfig(mixing_ratio=0.5, batch_size=4)
-    >>> batches = HybridBatches([table], config, pairs=24, seed=0)
+    >>> batches = HybridBatches(table, config, pairs=24, seed=0)
     >>> loader = DataLoader(batches.dataset, batch_sampler=batches.sampler(start=2))
     >>> len(loader)
     4
@@ -63,8 +63,9 @@ class HybridBatches:
     """
 
     def __init__(
-        self, tables: Sequence[Pairs], config: BatchConfig, *, pairs: int, seed: int
+        self, tables: Pairs | Sequence[Pairs], config: BatchConfig, *, pairs: int, seed: int
     ) -> None:
+        tables = _checked(tables)
         self.plan = BatchPlan(tables, config, pairs=pairs, seed=seed)
         self.seed = seed
         self._tables = tables
@@ -145,6 +146,17 @@ class PlanSampler:
             for rank in self._ranks:
                 slice_ = batch.shard(rank, self._world_size)
                 yield self.batches.rows_of(slice_).tolist()
+
+
+def _checked(tables: Pairs | Sequence[Pairs]) -> list[Pairs]:
+    several = [tables] if isinstance(tables, Pairs) else list(tables)
+    others = [type(table).__name__ for table in several if not isinstance(table, Pairs)]
+    if others:
+        raise InputError(
+            f"tables: {', '.join(others)} given; legal are hybridir.Pairs, one or several: "
+            "hybridir.data.readers.table.load_table reads them from a file"
+        )
+    return several
 
 
 class _Texts:

@@ -9,6 +9,7 @@ from transformers import TrainerCallback
 
 from hybridir.errors import InputError
 from hybridir.integrations.hybrid_batches import PASSAGE, QUESTION, HybridBatches, PlanSampler
+from hybridir.integrations.sentence_transformers.loss import processes
 from hybridir.integrations.sentence_transformers.roles import prompts_of, tasks_of
 
 # Of trainer_state.json.
@@ -62,7 +63,13 @@ class TrainerChecks(TrainerCallback):  # type: ignore[misc]
             )
 
     def on_train_begin(
-        self, args: Any, state: Any, control: Any, train_dataloader: Any = None, **others: Any
+        self,
+        args: Any,
+        state: Any,
+        control: Any,
+        model: Any = None,
+        train_dataloader: Any = None,
+        **others: Any,
     ) -> None:
         """Check the arguments, the data loader and the checkpoint.
 
@@ -71,9 +78,10 @@ class TrainerChecks(TrainerCallback):  # type: ignore[misc]
         """
         problems = [
             *self._of_arguments(args),
-            *self._of_budget(args, state.max_steps),
+            *self._of_budget(args),
             *self._of_roles(args),
             *self._of_loader(train_dataloader),
+            *self._of_model(model),
             *self._of_checkpoint(state),
         ]
         if problems:
@@ -129,8 +137,10 @@ class TrainerChecks(TrainerCallback):  # type: ignore[misc]
                 "again; leave it out"
             )
 
-    def _of_budget(self, args: Any, steps: int) -> Iterator[str]:
+    def _of_budget(self, args: Any) -> Iterator[str]:
         plan = self._batches.plan
+        epochs = math.ceil(args.num_train_epochs * len(plan))
+        steps = args.max_steps if args.max_steps > 0 else epochs
         if steps > len(plan):
             asked = (
                 f"max_steps={args.max_steps}"
@@ -168,10 +178,24 @@ class TrainerChecks(TrainerCallback):  # type: ignore[misc]
             )
             return
         sampler = getattr(loader, "batch_sampler", None)
+        shares = 1
         while hasattr(sampler, "batch_sampler"):  # accelerate's, around it
+            shares *= getattr(sampler, "num_processes", 1)
             sampler = sampler.batch_sampler
         if not (isinstance(sampler, PlanSampler) and sampler.batches is self._batches):
             yield "batch_sampler: is not HybridTraining.batch_sampler; pass **hybrid.arguments"
+        elif shares != processes().world_size:
+            yield (
+                f"use_cpu: {processes().world_size} processes were started, but accelerate deals "
+                f"batches out to {shares}; without GPUs it must be told, use_cpu=True"
+            )
+
+    def _of_model(self, model: Any) -> Iterator[str]:
+        if model is not self._model:
+            yield (
+                "model: is not the one of this HybridTraining, whose loss embeds the texts; make "
+                "a HybridTraining of each model, and pass the model instead of model_init"
+            )
 
     def _of_checkpoint(self, state: Any) -> Iterator[str]:
         before = state.stateful_callbacks.get(_KEY)

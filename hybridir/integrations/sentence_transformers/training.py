@@ -57,7 +57,7 @@ class HybridTraining:
     ...     save_encoder(encoder.model, encoder.tokenizer, config, Path(name) / "encoder")
     ...     model = SentenceTransformer(name + "/encoder", device="cpu")
     >>> config = BatchConfig(mixing_ratio=0.5, batch_size=8)
-    >>> hybrid = HybridTraining(model, HybridBatches([table], config, pairs=24, seed=0))
+    >>> hybrid = HybridTraining(model, HybridBatches(table, config, pairs=24, seed=0))
     >>> arguments = SentenceTransformerTrainingArguments(
     ...     "checkpoints", learning_rate=1e-3, use_cpu=True, **hybrid.arguments
     ... )
@@ -95,8 +95,8 @@ class HybridTraining:
         """Arguments of `SentenceTransformerTrainingArguments` that batches and loss rest on.
 
         Batch size of a process (or of a GPU, where one process has several), one epoch, the batch
-        sampler, and the model's prompts and lengths by column. The number of processes is the
-        launcher's, ``WORLD_SIZE``.
+        sampler, the model's prompts and lengths by column, and ``use_cpu`` for several processes
+        without GPUs. The number of processes is the launcher's, ``WORLD_SIZE``.
 
         Raises:
             InputError: if the processes cannot share a batch evenly.
@@ -105,7 +105,7 @@ class HybridTraining:
         devices = world_size if world_size > 1 else max(1, torch.cuda.device_count())
         batch_size = self.batches.plan.batch_size
         check_shards(batch_size, devices)
-        return {
+        arguments = {
             "batch_sampler": self.batch_sampler,
             "per_device_train_batch_size": batch_size // devices,
             "num_train_epochs": 1,
@@ -114,6 +114,9 @@ class HybridTraining:
             "prompts": prompts_of(self.model) or None,
             "router_mapping": tasks_of(self.model),
         }
+        # Unless told, accelerate does not share batches between processes without GPUs.
+        alone = world_size == 1 or torch.accelerator.is_available()
+        return arguments if alone else {**arguments, "use_cpu": True}
 
     @property
     def parts(self) -> dict[str, Any]:

@@ -9,7 +9,10 @@ import pytest
 import torch
 from datasets import Dataset, DatasetDict
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
-from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+from sentence_transformers.sentence_transformer.losses import (
+    MatryoshkaLoss,
+    MultipleNegativesRankingLoss,
+)
 
 from hybridir.config import TrainingConfig
 from hybridir.encoder import load_encoder
@@ -185,6 +188,19 @@ def test_another_loss_is_refused_unless_it_is_meant(encoder: Path, tmp_path: Pat
         trainer_of(hybrid, tmp_path, loss).train()
     hybrid = HybridTraining(model, batches(4), other_loss=True)
     assert trainer_of(hybrid, tmp_path, loss).train().global_step == 4
+
+
+def test_another_model_is_refused(encoder: Path, tmp_path: Path) -> None:
+    hybrid = HybridTraining(load(encoder), batches(4))
+    hybrid.model = load(encoder)  # goes to the trainer
+    with pytest.raises(InputError, match="model: is not the one of this HybridTraining"):
+        trainer_of(hybrid, tmp_path).train()
+
+
+def test_a_loss_around_ours_is_allowed(encoder: Path, tmp_path: Path) -> None:
+    hybrid = HybridTraining(load(encoder), batches(2))
+    around = {"loss": MatryoshkaLoss(hybrid.model, hybrid.loss, [32, 16])}
+    assert trainer_of(hybrid, tmp_path, around).train().global_step == 2
 
 
 def test_the_loss_needs_the_batch_sampler_and_its_checks(encoder: Path, tmp_path: Path) -> None:
