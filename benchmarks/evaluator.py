@@ -103,7 +103,7 @@ def largest_difference(benchmark: Benchmark, ours: Any, model: Any) -> float:
         figures = peer(model)
         (value,) = (value for name, value in figures.items() if name.endswith(f"map@{depth}"))
         differences.append(abs(value - means[setting]))
-    return max(differences)
+    return float(max(differences))
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -149,7 +149,7 @@ def main(
         if encoder is None:
             encoder = Path(folder) / "encoder"
             size = SIZE | {name: SIZE[name] // shrink for name in SIZE if name != "vocabulary"}
-            config = EncoderConfig(from_scratch=size)
+            config = EncoderConfig.model_validate({"from_scratch": size})
             made = load_encoder(config, texts=[*benchmark.passages, *benchmark.queries])
             save_encoder(made.model, made.tokenizer, config, encoder)
         model = SentenceTransformer(str(encoder))

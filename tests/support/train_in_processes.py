@@ -48,5 +48,5 @@ def main(encoder: Path, folder: Path, steps: int, save_at: int, loss: str) -> No
 
 
 if __name__ == "__main__":
-    paths, numbers = map(Path, sys.argv[1:3]), map(int, sys.argv[3:5])
-    main(*paths, *numbers, sys.argv[5])
+    model, out, length, middle, own = sys.argv[1:]
+    main(Path(model), Path(out), int(length), int(middle), own)

@@ -16,7 +16,7 @@ from hybridir.integrations.sentence_transformers.roles import prompts_of, tasks_
 _KEY = "HybridTraining"
 
 
-class TrainerChecks(TrainerCallback):  # type: ignore[misc]
+class TrainerChecks(TrainerCallback):
     """Refuses what would change batches or loss, before the first step.
 
     Args:
@@ -177,7 +177,7 @@ class TrainerChecks(TrainerCallback):  # type: ignore[misc]
                 "HybridBatches([first, second], ...)"
             )
             return
-        sampler = getattr(loader, "batch_sampler", None)
+        sampler: Any = loader.batch_sampler
         shares = 1
         while hasattr(sampler, "batch_sampler"):  # accelerate's, around it
             shares *= getattr(sampler, "num_processes", 1)

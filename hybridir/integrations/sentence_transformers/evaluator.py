@@ -5,6 +5,7 @@ import logging
 from collections.abc import Collection
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pandas as pd
 from sentence_transformers import SentenceTransformer
@@ -164,7 +165,11 @@ class LanguagePoolEvaluator(BaseEvaluator):  # type: ignore[misc]
         rows = self.evaluation.table.melt(
             columns, _SCORED, var_name=names.MEASURE, value_name=names.VALUE
         )
-        trial = {names.STUDY: self.name, names.MIXING_RATIO: mixing_ratio, names.SEED: seed}
+        trial: dict[str, Any] = {
+            names.STUDY: self.name,
+            names.MIXING_RATIO: mixing_ratio,
+            names.SEED: seed,
+        }
         return rows.assign(**trial)
 
     @property

@@ -114,7 +114,8 @@ class HybridLoss(CachedLossMixin, nn.Module):  # type: ignore[misc]
         if self.uses_gradient_cache:
             loss: Tensor = self.forward_cached(features, labels)
             return loss
-        questions_BD, passages_BD = (self.model(one)["sentence_embedding"] for one in features)
+        model: Any = self.model  # wrapped by the trainer
+        questions_BD, passages_BD = (model(one)["sentence_embedding"] for one in features)
         return self.of_vectors(questions_BD, passages_BD, labels)
 
     def of_vectors(self, questions_BD: Tensor, passages_BD: Tensor, groups_B: Tensor) -> Tensor:
@@ -154,7 +155,7 @@ class HybridLoss(CachedLossMixin, nn.Module):  # type: ignore[misc]
         questions_BD, passages_BD = map(torch.cat, reps)
         loss = self.of_vectors(questions_BD, passages_BD, labels)
         if with_backward:
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
     def get_config_dict(self) -> dict[str, Any]:

@@ -211,7 +211,7 @@ def test_the_loss_needs_the_batch_sampler_and_its_checks(encoder: Path, tmp_path
 
 
 def test_a_checkpoint_of_other_batches_is_refused(encoder: Path, tmp_path: Path) -> None:
-    saving = {"save_strategy": "steps", "save_steps": 2}
+    saving: dict[str, Any] = {"save_strategy": "steps", "save_steps": 2}
     run(encoder, batches(4), tmp_path / "first", **saving)
     resume = str(tmp_path / "first" / "checkpoint-2")
     with pytest.raises(InputError, match=r"trained with mixing_ratio=0.5, now it is 0.25"):
