@@ -112,7 +112,7 @@ class HybridLoss(CachedLossMixin, nn.Module):  # type: ignore[misc]
             )
         self._check(len(labels) * processes().world_size)
         if self.uses_gradient_cache:
-            loss: Tensor = self.forward_cached(features, labels)
+            loss: Tensor = CachedLossMixin.forward_cached(self, features, labels)
             return loss
         model: Any = self.model  # wrapped by the trainer
         questions_BD, passages_BD = (model(one)["sentence_embedding"] for one in features)
