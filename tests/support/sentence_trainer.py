@@ -14,6 +14,7 @@ from sentence_transformers import (
 )
 
 from hybridir import load_encoder
+from hybridir.batches import BatchPlan
 from hybridir.config import BatchConfig, EncoderConfig
 from hybridir.data.pairs import Pairs
 from hybridir.data.synthetic.corpus import synthetic_corpus
@@ -100,7 +101,9 @@ def planned(
         decoded: list[str] = tokenizer.batch_decode(tokens, skip_special_tokens=True)
         return decoded
 
-    slices = (of.plan[step].shard(rank, world_size) for step in range(start, len(of.plan)))
+    pairs = len(of.plan) * of.plan.batch_size
+    plan = BatchPlan([texts], of.plan.config, pairs=pairs, seed=of.seed)
+    slices = (plan[step].shard(rank, world_size) for step in range(start, len(plan)))
     return [
         (
             as_read(texts.question, one.questions),

@@ -75,12 +75,6 @@ def agree(model: SentenceTransformer, evaluator: Any, table: OwnTable, folder: P
     assert {"mine_rank_distance", "mine_rank_distance_seen", "mine_max_at_r"} <= set(shared)
 
 
-def prompted(encoder: Path) -> SentenceTransformer:
-    model = load(encoder)
-    model.prompts = {"query": "ask ", "document": "tell "}
-    return model
-
-
 def with_layers(encoder: Path) -> SentenceTransformer:
     """Layers behind the pooling, prompts, and vectors of which the first numbers alone count."""
     torch.manual_seed(0)
@@ -98,7 +92,10 @@ def dotted(encoder: Path) -> SentenceTransformer:
     return SentenceTransformer(modules=modules, similarity_fn_name="dot", device="cpu")
 
 
-@pytest.mark.parametrize("kind", [load, with_layers, dotted])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "kind", [with_layers, *(pytest.param(kind, marks=pytest.mark.long) for kind in (load, dotted))]
+)
 def test_figures_are_those_of_the_command_before_and_after_training(
     kind: Any, encoder: Path, table: OwnTable, benchmark: Benchmark, tmp_path: Path
 ) -> None:
@@ -118,12 +115,13 @@ def test_settings_that_change_between_calls_are_obeyed(
 ) -> None:
     model = load(encoder)
     evaluator = LanguagePoolEvaluator(benchmark, seen_languages=["de", "en"])
-    agree(model, evaluator, table, tmp_path / "first")
+    before = evaluator(model)
     model.max_seq_length = 8
-    agree(model, evaluator, table, tmp_path / "shorter")
+    shorter = evaluator(model)
+    assert before != shorter
     model.prompts = {"query": "ask for the ", "document": ""}
-    agree(model, evaluator, table, tmp_path / "prompted")
-    agree(prompted(encoder), evaluator, table, tmp_path / "other")
+    agree(model, evaluator, table, tmp_path)
+    assert evaluator(load(encoder)) == before, "another model"
 
 
 def test_a_model_of_half_precision_is_evaluated_as_its_folder_is(
