@@ -7,6 +7,7 @@ Shapes: B pairs of this process, N pairs of the whole batch, D dimensions.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -62,6 +63,7 @@ class HybridLoss(CachedLossMixin, nn.Module):  # type: ignore[misc]
         mini_batch_size: texts embedded at once. A larger batch is embedded twice (GradCache,
             arXiv 2101.06983): the same gradient in less memory. None embeds all texts at once.
         check: called with the number of pairs of all processes, before they are embedded.
+        batches: settings of the batches, for the model card.
 
     Raises:
         InputError: if the similarity is neither cosine nor dot product.
@@ -75,6 +77,7 @@ class HybridLoss(CachedLossMixin, nn.Module):  # type: ignore[misc]
         symmetric: bool = False,
         mini_batch_size: int | None = None,
         check: Callable[[int], None] = lambda pairs: None,
+        batches: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         super().__init__()
         if not temperature > 0:
@@ -87,7 +90,7 @@ class HybridLoss(CachedLossMixin, nn.Module):  # type: ignore[misc]
         self.uses_gradient_cache = mini_batch_size is not None
         self._similarity = checked_similarity(model)
         self._dimensions = model.truncate_dim
-        self._check = check
+        self._check, self._batches = check, batches
 
     def forward(self, sentence_features: Iterable[Features], labels: Tensor | None) -> Tensor:
         """Compute the loss of the whole batch, the same number in every process.
@@ -159,8 +162,9 @@ class HybridLoss(CachedLossMixin, nn.Module):  # type: ignore[misc]
         return loss.detach()
 
     def get_config_dict(self) -> dict[str, Any]:
-        """The settings that a model card shows."""
+        """The settings that a model card shows, those of the batches included."""
         return {
+            **self._batches,
             "temperature": self.temperature,
             "symmetric": self.symmetric,
             "mini_batch_size": self.mini_batch_size,

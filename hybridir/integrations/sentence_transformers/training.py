@@ -87,6 +87,7 @@ class HybridTraining:
             symmetric=symmetric,
             mini_batch_size=mini_batch_size,
             check=self.checks.check_batch,
+            batches=batches.plan.config.model_dump(mode="json"),
         )
         self._other_loss = other_loss
 

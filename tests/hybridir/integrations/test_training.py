@@ -227,6 +227,8 @@ def test_a_checkpoint_holds_neither_texts_nor_weights_of_the_sampler(
     run(encoder, of, tmp_path, save_strategy="steps", save_steps=1)
     path = tmp_path / "checkpoint-1" / "training_args.bin"
     assert path.stat().st_size < 20_000
+    card = (tmp_path / "checkpoint-1" / "README.md").read_text()
+    assert '"mixing_ratio": 0.5' in card and "elmahdy2024synergistic" in card
     saved = torch.load(path, weights_only=False)
     assert saved.batch_sampler.description == of.description
     with pytest.raises(InputError, match="it comes from a file"):
