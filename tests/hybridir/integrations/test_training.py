@@ -78,11 +78,20 @@ def test_batches_are_the_plans_before_and_after_a_resume_at_a_random_step(
         torch.testing.assert_close(weight, hybrid.model.state_dict()[name])
 
 
-@pytest.mark.parametrize("settings", [{}, {"temperature": 0.2, "symmetric": True}])
+@pytest.mark.parametrize(
+    ("batch", "settings"),
+    [
+        ({"batch_size": 32, "coin": "stratified"}, {}),
+        # More pairs than passage groups, so that some are masked.
+        ({"batch_size": 160, "kind": "x-x"}, {"temperature": 0.2, "symmetric": True}),
+    ],
+)
 def test_the_first_loss_is_that_of_our_training(
-    settings: dict[str, Any], encoder: Path, tmp_path: Path
+    batch: dict[str, Any], settings: dict[str, Any], encoder: Path, tmp_path: Path
 ) -> None:
-    of = batches(1, batch_size=32, coin="stratified")
+    of = batches(1, **batch)
+    has_equal = len(set(of.plan[0].groups.tolist())) < of.plan.batch_size
+    assert has_equal is (of.plan.batch_size == 160)
     recorded, _ = run(encoder, of, tmp_path, loss=settings)
     assert recorded.losses[0] == pytest.approx(first_loss(encoder, of, tmp_path, **settings), 1e-5)
 
