@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.evaluation import BaseEvaluator
@@ -26,6 +27,12 @@ from hybridir.integrations.sentence_transformers.shared_encoder import (
 from hybridir.retrieval import Embeddings, encode_benchmark
 
 _logger = logging.getLogger("hybridir")
+# Names of figures without the benchmark's, whether or not a benchmark has them.
+_FIGURES = frozenset(
+    names.mean_metric("", measure, setting)[1:]
+    for measure in names.MEASURES
+    for setting in (*names.SETTINGS, "mean")
+).union(names.BIAS_MEASURES)
 # Of the table of scores: mAP, and F1 at R.
 _SCORED = (names.AP, names.SET_F1)
 
@@ -51,6 +58,9 @@ class LanguagePoolEvaluator(BaseEvaluator):  # type: ignore[misc]
             ``metric_for_best_model=f"eval_{evaluator.primary_metric}"``, with
             ``greater_is_better=evaluator.greater_is_better``.
         evaluation: the last call's per-query table, full rankings and figures.
+
+    Raises:
+        InputError: if there is no such primary figure.
 
     A model of random weights, on a made-up benchmark:
 
@@ -80,12 +90,17 @@ class LanguagePoolEvaluator(BaseEvaluator):  # type: ignore[misc]
         self,
         benchmark: Benchmark,
         *,
-        primary: str = names.mean_metric("", names.AP, names.MULTILINGUAL)[1:],
+        primary: str = "map_multilingual",
         seen_languages: Collection[str] = (),
         settings: EvaluationConfig = EvaluationConfig(),  # noqa: B008 (frozen)
         write_csv: bool = True,
     ) -> None:
         super().__init__()
+        if primary not in _FIGURES:
+            raise InputError(
+                f"primary={primary!r}: there is no such figure; choose one such as "
+                "map_multilingual, map_crosslingual, map_mean, set_f1_multilingual, rank_distance"
+            )
         self.benchmark = benchmark
         self.name = benchmark.name
         self.primary_metric = f"{benchmark.name}_{primary}"
@@ -123,13 +138,14 @@ class LanguagePoolEvaluator(BaseEvaluator):  # type: ignore[misc]
                 similarity is neither cosine nor dot product.
         """
         checked_similarity(model)
-        embeddings = self._embed(model)
-        self.evaluation = evaluate(
-            embeddings,
-            self.benchmark,
-            seen_languages=self._seen,
-            settings=self._settings,
-        )
+        # Embeddings beyond the memory limit go to a file.
+        with TemporaryDirectory(dir=self._cache.name, prefix="embeddings-") as folder:
+            self.evaluation = evaluate(
+                self._embed(model, Path(folder)),
+                self.benchmark,
+                seen_languages=self._seen,
+                settings=self._settings,
+            )
         prefix = len(self.name) + 1
         summary = {name[prefix:]: value for name, value in self.evaluation.summary.items()}
         metrics: dict[str, float] = self.prefix_name_to_metrics(summary, self.name)
@@ -177,7 +193,7 @@ class LanguagePoolEvaluator(BaseEvaluator):  # type: ignore[misc]
         """Title in a model card."""
         return "Retrieval in pools of languages"
 
-    def _embed(self, model: SentenceTransformer) -> Embeddings:
+    def _embed(self, model: SentenceTransformer, folder: Path) -> Embeddings:
         settings = _settings_of(model)
         if self._settings_of_model != settings:
             self._settings_of_model = settings
@@ -189,9 +205,12 @@ class LanguagePoolEvaluator(BaseEvaluator):  # type: ignore[misc]
         if self._encoder is None:
             return self._by_model(model)
         share_weights(model, self._encoder)
-        folder = Path(self._cache.name)
         return encode_benchmark(
-            self._encoder, self.benchmark, self._settings, cache=folder, folder=folder
+            self._encoder,
+            self.benchmark,
+            self._settings,
+            cache=Path(self._cache.name),
+            folder=folder,
         )
 
     def _by_model(self, model: SentenceTransformer) -> Embeddings:
@@ -200,9 +219,10 @@ class LanguagePoolEvaluator(BaseEvaluator):  # type: ignore[misc]
             "normalize_embeddings": checked_similarity(model) == "cosine",
             "show_progress_bar": False,
         }
+        queries_QD = model.encode_query(list(self.benchmark.queries), **how)
+        passages_ND = model.encode_document(list(self.benchmark.passages), **how)
         return Embeddings(
-            model.encode_query(list(self.benchmark.queries), **how),
-            model.encode_document(list(self.benchmark.passages), **how),
+            np.asarray(queries_QD, dtype=np.float32), np.asarray(passages_ND, dtype=np.float32)
         )
 
     def _write(self, folder: Path, row: dict[str, float]) -> None:

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from hybridir import names
 from hybridir.cli.main import app
+from hybridir.config import EvaluationConfig
 from hybridir.data.benchmark import Benchmark
 from hybridir.data.readers.table_benchmark import load_table_benchmark
 from hybridir.errors import InputError
@@ -207,8 +208,21 @@ def test_several_benchmarks_are_evaluated_one_after_another(
 def test_a_figure_that_the_benchmark_lacks_is_refused_by_name(
     encoder: Path, benchmark: Benchmark
 ) -> None:
-    with pytest.raises(InputError, match=r"primary='map_all': mine has map_monolingual, "):
-        LanguagePoolEvaluator(benchmark, primary="map_all")(load(encoder))
+    with pytest.raises(InputError, match=r"primary='map_all': there is no such figure"):
+        LanguagePoolEvaluator(benchmark, primary="map_all")
+    # Questions have several relevant passages in a language, so that PEER can tell something else.
+    with pytest.raises(InputError, match=r"primary='peer': mine has map_monolingual, "):
+        LanguagePoolEvaluator(benchmark, primary="peer")(load(encoder))
+
+
+def test_embeddings_beyond_the_memory_limit_give_the_same_figures(
+    encoder: Path, benchmark: Benchmark
+) -> None:
+    model = load(encoder)
+    expected = LanguagePoolEvaluator(benchmark)(model)
+    small = LanguagePoolEvaluator(benchmark, settings=EvaluationConfig(memory_mb=0.01))
+    for _ in range(2):
+        assert small(model) == pytest.approx(expected, abs=1e-6)
 
 
 def test_scores_need_an_evaluation(benchmark: Benchmark) -> None:
