@@ -95,7 +95,7 @@ format: $(STAMP)-check
 	$(BIN)/python -m ruff format .
 
 bench: $(STAMP)-bench
-	@for script in evaluation training memory growth sweep_overhead; do $(BIN)/python benchmarks/$$script.py || exit; done
+	@for script in evaluation evaluator training memory growth sweep_overhead; do $(BIN)/python benchmarks/$$script.py || exit; done
 
 docs: $(STAMP)-docs
 	@$(BIN)/python -m mkdocs build --quiet --strict

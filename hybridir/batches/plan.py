@@ -163,6 +163,29 @@ class BatchPlan:
             step, kind, questions + first, passages + first, groups + self._first_group[table]
         )
 
+    def drawable_pairs(self) -> tuple[Rows, Rows, Rows]:
+        """Every pair of rows that a batch of some kind may have, whatever the mixing ratio.
+
+        Returns:
+            [N] rows of the questions, [N] rows of the passages and [N] passage groups, numbered
+            as in `Batch`; each pair once, ordered by question and then by passage.
+        """
+        columns = [
+            np.stack(
+                [
+                    np.concatenate([index.rows, index.cross[:, 0]]) + row,
+                    np.concatenate([index.rows, index.cross[:, 1]]) + row,
+                    np.concatenate([index.row_groups, index.cross_groups]) + group,
+                ]
+            )
+            for index, row, group in zip(
+                self._indices, self._first_row[:-1], self._first_group[:-1], strict=True
+            )
+        ]
+        questions, passages, groups = np.concatenate(columns, axis=1)
+        order = np.lexsort((passages, questions))
+        return questions[order], passages[order], groups[order]
+
     def kind_of(self, step: int) -> BatchKind:
         """Toss the coin of one step; the batch itself is not drawn."""
         if self.config.kind == "x-x":
