@@ -18,6 +18,7 @@ from mlflow.exceptions import MlflowException
 
 from hybridir import names
 from tune.folders import RunFolder, TrialFolder
+from tune.record.address import Address
 from tune.record.tracking import Tracker
 from tune.searching.searcher import open_study
 
@@ -289,7 +290,7 @@ def test_a_server_that_starts_late_shows_the_study_and_receives_missing_records(
     copy.study_file.write_text(folder.study_file.read_text())
     address = f"http://127.0.0.1:{free_port}"
 
-    tracker = Tracker(address, "late", copy, {"seed": 5}, [("train", "0123", "training")])
+    tracker = Tracker(Address(address), "late", copy, {"seed": 5}, [("train", "0123", "training")])
     tracker.end_trial(copy.trial("search-000"))
     assert tracker.finish("FINISHED", {}, patience=0) == sorted(TRIALS)
 

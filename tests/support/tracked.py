@@ -15,6 +15,7 @@ from mlflow.entities import Run
 from hybridir import names
 from tests.support.tiny import trial as tiny_trial
 from tune.folders import Outcome, RunFolder, TrialFolder
+from tune.record.address import folder_tag
 
 METRICS = {f"dev/measure_{number}": number / 7 for number in range(29)} | {"fidelity": 1.0}
 COMPLETE = Outcome(names.COMPLETE, METRICS, host="node-1")
@@ -75,7 +76,8 @@ def runs(uri: str, folder: RunFolder) -> list[Run]:
     """The runs of one folder's study: the parent first, then its trials by name."""
     client = MlflowClient(uri)
     tracked = client.search_runs([e.experiment_id for e in client.search_experiments()])
-    parents = [r for r in tracked if r.data.tags.get("hybridir.folder") == str(folder.path)]
+    tag = folder_tag(uri, folder)
+    parents = [r for r in tracked if r.data.tags.get("hybridir.folder") == tag]
     if not parents:
         return []
     (parent,) = parents

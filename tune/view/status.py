@@ -15,8 +15,10 @@ from rich.table import Table
 
 from hybridir import names
 from tune.folders import RunFolder, TrialFolder
+from tune.record.address import address_of
 from tune.space.parameters import condition_levels
 from tune.study.file import StudyConfig, read_study_file
+from tune.study.recorded import settings_problem
 from tune.view.narrator import duration
 from tune.view.progress import (
     Running,
@@ -58,6 +60,8 @@ def show_status(folder: RunFolder, console: Console) -> None:
         console.print(confirmed_curve_table(folder))
     if study and (note := development_note(study)):
         _say(console, f"note: {note}")
+    if study and (problem := settings_problem(folder)):
+        _say(console, f"note: {problem}")
     for line in [*_tracking(folder, trials), *_commands(folder, study, locked)]:
         _say(console, line)
 
@@ -124,7 +128,13 @@ def _tracking(folder: RunFolder, trials: list[TrialFolder]) -> list[str]:
     missing = f"{len(behind)} trial{'' if len(behind) == 1 else 's'}"
     progress = f"{missing} not yet sent" if behind else "up to date"
     away = f"; the server is unreachable: {record['away']}" if record.get("away") else ""
-    return [f"tracking: {record['uri']}: {progress}{away}"]
+    address = address_of(folder, "nowhere")
+    lines = [f"tracking: {address.uri}: {progress}{away}"]
+    if address.moved_from:
+        lines.append(
+            f"note: copied or moved from {address.moved_from}; --resume tracks it by itself"
+        )
+    return lines
 
 
 def _commands(folder: RunFolder, study: StudyConfig | None, locked: bool) -> list[str]:
@@ -132,7 +142,7 @@ def _commands(folder: RunFolder, study: StudyConfig | None, locked: bool) -> lis
     lines = []
     if folder.tracking.is_file():
         record = json.loads(folder.tracking.read_text())
-        lines += mlflow_lines(record["uri"], record.get("view", ""))
+        lines += mlflow_lines(address_of(folder, "nowhere").uri, record.get("view", ""))
     if folder.journal.is_file():
         lines.append(f"search:   optuna-dashboard {folder.journal}")
     if study and not folder.finished and not locked:
