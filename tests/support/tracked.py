@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -89,7 +89,12 @@ def statuses(uri: str, folder: RunFolder) -> list[str]:
     return [run.info.status for run in runs(uri, folder)]
 
 
-def check_whole(uri: str, folder: RunFolder, outcomes: tuple[Outcome, ...]) -> None:
+def check_whole(
+    uri: str,
+    folder: RunFolder,
+    outcomes: tuple[Outcome, ...],
+    files: Sequence[str] = ("config.json",),
+) -> None:
     """Check that each trial has one run, with everything in its folder."""
     client = MlflowClient(uri)
     parent, *children = runs(uri, folder)
@@ -106,7 +111,6 @@ def check_whole(uri: str, folder: RunFolder, outcomes: tuple[Outcome, ...]) -> N
         assert run.data.params["seed"] == "3"
         for metric in outcome.metrics:
             assert len(client.get_metric_history(run.info.run_id, metric)) == 1
-        files = [file.path for file in client.list_artifacts(run.info.run_id)]
-        assert files == ["config.json"]
+        assert [file.path for file in client.list_artifacts(run.info.run_id)] == list(files)
         assert run.info.start_time == int(trial.started * 1000)
         assert run.info.end_time == int(trial.ended * 1000)

@@ -172,12 +172,12 @@ class Tracker:
                 if last:
                     logger.warning("tracking: %s was refused: %s", name, _first_line(error))
                     self._refused.add(name)
+        self._set_outage("")  # before the last work is done, after which nobody waits
         with self._changed:
             self._last_success = time.monotonic()
             if self._todo.get(name) is work:  # otherwise it was marked again meanwhile
                 del self._todo[name]
             self._changed.notify_all()
-        self._set_outage("")
         return True
 
     def _unreachable(self) -> str:

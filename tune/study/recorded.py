@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from hybridir.config import read_yaml
 from hybridir.errors import InputError
 from hybridir.runtime.files import atomic_write, read_json
 from tune.folders import RunFolder
@@ -29,9 +30,11 @@ _ABSENT = object()
 
 def record_settings(study: StudyConfig, folder: RunFolder) -> None:
     """Write the study file of a new run, and its settings with their digest."""
+    text = as_yaml(study)
+    # First, since a run with a study file can be resumed; as the file will be read.
+    _record(StudyConfig.model_validate(read_yaml(text, str(folder.study_file))), folder)
     with atomic_write(folder.study_file) as unfinished:
-        unfinished.write_text(as_yaml(study))
-    _record(read_study_file(folder.study_file, []), folder)
+        unfinished.write_text(text)
 
 
 def read_recorded(folder: RunFolder) -> tuple[StudyConfig, list[str]]:
