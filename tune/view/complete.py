@@ -1,5 +1,6 @@
 """What ``--resume`` says about a study that is complete; nothing is changed."""
 
+import shlex
 from datetime import UTC, datetime
 
 from tune.folders import RunFolder
@@ -29,7 +30,7 @@ def complete_lines(folder: RunFolder, study: str) -> list[str]:
     lines = [
         f"study {study} in {folder.path} is complete{since}, with {len(folder.trials())} trials; "
         "nothing was changed",
-        f"new run:  python tune/run_sweep.py {folder.study_file}",
+        f"new run:  python tune/run_sweep.py {shlex.quote(str(folder.study_file))}",
         f"disk:     python tune/run_sweep.py --clean {study}{option}",
         f"report:   {page if page.is_file() else f'python analysis/report.py {study}'}",
     ]

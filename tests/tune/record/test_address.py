@@ -57,7 +57,7 @@ def test_a_study_in_its_own_folder_goes_on_in_its_own_database(project: RunFolde
     assert closed_run(project)
 
 
-def test_a_copied_project_writes_into_its_own_database_and_artifacts_alone(
+def test_pain_39_a_copied_project_writes_into_its_own_database_and_artifacts_alone(
     project: RunFolder, tmp_path: Path
 ) -> None:
     copy = elsewhere(Path(shutil.copytree(tmp_path / "project", tmp_path / "copy")))
