@@ -154,7 +154,8 @@ class TrialFolder:
     def _time_of(self, file: str) -> float:
         """The time that a file records; that of the file itself up to version 0.2."""
         recorded = (self.read(file) or {}).get("time")
-        return (self.path / file).stat().st_mtime if recorded is None else float(recorded)
+        known = isinstance(recorded, int | float)
+        return float(recorded) if known else (self.path / file).stat().st_mtime
 
     @property
     def outcome(self) -> Outcome | None:
@@ -231,7 +232,8 @@ class RunFolder:
     def starts(self) -> list[float]:
         """Time of each start and resumption in seconds since 1970."""
         path = self.path / STARTS
-        times: list[float] = json.loads(path.read_text()) if path.is_file() else []
+        remedy = "delete it, and the time of the study counts from now on"
+        times: list[float] = read_json(path, list[float], remedy) if path.is_file() else []
         return times
 
     @property
@@ -274,8 +276,11 @@ class RunFolder:
     @property
     def finished_at(self) -> float | None:
         """When the study was completed, in seconds since 1970; None if that was not recorded."""
-        text = (self.path / "finished").read_text() if self.finished else ""
-        return float(json.loads(text)["time"]) if text else None
+        marker = self.path / "finished"
+        if not self.finished or not marker.stat().st_size:
+            return None
+        content: dict[str, float] = read_json(marker, dict[str, float], "delete it and --resume")
+        return content.get("time")
 
     def finish(self) -> None:
         """Mark the study as complete."""

@@ -61,7 +61,9 @@ def heeded(*, writes: bool) -> Iterator[None]:
     def on_signal(number: int, frame: FrameType | None) -> None:
         global _end
         signal.signal(number, before)  # a second signal does what it always did
-        if writes:
+        if writes and not _heeding:  # it evaluates, right after a checkpoint
+            os.kill(os.getpid(), number)
+        elif writes:
             _end = lambda: os.kill(os.getpid(), number)  # noqa: E731
             ask()
 
@@ -79,6 +81,17 @@ def heeded(*, writes: bool) -> Iterator[None]:
         end, _end = _end, None
         if end:  # the training ended before its next step
             end()
+
+
+@contextmanager
+def unheeded() -> Iterator[None]:
+    """Heed no notice for a while, in which a checkpoint would hold nothing new."""
+    global _heeding
+    before, _heeding = _heeding, 0
+    try:
+        yield
+    finally:
+        _heeding = before
 
 
 _before: Any = signal.SIG_DFL

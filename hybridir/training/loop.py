@@ -244,7 +244,7 @@ def _check_finite(loss: float, norm: float, step: int) -> None:
 
 def _evaluate(callback: Callback, state: LoopState, model: nn.Module) -> None:
     model.eval()
-    with torch.no_grad():
+    with torch.no_grad(), notice.unheeded():
         callback(state)
     model.train()
 

@@ -66,7 +66,7 @@ class Campaign:
 
     def __init__(self, folder: Path, kinds: Sequence[str], head_cpus: int = 0) -> None:
         self._folder = folder
-        self._kinds = kinds
+        self._kinds = cycle(kinds)
         self.cluster = Cluster(folder, head_cpus)
         self.server = Server(folder)
         self._references: dict[str, Reference] = {}
@@ -82,9 +82,8 @@ class Campaign:
             checkpoints: see `Study`. Figures are those of undisturbed studies with the default.
         """
         pace = Pace(strikes)
-        for kind in cycle(self._kinds):
-            if not pace.left:
-                return
+        while pace.left:
+            kind = next(self._kinds)
             reference = self.reference(_SHARED if kind == SHARING else kind)
             self._number += 1
             record = Disturbed(f"chaos-{self._number:03d}", f"{kind}, {checkpoints}")

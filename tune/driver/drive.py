@@ -154,7 +154,7 @@ def _run_phases(
         status, tags = "FINISHED", {names.TAG_BEST: describe(best_parameters) or "no search"}
     except KeyboardInterrupt:
         status = "KILLED"
-        save_progress(folder)
+        save_progress(folder, lambda line: console.print(line, soft_wrap=True))
         console.print(f"interrupted; resume with: {resume}", soft_wrap=True)
         raise typer.Exit(130) from None
     finally:

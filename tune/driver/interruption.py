@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,10 +22,14 @@ _SILENT_SECONDS = 30.0
 _POLL_SECONDS = 0.1
 
 
-def save_progress(folder: RunFolder) -> None:
+def save_progress(folder: RunFolder, say: Callable[[str], None]) -> None:
     """Ask the trials that train for checkpoints, and wait for them for some seconds.
 
     Another Ctrl-C ends the wait; a full disk or a lost storage changes nothing.
+
+    Args:
+        folder: run folder of the study.
+        say: prints a line before the wait.
     """
     with suppress(OSError, KeyboardInterrupt):
         training = [
@@ -33,6 +38,11 @@ def save_progress(folder: RunFolder) -> None:
             if 0 < trial.step < trial.steps and trial.silent < _SILENT_SECONDS
         ]
         before = {checkpoint: _stamp(checkpoint) for checkpoint in training}
+        if training:
+            say(
+                f"interrupted; checkpoints of {len(training)} running trials are written, for at "
+                f"most {_WAITING_SECONDS:.0f} s (Ctrl-C skips that)"
+            )
         ask_trials(folder.request, DRIVER)
         end = time.monotonic() + _WAITING_SECONDS
         while any(_stamp(path) == stamp for path, stamp in before.items()):

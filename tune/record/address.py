@@ -10,7 +10,8 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel
 
 from hybridir import names
 from hybridir.runtime.addresses import tracking_address, without_password
@@ -38,6 +39,40 @@ def sqlite_address(path: Path) -> str:
     return f"{_SQLITE}{path}"
 
 
+class Record(BaseModel):
+    """``mlflow.json``: where a study is tracked, and how far.
+
+    Attributes:
+        folder: the study's folder, absolute, when it was written; None up to version 0.2.
+        uri: MLflow tracking URI; a file's is of use up to version 0.2 alone.
+        database: database file, relative to the study's folder; None for a server.
+        run_id: id of the study's run.
+        sent: names of the trials that MLflow has in full.
+        view: page below MLflow's address with the study's charts.
+        away: why the server is unreachable; "" while it is not.
+    """
+
+    folder: str | None = None
+    uri: str | None = None
+    database: str | None = None
+    run_id: str | None = None
+    sent: tuple[str, ...] = ()
+    view: str = ""
+    away: str = ""
+
+
+def read_record(folder: RunFolder) -> Record:
+    """Read the record of a study's tracking; an empty one if it has none.
+
+    Raises:
+        InputError: if somebody has damaged it.
+    """
+    if not folder.tracking.is_file():
+        return Record()
+    record: Record = read_json(folder.tracking, Record, _REMEDY)
+    return record
+
+
 @dataclass(frozen=True)
 class Address:
     """Where a study is tracked.
@@ -58,7 +93,7 @@ class Address:
         """A line for the user about a study that was copied or moved; "" about others."""
         if not self.moved_from:
             return ""
-        verb = "copied" if Path(self.moved_from).is_dir() else "moved or copied"
+        verb = "copied" if _is_folder(Path(self.moved_from)) else "moved or copied"
         return (
             f"note: {folder.path} was {verb} from {self.moved_from}; it is tracked by itself from "
             f"now on, in {without_password(self.uri)}"
@@ -76,24 +111,23 @@ def address_of(folder: RunFolder, configured: str) -> Address:
     Raises:
         InputError: if somebody has damaged the record.
     """
-    if not folder.tracking.is_file():
-        return Address(configured)
-    record: dict[str, Any] = read_json(folder.tracking, dict[str, Any], _REMEDY)
-    run_id, sent = record.get("run_id"), tuple(record.get("sent", ()))
+    record = read_record(folder)
     here = str(folder.path.resolve())
-    before = record.get("folder", here)
-    if (relative := record.get("database")) is not None:
-        path = Path(os.path.normpath(folder.path.resolve() / relative))
-        uri = sqlite_address(path) if path.parent.is_dir() else configured
+    before = record.folder or here
+    if record.database is not None:
+        path = Path(os.path.normpath(folder.path.resolve() / record.database))
+        uri = sqlite_address(path) if _is_folder(path.parent) else configured
     else:
         # Up to version 0.2 a record had an absolute address and no folder.
-        uri = tracking_address(record.get("uri", configured), configured)
+        uri = tracking_address(record.uri, configured) if record.uri else configured
         old = database_file(uri)
-        if old and not old.parent.is_dir():
+        if old and not _is_folder(old.parent):
             uri, before = configured, str(old.parent)
-        elif old and run_id and (owner := _owner(old, run_id)) not in (None, here):
-            uri, before = configured, str(owner)
-    return Address(uri, run_id, sent, "" if before == here else before)
+        elif old and record.run_id:
+            owner = _owner(old, record.run_id)
+            if owner not in (None, here):
+                uri, before = configured, str(owner)
+    return Address(uri, record.run_id, record.sent, "" if before == here else before)
 
 
 def record_of(uri: str, folder: RunFolder) -> dict[str, str]:
@@ -120,7 +154,15 @@ def owns(uri: str, folder: RunFolder, tag: str) -> bool:
     path = database_file(uri)
     tagged = (path.resolve().parent / tag if path else Path(tag)).resolve()
     # Where a study moved together with its database, no folder is at the old place.
-    return tagged == folder.path.resolve() or (path is not None and not tagged.exists())
+    return tagged == folder.path.resolve() or (path is not None and not _is_folder(tagged))
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a folder is there; a name that no system takes is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _relative(path: Path, start: Path) -> str:
@@ -133,7 +175,7 @@ def _owner(database: Path, run_id: str) -> str | None:
     try:
         with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
             row = connection.execute(query, (run_id, names.TAG_FOLDER)).fetchone()
-    except sqlite3.Error:  # the preflight says why
+    except (sqlite3.Error, ValueError):  # the preflight says why
         return None
     if row is None:
         return None

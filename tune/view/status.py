@@ -4,7 +4,6 @@ Reads only, so that it is safe while the study runs, and loads neither Ray nor M
 """
 
 import csv
-import json
 import math
 import time
 from collections import Counter, defaultdict
@@ -15,7 +14,7 @@ from rich.table import Table
 
 from hybridir import names
 from tune.folders import RunFolder, TrialFolder
-from tune.record.address import address_of
+from tune.record.address import address_of, read_record
 from tune.space.parameters import condition_levels
 from tune.study.file import StudyConfig, read_study_file
 from tune.study.recorded import settings_problem
@@ -122,13 +121,12 @@ def _times(count: int) -> str:
 def _tracking(folder: RunFolder, trials: list[TrialFolder]) -> list[str]:
     if not folder.tracking.is_file():
         return ["tracking: not started"]
-    record = json.loads(folder.tracking.read_text())
-    sent = set(record.get("sent", []))
+    record, address = read_record(folder), address_of(folder, "nowhere")
+    sent = set(record.sent)
     behind = [trial.name for trial in trials if trial.outcome and trial.name not in sent]
     missing = f"{len(behind)} trial{'' if len(behind) == 1 else 's'}"
     progress = f"{missing} not yet sent" if behind else "up to date"
-    away = f"; the server is unreachable: {record['away']}" if record.get("away") else ""
-    address = address_of(folder, "nowhere")
+    away = f"; the server is unreachable: {record.away}" if record.away else ""
     lines = [f"tracking: {address.uri}: {progress}{away}"]
     if address.moved_from:
         lines.append(
@@ -141,8 +139,7 @@ def _commands(folder: RunFolder, study: StudyConfig | None, locked: bool) -> lis
     """Commands that show more, or resume the study."""
     lines = []
     if folder.tracking.is_file():
-        record = json.loads(folder.tracking.read_text())
-        lines += mlflow_lines(address_of(folder, "nowhere").uri, record.get("view", ""))
+        lines += mlflow_lines(address_of(folder, "nowhere").uri, read_record(folder).view)
     if folder.journal.is_file():
         lines.append(f"search:   optuna-dashboard {folder.journal}")
     if study and not folder.finished and not locked:

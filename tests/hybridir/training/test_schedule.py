@@ -20,9 +20,7 @@ def written(config: TrainingConfig, steps: int, per_step: float, cost: float) ->
     return at
 
 
-def test_pain_40_a_checkpoint_is_written_after_200_steps_or_5_minutes() -> (
-    None
-):
+def test_pain_40_a_checkpoint_is_written_after_200_steps_or_5_minutes() -> None:
     default = TrainingConfig()
     # 450 steps of .1 s: by steps. 20 steps of 40 s: after 8 steps, which are 320 s.
     assert written(default, 450, 0.1, 0.0) == [200, 400, 450]
