@@ -154,8 +154,9 @@ class TrialFolder:
     def _time_of(self, file: str) -> float:
         """The time that a file records; that of the file itself up to version 0.2."""
         recorded = (self.read(file) or {}).get("time")
-        known = isinstance(recorded, int | float)
-        return float(recorded) if known else (self.path / file).stat().st_mtime
+        if isinstance(recorded, int | float):
+            return float(recorded)
+        return (self.path / file).stat().st_mtime
 
     @property
     def outcome(self) -> Outcome | None:
