@@ -38,7 +38,7 @@ help:
 	@echo "make coverage                   the same tests with coverage of hybridir/, 95 % or more (6 to 11 min)"
 	@echo "make test-long                  tests that take more than 20 s each (15 to 30 min)"
 	@echo "make format                     mend what ruff can mend"
-	@echo "make chaos [KILLS=200 SEED=1]   kill what studies run on, and compare what they end with (35 min)"
+	@echo "make chaos [KILLS=200 SEED=1]   kill what studies run on, and compare what they end with (60 min)"
 	@echo "make fuzz [FILES=10000 SEED=1]  load damaged files of every kind, and look at what is left (1 min)"
 	@echo "make bench                      speed against peers (30 min)"
 	@echo "make docs                       build the documentation into build/docs"

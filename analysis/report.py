@@ -195,8 +195,9 @@ def _short_method(study: Study) -> list[tuple[str, str]]:
 
 def _default_folder(study: Study) -> Path:
     recorded = study.provenance.get(names.TAG_FOLDER)
-    if recorded is not None and Path(recorded).is_dir():
-        return Path(recorded) / names.ARTIFACT_REPORT
+    # Relative to a database file, so that a copy of both has its own report.
+    if recorded is not None and (folder := study.below_database(recorded)).is_dir():
+        return folder / names.ARTIFACT_REPORT
     return Path("results") / study.name / names.ARTIFACT_REPORT
 
 

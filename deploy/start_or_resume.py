@@ -9,14 +9,17 @@ with, so the overrides apply to a new run only.
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 if __name__ == "__main__":
     # Instead of this script's folder, whose modules would shadow others of the same name.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from tune.folders import list_runs
-from tune.study.file import read_study_file
+from hybridir.errors import InputError
+from tune.folders import RunFolder, list_runs
+from tune.study.file import StudyConfig, read_study_file
+from tune.study.recorded import differences, read_recorded
 
 SCRIPT = Path(__file__).resolve().parents[1] / "tune" / "run_sweep.py"
 
@@ -33,8 +36,24 @@ def sweep_arguments(arguments: list[str]) -> list[str]:
     study = read_study_file(Path(arguments[0]), arguments[2::2])
     runs = [run for run in list_runs(study.storage, study.name) if run.study_file.is_file()]
     if runs and not runs[-1].finished:
+        _tell_differences(study, runs[-1], arguments[0])
         return ["--resume", study.name, "--storage", str(study.storage)]
     return arguments
+
+
+def _tell_differences(study: StudyConfig, run: RunFolder, file: str) -> None:
+    """Say which settings of the file the run does not follow; it keeps its own."""
+    with suppress(InputError):  # of a changed run, which the resume refuses
+        own, _ = read_recorded(run)
+        changed = [
+            name for name, _ in differences(own, study) if not name.startswith("resources.")
+        ]
+        if changed:
+            print(
+                f"note: {run.path} goes on with its own settings, not those of {file}, in "
+                f"{', '.join(changed)}; to use these, delete that unfinished run",
+                file=sys.stderr,
+            )
 
 
 if __name__ == "__main__":

@@ -242,6 +242,7 @@ ARTIFACT_REPORT: Final = "report"
 RUN_TRIALS: Final = "trials"  # folder: one folder per trial
 RUN_ENVIRONMENT: Final = "environment.json"
 TRIAL_CHECKPOINT: Final = "checkpoint.pt"
+TRIAL_EMBEDDINGS: Final = "embeddings"  # folder: of a benchmark that memory cannot hold
 REPORT_TABLES: Final = "tables"  # folder of the report: its tables in CSV, Markdown and LaTeX
 
 SIMILARITIES: Final = {"cosine": "cosine", "dot": "dot product"}

@@ -4,13 +4,16 @@
 STORAGE/STUDY/run-001/
   study.yaml             the settings, overrides included
   optuna.journal         proposals and outcomes of the search
+  settings.json          the settings as they were at the start, with their digest
   mlflow.json            tracking address, parent run, trials already sent
   environment.json       versions and machine of each driver
+  drivers.json           time of each start
   trials/NAME/           config.json, started.json, progress.json, attempts.json, result.json,
                          outcome.json, per_query/ ...
   report/                the report
   ray/                   Ray's own state
   driver.lock            held by the process that runs the study
+  stopping               written by an interrupted driver: its trials are to write checkpoints
   finished               exists once the study is complete
 STORAGE/cache/           prepared data, shared by all studies
 ```
@@ -36,6 +39,7 @@ STARTED = "started.json"
 PROGRESS = "progress.json"
 ATTEMPTS = "attempts.json"
 FAILURE = "failure.json"
+STARTS = "drivers.json"
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,11 @@ class TrialFolder:
         prefix = names.trial_name(names.PHASE_BASELINE, "")
         return self.name.removeprefix(prefix).rpartition("-s")[0]
 
+    @property
+    def run(self) -> "RunFolder":
+        """The folder of the study's run."""
+        return RunFolder(self.path.parent.parent)
+
     def read(self, file: str) -> dict[str, Any] | None:
         """Content of one of the trial's JSON files; None if the file does not exist.
 
@@ -104,29 +113,62 @@ class TrialFolder:
         if not (self.path / STARTED).is_file():
             self.write(STARTED, {"time": time.time()})
 
+    def write_progress(self, step: int, steps: int, host: str) -> None:
+        """Record the steps done so far."""
+        content = {"step": step, "steps": steps, "host": host, "time": time.time()}
+        self.write(PROGRESS, content)
+
     @property
     def started(self) -> float:
-        """Start time in seconds since 1970; if unknown, when the configuration was written."""
+        """Start time in seconds since 1970.
+
+        A trial whose start was not recorded has the time of its configuration's file.
+        """
         started = self.read(STARTED)
-        if started:
-            return float(started["time"])
         config = self.path / names.ARTIFACT_CONFIG
-        return (config if config.is_file() else self.path).stat().st_mtime
+        file = config if config.is_file() else self.path
+        return float(started["time"]) if started else file.stat().st_mtime
 
     @property
     def ended(self) -> float:
         """End time in seconds since 1970; the trial must have an outcome."""
-        return (self.path / OUTCOME).stat().st_mtime
+        return self._time_of(OUTCOME)
+
+    @property
+    def progressed(self) -> float | None:
+        """Time of the last report of progress in seconds since 1970; None before the first."""
+        return self._time_of(PROGRESS) if (self.path / PROGRESS).is_file() else None
+
+    @property
+    def times(self) -> list[float]:
+        """All recorded times of the trial, in seconds since 1970."""
+        attempts = (self.read(ATTEMPTS) or {"attempts": []})["attempts"]
+        progressed = self.progressed
+        return [
+            self.started,
+            *(attempt["time"] for attempt in attempts),
+            *([] if progressed is None else [progressed]),
+            *([self.ended] if (self.path / OUTCOME).is_file() else []),
+        ]
+
+    def _time_of(self, file: str) -> float:
+        """The time that a file records; that of the file itself up to version 0.2."""
+        recorded = (self.read(file) or {}).get("time")
+        if isinstance(recorded, int | float):
+            return float(recorded)
+        return (self.path / file).stat().st_mtime
 
     @property
     def outcome(self) -> Outcome | None:
         """How the trial ended; None before its end."""
         content = self.read(OUTCOME)
-        return Outcome(**content) if content else None
+        if content is None:
+            return None
+        return Outcome(**{key: value for key, value in content.items() if key != "time"})
 
     def finalize(self, outcome: Outcome) -> None:
         """Write the outcome, and delete the checkpoint, which is no longer needed."""
-        self.write(OUTCOME, asdict(outcome))
+        self.write(OUTCOME, {**asdict(outcome), "time": time.time()})
         (self.path / names.TRIAL_CHECKPOINT).unlink(missing_ok=True)
 
 
@@ -145,6 +187,11 @@ class RunFolder:
     def study_file(self) -> Path:
         """The settings, overrides included."""
         return self.path / names.ARTIFACT_STUDY
+
+    @property
+    def settings(self) -> Path:
+        """The settings as they were at the start, with their digest."""
+        return self.path / "settings.json"
 
     @property
     def journal(self) -> Path:
@@ -170,6 +217,25 @@ class RunFolder:
     def environment(self) -> Path:
         """Versions and machine of each driver."""
         return self.path / names.RUN_ENVIRONMENT
+
+    @property
+    def request(self) -> Path:
+        """File by which an interrupted driver asks its trials for checkpoints."""
+        return self.path / "stopping"
+
+    @property
+    def started(self) -> float:
+        """Time of the first start in seconds since 1970."""
+        recorded = self.starts
+        return recorded[0] if recorded else self.study_file.stat().st_mtime
+
+    @property
+    def starts(self) -> list[float]:
+        """Time of each start and resumption in seconds since 1970."""
+        path = self.path / STARTS
+        remedy = "delete it, and the time of the study counts from now on"
+        times: list[float] = read_json(path, list[float], remedy) if path.is_file() else []
+        return times
 
     @property
     def finished(self) -> bool:
@@ -208,10 +274,19 @@ class RunFolder:
         except Timeout:
             return True
 
+    @property
+    def finished_at(self) -> float | None:
+        """When the study was completed, in seconds since 1970; None if that was not recorded."""
+        marker = self.path / "finished"
+        if not self.finished or not marker.stat().st_size:
+            return None
+        content: dict[str, float] = read_json(marker, dict[str, float], "delete it and --resume")
+        return content.get("time")
+
     def finish(self) -> None:
         """Mark the study as complete."""
         with atomic_write(self.path / "finished") as unfinished:
-            unfinished.touch()
+            unfinished.write_text(json.dumps({"time": time.time()}))
 
     def trial(self, name: str) -> TrialFolder:
         """The folder of a trial, which need not exist yet."""

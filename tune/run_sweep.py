@@ -7,6 +7,7 @@
     python tune/run_sweep.py --status demo         show the progress of the newest run
     python tune/run_sweep.py --resume demo         continue after an interruption
     python tune/run_sweep.py --replay demo/search-003  repeat one trial without Ray and compare it
+    python tune/run_sweep.py --clean demo          remove what finished runs no longer need
 
 Output goes to results/ and to mlflow.db in the working directory. RAY_ADDRESS names a cluster to
 join. Not covered: clusters whose nodes do not share the storage.
@@ -28,8 +29,9 @@ from rich.logging import RichHandler
 
 from hybridir.errors import InputError
 from hybridir.runtime.startup import frozen_imports, quieten_dependencies
-from tune.folders import RunFolder, latest_run
+from tune.folders import RunFolder, latest_run, list_runs
 from tune.study.file import DEMO, StudyConfig, read_study_file
+from tune.study.recorded import read_recorded
 
 console = Console() if sys.stdout.isatty() else Console(width=120)
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -60,20 +62,26 @@ def main(
             metavar="NAME/TRIAL", help="Repeat a trial of the newest run and compare its figures."
         ),
     ] = None,
+    clean: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Remove what finished runs no longer need."),
+    ] = None,
     storage: Annotated[
         Path | None,
-        typer.Option(help="Folder of all studies, for --resume, --status and --replay (results)."),
+        typer.Option(
+            help="Folder of all studies, for --resume, --status, --replay and --clean (results)."
+        ),
     ] = None,
 ) -> None:
     """Run a study over (mixing ratio, temperature, batch size): search, confirmation, report."""
     _refuse_mixtures(
         {"STUDY": study, "--set": overrides, "--plan": plan, "--preflight": preflight},
-        {"--resume": resume, "--status": status, "--replay": replay},
+        {"--resume": resume, "--status": status, "--replay": replay, "--clean": clean},
     )
-    if storage is not None and not (status or replay or resume):
+    if storage is not None and not (status or replay or resume or clean):
         raise InputError(
-            f"--storage {storage}: belongs to --resume, --status and --replay; for a new run say "
-            f"--set storage={storage}"
+            f"--storage {storage}: belongs to --resume, --status, --replay and --clean; for a new "
+            f"run say --set storage={storage}"
         )
     storage = storage or Path("results")
     if status:
@@ -83,9 +91,9 @@ def main(
     elif replay:
         _replay(storage, replay)
     elif resume:
-        folder = latest_run(storage, resume)
-        settings = read_study_file(folder.study_file, [])
-        _run(settings.model_copy(update={"storage": storage}), folder)
+        _resume(storage, resume)
+    elif clean:
+        _clean(storage, clean)
     else:
         settings = read_study_file(study or DEMO, overrides or [])
         if plan or preflight:
@@ -110,10 +118,12 @@ def _look_ahead(study: StudyConfig, plan: bool, preflight: bool) -> None:
         quieten_dependencies()
         from tune.driver.launch import launch, run_preflight
         from tune.forecast.plan import measure_plan, render
+        from tune.record.address import tracking_uri
 
     with launch(study, console.print) as launched:
         if preflight:
-            report = run_preflight(study, launched, None)
+            uri = tracking_uri(study.tracking_uri)
+            report = run_preflight(study, launched, uri, None)
             console.print(report.table())
             report.refuse_problems()
             for line in (report.summary, *report.warnings):
@@ -122,6 +132,37 @@ def _look_ahead(study: StudyConfig, plan: bool, preflight: bool) -> None:
             forecast = measure_plan(study, launched.inputs, launched.nodes)
             for block in render(study, forecast):
                 console.print(block, highlight=False, soft_wrap=True)
+
+
+def _resume(storage: Path, name: str) -> None:
+    folder = latest_run(storage, name)
+    study, notes = read_recorded(folder)
+    if folder.finished:
+        from tune.view.complete import complete_lines
+
+        if lines := complete_lines(folder, name):
+            _say(lines)
+            return
+    _say(notes)
+    _run(study.model_copy(update={"storage": storage}), folder)
+
+
+def _clean(storage: Path, name: str) -> None:
+    from tune.driver.clean import clean, lines_about
+
+    latest_run(storage, name)  # for its message about a name that does not exist
+    runs = [run for run in list_runs(storage, name) if run.study_file.is_file()]
+    finished = [run for run in runs if run.finished]
+    for run in finished or runs[-1:]:
+        _say(lines_about(run, clean(run)))
+    if finished:
+        unfinished = [str(run.path) for run in runs if not run.finished]
+        _say([f"note: {', '.join(unfinished)}: unfinished, left as is"] if unfinished else [])
+
+
+def _say(lines: list[str]) -> None:
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _replay(storage: Path, target: str) -> None:

@@ -161,6 +161,12 @@ class Study:
         sizes = {file.path: file.file_size for file in listed}
         return f"{sizes[path]} bytes, {ended} s" if path in sizes else None
 
+    def below_database(self, path: str) -> Path:
+        """A path that was recorded relative to the folder of a database file."""
+        if not self.tracking_uri.startswith(_SQLITE):
+            return Path(path)
+        return _database(self.tracking_uri).resolve().parent / path
+
     def local_artifact(self, run_id: str, path: str) -> Path | None:
         """Find an artifact in a folder of this machine; None if it is elsewhere or absent."""
         root = self.artifacts.get(run_id, "")
@@ -234,11 +240,15 @@ def load_study(
     )
 
 
+def _database(uri: str) -> Path:
+    return Path(uri.removeprefix(_SQLITE).partition("?")[0]).absolute()
+
+
 def _check_database(uri: str) -> None:
     """Refuse a SQLite address without MLflow tables, which MLflow itself would create."""
     if not uri.startswith(_SQLITE):
         return
-    path = Path(uri.removeprefix(_SQLITE).partition("?")[0]).absolute()
+    path = _database(uri)
     remedy = (
         "run a study first (python tune/run_sweep.py), go to the folder that holds its mlflow.db, "
         "or name the database with --tracking-uri"
@@ -350,8 +360,10 @@ def log_report(study: Study, folder: Path, files: list[Path]) -> None:
         files: the files to log; other files of the folder are not logged.
 
     Raises:
-        InputError: if MLflow's artifact store cannot be written.
+        InputError: if MLflow's artifact store cannot be written, or is that of the database that
+            this one was copied from.
     """
+    _check_own_artifacts(study, folder)
     client = MlflowClient(study.tracking_uri)
     try:
         for path in files:
@@ -363,3 +375,18 @@ def log_report(study: Study, folder: Path, files: list[Path]) -> None:
             f"the report is in {folder}, but could not be logged to {study.tracking_uri} "
             f"({error}); when it is back, python analysis/report.py {study.name} logs it"
         ) from error
+
+
+def _check_own_artifacts(study: Study, folder: Path) -> None:
+    """Refuse to write beside another database; the first resume moves the addresses of a copy."""
+    root = urlparse(study.artifacts.get(study.run_id, ""))
+    local = Path(unquote(root.path))
+    if not study.tracking_uri.startswith(_SQLITE) or root.scheme != "file":
+        return
+    beside = _database(study.tracking_uri).resolve().parent / "mlartifacts"
+    if "mlartifacts" in local.parts and beside.is_dir() and not local.is_relative_to(beside):
+        raise InputError(
+            f"the report is in {folder}, but was not logged: {study.tracking_uri} was copied or "
+            f"moved, and names the artifacts of the original, {local}; python tune/run_sweep.py "
+            f"--resume {study.name} brings them along"
+        )

@@ -300,7 +300,12 @@ class TrainingConfig(StrictModel):
     the same gradient, less memory, up to a third more time. ``auto`` takes the largest number that
     fits into the memory that is free when training starts."""
     checkpoint_every: Annotated[int, Field(ge=1)] = 200
-    """Steps between checkpoints."""
+    """Steps between checkpoints; one is written sooner where `checkpoint_minutes` have passed, and
+    later where it would take too long."""
+    checkpoint_minutes: Annotated[float, Field(gt=0)] = 5.0
+    """Minutes between checkpoints."""
+    checkpoint_share: Annotated[float, Field(gt=0, le=1)] = 0.05
+    """Largest share of the training's time that checkpoints take; 1 sets no limit."""
 
     @property
     def fixed_chunk(self) -> int | None:

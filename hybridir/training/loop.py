@@ -29,12 +29,14 @@ from hybridir.encoder.packed.dropout import text_keys
 from hybridir.encoder.packed.packing import PackedTexts, pack, to_device
 from hybridir.encoder.token_table import TokenTable
 from hybridir.errors import TrialError
+from hybridir.runtime import notice
 from hybridir.runtime.distributed import SINGLE_PROCESS, Distributed
 from hybridir.runtime.memory import free_memory_mb
 from hybridir.training import grad_cache
 from hybridir.training.checkpoint import LoopState
 from hybridir.training.loss import info_nce
 from hybridir.training.prefetch import prefetch
+from hybridir.training.schedule import Schedule, checkpoint_bytes, write_seconds
 
 # Steps between two looks at the loss on a GPU, which runs behind the program: a look at every step
 # would make the program wait for it.
@@ -107,7 +109,8 @@ def train(
 
     Raises:
         TrialError: when a loss or gradient is not finite, in every process; on a GPU up to 16
-            steps later, but before the next checkpoint.
+            steps later, but before the next checkpoint. The process that writes checkpoints may
+            see it before the others.
     """
     optimizer = make_optimizer(
         encoder,
@@ -133,10 +136,17 @@ def train(
     if resumed and state.step in evaluations:  # it may have been interrupted
         _evaluate(evaluations[state.step], state, model)
 
+    writes = distributed.rank == 0
+    size = checkpoint_bytes(state.model) if writes else 0
+    cost = write_seconds(checkpoint.parent, size)
+    schedule = Schedule(config, state.step, state.seconds, cost)
     clock = time.perf_counter() - state.seconds
     read_every = 1 if accelerator.device.type == "cpu" else _READ_EVERY
     unread: list[Tensor] = []
-    with closing(prefetch(chunks_of, state.step, plan.steps)) as batches:
+    with (
+        notice.heeded(writes=writes),
+        closing(prefetch(chunks_of, state.step, plan.steps)) as batches,
+    ):
         for chunks, passage_groups in batches:
             rate = learning_rate_at(
                 state.step, plan.steps, peak=config.learning_rate, warmup=config.warmup
@@ -160,13 +170,20 @@ def train(
             state.step += 1
 
             # read the losses
-            save = state.step % config.checkpoint_every == 0 or state.step in evaluations
-            if save or state.step == plan.steps or len(unread) == read_every:
+            seconds = time.perf_counter() - clock
+            pause = state.step in evaluations or state.step == plan.steps
+            asked = writes and notice.asked()
+            save = asked or (writes and schedule.due(state.step, seconds, long_pause=pause))
+            if save or pause or len(unread) == read_every:
                 _read_losses(unread, state)
                 state.seconds = time.perf_counter() - clock
             # save
             if save:
                 state.save(checkpoint, fingerprint, distributed)
+                after = time.perf_counter() - clock
+                schedule.written(state.step, after, after - state.seconds)
+            if asked:
+                notice.answer()
             # evaluate
             if state.step in evaluations:
                 _evaluate(evaluations[state.step], state, model)
@@ -227,7 +244,7 @@ def _check_finite(loss: float, norm: float, step: int) -> None:
 
 def _evaluate(callback: Callback, state: LoopState, model: nn.Module) -> None:
     model.eval()
-    with torch.no_grad():
+    with torch.no_grad(), notice.unheeded():
         callback(state)
     model.train()
 

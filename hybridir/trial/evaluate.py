@@ -22,8 +22,6 @@ from hybridir.training import LoopState
 from hybridir.trial.metrics import headline_metrics, training_metrics
 from hybridir.trial.reading import TrialReader
 
-_EMBEDDINGS = "embeddings"
-
 
 @dataclass(frozen=True)
 class TrialSetup:
@@ -88,7 +86,7 @@ class TrialEvaluator:
         """Evaluate on a benchmark, write its tables and return its summary."""
         start = time.perf_counter()
         setup = self._setup
-        folder = setup.workspace / _EMBEDDINGS / benchmark.name
+        folder = setup.workspace / names.TRIAL_EMBEDDINGS / benchmark.name
         embeddings = encode_benchmark(
             self._encoder,
             benchmark,

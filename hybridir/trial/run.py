@@ -193,7 +193,7 @@ def _train_and_evaluate(
             plan,
             seed=derive_seed(config.seed, "dropout"),
             checkpoint=workspace / names.TRIAL_CHECKPOINT,
-            fingerprint=_fingerprint(settings, data.pairs.digest, distributed.world_size),
+            fingerprint=_fingerprint(config, data.pairs.digest, distributed.world_size),
             evaluations={
                 step: report_at(fidelity)
                 for fidelity in fidelities
@@ -245,8 +245,14 @@ def build_batch_plan(config: TrialConfig, data: TrainingData) -> BatchPlan:
     )
 
 
-def _fingerprint(settings: str, data_digest: str, world_size: int) -> str:
-    """Identifies the settings, data and number of processes that a checkpoint belongs to."""
+def _fingerprint(config: TrialConfig, data_digest: str, world_size: int) -> str:
+    """Identifies the settings, data and number of processes that a checkpoint belongs to.
+
+    Settings that decide no figure and are newer than version 0.2 are left out, so that its
+    checkpoints are continued.
+    """
+    newer = {"training": {"checkpoint_minutes", "checkpoint_share"}}
+    settings = config.model_dump_json(indent=1, exclude=newer)
     return hashlib.sha256(f"{settings}\n{data_digest}\n{world_size}".encode()).hexdigest()
 
 

@@ -5,7 +5,11 @@
 Studies run one after the other on a Ray cluster of three nodes with an MLflow server, all of them
 processes of this machine. Meanwhile drivers, workers, nodes, the head and the server are killed
 (SIGKILL) and restarted, and the study is resumed, until all kills are done. Each study is compared
-with an undisturbed one: its folder, Optuna's journal and MLflow.
+with an undisturbed one: its folder, Optuna's journal and MLflow. Every fourth time two studies run
+at once and share a new database file.
+
+Half of the kills meet trainings of 50 to 2,000 steps with the default of checkpoints, 200 steps or
+5 minutes; the other half the same trainings with a checkpoint every 3 s.
 
 The seed decides the order of the kills, their targets among several processes, the gaps before
 them and the outages after them. The exact moment of a kill is not repeatable, since gaps count
@@ -26,11 +30,11 @@ from typing import Annotated, get_args
 
 import typer
 
-from tests.chaos.campaign import Campaign, Disturbed, Stage
+from tests.chaos.campaign import SHARING, Campaign, Disturbed, Stage
 from tests.chaos.strikes import KINDS, draw_strikes
 from tests.chaos.verdict import FAULTS
 
-KINDS_IN_TURN = ("best", "failing", "confirming")
+KINDS_IN_TURN = ("best", SHARING, "failing", "confirming")
 
 
 def main(
@@ -44,12 +48,15 @@ def main(
     records: list[Disturbed] = []
     campaign = Campaign(folder, KINDS_IN_TURN)
     try:
-        for record in campaign.run(draw_strikes(seed, kills)):
-            records.append(record)
-            done = sum(len(disturbed.kills) for disturbed in records)
-            print(f"[{done:3d}/{kills}] {describe(record)}", flush=True)
-            for fault, subject in record.verdict.faults:
-                print(f"          {fault}: {subject} ({folder / record.name})", flush=True)
+        strikes = list(draw_strikes(seed, kills))
+        halves = {"default": strikes[: (kills + 1) // 2], "often": strikes[(kills + 1) // 2 :]}
+        for checkpoints, half in halves.items():
+            for record in campaign.run(iter(half), checkpoints):
+                records.append(record)
+                done = sum(len(disturbed.kills) for disturbed in records)
+                print(f"[{done:3d}/{kills}] {describe(record)}", flush=True)
+                for fault, subject in record.verdict.faults:
+                    print(f"          {fault}: {subject} ({folder / record.name})", flush=True)
     finally:
         campaign.stop()
     if not any(record.verdict.faults for record in records):

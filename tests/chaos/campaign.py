@@ -21,6 +21,8 @@ from tests.chaos.verdict import Reference, Verdict, compare_study, read_referenc
 from tune.folders import RunFolder
 
 Stage = Literal["starting", "training", "ending"]
+SHARING = "sharing"
+_SHARED = "confirming"  # the kind of the two studies that share a database
 
 # A study without progress for this long has hung; on a quiet machine 30 s are long.
 _PATIENCE_SECONDS = 300.0
@@ -57,33 +59,42 @@ class Campaign:
 
     Args:
         folder: folder for all files.
-        kinds: kinds of studies, one after the other.
+        kinds: kinds of studies, one after the other; `SHARING` are two that run at once and share
+            a database file in place of the server.
         head_cpus: see `Cluster`.
     """
 
     def __init__(self, folder: Path, kinds: Sequence[str], head_cpus: int = 0) -> None:
         self._folder = folder
-        self._kinds = kinds
+        self._kinds = cycle(kinds)
         self.cluster = Cluster(folder, head_cpus)
         self.server = Server(folder)
         self._references: dict[str, Reference] = {}
         self.undisturbed: dict[str, RunFolder] = {}
-        self._study: Study | None = None
+        self._studies: list[Study] = []
+        self._number = 0
 
-    def run(self, strikes: Iterator[Strike]) -> Iterator[Disturbed]:
-        """Disturb one study after the other, until all kills are done."""
+    def run(self, strikes: Iterator[Strike], checkpoints: str = "default") -> Iterator[Disturbed]:
+        """Disturb one study after the other, until all kills are done.
+
+        Args:
+            strikes: the kills.
+            checkpoints: see `Study`. Figures are those of undisturbed studies with the default.
+        """
         pace = Pace(strikes)
-        for number, kind in enumerate(cycle(self._kinds), start=1):
-            if not pace.left:
-                return
-            reference = self.reference(kind)
-            record = Disturbed(f"chaos-{number:03d}", kind)
-            study = self._begin(record.name, kind)
-            self._disturb(study, record, pace, len(reference.outcomes))
-            record.verdict = self._verdict(study, reference)
-            record.verdict.add("lost", f"{study.name} did not end", study.ended != 0)
+        while pace.left:
+            kind = next(self._kinds)
+            reference = self.reference(_SHARED if kind == SHARING else kind)
+            self._number += 1
+            record = Disturbed(f"chaos-{self._number:03d}", f"{kind}, {checkpoints}")
+            studies = self._begin(record.name, kind, checkpoints)
+            self._disturb(studies, record, pace, len(reference.outcomes))
+            for study in studies:
+                record.verdict.faults += self._verdict(study, reference).faults
+                record.verdict.add("lost", f"{study.name} did not end", study.ended != 0)
             if not record.verdict.faults:
-                shutil.rmtree(self._folder / study.name)
+                for study in studies:
+                    shutil.rmtree(self._folder / study.name)
             yield record
 
     def reference(self, kind: str) -> Reference:
@@ -93,8 +104,8 @@ class Campaign:
             RuntimeError: if the study fails even undisturbed.
         """
         if kind not in self._references:
-            study = self._begin(f"undisturbed-{kind}", kind)
-            self._disturb(study, Disturbed(study.name, kind), Pace(iter(())), 0)
+            (study,) = self._begin(f"undisturbed-{kind}", kind, "default")
+            self._disturb([study], Disturbed(study.name, kind), Pace(iter(())), 0)
             client = MlflowClient(self.server.uri)
             if study.ended != 0 or study.run is None or study.drivers > 1:
                 raise RuntimeError(f"{study.name} failed:\n{study.log}")
@@ -106,63 +117,85 @@ class Campaign:
         return self._references[kind]
 
     def stop(self) -> None:
-        if self._study:
-            self._study.kill()
+        for study in self._studies:
+            study.kill()
         self.cluster.remove()
         self.server.stop()
 
-    def _begin(self, name: str, kind: str) -> Study:
+    def _begin(self, name: str, kind: str, checkpoints: str) -> list[Study]:
         self.server.mend()
         self.cluster.mend()
         self.server.wait()
-        environment = {
-            **self.cluster.environment,
-            "RAY_ADDRESS": self.cluster.address,
-            "MLFLOW_TRACKING_URI": self.server.uri,
-        }
-        self._study = Study(self._folder / name, kind, environment, self.cluster.size)
-        return self._study
+        shared = kind == SHARING
+        self._studies = [
+            Study(
+                self._folder / own_name,
+                _SHARED if shared else kind,
+                {
+                    **self.cluster.environment,
+                    "RAY_ADDRESS": self.cluster.address,
+                    "MLFLOW_TRACKING_URI": self._tracking(name) if shared else self.server.uri,
+                },
+                self.cluster.size,
+                checkpoints,
+            )
+            for own_name in ([f"{name}-a", f"{name}-b"] if shared else [name])
+        ]
+        return self._studies
 
-    def _disturb(self, study: Study, record: Disturbed, pace: Pace, trials: int) -> None:
-        """Run a study to its end, with restarts."""
+    def _tracking(self, name: str) -> str:
+        """A database file that does not exist yet."""
+        return f"sqlite:///{self._folder / f'{name}.db'}"
+
+    def _disturb(
+        self, studies: Sequence[Study], record: Disturbed, pace: Pace, trials: int
+    ) -> None:
+        """Run studies at once to their end, with restarts."""
         begin = alive = time.monotonic()
         progress = refusals = 0
-        study.start()
-        while study.ended != 0:
+        for study in studies:
+            study.start()
+        while any(study.ended != 0 for study in studies):
             now = time.monotonic()
             if now - alive > _PATIENCE_SECONDS or refusals > _REFUSALS:
                 break
             self.cluster.mend()
             self.server.mend()
-            if study.progress() > progress:
-                progress, alive, refusals = study.progress(), now, 0
-            if study.ended is not None:
-                refusals += 1
-                study.start()
-            stage = _stage(study, trials)
+            latest = max(study.progress() for study in studies)
+            if latest > progress:
+                progress, alive, refusals = latest, now, 0
+            for study in studies:
+                if study.ended:
+                    refusals += 1
+                    study.start()
+            stage = _stage(studies, trials)
             strike = pace.due(progress, stage == "ending", now)
-            if strike and self._hits(study, strike):
+            if strike and self._hits(studies, strike):
                 record.kills.append((strike.kind, stage))
-                study.log_line(f"killed: {strike.kind} ({stage})")
-                pace.done(study.progress())
+                for study in studies:
+                    study.log_line(f"killed: {strike.kind} ({stage})")
+                pace.done(progress)
                 alive, refusals = now, 0
             time.sleep(_POLL_SECONDS)
-        study.kill()
-        record.drivers = study.drivers
+        for study in studies:
+            study.kill()
+        record.drivers = sum(study.drivers for study in studies)
         record.seconds = time.monotonic() - begin
 
-    def _hits(self, study: Study, strike: Strike) -> bool:
+    def _hits(self, studies: Sequence[Study], strike: Strike) -> bool:
         """Carry out a kill, if a target exists."""
-        kills = self._possible_kills(study, strike)
+        kills = self._possible_kills(studies, strike)
         if kills:
             kills[int(strike.which * len(kills))]()
         return bool(kills)
 
-    def _possible_kills(self, study: Study, strike: Strike) -> list[Callable[[], None]]:
+    def _possible_kills(
+        self, studies: Sequence[Study], strike: Strike
+    ) -> list[Callable[[], None]]:
         """One function for each target that the strike can hit, which kills it."""
         match strike.kind:
             case "driver":
-                return [study.kill] if study.ended is None else []
+                return [study.kill for study in studies if study.ended is None]
             case "worker":
                 return [partial(send, trial, signal.SIGKILL) for trial in self.cluster.trials()]
             case "node":
@@ -171,23 +204,25 @@ class Campaign:
                 every = (raylet for node in self.cluster.nodes for raylet in raylets(node))
                 return [partial(send, raylet, signal.SIGKILL) for raylet in every]
             case "head":
-                return [partial(self._kill_head, study)]
+                return [partial(self._kill_head, studies)]
             case "server":
                 kill = partial(self.server.kill, strike.outage, hangs=strike.hangs)
                 return [kill] if self.server.answers else []
 
-    def _kill_head(self, study: Study) -> None:
+    def _kill_head(self, studies: Sequence[Study]) -> None:
         """Kill the head, and with it the cluster; its user starts a new one."""
         self.cluster.kill_head()
-        study.wait(_HEADLESS_SECONDS)
-        study.kill()
+        for study in studies:
+            study.wait(_HEADLESS_SECONDS)
+            if study.ended != 0:
+                study.kill()
 
     def _verdict(self, study: Study, reference: Reference) -> Verdict:
         self.server.wait()
-        return compare_study(study.run, study.name, MlflowClient(self.server.uri), reference)
+        return compare_study(study.run, study.name, MlflowClient(study.tracking), reference)
 
 
-def _stage(study: Study, trials: int) -> Stage:
-    if trials and study.outcomes == trials:
+def _stage(studies: Sequence[Study], trials: int) -> Stage:
+    if trials and all(study.outcomes == trials for study in studies):
         return "ending"
-    return "training" if study.trains else "starting"
+    return "training" if any(study.trains for study in studies) else "starting"

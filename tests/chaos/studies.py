@@ -10,14 +10,15 @@ from pathlib import Path
 from tests.chaos.processes import ROOT, Tree, launch
 from tune.folders import OUTCOME, RunFolder, list_runs
 
-# Proposals are fixed in all studies, regardless of the trials' values.
+# Proposals are fixed in all studies, regardless of the trials' values. Trainings take 50, 300 and
+# 2,000 steps, below and above the 200 steps between checkpoints.
 _COMMON = """
 train: {synthetic: {languages: 2, seed: 20, entities: 30}}
 report_on: [synthetic-test]
 encoder: {from_scratch: {layers: 1, hidden_size: 32, intermediate_size: 64, heads: 2,
                          vocabulary: 600}, dropout: 0.1}
 batch: {batch_size: 32}
-training: {pairs: 9600, learning_rate: 3.0e-3, checkpoint_every: 10, precision: fp32}
+training: {pairs: 9600, learning_rate: 3.0e-3, precision: fp32}
 resources: {cpu: 1, max_failures: 20}
 """
 STUDIES = {
@@ -27,7 +28,7 @@ space:
   mixing_ratio: {uniform: [0.0, 1.0]}
   temperature: {loguniform: [0.02, 0.5]}
 search: {sampler: quasi-random, trials: 4}
-confirm: {mixing_ratio: [0.0, 1.0], at: best, seeds: 2}
+confirm: {mixing_ratio: [0.0, 1.0], at: best, pairs: [1600, 9600], seeds: 1}
 """,
     # Some trials have the temperature 1e-40, whose scores are infinite: they fail.
     "failing": """
@@ -40,7 +41,7 @@ confirm: {mixing_ratio: [0.0, 0.5, 1.0], at: {temperature: 0.05}, seeds: 1}
 """,
     "confirming": """
 seed: 9
-confirm: {mixing_ratio: [0.0, 0.5, 1.0], at: {temperature: 0.1}, seeds: 2}
+confirm: {mixing_ratio: [0.0, 1.0], at: {temperature: 0.1}, pairs: [1600, 9600, 64000], seeds: 1}
 """,
     "short": """
 seed: 3
@@ -51,7 +52,9 @@ confirm: {mixing_ratio: [0.0, 1.0], at: best, seeds: 1}
 """,
 }
 _OVERRIDES = {"short": ["training.pairs=3200"]}
-_SIGNS = ("checkpoint.pt", "result.json", OUTCOME)
+# How often checkpoints are written: every 200 steps or 5 minutes, and every 3 s.
+CHECKPOINTS = {"default": [], "often": ["training.checkpoint_minutes=0.05"]}
+_SIGNS = ("progress.json", "checkpoint.pt", "result.json", OUTCOME)
 
 
 class Study:
@@ -62,11 +65,20 @@ class Study:
         kind: key of `STUDIES`.
         environment: variables with the addresses of Ray and MLflow.
         nodes: number of nodes that the study waits for.
+        checkpoints: key of `CHECKPOINTS`.
     """
 
-    def __init__(self, folder: Path, kind: str, environment: dict[str, str], nodes: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        kind: str,
+        environment: dict[str, str],
+        nodes: int,
+        checkpoints: str = "default",
+    ) -> None:
         self.name = folder.name
         self.kind = kind
+        self.tracking = environment["MLFLOW_TRACKING_URI"]
         self._folder = folder
         self._environment = environment
         self._process: Tree | None = None
@@ -74,7 +86,11 @@ class Study:
         self.drivers = 0
         folder.mkdir(parents=True)
         (folder / "study.yaml").write_text(f"name: {self.name}\n{_COMMON}{STUDIES[kind]}")
-        overrides = [f"resources.nodes={nodes}", *_OVERRIDES.get(kind, [])]
+        overrides = [
+            f"resources.nodes={nodes}",
+            *_OVERRIDES.get(kind, []),
+            *CHECKPOINTS[checkpoints],
+        ]
         self._first = ["study.yaml", *(f"--set={override}" for override in overrides)]
 
     @property
@@ -131,7 +147,7 @@ class Study:
                 self._process.head.wait(seconds)
 
     def progress(self) -> int:
-        """Time of the last checkpoint or outcome, in ns since 1970."""
+        """Time of the last step that was reported, checkpoint or outcome, in ns since 1970."""
         run = self.run
         if run is None:
             return 0

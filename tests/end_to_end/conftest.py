@@ -24,7 +24,7 @@ train: {synthetic: {languages: 2, seed: 20, entities: 30}}
 report_on: [synthetic-test]
 encoder: {from_scratch: {layers: 1, hidden_size: 32, intermediate_size: 64, heads: 2,
                          vocabulary: 600}}
-training: {pairs: 1024, learning_rate: 3.0e-3, checkpoint_every: 8}
+training: {pairs: 1024, learning_rate: 3.0e-3}
 space:
   mixing_ratio: {uniform: [0.4, 0.6]}
   temperature: {choice: [0.05, 10.0, 1.0e-40]}

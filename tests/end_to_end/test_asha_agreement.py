@@ -16,6 +16,7 @@ from tests.support.tiny import settings
 from tune.driver.phases import PhaseRunner
 from tune.folders import Outcome, RunFolder, new_run
 from tune.readiness.cluster import start_ray
+from tune.record.address import Address
 from tune.record.tracking import Tracker
 from tune.searching.searcher import open_study, own_trials
 from tune.study.file import StudyConfig
@@ -46,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     run = new_run(storage, study.name)
     start_ray()
     try:
-        tracker = Tracker(f"sqlite:///{storage}/mlflow.db", study.name, run, {}, [])
+        tracker = Tracker(Address(f"sqlite:///{storage}/mlflow.db"), study.name, run, {}, [])
         with Narrator(Console(quiet=True)) as narrator:
             PhaseRunner(study, run, tracker, narrator).search()
         tracker.finish("FINISHED", {})

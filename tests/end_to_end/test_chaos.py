@@ -45,7 +45,14 @@ def placed(campaign: Campaign, undisturbed: RunFolder) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def disturbed(campaign: Campaign, placed: dict[str, str]) -> list[Disturbed]:
-    return list(campaign.run(draw_strikes(SEED, KILLS, moments=(0.9, 0.1, 0.0))))
+    """Half of the kills meet the default of checkpoints, half one every 3 s."""
+    strikes = list(draw_strikes(SEED, KILLS, moments=(0.9, 0.1, 0.0)))
+    halves = {"default": strikes[: KILLS // 2], "often": strikes[KILLS // 2 :]}
+    return [
+        record
+        for checkpoints, half in halves.items()
+        for record in campaign.run(iter(half), checkpoints)
+    ]
 
 
 def test_a_cluster_of_three_nodes_runs_trials_on_all_of_them(placed: dict[str, str]) -> None:

@@ -27,6 +27,7 @@ def disturbed(
     first.process.send_signal(signal.SIGINT)
     first.finish()
     first.statuses = _statuses(folder)
+    first.checkpoints = [path.parent.name for path in trials.glob("*/checkpoint.pt")]
 
     second = start_study(folder, "--resume", "small")
     second.until((trials / "search-002" / "progress.json").exists)
@@ -45,6 +46,11 @@ def test_ctrl_c_ends_with_130_and_prints_the_command_to_resume(disturbed: list[A
     assert last.endswith("run_sweep.py --resume small")
     assert "Traceback" not in first.output
     assert "confirm:" not in first.output
+
+
+def test_ctrl_c_leaves_a_checkpoint_of_what_was_trained(disturbed: list[Any]) -> None:
+    # The training of a second or so is far below the interval of 5 minutes or 200 steps.
+    assert disturbed[0].checkpoints == ["search-000"]
 
 
 def test_ctrl_c_leaves_no_run_open_in_mlflow(disturbed: list[Any]) -> None:

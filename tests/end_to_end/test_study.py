@@ -17,7 +17,9 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from hybridir import names
+from tests.support.tiny import ROOT
 from tune.folders import RunFolder, TrialFolder
+from tune.record.address import Address
 from tune.record.tracking import Tracker
 from tune.searching.searcher import open_study
 
@@ -236,6 +238,28 @@ def test_no_checkpoint_is_left_and_one_encoder(folder: RunFolder) -> None:
     assert encoder.parent.name.startswith("confirm")
 
 
+def test_the_resumption_of_a_finished_study_changes_nothing_and_says_so(
+    small_study: Any, folder: RunFolder
+) -> None:
+    def state() -> dict[Path, tuple[int, int]]:
+        files = [path for path in small_study.folder.rglob("*") if path.is_file()]
+        return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in files}
+
+    before = state()
+    command = [sys.executable, str(ROOT / "tune" / "run_sweep.py"), "--resume", "small"]
+    ended = subprocess.run(command, cwd=small_study.folder, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert f"with {len(TRIALS)} trials; nothing was changed" in ended.stdout
+    assert state() == before
+
+
+def test_scores_are_kept_once(folder: RunFolder, children: dict[str, Run]) -> None:
+    for name in ("confirm-a0-s0", "confirm-a0.5-s0"):
+        artifacts = Path(children[name].info.artifact_uri.removeprefix("file://"))
+        for table in (folder.trial(name).path / "per_query").iterdir():
+            assert table.samefile(artifacts / "per_query" / table.name)
+
+
 def _outcome(trial: TrialFolder) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((trial.path / "outcome.json").read_text())
     return content
@@ -289,7 +313,7 @@ def test_a_server_that_starts_late_shows_the_study_and_receives_missing_records(
     copy.study_file.write_text(folder.study_file.read_text())
     address = f"http://127.0.0.1:{free_port}"
 
-    tracker = Tracker(address, "late", copy, {"seed": 5}, [("train", "0123", "training")])
+    tracker = Tracker(Address(address), "late", copy, {"seed": 5}, [("train", "0123", "training")])
     tracker.end_trial(copy.trial("search-000"))
     assert tracker.finish("FINISHED", {}, patience=0) == sorted(TRIALS)
 

@@ -1,5 +1,6 @@
 """Readers of files between runs: caches, checkpoints, embeddings, encoders."""
 
+import json
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +21,10 @@ from hybridir.errors import InputError, TrialError
 from hybridir.retrieval.vector_store import Shard, StoredVectors, store_vectors
 from hybridir.training.checkpoint import LoopState
 from tests.fuzz.loader import Loader, Unfinished
+from tune.folders import RunFolder
+from tune.record.address import address_of, record_of
+from tune.study.file import DEMO, read_study_file
+from tune.study.recorded import read_recorded, record_settings
 
 TEXTS = ["a stone is a stone", "the river is cold and wide", "é"]
 _VECTORS = np.arange(30, dtype=np.float32).reshape(10, 3)
@@ -92,11 +97,40 @@ def _read_vectors(folder: Path, out: Path) -> None:
         raise Unfinished("vectors are missing")
 
 
+def _run(folder: Path) -> RunFolder:
+    run = RunFolder(folder / "results" / "demo" / "run-001")
+    if not run.study_file.is_file():
+        record_settings(read_study_file(DEMO, []), run)
+    return run
+
+
+def _read_settings(folder: Path, out: Path) -> None:
+    study, _ = read_recorded(RunFolder(folder / "results" / "demo" / "run-001"))
+    if study.name != "demo":
+        raise Unfinished("another study")
+
+
+def _tracked(folder: Path) -> None:
+    run, uri = _run(folder), f"sqlite:///{folder.resolve() / 'mlflow.db'}"
+    record = {**record_of(uri, run), "run_id": "0" * 32, "sent": ["search-000"], "view": "/"}
+    run.tracking.write_text(json.dumps(record))
+
+
+def _read_tracked(folder: Path, out: Path) -> None:
+    run = RunFolder(folder / "results" / "demo" / "run-001")
+    address = address_of(run, "http://server:5000")
+    if not address.uri:
+        raise Unfinished("no address")
+    address.note(run)
+
+
 STORED: tuple[Loader, ...] = (
     Loader("prepared tokens", _tokens, lambda folder, out: _tokens(folder), 4, keeps=False),
     Loader("vocabulary", _vocabulary, lambda folder, out: _vocabulary(folder), 2, keeps=False),
     Loader("checkpoint", _checkpoint, _continue, 4, refuses=(TrialError,)),
     Loader("encoder", _encoder, _load_encoder, 4),
+    Loader("settings of a run", _run, _read_settings, 2),
+    Loader("record of the tracking", _tracked, _read_tracked, 2),
     Loader("embeddings", _vectors, _read_vectors, 2, refuses=(InputError, TrialError),
            keeps=False),
 )  # fmt: skip

@@ -67,6 +67,7 @@ def settings(**sections: dict[str, Any]) -> dict[str, Any]:
             "pairs": 640,
             "learning_rate": 3e-3,
             "checkpoint_every": 3,
+            "checkpoint_share": 1.0,
             "precision": "fp32",
         },
     }

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from mlflow.entities import Run
 from hybridir import names
 from tests.support.tiny import trial as tiny_trial
 from tune.folders import Outcome, RunFolder, TrialFolder
+from tune.record.address import folder_tag
 
 METRICS = {f"dev/measure_{number}": number / 7 for number in range(29)} | {"fidelity": 1.0}
 COMPLETE = Outcome(names.COMPLETE, METRICS, host="node-1")
@@ -75,7 +76,8 @@ def runs(uri: str, folder: RunFolder) -> list[Run]:
     """The runs of one folder's study: the parent first, then its trials by name."""
     client = MlflowClient(uri)
     tracked = client.search_runs([e.experiment_id for e in client.search_experiments()])
-    parents = [r for r in tracked if r.data.tags.get("hybridir.folder") == str(folder.path)]
+    tag = folder_tag(uri, folder)
+    parents = [r for r in tracked if r.data.tags.get("hybridir.folder") == tag]
     if not parents:
         return []
     (parent,) = parents
@@ -87,7 +89,12 @@ def statuses(uri: str, folder: RunFolder) -> list[str]:
     return [run.info.status for run in runs(uri, folder)]
 
 
-def check_whole(uri: str, folder: RunFolder, outcomes: tuple[Outcome, ...]) -> None:
+def check_whole(
+    uri: str,
+    folder: RunFolder,
+    outcomes: tuple[Outcome, ...],
+    files: Sequence[str] = ("config.json",),
+) -> None:
     """Check that each trial has one run, with everything in its folder."""
     client = MlflowClient(uri)
     parent, *children = runs(uri, folder)
@@ -104,7 +111,6 @@ def check_whole(uri: str, folder: RunFolder, outcomes: tuple[Outcome, ...]) -> N
         assert run.data.params["seed"] == "3"
         for metric in outcome.metrics:
             assert len(client.get_metric_history(run.info.run_id, metric)) == 1
-        files = [file.path for file in client.list_artifacts(run.info.run_id)]
-        assert files == ["config.json"]
+        assert [file.path for file in client.list_artifacts(run.info.run_id)] == list(files)
         assert run.info.start_time == int(trial.started * 1000)
         assert run.info.end_time == int(trial.ended * 1000)

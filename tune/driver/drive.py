@@ -11,8 +11,8 @@ from rich.table import Table
 from analysis.report import write_report
 from hybridir import names
 from hybridir.errors import InputError
-from hybridir.runtime.files import atomic_write
 from tune.driver.encoders import best_of_confirmation, drop_beaten_encoders
+from tune.driver.interruption import save_progress
 from tune.driver.launch import launch, prepare_tracking, run_preflight
 from tune.driver.phases import PhaseRunner
 from tune.folders import RunFolder, list_runs, new_run, search_trial
@@ -21,8 +21,9 @@ from tune.readiness.cluster import on_cluster
 from tune.readiness.inputs import Inputs
 from tune.readiness.nodes import concurrent_trials
 from tune.record.accounting import record_start
+from tune.record.address import Address, address_of, tracking_uri
 from tune.record.environment import record_environment
-from tune.record.tracking import Tracker, tracking_uri
+from tune.record.tracking import Tracker
 from tune.searching.searcher import (
     best_point,
     best_trial,
@@ -33,7 +34,8 @@ from tune.searching.searcher import (
 from tune.searching.warm_start import ORIGIN
 from tune.space.parameters import Value, describe
 from tune.space.settings import SearchConfig
-from tune.study.file import StudyConfig, as_yaml
+from tune.study.file import StudyConfig
+from tune.study.recorded import record_older, record_settings
 from tune.view.narrator import Narrator, duration
 from tune.view.status import development_note, reported_curve_table
 from tune.view.watching import storage_option, watch_lines
@@ -57,11 +59,15 @@ def drive(study: StudyConfig, continued: RunFolder | None, console: Console) -> 
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     with ExitStack() as stack:
+        configured = tracking_uri(study.tracking_uri)
+        address = address_of(continued, configured) if continued else Address(configured)
         if continued:
             stack.enter_context(continued.lock())
+            if note := address.note(continued):
+                say(note)
         launched = stack.enter_context(launch(study, say))
         plan = read_plan(continued) if continued else None
-        preflight = run_preflight(study, launched, plan)
+        preflight = run_preflight(study, launched, address.uri, plan)
         if continued:
             preflight = preflight.without_tracking()
         preflight.refuse_problems()
@@ -72,14 +78,15 @@ def drive(study: StudyConfig, continued: RunFolder | None, console: Console) -> 
             plan = measure_plan(study, launched.inputs, launched.nodes)
             preflight.refuse_shortage(plan.needs)
         # Nothing is written before this line.
-        prepare_tracking(study)
+        prepare_tracking(address.uri)
         folder = continued or new_run(study.storage, study.name)
         if not continued:
             stack.enter_context(folder.lock())
         _introduce(study, folder, console)
-        if not continued:
-            with atomic_write(folder.study_file) as unfinished:
-                unfinished.write_text(as_yaml(study))
+        if continued:
+            record_older(study, folder)
+        else:
+            record_settings(study, folder)
         if plan:
             write_plan(plan, folder)
             low, high = map(duration, plan.seconds)
@@ -88,8 +95,10 @@ def drive(study: StudyConfig, continued: RunFolder | None, console: Console) -> 
         record_environment(folder)
         # 0 on a cluster, which may grow, so that no fixed number is right.
         concurrent = 0 if on_cluster() else concurrent_trials(launched.nodes, study.resources)
-        tracker = _run_phases(study, folder, launched.inputs, concurrent, console)
+        tracker = _run_phases(study, folder, launched.inputs, address, concurrent, console)
         _conclude(study, folder, tracker, console)
+        # Last: what is finished is not gone on with.
+        folder.finish()
 
 
 def _introduce(study: StudyConfig, folder: RunFolder, console: Console) -> None:
@@ -114,13 +123,17 @@ def _introduce(study: StudyConfig, folder: RunFolder, console: Console) -> None:
 
 
 def _run_phases(
-    study: StudyConfig, folder: RunFolder, inputs: Inputs, concurrent: int, console: Console
+    study: StudyConfig,
+    folder: RunFolder,
+    inputs: Inputs,
+    address: Address,
+    concurrent: int,
+    console: Console,
 ) -> Tracker:
     """Run the trials that remain of all phases; return the tracker that recorded them."""
-    uri = tracking_uri(study.tracking_uri)
     settings = {**_headline_settings(study), names.CONTAMINATION: inputs.contamination}
     settings |= {f"{names.JUDGEMENTS}{name}": notes for name, notes in inputs.judgements.items()}
-    tracker = Tracker(uri, study.name, folder, settings, inputs.data)
+    tracker = Tracker(address, study.name, folder, settings, inputs.data)
     status, tags = "FAILED", {}
     search = study.search is not None
     for line in watch_lines(folder, study.name, tracker.uri, tracker.view, search=search):
@@ -141,6 +154,7 @@ def _run_phases(
         status, tags = "FINISHED", {names.TAG_BEST: describe(best_parameters) or "no search"}
     except KeyboardInterrupt:
         status = "KILLED"
+        save_progress(folder, lambda line: console.print(line, soft_wrap=True))
         console.print(f"interrupted; resume with: {resume}", soft_wrap=True)
         raise typer.Exit(130) from None
     finally:
@@ -151,7 +165,6 @@ def _run_phases(
             f"it ({len(missing)} runs are incomplete); nothing is lost: once the server is back, "
             f"send the rest with: {resume}"
         )
-    folder.finish()
     return tracker
 
 

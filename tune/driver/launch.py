@@ -15,8 +15,7 @@ from tune.readiness.inputs import Inputs, check_study
 from tune.readiness.nodes import Node, concurrent_trials, wait_for_nodes
 from tune.readiness.preflight import Preflight, check_nodes
 from tune.readiness.tracking_probe import store_problem
-from tune.record.store import database_file
-from tune.record.tracking import tracking_uri
+from tune.record.address import database_file
 from tune.searching.warm_start import find_source
 from tune.study.file import StudyConfig
 
@@ -61,31 +60,36 @@ def launch(study: StudyConfig, say: Say) -> Iterator[Launched]:
         ray.shutdown()
 
 
-def prepare_tracking(study: StudyConfig) -> None:
+def prepare_tracking(uri: str) -> None:
     """Create a new MLflow database, and write to it, before the first trial.
+
+    Args:
+        uri: MLflow tracking URI.
 
     Raises:
         InputError: if it cannot be written to.
     """
-    uri = tracking_uri(study.tracking_uri)
     path = database_file(uri)
     if path and not path.exists() and (problem := store_problem(uri).text):
         raise InputError(f"tracking: {problem}")
 
 
-def run_preflight(study: StudyConfig, launched: Launched, plan: Plan | None) -> Preflight:
+def run_preflight(
+    study: StudyConfig, launched: Launched, uri: str, plan: Plan | None
+) -> Preflight:
     """Check every node.
 
     Args:
         study: the settings.
         launched: data and nodes.
+        uri: MLflow tracking URI.
         plan: plan of an earlier start, whose measured needs are used; None estimates them.
     """
     at_a_time = concurrent_trials(launched.nodes, study.resources)
     return check_nodes(
         study,
         launched.nodes,
-        tracking_uri=tracking_uri(study.tracking_uri),
+        tracking_uri=uri,
         training_digest=launched.inputs.training_digest,
         needs=plan.needs if plan else estimated_needs(study, launched.inputs, at_a_time),
     )

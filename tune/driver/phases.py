@@ -1,6 +1,5 @@
 """The three phases of a study: search, confirmation of a design, baselines."""
 
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from hybridir.data import load_training
 from hybridir.errors import InputError
 from hybridir.runtime.seeds import derive_seed
 from tune.driver.callback import Silent, StudyCallback, folder_name
+from tune.driver.interruption import DRIVER
 from tune.folders import RunFolder, cache_folder, search_trial
 from tune.record.tracking import Tracker
 from tune.searching.searcher import (
@@ -41,8 +41,6 @@ from tune.worker.trainable import train_trial
 # Ray retries without limit: the trial counts its own failures, and knows whether it got further;
 # see `tune.worker.attempts`.
 _ALWAYS = -1
-# Distinguishes the attempts of this driver from those of an earlier one.
-_DRIVER = uuid.uuid4().hex
 
 
 class PhaseRunner:
@@ -292,7 +290,7 @@ class PhaseRunner:
             gpu=resources.gpu,
             processes=resources.processes,
             max_failures=resources.max_failures,
-            driver=_DRIVER,
+            driver=DRIVER,
         )
         return spec.as_ray_config()
 

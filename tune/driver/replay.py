@@ -15,7 +15,7 @@ from hybridir import names
 from hybridir.errors import InputError
 from tune.folders import Outcome, RunFolder, TrialFolder, cache_folder
 from tune.record.environment import environment, environment_at
-from tune.study.file import read_study_file
+from tune.study.recorded import read_recorded
 from tune.study.resources import ResourcesConfig
 from tune.worker.spec import TrialSpec
 from tune.worker.standalone import run_standalone
@@ -43,7 +43,7 @@ def replay(folder: RunFolder, trial: str, console: Console) -> bool:
         InputError: if there is no such trial, or it has not ended.
     """
     trial_folder, outcome = _ended(folder, trial)
-    study = read_study_file(folder.study_file, [])
+    study, _ = read_recorded(folder)
     _say(console, f"replaying {trial} of {folder.path}: {outcome.state} on {outcome.host}")
     last, reason = _run_again(
         trial_folder, outcome, study.resources, cache_folder(folder.path.parent.parent)

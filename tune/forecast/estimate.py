@@ -14,6 +14,7 @@ import numpy as np
 
 from hybridir import names
 from hybridir.errors import InputError
+from hybridir.training.schedule import expected_checkpoints
 from tune.forecast.probe import BatchSizeCost, ProbeResult
 from tune.readiness.checks import Needs, estimated_memory_mb
 from tune.readiness.inputs import Inputs, batch_sizes
@@ -69,6 +70,8 @@ class Plan:
         cost: (low, high) at `hourly_price`; None without a price.
         hourly_price: price of one trial's resources per hour.
         host: machine of the probe.
+        checkpoint_mb: size of one checkpoint.
+        checkpoints_mb: most that all trials write as checkpoints; None in a plan of version 0.2.
     """
 
     phases: tuple[PhasePlan, ...]
@@ -83,6 +86,8 @@ class Plan:
     cost: tuple[float, float] | None
     hourly_price: float | None
     host: str
+    checkpoint_mb: float = 0.0
+    checkpoints_mb: float | None = None
 
     @property
     def needs(self) -> Needs:
@@ -134,6 +139,11 @@ def extrapolate(
         cost=None if price is None else (paid[0] / 3600 * price, paid[1] / 3600 * price),
         hourly_price=price,
         host=measured.host,
+        checkpoint_mb=_checkpoint_mb(inputs),
+        checkpoints_mb=sum(
+            _checkpoints(study, phase, measured, inputs) * _checkpoint_mb(inputs)
+            for phase in phases
+        ),
     )
 
 
@@ -246,17 +256,48 @@ def _until_stopped(shares: Sequence[float], scheduler: str, reduction: int) -> t
     return trained, evaluations
 
 
+def _checkpoint_mb(inputs: Inputs) -> float:
+    """A checkpoint has the weights and AdamW's two moments."""
+    return 3 * inputs.parameters * 4 / 1e6
+
+
+def _checkpoints(
+    study: StudyConfig, phase: PhasePlan, measured: ProbeResult, inputs: Inputs
+) -> float:
+    """Most checkpoints that the trials of a phase write, in the mean over its conditions."""
+    pauses, trains = 1, phase.trials
+    if phase.phase == names.PHASE_SEARCH and (search := study.search):
+        pauses = len(fidelities(search.scheduler, search.first_rung, search.reduction))
+    if phase.phase == names.PHASE_BASELINE:
+        trains = sum(trial.retriever == "trained" for trial in baselines_to_run(study))
+    train = {point.batch_size: point.train_seconds or 0.0 for point in measured.points}
+    cost = measured.write_seconds_per_mb * _checkpoint_mb(inputs)
+    most = [
+        max(
+            expected_checkpoints(
+                study.training,
+                steps=math.ceil(pairs / size),
+                seconds=train[size] * pairs / study.training.pairs,
+                cost=cost,
+                pauses=pauses,
+            )
+            for size in possible
+        )
+        for pairs, possible in _conditions(study, phase.phase, phase.batch_sizes)
+    ]
+    return trains * float(np.mean(most))
+
+
 def _disk(study: StudyConfig, inputs: Inputs, at_a_time: int) -> tuple[float, float, float]:
     """Disk in MB: the peak, the rest in the study's folder after its end, and prepared data."""
-    weights = inputs.parameters * 4 / 1e6
+    weights = _checkpoint_mb(inputs) / 3
     # Those of the trials that end at the same time, and the best so far.
     encoders = min(len(study.confirm.design), at_a_time + 1) if study.confirm else 0
     rows = sum(count * inputs.rows[phase] for phase, count in planned_trials(study).items())
     tables = rows * _ROW_BYTES / 1e6
     cache = inputs.characters * _BYTES_PER_CHARACTER / 1e6
-    # A checkpoint holds the weights and AdamW's two moments, and replaces the previous one
-    # only when it is complete.
-    checkpoints = at_a_time * 2 * 3 * weights
+    # A checkpoint replaces the previous one only when it is complete.
+    checkpoints = at_a_time * 2 * _checkpoint_mb(inputs)
     embeddings = at_a_time * inputs.stored_mb
     return (
         checkpoints + embeddings + encoders * weights + tables + cache,

@@ -117,6 +117,14 @@ def render(study: StudyConfig, plan: Plan) -> list[Table | str]:
         "they do not slow each other down and that search trials are stopped early",
         f"disk:  at most {plan.disk_mb:,.0f} MB, of which {plan.kept_mb:,.0f} MB remain",
     ]
+    if plan.checkpoints_mb is not None:
+        training = study.training
+        lines.append(
+            f"saved: at most {plan.checkpoints_mb:,.0f} MB of checkpoints are written in all, "
+            f"{plan.checkpoint_mb:,.1f} MB each, every {training.checkpoint_every} steps or "
+            f"{training.checkpoint_minutes:g} minutes and in at most "
+            f"{training.checkpoint_share:.0%} of the training's time"
+        )
     if study.search and (study.search.sampler != "grid" or study.search.scheduler != "none"):
         lines.append(
             "note:  the search serves optimisation: its sampler and scheduler favour what is "

@@ -25,6 +25,7 @@ from hybridir.retrieval.encode import encode
 from hybridir.runtime.memory import peak_memory_mb, release_memory, reset_peak_memory
 from hybridir.runtime.precision import accelerator, choose_precision
 from hybridir.training import train
+from hybridir.training.schedule import write_seconds
 from hybridir.trial.run import build_batch_plan
 from tune.worker.trial_process import threads
 
@@ -33,6 +34,8 @@ _STEPS = 7
 _WARM_UP_STEPS = 2
 _TEXTS = 128
 _QUERIES = 256
+_NO_CHECKPOINT = 1e-9  # share of the time
+_SAMPLE_MB = 4
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class ProbeResult:
         busy_seconds: time of the measurements, without loading, which a worker does once.
         host: name of the machine.
         on_gpu: whether memory is the accelerator's.
+        write_seconds_per_mb: time to write to the storage of prepared data, and flush it.
     """
 
     points: tuple[BatchSizeCost, ...]
@@ -68,6 +72,7 @@ class ProbeResult:
     busy_seconds: float
     host: str
     on_gpu: bool
+    write_seconds_per_mb: float = 0.0
 
 
 def measure(
@@ -107,6 +112,7 @@ def measure(
         busy_seconds=time.perf_counter() - start,
         host=socket.gethostname(),
         on_gpu=torch.cuda.is_available(),
+        write_seconds_per_mb=write_seconds(Path(cache), _SAMPLE_MB * 1_000_000) / _SAMPLE_MB,
     )
 
 
@@ -127,7 +133,7 @@ def _point(
         "temperature": 1.0,
         "learning_rate": 1e-6,
         "warmup": 0.0,
-        "checkpoint_every": _STEPS + 1,
+        "checkpoint_share": _NO_CHECKPOINT,
     }
     short = TrialConfig.model_validate(settings)
     release_memory()

@@ -18,7 +18,8 @@ from mlflow.exceptions import MlflowException
 
 from hybridir import names
 from hybridir.runtime.addresses import without_password
-from tune.record.store import database_file, experiment_of, foreign_tables, open_store
+from tune.record.address import database_file
+from tune.record.store import experiment_of, foreign_tables, open_store
 
 _VALUE = 1.0
 # Signs of a server that is being started, or of a network that is down.

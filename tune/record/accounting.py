@@ -3,47 +3,38 @@
 import itertools
 import json
 import time
-from pathlib import Path
 
 from hybridir import names
 from hybridir.runtime.files import atomic_write
-from tune.folders import RunFolder
-
-_STARTS = "drivers.json"
+from tune.folders import STARTS, RunFolder
 
 
 def record_start(folder: RunFolder) -> None:
     """Record that a driver starts or resumes a study."""
-    with atomic_write(folder.path / _STARTS) as unfinished:
-        unfinished.write_text(json.dumps([*_starts(folder), time.time()]))
+    with atomic_write(folder.path / STARTS) as unfinished:
+        unfinished.write_text(json.dumps([*folder.starts, time.time()]))
 
 
 def measure_usage(folder: RunFolder) -> dict[str, float]:
     """Time that drivers have worked on a study so far, and disk of its folder.
 
-    The end of a driver that was killed is taken from the last file written before the next driver
-    started. Files overwritten since then are not counted, so the time may be short by one trial.
+    A driver that was killed ended with the last time that a trial recorded before the next driver
+    started; progress is recorded every few seconds.
 
     Returns:
         Metrics of the study's run.
     """
-    files = [path for path in folder.path.rglob("*") if path.is_file()]
-    stats = [path.stat() for path in files]
-    starts = _starts(folder)
+    times = [moment for trial in folder.trials() for moment in trial.times]
+    starts = folder.starts
     ends = [
-        max([start, *(s.st_mtime for s in stats if s.st_mtime < following)])
+        max([start, *(moment for moment in times if moment < following)])
         for start, following in itertools.pairwise(starts)
     ]
     seconds = [
         end - start for start, end in zip(starts, [*ends, time.time()], strict=bool(starts))
     ]
+    sizes = [path.stat().st_size for path in folder.path.rglob("*") if path.is_file()]
     return {
         names.STUDY_SECONDS: sum(seconds),
-        names.STUDY_DISK_MB: sum(s.st_size for s in stats) / 1e6,
+        names.STUDY_DISK_MB: sum(sizes) / 1e6,
     }
-
-
-def _starts(folder: RunFolder) -> list[float]:
-    path: Path = folder.path / _STARTS
-    starts: list[float] = json.loads(path.read_text()) if path.is_file() else []
-    return starts

@@ -6,6 +6,8 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Metric, Param, Run
 
+from tune.record.artifacts import link_folder, local_folder
+
 _TYPE = "bi-encoder"
 _NOT_IN_NAMES = re.compile("[./:%\"']")  # of MLflow
 
@@ -40,7 +42,10 @@ def log_encoder(
         )
     elif model.status == LoggedModelStatus.READY:
         return
-    client.log_model_artifacts(model.model_id, str(encoder))
+    if folder := local_folder(model.artifact_location):
+        link_folder(encoder, folder)
+    else:
+        client.log_model_artifacts(model.model_id, str(encoder))
     figures = [
         Metric(m.key, m.value, m.timestamp, m.step, model_id=model.model_id, run_id=run_id)
         for m in metrics

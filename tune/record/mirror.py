@@ -22,6 +22,8 @@ from hybridir import names
 from hybridir.runtime.addresses import without_password
 from tune.folders import Outcome, RunFolder, TrialFolder
 from tune.record.accounting import measure_usage
+from tune.record.address import folder_tag, owns
+from tune.record.artifacts import TABLES, link_folder, local_folder
 from tune.record.charts import EXPERIMENT_NOTE, KIND, NOTE, run_name, run_note, saved_view
 from tune.record.curve import curve_points
 from tune.record.environment import environment
@@ -29,6 +31,7 @@ from tune.record.logged_model import log_encoder
 from tune.record.store import experiment_of, open_store
 from tune.record.trial_entries import headline_metrics, trial_metrics, trial_params
 
+logger = logging.getLogger("hybridir")
 # MLflow and Alembic announce a new database's schema step by step; `tune.record.tracking` reports
 # a missing answer, so that the connection pool need not.
 for noisy in ("mlflow.store.db.utils", "alembic", "urllib3.connectionpool"):
@@ -149,14 +152,30 @@ class Mirror:
     def _parent(self) -> str:
         """Id of the study's run, looked up or created on first use."""
         if not self._opened or self.run_id is None:
-            started = _ms(self._folder.study_file.stat().st_mtime)
-            folder = str(self._folder.path.resolve())
-            at_once = self._search(f"attributes.start_time = {started}")
-            same = [run for run in at_once if run.data.tags.get(names.TAG_FOLDER) == folder]
+            started = _ms(self._folder.started)
+            folder = folder_tag(self._uri, self._folder)
+            # Up to version 0.2 a study's run began when its file was written.
+            begun = dict.fromkeys((started, _ms(self._folder.study_file.stat().st_mtime)))
+            same = [
+                run
+                for moment in begun
+                for run in self._search(f"attributes.start_time = {moment}")
+                if run.data.tags.get(names.TAG_FOLDER)
+                in (folder, str(self._folder.path.resolve()))
+            ]
             by_id = self._search(f"attributes.run_id = '{self.run_id}'") if self.run_id else []
+            owner = by_id[0].data.tags[names.TAG_FOLDER] if by_id else folder
+            if not owns(self._uri, self._folder, owner):
+                logger.warning(
+                    "tracking: %s is a copy of %s, whose run stays as it is; it gets its own run",
+                    self._folder.path,
+                    owner,
+                )
+                by_id = []
             run = self._only([*by_id, *(r for r in same if r.info.run_id != self.run_id)])
             self.run_id = run.info.run_id if run else self._create_parent(folder, started)
             self._client.update_run(self.run_id, status=_RUNNING)
+            self._tag(self.run_id, {names.TAG_FOLDER: folder})
             self._describe(self.run_id)
             self._opened = True
         return self.run_id
@@ -214,7 +233,7 @@ class Mirror:
         note = run_note(self._study, run, folder, benchmarks)
         self._tag(parent, {names.TAG_RUN: parent, NOTE: note})
         experiment = self._experiment_id()
-        started = _ms(self._folder.study_file.stat().st_mtime)
+        started = _ms(self._folder.started)
         view_tag, view = saved_view(parent, self._study, run, benchmarks, started)
         existing = self._client.get_experiment(experiment).tags
         for key, value in {NOTE: EXPERIMENT_NOTE, **KIND, view_tag: view}.items():
@@ -261,16 +280,13 @@ class Mirror:
         for file in (names.ARTIFACT_CONFIG, names.ARTIFACT_TRAINING_LOG):
             if (trial.path / file).is_file():
                 self._client.log_artifact(run_id, str(trial.path / file))
-        for tables in (
-            names.ARTIFACT_PER_QUERY,
-            names.ARTIFACT_LANGUAGE_PAIRS,
-            names.ARTIFACT_TOP1_LANGUAGES,
-            names.ARTIFACT_TOP_LANGUAGES,
-            names.ARTIFACT_RANK_CORRELATION,
-            names.ARTIFACT_READER,
-        ):
+        artifacts = local_folder(self._client.get_run(run_id).info.artifact_uri)
+        for tables in TABLES:
             if outcome.state == names.COMPLETE and (trial.path / tables).is_dir():
-                self._client.log_artifacts(run_id, str(trial.path / tables), tables)
+                if artifacts:
+                    link_folder(trial.path / tables, artifacts / tables)
+                else:
+                    self._client.log_artifacts(run_id, str(trial.path / tables), tables)
         reason = {names.TAG_REASON: outcome.reason[-_TAG_LIMIT:]} if outcome.reason else {}
         tags = {names.TAG_STATE: outcome.state, names.TAG_HOST: outcome.host, **reason}
         self._tag(run_id, tags)

@@ -23,17 +23,18 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from hybridir import names
+from tune.folders import RunFolder
+from tune.record.address import address_of, database_file
 
-_SQLITE = "sqlite:///"
 # A new database takes 4 s to create (measured); others may stand in line for the lock.
 _LOCK_SECONDS = 300.0
-
-
-def database_file(uri: str) -> Path | None:
-    """Return the file of a SQLite address; None for a server's address."""
-    if not uri.startswith(_SQLITE):
-        return None
-    return Path(uri.removeprefix(_SQLITE).partition("?")[0]).absolute()
+_ARTIFACTS = "mlartifacts"
+# Tables and columns of MLflow with addresses of artifacts, the experiments first.
+_ADDRESSES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+)
 
 
 def open_store(uri: str) -> MlflowClient:
@@ -44,8 +45,9 @@ def open_store(uri: str) -> MlflowClient:
     """
     with _alone(uri):
         client = MlflowClient(tracking_uri=uri)
-        if database_file(uri):
+        if path := database_file(uri):
             client.search_experiments(max_results=1)
+            _bring_artifacts_along(path)
     return client
 
 
@@ -68,6 +70,26 @@ def experiment_of(client: MlflowClient, uri: str) -> str:
         return str(experiment.experiment_id)
 
 
+def closed_run(folder: RunFolder) -> bool | None:
+    """Whether MLflow has the closed run of a finished study; None where a server keeps silent.
+
+    Nothing is created or changed.
+    """
+    address = address_of(folder, "")
+    if address.moved_from or not address.run_id:
+        return False
+    path = database_file(address.uri)
+    if path is None:
+        return _server_has(address.uri, address.run_id)
+    query = "SELECT status FROM runs WHERE run_uuid = ? AND lifecycle_stage = 'active'"
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            row = connection.execute(query, (address.run_id,)).fetchone()
+    except sqlite3.Error:
+        return False
+    return row is not None and row[0] == "FINISHED"
+
+
 def foreign_tables(path: Path) -> bool:
     """Whether a SQLite file holds another program's tables, into which MLflow would write its own.
 
@@ -77,6 +99,39 @@ def foreign_tables(path: Path) -> bool:
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=20)) as database:
         tables = {row[0] for row in database.execute("SELECT name FROM sqlite_master")}
     return bool(tables) and "alembic_version" not in tables
+
+
+def _bring_artifacts_along(path: Path) -> None:
+    """Make a database that was copied or moved name the artifacts beside it.
+
+    MLflow records absolute addresses, so that a copy would write into the artifacts of the
+    original. Artifacts that did not come along keep their address.
+    """
+    here = {(folder / _ARTIFACTS).as_uri() for folder in (path.parent, path.resolve().parent)}
+    beside = (path.resolve().parent / _ARTIFACTS).as_uri()
+    with closing(sqlite3.connect(path, timeout=20)) as database, database:
+        row = database.execute(
+            "SELECT artifact_location FROM experiments WHERE name = ?", (names.EXPERIMENT,)
+        ).fetchone()
+        # Another place was chosen by whoever made the experiment.
+        if row is None or row[0] in here or not str(row[0]).endswith(f"/{_ARTIFACTS}"):
+            return
+        came_along = (path.resolve().parent / _ARTIFACTS).is_dir()
+        for table, column in _ADDRESSES if came_along else _ADDRESSES[:1]:
+            database.execute(
+                f"UPDATE {table} SET {column} = ? || substr({column}, ?) "
+                f"WHERE substr({column}, 1, ?) = ?",
+                (beside, len(row[0]) + 1, len(row[0]), row[0]),
+            )
+
+
+def _server_has(uri: str, run_id: str) -> bool | None:
+    """Whether a server has a run that has finished; None if it does not answer."""
+    try:
+        run = MlflowClient(tracking_uri=uri).get_run(run_id)
+    except MlflowException as error:
+        return False if error.error_code == "RESOURCE_DOES_NOT_EXIST" else None
+    return bool(run.info.status == "FINISHED" and run.info.lifecycle_stage == "active")
 
 
 @contextmanager
@@ -97,4 +152,4 @@ def _artifacts_beside(uri: str) -> str | None:
     instead of the database.
     """
     path = database_file(uri)
-    return (path.parent / "mlartifacts").resolve().as_uri() if path else None
+    return (path.parent / _ARTIFACTS).resolve().as_uri() if path else None

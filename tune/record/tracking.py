@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from hybridir.runtime.addresses import tracking_address, without_password
+from hybridir.runtime.addresses import without_password
 from hybridir.runtime.files import atomic_write
 from tune.folders import RunFolder, TrialFolder
+from tune.record.address import Address, record_of
 from tune.record.mirror import Mirror
 
 logger = logging.getLogger("hybridir")
@@ -34,18 +34,13 @@ INTERRUPTED_SECONDS = 15.0
 _OPENING, _ENCODER, _CLOSING = "opening", "encoder", "closing"
 
 
-def tracking_uri(configured: str | None) -> str:
-    """Tracking URI: the study's, else MLFLOW_TRACKING_URI, else mlflow.db in this folder."""
-    return tracking_address(configured, f"sqlite:///{Path.cwd() / 'mlflow.db'}")
-
-
 class Tracker:
     """Keeps one study's runs in MLflow up to date with its folder.
 
     Only `finish` waits for the server, and no method fails because it is unreachable.
 
     Args:
-        uri: MLflow tracking URI; a folder that has been tracked before keeps its own.
+        address: where the study is tracked, from `tune.record.address.address_of`.
         study: name of the study.
         folder: its run folder. ``mlflow.json`` in it names the parent run, to which a resumed
             study re-attaches, and the trials that MLflow has in full, for ``--status``.
@@ -55,19 +50,17 @@ class Tracker:
 
     def __init__(
         self,
-        uri: str,
+        address: Address,
         study: str,
         folder: RunFolder,
         parameters: dict[str, Any],
         data: Iterable[tuple[str, str, str]],
     ) -> None:
-        record = json.loads(folder.tracking.read_text()) if folder.tracking.is_file() else {}
-        # Version 0.1 recorded an address as it was written.
-        self.uri = tracking_address(record.get("uri", uri), uri)
+        self.uri = address.uri
         self._study = study
         self._folder = folder
-        self._mirror = Mirror(self.uri, study, folder, parameters, data, record.get("run_id"))
-        self._sent = set(record.get("sent", []))
+        self._mirror = Mirror(self.uri, study, folder, parameters, data, address.run_id)
+        self._sent = set(address.sent)
         self._refused: set[str] = set()
         self._outage = ""
         self._last_success = time.monotonic()
@@ -179,12 +172,12 @@ class Tracker:
                 if last:
                     logger.warning("tracking: %s was refused: %s", name, _first_line(error))
                     self._refused.add(name)
+        self._set_outage("")  # before the last work is done, after which nobody waits
         with self._changed:
             self._last_success = time.monotonic()
             if self._todo.get(name) is work:  # otherwise it was marked again meanwhile
                 del self._todo[name]
             self._changed.notify_all()
-        self._set_outage("")
         return True
 
     def _unreachable(self) -> str:
@@ -210,7 +203,7 @@ class Tracker:
 
     def _write_record(self) -> None:
         content = {
-            "uri": self.uri,
+            **record_of(self.uri, self._folder),
             "run_id": self.run_id,
             "sent": sorted(self._sent),
             "view": self.view,

@@ -19,7 +19,8 @@ from tune.folders import RunFolder, list_runs, search_trial
 from tune.searching.searcher import mean_objective, open_study, own_number
 from tune.space.parameters import Value
 from tune.space.ranges import Space, contains, restrict
-from tune.study.file import StudyConfig, read_study_file
+from tune.study.file import StudyConfig
+from tune.study.recorded import read_recorded
 
 # User attribute of an imported trial: folder of the trial that was imported.
 ORIGIN = "imported_from"
@@ -101,7 +102,7 @@ def warm_start(optuna_study: optuna.Study, study: StudyConfig, folder: RunFolder
     if done := optuna_study.user_attrs.get(_DONE):
         return WarmStart(done["told"], done["first"])
     source = find_source(study.storage, search.warm_start, folder.path)
-    earlier_study = read_study_file(source.study_file, [])
+    earlier_study, _ = read_recorded(source)
     earlier = open_study(source.journal, earlier_study.name)
     complete = earlier.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     changed = _differences(earlier_study, study)

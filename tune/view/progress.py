@@ -56,7 +56,7 @@ def _running(trial: TrialFolder, now: float) -> Running:
     last_report = trial.started
     rate = math.nan
     if progress["step"]:
-        last_report = (trial.path / PROGRESS).stat().st_mtime
+        last_report = trial.progressed or last_report
         attempt = (read_attempts(trial) or [{"step": 0, "time": trial.started}])[-1]
         config = trial.read(names.ARTIFACT_CONFIG) or {}
         batch = config.get("batch", {}).get(names.BATCH_SIZE, math.nan)

@@ -4,7 +4,6 @@ Reads only, so that it is safe while the study runs, and loads neither Ray nor M
 """
 
 import csv
-import json
 import math
 import time
 from collections import Counter, defaultdict
@@ -15,8 +14,10 @@ from rich.table import Table
 
 from hybridir import names
 from tune.folders import RunFolder, TrialFolder
+from tune.record.address import address_of, read_record
 from tune.space.parameters import condition_levels
 from tune.study.file import StudyConfig, read_study_file
+from tune.study.recorded import settings_problem
 from tune.view.narrator import duration
 from tune.view.progress import (
     Running,
@@ -58,6 +59,8 @@ def show_status(folder: RunFolder, console: Console) -> None:
         console.print(confirmed_curve_table(folder))
     if study and (note := development_note(study)):
         _say(console, f"note: {note}")
+    if study and (problem := settings_problem(folder)):
+        _say(console, f"note: {problem}")
     for line in [*_tracking(folder, trials), *_commands(folder, study, locked)]:
         _say(console, line)
 
@@ -118,21 +121,25 @@ def _times(count: int) -> str:
 def _tracking(folder: RunFolder, trials: list[TrialFolder]) -> list[str]:
     if not folder.tracking.is_file():
         return ["tracking: not started"]
-    record = json.loads(folder.tracking.read_text())
-    sent = set(record.get("sent", []))
+    record, address = read_record(folder), address_of(folder, "nowhere")
+    sent = set(record.sent)
     behind = [trial.name for trial in trials if trial.outcome and trial.name not in sent]
     missing = f"{len(behind)} trial{'' if len(behind) == 1 else 's'}"
     progress = f"{missing} not yet sent" if behind else "up to date"
-    away = f"; the server is unreachable: {record['away']}" if record.get("away") else ""
-    return [f"tracking: {record['uri']}: {progress}{away}"]
+    away = f"; the server is unreachable: {record.away}" if record.away else ""
+    lines = [f"tracking: {address.uri}: {progress}{away}"]
+    if address.moved_from:
+        lines.append(
+            f"note: copied or moved from {address.moved_from}; --resume tracks it by itself"
+        )
+    return lines
 
 
 def _commands(folder: RunFolder, study: StudyConfig | None, locked: bool) -> list[str]:
     """Commands that show more, or resume the study."""
     lines = []
     if folder.tracking.is_file():
-        record = json.loads(folder.tracking.read_text())
-        lines += mlflow_lines(record["uri"], record.get("view", ""))
+        lines += mlflow_lines(address_of(folder, "nowhere").uri, read_record(folder).view)
     if folder.journal.is_file():
         lines.append(f"search:   optuna-dashboard {folder.journal}")
     if study and not folder.finished and not locked:

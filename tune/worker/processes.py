@@ -19,6 +19,7 @@ from ray.tune import PlacementGroupFactory
 from ray.util import get_current_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
+from tune.worker.notices import heed
 from tune.worker.spec import TrialSpec
 from tune.worker.trial_process import Failure, run_in_process
 
@@ -56,6 +57,7 @@ class TrialProcess:
         self._reports: SimpleQueue[dict[str, float] | None] = SimpleQueue()
         self._answers: SimpleQueue[bool] = SimpleQueue()
         self._port = socket.socket()
+        heed()
 
     def address(self) -> tuple[str, str, int]:
         """Host, IP address and a free port of this process."""

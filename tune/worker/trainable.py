@@ -12,6 +12,7 @@ from hybridir.runtime.files import remove_leftovers
 from tune.folders import FAILURE, TrialFolder
 from tune.outcome import BUDGET_PERCENT, has_failed
 from tune.worker.attempts import begin_attempt
+from tune.worker.notices import Heedful
 from tune.worker.processes import run_in_group
 from tune.worker.spec import TrialSpec
 from tune.worker.trial_process import Failure, run_in_process
@@ -46,6 +47,10 @@ def train_trial(config: dict[str, Any]) -> None:
     _write_failure(folder, failure)
     if failure.poisoned or not failure.final:
         raise TrialError(failure.reason)
+
+
+# Ray makes a class of the function, with these bases.
+train_trial.__mixins__ = (Heedful,)  # type: ignore[attr-defined]
 
 
 def _report(metrics: dict[str, float]) -> None:

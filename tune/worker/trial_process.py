@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hybridir.errors import InputError, TrialError
+from hybridir.runtime import notice
 from hybridir.runtime.startup import frozen_imports, quieten_dependencies
-from tune.folders import PROGRESS, TrialFolder
+from tune.folders import TrialFolder
 from tune.readiness.node_probe import gpu_problem
 from tune.worker.attempts import record_first_step
+from tune.worker.notices import is_asked
 from tune.worker.spec import TrialSpec
 
 _PROGRESS_SECONDS = 2.0
@@ -69,7 +71,7 @@ def run_in_process(spec: TrialSpec, report: Callable[[dict[str, float]], None]) 
                 Path(spec.cache),
                 fidelities=spec.fidelities,
                 report=report,
-                progress=_progress_writer(folder),
+                progress=_progress_writer(folder, spec.driver),
                 keep_encoder=spec.keep_encoder,
             )
     except (TrialError, InputError) as error:
@@ -97,18 +99,24 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _progress_writer(folder: TrialFolder) -> Callable[[int, int], None]:
-    """A callback that writes the current step to a file every few seconds, for ``--status``."""
+def _progress_writer(folder: TrialFolder, driver: str) -> Callable[[int, int], None]:
+    """A callback that writes the current step to a file every few seconds, for ``--status``.
+
+    It also passes on the driver's wish for a checkpoint.
+    """
     last: float | None = None
+    heeded = False
 
     def write(step: int, steps: int) -> None:
-        nonlocal last
+        nonlocal last, heeded
         if last is None:
             record_first_step(folder, step - 1)
         now = time.monotonic()
         if last is None or now - last > _PROGRESS_SECONDS or step == steps:
             last = now
-            content = {"step": step, "steps": steps, "host": socket.gethostname()}
-            folder.write(PROGRESS, content)
+            folder.write_progress(step, steps, socket.gethostname())
+            if not heeded and is_asked(folder.run.request, driver):
+                heeded = True
+                notice.ask()
 
     return write

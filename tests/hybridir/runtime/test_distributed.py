@@ -185,6 +185,7 @@ def trained(folder: str, dropout: float, stop: int, temperature: float) -> Any:
                     learning_rate=3e-3,
                     chunk_tokens=50,
                     checkpoint_every=5,
+                    checkpoint_share=1.0,
                 ),
                 accelerate,
                 encoder,

@@ -14,6 +14,7 @@ from hybridir.encoder.backbone import new_backbone
 from hybridir.encoder.bi_encoder import BiEncoder
 from hybridir.encoder.token_table import TokenTable
 from hybridir.errors import TrialError
+from hybridir.runtime import notice
 from hybridir.runtime.precision import accelerator
 from hybridir.training.checkpoint import LoopState
 from hybridir.training.loop import learning_rate_at, make_optimizer, train
@@ -55,7 +56,11 @@ def run(
         [parallel(QUESTIONS, "de en")], BatchConfig(batch_size=8), pairs=8 * STEPS, seed=0
     )
     arguments: dict[str, Any] = {"seed": 5, "checkpoint": checkpoint, "fingerprint": "this"}
-    settings: dict[str, Any] = {"learning_rate": 3e-3, "checkpoint_every": 5}
+    settings: dict[str, Any] = {
+        "learning_rate": 3e-3,
+        "checkpoint_every": 5,
+        "checkpoint_share": 1.0,
+    }
     for name, value in changes.items():
         (settings if name in TrainingConfig.model_fields else arguments)[name] = value
     # A copy is not validated: a test may ask for a learning rate that diverges.
@@ -336,3 +341,23 @@ def test_training_works_without_cpu_kernels(tmp_path: Path, chunk_tokens: str | 
     _, plain = run(tmp_path / "b.pt", chunk_tokens=chunk_tokens, cpu_kernels=False)
     # Rounding of fp32, which AdamW's steps carry on.
     np.testing.assert_allclose(plain.losses, fast.losses, rtol=1e-3)
+
+
+def test_a_notice_writes_a_checkpoint_after_the_step_and_the_training_goes_on(
+    tmp_path: Path,
+) -> None:
+    whole, expected = run(tmp_path / "whole.pt")
+
+    def asking(state: LoopState) -> None:
+        if state.step == 3:
+            notice.ask()
+        if state.step == 7:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        run(tmp_path / "c.pt", checkpoint_every=100, on_step=asking)
+    steps: list[int] = []
+    continued, state = run(tmp_path / "c.pt", on_step=lambda state: steps.append(state.step))
+    assert steps[0] == 5  # asked after step 3, written after step 4
+    assert_identical(whole, continued)
+    assert state.losses == expected.losses

@@ -169,3 +169,18 @@ def test_a_large_design_keeps_no_more_encoders_than_run_at_a_time_and_the_best()
     )
     # Five encoders each; 16 more trials leave 5000 rows of 20 bytes each.
     assert large.disk_mb - small.disk_mb == pytest.approx(16 * 5000 * 20 / 1e6)
+
+
+def test_the_bytes_of_checkpoints_follow_from_steps_time_and_their_cost() -> None:
+    # 640 pairs: 40 steps at 16, 10 at 64, below the interval; only before evaluations, of which a
+    # search with asha has two. 12 MB at 1 ms each take .012 s, which 20 s of training afford.
+    default = study(training={"pairs": 640})
+    fast = replace(MEASURED, write_seconds_per_mb=0.001)
+    plan = extrapolate(default, INPUTS, fast, startup=10.0, at_a_time=4)
+    assert plan.checkpoint_mb == 12.0
+    assert plan.checkpoints_mb == pytest.approx((8 * 2 + 10 * 1) * 12.0)
+    # At .1 s a MB one takes 1.2 s: 20 s and 40 s afford .05 / .95 * s / 1.2 = 0.88 and 1.75.
+    slow = replace(MEASURED, write_seconds_per_mb=0.1)
+    plan = extrapolate(default, INPUTS, slow, startup=10.0, at_a_time=4)
+    # The search has each size as often; the confirmation may have the one with more of them.
+    assert plan.checkpoints_mb == pytest.approx((8 * (0 + 1) / 2 + 10 * 1) * 12.0)

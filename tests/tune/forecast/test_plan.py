@@ -23,6 +23,8 @@ def test_a_plan_shows_each_batch_size_and_sums() -> None:
         cost=(2.0, 4.0),
         hourly_price=2.0,
         host="somewhere",
+        checkpoint_mb=12.0,
+        checkpoints_mb=3456.0,
     )
     console = Console(record=True, width=120)
     for block in render(read_study_file(DEMO, []), plan):
@@ -39,4 +41,5 @@ def test_a_plan_shows_each_batch_size_and_sums() -> None:
     assert "the search serves optimisation" in text, "the demo has a sampler and asha"
     assert "30 min to 60 min with 2 trials at a time" in text
     assert "at most 1,234 MB, of which 56 MB remain" in text
+    assert "at most 3,456 MB of checkpoints are written in all, 12.0 MB each" in text
     assert "2.00 to 4.00" in text

@@ -24,7 +24,8 @@ from tests.support.tracked import (
     until,
 )
 from tune.folders import Outcome, RunFolder
-from tune.record.tracking import Tracker, tracking_uri
+from tune.record.address import address_of, tracking_uri
+from tune.record.tracking import Tracker
 
 pytestmark = pytest.mark.xdist_group("tracking")
 
@@ -55,7 +56,9 @@ def folder(tmp_path: Path) -> RunFolder:
 
 
 def track(uri: str, folder: RunFolder) -> Tracker:
-    return Tracker(uri, "small", folder, {"seed": 0}, [("train", "0123", "training")])
+    return Tracker(
+        address_of(folder, uri), "small", folder, {"seed": 0}, [("train", "0123", "training")]
+    )
 
 
 def opened(uri: str, folder: RunFolder, *, trials: int) -> list[Run]:

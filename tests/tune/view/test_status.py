@@ -1,6 +1,5 @@
 import io
 import json
-import os
 import subprocess
 import sys
 import time
@@ -42,9 +41,8 @@ def folder(tmp_path: Path) -> RunFolder:
 def run_one(folder: RunFolder, name: str, silent: float = 0.0) -> None:
     trial = folder.trial(name)
     trial.begin()
-    trial.write(PROGRESS, {"step": 30, "steps": 120, "host": "node-1"})
-    last_report = time.time() - silent
-    os.utime(trial.path / PROGRESS, (last_report, last_report))
+    progress = {"step": 30, "steps": 120, "host": "node-1", "time": time.time() - silent}
+    trial.write(PROGRESS, progress)
 
 
 def test_the_status_before_the_first_trial_is_empty(folder: RunFolder) -> None:

@@ -1,0 +1,39 @@
+"""What ``--resume`` says about a study that is complete; nothing is changed."""
+
+import shlex
+from datetime import UTC, datetime
+
+from tune.folders import RunFolder
+from tune.record.store import closed_run
+from tune.view.watching import storage_option
+
+
+def complete_lines(folder: RunFolder, study: str) -> list[str]:
+    """Lines about a complete study; empty if something is left to do.
+
+    Something is left if the study has trials to run, a report to write, or a record in MLflow that
+    was lost or is another folder's.
+
+    Args:
+        folder: run folder of the study.
+        study: name of the study.
+    """
+    page = folder.report / "report.html"
+    if not folder.finished:
+        return []
+    recorded = closed_run(folder)
+    if recorded is False:
+        return []
+    moment = folder.finished_at
+    since = f" since {datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M} UTC" if moment else ""
+    option = storage_option(folder)
+    lines = [
+        f"study {study} in {folder.path} is complete{since}, with {len(folder.trials())} trials; "
+        "nothing was changed",
+        f"new run:  python tune/run_sweep.py {shlex.quote(str(folder.study_file))}",
+        f"disk:     python tune/run_sweep.py --clean {study}{option}",
+        f"report:   {page if page.is_file() else f'python analysis/report.py {study}'}",
+    ]
+    if recorded is None:
+        lines.insert(1, "note: its tracking server does not answer, so its record was not checked")
+    return lines
