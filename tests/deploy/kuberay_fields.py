@@ -3,9 +3,9 @@
     python -m tests.deploy.kuberay_fields CHECKOUT_OF_KUBERAY v1.5.1 v1.7.0
 
 ``kuberay_fields.yaml`` then has a tree for each version of the operator: an object is a mapping of
-its fields, ``"*"`` for fields of any name, ``name!`` for one that is required; a list has one item,
-its items' tree; ``string: A|B`` is a string with these values alone. YAML's references keep trees
-that occur often from being written often.
+its fields, ``"*"`` for fields of any name, ``name!`` for one that is required; a list has one
+item, its items' tree; ``string: A|B`` is a string with these values alone. YAML's references keep
+trees that occur often from being written often.
 
 Source: ``helm-chart/kuberay-operator/crds/ray.io_rayjobs.yaml`` of
 https://github.com/ray-project/kuberay. Not covered: patterns, bounds and rules of values, and the
@@ -15,6 +15,7 @@ status, which the operator writes.
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,33 +62,31 @@ def fields(schema: dict[str, Any], known: dict[str, Tree]) -> Tree:
     return known.setdefault(json.dumps(tree), tree)
 
 
-def mistakes(value: object, tree: Tree, name: str = "") -> list[str]:
+def mistakes(value: object, tree: Tree, name: str = "") -> Iterator[str]:
     """What a schema refuses in a value, one line each: unknown and missing fields, wrong types."""
-    if isinstance(tree, dict):
-        if not isinstance(value, dict):
-            return [f"{name}: expected an object, not {value!r}"]
+    if isinstance(tree, dict) and isinstance(value, dict):
         legal = {field.removesuffix("!"): inner for field, inner in tree.items()}
-        inside = [
-            mistakes(inner, legal.get("*") or legal[field], f"{name}.{field}")
-            for field, inner in value.items()
-            if "*" in legal or field in legal
-        ]
-        required = (field[:-1] for field in tree if field.endswith("!"))
-        return [
-            *sum(inside, []),
-            *(f"{name}.{f}: no such field" for f in value if "*" not in legal and f not in legal),
-            *(f"{name}.{f}: missing" for f in required if f not in value),
-        ]
-    if isinstance(tree, list):
-        if not isinstance(value, list):
-            return [f"{name}: expected a list, not {value!r}"]
-        return sum((mistakes(v, tree[0], f"{name}[{n}]") for n, v in enumerate(value)), [])
-    kind, _, values = tree.partition(": ")
-    # Python takes a boolean for an integer.
-    if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
-        return [f"{name}: expected {kind}, not {value!r}"]
-    legal_values = values.split("|") if values else [value]
-    return [] if value in legal_values else [f"{name}: {value!r} is not one of {values}"]
+        for field, inner in value.items():
+            if "*" in legal or field in legal:
+                yield from mistakes(inner, legal.get("*") or legal[field], f"{name}.{field}")
+            else:
+                yield f"{name}.{field}: no such field"
+        for field in tree:
+            if field.endswith("!") and field[:-1] not in value:
+                yield f"{name}.{field[:-1]}: missing"
+    elif isinstance(tree, list) and isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from mistakes(item, tree[0], f"{name}[{number}]")
+    elif isinstance(tree, str):
+        kind, _, values = tree.partition(": ")
+        # Python takes a boolean for an integer.
+        if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
+            yield f"{name}: expected {kind}, not {value!r}"
+        elif values and value not in values.split("|"):
+            yield f"{name}: {value!r} is not one of {values}"
+    else:
+        expected = "an object" if isinstance(tree, dict) else "a list"
+        yield f"{name}: expected {expected}, not {value!r}"
 
 
 def main(checkout: str, *versions: str) -> None:

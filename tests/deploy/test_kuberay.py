@@ -68,7 +68,7 @@ def test_kubernetes_accepts_each_resource_and_each_pod(version: str) -> None:
 
 @pytest.mark.parametrize("version", RAY_JOBS)
 def test_kuberay_knows_each_field_of_the_job(version: str) -> None:
-    assert mistakes(_one("RayJob"), RAY_JOBS[version]) == []
+    assert list(mistakes(_one("RayJob"), RAY_JOBS[version])) == []
     for group in _groups():
         # KubeRay builds a command line from them.
         assert all(isinstance(value, str) for value in group["rayStartParams"].values())
