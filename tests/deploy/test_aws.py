@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -398,11 +398,12 @@ def test_the_role_of_the_head_suffices_for_what_ray_calls_and_for_no_more(
         provider.set_node_tags(node, {"ray-node-status": "up-to-date"})
         provider.terminate_nodes([node])
         boto3.client("s3").put_object(Bucket=outputs["Bucket"], Key="mlflow/any", Body=b"any")
-        for refused in (
+        refusals: list[Callable[[], object]] = [
             lambda: boto3.client("ec2").stop_instances(InstanceIds=[node]),
             lambda: boto3.client("s3").delete_bucket(Bucket=outputs["Bucket"]),
             lambda: boto3.client("iam").list_roles(),
-        ):
+        ]
+        for refused in refusals:
             with pytest.raises(botocore.exceptions.ClientError) as caught:
                 refused()
             assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403

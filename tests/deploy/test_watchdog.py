@@ -43,6 +43,11 @@ mount -t cgroup -o none,name=systemd cgroup sys/fs/cgroup/systemd
 printf '[Unit]\\nDefaultDependencies=no\\n' > etc/systemd/system/nothing.target
 exec chroot . env -i PATH="$PATH" container=other /lib/systemd/systemd --unit=nothing.target
 """
+# Control groups outlive the machine.
+CLEAN = """
+mount -t cgroup -o none,name=systemd cgroup /mnt
+find /mnt/init.scope /mnt/system.slice -depth -type d -exec rmdir {} +
+"""
 NEW = "unshare --net --mount --pid --uts --cgroup --ipc --fork --kill-child=KILL sh -c".split()
 OBSTACLE = obstacle() or ("" if shutil.which("systemd-run") else "a machine needs systemd")
 
@@ -101,6 +106,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     yield machine
     machine.process.kill()  # and with it all others
     machine.process.wait()
+    subprocess.run(["unshare", "--mount", "--cgroup", "sh", "-c", CLEAN], capture_output=True)
 
 
 def test_a_worker_shuts_itself_down_when_its_raylet_has_been_away(machine: Machine) -> None:
