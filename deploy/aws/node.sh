@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Prepares a node of cluster.yaml, head or worker:   node.sh FILE_SYSTEM
-# May be repeated, as `ray up` does on a head that is there already.
+# May be repeated, as `ray up` does on a head that is there already. Without a file system it only
+# installs, for an image (image.py).
 set -euo pipefail
 
-file_system=$1
+file_system=${1:-}
 user=$(id -un)
 checkout=$(cd "$(dirname "$0")/../.." && pwd)
 
@@ -13,13 +14,15 @@ apt update
 apt install --no-install-recommends nfs-common python3.12-venv tmux
 
 # The studies outlive all nodes. "hard": writing waits for a server that does not answer.
-if ! mountpoint --quiet /shared; then
-    sudo mkdir -p /shared
-    sudo mount -t nfs4 -o nfsvers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,noresvport \
-        "$file_system:/" /shared
+if [ -n "$file_system" ]; then
+    if ! mountpoint --quiet /shared; then
+        sudo mkdir -p /shared
+        sudo mount -t nfs4 -o nfsvers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,noresvport \
+            "$file_system:/" /shared
+    fi
+    sudo install -d -o "$user" /shared/data /shared/huggingface /shared/results
+    ln -sfn /shared/results "$checkout/results"
 fi
-sudo install -d -o "$user" /shared/data /shared/huggingface /shared/results
-ln -sfn /shared/results "$checkout/results"
 
 python3.12 -m venv "$checkout/.venv"
 # Dependency groups need pip 25.1 or newer.

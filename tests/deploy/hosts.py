@@ -19,7 +19,7 @@ from typing import Self
 import psutil  # type: ignore[import-untyped]
 
 _TOOLS = "ip unshare nsenter sshd ssh ssh-keygen rsync make flock setsid uptime".split()
-_PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 _NEW = "unshare --net --mount --pid --uts --fork --kill-child --mount-proc sh -c".split()
 
 _LAN = "ip link set lo up && ip link add lan up type bridge && echo ready && cat"
@@ -70,7 +70,7 @@ PidFile none
 
 def obstacle() -> str:
     """Why hosts cannot be made on this machine; "" if they can."""
-    absent = [tool for tool in _TOOLS if not shutil.which(tool, path=_PATH)]
+    absent = [tool for tool in _TOOLS if not shutil.which(tool, path=PATH)]
     if absent:
         return f"hosts need {', '.join(absent)}"
     tried = subprocess.run(
@@ -78,7 +78,7 @@ def obstacle() -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        env={"PATH": _PATH},
+        env={"PATH": PATH},
     )
     return f"hosts cannot be made here: {tried.stderr.strip()}" if tried.returncode else ""
 
@@ -104,7 +104,7 @@ class Host:
         with log.open("wb") as file:
             return subprocess.Popen(
                 [*_inside(self.init, "--all"), "sh", "-c", _IN_HOME, "sh", *command],
-                env={"PATH": _PATH, "HOME": str(_home(self.home)), "TERM": "dumb"},
+                env={"PATH": PATH, "HOME": str(_home(self.home)), "TERM": "dumb"},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -143,7 +143,7 @@ class Network:
         subprocess.run(["ssh-keygen", "-qt", "ed25519", "-N", "", "-f", self.key], check=True)
         self.lan = subprocess.Popen(
             [*_NEW, _LAN],
-            env={"PATH": _PATH},
+            env={"PATH": PATH},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -188,7 +188,7 @@ class Network:
             starter = subprocess.Popen(
                 [*_inside(self._init.pid, "--all"), *_NEW, _HOST, "sh", *self._shared],
                 env={
-                    "PATH": _PATH,
+                    "PATH": PATH,
                     "HOME": str(_home(host.home)),
                     "OWN": str(host.home),
                     "NAME": host.name,
@@ -202,7 +202,7 @@ class Network:
         host.init = psutil.Process(starter.pid).children(recursive=True)[1].pid
         plug = f"ip link add port-{host.init} master lan up type veth peer eth0 netns {host.init}"
         subprocess.run(
-            [*_inside(self._init.pid, "--net"), *plug.split()], env={"PATH": _PATH}, check=True
+            [*_inside(self._init.pid, "--net"), *plug.split()], env={"PATH": PATH}, check=True
         )
         until(lambda: "listening" in log.read_text(), starter, log)
 

@@ -1,20 +1,27 @@
 import copy
+import io
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import tarfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import boto3
 import botocore.exceptions
+import moto
 import pytest
 import requests
 import yaml
 from mlflow import MlflowClient
+from moto.core.authorization import ActionAuthenticatorMixin
 from moto.server import ThreadedMotoServer
 from ray.autoscaler._private.providers import _NODE_PROVIDERS, _get_node_provider
 from ray.autoscaler._private.util import prepare_config, validate_config
@@ -28,12 +35,19 @@ from ray.autoscaler.tags import (
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-pytestmark = pytest.mark.long
+from deploy.aws.image import make_image
+
+pytestmark = [
+    pytest.mark.long,
+    # The stand-in makes no budgets; test_aws_files.py looks at it.
+    pytest.mark.filterwarnings("ignore:Tried to parse AWS..Budgets..Budget"),
+]
 
 ROOT = Path(__file__).parents[2]
 CLUSTER = ROOT / "cluster.yaml"
 TEMPLATE = ROOT / "deploy" / "aws" / "prerequisites.yaml"
 SSH_RANGE = "203.0.113.7/32"
+FOLDERS = set(yaml.safe_load(CLUSTER.read_text())["file_mounts"].values())
 
 # A value of a marked line, as the file has it before a user edits it.
 PLACEHOLDER = re.compile(r"\[[^]]*\]|arn:\S+|fs-\S+|hybridir-bucket-\S+|eu-central-1|ami-\S+")
@@ -63,7 +77,10 @@ def outputs(aws: None) -> dict[str, str]:
     client.create_stack(
         StackName="hybridir",
         TemplateBody=TEMPLATE.read_text(),
-        Parameters=[{"ParameterKey": "SshRange", "ParameterValue": SSH_RANGE}],
+        Parameters=[
+            {"ParameterKey": key, "ParameterValue": value}
+            for key, value in (("SshRange", SSH_RANGE), ("AlarmAddress", "lab@example.org"))
+        ],
         Capabilities=["CAPABILITY_IAM"],
     )
     (stack,) = client.describe_stacks(StackName="hybridir")["Stacks"]
@@ -148,6 +165,46 @@ def _start(cluster: Settings, node_type: str, kind: str) -> tuple[Any, Settings]
     return provider, reservation["Instances"][0]
 
 
+@contextmanager
+def _as_head(cluster: Settings, outputs: dict[str, str]) -> Iterator[Settings]:
+    """The cluster as its head sees it: AWS checks each call against the head's role."""
+    iam = boto3.client("iam")
+    role = _role(iam, outputs)
+    for number, statement in enumerate(_statements(iam, role["RoleName"])):
+        # The stand-in cannot read the policies of a stack, but does read these. It checks the
+        # action of any call, and the resource of those to S3 alone.
+        if not str(statement["Action"]).startswith(("s3:", "['s3:")):
+            statement["Resource"] = "*"
+        document = {"Version": "2012-10-17", "Statement": [statement]}
+        name = f"statement-{number}"
+        iam.put_role_policy(
+            RoleName=role["RoleName"], PolicyName=name, PolicyDocument=json.dumps(document)
+        )
+    for policy in ("autoscaler", "artifacts"):
+        iam.delete_role_policy(RoleName=role["RoleName"], PolicyName=policy)
+    keys = boto3.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="head")
+    environment = {
+        "AWS_ACCESS_KEY_ID": keys["Credentials"]["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": keys["Credentials"]["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": keys["Credentials"]["SessionToken"],
+    }
+    provider = copy.deepcopy(cluster["provider"])
+    provider["aws_credentials"] = {key.lower(): value for key, value in environment.items()}
+    with pytest.MonkeyPatch.context() as patch:
+        for key, value in environment.items():
+            patch.setenv(key, value)
+        patch.setattr(boto3, "DEFAULT_SESSION", None)  # which remembers other keys
+        patch.setattr(moto.settings, "INITIAL_NO_AUTH_ACTION_COUNT", 0)
+        patch.setattr(ActionAuthenticatorMixin, "request_count", 0)
+        yield {**cluster, "provider": provider}
+
+
+def _role(iam: Any, outputs: dict[str, str]) -> Settings:
+    profile = outputs["IamInstanceProfile"].rpartition("/")[2]
+    (role,) = iam.get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]["Roles"]
+    return dict(role)
+
+
 def test_ray_accepts_the_file_and_adds_no_defaults(
     cluster: Settings, outputs: dict[str, str], image: str
 ) -> None:
@@ -205,6 +262,16 @@ def test_a_worker_is_a_spot_instance_without_rights(
     assert provider.is_terminated(worker["InstanceId"])
 
 
+def test_instances_and_their_disks_have_the_tag_to_find_their_costs_by(cluster: Settings) -> None:
+    provider, worker = _start(cluster, "worker", NODE_KIND_WORKER)
+    ec2 = boto3.client("ec2")
+    ids = [disk["Ebs"]["VolumeId"] for disk in worker["BlockDeviceMappings"]]
+    (volume,) = ec2.describe_volumes(VolumeIds=ids)["Volumes"]
+    for thing in (worker, volume):
+        assert {"Key": "project", "Value": "hybridir"} in thing["Tags"]
+    provider.terminate_nodes([worker["InstanceId"]])
+
+
 def test_a_typo_in_a_node_config_is_detected_here(cluster: Settings) -> None:
     broken = copy.deepcopy(cluster)
     node = broken["available_node_types"]["worker"]["node_config"]
@@ -230,9 +297,7 @@ def test_only_ssh_from_the_configured_range_is_let_in(outputs: dict[str, str]) -
 
 def test_the_role_of_the_head_changes_its_own_resources_alone(outputs: dict[str, str]) -> None:
     iam = boto3.client("iam")
-    profile = outputs["IamInstanceProfile"].rpartition("/")[2]
-    (role,) = iam.get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]["Roles"]
-    name = role["RoleName"]
+    name = _role(iam, outputs)["RoleName"]
     assert not iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
     granted = set()
     for statement in _statements(iam, name):
@@ -277,3 +342,68 @@ def test_mlflow_answers_to_the_names_of_the_head_and_stores_artifacts_in_the_buc
     client.log_artifact(run.run_id, str(tmp_path / "table.txt"))
     objects = boto3.client("s3").list_objects_v2(Bucket=outputs["Bucket"])["Contents"]
     assert [item["Key"] for item in objects] == [f"mlflow/0/{run.run_id}/artifacts/table.txt"]
+
+
+def test_an_image_is_made_of_an_instance_that_has_installed(
+    cluster: Settings, outputs: dict[str, str]
+) -> None:
+    # What AWS's machine would do: install, write the log, stop.
+    ec2, s3, bucket = boto3.client("ec2"), boto3.client("s3"), outputs["Bucket"]
+
+    def install(last_line: str) -> None:
+        while not (running := _running(ec2)):
+            pass
+        packed = s3.get_object(Bucket=bucket, Key="image/checkout.tar.gz")["Body"].read()
+        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+            names.update(archive.getnames())
+        s3.put_object(Bucket=bucket, Key="image/log", Body=f"...\n{last_line}\n".encode())
+        ec2.stop_instances(InstanceIds=running)
+
+    names: set[str] = set()
+    with ThreadPoolExecutor(1) as pool:
+        installed = pool.submit(install, "installed")
+        made = make_image(bucket, cluster)
+        installed.result()
+        (described,) = ec2.describe_images(ImageIds=[made])["Images"]
+        assert described["Name"].startswith("hybridir-")
+        assert {"deploy/aws/node.sh", "requirements.lock", "hybridir/__init__.py"} <= names
+        assert not [name for name in names if name.split("/")[0] not in FOLDERS]
+
+        failed = pool.submit(install, "no space left on device")
+        with pytest.raises(SystemExit, match="no space left"):
+            make_image(bucket, cluster)
+        failed.result()
+    assert _running(ec2) == []
+    left = s3.list_objects_v2(Bucket=bucket, Prefix="image/")
+    assert left["KeyCount"] == 0
+
+
+def _running(ec2: Any) -> list[str]:
+    states = [{"Name": "instance-state-name", "Values": ["running", "stopped"]}]
+    reservations = ec2.describe_instances(Filters=states)["Reservations"]
+    return [instance["InstanceId"] for group in reservations for instance in group["Instances"]]
+
+
+# The last test: from here on, AWS checks each call.
+def test_the_role_of_the_head_suffices_for_what_ray_calls_and_for_no_more(
+    cluster: Settings, outputs: dict[str, str]
+) -> None:
+    with _as_head(cluster, outputs) as seen:
+        aws = _NODE_PROVIDERS["aws"](seen["provider"])  # type: ignore[no-untyped-call]
+        aws.fillout_available_node_types_resources(copy.deepcopy(seen))
+        provider, worker = _start(seen, "worker", NODE_KIND_WORKER)
+        (node,) = provider.non_terminated_nodes({TAG_RAY_NODE_KIND: NODE_KIND_WORKER})
+        assert node == worker["InstanceId"]
+        assert provider.is_running(node)
+        provider.set_node_tags(node, {"ray-node-status": "up-to-date"})
+        provider.terminate_nodes([node])
+        boto3.client("s3").put_object(Bucket=outputs["Bucket"], Key="mlflow/any", Body=b"any")
+        refusals: list[Callable[[], object]] = [
+            lambda: boto3.client("ec2").stop_instances(InstanceIds=[node]),
+            lambda: boto3.client("s3").delete_bucket(Bucket=outputs["Bucket"]),
+            lambda: boto3.client("iam").list_roles(),
+        ]
+        for refused in refusals:
+            with pytest.raises(botocore.exceptions.ClientError) as caught:
+                refused()
+            assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403

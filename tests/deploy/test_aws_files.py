@@ -18,6 +18,14 @@ SCRIPTS = sorted((ROOT / "deploy" / "aws").glob("*.sh"))
 SETTINGS: dict[str, Any] = yaml.safe_load(CLUSTER.read_text())
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads CloudFormation's own tags as their arguments."""
+
+
+_Loader.add_multi_constructor("!", lambda loader, _, node: getattr(node, "value", None))
+RESOURCES: dict[str, Any] = yaml.load(TEMPLATE.read_text(), Loader=_Loader)["Resources"]
+
+
 def _commands(settings: dict[str, Any]) -> list[str]:
     return [
         command
@@ -46,6 +54,44 @@ def test_the_template_is_valid_cloudformation() -> None:
         [Path(sys.executable).with_name("cfn-lint"), TEMPLATE], capture_output=True, text=True
     )
     assert lint.returncode == 0, lint.stdout
+
+
+def test_nothing_in_the_bucket_is_deleted_but_uploads_that_broke_off() -> None:
+    rules = RESOURCES["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    assert {"DaysAfterInitiation": 7} in [r.get("AbortIncompleteMultipartUpload") for r in rules]
+    assert not any("Expiration" in key for rule in rules for key in rule)
+    # Infrequent access costs more for what is deleted within 30 days.
+    (move,) = (move for rule in rules for move in rule.get("Transitions", ()))
+    assert move["TransitionInDays"] >= 30
+
+
+def test_an_alarm_comes_before_the_budget_is_spent() -> None:
+    budget = RESOURCES["Budget"]["Properties"]
+    assert budget["Budget"]["BudgetLimit"] == {"Amount": "MonthlyBudget", "Unit": "USD"}
+    # Of all costs, since a tag counts from the day on which somebody activates it.
+    assert "CostFilters" not in budget["Budget"]
+    alarms = budget["NotificationsWithSubscribers"]
+    assert min(alarm["Notification"]["Threshold"] for alarm in alarms) < 100
+    for alarm in alarms:
+        assert alarm["Subscribers"] == [{"SubscriptionType": "EMAIL", "Address": "AlarmAddress"}]
+
+
+def test_the_head_may_tag_all_that_an_instance_is_started_with() -> None:
+    # The stand-in for AWS does not look at resources.
+    tagged = {
+        tags["ResourceType"]
+        for node_type in SETTINGS["available_node_types"].values()
+        for tags in node_type["node_config"]["TagSpecifications"]
+    }
+    (autoscaler, _) = RESOURCES["HeadRole"]["Properties"]["Policies"]
+    (names,) = (
+        statement
+        for statement in autoscaler["PolicyDocument"]["Statement"]
+        if statement["Sid"] == "NameWhatItStarts"
+    )
+    assert {resource.rpartition(":")[2] for resource in names["Resource"]} == {
+        f"{kind}/*" for kind in tagged
+    }
 
 
 @pytest.mark.parametrize("path", [CLUSTER, TEMPLATE, *SCRIPTS], ids=lambda path: path.name)

@@ -11,6 +11,7 @@ import yaml
 from mlflow.cli import server
 
 from deploy.start_or_resume import sweep_arguments
+from tests.deploy.kuberay_fields import FILE, mistakes
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = ROOT / "deploy" / "kuberay.yaml"
@@ -20,58 +21,8 @@ PINS = (ROOT / "requirements.lock").read_text().splitlines()
 # The oldest Kubernetes that is still in wide use, and the newest with an installed schema.
 VERSIONS = ["1.30", kubernetes_validate.latest_version()]
 
-# Fields of KubeRay 1.5's resources, from its API reference:
-# https://ray-project.github.io/kuberay/reference/api/
-RAY_JOB = {
-    "activeDeadlineSeconds": int,
-    "backoffLimit": int,
-    "clusterSelector": dict,
-    "deletionStrategy": dict,
-    "entrypoint": str,
-    "entrypointNumCpus": float,
-    "entrypointNumGpus": float,
-    "entrypointResources": str,
-    "jobId": str,
-    "managedBy": str,
-    "rayClusterSpec": dict,
-    "runtimeEnvYAML": str,
-    "shutdownAfterJobFinishes": bool,
-    "submissionMode": str,
-    "submitterConfig": dict,
-    "submitterPodTemplate": dict,
-    "suspend": bool,
-    "ttlSecondsAfterFinished": int,
-}
-RAY_CLUSTER = {
-    "authOptions": dict,
-    "autoscalerOptions": dict,
-    "enableInTreeAutoscaling": bool,
-    "gcsFaultToleranceOptions": dict,
-    "headGroupSpec": dict,
-    "headServiceAnnotations": dict,
-    "managedBy": str,
-    "rayVersion": str,
-    "suspend": bool,
-    "workerGroupSpecs": list,
-}
-HEAD_GROUP = {
-    "enableIngress": bool,
-    "headService": dict,
-    "rayStartParams": dict,
-    "serviceType": str,
-    "template": dict,
-}
-WORKER_GROUP = {
-    "groupName": str,
-    "idleTimeoutSeconds": int,
-    "maxReplicas": int,
-    "minReplicas": int,
-    "numOfHosts": int,
-    "rayStartParams": dict,
-    "replicas": int,
-    "scaleStrategy": dict,
-    "template": dict,
-}
+# By version of the operator, the oldest that the file names and the newest of this writing.
+RAY_JOBS = yaml.safe_load(FILE.read_text())
 
 Resource = dict[str, Any]
 
@@ -93,9 +44,10 @@ def _groups() -> list[Resource]:
 def _pods() -> Iterator[Resource]:
     for template in (
         _one("Deployment")["spec"]["template"],
+        _one("RayJob")["spec"]["submitterPodTemplate"],
         *(group["template"] for group in _groups()),
     ):
-        yield {**template, "metadata": {**template["metadata"], "name": "any"}}
+        yield {**template, "metadata": {**template.get("metadata", {}), "name": "any"}}
 
 
 def _mlflow() -> Resource:
@@ -109,28 +61,71 @@ def test_kubernetes_accepts_each_resource_and_each_pod(version: str) -> None:
     standard = [resource for resource in _resources() if resource["kind"] != "RayJob"]
     pods = [{"apiVersion": "v1", "kind": "Pod", **pod} for pod in _pods()]
     assert len(standard) == 5
-    assert len(pods) == 3
+    assert len(pods) == 4
     for resource in [*standard, *pods]:
         kubernetes_validate.validate(resource, version, strict=True)
 
 
-def test_kuberay_knows_each_field_of_the_job() -> None:
-    job = _one("RayJob")
-    assert job["apiVersion"] == "ray.io/v1"
-    cluster = job["spec"]["rayClusterSpec"]
-    head, *workers = _groups()
-    for settings, types in (
-        (job["spec"], RAY_JOB),
-        (cluster, RAY_CLUSTER),
-        (head, HEAD_GROUP),
-        *((worker, WORKER_GROUP) for worker in workers),
-    ):
-        for field, value in settings.items():
-            assert isinstance(value, types[field]), field
-    assert job["spec"]["submitterConfig"] == {"backoffLimit": 0}
-    for group in (head, *workers):
+@pytest.mark.parametrize("version", RAY_JOBS)
+def test_kuberay_knows_each_field_of_the_job(version: str) -> None:
+    assert list(mistakes(_one("RayJob"), RAY_JOBS[version])) == []
+    for group in _groups():
         # KubeRay builds a command line from them.
         assert all(isinstance(value, str) for value in group["rayStartParams"].values())
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("spec.ttlSeconds", 600, ".spec.ttlSeconds: no such field"),
+        ("spec.entrypoint", 5, ".spec.entrypoint: expected string, not 5"),
+        ("spec.backoffLimit", True, ".spec.backoffLimit: expected integer, not True"),
+        ("spec.rayClusterSpec.authOptions.mode", "on", "'on' is not one of disabled|token"),
+        ("spec.rayClusterSpec.headGroupSpec", {}, ".headGroupSpec.template: missing"),
+        ("spec.submitterPodTemplate.spec.containers", {}, ".containers: expected a list"),
+        ("spec.submitterPodTemplate.spec.restart", "Never", ".spec.restart: no such field"),
+    ],
+)
+def test_a_field_that_kuberay_does_not_know_is_a_mistake(
+    path: str, value: object, message: str
+) -> None:
+    job = _one("RayJob")
+    *parents, last = path.split(".")
+    inner = job
+    for parent in parents:
+        inner = inner[parent]
+    inner[last] = value
+    for tree in RAY_JOBS.values():
+        (mistake,) = mistakes(job, tree)
+        assert message in mistake
+
+
+def test_a_namespace_that_restricts_pods_takes_them_all() -> None:
+    # https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
+    for pod in _pods():
+        spec = pod["spec"]
+        assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers"} & set(spec)
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["runAsUser"] > 0
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for volume in spec.get("volumes", []):
+            assert set(volume) <= {"name", "emptyDir", "persistentVolumeClaim"}
+        for container in spec["containers"]:
+            security = container["securityContext"]
+            assert security["allowPrivilegeEscalation"] is False
+            assert security["capabilities"] == {"drop": ["ALL"]}
+            assert security.get("runAsUser", 1) > 0
+            assert set(security) <= {"allowPrivilegeEscalation", "capabilities", "runAsUser"}
+            assert not any("hostPort" in port for port in container.get("ports", []))
+
+
+def test_the_pod_that_submits_is_one_of_a_job_of_kubernetes() -> None:
+    # The operator sets no policy where the template is ours, and a Job refuses the default one.
+    submitter = _one("RayJob")["spec"]["submitterPodTemplate"]["spec"]
+    assert submitter["restartPolicy"] == "Never"
+    # It writes the command only where there is none.
+    (container,) = submitter["containers"]
+    assert not {"command", "args"} & set(container)
 
 
 def test_ray_requires_a_token() -> None:
@@ -155,19 +150,18 @@ def test_the_head_takes_no_trial_and_each_worker_has_its_gpu() -> None:
     assert expected in _one("RayJob")["spec"]["entrypoint"], "the study waits for all of them"
 
 
-def test_each_container_has_limits_and_no_privileges() -> None:
+def test_each_container_has_limits_and_each_image_a_version() -> None:
     for pod in _pods():
         assert pod["spec"]["automountServiceAccountToken"] is False
-        assert pod["spec"]["securityContext"]["runAsNonRoot"] is True
         for container in pod["spec"]["containers"]:
             assert {"cpu", "memory"} <= set(container["resources"]["limits"])
-            assert container["securityContext"]["allowPrivilegeEscalation"] is False
-            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
             assert re.search(r":[\d.]+", container["image"]), "a version, not 'latest'"
 
 
 def test_all_pods_of_the_study_use_one_image() -> None:
-    images = {group["template"]["spec"]["containers"][0]["image"] for group in _groups()}
+    templates = [group["template"] for group in _groups()]
+    templates.append(_one("RayJob")["spec"]["submitterPodTemplate"])
+    images = {template["spec"]["containers"][0]["image"] for template in templates}
     assert images == {_mlflow()["image"]}
 
 
