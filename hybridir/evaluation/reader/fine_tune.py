@@ -26,7 +26,6 @@ import torch
 from accelerate.state import AcceleratorState
 from transformers import (
     AutoModelForQuestionAnswering,
-    BatchEncoding,
     PrinterCallback,
     Trainer,
     TrainerCallback,
@@ -224,7 +223,7 @@ def fine_tune(
                 report_to="none",
             ),
             data_collator=lambda batch: _padded(reader, batch),
-            train_dataset=rows,  # type: ignore[arg-type]  # a list has all that is asked of it
+            train_dataset=rows,
             callbacks=[_Watch(progress)],
         )
         trainer.remove_callback(PrinterCallback)
@@ -287,9 +286,9 @@ def _cls(reader: Reader, row: dict[str, Any]) -> int:
     return tokens.index(token) if token in tokens else 0
 
 
-def _padded(reader: Reader, rows: list[dict[str, Any]]) -> BatchEncoding:
+def _padded(reader: Reader, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """A batch as the reader gets it when it reads: padded on the right."""
-    return reader.tokenizer.pad(rows, padding_side="right", return_tensors="pt")
+    return dict(reader.tokenizer.pad(rows, padding_side="right", return_tensors="pt"))
 
 
 def _micro_batch(batch_size: int) -> int:

@@ -36,6 +36,7 @@ from hybridir.evaluation.reader.windows import check_lengths
 from hybridir.evaluation.summary import macro_means
 from hybridir.languages import LanguageSetting
 from hybridir.runtime.files import atomic_write, check_folder, read_json
+from hybridir.runtime.memory import release_memory
 
 Show = Callable[[str], AbstractContextManager[Progress]]
 """Opens a display of progress, under a name."""
@@ -119,6 +120,7 @@ def make_reader(request: ReaderRequest, say: Callable[[str], None], show: Show) 
                 f"{' '.join(origin['languages'])}; none of them is in {benchmark.name}"
             )
             record = origin | _trained(folder, texts, request.recipe, workspace, show)
+            release_memory()  # a reader's weights, gradients and moments
             reader = StoredReader(workspace / _WEIGHTS, request.cache)
             reading = load_reading(report, request.data_root)
             with show(f"reading the gold paragraphs of {benchmark.name}") as progress:
@@ -185,16 +187,14 @@ def read_gold(
     ranks = gold_ranks(benchmark)
     table = reader_table(benchmark, reading, ranks, in_stretches, [names.MONOLINGUAL])
     groups = table.groupby(names.QUERY_LANGUAGE, observed=True)
-    means = groups[list(names.READER_MEASURES)].mean()
-    sizes = groups.size()
     return {
         "benchmark": benchmark.name,
         "benchmark_digest": benchmark.digest,
         "pairs": len(table),
         **macro_means(table, names.READER_MEASURES)[names.MONOLINGUAL],
         "languages": {
-            str(code): {"pairs": int(sizes[code]), **row.to_dict()}
-            for code, row in means.iterrows()
+            str(code): {"pairs": len(rows), **rows[list(names.READER_MEASURES)].mean().to_dict()}
+            for code, rows in groups
         },
     }
 

@@ -93,7 +93,7 @@ def cut_windows(
     shortened = {
         text: _cut_question(reader, text, lengths.question_length) for text in set(questions)
     }
-    return reader.tokenizer(
+    windows: BatchEncoding = reader.tokenizer(
         [shortened[question] for question in questions],
         list(paragraphs),
         truncation="only_second",
@@ -103,6 +103,7 @@ def cut_windows(
         return_offsets_mapping=True,
         return_token_type_ids=_has_types(reader.model),
     )
+    return windows
 
 
 def tokens_of_span(
