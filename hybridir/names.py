@@ -223,6 +223,9 @@ COMPLETE: Final = "COMPLETE"
 PRUNED: Final = "PRUNED"
 FAIL: Final = "FAIL"
 
+# File in a reader's folder: how the reader was made.
+READER_RECORD: Final = "hybridir_reader.json"
+
 # Artifacts of a run.
 ARTIFACT_STUDY: Final = "study.yaml"
 ARTIFACT_PLAN: Final = "plan.json"  # time and memory forecast of the study

@@ -4,6 +4,8 @@ hybridir train trial.yaml runs/first       train and evaluate one configuration
 hybridir data ...                          show or prepare data; see `hybridir.cli.data`
 hybridir evaluate ENCODER --benchmark xquad-r --data-root DIR
                                            evaluate any encoder without training
+hybridir train-reader ENCODER --data mlqa-r --benchmark xquad-r --data-root DIR --out READER
+                                           make a reader for `evaluate --reader`
 hybridir export results/demo/run-001 --out FOLDER
                                            export a trained encoder with its model card
 hybridir infer scores.parquet              judge scores from any trainer
@@ -23,6 +25,7 @@ from hybridir.cli import data
 from hybridir.cli.evaluate import evaluate_command
 from hybridir.cli.export import export
 from hybridir.cli.infer import infer
+from hybridir.cli.train_reader import train_reader
 from hybridir.config import read_trial
 from hybridir.errors import InputError, TrialError
 from hybridir.runtime.startup import frozen_imports, quieten_dependencies
@@ -57,6 +60,7 @@ def options(
 app.command("evaluate")(evaluate_command)
 app.command()(export)
 app.command()(infer)
+app.command()(train_reader)
 app.add_typer(data.app, name="data")
 
 

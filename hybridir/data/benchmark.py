@@ -138,6 +138,27 @@ class Reading:
     answers: Mapping[tuple[str, str], tuple[str, ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class AnsweredQuestion:
+    """A question with the paragraph that answers it, for a reader to learn from.
+
+    Attributes:
+        question_id: shared by translations.
+        language: code of question and paragraph.
+        question: text.
+        paragraph: text.
+        answer: text.
+        start: character of the paragraph at which the answer begins.
+    """
+
+    question_id: str
+    language: str
+    question: str
+    paragraph: str
+    answer: str
+    start: int
+
+
 def build_benchmark(
     name: str,
     queries: Iterable[tuple[str, str, str]],

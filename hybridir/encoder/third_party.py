@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hybridir import names
 from hybridir.config import EncoderConfig, ResolvedEncoderConfig, validate
 from hybridir.config.trial import POOLER
 from hybridir.encoder.folder_settings import FolderSettings, read_folder
@@ -148,10 +149,10 @@ def local_folder(encoder: str, revision: str | None) -> Path:
 
 
 def folder_digest(folder: Path) -> str:
-    """SHA-256 over names and contents of an encoder's files, without documents."""
+    """SHA-256 over names and contents of an encoder's or a reader's files, without documents."""
     sha = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix in _CONTENT:
+        if path.is_file() and path.suffix in _CONTENT and path.name != names.READER_RECORD:
             name = path.relative_to(folder).as_posix()
             sha.update(f"{name}\n{path.stat().st_size}\n".encode())
             with path.open("rb") as file:

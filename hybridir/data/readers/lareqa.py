@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hybridir.data.benchmark import Benchmark, Reading, build_benchmark
+from hybridir.data.benchmark import AnsweredQuestion, Benchmark, Reading, build_benchmark
 from hybridir.data.development import Development
 from hybridir.data.pairs import Pairs, is_unicode, is_visible
 from hybridir.data.passage_groups import connected_questions, joined
@@ -31,6 +31,7 @@ class _Question:
     text: str
     gold: str  # text of the gold sentence
     relevant: tuple[str, ...]  # ids of the gold sentence and of its twins in the paragraph
+    start: int  # of the first answer, in characters of the paragraph
     answers: tuple[str, ...]
     article: str  # language, number and title
 
@@ -111,6 +112,20 @@ class LareqaTexts:
         """Paragraphs and answers for a reader; see `load_lareqa_reading`."""
         answers = {(row.question_id, row.language): row.answers for row in self._questions}
         return Reading(self._paragraphs, answers)
+
+    def answered(self) -> list[AnsweredQuestion]:
+        """Questions with their paragraphs and first answers, in the order of `pairs`."""
+        return [
+            AnsweredQuestion(
+                question_id=row.question_id,
+                language=row.language,
+                question=row.text,
+                paragraph=self._paragraphs[row.relevant[0]],
+                answer=row.answers[0],
+                start=row.start,
+            )
+            for row in self._questions
+        ]
 
     def _text(self, passage_id: str, sentence: str, with_paragraph: bool) -> str:
         return f"{sentence} {self._paragraphs[passage_id]}" if with_paragraph else sentence
@@ -317,7 +332,7 @@ def _read_paragraph(paragraph: object, location: str, prefix: str, file: _File) 
         if gold is not None:
             twins = tuple(i for i, s in zip(ids, sentences, strict=True) if s == gold)
             file.texts.add_question(
-                _Question(key, file.language, text, gold, twins, answers, file.article)
+                _Question(key, file.language, text, gold, twins, start, answers, file.article)
             )
     return problems
 

@@ -1,1 +1,1 @@
-"""Answers read from the paragraph that retrieval puts first, and how right they are."""
+"""A reader, made or loaded: its answers from the first paragraph, and how right they are."""

@@ -10,6 +10,7 @@ Applying them to pools of several languages is the project's own.
 
 from collections.abc import Callable, Collection, Sequence
 
+import numpy as np
 import pandas as pd
 
 from hybridir import names
@@ -88,6 +89,26 @@ def reader_table(
         scored.append((*keys, *_measures(answers[pair], gold, language), answers[pair]))
     table = pd.DataFrame(scored, columns=list(COLUMNS))
     return table.astype(dict.fromkeys(COLUMNS[:5], "category"))
+
+
+def gold_ranks(benchmark: Benchmark) -> RelevantRanks:
+    """Ranks of a perfect retriever: in each pool, a relevant passage is first.
+
+    With them `reader_table` reads the gold paragraphs, which is the ceiling of every retriever in
+    the monolingual setting.
+
+    Args:
+        benchmark: queries and pools.
+
+    Returns:
+        First passages alone, -1 in a pool without a relevant one. The first passage of all pools
+        is that of the query's own, where it has one.
+    """
+    top1_QL = np.full((len(benchmark.queries), len(benchmark.languages)), -1, np.int32)
+    top1_QL[benchmark.relevant_queries, benchmark.relevant_languages] = benchmark.relevant
+    own_Q = np.take_along_axis(top1_QL, benchmark.query_languages[:, None], axis=1)[:, 0]
+    top1_Q = np.where(own_Q >= 0, own_Q, top1_QL.max(axis=1))
+    return RelevantRanks(np.empty((0, len(benchmark.languages)), np.int32), top1_QL, top1_Q)
 
 
 def _rows(

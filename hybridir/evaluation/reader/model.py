@@ -2,17 +2,15 @@
 
 B windows, W tokens of the longest window.
 
-Question and paragraph go through the model together. A long paragraph is read in overlapping
-windows; the answer is the span with the highest sum of its first token's start logit and its last
-token's end logit, over all windows.
+Question and paragraph go through the model together, in windows (see
+`hybridir.evaluation.reader.windows`); the answer is the span with the highest sum of its first
+token's start logit and its last token's end logit, over all windows.
 
-Source: Devlin et al. 2019, arXiv 1810.04805, section 4.2. Lengths are those of its run_squad.py,
-https://github.com/google-research/bert; the overlap is that of transformers' run_qa.py.
+Source: Devlin et al. 2019, arXiv 1810.04805, section 4.2.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,45 +22,25 @@ from transformers import (
     AutoModelForQuestionAnswering,
     AutoTokenizer,
     BatchEncoding,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
 )
 
 from hybridir.encoder.packed.packing import split_into_chunks
 from hybridir.encoder.third_party import local_folder
 from hybridir.errors import InputError, TrialError
+from hybridir.evaluation.reader.windows import (
+    INPUTS,
+    LENGTHS,
+    Reader,
+    ReadingLengths,
+    check_lengths,
+    cut_windows,
+)
 
 # Questions tokenised at once: enough to sort by length, few enough to bound memory.
 _CHUNK = 4096
-_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 # A span: sum of its logits, its first character and the character behind its last.
 Span = tuple[float, int, int]
 _NOTHING: Span = (-math.inf, 0, 0)
-
-
-@dataclass(frozen=True)
-class Reader:
-    """A question answering model and its tokenizer."""
-
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
-
-
-@dataclass(frozen=True)
-class ReadingLengths:
-    """Limits in tokens.
-
-    Attributes:
-        window_length: of a question with a window of its paragraph, special tokens included.
-        overlap: shared by a window and the next.
-        question_length: of a question at most; the rest is cut off.
-        answer_length: of an answer at most.
-    """
-
-    window_length: int = 384
-    overlap: int = 128
-    question_length: int = 64
-    answer_length: int = 30
 
 
 def reader_folder(source: str, revision: str | None = None) -> Path:
@@ -145,7 +123,7 @@ def read_answers(
     reader: Reader,
     questions: Sequence[str],
     paragraphs: Sequence[str],
-    lengths: ReadingLengths = ReadingLengths(),
+    lengths: ReadingLengths = LENGTHS,
     batch_tokens: int = 16384,
 ) -> list[str]:
     """Answer each question from the paragraph of the same number.
@@ -166,23 +144,11 @@ def read_answers(
         InputError: if the lengths leave no room, or exceed the model's.
         TrialError: if the model gives NaN.
     """
-    _check_lengths(reader, lengths)
-    shortened = {
-        text: _cut_question(reader, text, lengths.question_length) for text in set(questions)
-    }
+    check_lengths(reader, lengths)
     answers: list[str] = []
     for start in range(0, len(questions), _CHUNK):
         chunk = slice(start, start + _CHUNK)
-        windows = reader.tokenizer(
-            [shortened[question] for question in questions[chunk]],
-            list(paragraphs[chunk]),
-            truncation="only_second",
-            max_length=lengths.window_length,
-            stride=lengths.overlap,
-            return_overflowing_tokens=True,
-            return_offsets_mapping=True,
-            return_token_type_ids=_has_types(reader.model),
-        )
+        windows = cut_windows(reader, questions[chunk], paragraphs[chunk], lengths)
         best = [_NOTHING] * len(questions[chunk])
         spans = _read_windows(reader, windows, lengths.answer_length, batch_tokens)
         for pair, span in zip(windows["overflow_to_sample_mapping"], spans, strict=True):
@@ -224,7 +190,7 @@ def _read_windows(
     """The best span of each window, in the order of the windows."""
     tokens = windows["input_ids"]
     spans = [_NOTHING] * len(tokens)
-    inputs = [name for name in _INPUTS if name in windows]
+    inputs = [name for name in INPUTS if name in windows]
     lengths = np.array([len(row) for row in tokens], dtype=np.int64)
     for members in split_into_chunks(lengths, batch_tokens):
         batch = reader.tokenizer.pad(
@@ -251,44 +217,3 @@ def _read_windows(
             offsets = windows["offset_mapping"][row]
             spans[row] = (total, offsets[first][0], offsets[last][1])
     return spans
-
-
-def _has_types(model: PreTrainedModel) -> bool:
-    """Whether the model distinguishes question and paragraph by a token type."""
-    return int(getattr(model.config, "type_vocab_size", 0)) > 1
-
-
-def _cut_question(reader: Reader, question: str, length: int) -> str:
-    encoded = reader.tokenizer(
-        question,
-        add_special_tokens=False,
-        truncation=True,
-        max_length=length,
-        return_offsets_mapping=True,
-    )
-    ends = [end for _, end in encoded["offset_mapping"]]
-    return question[: max(ends, default=0)]
-
-
-def _check_lengths(reader: Reader, lengths: ReadingLengths) -> None:
-    problems = []
-    window_length, question_length = lengths.window_length, lengths.question_length
-    limit = min(
-        getattr(reader.model.config, "max_position_embeddings", window_length),
-        reader.tokenizer.model_max_length,
-    )
-    if window_length > limit:
-        problems.append(f"window_length={window_length}: the reader takes at most {limit} tokens")
-    special = reader.tokenizer.num_special_tokens_to_add(pair=True)
-    room = window_length - question_length - special
-    if not 0 <= lengths.overlap < room:
-        problems.append(
-            f"overlap={lengths.overlap}: expected 0 or more and less than the {room} tokens that "
-            f"a window of {window_length} has beside a question of {question_length} and "
-            f"{special} special ones"
-        )
-    for name in ("question_length", "answer_length"):
-        if (value := getattr(lengths, name)) < 1:
-            problems.append(f"{name}={value}: expected 1 or more")
-    if problems:
-        raise InputError.collect("no answer can be read", problems)

@@ -19,14 +19,14 @@ from filelock import FileLock
 
 from hybridir.data.load import FileStamp, file_stamps
 from hybridir.encoder.third_party import folder_digest
-from hybridir.evaluation.reader.model import ReadingLengths, load_reader, read_answers
+from hybridir.evaluation.reader.model import load_reader, read_answers
+from hybridir.evaluation.reader.windows import LENGTHS
 from hybridir.runtime.files import atomic_write, remove_leftovers
 
 _logger = logging.getLogger("hybridir")
 
 # Pairs read between two writes: enough to sort them by length, few enough to repeat after a kill.
-_STRETCH = 1024
-_LENGTHS = ReadingLengths()
+STRETCH = 1024
 
 
 class StoredReader:
@@ -84,7 +84,7 @@ class StoredReader:
 
     @cached_property
     def _answers_folder(self) -> Path:
-        settings = json.dumps([self.digest, asdict(_LENGTHS)]).encode()
+        settings = json.dumps([self.digest, asdict(LENGTHS)]).encode()
         return self._cache / f"answers-{hashlib.sha256(settings).hexdigest()[:24]}"
 
     def _read_missing(self, pair_of: dict[str, tuple[str, str]]) -> None:
@@ -96,13 +96,13 @@ class StoredReader:
             # For each stretch anew: a process that waits takes over what is written meanwhile.
             with FileLock(folder.with_suffix(".lock")):
                 self._open_new_files()
-                missing = [key for key in pair_of if key not in self._answers][:_STRETCH]
+                missing = [key for key in pair_of if key not in self._answers][:STRETCH]
                 if not missing:
                     return
                 remove_leftovers(folder)
                 reader = reader or load_reader(self._folder)
                 questions, paragraphs = zip(*(pair_of[key] for key in missing), strict=True)
-                answers = read_answers(reader, questions, paragraphs, _LENGTHS)
+                answers = read_answers(reader, questions, paragraphs, LENGTHS)
                 read = dict(zip(missing, answers, strict=True))
                 content = json.dumps(read).encode()
                 with atomic_write(folder / _file_name(content)) as partial:

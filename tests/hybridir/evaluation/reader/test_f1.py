@@ -9,7 +9,7 @@ from hybridir import names
 from hybridir.data.benchmark import Reading, build_benchmark
 from hybridir.data.readers.lareqa import load_lareqa_benchmark, load_lareqa_reading
 from hybridir.errors import InputError
-from hybridir.evaluation.reader.f1 import COLUMNS, reader_table
+from hybridir.evaluation.reader.f1 import COLUMNS, gold_ranks, reader_table
 from hybridir.evaluation.summary import macro_mean
 from hybridir.retrieval.ranks import RelevantRanks
 
@@ -136,3 +136,11 @@ def test_a_perfect_reader_of_perfect_ranks_is_right_about_all_of_mlqa_r(data_roo
     assert (table[exact] == 1).all(axis=None)
     # One Spanish answer is an article, which MLQA does not count: texts without words share none.
     assert set(table[table.reader_f1 != 1].answer) == {"una"}
+
+
+def test_a_perfect_retriever_has_a_relevant_passage_first_in_each_pool_that_has_one() -> None:
+    ranks = gold_ranks(BENCHMARK)
+    # Relevant are d1 and e2 to q1, d2 to q2: passages 0 and 3, and 1. The queries are q1 and q2 in
+    # German, and q1 in English.
+    assert ranks.top1_QL.tolist() == [[0, 3], [1, -1], [0, 3]]
+    assert ranks.top1_Q.tolist() == [0, 1, 3]

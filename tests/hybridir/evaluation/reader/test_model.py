@@ -19,13 +19,8 @@ from transformers import (
 from transformers.modeling_outputs import QuestionAnsweringModelOutput
 
 from hybridir.errors import InputError, TrialError
-from hybridir.evaluation.reader.model import (
-    Reader,
-    ReadingLengths,
-    best_spans,
-    load_reader,
-    read_answers,
-)
+from hybridir.evaluation.reader.model import best_spans, load_reader, read_answers
+from hybridir.evaluation.reader.windows import Reader, ReadingLengths
 
 WORDS = [f"w{number}" for number in range(40)]
 SPECIAL = ["[PAD]", "[CLS]", "[SEP]", "[UNK]"]

@@ -36,7 +36,7 @@ def stored(cache: Path) -> list[dict[str, str]]:
 def test_answers_are_those_of_the_reader_and_each_pair_is_read_once_by_all_processes(
     folder: Path, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stored_answers, "_STRETCH", 8)
+    monkeypatch.setattr(stored_answers, "STRETCH", 8)
     readers = [StoredReader(folder, tmp_path) for _ in range(4)]
     with ThreadPoolExecutor(4) as threads:
         answers = list(threads.map(lambda reader: reader(*zip(*PAIRS, strict=True)), readers))
