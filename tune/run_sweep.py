@@ -113,7 +113,7 @@ def _look_ahead(study: StudyConfig, plan: bool, preflight: bool) -> None:
 
     with launch(study, console.print) as launched:
         if preflight:
-            report = run_preflight(study, launched, None)
+            report = run_preflight(study, launched)
             console.print(report.table())
             report.refuse_problems()
             for line in (report.summary, *report.warnings):

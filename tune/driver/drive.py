@@ -22,7 +22,7 @@ from tune.readiness.inputs import Inputs
 from tune.readiness.nodes import concurrent_trials
 from tune.record.accounting import record_start
 from tune.record.environment import record_environment
-from tune.record.tracking import Tracker, tracking_uri
+from tune.record.tracking import Tracker, recorded_uri, tracking_uri
 from tune.searching.searcher import (
     best_point,
     best_trial,
@@ -59,9 +59,10 @@ def drive(study: StudyConfig, continued: RunFolder | None, console: Console) -> 
     with ExitStack() as stack:
         if continued:
             stack.enter_context(continued.lock())
+            continued.check_writable()
         launched = stack.enter_context(launch(study, say))
         plan = read_plan(continued) if continued else None
-        preflight = run_preflight(study, launched, plan)
+        preflight = run_preflight(study, launched, continued)
         if continued:
             preflight = preflight.without_tracking()
         preflight.refuse_problems()
@@ -72,7 +73,8 @@ def drive(study: StudyConfig, continued: RunFolder | None, console: Console) -> 
             plan = measure_plan(study, launched.inputs, launched.nodes)
             preflight.refuse_shortage(plan.needs)
         # Nothing is written before this line.
-        prepare_tracking(study)
+        uri = tracking_uri(study.tracking_uri)
+        prepare_tracking(recorded_uri(continued, uri) if continued else uri)
         folder = continued or new_run(study.storage, study.name)
         if not continued:
             stack.enter_context(folder.lock())

@@ -7,18 +7,23 @@ from dataclasses import dataclass
 
 import ray
 
+from hybridir import names
 from hybridir.errors import InputError
 from hybridir.runtime.files import check_folder
-from tune.forecast.estimate import Plan, estimated_needs
+from tune.folders import RunFolder
+from tune.forecast.estimate import estimated_needs
+from tune.forecast.plan import read_plan
 from tune.readiness.cluster import check_resources, start_ray
 from tune.readiness.inputs import Inputs, check_study
 from tune.readiness.nodes import Node, concurrent_trials, wait_for_nodes
 from tune.readiness.preflight import Preflight, check_nodes
 from tune.readiness.tracking_probe import store_problem
+from tune.record.accounting import measure_usage
 from tune.record.store import database_file
-from tune.record.tracking import tracking_uri
+from tune.record.tracking import recorded_uri, tracking_uri
 from tune.searching.warm_start import find_source
 from tune.study.file import StudyConfig
+from tune.view.progress import planned_trials
 
 Say = Callable[[str], None]
 
@@ -48,6 +53,7 @@ def launch(study: StudyConfig, say: Say) -> Iterator[Launched]:
         InputError: if the study cannot run. Nothing is written.
     """
     check_folder("storage", study.storage)
+    check_folder("storage", study.storage / study.name)
     check_resources(study)
     if study.search and study.search.warm_start:
         find_source(study.storage, study.search.warm_start)
@@ -61,31 +67,41 @@ def launch(study: StudyConfig, say: Say) -> Iterator[Launched]:
         ray.shutdown()
 
 
-def prepare_tracking(study: StudyConfig) -> None:
+def prepare_tracking(uri: str) -> None:
     """Create a new MLflow database, and write to it, before the first trial.
 
     Raises:
         InputError: if it cannot be written to.
     """
-    uri = tracking_uri(study.tracking_uri)
     path = database_file(uri)
-    if path and not path.exists() and (problem := store_problem(uri).text):
+    if path and not path.exists() and (problem := store_problem(uri, artifacts=True).text):
         raise InputError(f"tracking: {problem}")
 
 
-def run_preflight(study: StudyConfig, launched: Launched, plan: Plan | None) -> Preflight:
+def run_preflight(
+    study: StudyConfig, launched: Launched, continued: RunFolder | None = None
+) -> Preflight:
     """Check every node.
 
     Args:
         study: the settings.
         launched: data and nodes.
-        plan: plan of an earlier start, whose measured needs are used; None estimates them.
+        continued: an earlier run that goes on: its measured needs are used, less what it has
+            written already, and its tracking.
     """
+    plan = read_plan(continued) if continued else None
     at_a_time = concurrent_trials(launched.nodes, study.resources)
+    needs = plan.needs if plan else estimated_needs(study, launched.inputs, at_a_time)
+    uri = tracking_uri(study.tracking_uri)
+    if continued:
+        uri = recorded_uri(continued, uri)
+        ended = sum(trial.outcome is not None for trial in continued.trials())
+        written = measure_usage(continued)[names.STUDY_DISK_MB]
+        needs = needs.after(min(1.0, ended / sum(planned_trials(study).values())), written)
     return check_nodes(
         study,
         launched.nodes,
-        tracking_uri=tracking_uri(study.tracking_uri),
+        tracking_uri=uri,
         training_digest=launched.inputs.training_digest,
-        needs=plan.needs if plan else estimated_needs(study, launched.inputs, at_a_time),
+        needs=needs,
     )

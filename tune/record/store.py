@@ -24,6 +24,7 @@ from mlflow.exceptions import MlflowException
 
 from hybridir import names
 
+ARTIFACTS = "mlartifacts"
 _SQLITE = "sqlite:///"
 # A new database takes 4 s to create (measured); others may stand in line for the lock.
 _LOCK_SECONDS = 300.0
@@ -97,4 +98,4 @@ def _artifacts_beside(uri: str) -> str | None:
     instead of the database.
     """
     path = database_file(uri)
-    return (path.parent / "mlartifacts").resolve().as_uri() if path else None
+    return (path.parent / ARTIFACTS).resolve().as_uri() if path else None

@@ -39,6 +39,13 @@ def tracking_uri(configured: str | None) -> str:
     return tracking_address(configured, f"sqlite:///{Path.cwd() / 'mlflow.db'}")
 
 
+def recorded_uri(folder: RunFolder, uri: str) -> str:
+    """Return the address at which a run is tracked: its own, or `uri` if it has none yet."""
+    record = json.loads(folder.tracking.read_text()) if folder.tracking.is_file() else {}
+    # Version 0.1 recorded an address as it was written.
+    return tracking_address(record.get("uri", uri), uri)
+
+
 class Tracker:
     """Keeps one study's runs in MLflow up to date with its folder.
 
@@ -62,8 +69,7 @@ class Tracker:
         data: Iterable[tuple[str, str, str]],
     ) -> None:
         record = json.loads(folder.tracking.read_text()) if folder.tracking.is_file() else {}
-        # Version 0.1 recorded an address as it was written.
-        self.uri = tracking_address(record.get("uri", uri), uri)
+        self.uri = recorded_uri(folder, uri)
         self._study = study
         self._folder = folder
         self._mirror = Mirror(self.uri, study, folder, parameters, data, record.get("run_id"))
