@@ -59,7 +59,7 @@ report: $(STAMP)-study
 	@$(BIN)/python analysis/report.py $(STUDY)
 
 ui: $(STAMP)-study
-	@$(BIN)/python -m mlflow ui --backend-store-uri sqlite:///mlflow.db
+	@$(BIN)/python -m mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///mlflow.db
 
 # ---- development
 

@@ -34,8 +34,9 @@ def test_neither_password_nor_token_is_left_by_a_study_and_its_report(
     address = f"http://me:{PASSWORD}@127.0.0.1:{port}"
     (tmp_path / "small.yaml").write_text(study_text)
     sessions = set(RAY.glob("session_*"))
+    where = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     server = subprocess.Popen(
-        [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"],
+        [sys.executable, "-m", "mlflow", "server", *where],
         cwd=tmp_path,
         env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
         stdout=subprocess.DEVNULL,

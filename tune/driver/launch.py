@@ -5,15 +5,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import ray
-
 from hybridir import names
 from hybridir.errors import InputError
 from hybridir.runtime.files import check_folder
 from tune.folders import RunFolder
 from tune.forecast.estimate import estimated_needs
 from tune.forecast.plan import read_plan
-from tune.readiness.cluster import check_resources, start_ray
+from tune.readiness.cluster import check_resources, running_ray
 from tune.readiness.inputs import Inputs, check_study
 from tune.readiness.nodes import Node, concurrent_trials, wait_for_nodes
 from tune.readiness.preflight import Preflight, check_nodes
@@ -58,13 +56,10 @@ def launch(study: StudyConfig, say: Say) -> Iterator[Launched]:
     if study.search and study.search.warm_start:
         find_source(study.storage, study.search.warm_start)
     inputs = check_study(study)
-    start_ray()
-    # After Ray, which installs a handler of its own: SIGTERM is handled like Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
+    with running_ray():
+        # After Ray, which installs a handler of its own: SIGTERM is handled like Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         yield Launched(inputs, wait_for_nodes(study.resources, say))
-    finally:
-        ray.shutdown()
 
 
 def prepare_tracking(uri: str) -> None:

@@ -3,13 +3,16 @@
 import logging
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
 
 import ray
 import torch
+from ray._raylet import AuthenticationMode, get_authentication_mode
 
 from hybridir.errors import InputError
+from tune.readiness.local_ray import local_options
 from tune.study.file import StudyConfig
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,8 +50,9 @@ def check_resources(study: StudyConfig) -> None:
         raise InputError.collect(f"study {study.name} cannot run here", problems)
 
 
-def start_ray() -> None:
-    """Join the cluster that RAY_ADDRESS names, or start Ray on this machine alone.
+@contextmanager
+def running_ray() -> Iterator[None]:
+    """Join the cluster that RAY_ADDRESS names, or start Ray on this machine alone, for a while.
 
     Raises:
         InputError: if no cluster answers at RAY_ADDRESS, or it refuses the connection.
@@ -63,25 +67,33 @@ def start_ray() -> None:
     os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")
     # The study itself reports an interrupted trial, in one line instead of a traceback.
     logging.getLogger("ray.tune.execution.tune_controller").setLevel(logging.CRITICAL)
-    options: dict[str, Any] = {}
-    if not on_cluster():
-        # "local", since without an address Ray would join any cluster running on this machine.
-        options = {"address": "local", "num_cpus": cpu_count(), "include_dashboard": False}
-    else:
+    if on_cluster():
         _check_address(os.environ["RAY_ADDRESS"])
-    try:
-        ray.init(
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-            runtime_env={"env_vars": {"PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}},
-            **options,
-        )
-    except ConnectionError as error:
-        raise InputError(
-            f"RAY_ADDRESS={os.environ.get('RAY_ADDRESS')}: {error}; the head must run the same "
-            "Ray version with RAY_AUTH_MODE=token, and ~/.ray/auth_token must be the same on the "
-            "head and on this machine"
-        ) from None
+    with nullcontext({}) if on_cluster() else local_options(cpu_count()) as options:
+        try:
+            ray.init(
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+                runtime_env={
+                    "env_vars": {"PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}
+                },
+                **options,
+            )
+        except ConnectionError as error:
+            raise InputError(
+                f"RAY_ADDRESS={os.environ.get('RAY_ADDRESS')}: {error}; the head must run the "
+                "same Ray version with RAY_AUTH_MODE=token, and ~/.ray/auth_token must be the "
+                "same on the head and on this machine"
+            ) from None
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+def asks_for_token() -> bool:
+    """Whether the Ray that this process has joined asks for a token; else anyone commands it."""
+    return get_authentication_mode() == AuthenticationMode.TOKEN
 
 
 def _check_address(address: str) -> None:

@@ -76,7 +76,7 @@ def driver_problem(uri: str) -> Problem:
         return Problem(
             f"{without_password(uri)}: the driver writes to a server, http://HOST:5000, or to a "
             "file, sqlite:///mlflow.db; for another database start a server: mlflow server "
-            "--backend-store-uri ADDRESS"
+            "--host 127.0.0.1 --backend-store-uri ADDRESS"
         )
     return store_problem(uri, artifacts=True)
 

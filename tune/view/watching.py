@@ -2,7 +2,8 @@
 
 from tune.folders import RunFolder
 
-_LOCAL = "http://127.0.0.1:5000"  # default address of `mlflow ui`
+# MLFLOW_HOST in a user's shell would open the page to others, so commands name the address.
+_LOCAL = "http://127.0.0.1:5000"
 
 
 def watch_lines(folder: RunFolder, study: str, uri: str, view: str, *, search: bool) -> list[str]:
@@ -36,7 +37,7 @@ def mlflow_lines(uri: str, view: str) -> list[str]:
         view: page below MLflow's address; "" if unknown.
     """
     local = uri.startswith("sqlite:///")
-    lines = [f"          mlflow ui --backend-store-uri {uri}"] if local else []
+    lines = [f"          mlflow ui --host 127.0.0.1 --backend-store-uri {uri}"] if local else []
     if view:
         lines.append(f"charts:   {_LOCAL if local else uri.rstrip('/')}{view}")
     return lines
