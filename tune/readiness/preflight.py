@@ -32,7 +32,7 @@ from tune.readiness.checks import (
     summary_line,
 )
 from tune.readiness.nodes import Node, run_on_each
-from tune.readiness.tracking_probe import Problem, driver_problem, is_server
+from tune.readiness.tracking_probe import Problem, driver_problem, is_loopback, is_server
 from tune.record.store import database_file
 from tune.study.file import StudyConfig
 
@@ -150,7 +150,9 @@ def check_nodes(
         if file := database_file(tracking_uri):
             driver["room"][node_probe.TRACKING] = node_probe.room(file.parent)
         before = time.time()
-        uri = tracking_uri if is_server(tracking_uri) else None
+        # No trial writes to it: only the driver needs a server that others cannot reach.
+        shared = is_server(tracking_uri) and not is_loopback(tracking_uri)
+        uri = tracking_uri if shared else None
         answers = run_on_each(
             node_probe.inspect_node,
             remote,

@@ -60,6 +60,11 @@ def is_server(uri: str) -> bool:
     return uri.startswith(("http://", "https://"))
 
 
+def is_loopback(uri: str) -> bool:
+    """Whether the address is that of a server which only its own machine can reach."""
+    return urlsplit(uri).hostname in ("localhost", "127.0.0.1", "::1")
+
+
 def driver_problem(uri: str) -> Problem:
     """Find why the driver cannot record a study at this address; nothing is created."""
     path = database_file(uri)
