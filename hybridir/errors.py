@@ -55,9 +55,23 @@ class TrialError(RuntimeError):
     """
 
 
+# What SQLite, safetensors, and PyTorch, which has no other word for it, say of a full disk.
+_FULL = (
+    *("database or disk is full", "No space left on device", "Disk quota exceeded"),
+    *("iostream error", "PytorchStreamWriter failed writing"),
+)
+
+
 def is_full(error: BaseException) -> bool:
-    """Whether the system refused to write because a disk, or a user's share of it, is full."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    """Whether an error, or one that it was raised from, says that a disk or a quota is full."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if any(sign in str(cause) for sign in _FULL):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def mend(error: OSError, path: Path) -> str:

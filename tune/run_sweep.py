@@ -30,6 +30,7 @@ from hybridir.errors import InputError
 from hybridir.runtime.startup import frozen_imports, quieten_dependencies
 from tune.folders import RunFolder, latest_run
 from tune.study.file import DEMO, StudyConfig, read_study_file
+from tune.view.terminal import make_output_last
 
 console = Console() if sys.stdout.isatty() else Console(width=120)
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -154,6 +155,7 @@ def run() -> None:
         format="%(message)s",
         handlers=[RichHandler(console=Console(stderr=True), show_time=False, show_path=False)],
     )
+    make_output_last()
     try:
         try:
             app()

@@ -14,6 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 from hybridir.errors import InputError, mend
 
 _SUFFIX = ".part"
+# Settings and outcome of a trial take some kilobytes, weights and tables far more.
+_ROOM_BYTES = 2**16
 
 
 @contextmanager
@@ -91,6 +93,13 @@ def refusal(path: Path) -> str:
     except OSError as error:
         return f"{path}: {error.strerror}; {mend(error, path)}"
     return ""
+
+
+def has_no_room(folder: Path) -> bool:
+    """Whether so little room is left in an existing folder that nothing of a trial fits."""
+    space = os.statvfs(folder)
+    files_run_out = space.f_files > 0 and space.f_favail == 0
+    return files_run_out or space.f_bavail * space.f_frsize < _ROOM_BYTES
 
 
 def read_json(path: Path, kind: Any, remedy: str) -> Any:

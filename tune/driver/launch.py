@@ -1,6 +1,5 @@
 """The steps before the first trial: data, Ray, nodes, preflight."""
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,12 +39,15 @@ class Launched:
 
 
 @contextmanager
-def launch(study: StudyConfig, say: Say) -> Iterator[Launched]:
+def launch(
+    study: StudyConfig, say: Say, listen: Callable[[], None] = lambda: None
+) -> Iterator[Launched]:
     """Check the data, start or join Ray, and wait for the nodes; Ray ends with the context.
 
     Args:
         study: the settings.
         say: prints a line while nodes are missing.
+        listen: installs the handlers of signals to stop.
 
     Raises:
         InputError: if the study cannot run. Nothing is written.
@@ -57,8 +59,7 @@ def launch(study: StudyConfig, say: Say) -> Iterator[Launched]:
         find_source(study.storage, study.search.warm_start)
     inputs = check_study(study)
     with running_ray():
-        # After Ray, which installs a handler of its own: SIGTERM is handled like Ctrl-C.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        listen()  # after Ray, which installs a handler of its own
         yield Launched(inputs, wait_for_nodes(study.resources, say))
 
 

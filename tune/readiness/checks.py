@@ -31,8 +31,9 @@ _SETTINGS = {
 }
 
 CODE, STORAGE, DATA, TRACKING = "code", "storage", "data", "tracking"
+TOKEN = "token"
 GPU, DISK, MEMORY, CLOCK = "GPU", "disk", "memory", "clock"
-CHECKS = (CODE, STORAGE, DATA, TRACKING, GPU, DISK, MEMORY, CLOCK)
+CHECKS = (CODE, STORAGE, DATA, TRACKING, TOKEN, GPU, DISK, MEMORY, CLOCK)
 
 NodeState = Mapping[str, Any]
 """Result of `node_probe.inspect_node`, or of `node_probe.prepare_node`."""
@@ -149,6 +150,15 @@ def check_tracking(node: Node, problem: Problem) -> Check:
     return Check(str(node), TRACKING, problem.text, passes=problem.passes)
 
 
+def check_token(node: Node, asks: bool) -> Check:
+    """Check that the cluster asks its clients for a token."""
+    problem = (
+        "the cluster asks for no token, so that whoever reaches its ports runs programs in it; "
+        "start every node with RAY_AUTH_MODE=token and the same ~/.ray/auth_token"
+    )
+    return Check(str(node), TOKEN, "" if asks else problem, is_warning=True)
+
+
 def check_room(node: Node, state: NodeState, needs: Needs, processes: int) -> Iterator[Check]:
     """Check disk and memory.
 
@@ -236,8 +246,10 @@ def check_preparation(
 
 
 def summary_line(checks: Sequence[Check], nodes: int) -> str:
-    """Summary of a preflight without problems, on this number of nodes."""
-    subjects = [s for s in CHECKS if any(check.subject == s for check in checks)]
+    """Summary of a preflight without problems, on this number of nodes; warnings follow it."""
+    warned = {check.subject for check in checks if check.problem}
+    checked = {check.subject for check in checks} - warned
+    subjects = [subject for subject in CHECKS if subject in checked]
     return f"preflight: {nodes} node{'s' if nodes > 1 else ''}; {', '.join(subjects)}: fine"
 
 

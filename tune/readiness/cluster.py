@@ -2,10 +2,12 @@
 
 import logging
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import ray
 import torch
@@ -71,24 +73,31 @@ def running_ray() -> Iterator[None]:
         _check_address(os.environ["RAY_ADDRESS"])
     with nullcontext({}) if on_cluster() else local_options(cpu_count()) as options:
         try:
-            ray.init(
-                logging_level=logging.ERROR,
-                log_to_driver=False,
-                runtime_env={
-                    "env_vars": {"PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}
-                },
-                **options,
-            )
-        except ConnectionError as error:
-            raise InputError(
-                f"RAY_ADDRESS={os.environ.get('RAY_ADDRESS')}: {error}; the head must run the "
-                "same Ray version with RAY_AUTH_MODE=token, and ~/.ray/auth_token must be the "
-                "same on the head and on this machine"
-            ) from None
-        try:
+            _init(options)
             yield
         finally:
             ray.shutdown()
+
+
+def _init(options: dict[str, Any]) -> None:
+    # Ray's processes inherit this: a terminal that goes away asks the driver alone to stop, which
+    # then closes the study.
+    hang_up = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        ray.init(
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+            runtime_env={"env_vars": {"PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}},
+            **options,
+        )
+    except ConnectionError as error:
+        raise InputError(
+            f"RAY_ADDRESS={os.environ.get('RAY_ADDRESS')}: {error}; the head must run the same "
+            "Ray version with RAY_AUTH_MODE=token, and ~/.ray/auth_token must be the same on the "
+            "head and on this machine"
+        ) from None
+    finally:
+        signal.signal(signal.SIGHUP, hang_up)
 
 
 def asks_for_token() -> bool:

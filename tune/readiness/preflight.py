@@ -28,9 +28,11 @@ from tune.readiness.checks import (
     check_copy,
     check_preparation,
     check_room,
+    check_token,
     check_tracking,
     summary_line,
 )
+from tune.readiness.cluster import asks_for_token, on_cluster
 from tune.readiness.nodes import Node, run_on_each
 from tune.readiness.tracking_probe import Problem, driver_problem, is_loopback, is_server
 from tune.record.store import database_file
@@ -179,6 +181,8 @@ def check_nodes(
                 checks.append(check_tracking(node, Problem(*states[node.id]["tracking"])))
     checks += _check_room(study, nodes, states, needs)
     (driver_node,) = [node for node in nodes if node.id == driver_id]
+    if on_cluster():
+        checks.append(check_token(driver_node, asks_for_token()))
     checks += _reserve(driver_node, states, checks, needs)
     checks += _prepare(study, nodes, checks, driver_id, states, training_digest)
     return Preflight(study, tuple(nodes), states, tuple(checks), driver_node)

@@ -116,6 +116,7 @@ def _write_and_read(client: MlflowClient, experiment: str, uri: str, artifacts: 
             return Problem(f"{uri}: wrote {_VALUE} and read {read} back")
         return _artifact_problem(uri, run.artifact_uri) if artifacts else Problem()
     finally:
+        client.set_terminated(run.run_id)
         client.delete_run(run.run_id)
 
 

@@ -10,6 +10,7 @@ from tune.readiness.checks import (
     check_copy,
     check_preparation,
     check_room,
+    check_token,
     summary_line,
 )
 from tune.readiness.node_probe import PROBE_FOLDER, content_digest, inspect_node
@@ -167,4 +168,8 @@ def test_a_requested_gpu_that_cannot_be_used_is_a_problem() -> None:
 
 def test_the_summary_counts_nodes_and_names_the_subjects_of_the_checks() -> None:
     checks = [Check("a", "disk"), Check("b", "disk"), Check("a", "tracking")]
+    assert summary_line(checks, 2) == "preflight: 2 nodes; tracking, disk: fine"
+    checks.append(check_token(NODE, asks=False))
+    assert checks[-1].is_warning
+    assert "RAY_AUTH_MODE=token" in checks[-1].problem
     assert summary_line(checks, 2) == "preflight: 2 nodes; tracking, disk: fine"
