@@ -18,6 +18,8 @@ from tune.readiness.local_ray import local_options
 from tune.study.file import StudyConfig
 
 ROOT = Path(__file__).resolve().parents[2]
+# Ray itself waits 30 s for its processes, which a loaded machine exceeds now and then.
+_ATTEMPTS = 3
 
 
 def on_cluster() -> bool:
@@ -84,18 +86,33 @@ def _init(options: dict[str, Any]) -> None:
     # then closes the study.
     hang_up = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        ray.init(
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-            runtime_env={"env_vars": {"PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}},
-            **options,
-        )
-    except ConnectionError as error:
-        raise InputError(
-            f"RAY_ADDRESS={os.environ.get('RAY_ADDRESS')}: {error}; the head must run the same "
-            "Ray version with RAY_AUTH_MODE=token, and ~/.ray/auth_token must be the same on the "
-            "head and on this machine"
-        ) from None
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                ray.init(
+                    logging_level=logging.ERROR,
+                    log_to_driver=False,
+                    runtime_env={
+                        "env_vars": {"PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}
+                    },
+                    **options,
+                )
+                return
+            except ConnectionError as error:
+                raise InputError(
+                    f"RAY_ADDRESS={os.environ.get('RAY_ADDRESS')}: {error}; the head must run "
+                    "the same Ray version with RAY_AUTH_MODE=token, and ~/.ray/auth_token must "
+                    "be the same on the head and on this machine"
+                ) from None
+            except Exception as error:  # of a start that takes too long Ray says so in a plain one
+                ray.shutdown()
+                if on_cluster() or "timed out" not in str(error):
+                    raise
+                if attempt == _ATTEMPTS:
+                    raise InputError(
+                        f"Ray did not start on this machine within {_ATTEMPTS} times 30 s; the "
+                        f"load is {os.getloadavg()[0]:.0f} on {cpu_count()} CPUs: try again when "
+                        "it is lower"
+                    ) from None
     finally:
         signal.signal(signal.SIGHUP, hang_up)
 
