@@ -120,18 +120,21 @@ class Distributed:
 SINGLE_PROCESS = Distributed()
 
 
-def _store(rank: int, world_size: int) -> dist.TCPStore:
+def _store(rank: int, world_size: int) -> Any:
     """Open the store through which the processes find each other.
 
     torch would let rank zero listen on every address of its machine. The store asks for no
     password, so it listens on MASTER_ADDR alone, which is the loopback on a single machine.
+
+    Returns:
+        A ``torch.distributed.TCPStore``.
     """
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     listening = None
     if rank == 0:
         family = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0][0]
         listening = socket.create_server((address, port), family=family).detach()
-    return dist.TCPStore(
+    return dist.TCPStore(  # type: ignore[attr-defined]
         address, port, world_size, rank == 0, timeout=_TIMEOUT, master_listen_fd=listening
     )
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from ray._private import ray_constants
-from ray._raylet import AuthenticationTokenLoader, Config
+from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
 _PREFIX = "hybridir-ray-"
 _LOCK = "driver.lock"
