@@ -60,7 +60,7 @@ def drive(study: StudyConfig, continued: RunFolder | None, console: Console) -> 
     try:
         with ExitStack() as stack:
             _drive(study, continued, console, interruption, stack)
-    except KeyboardInterrupt:  # before the first trial or after the last one
+    except (KeyboardInterrupt, SystemExit):  # before the first trial or after the last one
         runs = list_runs(study.storage, study.name)
         again = f"; go on with: {resume_command(study.name, runs[-1])}" if runs else ""
         say(console, f"interrupted{again}")
@@ -170,7 +170,7 @@ def _run_phases(
             drop_beaten_encoders(folder)
             shutil.rmtree(folder.ray, ignore_errors=True)  # a study goes on from its folder
             status, tags = "FINISHED", {names.TAG_BEST: describe(best_parameters) or "no search"}
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):  # the latter is Ray's answer to SIGTERM
             status = "KILLED"
             say(console, f"interrupted; resume with: {resume}")
             raise typer.Exit(130) from None

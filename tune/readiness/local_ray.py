@@ -87,12 +87,14 @@ def _own_folder() -> Iterator[Path]:
         parent = Path("/tmp")
     for folder in parent.glob(f"{_PREFIX}*"):
         _remove_if_left(folder)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-    try:
-        with FileLock(folder / _LOCK):
+    # Its name comes last, so that no other study finds it before it is locked.
+    unlocked = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}", dir=parent))
+    with FileLock(unlocked / _LOCK):
+        folder = unlocked.rename(parent / unlocked.name.removeprefix("."))
+        try:
             yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_if_left(folder: Path) -> None:
