@@ -64,7 +64,7 @@ class JumpingClock:
             pytest.skip("the library in front of libc needs a C compiler, and Linux")
         library, self._offset = folder / "clock.so", folder / "clock-offset"
         (folder / "clock.c").write_text(_SOURCE)
-        command = [compiler, "-shared", "-fPIC", "-O2", "-o", str(library), folder / "clock.c"]
+        command = [compiler, "-shared", "-fPIC", "-O2", "-o", str(library), str(folder / "clock.c")]
         subprocess.run(command, check=True)
         self._offset.write_bytes(bytes(8))
         self.environment = {"LD_PRELOAD": str(library), "CLOCK_OFFSET": str(self._offset)}

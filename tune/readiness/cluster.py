@@ -5,13 +5,13 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import ray
 import torch
-from ray._raylet import AuthenticationMode, get_authentication_mode
+from ray._raylet import AuthenticationMode, get_authentication_mode  # type: ignore[attr-defined]
 
 from hybridir.errors import InputError
 from tune.readiness.local_ray import local_options
@@ -73,7 +73,10 @@ def running_ray() -> Iterator[None]:
     logging.getLogger("ray.tune.execution.tune_controller").setLevel(logging.CRITICAL)
     if on_cluster():
         _check_address(os.environ["RAY_ADDRESS"])
-    with nullcontext({}) if on_cluster() else local_options(cpu_count()) as options:
+    context: AbstractContextManager[dict[str, Any]] = (
+        nullcontext({}) if on_cluster() else local_options(cpu_count())
+    )
+    with context as options:
         try:
             _init(options)
             yield
@@ -119,7 +122,7 @@ def _init(options: dict[str, Any]) -> None:
 
 def asks_for_token() -> bool:
     """Whether the Ray that this process has joined asks for a token; else anyone commands it."""
-    return get_authentication_mode() == AuthenticationMode.TOKEN
+    return bool(get_authentication_mode() == AuthenticationMode.TOKEN)
 
 
 def _check_address(address: str) -> None:
