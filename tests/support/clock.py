@@ -63,9 +63,9 @@ class JumpingClock:
         if compiler is None or os.uname().sysname != "Linux":
             pytest.skip("the library in front of libc needs a C compiler, and Linux")
         library, self._offset = folder / "clock.so", folder / "clock-offset"
-        (folder / "clock.c").write_text(_SOURCE)
-        command = [compiler, "-shared", "-fPIC", "-O2", "-o", str(library), str(folder / "clock.c")]
-        subprocess.run(command, check=True)
+        source = folder / "clock.c"
+        source.write_text(_SOURCE)
+        subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
         self._offset.write_bytes(bytes(8))
         self.environment = {"LD_PRELOAD": str(library), "CLOCK_OFFSET": str(self._offset)}
 
