@@ -1,5 +1,6 @@
 """Runs a study from its start to its report."""
 
+import shlex
 import shutil
 from contextlib import ExitStack
 from functools import partial
@@ -247,7 +248,7 @@ def _conclude(study: StudyConfig, folder: RunFolder, tracker: Tracker, console: 
         *watch_lines(folder, study.name, tracker.uri, tracker.view, search=search),
     ]
     if best_of_confirmation(folder):
-        lines.append(f"encoder:  hybridir export {folder.path} --out FOLDER")
+        lines.append(f"encoder:  hybridir export {shlex.quote(str(folder.path))} --out FOLDER")
     if note := development_note(study):
         lines.append(f"note:     {note}")
     lines.append(f"report:   {report}")
