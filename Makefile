@@ -8,6 +8,7 @@ WORKERS ?= 3
 KILLS ?= 200
 FILES ?= 10000
 SEED ?= 1
+KEEP ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,7 +25,8 @@ PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install sweep report ui quick test coverage test-long chaos fuzz check format docs bench build lock clean
+.PHONY: help install sweep report ui quick test coverage test-long chaos fuzz check format docs bench build lock \
+	supply pin clean
 
 # Times are of two cores, after the installation.
 help:
@@ -43,8 +45,11 @@ help:
 	@echo "make bench                      speed against peers (30 min)"
 	@echo "make docs                       build the documentation into build/docs"
 	@echo "make build                      build the wheel into dist/"
-	@echo "make lock                       resolve the newest versions and pin them in requirements.lock"
+	@echo "make lock [KEEP=1]              resolve the newest versions (or the same again): requirements.lock, locks/"
+	@echo "make supply                     known vulnerabilities, licences and bill of materials of what is locked"
+	@echo "make pin                        pin base images and GitHub actions by digest (needs the network)"
 	@echo "make clean                      remove .venv and caches; results and mlflow.db stay"
+	@echo "HASHES=cuda                     install nothing but files whose hash stands in locks/, torch for CUDA included"
 	@echo "PYTHON=/path/to/python3.12      choose the Python that .venv is made with (default: python3)"
 
 # ---- studies
@@ -59,7 +64,7 @@ report: $(STAMP)-study
 	@$(BIN)/python analysis/report.py $(STUDY)
 
 ui: $(STAMP)-study
-	@$(BIN)/python -m mlflow ui --backend-store-uri sqlite:///mlflow.db
+	@$(BIN)/python -m mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///mlflow.db
 
 # ---- development
 
@@ -128,32 +133,29 @@ $(STAMP)-python:
 # $* is a dependency group of pyproject.toml.
 $(STAMP)-%: $(STAMP)-python pyproject.toml requirements.lock
 	@echo "Installing hybridir and its dependency group '$*' into $(VENV): a few minutes, this once."
+ifdef HASHES
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps \
+		--requirement locks/$*.txt --requirement locks/$(HASHES).txt
+	@$(INSTALL) --no-deps --editable .
+else
 	@$(INSTALL) --editable . --group $*
+endif
 	@touch $@
 
 # ---- the lock
 
-# What torch pins itself where its CUDA build is installed stays out, and so does the local part of
-# a version ("+cpu"), so that one file serves every build of torch.
-define LOCK_PROGRAM
-import json, re, sys
-print("""# The versions that hybridir was tested with, for Python 3.11 to 3.13. Written by `make lock`, not by hand.
-# The Makefile installs with these pins; without make, with pip 25.1 or newer:
-#     python3 -m venv .venv
-#     .venv/bin/python -m pip install --upgrade pip
-#     .venv/bin/python -m pip install --constraint requirements.lock --editable . --group study
-# torch's CUDA libraries are not listed: the CUDA build of torch pins its own.""")
-packages = (item["metadata"] for item in json.load(sys.stdin)["install"])
-pins = {re.sub(r"[-_.]+", "-", data["name"]).lower(): data["version"] for data in packages}
-for name, version in sorted(pins.items()):
-    if not re.match(r"hybridir$$|nvidia-|cuda-|triton$$", name):
-        print(name + "==" + version.partition("+")[0])
-endef
-export LOCK_PROGRAM
+lock: $(STAMP)-supply
+	@$(BIN)/python .ci/lock.py $(if $(KEEP),--keep)
 
-lock: $(STAMP)-python
-	@mkdir -p build
-	@$(BIN)/python -m pip install -qq --dry-run --ignore-installed --report build/lock.json . --group dev
-	@$(BIN)/python -c "$$LOCK_PROGRAM" < build/lock.json > build/requirements.lock
-	@mv build/requirements.lock requirements.lock
-	@echo "requirements.lock: $$(grep -c == requirements.lock) packages pinned"
+# What the release publishes beside the wheel, and what stops it.
+supply: $(STAMP)-cluster $(STAMP)-supply
+	@mkdir -p dist
+	@$(BIN)/python -m pip_audit --progress-spinner off --disable-pip --require-hashes \
+		--requirement locks/cluster.txt --requirement locks/cuda.txt
+	@$(BIN)/python -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible \
+		--no-validate --output-file dist/sbom.cdx.json locks/cluster.txt
+	@$(BIN)/python -m piplicenses --format markdown --with-urls --output-file dist/licences.md
+	@echo "dist/sbom.cdx.json and dist/licences.md"
+
+pin: $(STAMP)-python
+	@$(BIN)/python .ci/pin.py

@@ -1,6 +1,11 @@
 """The two errors that end work early: a user's mistake, and a trial that cannot go on."""
 
+import errno
+import os
+import pwd
+import shlex
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class InputError(ValueError):
@@ -35,10 +40,12 @@ class InputError(ValueError):
             OSError: the error itself, if it names no file, and so is no matter of one.
         """
         if error.filename is None:
+            if is_full(error):  # a file that is open has no name for the system
+                return cls(
+                    f"{error.strerror}: df -h and df -i show on which; free some, and repeat"
+                )
             raise error
-        return cls(
-            f"{error.filename}: {error.strerror}; choose another path, or change its permissions"
-        )
+        return cls(f"{error.filename}: {error.strerror}; {mend(error, Path(error.filename))}")
 
 
 class TrialError(RuntimeError):
@@ -46,3 +53,69 @@ class TrialError(RuntimeError):
 
     The study records the reason and continues with its other trials.
     """
+
+
+# What SQLite, safetensors, and PyTorch, which has no other word for it, say of a full disk.
+_FULL = (
+    *("database or disk is full", "No space left on device", "Disk quota exceeded"),
+    *("iostream error", "PytorchStreamWriter failed writing"),
+)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error, or one that it was raised from, says that a disk or a quota is full."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if any(sign in str(cause) for sign in _FULL):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+def mend(error: OSError, path: Path) -> str:
+    """Return the command that mends why a file or folder could not be written, or the advice.
+
+    Args:
+        error: the system's refusal.
+        path: the file or folder; of one that does not exist its nearest parent decides.
+    """
+    while not os.path.lexists(path) and path != path.parent:
+        path = path.parent
+    name = shlex.quote(str(path))
+    another = "or choose another path"
+    if error.errno == errno.EROFS:
+        return (
+            f"its file system is mounted read-only: mount -o remount,rw {_mount_point(path)} (as "
+            f"root), {another}"
+        )
+    if error.errno == errno.EPERM:
+        return f"it may be immutable: chattr -i {name} (as root), {another}"
+    if error.errno == errno.EACCES:
+        owner = path.stat().st_uid
+        if owner == os.geteuid():
+            return f"it is write-protected: chmod u+rw{'x' * path.is_dir()} {name}, {another}"
+        return f"it belongs to user {_user(owner)}: ask for the right to write, {another}"
+    if error.errno == errno.EDQUOT:
+        return f"your share of the disk is used up (quota -s): free some space, {another}"
+    if error.errno == errno.ENOSPC:
+        space = os.statvfs(path)
+        short = "space" if space.f_bavail * space.f_frsize < 2**20 else "files (df -i)"
+        return f"{_mount_point(path)} has no {short} left: free some, {another}"
+    return "choose another path, or change its permissions"
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def _mount_point(path: Path) -> str:
+    """Folder at which the file system of a path is mounted."""
+    path = path.resolve()
+    while not path.is_mount():
+        path = path.parent
+    return shlex.quote(str(path))

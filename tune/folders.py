@@ -32,7 +32,7 @@ from filelock import FileLock, Timeout
 
 from hybridir import names
 from hybridir.errors import InputError
-from hybridir.runtime.files import atomic_write, read_json
+from hybridir.runtime.files import atomic_write, read_json, refusal
 
 OUTCOME = "outcome.json"
 STARTED = "started.json"
@@ -260,6 +260,16 @@ class RunFolder:
             yield
         finally:
             lock.release()
+
+    def check_writable(self) -> None:
+        """Refuse a run with a file or folder that cannot be written to.
+
+        Raises:
+            InputError: with the command that mends each of them.
+        """
+        paths = [self.path, *self.path.iterdir(), *(trial.path for trial in self.trials())]
+        if problems := [problem for path in paths if (problem := refusal(path))]:
+            raise InputError.collect(f"{self.path} cannot be continued", problems)
 
     @property
     def is_locked(self) -> bool:

@@ -32,6 +32,7 @@ from hybridir.runtime.startup import frozen_imports, quieten_dependencies
 from tune.folders import RunFolder, latest_run, list_runs
 from tune.study.file import DEMO, StudyConfig, read_study_file
 from tune.study.recorded import read_recorded
+from tune.view.terminal import make_output_last
 
 console = Console() if sys.stdout.isatty() else Console(width=120)
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -122,8 +123,7 @@ def _look_ahead(study: StudyConfig, plan: bool, preflight: bool) -> None:
 
     with launch(study, console.print) as launched:
         if preflight:
-            uri = tracking_uri(study.tracking_uri)
-            report = run_preflight(study, launched, uri, None)
+            report = run_preflight(study, launched, tracking_uri(study.tracking_uri))
             console.print(report.table())
             report.refuse_problems()
             for line in (report.summary, *report.warnings):
@@ -195,6 +195,7 @@ def run() -> None:
         format="%(message)s",
         handlers=[RichHandler(console=Console(stderr=True), show_time=False, show_path=False)],
     )
+    make_output_last()
     try:
         try:
             app()

@@ -90,6 +90,8 @@ def _totals(study: Study, plan: dict[str, Any]) -> pd.DataFrame:
         planned, measured = phase["trials"], len(_phase_trials(study.trials, phase["phase"]))
         quantities.append((f"{phase['phase']} trials", (planned, planned), measured))
     trial_seconds = [tuple(phase["trial_seconds"]) for phase in plan["phases"]]
+    # Measured before the report is written.
+    trials_mb = plan["kept_mb"] - plan.get("report_mb", 0.0)
     quantities += [
         (
             "time of all trials, h",
@@ -106,7 +108,7 @@ def _totals(study: Study, plan: dict[str, Any]) -> pd.DataFrame:
         ),
         (
             "disk, MB",
-            (plan["kept_mb"], plan["kept_mb"]),
+            (trials_mb, trials_mb),
             study.totals.get(names.STUDY_DISK_MB, np.nan),
         ),
     ]

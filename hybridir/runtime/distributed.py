@@ -9,6 +9,7 @@ Shapes: B texts of this process, D dimensions, N texts of all processes.
 """
 
 import os
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -119,6 +120,25 @@ class Distributed:
 SINGLE_PROCESS = Distributed()
 
 
+def _store(rank: int, world_size: int) -> Any:
+    """Open the store through which the processes find each other.
+
+    torch would let rank zero listen on every address of its machine. The store asks for no
+    password, so it listens on MASTER_ADDR alone, which is the loopback on a single machine.
+
+    Returns:
+        A ``torch.distributed.TCPStore``.
+    """
+    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    listening = None
+    if rank == 0:
+        family = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0][0]
+        listening = socket.create_server((address, port), family=family).detach()
+    return dist.TCPStore(  # type: ignore[attr-defined]
+        address, port, world_size, rank == 0, timeout=_TIMEOUT, master_listen_fd=listening
+    )
+
+
 @contextmanager
 def init_distributed() -> Iterator[Distributed]:
     """Connect the processes that the launcher started, for one trial.
@@ -134,8 +154,15 @@ def init_distributed() -> Iterator[Distributed]:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     # GPU tensors go through nccl; CPU tensors through gloo, which waits without spinning.
+    rank, store = int(os.environ["RANK"]), None
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":  # torchrun has its own
+        store = _store(rank, world_size)
     dist.init_process_group(
-        "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=_TIMEOUT
+        "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
+        store=store,
+        rank=rank if store else -1,
+        world_size=world_size if store else -1,
+        timeout=_TIMEOUT,
     )
     try:
         yield Distributed(dist.get_rank(), world_size)

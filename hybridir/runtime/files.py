@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from hybridir.errors import InputError
+from hybridir.errors import InputError, mend
 
 _SUFFIX = ".part"
+# Settings and outcome of a trial take some kilobytes, weights and tables far more.
+_ROOM_BYTES = 2**16
 
 
 @contextmanager
@@ -54,11 +57,12 @@ def check_folder(role: str, folder: Path) -> None:
     existing = folder.absolute()
     while not _is_there(existing):
         existing = existing.parent
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+    if not existing.is_dir():
         raise InputError(
-            f"{role} {str(folder)!r}: {str(existing)!r} is not a folder that can be written to; "
-            "choose another one"
+            f"{role} {str(folder)!r}: {str(existing)!r} is not a folder; choose another one"
         )
+    if problem := refusal(existing):
+        raise InputError(f"{role} {str(folder)!r}: {problem}")
 
 
 def check_file(role: str, file: Path) -> None:
@@ -70,6 +74,32 @@ def check_file(role: str, file: Path) -> None:
     check_folder(f"{role} {str(file)!r}: its folder", file.absolute().parent)
     if file.is_dir():
         raise InputError(f"{role} {str(file)!r}: is a folder; name a file, such as {file / 'a'}")
+
+
+def refusal(path: Path) -> str:
+    """Return why an existing file or folder cannot be written to, and what mends it; "" if it can.
+
+    Permissions, locks of the file system and read-only mounts are seen, for root as well; a full
+    disk is not. Nothing is written.
+    """
+    folder = path.is_dir()
+    if os.access(path, os.W_OK | (os.X_OK if folder else 0)):
+        return ""
+    try:  # for the system's reason, which the question does not give
+        if folder:
+            tempfile.TemporaryFile(dir=path).close()
+        else:
+            os.close(os.open(path, os.O_WRONLY))
+    except OSError as error:
+        return f"{path}: {error.strerror}; {mend(error, path)}"
+    return ""
+
+
+def has_no_room(folder: Path) -> bool:
+    """Whether so little room is left in an existing folder that nothing of a trial fits."""
+    space = os.statvfs(folder)
+    files_run_out = space.f_files > 0 and space.f_favail == 0
+    return files_run_out or space.f_bavail * space.f_frsize < _ROOM_BYTES
 
 
 def read_json(path: Path, kind: Any, remedy: str) -> Any:

@@ -242,8 +242,8 @@ def test_the_image_contains_named_folders_of_the_checkout_and_the_tested_wheels(
     for source in copied:
         assert (ROOT / source).exists()
         assert source in included or source.split("/")[0] in included
-    assert {"hybridir", "tune", "analysis", "requirements.lock"} <= copied
+    assert {"hybridir", "tune", "analysis", "locks/cluster.txt"} <= copied
     assert not copied & {".", "data", "results"}
-    assert "pip install --no-cache-dir --constraint requirements.lock" in text
+    assert "pip install --no-cache-dir --require-hashes --no-deps" in text
     assert "\nUSER 1000\n" in text
     assert str(_groups()[0]["template"]["spec"]["securityContext"]["runAsUser"]) == "1000"

@@ -114,7 +114,7 @@ def test_no_trial_is_lost_with_a_host_which_joins_again(story: Story) -> None:
 
 
 def test_the_study_is_tracked_by_the_server_on_the_head(story: Story) -> None:
-    assert "tracking: http://192.168.77.11:5000" in story.output
+    assert "tracking: http://127.0.0.1:5000" in story.output
 
 
 def test_ray_down_ends_the_nodes_on_all_hosts(story: Story) -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import ray
 import yaml
 from optuna.trial import FrozenTrial
 from ray.tune import ExperimentAnalysis
@@ -15,7 +14,7 @@ from hybridir import names
 from tests.support.tiny import settings
 from tune.driver.phases import PhaseRunner
 from tune.folders import Outcome, RunFolder, new_run
-from tune.readiness.cluster import start_ray
+from tune.readiness.cluster import running_ray
 from tune.record.address import Address
 from tune.record.tracking import Tracker
 from tune.searching.searcher import open_study, own_trials
@@ -45,14 +44,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     content = yaml.safe_load(SEARCH) | tiny | data | {"storage": storage}
     study = StudyConfig.model_validate(content)
     run = new_run(storage, study.name)
-    start_ray()
-    try:
+    with running_ray():
         tracker = Tracker(Address(f"sqlite:///{storage}/mlflow.db"), study.name, run, {}, [])
         with Narrator(Console(quiet=True)) as narrator:
             PhaseRunner(study, run, tracker, narrator).search()
         tracker.finish("FINISHED", {})
-    finally:
-        ray.shutdown()
     return run
 
 

@@ -1,5 +1,7 @@
 """Ray's events -> the study's folder, its tracking and its narration."""
 
+import errno
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +11,7 @@ from ray.tune.progress_reporter import TrialProgressCallback
 
 from hybridir import names
 from hybridir.config import TrialConfig
+from hybridir.runtime.files import has_no_room
 from tune.driver.encoders import drop_beaten_encoders
 from tune.driver_only import DriverOnly
 from tune.folders import FAILURE, RunFolder, TrialFolder
@@ -61,6 +64,9 @@ class StudyCallback(DriverOnly, Callback):
         """Report that a trial was interrupted and will continue."""
         folder = self._trial(trial)
         failure = folder.read(FAILURE)
+        if (failure and failure.get("full")) or has_no_room(folder.path):
+            # Every further attempt would fail in the same way.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder.path))
         reason = (
             failure["reason"].strip().splitlines()[-1] if failure else "its process or node died"
         )

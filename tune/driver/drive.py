@@ -1,7 +1,9 @@
 """Runs a study from its start to its report."""
 
-import sys
+import shlex
+import shutil
 from contextlib import ExitStack
+from functools import partial
 
 import optuna
 import typer
@@ -10,9 +12,11 @@ from rich.table import Table
 
 from analysis.report import write_report
 from hybridir import names
-from hybridir.errors import InputError
+from hybridir.errors import InputError, is_full
+from hybridir.runtime.files import has_no_room
+from tune.driver.checkpoints import save_progress
 from tune.driver.encoders import best_of_confirmation, drop_beaten_encoders
-from tune.driver.interruption import save_progress
+from tune.driver.interruption import Interruption, reserve
 from tune.driver.launch import launch, prepare_tracking, run_preflight
 from tune.driver.phases import PhaseRunner
 from tune.folders import RunFolder, list_runs, new_run, search_trial
@@ -20,6 +24,7 @@ from tune.forecast.plan import measure_plan, read_plan, write_plan
 from tune.readiness.cluster import on_cluster
 from tune.readiness.inputs import Inputs
 from tune.readiness.nodes import concurrent_trials
+from tune.readiness.tracking_probe import driver_problem
 from tune.record.accounting import record_start
 from tune.record.address import Address, address_of, tracking_uri
 from tune.record.environment import record_environment
@@ -38,7 +43,7 @@ from tune.study.file import StudyConfig
 from tune.study.recorded import record_older, record_settings
 from tune.view.narrator import Narrator, duration
 from tune.view.status import development_note, reported_curve_table
-from tune.view.watching import storage_option, watch_lines
+from tune.view.watching import resume_command, watch_lines
 
 
 def drive(study: StudyConfig, continued: RunFolder | None, console: Console) -> None:
@@ -54,51 +59,78 @@ def drive(study: StudyConfig, continued: RunFolder | None, console: Console) -> 
             server did not accept the whole study; a resume sends the rest.
         typer.Exit: with code 130, after Ctrl-C or SIGTERM.
     """
+    interruption = Interruption()
+    interruption.listen()
+    try:
+        with ExitStack() as stack:
+            _drive(study, continued, console, interruption, stack)
+    except (KeyboardInterrupt, SystemExit):  # before the first trial or after the last one
+        runs = list_runs(study.storage, study.name)
+        again = f"; go on with: {resume_command(study.name, runs[-1])}" if runs else ""
+        say(console, f"interrupted{again}")
+        raise typer.Exit(130) from None
 
-    def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    with ExitStack() as stack:
-        configured = tracking_uri(study.tracking_uri)
-        address = address_of(continued, configured) if continued else Address(configured)
-        if continued:
-            stack.enter_context(continued.lock())
-            if note := address.note(continued):
-                say(note)
-        launched = stack.enter_context(launch(study, say))
-        plan = read_plan(continued) if continued else None
-        preflight = run_preflight(study, launched, address.uri, plan)
-        if continued:
-            preflight = preflight.without_tracking()
-        preflight.refuse_problems()
-        say(preflight.summary)
-        for warning in preflight.warnings:
-            say(f"warning: {warning}")
-        if not continued:
-            plan = measure_plan(study, launched.inputs, launched.nodes)
-            preflight.refuse_shortage(plan.needs)
-        # Nothing is written before this line.
-        prepare_tracking(address.uri)
-        folder = continued or new_run(study.storage, study.name)
-        if not continued:
-            stack.enter_context(folder.lock())
-        _introduce(study, folder, console)
-        if continued:
-            record_older(study, folder)
-        else:
-            record_settings(study, folder)
-        if plan:
-            write_plan(plan, folder)
-            low, high = map(duration, plan.seconds)
-            say(f"plan: {low} to {high} with {plan.at_a_time} trials at a time")
-        record_start(folder)
-        record_environment(folder)
-        # 0 on a cluster, which may grow, so that no fixed number is right.
-        concurrent = 0 if on_cluster() else concurrent_trials(launched.nodes, study.resources)
-        tracker = _run_phases(study, folder, launched.inputs, address, concurrent, console)
-        _conclude(study, folder, tracker, console)
-        # Last: what is finished is not gone on with.
-        folder.finish()
+def say(console: Console, text: str) -> None:
+    """Print a line without markup or wrapping."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _drive(
+    study: StudyConfig,
+    continued: RunFolder | None,
+    console: Console,
+    interruption: Interruption,
+    stack: ExitStack,
+) -> None:
+    configured = tracking_uri(study.tracking_uri)
+    address = address_of(continued, configured) if continued else Address(configured)
+    if continued:
+        stack.enter_context(continued.lock())
+        continued.check_writable()
+        if note := address.note(continued):
+            say(console, note)
+    launched = stack.enter_context(launch(study, partial(say, console), interruption.listen))
+    plan = read_plan(continued) if continued else None
+    preflight = run_preflight(study, launched, address.uri, continued)
+    if continued:
+        preflight = preflight.without_tracking()
+    preflight.refuse_problems()
+    say(console, preflight.summary)
+    for warning in preflight.warnings:
+        say(console, f"warning: {warning}")
+    if not continued:
+        plan = measure_plan(study, launched.inputs, launched.nodes)
+        preflight.refuse_shortage(plan.needs)
+    # Nothing is written before this line.
+    prepare_tracking(address.uri)
+    folder = continued or new_run(study.storage, study.name)
+    if not continued:
+        stack.enter_context(folder.lock())
+    _introduce(study, folder, console)
+    if continued:
+        record_older(study, folder)
+    else:
+        record_settings(study, folder)
+    if plan:
+        write_plan(plan, folder)
+        low, high = map(duration, plan.seconds)
+        say(console, f"plan: {low} to {high} with {plan.at_a_time} trials at a time")
+    record_start(folder)
+    record_environment(folder)
+    # 0 on a cluster, which may grow, so that no fixed number is right.
+    concurrent = 0 if on_cluster() else concurrent_trials(launched.nodes, study.resources)
+    tracker = Tracker(
+        address,
+        study.name,
+        folder,
+        _recorded_settings(study, launched.inputs),
+        launched.inputs.data,
+    )
+    _run_phases(study, folder, tracker, concurrent, console, interruption)
+    _conclude(study, folder, tracker, console)
+    # Last: what is finished is not gone on with.
+    folder.finish()
 
 
 def _introduce(study: StudyConfig, folder: RunFolder, console: Console) -> None:
@@ -125,47 +157,74 @@ def _introduce(study: StudyConfig, folder: RunFolder, console: Console) -> None:
 def _run_phases(
     study: StudyConfig,
     folder: RunFolder,
-    inputs: Inputs,
-    address: Address,
+    tracker: Tracker,
     concurrent: int,
     console: Console,
-) -> Tracker:
-    """Run the trials that remain of all phases; return the tracker that recorded them."""
-    settings = {**_headline_settings(study), names.CONTAMINATION: inputs.contamination}
-    settings |= {f"{names.JUDGEMENTS}{name}": notes for name, notes in inputs.judgements.items()}
-    tracker = Tracker(address, study.name, folder, settings, inputs.data)
+    interruption: Interruption,
+) -> None:
+    """Run the trials that remain of all phases, and close the study's run."""
     status, tags = "FAILED", {}
     search = study.search is not None
     for line in watch_lines(folder, study.name, tracker.uri, tracker.view, search=search):
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
-    resume = f"python {sys.argv[0]} --resume {study.name}{storage_option(folder)}"
-    try:
-        with Narrator(console) as narrator:
-            phases = PhaseRunner(study, folder, tracker, narrator, concurrent)
-            best_parameters = phases.search() if study.search else {}
-            if study.confirm:
-                phases.confirm(best_parameters)
-            if study.baselines:
-                phases.baselines(best_parameters)
-        best = best_of_confirmation(folder)
-        if best:
-            tracker.log_encoder(best)
-        drop_beaten_encoders(folder)
-        status, tags = "FINISHED", {names.TAG_BEST: describe(best_parameters) or "no search"}
-    except KeyboardInterrupt:
-        status = "KILLED"
-        save_progress(folder, lambda line: console.print(line, soft_wrap=True))
-        console.print(f"interrupted; resume with: {resume}", soft_wrap=True)
-        raise typer.Exit(130) from None
-    finally:
-        missing = tracker.finish(status, tags)
+        say(console, line)
+    resume = resume_command(study.name, folder)
+    with reserve(folder.path) as give_back:
+        try:
+            with Narrator(console) as narrator:
+                phases = PhaseRunner(study, folder, tracker, narrator, concurrent)
+                best_parameters = phases.search() if study.search else {}
+                if study.confirm:
+                    phases.confirm(best_parameters)
+                if study.baselines:
+                    phases.baselines(best_parameters)
+            best = best_of_confirmation(folder)
+            if best:
+                tracker.log_encoder(best)
+            drop_beaten_encoders(folder)
+            shutil.rmtree(folder.ray, ignore_errors=True)  # a study goes on from its folder
+            status, tags = "FINISHED", {names.TAG_BEST: describe(best_parameters) or "no search"}
+        except (KeyboardInterrupt, SystemExit):  # the latter is Ray's answer to SIGTERM
+            status = "KILLED"
+            save_progress(folder, partial(say, console))
+            say(console, f"interrupted; resume with: {resume}")
+            raise typer.Exit(130) from None
+        except Exception as error:
+            if not (is_full(error) or has_no_room(folder.path)):
+                raise
+            status = "KILLED"
+            raise InputError(
+                f"the study stopped, since a disk is full (df -h and df -i show which; it writes "
+                f"to {folder.path.resolve()}); nothing is lost: free some space, then go on with: "
+                f"{resume}"
+            ) from None
+        finally:
+            with interruption.closing():
+                give_back()
+                missing = tracker.finish(status, tags)
     if missing:
-        raise InputError(
-            f"the study is complete, but the tracking server {tracker.uri} did not accept all of "
-            f"it ({len(missing)} runs are incomplete); nothing is lost: once the server is back, "
-            f"send the rest with: {resume}"
+        raise InputError(_incomplete(tracker, len(missing), resume))
+
+
+def _incomplete(tracker: Tracker, runs: int, resume: str) -> str:
+    """Why the tracking of a complete study is incomplete, and what to do."""
+    problem = driver_problem(tracker.uri)
+    if problem.text and not problem.passes:
+        return (
+            f"the study is complete, but its tracking cannot be written to ({runs} runs are "
+            f"incomplete); nothing is lost: {problem.text}; then send the rest with: {resume}"
         )
-    return tracker
+    return (
+        f"the study is complete, but the tracking server {tracker.uri} did not accept all of "
+        f"it ({runs} runs are incomplete); nothing is lost: once the server is back, send the "
+        f"rest with: {resume}"
+    )
+
+
+def _recorded_settings(study: StudyConfig, inputs: Inputs) -> dict[str, object]:
+    settings = {**_headline_settings(study), names.CONTAMINATION: inputs.contamination}
+    return settings | {
+        f"{names.JUDGEMENTS}{name}": notes for name, notes in inputs.judgements.items()
+    }
 
 
 def _headline_settings(study: StudyConfig) -> dict[str, object]:
@@ -207,7 +266,7 @@ def _conclude(study: StudyConfig, folder: RunFolder, tracker: Tracker, console: 
         *watch_lines(folder, study.name, tracker.uri, tracker.view, search=search),
     ]
     if best_of_confirmation(folder):
-        lines.append(f"encoder:  hybridir export {folder.path} --out FOLDER")
+        lines.append(f"encoder:  hybridir export {shlex.quote(str(folder.path))} --out FOLDER")
     if note := development_note(study):
         lines.append(f"note:     {note}")
     lines.append(f"report:   {report}")

@@ -1,60 +1,79 @@
-"""An interrupted driver asks its trials for checkpoints before it ends them."""
+"""How a study is asked to stop: Ctrl-C, SIGTERM, a terminal that goes away, a full disk."""
 
+import signal
 import time
-import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
-from hybridir import names
-from tune.folders import RunFolder
-from tune.view.progress import running_trials
-from tune.worker.notices import ask_trials
+from tune.view.terminal import leave_terminal
 
-DRIVER = uuid.uuid4().hex
-"""Distinguishes the attempts of this driver from those of an earlier one."""
-
-# Of the 30 s that Kubernetes and Slurm give; `tune.record.tracking` takes up to 15 of them.
-_WAITING_SECONDS = 10.0
-# A worker looks for the request every 2 s while it trains; one that has been silent for longer
-# evaluates, or is gone.
-_SILENT_SECONDS = 30.0
-_POLL_SECONDS = 0.1
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# A second Ctrl-C, or the hang-up that follows a SIGTERM, is the same request.
+_SAME_REQUEST_SECONDS = 5.0
+# Outcomes, and what MLflow's database needs to close a study's runs.
+_RESERVE, _RESERVE_BYTES = ".reserve", 2**21
 
 
-def save_progress(folder: RunFolder, say: Callable[[str], None]) -> None:
-    """Ask the trials that train for checkpoints, and wait for them for some seconds.
+class Interruption:
+    """Turns signals to stop into one KeyboardInterrupt; while a study is closed they wait."""
 
-    Another Ctrl-C ends the wait; a full disk or a lost storage changes nothing.
+    def __init__(self) -> None:
+        self._last = -_SAME_REQUEST_SECONDS
+        self._raised = self._closing = self._waiting = False
+
+    def listen(self) -> None:
+        """Install the handlers; to be repeated after what installs its own, as Ray does.
+
+        A signal that the parent process has switched off, as nohup does, stays so.
+        """
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._stop)
+
+    @contextmanager
+    def closing(self) -> Iterator[None]:
+        """Close a study, which takes seconds; once a stop was asked for, nothing interrupts."""
+        self._closing = True
+        if self._raised:
+            # Also while Python itself ends, which takes its own handlers away.
+            for number in SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
+        yield
+        self._closing = self._raised
+        if self._waiting and not self._raised:
+            raise KeyboardInterrupt
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            leave_terminal()
+        now = time.monotonic()
+        repeated = now - self._last < _SAME_REQUEST_SECONDS
+        self._last = now
+        if self._closing:
+            self._waiting = True
+        elif not repeated:
+            self._raised = True
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def reserve(folder: Path) -> Iterator[Callable[[], None]]:
+    """Keep some room in a folder, so that a study can be closed on a disk that became full.
 
     Args:
-        folder: run folder of the study.
-        say: prints a line before the wait.
+        folder: the study's own.
+
+    Yields:
+        A function that gives the room back.
     """
-    with suppress(OSError, KeyboardInterrupt):
-        training = [
-            folder.trial(trial.name).path / names.TRIAL_CHECKPOINT
-            for trial in running_trials(folder.trials(), time.time())
-            if 0 < trial.step < trial.steps and trial.silent < _SILENT_SECONDS
-        ]
-        before = {checkpoint: _stamp(checkpoint) for checkpoint in training}
-        if training:
-            say(
-                f"interrupted; checkpoints of {len(training)} running trials are written, for at "
-                f"most {_WAITING_SECONDS:.0f} s (Ctrl-C skips that)"
-            )
-        ask_trials(folder.request, DRIVER)
-        end = time.monotonic() + _WAITING_SECONDS
-        while any(_stamp(path) == stamp for path, stamp in before.items()):
-            if time.monotonic() > end:
-                break
-            time.sleep(_POLL_SECONDS)
-        folder.request.unlink(missing_ok=True)
-
-
-def _stamp(checkpoint: Path) -> tuple[int, int] | None:
-    """Changes with every newer checkpoint of a trial."""
-    with suppress(OSError):
-        status = checkpoint.stat()
-        return status.st_mtime_ns, status.st_ino
-    return None
+    file = folder / _RESERVE
+    with suppress(OSError), file.open("wb") as content:
+        content.write(
+            bytes(_RESERVE_BYTES)
+        )  # written, since some disks promise more than they have
+    try:
+        yield lambda: file.unlink(missing_ok=True)
+    finally:
+        file.unlink(missing_ok=True)

@@ -1,23 +1,25 @@
 """The steps before the first trial: data, Ray, nodes, preflight."""
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import ray
-
+from hybridir import names
 from hybridir.errors import InputError
 from hybridir.runtime.files import check_folder
-from tune.forecast.estimate import Plan, estimated_needs
-from tune.readiness.cluster import check_resources, start_ray
+from tune.folders import RunFolder
+from tune.forecast.estimate import estimated_needs
+from tune.forecast.plan import read_plan
+from tune.readiness.cluster import check_resources, running_ray
 from tune.readiness.inputs import Inputs, check_study
 from tune.readiness.nodes import Node, concurrent_trials, wait_for_nodes
 from tune.readiness.preflight import Preflight, check_nodes
 from tune.readiness.tracking_probe import store_problem
+from tune.record.accounting import measure_usage
 from tune.record.address import database_file
 from tune.searching.warm_start import find_source
 from tune.study.file import StudyConfig
+from tune.view.progress import planned_trials
 
 Say = Callable[[str], None]
 
@@ -36,28 +38,28 @@ class Launched:
 
 
 @contextmanager
-def launch(study: StudyConfig, say: Say) -> Iterator[Launched]:
+def launch(
+    study: StudyConfig, say: Say, listen: Callable[[], None] = lambda: None
+) -> Iterator[Launched]:
     """Check the data, start or join Ray, and wait for the nodes; Ray ends with the context.
 
     Args:
         study: the settings.
         say: prints a line while nodes are missing.
+        listen: installs the handlers of signals to stop.
 
     Raises:
         InputError: if the study cannot run. Nothing is written.
     """
     check_folder("storage", study.storage)
+    check_folder("storage", study.storage / study.name)
     check_resources(study)
     if study.search and study.search.warm_start:
         find_source(study.storage, study.search.warm_start)
     inputs = check_study(study)
-    start_ray()
-    # After Ray, which installs a handler of its own: SIGTERM is handled like Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
+    with running_ray():
+        listen()  # after Ray, which installs a handler of its own
         yield Launched(inputs, wait_for_nodes(study.resources, say))
-    finally:
-        ray.shutdown()
 
 
 def prepare_tracking(uri: str) -> None:
@@ -70,12 +72,12 @@ def prepare_tracking(uri: str) -> None:
         InputError: if it cannot be written to.
     """
     path = database_file(uri)
-    if path and not path.exists() and (problem := store_problem(uri).text):
+    if path and not path.exists() and (problem := store_problem(uri, artifacts=True).text):
         raise InputError(f"tracking: {problem}")
 
 
 def run_preflight(
-    study: StudyConfig, launched: Launched, uri: str, plan: Plan | None
+    study: StudyConfig, launched: Launched, uri: str, continued: RunFolder | None = None
 ) -> Preflight:
     """Check every node.
 
@@ -83,13 +85,20 @@ def run_preflight(
         study: the settings.
         launched: data and nodes.
         uri: MLflow tracking URI.
-        plan: plan of an earlier start, whose measured needs are used; None estimates them.
+        continued: an earlier run that goes on: its measured needs are used, less what it has
+            written already.
     """
+    plan = read_plan(continued) if continued else None
     at_a_time = concurrent_trials(launched.nodes, study.resources)
+    needs = plan.needs if plan else estimated_needs(study, launched.inputs, at_a_time)
+    if continued:
+        ended = sum(trial.outcome is not None for trial in continued.trials())
+        written = measure_usage(continued)[names.STUDY_DISK_MB]
+        needs = needs.after(min(1.0, ended / sum(planned_trials(study).values())), written)
     return check_nodes(
         study,
         launched.nodes,
         tracking_uri=uri,
         training_digest=launched.inputs.training_digest,
-        needs=plan.needs if plan else estimated_needs(study, launched.inputs, at_a_time),
+        needs=needs,
     )

@@ -12,7 +12,7 @@ from hybridir.data import load_training
 from hybridir.errors import InputError
 from hybridir.runtime.seeds import derive_seed
 from tune.driver.callback import Silent, StudyCallback, folder_name
-from tune.driver.interruption import DRIVER
+from tune.driver.checkpoints import DRIVER
 from tune.folders import RunFolder, cache_folder, search_trial
 from tune.record.tracking import Tracker
 from tune.searching.searcher import (

@@ -15,6 +15,7 @@ import numpy as np
 from hybridir import names
 from hybridir.errors import InputError
 from hybridir.training.schedule import expected_checkpoints
+from tune.forecast.disk import estimated_disk
 from tune.forecast.probe import BatchSizeCost, ProbeResult
 from tune.readiness.checks import Needs, estimated_memory_mb
 from tune.readiness.inputs import Inputs, batch_sizes
@@ -22,12 +23,6 @@ from tune.searching.stopping import fidelities
 from tune.study.baselines import baselines_to_run
 from tune.study.file import StudyConfig
 from tune.view.progress import planned_trials
-
-# Bytes of a row of a per-query table as Parquet: 12 for XQuAD-R with random ranks (measured),
-# plus a reserve.
-_ROW_BYTES = 20
-# An int32 per token; three characters per token is a cautious assumption.
-_BYTES_PER_CHARACTER = 4 / 3
 
 
 @dataclass(frozen=True)
@@ -64,7 +59,7 @@ class Plan:
         startup_seconds: time until a new worker can train.
         seconds: (low, high) time of the whole study.
         disk_mb: peak disk in the storage, prepared data included.
-        kept_mb: disk in the study's folder after its end.
+        kept_mb: disk in the study's folder after its end, the report included.
         cache_mb: disk of prepared data, part of `disk_mb`.
         process_mb: main memory of one process of a trial.
         cost: (low, high) at `hourly_price`; None without a price.
@@ -72,6 +67,9 @@ class Plan:
         host: machine of the probe.
         checkpoint_mb: size of one checkpoint.
         checkpoints_mb: most that all trials write as checkpoints; None in a plan of version 0.2.
+        report_mb: disk of the report, part of `kept_mb`; as the next two 0 in an older plan.
+        tracking_mb: disk of a tracking database and its artifacts on this machine.
+        temporary_mb: disk of Ray's own files in the folder of temporary files.
     """
 
     phases: tuple[PhasePlan, ...]
@@ -88,11 +86,21 @@ class Plan:
     host: str
     checkpoint_mb: float = 0.0
     checkpoints_mb: float | None = None
+    report_mb: float = 0.0
+    tracking_mb: float = 0.0
+    temporary_mb: float = 0.0
 
     @property
     def needs(self) -> Needs:
         """Disk and memory that the preflight checks."""
-        return Needs(self.disk_mb, self.cache_mb, self.process_mb, f"measured on {self.host}")
+        return Needs(
+            disk_mb=self.disk_mb,
+            cache_mb=self.cache_mb,
+            process_mb=self.process_mb,
+            origin=f"measured on {self.host}",
+            tracking_mb=self.tracking_mb,
+            temporary_mb=self.temporary_mb,
+        )
 
 
 def extrapolate(
@@ -120,7 +128,7 @@ def extrapolate(
         _phase(study, phase, sizes, measured, startup, at_a_time)
         for phase, sizes in batch_sizes(study).items()
     )
-    disk, remaining, cache = _disk(study, inputs, at_a_time)
+    disk = estimated_disk(study, inputs, at_a_time)
     price = study.resources.hourly_price
     paid = _sum([phase.trial_seconds for phase in phases])
     memory = max(point.memory_mb or 0.0 for point in measured.points)
@@ -132,9 +140,9 @@ def extrapolate(
         at_a_time=at_a_time,
         startup_seconds=startup,
         seconds=_sum([phase.seconds for phase in phases]),
-        disk_mb=disk,
-        kept_mb=remaining,
-        cache_mb=cache,
+        disk_mb=disk.peak,
+        kept_mb=disk.kept,
+        cache_mb=disk.cache,
         process_mb=memory,
         cost=None if price is None else (paid[0] / 3600 * price, paid[1] / 3600 * price),
         hourly_price=price,
@@ -144,15 +152,23 @@ def extrapolate(
             _checkpoints(study, phase, measured, inputs) * _checkpoint_mb(inputs)
             for phase in phases
         ),
+        report_mb=disk.report,
+        tracking_mb=disk.tracking,
+        temporary_mb=disk.temporary,
     )
 
 
 def estimated_needs(study: StudyConfig, inputs: Inputs, at_a_time: int) -> Needs:
     """Disk and memory before any measurement; memory is a lower bound."""
-    disk, _, cache = _disk(study, inputs, at_a_time)
-    memory = estimated_memory_mb(inputs.parameters, study.resources.gpu > 0)
-    origin = "at least, by the size of the encoder"
-    return Needs(disk, cache, memory, origin)
+    disk = estimated_disk(study, inputs, at_a_time)
+    return Needs(
+        disk_mb=disk.peak,
+        cache_mb=disk.cache,
+        process_mb=estimated_memory_mb(inputs.parameters, study.resources.gpu > 0),
+        origin="at least, by the size of the encoder",
+        tracking_mb=disk.tracking,
+        temporary_mb=disk.temporary,
+    )
 
 
 def _phase(
@@ -286,24 +302,6 @@ def _checkpoints(
         for pairs, possible in _conditions(study, phase.phase, phase.batch_sizes)
     ]
     return trains * float(np.mean(most))
-
-
-def _disk(study: StudyConfig, inputs: Inputs, at_a_time: int) -> tuple[float, float, float]:
-    """Disk in MB: the peak, the rest in the study's folder after its end, and prepared data."""
-    weights = _checkpoint_mb(inputs) / 3
-    # Those of the trials that end at the same time, and the best so far.
-    encoders = min(len(study.confirm.design), at_a_time + 1) if study.confirm else 0
-    rows = sum(count * inputs.rows[phase] for phase, count in planned_trials(study).items())
-    tables = rows * _ROW_BYTES / 1e6
-    cache = inputs.characters * _BYTES_PER_CHARACTER / 1e6
-    # A checkpoint replaces the previous one only when it is complete.
-    checkpoints = at_a_time * 2 * _checkpoint_mb(inputs)
-    embeddings = at_a_time * inputs.stored_mb
-    return (
-        checkpoints + embeddings + encoders * weights + tables + cache,
-        bool(encoders) * weights + tables,
-        cache,
-    )
 
 
 def _sum(ranges: Sequence[tuple[float, float]]) -> tuple[float, float]:

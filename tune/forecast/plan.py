@@ -115,7 +115,8 @@ def render(study: StudyConfig, plan: Plan) -> list[Table | str]:
         table,
         f"time:  {low} to {high} with {plan.at_a_time} trials at a time; the low end assumes that "
         "they do not slow each other down and that search trials are stopped early",
-        f"disk:  at most {plan.disk_mb:,.0f} MB, of which {plan.kept_mb:,.0f} MB remain",
+        f"disk:  at most {plan.disk_mb:,.0f} MB, of which {plan.kept_mb:,.0f} MB remain; as much "
+        f"as {plan.tracking_mb:,.0f} MB beside it for a tracking database and its artifacts",
     ]
     if plan.checkpoints_mb is not None:
         training = study.training

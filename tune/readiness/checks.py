@@ -1,9 +1,10 @@
 """Compares the state of the nodes with the driver's and names every problem with its remedy."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from tune.readiness import node_probe
 from tune.readiness.nodes import Node
 from tune.readiness.tracking_probe import Problem
 
@@ -14,9 +15,25 @@ _MEMORY_SHARE = 0.95
 # A process that has imported torch and transformers (measured: 400 to 450).
 _PROCESS_MB = 450.0
 
+# Files on a file system that count them; a trial writes about 25, a report 120.
+_FILES = 2000
+_CONSUMERS = {
+    node_probe.STORAGE: "the study",
+    node_probe.CACHE: "prepared data",
+    node_probe.TRACKING: "its tracking database and artifacts",
+    node_probe.TEMPORARY: "Ray's files",
+}
+_SETTINGS = {
+    node_probe.STORAGE: "storage",
+    node_probe.CACHE: "HYBRIDIR_CACHE",
+    node_probe.TRACKING: "tracking_uri (sqlite:////FOLDER/mlflow.db)",
+    node_probe.TEMPORARY: "TMPDIR",
+}
+
 CODE, STORAGE, DATA, TRACKING = "code", "storage", "data", "tracking"
+TOKEN = "token"
 GPU, DISK, MEMORY, CLOCK = "GPU", "disk", "memory", "clock"
-CHECKS = (CODE, STORAGE, DATA, TRACKING, GPU, DISK, MEMORY, CLOCK)
+CHECKS = (CODE, STORAGE, DATA, TRACKING, TOKEN, GPU, DISK, MEMORY, CLOCK)
 
 NodeState = Mapping[str, Any]
 """Result of `node_probe.inspect_node`, or of `node_probe.prepare_node`."""
@@ -46,16 +63,42 @@ class Needs:
     """Disk and memory that a study needs.
 
     Attributes:
-        disk_mb: peak disk in its storage.
+        disk_mb: peak disk in its storage, prepared data included.
         cache_mb: disk of prepared data.
         process_mb: main memory of one process of a trial.
         origin: source of these figures, for messages.
+        tracking_mb: disk of a tracking database and its artifacts on the driver's machine.
+        temporary_mb: disk of Ray's own files in the folder of temporary files.
     """
 
     disk_mb: float
     cache_mb: float
     process_mb: float
     origin: str
+    tracking_mb: float = 0.0
+    temporary_mb: float = 0.0
+
+    def by_folder(self) -> dict[str, float]:
+        """Disk in MB by the purpose of a folder, see `node_probe.room`."""
+        return {
+            node_probe.STORAGE: self.disk_mb - self.cache_mb,
+            node_probe.CACHE: self.cache_mb,
+            node_probe.TRACKING: self.tracking_mb,
+            node_probe.TEMPORARY: self.temporary_mb,
+        }
+
+    def after(self, done: float, written_mb: float) -> "Needs":
+        """Return what a continued study still needs.
+
+        Args:
+            done: share of its trials that have ended.
+            written_mb: disk that its folder takes already.
+        """
+        return replace(
+            self,
+            disk_mb=max(self.cache_mb, self.disk_mb - written_mb),
+            tracking_mb=(1 - done) * self.tracking_mb,
+        )
 
 
 def estimated_memory_mb(parameters: int, on_gpu: bool) -> float:
@@ -107,32 +150,25 @@ def check_tracking(node: Node, problem: Problem) -> Check:
     return Check(str(node), TRACKING, problem.text, passes=problem.passes)
 
 
-def check_room(
-    node: Node, state: NodeState, storage: str, cache: str, needs: Needs, processes: int
-) -> Iterator[Check]:
+def check_token(node: Node, asks: bool) -> Check:
+    """Check that the cluster asks its clients for a token."""
+    problem = (
+        "the cluster asks for no token, so that whoever reaches its ports runs programs in it; "
+        "start every node with RAY_AUTH_MODE=token and the same ~/.ray/auth_token"
+    )
+    return Check(str(node), TOKEN, "" if asks else problem, is_warning=True)
+
+
+def check_room(node: Node, state: NodeState, needs: Needs, processes: int) -> Iterator[Check]:
     """Check disk and memory.
 
     Args:
         node: the node.
         state: state of the node.
-        storage: folder of all studies.
-        cache: folder of prepared data.
         needs: needs of the study.
         processes: number of trial processes that can run on the node at a time.
     """
-    short = [
-        f"{folder} has {free:,.0f} MB free, {consumer} takes {needed:,.0f} MB"
-        for folder, free in state["free_mb"].items()
-        for consumer, needed in [
-            ("the study", needs.disk_mb)
-            if folder == storage
-            else ("prepared data", needs.cache_mb if folder == cache else 0.0)
-        ]
-        if free < needed
-    ]
-    if short:
-        short.append("free some space, or set storage (and HYBRIDIR_CACHE) to a larger disk")
-    yield Check(str(node), DISK, "; ".join(short))
+    yield Check(str(node), DISK, "; ".join(_short_of_disk(state, needs)))
     needed, available = processes * needs.process_mb, state["memory_mb"] * _MEMORY_SHARE
     problem = ""
     if needed > available:
@@ -143,6 +179,36 @@ def check_room(
             "larger machine"
         )
     yield Check(str(node), MEMORY, problem)
+
+
+def _short_of_disk(state: NodeState, needs: Needs) -> Iterator[str]:
+    """Compare each file system with the sum of what folders on it will take."""
+    takes = needs.by_folder()
+    by_device: dict[int, dict[str, Any]] = {}
+    for role, room in state["room"].items():
+        if takes[role]:
+            by_device.setdefault(room["device"], {})[role] = room
+    for rooms in by_device.values():
+        mount = next(iter(rooms.values()))["mount"]
+        free, files = (min(room[key] for room in rooms.values()) for key in ("mb", "files"))
+        needed = sum(takes[role] for role in rooms)
+        remedy = (
+            f"free some, or let {' or '.join(_SETTINGS[role] for role in rooms)} name another disk"
+        )
+        if free < needed:
+            consumers = ", ".join(
+                f"{_CONSUMERS[role]} {takes[role]:,.0f} MB in {room['path']}"
+                for role, room in rooms.items()
+            )
+            yield (
+                f"{mount} has {free:,.0f} MB free, and {needed:,.0f} MB are needed ({consumers}); "
+                f"{remedy}"
+            )
+        elif files < _FILES:
+            yield (
+                f"{mount} has room for {files:,.0f} more files (df -i), and a study writes "
+                f"thousands; {remedy}"
+            )
 
 
 def check_clock(node: Node, state: NodeState, before: float, after: float) -> Check:
@@ -180,8 +246,10 @@ def check_preparation(
 
 
 def summary_line(checks: Sequence[Check], nodes: int) -> str:
-    """Summary of a preflight without problems, on this number of nodes."""
-    subjects = [s for s in CHECKS if any(check.subject == s for check in checks)]
+    """Summary of a preflight without problems, on this number of nodes; warnings follow it."""
+    warned = {check.subject for check in checks if check.problem}
+    checked = {check.subject for check in checks} - warned
+    subjects = [subject for subject in CHECKS if subject in checked]
     return f"preflight: {nodes} node{'s' if nodes > 1 else ''}; {', '.join(subjects)}: fine"
 
 

@@ -2,17 +2,24 @@
 
 import logging
 import os
+import signal
 import socket
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import ray
 import torch
+from ray._raylet import AuthenticationMode, get_authentication_mode  # type: ignore[attr-defined]
 
 from hybridir.errors import InputError
+from tune.readiness.local_ray import local_options
 from tune.study.file import StudyConfig
 
 ROOT = Path(__file__).resolve().parents[2]
+# Ray itself waits 30 s for its processes, which a loaded machine exceeds now and then.
+_ATTEMPTS = 3
 
 
 def on_cluster() -> bool:
@@ -47,8 +54,9 @@ def check_resources(study: StudyConfig) -> None:
         raise InputError.collect(f"study {study.name} cannot run here", problems)
 
 
-def start_ray() -> None:
-    """Join the cluster that RAY_ADDRESS names, or start Ray on this machine alone.
+@contextmanager
+def running_ray() -> Iterator[None]:
+    """Join the cluster that RAY_ADDRESS names, or start Ray on this machine alone, for a while.
 
     Raises:
         InputError: if no cluster answers at RAY_ADDRESS, or it refuses the connection.
@@ -63,25 +71,58 @@ def start_ray() -> None:
     os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")
     # The study itself reports an interrupted trial, in one line instead of a traceback.
     logging.getLogger("ray.tune.execution.tune_controller").setLevel(logging.CRITICAL)
-    options: dict[str, Any] = {}
-    if not on_cluster():
-        # "local", since without an address Ray would join any cluster running on this machine.
-        options = {"address": "local", "num_cpus": cpu_count(), "include_dashboard": False}
-    else:
+    if on_cluster():
         _check_address(os.environ["RAY_ADDRESS"])
+    context: AbstractContextManager[dict[str, Any]] = (
+        nullcontext({}) if on_cluster() else local_options(cpu_count())
+    )
+    with context as options:
+        try:
+            _init(options)
+            yield
+        finally:
+            ray.shutdown()
+
+
+def _init(options: dict[str, Any]) -> None:
+    # Ray's processes inherit this: a terminal that goes away asks the driver alone to stop, which
+    # then closes the study.
+    hang_up = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        ray.init(
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-            runtime_env={"env_vars": {"PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}},
-            **options,
-        )
-    except ConnectionError as error:
-        raise InputError(
-            f"RAY_ADDRESS={os.environ.get('RAY_ADDRESS')}: {error}; the head must run the same "
-            "Ray version with RAY_AUTH_MODE=token, and ~/.ray/auth_token must be the same on the "
-            "head and on this machine"
-        ) from None
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                ray.init(
+                    logging_level=logging.ERROR,
+                    log_to_driver=False,
+                    runtime_env={
+                        "env_vars": {"PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}
+                    },
+                    **options,
+                )
+                return
+            except ConnectionError as error:
+                raise InputError(
+                    f"RAY_ADDRESS={os.environ.get('RAY_ADDRESS')}: {error}; the head must run "
+                    "the same Ray version with RAY_AUTH_MODE=token, and ~/.ray/auth_token must "
+                    "be the same on the head and on this machine"
+                ) from None
+            except Exception as error:  # of a start that takes too long Ray says so in a plain one
+                ray.shutdown()
+                if on_cluster() or "timed out" not in str(error):
+                    raise
+                if attempt == _ATTEMPTS:
+                    raise InputError(
+                        f"Ray did not start on this machine within {_ATTEMPTS} times 30 s; the "
+                        f"load is {os.getloadavg()[0]:.0f} on {cpu_count()} CPUs: try again when "
+                        "it is lower"
+                    ) from None
+    finally:
+        signal.signal(signal.SIGHUP, hang_up)
+
+
+def asks_for_token() -> bool:
+    """Whether the Ray that this process has joined asks for a token; else anyone commands it."""
+    return bool(get_authentication_mode() == AuthenticationMode.TOKEN)
 
 
 def _check_address(address: str) -> None:

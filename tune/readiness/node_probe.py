@@ -5,11 +5,13 @@ it, which the preflight is to detect. So everything except the standard library 
 the functions.
 """
 
+import ctypes
+import errno
 import hashlib
 import importlib.util
+import math
 import os
 import platform
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -30,6 +32,10 @@ _WHOLE_FILE = 64 * 2**20
 _STRETCH = 2**20
 
 
+# What folders are for, see `room`.
+STORAGE, CACHE, TRACKING, TEMPORARY = "storage", "cache", "tracking", "temporary"
+
+
 def inspect_node(
     name: str, token: str, storage: str, cache: str, paths: Sequence[str], tracking_uri: str | None
 ) -> dict[str, Any]:
@@ -46,7 +52,7 @@ def inspect_node(
     Returns:
         ``clock`` (seconds since 1970), ``versions`` (name -> version), ``code`` and ``digests``
         (name -> answer), ``storage`` and ``cache`` (answers: content of the driver's file),
-        ``free_mb`` (folder -> MB), ``memory_mb`` and ``tracking`` (problem or
+        ``room`` (purpose of a folder -> see `room`), ``memory_mb`` and ``tracking`` (problem or
         "", whether it may heal by itself).
     """
     return {
@@ -56,8 +62,10 @@ def inspect_node(
         "storage": _answer(_exchange, Path(storage), token, name),
         "cache": _answer(_exchange, Path(cache), token, name),
         "digests": {path: _answer(content_digest, Path(path)) for path in paths},
-        "free_mb": {
-            folder: _free_mb(Path(folder)) for folder in (storage, cache, tempfile.gettempdir())
+        "room": {
+            STORAGE: room(Path(storage)),
+            CACHE: room(Path(cache)),
+            TEMPORARY: room(Path(tempfile.gettempdir())),
         },
         "memory_mb": available_memory_mb(),
         "tracking": _tracking(tracking_uri),
@@ -128,6 +136,44 @@ def content_digest(path: Path) -> str:
                 content.seek(start)
                 sha.update(content.read(_STRETCH))
     return sha.hexdigest()[:16]
+
+
+def room(folder: Path) -> dict[str, Any]:
+    """Measure the room in a folder, or where the folder would be created.
+
+    Returns:
+        ``path``; ``device`` (number of its file system) and ``mount`` (folder at which this is
+        mounted); ``mb`` and ``files`` that this user may still write (infinite where the file
+        system does not count files).
+    """
+    existing = next(path for path in (folder, *folder.parents) if path.exists()).resolve()
+    space = os.statvfs(existing)
+    mount = next(path for path in (existing, *existing.parents) if path.is_mount())
+    return {
+        "path": str(folder),
+        "device": existing.stat().st_dev,
+        "mount": str(mount),
+        "mb": space.f_bavail * space.f_frsize / 1e6,
+        "files": space.f_favail if space.f_files else math.inf,
+    }
+
+
+def reserve(folder: Path, megabytes: float) -> OSError | None:
+    """Reserve room in a folder for a moment, which a quota may refuse where `room` sees plenty.
+
+    Returns:
+        The refusal; None if the room was there, or if the file system cannot reserve any.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "fallocate"):  # not on macOS
+        return None
+    with tempfile.TemporaryFile(dir=folder) as file:
+        size = ctypes.c_int64(max(1, int(megabytes * 1e6)))
+        if libc.fallocate(file.fileno(), 0, ctypes.c_int64(0), size) == 0:
+            return None
+    code = ctypes.get_errno()
+    full = code in (errno.ENOSPC, errno.EDQUOT)
+    return OSError(code, os.strerror(code), str(folder)) if full else None
 
 
 def available_memory_mb() -> float:
@@ -204,12 +250,6 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _free_mb(folder: Path) -> float:
-    """Free disk at a folder that exists or would be created."""
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    return shutil.disk_usage(existing).free / 1e6
 
 
 def _lines(path: str) -> list[str]:

@@ -11,13 +11,14 @@ from pathlib import Path
 import ray
 from rich.table import Table
 
-from hybridir.errors import InputError
+from hybridir.errors import InputError, mend
 from tune.folders import cache_folder
 from tune.readiness import node_probe
 from tune.readiness.checks import (
     CHECKS,
     CODE,
     DATA,
+    DISK,
     STORAGE,
     TRACKING,
     Check,
@@ -27,11 +28,14 @@ from tune.readiness.checks import (
     check_copy,
     check_preparation,
     check_room,
+    check_token,
     check_tracking,
     summary_line,
 )
+from tune.readiness.cluster import asks_for_token, on_cluster
 from tune.readiness.nodes import Node, run_on_each
-from tune.readiness.tracking_probe import Problem, driver_problem, is_server
+from tune.readiness.tracking_probe import Problem, driver_problem, is_loopback, is_server
+from tune.record.address import database_file
 from tune.study.file import StudyConfig
 
 # Longer than the timeout of a server that does not answer; loading data may take minutes.
@@ -48,12 +52,14 @@ class Preflight:
         nodes: the nodes that were checked.
         states: state of each node that answered, by node id.
         checks: results of the checks.
+        driver: the node of the driver.
     """
 
     study: StudyConfig
     nodes: tuple[Node, ...]
     states: Mapping[str, NodeState]
     checks: tuple[Check, ...]
+    driver: Node
 
     def without_tracking(self) -> "Preflight":
         """The same preflight, in which an unreachable tracking server is a warning.
@@ -83,7 +89,8 @@ class Preflight:
         Raises:
             InputError: if a node has too little.
         """
-        _refuse(_check_room(self.study, self.nodes, self.states, needs))
+        checks = _check_room(self.study, self.nodes, self.states, needs)
+        _refuse([*checks, *_reserve(self.driver, self.states, checks, needs)])
 
     def table(self) -> Table:
         """A row for each node, a column for each check."""
@@ -142,8 +149,12 @@ def check_nodes(
         arguments = (token, str(storage), str(cache), paths)
         driver = node_probe.inspect_node("driver", *arguments, None)
         driver |= {"storage_path": str(storage)}
+        if file := database_file(tracking_uri):
+            driver["room"][node_probe.TRACKING] = node_probe.room(file.parent)
         before = time.time()
-        uri = tracking_uri if is_server(tracking_uri) else None
+        # No trial writes to it: only the driver needs a server that others cannot reach.
+        shared = is_server(tracking_uri) and not is_loopback(tracking_uri)
+        uri = tracking_uri if shared else None
         answers = run_on_each(
             node_probe.inspect_node,
             remote,
@@ -169,8 +180,12 @@ def check_nodes(
             if uri:
                 checks.append(check_tracking(node, Problem(*states[node.id]["tracking"])))
     checks += _check_room(study, nodes, states, needs)
+    (driver_node,) = [node for node in nodes if node.id == driver_id]
+    if on_cluster():
+        checks.append(check_token(driver_node, asks_for_token()))
+    checks += _reserve(driver_node, states, checks, needs)
     checks += _prepare(study, nodes, checks, driver_id, states, training_digest)
-    return Preflight(study, tuple(nodes), states, tuple(checks))
+    return Preflight(study, tuple(nodes), states, tuple(checks), driver_node)
 
 
 def _prepare(
@@ -213,15 +228,31 @@ def _prepare(
 def _check_room(
     study: StudyConfig, nodes: Sequence[Node], states: Mapping[str, NodeState], needs: Needs
 ) -> list[Check]:
-    storage, cache = map(str, _folders(study))
     return [
         check
         for node in nodes
         if node.id in states
-        for check in check_room(
-            node, states[node.id], storage, cache, needs, node.slots(study.resources)
-        )
+        for check in check_room(node, states[node.id], needs, node.slots(study.resources))
     ]
+
+
+def _reserve(
+    driver: Node, states: Mapping[str, NodeState], checks: Sequence[Check], needs: Needs
+) -> Iterator[Check]:
+    """Reserve for a moment what seems to be free, on the driver: a quota shows itself only so."""
+    if any(check.problem and check.subject == DISK for check in checks):
+        return
+    by_device: dict[int, list[tuple[str, float]]] = {}
+    for role, amount in needs.by_folder().items():
+        if role in states[driver.id]["room"]:
+            room = states[driver.id]["room"][role]
+            by_device.setdefault(room["device"], []).append((room["path"], amount))
+    for folders in by_device.values():
+        path = next(p for p in (Path(folders[0][0]), *Path(folders[0][0]).parents) if p.exists())
+        megabytes = sum(amount for _, amount in folders)
+        if refused := node_probe.reserve(path, megabytes):
+            problem = f"{path}: {megabytes:,.0f} MB were refused ({refused.strerror}); "
+            yield Check(str(driver), DISK, problem + mend(refused, path))
 
 
 def _refuse(checks: Sequence[Check]) -> None:
@@ -269,7 +300,7 @@ def _probe_folder(storage: Path, cache: Path) -> Iterator[str]:
                 (probe / "driver").write_text(token)
             except OSError as error:
                 raise InputError(
-                    f"{folder}: cannot be written to ({error.strerror}); choose another storage"
+                    f"{folder}: cannot be written to ({error.strerror}); {mend(error, folder)}"
                 ) from None
         yield token
     finally:

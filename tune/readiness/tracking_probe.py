@@ -5,8 +5,9 @@ file by the driver alone: any other process that opened it would fail with "data
 file that does not exist yet is created last of all (`store_problem`), when all else is fine.
 """
 
-import os
+import shlex
 import sqlite3
+import tempfile
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -15,13 +16,16 @@ from urllib.parse import urlsplit
 from filelock import Timeout
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from hybridir import names
+from hybridir.errors import mend
 from hybridir.runtime.addresses import without_password
+from hybridir.runtime.files import refusal
 from tune.record.address import database_file
-from tune.record.store import experiment_of, foreign_tables, open_store
+from tune.record.store import ARTIFACTS, experiment_of, foreign_tables, open_store
 
-_VALUE = 1.0
+_PROBE, _VALUE = "preflight", 1.0
 # Signs of a server that is being started, or of a network that is down.
 _PASSING = (
     "Connection refused",
@@ -51,12 +55,18 @@ def is_server(uri: str) -> bool:
     return uri.startswith(("http://", "https://"))
 
 
+def is_loopback(uri: str) -> bool:
+    """Whether the address is that of a server which only its own machine can reach."""
+    return urlsplit(uri).hostname in ("localhost", "127.0.0.1", "::1")
+
+
 def driver_problem(uri: str) -> Problem:
     """Find why the driver cannot record a study at this address; nothing is created."""
     path = database_file(uri)
     if path:
         problem = _file_problem(path)
-        return problem if problem.text or not path.exists() else store_problem(uri)
+        there = path.exists()
+        return problem if problem.text or not there else store_problem(uri, artifacts=True)
     if "://" not in uri or uri.startswith("file:"):
         return Problem(
             f"{uri}: MLflow no longer writes to folders; "
@@ -66,13 +76,18 @@ def driver_problem(uri: str) -> Problem:
         return Problem(
             f"{without_password(uri)}: the driver writes to a server, http://HOST:5000, or to a "
             "file, sqlite:///mlflow.db; for another database start a server: mlflow server "
-            "--backend-store-uri ADDRESS"
+            "--host 127.0.0.1 --backend-store-uri ADDRESS"
         )
-    return store_problem(uri)
+    return store_problem(uri, artifacts=True)
 
 
-def store_problem(uri: str) -> Problem:
-    """Write a run to a store, read it back, and delete it; a new database file is created."""
+def store_problem(uri: str, artifacts: bool = False) -> Problem:
+    """Write a run to a store, read it back, and delete it; a new database file is created.
+
+    Args:
+        uri: MLflow tracking URI.
+        artifacts: whether to do the same with an artifact; only the driver writes any.
+    """
     try:
         client = open_store(uri)
         experiment = experiment_of(client, uri)
@@ -82,24 +97,48 @@ def store_problem(uri: str) -> Problem:
                 f"until it is restored: MLFLOW_TRACKING_URI={uri} mlflow experiments restore "
                 f"--experiment-id {experiment}"
             )
-        read = _write_and_read(client, experiment)
+        return _write_and_read(client, experiment, uri, artifacts)
     except (MlflowException, OSError, Timeout) as error:
-        return _explained(uri, str(error))
-    return Problem() if read == _VALUE else Problem(f"{uri}: wrote {_VALUE} and read {read} back")
+        return _explained(uri, error)
 
 
-def _write_and_read(client: MlflowClient, experiment: str) -> float | None:
-    run = client.create_run(experiment, run_name="preflight").info.run_id
+def _write_and_read(client: MlflowClient, experiment: str, uri: str, artifacts: bool) -> Problem:
+    run = client.create_run(experiment, run_name="preflight").info
     try:
-        client.log_metric(run, "preflight", _VALUE)
-        value = client.get_run(run).data.metrics.get("preflight")
+        client.log_metric(run.run_id, _PROBE, _VALUE)
+        read = client.get_run(run.run_id).data.metrics.get(_PROBE)
+        if read != _VALUE:
+            return Problem(f"{uri}: wrote {_VALUE} and read {read} back")
+        return _artifact_problem(uri, run.artifact_uri) if artifacts else Problem()
     finally:
-        client.delete_run(run)
-    return None if value is None else float(value)
+        client.set_terminated(run.run_id)
+        client.delete_run(run.run_id)
 
 
-def _explained(uri: str, error: str) -> Problem:
-    host = urlsplit(uri).netloc
+def _artifact_problem(uri: str, address: str) -> Problem:
+    """Write an artifact, read it back, and delete it, as MLflow's client does."""
+    try:
+        store = get_artifact_repository(address, tracking_uri=uri)
+        with tempfile.TemporaryDirectory() as folder:
+            written, read = Path(folder) / _PROBE, Path(folder) / "read"
+            written.write_text(_PROBE)
+            read.mkdir()
+            store.log_artifact(str(written))
+            same = Path(store.download_artifacts(_PROBE, str(read))).read_text() == _PROBE
+            store.delete_artifacts(_PROBE)
+    except Exception as error:  # each kind of store has its own errors
+        text, passes = _explained(uri, error)
+        return Problem(f"artifacts, {without_password(address)}: {text}", passes)
+    return Problem() if same else Problem(f"artifacts, {address}: another text was read back")
+
+
+def _explained(uri: str, cause: Exception) -> Problem:
+    if isinstance(cause, OSError) and cause.filename:
+        return Problem(f"{cause.filename}: {cause.strerror}; {mend(cause, Path(cause.filename))}")
+    if isinstance(cause, ImportError):
+        return Problem(f"{cause}; install it: python -m pip install {cause.name}")
+    host, error = urlsplit(uri).netloc, without_password(str(cause))
+    path = database_file(uri)
     for sign, text in {
         "Invalid Host header": f"refuses the name {host} (403, Invalid Host header); start it "
         f"with --allowed-hosts {host} (or MLFLOW_SERVER_ALLOWED_HOSTS) in addition to its other "
@@ -108,12 +147,21 @@ def _explained(uri: str, error: str) -> Problem:
         "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, on the driver and every node",
         "error code 403": "forbids access (403); check its permissions and any proxy",
         "Connection refused": "refuses the connection: no server is running, or it listens on "
-        "127.0.0.1 alone; start it with --host 0.0.0.0",
+        "127.0.0.1 alone; for other machines start it with --host ADDRESS and a password, "
+        "--app-name basic-auth",
         "Failed to resolve": f"is unknown: the name {host} cannot be resolved; use an address "
         "that every node can resolve",
         "timed out": "does not answer: a firewall or security group may block the port",
         "certificate": "has a certificate that is not trusted; "
         "set MLFLOW_TRACKING_SERVER_CERT_PATH",
+        "database or disk is full": f"has no room left: free some on {path and path.parent}, or "
+        "name another database",
+        "readonly database": "is read-only: make it and its folder writable, or name another "
+        "database",
+        "malformed": f"is damaged: move it away (mv {path} {path}.damaged); --resume writes a new "
+        "one from the study's folder",
+        "Unable to locate credentials": "lets the driver write to S3 itself, and no credentials "
+        "are set; start the server with --serve-artifacts, or set AWS_PROFILE",
         "out-of-date database schema": "was written by an older MLflow; copy the file, then bring "
         f"it up to date: mlflow db upgrade {uri}",
         "Can't locate revision": "was written by a newer MLflow; install that version, or name "
@@ -128,12 +176,20 @@ def _explained(uri: str, error: str) -> Problem:
 def _file_problem(path: Path) -> Problem:
     folder = path.parent
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        return Problem(f"{path}: {existing} is not a writable folder; name another database")
+    if not existing.is_dir():
+        return Problem(f"{path}: {existing} is not a folder; name another database")
     if existing != folder:
         return Problem(
-            f"{path}: the folder {folder} does not exist; create it or name another database"
+            f"{path}: the folder {folder} does not exist; create it (mkdir -p "
+            f"{shlex.quote(str(folder))}) or name another database"
         )
+    artifacts = folder / ARTIFACTS
+    # SQLite's own messages name neither the file nor what is wrong with it.
+    for written in (folder, path, path.with_name(f".{path.name}.lock"), artifacts):
+        if written.exists() and (problem := refusal(written)):
+            return Problem(problem)
+    if artifacts.exists() and not artifacts.is_dir():
+        return Problem(f"{artifacts} is not a folder; move it, or name another database")
     if not path.exists():
         return Problem()
     try:

@@ -31,7 +31,8 @@ def measure_usage(folder: RunFolder) -> dict[str, float]:
         for start, following in itertools.pairwise(starts)
     ]
     seconds = [
-        end - start for start, end in zip(starts, [*ends, time.time()], strict=bool(starts))
+        max(0.0, end - start)  # a clock that is set back in between hides this driver's time
+        for start, end in zip(starts, [*ends, time.time()], strict=bool(starts))
     ]
     sizes = [path.stat().st_size for path in folder.path.rglob("*") if path.is_file()]
     return {

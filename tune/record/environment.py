@@ -36,11 +36,14 @@ def record_environment(folder: RunFolder) -> None:
 
 
 def environment_at(folder: RunFolder, moment: float) -> dict[str, str]:
-    """The driver's environment at a time in seconds since 1970; empty if not recorded."""
-    before: list[dict[str, str]] = [
-        entry["environment"] for entry in _entries(folder) if entry["since"] <= moment
-    ]
-    return before[-1] if before else {}
+    """The driver's environment at a time in seconds since 1970; empty if not recorded.
+
+    A time before the first record is one of a clock that was set back.
+    """
+    entries = _entries(folder)
+    before = [entry for entry in entries if entry["since"] <= moment] or entries[:1]
+    environment: dict[str, str] = before[-1]["environment"] if before else {}
+    return environment
 
 
 def _entries(folder: RunFolder) -> list[dict[str, Any]]:

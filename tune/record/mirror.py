@@ -275,7 +275,8 @@ class Mirror:
 
     def _end(self, run_id: str, trial: TrialFolder, outcome: Outcome) -> None:
         # The time is the trial's, so that sending a metric twice leaves no second value.
-        ended = _ms(trial.ended)
+        # No run ends before it starts, whatever happened to the clock meanwhile.
+        ended = _ms(max(trial.started, trial.ended))
         self._client.log_batch(run_id, metrics=trial_metrics(trial, outcome, ended))
         for file in (names.ARTIFACT_CONFIG, names.ARTIFACT_TRAINING_LOG):
             if (trial.path / file).is_file():

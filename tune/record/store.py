@@ -26,9 +26,9 @@ from hybridir import names
 from tune.folders import RunFolder
 from tune.record.address import address_of, database_file
 
+ARTIFACTS = "mlartifacts"
 # A new database takes 4 s to create (measured); others may stand in line for the lock.
 _LOCK_SECONDS = 300.0
-_ARTIFACTS = "mlartifacts"
 # Tables and columns of MLflow with addresses of artifacts, the experiments first.
 _ADDRESSES = (
     ("experiments", "artifact_location"),
@@ -107,16 +107,16 @@ def _bring_artifacts_along(path: Path) -> None:
     MLflow records absolute addresses, so that a copy would write into the artifacts of the
     original. Artifacts that did not come along keep their address.
     """
-    here = {(folder / _ARTIFACTS).as_uri() for folder in (path.parent, path.resolve().parent)}
-    beside = (path.resolve().parent / _ARTIFACTS).as_uri()
+    here = {(folder / ARTIFACTS).as_uri() for folder in (path.parent, path.resolve().parent)}
+    beside = (path.resolve().parent / ARTIFACTS).as_uri()
     with closing(sqlite3.connect(path, timeout=20)) as database, database:
         row = database.execute(
             "SELECT artifact_location FROM experiments WHERE name = ?", (names.EXPERIMENT,)
         ).fetchone()
         # Another place was chosen by whoever made the experiment.
-        if row is None or row[0] in here or not str(row[0]).endswith(f"/{_ARTIFACTS}"):
+        if row is None or row[0] in here or not str(row[0]).endswith(f"/{ARTIFACTS}"):
             return
-        came_along = (path.resolve().parent / _ARTIFACTS).is_dir()
+        came_along = (path.resolve().parent / ARTIFACTS).is_dir()
         for table, column in _ADDRESSES if came_along else _ADDRESSES[:1]:
             database.execute(
                 f"UPDATE {table} SET {column} = ? || substr({column}, ?) "
@@ -152,4 +152,4 @@ def _artifacts_beside(uri: str) -> str | None:
     instead of the database.
     """
     path = database_file(uri)
-    return (path.parent / _ARTIFACTS).resolve().as_uri() if path else None
+    return (path.parent / ARTIFACTS).resolve().as_uri() if path else None

@@ -13,6 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from hybridir.errors import is_full
 from hybridir.runtime.addresses import without_password
 from hybridir.runtime.files import atomic_write
 from tune.folders import RunFolder, TrialFolder
@@ -166,7 +167,8 @@ class Tracker:
                 break
             except Exception as error:  # the thread must survive any error of a server
                 self._mirror.forget()
-                if reason := self._unreachable():
+                # Somebody may make room, as somebody may start a server again.
+                if reason := self._unreachable() or (_first_line(error) if is_full(error) else ""):
                     self._set_outage(reason)
                     return False
                 if last:

@@ -69,7 +69,7 @@ def _running(trial: TrialFolder, now: float) -> Running:
         steps=progress["steps"],
         host=progress["host"],
         pairs_per_second=rate,
-        silent=now - last_report,
+        silent=max(0.0, now - last_report),
     )
 
 

@@ -1,8 +1,12 @@
 """Commands and addresses that show a study during and after its run."""
 
+import shlex
+import sys
+
 from tune.folders import RunFolder
 
-_LOCAL = "http://127.0.0.1:5000"  # default address of `mlflow ui`
+# MLFLOW_HOST in a user's shell would open the page to others, so commands name the address.
+_LOCAL = "http://127.0.0.1:5000"
 
 
 def watch_lines(folder: RunFolder, study: str, uri: str, view: str, *, search: bool) -> list[str]:
@@ -17,15 +21,20 @@ def watch_lines(folder: RunFolder, study: str, uri: str, view: str, *, search: b
     """
     lines = [f"tracking: {uri}", *mlflow_lines(uri, view)]
     if search:
-        lines.append(f"search:   optuna-dashboard {folder.journal}")
+        lines.append(f"search:   optuna-dashboard {shlex.quote(str(folder.journal))}")
     command = f"python tune/run_sweep.py --status {study}{storage_option(folder)}"
     return [*lines, f"status:   {command}"]
+
+
+def resume_command(study: str, folder: RunFolder) -> str:
+    """The command that continues a study, as this process was called."""
+    return f"python {shlex.quote(sys.argv[0])} --resume {study}{storage_option(folder)}"
 
 
 def storage_option(folder: RunFolder) -> str:
     """Option that commands about a run need; "" for the default storage."""
     storage = folder.path.parent.parent
-    return "" if str(storage) == "results" else f" --storage {storage}"
+    return "" if str(storage) == "results" else f" --storage {shlex.quote(str(storage))}"
 
 
 def mlflow_lines(uri: str, view: str) -> list[str]:
@@ -36,7 +45,8 @@ def mlflow_lines(uri: str, view: str) -> list[str]:
         view: page below MLflow's address; "" if unknown.
     """
     local = uri.startswith("sqlite:///")
-    lines = [f"          mlflow ui --backend-store-uri {uri}"] if local else []
+    command = f"mlflow ui --host 127.0.0.1 --backend-store-uri {shlex.quote(uri)}"
+    lines = [f"          {command}"] if local else []
     if view:
         lines.append(f"charts:   {_LOCAL if local else uri.rstrip('/')}{view}")
     return lines

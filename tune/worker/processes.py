@@ -66,7 +66,7 @@ class TrialProcess:
         self._port.close()
         self._port = socket.socket()
         self._port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._port.bind(("", 0))
+        self._port.bind((_node_address(), 0))
         return socket.gethostname(), _node_address(), int(self._port.getsockname()[1])
 
     def run(

@@ -1,5 +1,6 @@
 """Ray <-> `run_trial`: the work of a Ray Tune worker process."""
 
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,8 @@ def train_trial(config: dict[str, Any]) -> None:
     if failure is None:
         (folder.path / FAILURE).unlink(missing_ok=True)
         return
-    _write_failure(folder, failure)
+    with suppress(OSError) if failure.full else nullcontext():
+        _write_failure(folder, failure)
     if failure.poisoned or not failure.final:
         raise TrialError(failure.reason)
 

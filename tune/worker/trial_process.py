@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hybridir.errors import InputError, TrialError
+from hybridir.errors import InputError, TrialError, is_full
 from hybridir.runtime import notice
+from hybridir.runtime.files import has_no_room
 from hybridir.runtime.startup import frozen_imports, quieten_dependencies
 from tune.folders import TrialFolder
 from tune.readiness.node_probe import gpu_problem
@@ -30,6 +31,7 @@ class Failure:
         reason: for the user; of an unexpected error the last lines of its traceback.
         final: a retry would fail in the same way.
         poisoned: the process must not be used again.
+        full: a disk is full, so that the study cannot go on before somebody has made room.
         host: machine on which the trial failed.
         pid: process in which the trial failed.
     """
@@ -37,6 +39,7 @@ class Failure:
     reason: str
     final: bool
     poisoned: bool = False
+    full: bool = False
     host: str = field(default_factory=socket.gethostname)
     pid: int = field(default_factory=os.getpid)
 
@@ -74,13 +77,17 @@ def run_in_process(spec: TrialSpec, report: Callable[[dict[str, float]], None]) 
                 progress=_progress_writer(folder, spec.driver),
                 keep_encoder=spec.keep_encoder,
             )
-    except (TrialError, InputError) as error:
-        return Failure(str(error), final=True)
-    except torch.OutOfMemoryError as error:
-        peak = torch.cuda.max_memory_allocated() / 1e6
-        reason = f"out of GPU memory at {peak:.0f} MB: {str(error).splitlines()[0]}"
-        return Failure(reason, final=True, poisoned=True)
-    except Exception:
+    except Exception as error:
+        if is_full(error) or has_no_room(folder.path):
+            host = socket.gethostname()
+            reason = f"no room left on the disk of {folder.path.parent}, or of {host}"
+            return Failure(reason, final=False, full=True)
+        if isinstance(error, TrialError | InputError):
+            return Failure(str(error), final=True)
+        if isinstance(error, torch.OutOfMemoryError):
+            peak = torch.cuda.max_memory_allocated() / 1e6
+            reason = f"out of GPU memory at {peak:.0f} MB: {str(error).splitlines()[0]}"
+            return Failure(reason, final=True, poisoned=True)
         lines = traceback.format_exc().strip().splitlines()
         return Failure("\n".join(lines[-_LAST_LINES:]), final=False, poisoned=True)
     return None

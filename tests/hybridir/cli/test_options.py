@@ -65,7 +65,7 @@ MINE = ("--benchmark", "mine", "--folder", "mine", "--language", "pl")
         (["--seen", "p/l"], "'p/l' is no language code"),
         (["--json", "file/a.json"], "--json 'file/a.json': its folder"),
         (["--json", "mine"], "--json 'mine': is a folder"),
-        (["--out", "file/out"], "file' is not a folder that can be written to"),
+        (["--out", "file/out"], "file' is not a folder"),
         (["--trec", "file"], "--trec 'file': "),
         (["--mteb", "file"], "--mteb 'file': "),
         (["--cache", "file/cache"], "--cache 'file/cache': "),

@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil  # type: ignore[import-untyped]
 import pytest
 import torch
 from torch.nn import functional
@@ -278,3 +279,21 @@ def test_without_a_launcher_there_is_one_process() -> None:
     with init_distributed() as distributed:
         assert distributed == SINGLE_PROCESS
         assert not torch.distributed.is_initialized()
+
+
+def listening() -> list[str]:
+    with init_distributed():
+        return [
+            connection.laddr.ip
+            for connection in psutil.Process().net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        ]
+
+
+def test_the_processes_of_one_machine_listen_on_the_loopback_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")  # as a study's worker sets it
+    first, second = run_together(2, listening)
+    assert len(first) == 2, "the store, which has no password, and gloo"
+    assert {*first, *second} == {"127.0.0.1"}

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from hybridir.runtime.files import atomic_write, remove_leftovers
+from hybridir.errors import InputError
+from hybridir.runtime.files import atomic_write, check_folder, refusal, remove_leftovers
+from tests.support.disks import small_disk, write_protected
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
@@ -78,3 +80,29 @@ def test_files_half_written_by_a_killed_process_are_removed(tmp_path: Path) -> N
     assert len([file for file in tmp_path.rglob("*") if file.is_file()]) == 3
     remove_leftovers(tmp_path)
     assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == ["whole"]
+
+
+@pytest.mark.parametrize("kind", ["file", "a folder"])
+def test_what_is_write_protected_is_named_with_the_command_that_mends_it(
+    tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "name"
+    path.touch() if kind == "file" else path.mkdir()
+    assert refusal(path) == ""
+    with write_protected(path) as command:
+        assert f"{path}: " in refusal(path)
+        assert f"{command} " in refusal(path)
+        subprocess.run(command.split(), check=True)
+        assert refusal(path) == ""
+        assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_disk_that_is_mounted_read_only_is_named_with_the_command_that_mends_it(
+    tmp_path: Path,
+) -> None:
+    with small_disk(tmp_path / "disk", "size=1m,ro") as disk:
+        with pytest.raises(InputError, match=f"mount -o remount,rw {disk} ") as error:
+            check_folder("storage", disk / "new" / "folder")
+        assert "storage" in str(error.value)
+        subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+        check_folder("storage", disk / "new" / "folder")

@@ -62,14 +62,19 @@ def test_the_time_of_parallel_trials_has_a_low_and_a_high_end() -> None:
     assert plan.cost[1] == pytest.approx((search.trial_seconds[1] + 10 * high) * 36 / 3600)
 
 
-def test_disk_is_the_sum_of_checkpoints_encoders_tables_and_prepared_data() -> None:
+def test_disk_is_the_sum_of_all_that_a_study_writes() -> None:
     plan = extrapolate(study(), INPUTS, MEASURED, startup=10.0, at_a_time=4)
     # 4 MB of weights: two checkpoints of three times the weights for each of four trials, one
-    # encoder for each of two ratios; 8 x 1000 + 10 x 5000 rows of 20 bytes; 4 bytes for every
-    # third character.
+    # encoder for each of two ratios; 8 x 1000 + 10 x 5000 rows of 20 bytes in 8 + 10 x 2 tables
+    # of 0.06 MB; 0.1 MB of other files for each of 18 trials; a report on one benchmark; 4 bytes
+    # for every third character.
+    recorded = 1.16 + 28 * 0.06 + 18 * 0.1 + (4 + 8)
     assert plan.cache_mb == pytest.approx(4.0)
-    assert plan.disk_mb == pytest.approx(4 * 2 * 3 * 4 + 2 * 4 + 1.16 + 4.0)
-    assert plan.kept_mb == pytest.approx(4 + 1.16)
+    assert plan.disk_mb == pytest.approx(4 * 2 * 3 * 4 + 2 * 4 + recorded + 18 * 0.1 + 4.0)
+    assert plan.kept_mb == pytest.approx(4 + recorded)
+    # The database has a row for each trial, and its artifacts are copies.
+    assert plan.tracking_mb == pytest.approx(2 + 18 * 0.04 + 4 + recorded)
+    assert plan.needs.tracking_mb == plan.tracking_mb
     assert plan.needs.process_mb == 900.0
 
 
@@ -167,8 +172,9 @@ def test_a_large_design_keeps_no_more_encoders_than_run_at_a_time_and_the_best()
         )
         for n in (5, 21)
     )
-    # Five encoders each; 16 more trials leave 5000 rows of 20 bytes each.
-    assert large.disk_mb - small.disk_mb == pytest.approx(16 * 5000 * 20 / 1e6)
+    # Five encoders each; 16 more trials leave 5000 rows of 20 bytes each, in two tables, and
+    # other files.
+    assert large.disk_mb - small.disk_mb == pytest.approx(16 * (0.1 + 2 * 0.06 + 0.1 + 0.1))
 
 
 def test_the_bytes_of_checkpoints_follow_from_steps_time_and_their_cost() -> None:

@@ -10,6 +10,7 @@ from tune.readiness.checks import (
     check_copy,
     check_preparation,
     check_room,
+    check_token,
     summary_line,
 )
 from tune.readiness.node_probe import PROBE_FOLDER, content_digest, inspect_node
@@ -33,6 +34,14 @@ def state_of(storage: Path, name: str) -> dict[str, Any]:
     paths = [str(storage / "data")]
     state = inspect_node(name, "abc", str(storage), str(storage), paths, None)
     return state | {"storage_path": str(storage)}
+
+
+def room(mount: str, device: int, mb: float, files: float = 1e6) -> dict[str, Any]:
+    return {"path": mount, "mount": f"/{mount[1:].partition('/')[0]}"} | {
+        "device": device,
+        "mb": mb,
+        "files": files,
+    }
 
 
 def problems(checks: Any) -> dict[str, str]:
@@ -105,17 +114,40 @@ def test_a_digest_depends_on_names_and_contents_also_of_large_files(tmp_path: Pa
 
 def test_pain_15_disk_and_memory_are_compared_with_the_needs_of_the_study(storage: Path) -> None:
     state = state_of(storage, "b") | {
-        "free_mb": {"/storage": 500.0, "/cache": 10.0, "/tmp": 5.0},
+        "room": {
+            "storage": room("/storage/results", device=1, mb=500.0),
+            "tracking": room("/storage", device=1, mb=500.0),
+            "cache": room("/cache", device=2, mb=10.0),
+            "temporary": room("/tmp", device=3, mb=5.0),
+        },
         "memory_mb": 4000.0,
     }
-    fits = Needs(disk_mb=400.0, cache_mb=5.0, process_mb=900.0, origin="measured on a")
-    # 4 x 900 MB are less than 95 % of 4000 MB
-    assert problems(check_room(NODE, state, "/storage", "/cache", fits, processes=4)) == {}
-    large = Needs(disk_mb=600.0, cache_mb=20.0, process_mb=1000.0, origin="measured on a")
-    short = problems(check_room(NODE, state, "/storage", "/cache", large, processes=4))
-    assert "/storage has 500 MB free, the study takes 600 MB" in short["disk"]
-    assert "/cache has 10 MB free, prepared data takes 20 MB" in short["disk"]
+    fits = Needs(400.0, 5.0, 900.0, "measured on a", tracking_mb=105.0, temporary_mb=5.0)
+    # 4 x 900 MB are less than 95 % of 4000 MB; 395 + 105 MB fill the first disk.
+    assert problems(check_room(NODE, state, fits, processes=4)) == {}
+    large = Needs(400.0, 20.0, 1000.0, "measured on a", tracking_mb=130.0)
+    short = problems(check_room(NODE, state, large, processes=4))
+    assert (
+        "/storage has 500 MB free, and 510 MB are needed (the study 380 MB in /storage/results, "
+        "its tracking database and artifacts 130 MB in /storage)"
+    ) in short["disk"]
+    assert "let storage or tracking_uri (sqlite:////FOLDER/mlflow.db) name" in short["disk"]
+    assert "/cache has 10 MB free, and 20 MB are needed" in short["disk"]
+    assert "/tmp" not in short["disk"]
     assert "take 4,000 MB together (1,000 MB each, measured on a), but 3,800 MB" in short["memory"]
+
+
+def test_a_disk_without_room_for_files_is_named(storage: Path) -> None:
+    state = state_of(storage, "b") | {"room": {"storage": room("/s", 1, mb=1e6, files=3)}}
+    short = problems(check_room(NODE, state, Needs(1.0, 0.0, 1.0, "measured on a"), 1))
+    assert "/s has room for 3 more files (df -i)" in short["disk"]
+
+
+def test_what_an_interrupted_study_has_written_is_not_needed_again() -> None:
+    needs = Needs(1000.0, 50.0, 1.0, "measured on a", tracking_mb=200.0, temporary_mb=5.0)
+    rest = needs.after(done=0.75, written_mb=700.0)
+    assert (rest.disk_mb, rest.tracking_mb, rest.temporary_mb) == (300.0, 50.0, 5.0)
+    assert needs.after(1.0, 2000.0).disk_mb == 50.0, "the prepared data"
 
 
 def test_a_clock_that_is_minutes_off_is_a_warning_alone() -> None:
@@ -136,4 +168,8 @@ def test_a_requested_gpu_that_cannot_be_used_is_a_problem() -> None:
 
 def test_the_summary_counts_nodes_and_names_the_subjects_of_the_checks() -> None:
     checks = [Check("a", "disk"), Check("b", "disk"), Check("a", "tracking")]
+    assert summary_line(checks, 2) == "preflight: 2 nodes; tracking, disk: fine"
+    checks.append(check_token(NODE, asks=False))
+    assert checks[-1].is_warning
+    assert "RAY_AUTH_MODE=token" in checks[-1].problem
     assert summary_line(checks, 2) == "preflight: 2 nodes; tracking, disk: fine"

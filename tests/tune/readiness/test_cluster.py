@@ -3,7 +3,7 @@ import socket
 import pytest
 
 from hybridir.errors import InputError
-from tune.readiness.cluster import check_resources, cpu_count, start_ray
+from tune.readiness.cluster import check_resources, cpu_count, running_ray
 from tune.study.file import DEMO, read_study_file
 
 
@@ -14,8 +14,9 @@ def test_an_address_where_nothing_listens_is_refused_at_once(
         unused.bind(("127.0.0.1", 0))  # bound but not listening: nobody else can take it
         address = f"127.0.0.1:{unused.getsockname()[1]}"
         monkeypatch.setenv("RAY_ADDRESS", address)
-        with pytest.raises(InputError, match=f"RAY_ADDRESS={address}: no Ray cluster answers"):
-            start_ray()
+        refused = f"RAY_ADDRESS={address}: no Ray cluster answers"
+        with pytest.raises(InputError, match=refused), running_ray():
+            pass
 
 
 def test_more_cores_than_the_machine_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,7 +131,7 @@ def test_wrong_tracking_and_too_little_disk_are_reported_in_one_message(
         training_digest="",
         needs=replace(ENOUGH, disk_mb=1e12),
     )
-    with pytest.raises(InputError, match=r"tracking: ./mlruns(.|\n)*disk: .*storage has"):
+    with pytest.raises(InputError, match=r"tracking: ./mlruns(.|\n)*disk: .* MB free"):
         preflight.refuse_problems()
     # A resumed study need not wait for its tracking server, but MLflow will never take a folder.
     with pytest.raises(InputError, match=r"tracking: ./mlruns"):

@@ -1,4 +1,5 @@
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
+from tests.support.disks import small_disk, write_protected
 from tune.readiness.tracking_probe import driver_problem, is_server, store_problem
 
 
@@ -26,7 +28,8 @@ def free_port() -> int:
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """Port of a real MLflow server that accepts the usual names of its host alone."""
     folder, port = tmp_path_factory.mktemp("server"), free_port()
-    command = ["-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
+    command = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
     command += ["--artifacts-destination", str(folder / "artifacts")]
     with (folder / "log").open("w") as log:
@@ -81,7 +84,7 @@ def test_pain_10_if_a_server_refuses_its_name_the_problem_says_which_one_to_allo
 def test_a_port_without_a_server_is_named_with_the_possible_reason() -> None:
     problem = store_problem(f"http://127.0.0.1:{free_port()}")
     assert "refuses the connection" in problem.text
-    assert "--host 0.0.0.0" in problem.text
+    assert "--app-name basic-auth" in problem.text
     assert problem.passes
 
 
@@ -105,9 +108,7 @@ def test_a_database_needs_a_writable_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "mlflow.db").exists()
     assert "does not exist" in driver_problem(f"sqlite:///{tmp_path}/absent/mlflow.db").text
     (tmp_path / "file").touch()
-    assert (
-        "is not a writable folder" in driver_problem(f"sqlite:///{tmp_path}/file/mlflow.db").text
-    )
+    assert "is not a folder" in driver_problem(f"sqlite:///{tmp_path}/file/mlflow.db").text
 
 
 def test_a_file_that_is_not_a_database_is_named(tmp_path: Path) -> None:
@@ -123,6 +124,58 @@ def test_another_programs_database_is_refused_and_left_unchanged(tmp_path: Path)
     before = path.read_bytes()
     assert "another program's tables" in driver_problem(f"sqlite:///{path}").text
     assert path.read_bytes() == before
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database that MLflow has made."""
+    path = tmp_path_factory.mktemp("database") / "mlflow.db"
+    assert store_problem(f"sqlite:///{path}", artifacts=True) == ("", False)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mlflow.db", "mlartifacts", "."])
+def test_a_write_protected_database_or_folder_is_named_with_the_command_that_mends_it(
+    database: Path, name: str
+) -> None:
+    uri = f"sqlite:///{database}"
+    with write_protected((database.parent / name).resolve()) as command:
+        text, passes = driver_problem(uri)
+        assert f"{command} " in text
+        assert not passes, "no resume may wait for it"
+        subprocess.run(command.split(), check=True)
+        assert driver_problem(uri) == ("", False)
+
+
+@pytest.mark.slow
+def test_artifacts_are_written_read_back_and_deleted(database: Path, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    shutil.copy(database, tmp_path)
+    client = MlflowClient(uri)
+    (tmp_path / "in-the-way").touch()
+    experiment = client.get_experiment_by_name("hybridir")
+    assert experiment is not None
+    assert driver_problem(uri).text == ""
+    with sqlite3.connect(tmp_path / "mlflow.db") as tables:
+        place = f"{tmp_path}/in-the-way/artifacts"
+        tables.execute("UPDATE experiments SET artifact_location = ?", (place,))
+    tables.close()
+    text, passes = driver_problem(uri)
+    assert text.startswith(f"artifacts, {tmp_path}/in-the-way/artifacts/")
+    assert not passes
+    assert [path for path in database.parent.rglob("*") if path.name == "preflight"] == []
+
+
+@pytest.mark.slow
+def test_a_database_on_a_full_disk_is_named(database: Path, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "size=1500k") as disk:
+        shutil.copy(database, disk)
+        with pytest.raises(OSError), (disk / "other").open("wb") as other:
+            other.write(bytes(2**21))
+        text, passes = driver_problem(f"sqlite:///{disk}/mlflow.db")
+        assert f"has no room left: free some on {disk}" in text
+        assert not passes
 
 
 @pytest.mark.slow

@@ -29,6 +29,9 @@ def test_the_time_of_a_killed_driver_ends_with_the_last_time_that_a_trial_record
     now = 5030.0
     usage = measure_usage(folder)
     assert usage[names.STUDY_SECONDS] == 60 + 30
+    now = 4000.0  # the clock was set back
+    assert measure_usage(folder)[names.STUDY_SECONDS] == 60
+    now = 5030.0
     assert usage[names.STUDY_DISK_MB] == pytest.approx(2.0, abs=0.001)
     # A copy has files of another time.
     copy = RunFolder(Path(shutil.copytree(folder.path, tmp_path / "copy")))

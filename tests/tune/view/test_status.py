@@ -104,7 +104,7 @@ def test_tracking_is_up_to_date_or_lacks_trials(folder: RunFolder) -> None:
     folder.tracking.write_text(json.dumps(record))
     text = status_of(folder)
     assert "sqlite:///a.db: 2 trials not yet sent; the server is unreachable: refused" in text
-    assert "mlflow ui --backend-store-uri sqlite:///a.db\n" in text
+    assert "mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///a.db\n" in text
     assert "charts:" not in text
     record["view"] = "/#/experiments/1"
     everything = [trial.name for trial in folder.trials()]

@@ -10,7 +10,7 @@ def test_a_database_has_a_command_that_opens_it_and_an_address_of_its_charts() -
     folder = RunFolder(Path("results/demo/run-002"))
     assert watch_lines(folder, "demo", "sqlite:////home/mlflow.db", VIEW, search=True) == [
         "tracking: sqlite:////home/mlflow.db",
-        "          mlflow ui --backend-store-uri sqlite:////home/mlflow.db",
+        "          mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:////home/mlflow.db",
         f"charts:   http://127.0.0.1:5000{VIEW}",
         "search:   optuna-dashboard results/demo/run-002/optuna.journal",
         "status:   python tune/run_sweep.py --status demo",

@@ -2,9 +2,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
+import pytest
 import torch
 
+from hybridir.errors import TrialError
+from hybridir.runtime.files import has_no_room
+from tests.support.disks import small_disk
 from tests.tune.worker.test_trainable import spec
+from tune.folders import TrialFolder
+from tune.worker.trainable import train_trial
 from tune.worker.trial_process import run_in_process
 
 
@@ -38,3 +44,23 @@ def test_pain_11_a_trial_out_of_memory_fails_for_good_with_its_peak_and_poisons_
     assert failure.reason.endswith(" MB: CUDA out of memory. Tried to allocate 2.00 GiB.")
     assert failure.final
     assert failure.poisoned
+
+
+def test_a_full_disk_ends_no_trial_but_says_that_somebody_must_make_room(tmp_path: Path) -> None:
+    trial = spec(tmp_path, checkpoint_every=1)
+    with small_disk(tmp_path / "search-000", "size=200k") as disk:
+        failure = run_in_process(trial, lambda metrics: None)
+        assert failure is not None
+        assert failure.full
+        assert not failure.final
+        assert not failure.poisoned
+        assert f"no room left on the disk of {tmp_path}" in failure.reason
+        # Not even the reason fits: the driver then looks itself.
+        with pytest.raises(OSError), (disk / "other").open("wb") as other:
+            other.write(bytes(2**20))
+        assert has_no_room(disk)
+        assert not has_no_room(tmp_path)
+        with pytest.raises((TrialError, OSError), match=r"no room left|No space left"):
+            train_trial(trial.as_ray_config())
+        assert TrialFolder(disk).outcome is None
+    assert run_in_process(trial, lambda metrics: None) is None, "with room it runs"

@@ -1,0 +1,100 @@
+"""Signals that ask a study to stop, sent for real to a process that closes slowly."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+from tests.support.tiny import ROOT
+
+PROGRAM = """
+import signal, sys, time
+from tune.driver.interruption import Interruption
+from tune.view.terminal import make_output_last
+
+make_output_last()
+interruption = Interruption()
+interruption.listen()
+try:
+    print("ready", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("stopped", flush=True)
+    with interruption.closing():
+        time.sleep(1)
+    print("closed", flush=True)
+    time.sleep(1)
+    sys.exit(130)
+"""
+
+
+def run(*numbers: int, program: str = PROGRAM, ignored: Sequence[int] = ()) -> tuple[int, str]:
+    """Start a program, send it signals while it works and while it closes."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: [signal.signal(n, signal.SIG_IGN) for n in ignored] and None,
+    )
+    assert process.stdout is not None
+    lines = [process.stdout.readline()]
+    for number in numbers:
+        process.send_signal(number)
+        lines.append(process.stdout.readline())
+    rest, _ = process.communicate()
+    return process.returncode, "".join([*lines, rest])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_second_signal_while_a_study_is_closed_changes_nothing(number: int) -> None:
+    code, output = run(number, number, number)
+    assert output.split() == ["ready", "stopped", "closed"]
+    assert code == 130
+
+
+@pytest.mark.slow
+def test_what_nohup_switches_off_stays_off() -> None:
+    code, output = run(signal.SIGHUP, program=PROGRAM.replace("60", "1"), ignored=[signal.SIGHUP])
+    assert (code, output.split()) == (0, ["ready"])
+
+
+@pytest.mark.slow
+def test_a_signal_while_a_finished_study_is_closed_waits_until_it_is() -> None:
+    program = """
+import os, signal
+from tune.driver.interruption import Interruption
+interruption = Interruption()
+interruption.listen()
+print("ready", flush=True)
+try:
+    with interruption.closing():
+        os.kill(os.getpid(), signal.SIGINT)
+        print("recorded")
+except KeyboardInterrupt:
+    print("then stopped")
+"""
+    assert run(program=program) == (0, "ready\nrecorded\nthen stopped\n")
+
+
+@pytest.mark.slow
+def test_a_study_outlives_the_reader_of_its_output() -> None:
+    program = """
+import sys
+from tune.view.terminal import make_output_last
+make_output_last()
+for _ in range(9):
+    print("line" * 9999, flush=True)
+    print("line" * 9999, file=sys.stderr, flush=True)
+sys.exit(7)
+"""
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, stdout=writer, stderr=writer)
+    os.close(writer)
+    assert ended.returncode == 7
