@@ -22,7 +22,7 @@ from tune.folders import RunFolder
 
 Stage = Literal["starting", "training", "ending"]
 SHARING = "sharing"
-_SHARED = "confirming"  # the kind of the two studies that share a database
+_SHARED = "shared"  # the kind of the two studies that share a database
 
 # A study without progress for this long has hung; on a quiet machine 30 s are long.
 _PATIENCE_SECONDS = 300.0

@@ -43,6 +43,10 @@ confirm: {mixing_ratio: [0.0, 0.5, 1.0], at: {temperature: 0.05}, seeds: 1}
 seed: 9
 confirm: {mixing_ratio: [0.0, 1.0], at: {temperature: 0.1}, pairs: [1600, 9600, 64000], seeds: 1}
 """,
+    "shared": """
+seed: 11
+confirm: {mixing_ratio: [0.0, 1.0], at: {temperature: 0.1}, pairs: [1600, 9600], seeds: 1}
+""",
     "short": """
 seed: 3
 space:
