@@ -1,4 +1,4 @@
-"""Start a study, or resume its newest run if that is unfinished.
+"""Start a study, or resume its newest run if that is unfinished or without a report.
 
     python deploy/start_or_resume.py STUDY.yaml [--set KEY=VALUE ...]
 
@@ -32,7 +32,7 @@ def sweep_arguments(arguments: list[str]) -> list[str]:
     """
     study = read_study_file(Path(arguments[0]), arguments[2::2])
     runs = [run for run in list_runs(study.storage, study.name) if run.study_file.is_file()]
-    if runs and not runs[-1].finished:
+    if runs and not (runs[-1].finished and (runs[-1].report / "report.html").is_file()):
         return ["--resume", study.name, "--storage", str(study.storage)]
     return arguments
 
