@@ -1,4 +1,4 @@
-"""Start a study, or resume its newest run if that is unfinished.
+"""Start a study, or resume its newest run if that is unfinished or without a report.
 
     python deploy/start_or_resume.py STUDY.yaml [--set KEY=VALUE ...]
 

@@ -20,6 +20,13 @@ def _begun(storage: Path) -> RunFolder:
     return run
 
 
+def _ended(storage: Path) -> None:
+    run = _begun(storage)
+    run.finish()
+    run.report.mkdir()
+    (run.report / "report.html").touch()
+
+
 def test_a_study_without_a_run_is_started(arguments: list[str]) -> None:
     assert sweep_arguments(arguments) == arguments
 
@@ -40,13 +47,20 @@ def test_settings_that_an_unfinished_run_does_not_follow_are_named(
 
 
 def test_a_finished_run_is_followed_by_a_new_one(arguments: list[str], tmp_path: Path) -> None:
-    _begun(tmp_path).finish()
+    _ended(tmp_path)
     assert sweep_arguments(arguments) == arguments
+
+
+def test_a_run_that_was_interrupted_before_its_report_is_resumed(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    _begun(tmp_path).finish()
+    assert sweep_arguments(arguments) == ["--resume", "mine", "--storage", str(tmp_path)]
 
 
 def test_the_newest_run_decides(arguments: list[str], tmp_path: Path) -> None:
     _begun(tmp_path)
-    _begun(tmp_path).finish()
+    _ended(tmp_path)
     assert sweep_arguments(arguments) == arguments
 
 
