@@ -35,6 +35,10 @@ def progress_of(folder: Path, name: str) -> Callable[[], bool]:
     return (folder / RUN / "trials" / name / "progress.json").exists
 
 
+def end_of(folder: Path, name: str) -> Callable[[], bool]:
+    return (folder / RUN / "trials" / name / "outcome.json").exists
+
+
 def assert_closed(folder: Path, output: str) -> None:
     assert "Traceback" not in output
     assert "RUNNING" not in statuses(folder)
@@ -64,7 +68,7 @@ def test_ctrl_c_twice_closes_the_study_and_names_the_command_that_goes_on(
 def test_sigterm_to_all_processes_closes_the_study(folder: Path, start_study: Any) -> None:
     """As Slurm and container runtimes send it, Ray's processes included."""
     study = start_study(folder, "--resume", "small")
-    study.until(progress_of(folder, "search-001"))
+    study.until(end_of(folder, "search-001"))
     os.killpg(study.process.pid, signal.SIGTERM)
     assert study.finish() == 130
     assert "interrupted; resume with: " in study.output
@@ -154,7 +158,7 @@ def test_a_clock_that_jumps_by_days_changes_nothing_but_times(
     study = start_study(tmp_path, "small.yaml", **clock.environment)
     study.until(progress_of(tmp_path, "search-000"))
     clock.jump(-86_400)
-    study.until(progress_of(tmp_path, "search-001"))
+    study.until(end_of(tmp_path, "search-001"))
     clock.jump(3 * 86_400)
     study.until(progress_of(tmp_path, "search-002"))
     clock.jump(-3600)

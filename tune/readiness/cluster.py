@@ -5,10 +5,11 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 import ray
 import torch
 from ray._raylet import AuthenticationMode, get_authentication_mode  # type: ignore[attr-defined]
@@ -88,6 +89,7 @@ def _init(options: dict[str, Any]) -> None:
     # Ray's processes inherit this: a terminal that goes away asks the driver alone to stop, which
     # then closes the study.
     hang_up = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    others = set(psutil.Process().children(recursive=True))
     try:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
@@ -108,6 +110,7 @@ def _init(options: dict[str, Any]) -> None:
                 ) from None
             except Exception as error:  # of a start that takes too long Ray says so in a plain one
                 ray.shutdown()
+                _kill(others)
                 if on_cluster() or "timed out" not in str(error):
                     raise
                 if attempt == _ATTEMPTS:
@@ -118,6 +121,13 @@ def _init(options: dict[str, Any]) -> None:
                     ) from None
     finally:
         signal.signal(signal.SIGHUP, hang_up)
+
+
+def _kill(others: set[psutil.Process]) -> None:
+    """Kill this process's children but others: Ray forgets those of a start that failed."""
+    for process in set(psutil.Process().children(recursive=True)) - others:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def asks_for_token() -> bool:
