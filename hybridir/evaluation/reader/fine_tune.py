@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -193,9 +194,15 @@ def fine_tune(
         progress: called before the first and after each step.
 
     Raises:
-        InputError: if lengths do not fit the model, or answers are not where they should be.
+        InputError: if lengths do not fit the model, answers are not where they should be, or
+            there are several GPUs.
         TrialError: if the loss is not finite.
     """
+    if torch.cuda.device_count() > 1:
+        raise InputError(
+            f"a batch of a reader is for one GPU, and there are {torch.cuda.device_count()}; set "
+            "CUDA_VISIBLE_DEVICES=0"
+        )
     check_lengths(reader, recipe.lengths)
     rows, with_answer = labelled_windows(reader, questions, recipe.lengths)
     on_cpu = not torch.cuda.is_available()
@@ -217,7 +224,7 @@ def fine_tune(
                 dataloader_pin_memory=not on_cpu,
                 save_strategy="no",  # but when the callback asks for it
                 save_total_limit=1,
-                logging_steps=10,
+                logging_steps=1,
                 logging_nan_inf_filter=False,
                 disable_tqdm=True,
                 report_to="none",
@@ -227,9 +234,11 @@ def fine_tune(
             callbacks=[_Watch(progress)],
         )
         trainer.remove_callback(PrinterCallback)
-        output = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     reader.model.eval()
-    return Training(len(rows), with_answer, output.global_step, output.training_loss, precision)
+    # Trainer's own mean leaves out what was before an interruption.
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    return Training(len(rows), with_answer, len(losses), mean(losses), precision)
 
 
 def labelled_windows(
@@ -355,7 +364,7 @@ class _Watch(TrainerCallback):
         logs: dict[str, float] | None = None,
         **others: object,
     ) -> None:
-        """Every few steps.
+        """After each step, with its loss.
 
         Raises:
             TrialError: if the loss is not finite.

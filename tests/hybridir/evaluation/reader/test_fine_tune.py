@@ -35,15 +35,6 @@ def questions(tmp_path_factory: pytest.TempPathFactory) -> list[AnsweredQuestion
     return load_lareqa(root / "mlqa-r").answered()
 
 
-def trained(
-    encoder: Path, questions: list[AnsweredQuestion], recipe: Recipe, workspace: Path
-) -> dict[str, torch.Tensor]:
-    """Weights after a training."""
-    reader = untrained_reader(encoder, recipe.seed)
-    fine_tune(reader, questions, recipe, workspace)
-    return reader.model.state_dict()
-
-
 def are_equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
     return all(torch.equal(first[name], second[name]) for name in first)
 
@@ -56,7 +47,9 @@ def test_a_seed_gives_one_reader_interrupted_or_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     generators = random.getstate(), str(np.random.get_state()), torch.get_rng_state()  # noqa: NPY002
-    whole = trained(encoder, questions, RECIPE, tmp_path / "whole")
+    first = untrained_reader(encoder, 3)
+    training = fine_tune(first, questions, RECIPE, tmp_path / "whole")
+    whole = first.model.state_dict()
     assert random.getstate() == generators[0]
     assert str(np.random.get_state()) == generators[1]  # noqa: NPY002
     assert torch.equal(torch.get_rng_state(), generators[2])
@@ -75,11 +68,15 @@ def test_a_seed_gives_one_reader_interrupted_or_not(
     (tmp_path / "two" / "checkpoint-6").mkdir()
     steps: list[int] = []
     reader = untrained_reader(encoder, 3)
-    fine_tune(reader, questions, RECIPE, tmp_path / "two", lambda step, _: steps.append(step))
+    second = fine_tune(
+        reader, questions, RECIPE, tmp_path / "two", lambda step, _: steps.append(step)
+    )
     assert steps == [5, 6, 7, 8]
     assert are_equal(reader.model.state_dict(), whole)
-    other = trained(encoder, questions, Recipe(2, 1e-3, 6, seed=4), tmp_path / "other")
-    assert not are_equal(other, whole)
+    assert second == training  # its mean loss too
+    other = untrained_reader(encoder, 3)
+    fine_tune(other, questions, Recipe(2, 1e-3, 6, seed=4), tmp_path / "other")
+    assert not are_equal(other.model.state_dict(), whole)
 
 
 def test_a_training_that_diverges_ends(
