@@ -111,9 +111,10 @@ class Checkout:
         return state
 
     def statuses(self) -> set[str]:
-        """The statuses of the runs in MLflow's database."""
+        """The statuses of the runs in MLflow's database, but those that the preflight tried."""
+        kept = "SELECT status FROM runs WHERE lifecycle_stage = 'active'"
         with closing(sqlite3.connect(self.folder / "mlflow.db")) as database:
-            return {status for (status,) in database.execute("SELECT status FROM runs")}
+            return {status for (status,) in database.execute(kept)}
 
     def figures(self) -> dict[str, tuple[str, dict[str, float]]]:
         """State and figures of each trial."""
