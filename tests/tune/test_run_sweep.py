@@ -12,7 +12,8 @@ from hybridir import names
 from tests.support.tiny import ROOT
 from tune import run_sweep
 from tune.folders import Outcome, new_run
-from tune.study.file import STUDIES
+from tune.study.file import STUDIES, StudyConfig
+from tune.study.recorded import record_settings
 
 SCRIPT = Path(run_sweep.__file__)
 
@@ -165,7 +166,7 @@ def test_a_run_that_another_process_has_locked_is_not_continued(
     command: Command, tmp_path: Path
 ) -> None:
     run = new_run(tmp_path / "results", "small")
-    run.study_file.write_text(yaml.safe_dump(SMALL))
+    record_settings(StudyConfig.model_validate(SMALL), run)
     with run.lock():
         assert "another process" in refused(command, tmp_path, "--resume", "small")
 

@@ -154,4 +154,5 @@ def test_a_run_that_is_resumed_elsewhere_has_several_environments(tmp_path: Path
     run.environment.write_text(json.dumps([old, entry]))
     assert environment_at(run, since - 50) == {"torch": "1.0"}
     assert environment_at(run, since + 50) == entry["environment"]
-    assert environment_at(run, since - 200) == {}
+    assert environment_at(run, since - 200) == {"torch": "1.0"}  # a clock that was set back
+    assert environment_at(RunFolder(tmp_path / "other"), since) == {}
