@@ -157,7 +157,8 @@ class Campaign:
             study.start()
         while any(study.ended != 0 for study in studies):
             now = time.monotonic()
-            if now - alive > _PATIENCE_SECONDS or refusals > _REFUSALS:
+            # Studies that start at once wait for each other's imports.
+            if now - alive > _PATIENCE_SECONDS * len(studies) or refusals > _REFUSALS:
                 break
             self.cluster.mend()
             self.server.mend()
