@@ -64,7 +64,8 @@ def test_the_library_declares_exactly_the_packages_that_it_imports() -> None:
 
 
 def test_studies_and_reports_import_packages_of_the_library_and_of_their_group() -> None:
-    assert imported(["tune", "analysis", "deploy"]) <= LIBRARY | group("study")
+    assert imported(["tune", "analysis"]) <= LIBRARY | group("study")
+    assert imported(["deploy"]) <= LIBRARY | group("cluster")
     assert group("study") - imported(["tune", "analysis"]) <= UNNAMED | EXTRAS
 
 

@@ -52,7 +52,9 @@ def train_reader(
     precision: Annotated[str, typer.Option(help="fp32, bf16 or auto.")] = "fp32",
     cache: Annotated[
         Path,
-        typer.Option(help="Folder of unfinished work and of answers, which --reader uses again."),
+        typer.Option(
+            help="Folder of unfinished work, and of answers for hybridir evaluate --reader."
+        ),
     ] = Path(".hybridir-cache"),
 ) -> None:
     """Fine-tune an encoder to a reader, which `evaluate --reader` and studies load.
@@ -87,7 +89,10 @@ def train_reader(
     with _as_options(), settings_as_options():
         record = make_reader(request, _say, _show)
     _print_ceiling(record["ceiling"])
-    _say(f"reader: {out}; a study reads with --set evaluation.reader.path={out}")
+    _say(
+        f"reader: {out}; a study reads with: python tune/run_sweep.py STUDY.yaml "
+        f"--set evaluation.reader.path={out}"
+    )
 
 
 @contextmanager

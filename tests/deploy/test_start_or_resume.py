@@ -51,13 +51,6 @@ def test_a_finished_run_is_followed_by_a_new_one(arguments: list[str], tmp_path:
     assert sweep_arguments(arguments) == arguments
 
 
-def test_a_run_that_was_interrupted_before_its_report_is_resumed(
-    arguments: list[str], tmp_path: Path
-) -> None:
-    _begun(tmp_path).finish()
-    assert sweep_arguments(arguments) == ["--resume", "mine", "--storage", str(tmp_path)]
-
-
 def test_the_newest_run_decides(arguments: list[str], tmp_path: Path) -> None:
     _begun(tmp_path)
     _ended(tmp_path)

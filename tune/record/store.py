@@ -10,7 +10,7 @@ Source: https://github.com/mlflow/mlflow/blob/master/mlflow/store/tracking/sqlal
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 # `tune.record.tracking` retries failed requests itself; MLflow's own retries would take minutes.
@@ -109,7 +109,9 @@ def _bring_artifacts_along(path: Path) -> None:
     """
     here = {(folder / ARTIFACTS).as_uri() for folder in (path.parent, path.resolve().parent)}
     beside = (path.resolve().parent / ARTIFACTS).as_uri()
-    with closing(sqlite3.connect(path, timeout=20)) as database, database:
+    # A database that cannot be written to is named by whoever writes to it next.
+    unwritable = suppress(sqlite3.OperationalError)
+    with unwritable, closing(sqlite3.connect(path, timeout=20)) as database, database:
         row = database.execute(
             "SELECT artifact_location FROM experiments WHERE name = ?", (names.EXPERIMENT,)
         ).fetchone()
