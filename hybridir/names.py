@@ -165,6 +165,7 @@ PRIMARY: Final = "primary"
 CONFIRM_AT: Final = "confirm_at"  # "best", "best_per_ratio" or "listed"; "none" without confirm
 CONFIRM_LEVELS: Final = "confirm_levels"  # "temperature=0.02,0.05 pairs=2048", or "none"
 SEARCH_SEEDS: Final = "search_seeds"
+SEARCHED: Final = "searched"  # names of the searched parameters, separated by spaces, or "none"
 
 # Metrics of the parent run; `curve_metric` puts the first two before a trial's metric.
 CURVE: Final = "curve"

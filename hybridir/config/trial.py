@@ -338,6 +338,10 @@ class EvaluationConfig(StrictModel):
     memory_mb: Annotated[float, Field(gt=0)] = 2048
     """Maximum memory of a benchmark's passage embeddings and the scores of one block of queries.
     Larger embeddings go to a file in the trial's folder and are ranked in blocks."""
+    development_figures: tuple[str, ...] = ()
+    """More figures on the development benchmark among a trial's metrics, such as
+    ``dev/ndcg_at_10_multilingual``; mAP and F1 at R are always there. A study adds its search's
+    objectives."""
     reader: ReaderConfig | None = None
     """Reads answers from the first passages of the reported benchmarks, which must have answers
     (xquad-r, mlqa-r), in the monolingual and the multilingual setting; null reads nothing."""

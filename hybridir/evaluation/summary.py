@@ -143,6 +143,29 @@ def language_matrix(table: pd.DataFrame, measure: str) -> pd.DataFrame:
     return matrix.sort_index(axis=0).sort_index(axis=1)
 
 
+def every_figure(table: pd.DataFrame) -> dict[str, float]:
+    """Compute all figures of one benchmark that follow from its table.
+
+    Args:
+        table: per-query table of one benchmark.
+
+    Returns:
+        `summarise`'s metrics, the means of all measures, and all measures of language bias, under
+        the names of metrics. A figure without a value has no name.
+    """
+    (benchmark,) = table[names.BENCHMARK].astype(str).unique()
+    means = {
+        f"{benchmark}/{name}_{setting}": value
+        for setting, of_setting in macro_means(table).items()
+        for name, value in of_setting.items()
+    }
+    comparisons = {
+        names.bias_metric(benchmark, measure): value
+        for measure, value in language_bias.language_comparisons(table).items()
+    }
+    return summarise(table) | means | _with_values(comparisons)
+
+
 def summarise(table: pd.DataFrame) -> dict[str, float]:
     """Compute the headline metrics of every benchmark in a table.
 

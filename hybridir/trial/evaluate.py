@@ -14,7 +14,7 @@ from hybridir.encoder import LoadedEncoder
 from hybridir.evaluation.evaluate import Evaluation, evaluate
 from hybridir.evaluation.language_bias import top1_languages
 from hybridir.evaluation.per_query import write_per_query
-from hybridir.evaluation.summary import language_matrix
+from hybridir.evaluation.summary import every_figure, language_matrix
 from hybridir.retrieval import encode_benchmark
 from hybridir.runtime.distributed import Distributed
 from hybridir.runtime.files import atomic_write
@@ -63,9 +63,16 @@ class TrialEvaluator:
         self.seconds = 0.0
 
     def dev_metrics(self) -> dict[str, float]:
-        """Headline figures on the development benchmark; none without such a benchmark."""
-        dev = self._setup.data.dev
-        return {} if dev is None else headline_metrics(self.summary_on(dev), names.DEV, 0)
+        """Headline figures on the development benchmark, and those that the settings name.
+
+        None without such a benchmark. A figure that the benchmark cannot have is left out.
+        """
+        dev, named = self._setup.data.dev, self._setup.config.evaluation.development_figures
+        if dev is None:
+            return {}
+        figures = self.summary_on(dev, every=bool(named))
+        chosen = {name: figures[name] for name in named if name in figures}
+        return headline_metrics(figures, names.DEV, 0) | chosen
 
     def reported_metrics(self) -> dict[str, float]:
         """Headline figures on all reported benchmarks."""
@@ -82,8 +89,8 @@ class TrialEvaluator:
         metrics = {names.FIDELITY: fidelity, **training_metrics(state, plan)}
         return metrics | self.dev_metrics()
 
-    def summary_on(self, benchmark: Benchmark) -> dict[str, float]:
-        """Evaluate on a benchmark, write its tables and return its summary."""
+    def summary_on(self, benchmark: Benchmark, *, every: bool = False) -> dict[str, float]:
+        """Evaluate on a benchmark, write its tables and return its summary, or every figure."""
         start = time.perf_counter()
         setup = self._setup
         folder = setup.workspace / names.TRIAL_EMBEDDINGS / benchmark.name
@@ -104,6 +111,8 @@ class TrialEvaluator:
                 settings=setup.config.evaluation,
             )
             figures = write_evaluation(evaluation, benchmark, setup)
+            if every:
+                figures = every_figure(evaluation.table) | figures
             # Gigabytes that only an interrupted trial needs again.
             shutil.rmtree(folder.parent, ignore_errors=True)
             return figures

@@ -234,6 +234,7 @@ def _headline_settings(study: StudyConfig) -> dict[str, object]:
         "training_pairs": study.training.pairs,
         "sampler": search.sampler if search else "none",
         "scheduler": search.scheduler if search else "none",
+        names.SEARCHED: " ".join(study.space) or "none",
         "search_trials": search.trials if search else 0,
         names.SEARCH_SEEDS: search.seeds if search else 0,
         "confirm_seeds": confirm.seeds if confirm else 0,

@@ -24,12 +24,12 @@ from tune.searching.searcher import (
     own_number,
     start_study,
 )
-from tune.searching.stopping import EarlyStopping, fidelities
+from tune.searching.stopping import EarlyStopping, bracket_of, brackets
 from tune.searching.warm_start import ORIGIN, record_data, warm_start
 from tune.space.parameters import Value, describe, settings_of
 from tune.space.ranges import active_parameters
 from tune.space.samplers import make_sampler
-from tune.space.settings import SearchConfig
+from tune.space.settings import SearchConfig, direction, gain
 from tune.study.baselines import baseline_parameters, baselines_to_run
 from tune.study.confirmation import BEST, BEST_PER_RATIO, ConfirmConfig
 from tune.study.file import StudyConfig
@@ -93,31 +93,26 @@ class PhaseRunner:
             start = warm_start(optuna_study, self._study, self._folder)
             self._narrator.say(start.message)
             proposals = start.proposals
-        shares = fidelities(search.scheduler, search.first_rung, search.reduction)
-        searcher = self._searcher(search, optuna_study, shares, proposals)
+        searcher = self._searcher(search, optuna_study, proposals)
         searcher.recover()
         if searcher.remaining > 0:
             self._narrator.phase(
                 names.PHASE_SEARCH,
                 searcher.remaining,
-                f"{search.sampler} over {', '.join(self._study.space)}, maximises "
-                f"{' and '.join(search.objectives)}{_of_each_point(search.seeds)}",
+                f"{search.sampler} over {', '.join(self._study.space)}, "
+                f"{_goal(search)}{_of_each_point(search.seeds)}",
                 # With several seeds no single trial is the best.
                 search.objectives if search.seeds == 1 else (),
                 _best_so_far(optuna_study) if search.seeds == 1 else None,
             )
             scheduler = None
             if search.scheduler != "none":
-                scheduler = EarlyStopping(
-                    searcher,
-                    search.scheduler,
-                    search.objectives[0],
-                    steps=[round(100 * share) for share in shares],
-                    reduction=search.reduction,
-                )
+                scheduler = EarlyStopping(searcher, search)
             self._fit(
                 names.PHASE_SEARCH,
-                lambda config: active_parameters(settings_of(config), self._study.space),
+                lambda config: active_parameters(
+                    settings_of(config, self._study.space), self._study.space
+                ),
                 ray_tune.TuneConfig(
                     search_alg=searcher, scheduler=scheduler, num_samples=searcher.remaining
                 ),
@@ -126,33 +121,35 @@ class PhaseRunner:
         return self._best(optuna_study, search)
 
     def _best(self, optuna_study: optuna.Study, search: SearchConfig) -> dict[str, Value]:
-        metric = search.objectives[0] if len(search.objectives) == 1 else "mean of the objectives"
         if search.seeds > 1:
             point = best_point(optuna_study, search.seeds)
             if point is None:
                 raise self._incomplete(f"point completed with all its {search.seeds} seeds")
             parameters, value = point
+            values = [gain(search.objectives[0], value)]
             source = f"mean of {search.seeds} seeds"
         else:
             best = best_trial(optuna_study)
             if best is None:
                 raise self._incomplete("search trial completed")
-            parameters, value = dict(best.params), mean_objective(best)
+            parameters, values = dict(best.params), best.values
             number = own_number(best)
             source = best.user_attrs[ORIGIN] if number is None else f"trial {number:03d}"
-        self._narrator.say(
-            f"best configuration: {describe(parameters)}  ({metric} {value:.4f}, {source})"
+        figures = ", ".join(
+            f"{metric} {value:.4f}"
+            for metric, value in zip(search.objectives, values, strict=True)
         )
+        self._narrator.say(f"best configuration: {describe(parameters)}  ({figures}, {source})")
         return parameters
 
     def _searcher(
         self,
         search: SearchConfig,
         optuna_study: optuna.Study,
-        shares: list[float],
         proposals: list[dict[str, Value]],
     ) -> JournalSearcher:
         seed = derive_seed(self._study.seed, "sampler")
+        by_bracket = [list(bracket.fidelities) for bracket in brackets(search)]
         return JournalSearcher(
             optuna_study,
             self._folder,
@@ -165,6 +162,7 @@ class PhaseRunner:
                 number=self._study.proposal(number),
                 startup_trials=search.startup_trials,
                 fixed=proposals[number] if number < len(proposals) else None,
+                arguments=search.sampler_arguments,
             ),
             make_spec=lambda number, parameters: self._spec(
                 search_trial(number),
@@ -173,7 +171,7 @@ class PhaseRunner:
                     seed=self._study.search_seed(number),
                     report=False,
                 ),
-                shares,
+                by_bracket[bracket_of(search, number)],
             ),
             concurrent=self._concurrent,
         )
@@ -212,7 +210,7 @@ class PhaseRunner:
             names.PHASE_CONFIRM,
             specs,
             f"{_crossing(confirm)}{_repetitions(confirm)}, at {' and '.join(where)}",
-            lambda config: {n: v for n, v in settings_of(config).items() if n in shown},
+            lambda config: {n: v for n, v in settings_of(config, shown).items() if n in shown},
         )
 
     def _at(self, ratio: float, best: dict[str, Value]) -> dict[str, Value]:
@@ -232,7 +230,8 @@ class PhaseRunner:
         parameters, value = point
         self._narrator.say(
             f"best at alpha={ratio:g}: {_describe_without_ratio(parameters)}  "
-            f"({search.objectives[0]} {value:.4f}, mean of {search.seeds} seeds)"
+            f"({search.objectives[0]} {gain(search.objectives[0], value):.4f}, "
+            f"mean of {search.seeds} seeds)"
         )
         return parameters
 
@@ -331,9 +330,14 @@ def _best_so_far(study: optuna.Study) -> tuple[float, str] | None:
     if best is None:
         return None
     number = own_number(best)
-    return mean_objective(best), best.user_attrs[ORIGIN] if number is None else search_trial(
-        number
-    )
+    return mean_objective(study, best), best.user_attrs[
+        ORIGIN
+    ] if number is None else search_trial(number)
+
+
+def _goal(search: SearchConfig) -> str:
+    """The objectives: ``maximises dev/map_mean``."""
+    return " and ".join(f"{direction(metric)[:-3]}ises {metric}" for metric in search.objectives)
 
 
 def _of_each_point(seeds: int) -> str:

@@ -19,7 +19,8 @@ from tune.forecast.disk import estimated_disk
 from tune.forecast.probe import BatchSizeCost, ProbeResult
 from tune.readiness.checks import Needs, estimated_memory_mb
 from tune.readiness.inputs import Inputs, batch_sizes
-from tune.searching.stopping import fidelities
+from tune.searching.stopping import brackets
+from tune.space.settings import SearchConfig
 from tune.study.baselines import baselines_to_run
 from tune.study.file import StudyConfig
 from tune.view.progress import planned_trials
@@ -185,8 +186,8 @@ def _phase(
     if phase == names.PHASE_SEARCH:
         assert study.search is not None, "the study has this phase"
         search = study.search
-        shares = fidelities(search.scheduler, search.first_rung, search.reduction)
-        trained, evaluations = _until_stopped(shares, search.scheduler, search.reduction)
+        shares = list(brackets(search)[0].fidelities)
+        trained, evaluations = _until_stopped(search)
         evaluation = measured.evaluation_seconds.get(names.DEV, 0.0)
         trials = trains = search.trials
         slow = slowest  # the sampler may prefer the slowest batch size
@@ -196,7 +197,7 @@ def _phase(
             trains = sum(trial.retriever == "trained" for trial in baselines_to_run(study))
         trained, evaluations = trains / trials, 1.0
         evaluation = sum(measured.evaluation_seconds.values())
-    own = study.training.pairs
+    own = _measured_pairs(study)
     budgets = tuple(sorted({pairs / own for pairs, _ in _conditions(study, phase, sizes)}))
     low = trials * (trained * fast + evaluations * evaluation)
     evaluated = len(shares) * evaluation
@@ -220,20 +221,27 @@ def _conditions(
     study: StudyConfig, phase: str, sizes: tuple[int, ...]
 ) -> list[tuple[int, tuple[int, ...]]]:
     """Budget in pairs and possible batch sizes of each condition of a phase, all as frequent."""
-    own = study.training.pairs
+    own = _measured_pairs(study)
     if phase == names.PHASE_SEARCH:
-        return [(own, (size,)) for size in sizes]
+        searched = study.space.get(names.PAIRS)
+        budgets = [int(pairs) for pairs in searched.extremes] if searched else [own]
+        return [(pairs, (size,)) for pairs in budgets for size in sizes]
     conditions = study.confirm.design if study.confirm else [{}]
     if phase == names.PHASE_BASELINE:  # at the first value of what is crossed
         conditions = conditions[:1]
     return [
         (
             int(condition.get(names.PAIRS, own)),
-            # "at: best" is one of the sizes; which one is unknown.
+            # "at: best" is one of the sizes; which one is unknown. Its budget is the largest.
             (int(condition[names.BATCH_SIZE]),) if names.BATCH_SIZE in condition else sizes,
         )
         for condition in conditions
     ]
+
+
+def _measured_pairs(study: StudyConfig) -> int:
+    """The budget that the probe's times are of: the largest."""
+    return int(study.dearest.get(names.PAIRS, study.training.pairs))
 
 
 def _times(
@@ -243,32 +251,34 @@ def _times(
     train = {point.batch_size: point.train_seconds or 0.0 for point in measured.points}
     times = []
     for pairs, possible in _conditions(study, phase, sizes):
-        seconds = [train[size] * pairs / study.training.pairs for size in possible]
+        seconds = [train[size] * pairs / _measured_pairs(study) for size in possible]
         times.append((min(seconds), max(seconds)))
     return times
 
 
-def _until_stopped(shares: Sequence[float], scheduler: str, reduction: int) -> tuple[float, float]:
+def _until_stopped(search: SearchConfig) -> tuple[float, float]:
     """Training and evaluations of an average trial before it stops.
 
-    ``asha`` lets one in `reduction` trials pass each rung; ``median`` stops half of the trials at
-    the first opportunity (assumption).
+    ``asha`` and ``hyperband`` let one in `reduction` trials pass each rung; ``median`` stops half
+    of the trials at the first opportunity (assumption).
 
     Returns:
         (share of the training, number of evaluations).
 
-    >>> _until_stopped([0.5, 1.0], "asha", 2), _until_stopped([1.0], "none", 2)
+    >>> _until_stopped(SearchConfig(scheduler="asha")), _until_stopped(SearchConfig())
     ((0.75, 1.5), (1.0, 1.0))
     """
-    trained, evaluations, before, alive = 0.0, 0.0, 0.0, 1.0
-    for index, share in enumerate(shares):
-        trained += alive * (share - before)
-        evaluations += alive
-        before = share
-        if scheduler == "asha":
-            alive /= reduction
-        elif index == 0:
-            alive = 0.5
+    trained, evaluations = 0.0, 0.0
+    for bracket in brackets(search):
+        before, alive = 0.0, bracket.weight
+        for index, share in enumerate(bracket.fidelities):
+            trained += alive * (share - before)
+            evaluations += alive
+            before = share
+            if search.scheduler in ("asha", "hyperband"):
+                alive /= search.reduction
+            elif index == 0:
+                alive = bracket.weight / 2
     return trained, evaluations
 
 
@@ -283,7 +293,7 @@ def _checkpoints(
     """Most checkpoints that the trials of a phase write, in the mean over its conditions."""
     pauses, trains = 1, phase.trials
     if phase.phase == names.PHASE_SEARCH and (search := study.search):
-        pauses = len(fidelities(search.scheduler, search.first_rung, search.reduction))
+        pauses = len(brackets(search)[0].fidelities)
     if phase.phase == names.PHASE_BASELINE:
         trains = sum(trial.retriever == "trained" for trial in baselines_to_run(study))
     train = {point.batch_size: point.train_seconds or 0.0 for point in measured.points}
@@ -293,7 +303,7 @@ def _checkpoints(
             expected_checkpoints(
                 study.training,
                 steps=math.ceil(pairs / size),
-                seconds=train[size] * pairs / study.training.pairs,
+                seconds=train[size] * pairs / _measured_pairs(study),
                 cost=cost,
                 pauses=pauses,
             )

@@ -50,7 +50,7 @@ def measure_plan(study: StudyConfig, inputs: Inputs, nodes: Sequence[Node]) -> P
     """
     by_phase = batch_sizes(study).values()
     sizes = tuple(sorted({size for phase_sizes in by_phase for size in phase_sizes}))
-    config = study.trial({}, seed=0, report=study.reports).model_dump_json()
+    config = study.trial(study.dearest, seed=0, report=study.reports).model_dump_json()
     resources = study.resources
     arguments = (
         config,

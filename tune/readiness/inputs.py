@@ -5,20 +5,26 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from hybridir import names
 from hybridir.config import TrialConfig
 from hybridir.data import Benchmark, load_benchmarks, load_training
 from hybridir.encoder import load_bi_encoder, load_tokenizer
 from hybridir.errors import InputError
+from hybridir.evaluation.evaluate import evaluate
+from hybridir.evaluation.summary import every_figure
 from hybridir.retrieval.bm25 import check_installed
-from hybridir.retrieval.encode import fits
+from hybridir.retrieval.encode import Embeddings, fits
 from hybridir.trial.reading import TrialReader
 from hybridir.trial.run import build_batch_plan
 from tune.space.parameters import Value
 from tune.space.ranges import corners
+from tune.space.settings import DEFAULT_OBJECTIVE
 from tune.study.baselines import baselines_to_run
 from tune.study.file import StudyConfig
 
+_FEW = 8  # dimensions of embeddings that stand for any
 # Parameters that decide whether batches can be drawn.
 _BATCHES = (names.MIXING_RATIO, names.BATCH_SIZE, "kind")
 
@@ -71,6 +77,7 @@ def check_study(study: StudyConfig) -> Inputs:
                 build_batch_plan(config, part)
             except InputError as error:
                 problems[str(error)] = None
+    problems |= dict.fromkeys(_unmeasured(study, training.dev))
     if problems:
         raise InputError.collect(f"study {study.name}", problems)
     pairs, dev = training.pairs, [training.dev] if training.dev else []
@@ -79,7 +86,9 @@ def check_study(study: StudyConfig) -> Inputs:
     data = [("train", pairs.digest, "training")]
     data += [(names.DEV, benchmark.digest, "tuning") for benchmark in dev]
     data += [(benchmark.name, benchmark.digest, "reporting") for benchmark in reported]
-    weights, dimension = _encoder(study.trial({}, seed=0, report=False), texts, pairs.digest)
+    weights, dimension = _encoder(
+        study.trial(study.dearest, seed=0, report=False), texts, pairs.digest
+    )
     _check_reader(study.trial({}, seed=0, report=study.reports))
     largest = max((len(benchmark.passages) for benchmark in benchmarks), default=0)
     stored_mb = largest * dimension * 4 / 1e6
@@ -144,6 +153,26 @@ def _distinct(conditions: Sequence[dict[str, Value]], of: Sequence[str]) -> list
     """The distinct values of some parameters among conditions that vary more."""
     chosen = [{name: c[name] for name in of if name in c} for c in conditions]
     return list({str(condition): condition for condition in chosen}.values())
+
+
+def _unmeasured(study: StudyConfig, dev: Benchmark | None) -> Iterator[str]:
+    """The objectives that the development benchmark cannot have, as any embeddings tell."""
+    objectives = study.search.objectives if study.search and dev else ()
+    if dev is None or set(objectives) <= {DEFAULT_OBJECTIVE}:
+        return
+    rng = np.random.default_rng(0)
+    queries_QD, passages_ND = (
+        rng.standard_normal((len(texts), _FEW), dtype=np.float32)
+        for texts in (dev.queries, dev.passages)
+    )
+    evaluation = evaluate(Embeddings(queries_QD, passages_ND), dev)
+    measured = every_figure(evaluation.table) | evaluation.summary
+    for objective in objectives:
+        if objective not in measured:
+            yield (
+                f"search.objective: the development data cannot have {objective}; they have "
+                f"{', '.join(sorted(measured))}"
+            )
 
 
 def _encoder(config: TrialConfig, texts: list[str], digest: str) -> tuple[int, int]:

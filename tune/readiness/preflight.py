@@ -212,7 +212,7 @@ def _prepare(
         and str(node) not in failed
         and (resources.gpu or (node.id != driver_id and (from_hub or states[node.id]["cache"][1])))
     ]
-    config = study.trial({}, seed=0, report=study.reports).model_dump_json()
+    config = study.trial(study.dearest, seed=0, report=study.reports).model_dump_json()
     arguments = (config, str(_folders(study)[1]), resources.gpu > 0)
     answers = run_on_each(
         node_probe.prepare_node, chosen, lambda node: arguments, _PREPARE_SECONDS, resources.gpu

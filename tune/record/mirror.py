@@ -75,6 +75,7 @@ class Mirror:
         self._study = study
         self._folder = folder
         self._parameters = parameters
+        self._searched = str(parameters.get(names.SEARCHED, "")).split()
         self._data = list(data)
         self.run_id = run_id
         self.view = ""
@@ -113,7 +114,7 @@ class Mirror:
         run_id = run.info.run_id if run else self._create(trial, parent)
         # Also if the run has ended: an interrupted trial's run was closed, and is now continued.
         self._client.update_run(run_id, status=_RUNNING)
-        self._client.log_batch(run_id, params=trial_params(trial))
+        self._client.log_batch(run_id, params=trial_params(trial, self._searched))
         self._tag(run_id, {names.TAG_STATE: _RUNNING})
         if outcome:
             if trial.phase == names.PHASE_CONFIRM:
@@ -128,7 +129,9 @@ class Mirror:
             raise LookupError(f"{trial.name} has not ended, or has no run")
         metrics = headline_metrics(outcome, _ms(trial.ended))
         encoder = trial.path / names.ARTIFACT_ENCODER
-        log_encoder(self._client, self._study, encoder, run, trial_params(trial), metrics)
+        log_encoder(
+            self._client, self._study, encoder, run, trial_params(trial, self._searched), metrics
+        )
 
     def close(self, status: str, tags: dict[str, str]) -> None:
         """Close the parent run, and the runs of interrupted trials."""

@@ -4,6 +4,7 @@ The time of every entry is the trial's own, in ms, so that an entry sent twice i
 """
 
 import json
+from collections.abc import Collection
 
 from mlflow.entities import Metric, Param
 
@@ -13,12 +14,17 @@ from tune.folders import Outcome, TrialFolder
 from tune.space.parameters import settings_of
 
 
-def trial_params(trial: TrialFolder) -> list[Param]:
-    """Settings in which trials of a study differ, under their own names."""
+def trial_params(trial: TrialFolder, searched: Collection[str] = ()) -> list[Param]:
+    """Settings in which trials of a study differ, under their own names.
+
+    Args:
+        trial: the trial.
+        searched: names of the parameters that the study searches.
+    """
     config = TrialConfig.model_validate(trial.read(names.ARTIFACT_CONFIG))
     values: dict[str, object] = {names.SEED: config.seed}
     if config.retriever == "trained":
-        values |= settings_of(config)
+        values |= settings_of(config, searched)
     if config.data.data_part is not None:
         values[names.DATA_PART] = config.data.data_part.number
     if trial.baseline:

@@ -8,15 +8,18 @@ run.
 """
 
 import math
+import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from ray.tune.search import Searcher
 
@@ -27,7 +30,7 @@ from tune.folders import Outcome, RunFolder, search_trial
 from tune.outcome import BUDGET_PERCENT, finalize_trial
 from tune.space.parameters import Value, same_ratio
 from tune.space.ranges import Space, propose, space_digest
-from tune.space.settings import SearchConfig
+from tune.space.settings import SearchConfig, direction
 
 # User attribute of a trial that was proposed here: its number, from 0, which names its folder.
 # Optuna's own numbers also count imported trials and proposals that were interrupted.
@@ -35,6 +38,11 @@ NUMBER = "number"
 _REASON = "reason"
 _SPACE = "space"
 _OBJECTIVES = "objectives"
+# User attribute of a trial with several objectives: its values at earlier shares of the budget, by
+# percent, of the one that ranks trials. Optuna has intermediate values of one objective alone.
+_REACHED = "reached"
+# User attribute of a trial: its name in the study's folder.
+_NAME = "trial"
 
 
 def open_study(journal: Path, name: str) -> optuna.Study:
@@ -54,7 +62,7 @@ def start_study(journal: Path, name: str, objectives: Sequence[str], space: Spac
     study = optuna.create_study(
         storage=_storage(journal),
         study_name=name,
-        directions=["maximize"] * len(objectives),
+        directions=list(map(direction, objectives)),
         load_if_exists=True,
     )
     identity = {_SPACE: space_digest(space), _OBJECTIVES: list(objectives)}
@@ -68,6 +76,10 @@ def start_study(journal: Path, name: str, objectives: Sequence[str], space: Spac
                 f"now {value}); a changed search is a new study: start one without --resume, with "
                 f"search.warm_start={name} to build on these trials"
             )
+    if study.metric_names is None:  # for Optuna's dashboard
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            study.set_metric_names(list(objectives))
     return study
 
 
@@ -108,6 +120,8 @@ class JournalSearcher(DriverOnly, Searcher):
         concurrent: int = 0,
     ) -> None:
         self._objectives = search.objectives
+        self._ranked_by = search.ranked_by
+        # Ray reads neither: trials are ranked here.
         super().__init__(metric=self._objectives[0], mode="max")
         self._study = study
         self._folder = folder
@@ -159,12 +173,19 @@ class JournalSearcher(DriverOnly, Searcher):
             new = self._study.ask()
             parameters = propose(new, self._space)
             # Last, so that a proposal with a number is a whole one.
+            new.set_user_attr(_NAME, search_trial(number))
             new.set_user_attr(NUMBER, number)
             self._index[number] = new.number
         self._running[trial_id] = number
         return self._make_spec(number, parameters)
 
-    def reached(self, trial_id: str, steps: Sequence[int]) -> tuple[bool, list[dict[int, float]]]:
+    def number_of(self, trial_id: str) -> int:
+        """Number of a running trial."""
+        return self._running[trial_id]
+
+    def reached(
+        self, trial_id: str, steps: Sequence[int], rivals: Callable[[int], bool]
+    ) -> tuple[bool, list[dict[int, float]]]:
         """Look up which trials have reached a trial's present share of the budget.
 
         The answer comes from the journal, so that it outlives the driver.
@@ -172,26 +193,25 @@ class JournalSearcher(DriverOnly, Searcher):
         Args:
             trial_id: Ray's.
             steps: shares in percent, rising; the last one is the trial's present share.
+            rivals: whether the trial of a number is one.
 
         Returns:
             Whether the trial itself was recorded at this share before, and the values at `steps`
             of every rival that was.
         """
-        number = self._index[self._running[trial_id]]
+        own = self._running[trial_id]
         recorded = {
-            trial.number: {
-                step: trial.intermediate_values[step]
-                for step in steps
-                if step in trial.intermediate_values
-            }
-            for trial in self._study.get_trials(deepcopy=False)
-            if steps[-1] in trial.intermediate_values
+            number: {step: values[step] for step in steps if step in values}
+            for number, trial in own_trials(self._study).items()
+            if steps[-1] in (values := _values_by_step(trial))
         }
-        return number in recorded, [v for index, v in recorded.items() if index != number]
+        return own in recorded, [
+            values for number, values in recorded.items() if number != own and rivals(number)
+        ]
 
     def own_values(self, trial_id: str) -> dict[int, float]:
         """A trial's values so far, by share of the budget in percent."""
-        return dict(self._frozen(self._running[trial_id]).intermediate_values)
+        return _values_by_step(self._frozen(self._running[trial_id]))
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Record the value at this share of the budget."""
@@ -199,7 +219,7 @@ class JournalSearcher(DriverOnly, Searcher):
         self._report(
             self._index[self._running[trial_id]],
             result[BUDGET_PERCENT],
-            result.get(self._objectives[0]),
+            result.get(self._ranked_by) if self._ranked_by else None,
         )
 
     def on_trial_complete(
@@ -222,11 +242,15 @@ class JournalSearcher(DriverOnly, Searcher):
         return self._study.get_trials(deepcopy=False)[self._index[number]]
 
     def _report(self, index: int, step: int, value: float | None) -> None:
-        if value is None or not math.isfinite(value) or len(self._objectives) > 1:
-            return  # Optuna has no intermediate values of several objectives
+        if value is None or not math.isfinite(value):
+            return
         # Not `Trial.report`: making a Trial of an interrupted one would draw from the sampler.
         trial = self._study.get_trials(deepcopy=False)[index]
-        self._study._storage.set_trial_intermediate_value(trial._trial_id, step, value)
+        if len(self._objectives) == 1:
+            self._study._storage.set_trial_intermediate_value(trial._trial_id, step, value)
+        else:
+            reached = {**trial.user_attrs.get(_REACHED, {}), str(step): value}
+            self._study._storage.set_trial_user_attr(trial._trial_id, _REACHED, reached)
 
     def _tell(self, index: int, outcome: Outcome) -> None:
         values = [outcome.metrics.get(name, math.nan) for name in self._objectives]
@@ -237,8 +261,15 @@ class JournalSearcher(DriverOnly, Searcher):
         elif outcome.state == names.COMPLETE:
             self._study.tell(index, values)
         else:
-            self._report(index, round(100 * outcome.metrics[names.FIDELITY]), values[0])
+            reached = outcome.metrics.get(self._ranked_by or "")
+            self._report(index, round(100 * outcome.metrics[names.FIDELITY]), reached)
             self._study.tell(index, state=TrialState.PRUNED)
+
+
+def _values_by_step(trial: FrozenTrial) -> dict[int, float]:
+    """A trial's values by share of the budget in percent."""
+    reached: dict[str, float] = trial.user_attrs.get(_REACHED, {})
+    return {**trial.intermediate_values, **{int(step): v for step, v in reached.items()}}
 
 
 def own_number(trial: FrozenTrial) -> int | None:
@@ -265,15 +296,15 @@ def pareto_front(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def best_trial(study: optuna.Study) -> FrozenTrial | None:
-    """The complete trial with the highest objective, the earliest of equals, or None.
+    """The complete trial with the best objective, the earliest of equals, or None.
 
-    With several objectives, the trial of the Pareto front with their highest mean: this project's
-    own rule, chosen since it needs no weights. Pruned trials were measured at another fidelity and
-    are never compared.
+    With several objectives, the trial of the Pareto front with their highest mean, those of which
+    lower is better taken negative: this project's own rule, chosen since it needs no weights.
+    Pruned trials were measured at another fidelity and are never compared.
     """
     return max(
         pareto_front(study),
-        key=lambda trial: (mean_objective(trial), -trial.number),
+        key=lambda trial: (mean_objective(study, trial), -trial.number),
         default=None,
     )
 
@@ -292,7 +323,8 @@ def best_point(
         ratio: mixing ratio of the points to compare; None compares all.
 
     Returns:
-        Its parameters and its mean; None if no point counts.
+        Its parameters and the mean of its objective, of which higher is better; None if no point
+        counts.
     """
     points: dict[str, list[FrozenTrial]] = {}
     for _, trial in sorted(own_trials(study).items()):
@@ -300,7 +332,7 @@ def best_point(
         if fits and trial.state is TrialState.COMPLETE:
             points.setdefault(repr(sorted(trial.params.items())), []).append(trial)
     means = [
-        (math.fsum(map(mean_objective, trials)) / seeds, trials[0].params)
+        (math.fsum(mean_objective(study, t) for t in trials) / seeds, trials[0].params)
         for trials in points.values()
         if len(trials) == seeds
     ]
@@ -310,8 +342,9 @@ def best_point(
     return dict(parameters), value
 
 
-def mean_objective(trial: FrozenTrial) -> float:
-    """Mean of a complete trial's objectives."""
+def mean_objective(study: optuna.Study, trial: FrozenTrial) -> float:
+    """Mean of a complete trial's objectives, of which higher is better."""
     values = trial.values
     assert values, "complete trials have values"
-    return math.fsum(values) / len(values)
+    signs = [1 if way is StudyDirection.MAXIMIZE else -1 for way in study.directions]
+    return math.fsum(sign * value for sign, value in zip(signs, values, strict=True)) / len(values)

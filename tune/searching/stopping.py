@@ -6,7 +6,7 @@ that they had stopped before. Here the values come from Optuna's journal.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from ray.tune.execution.tune_controller import TuneController
@@ -16,8 +16,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from tune.driver_only import DriverOnly
 from tune.outcome import BUDGET_PERCENT
 from tune.searching.searcher import JournalSearcher
-
-Scheduler = Literal["none", "asha", "median"]
+from tune.space.settings import SearchConfig, gain
 
 # Every eighth of the budget (assumption): each measurement costs an evaluation.
 _MEDIAN_STEPS = 8
@@ -25,13 +24,57 @@ _MEDIAN_STEPS = 8
 _MIN_RIVALS = 3
 
 
-def fidelities(scheduler: Scheduler, first_rung: float, reduction: int) -> list[float]:
+# Trials take brackets in the order of this low-discrepancy sequence, so that each bracket has its
+# share among any number of trials in a row.
+_GOLDEN: Final = (math.sqrt(5) - 1) / 2
+
+
+class Bracket(NamedTuple):
+    """A share of the trials, and the shares of the budget at which they report.
+
+    Attributes:
+        weight: share of the trials.
+        fidelities: shares of the budget, in whole percent; the last one is 1.
+    """
+
+    weight: float
+    fidelities: tuple[float, ...]
+
+
+def brackets(search: SearchConfig) -> list[Bracket]:
+    """The brackets of a search: several for hyperband, else one.
+
+    Bracket s of hyperband begins at rung s of asha, and the last one stops no trial. As in the
+    source, of S + 1 brackets the one that begins at rung s has a share of the trials in proportion
+    to reduction ^ (S - s) / (S - s + 1); here they run side by side, and trials take turns.
+
+    Source: Li et al. 2018, arXiv 1603.06560, algorithm 1.
+
+    >>> hyperband = SearchConfig(scheduler="hyperband", first_rung=0.25)
+    >>> [(round(bracket.weight, 3), bracket.fidelities) for bracket in brackets(hyperband)]
+    [(0.4, (0.25, 0.5, 1.0)), (0.3, (0.5, 1.0)), (0.3, (1.0,))]
+    """
+    rungs = fidelities(search.scheduler, search.first_rung, search.reduction)
+    if search.scheduler != "hyperband":
+        return [Bracket(1.0, tuple(rungs))]
+    last = len(rungs) - 1
+    weights = [search.reduction ** (last - s) / (last - s + 1) for s in range(len(rungs))]
+    return [Bracket(weight / sum(weights), tuple(rungs[s:])) for s, weight in enumerate(weights)]
+
+
+def bracket_of(search: SearchConfig, number: int) -> int:
+    """The bracket of a trial by its number, from 0."""
+    ends = np.cumsum([bracket.weight for bracket in brackets(search)])
+    return int(np.searchsorted(ends[:-1], (number * _GOLDEN) % 1, side="right"))
+
+
+def fidelities(scheduler: str, first_rung: float, reduction: int) -> list[float]:
     """Shares of the budget at which a trial reports, in whole percent; the last one is 1.
 
     >>> fidelities("none", 0.5, 2), fidelities("asha", 0.1, 3), fidelities("median", 0.5, 2)
     ([1.0], [0.1, 0.3, 0.9, 1.0], [0.5, 0.62, 0.75, 0.88, 1.0])
     """
-    if scheduler == "asha":
+    if scheduler in ("asha", "hyperband"):
         shares = [first_rung * reduction**rung for rung in range(math.ceil(-math.log2(0.005)))]
     elif scheduler == "median":
         shares = [first_rung + step / _MEDIAN_STEPS for step in range(_MEDIAN_STEPS)]
@@ -49,27 +92,17 @@ class EarlyStopping(DriverOnly, FIFOScheduler):
 
     Args:
         searcher: looks up the values of trials.
-        rule: name of the rule.
-        objective: metric to maximise.
-        steps: shares in percent at which trials report.
-        reduction: see `halving_stops`.
+        search: rule, brackets, and the objective that ranks trials.
     """
 
-    def __init__(
-        self,
-        searcher: JournalSearcher,
-        rule: Literal["asha", "median"],
-        objective: str,
-        *,
-        steps: Sequence[int],
-        reduction: int,
-    ) -> None:
+    def __init__(self, searcher: JournalSearcher, search: SearchConfig) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._searcher = searcher
-        self._rule = rule
+        objective = search.ranked_by
+        assert objective is not None, "the settings name one for a scheduler"
         self._objective = objective
-        self._steps = steps
-        self._reduction = reduction
+        self._searcher = searcher
+        self._search = search
+        self._steps = [round(100 * share) for share in brackets(search)[0].fidelities]
 
     def on_trial_result(
         self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]
@@ -85,14 +118,27 @@ class EarlyStopping(DriverOnly, FIFOScheduler):
             return True
         percent = result[BUDGET_PERCENT]
         steps = [step for step in self._steps if step < percent] + [percent]
-        passed_before, rivals = self._searcher.reached(trial_id, steps)
+        own = bracket_of(self._search, self._searcher.number_of(trial_id))
+        passed_before, rivals = self._searcher.reached(
+            trial_id, steps, lambda number: bracket_of(self._search, number) == own
+        )
         if passed_before:
             return False
-        if self._rule == "asha":
-            return halving_stops(value, [rival[percent] for rival in rivals], self._reduction)
-        own_values = self._searcher.own_values(trial_id)
-        earlier = [v for step, v in own_values.items() if step < percent]
-        return median_stops([*earlier, value], [list(rival.values()) for rival in rivals])
+        value, *others = self._gains([{percent: value}, *rivals])
+        if self._search.scheduler != "median":
+            return halving_stops(
+                value[percent], [rival[percent] for rival in others], self._search.reduction
+            )
+        (earlier,) = self._gains([self._searcher.own_values(trial_id)])
+        before = [gained for step, gained in earlier.items() if step < percent]
+        return median_stops([*before, value[percent]], [list(rival.values()) for rival in others])
+
+    def _gains(self, values: Sequence[Mapping[int, float]]) -> list[dict[int, float]]:
+        """Values by share of the budget, such that higher is better."""
+        return [
+            {step: gain(self._objective, value) for step, value in by_step.items()}
+            for by_step in values
+        ]
 
 
 def halving_stops(value: float, rivals: Sequence[float], reduction: int) -> bool:

@@ -109,7 +109,8 @@ def warm_start(optuna_study: optuna.Study, study: StudyConfig, folder: RunFolder
     if earlier.user_attrs.get(_DATA) != optuna_study.user_attrs.get(_DATA):
         changed.append("the data themselves")
     if changed:
-        result = _best_first(complete, study.space, search.startup_trials, source, changed)
+        best = sorted(complete, key=lambda trial: (-mean_objective(earlier, trial), trial.number))
+        result = _best_first(best, study.space, search.startup_trials, source, changed)
     else:
         result = _import(complete, optuna_study, study.space, source)
     # Last: an interrupted warm start is done again, and imports nothing twice.
@@ -144,10 +145,14 @@ def _import(
 
 
 def _best_first(
-    complete: list[FrozenTrial], space: Space, limit: int, source: RunFolder, changed: list[str]
+    best: list[FrozenTrial],
+    space: Space,
+    limit: int,
+    source: RunFolder,
+    changed: list[str],
 ) -> WarmStart:
     proposals: list[dict[str, Value]] = []
-    for trial in sorted(complete, key=lambda trial: (-mean_objective(trial), trial.number)):
+    for trial in best:
         parameters = restrict(trial.params, space)
         if parameters and parameters not in proposals:
             proposals.append(parameters)

@@ -18,7 +18,7 @@ from optuna.trial import Trial
 from pydantic import Field, field_validator, model_validator
 
 from hybridir.config import StrictModel
-from tune.space.parameters import Value, check_name, check_value
+from tune.space.parameters import CHOICES_ALONE, Value, check_name, check_value, known_names
 
 _KINDS = ("uniform", "loguniform", "integer", "choice")
 
@@ -42,7 +42,10 @@ class Range(StrictModel):
     def _as_tuples(cls, value: object) -> object:
         """Read ``{kind: hybrid}`` as ``{kind: [hybrid]}``."""
         if isinstance(value, dict):
-            return {k: v if isinstance(v, (list, tuple)) else (v,) for k, v in value.items()}
+            return {
+                k: v if isinstance(v, (list, tuple)) else (v,)
+                for k, v in known_names(value).items()
+            }
         return value
 
     @model_validator(mode="after")
@@ -123,6 +126,8 @@ def check_space(space: Space) -> None:
     """
     for name, values in space.items():
         check_name(name)
+        if name in CHOICES_ALONE and values.choice is None:
+            raise ValueError(f"{name}: not every value divides the others; use a choice")
         for item in values.extremes:
             check_value(name, item)
         for condition, required in values.when.items():

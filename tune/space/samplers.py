@@ -1,13 +1,17 @@
-"""Optuna's samplers, made anew for each proposal.
+"""Optuna's samplers and those of others, made anew for each proposal.
 
 Each proposal has its own random state, derived from the study's seed and the number of the trial;
 everything else that a sampler knows is in the journal. So an interrupted search proposes the same
 trials as an undisturbed one.
 """
 
+import importlib
+import inspect
+import sys
 import warnings
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import optuna
@@ -15,6 +19,7 @@ from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import (
     BaseSampler,
+    CmaEsSampler,
     GPSampler,
     NSGAIISampler,
     PartialFixedSampler,
@@ -28,17 +33,77 @@ from hybridir.runtime.seeds import derive_seed
 from tune.space.parameters import Value
 from tune.space.ranges import Space, grid_points
 
-Sampler = Literal["tpe", "gp", "nsga-ii", "random", "quasi-random", "grid"]
+NamedSampler = Literal["tpe", "gp", "cma-es", "nsga-ii", "random", "quasi-random", "grid"]
+SAMPLERS: Final = get_args(NamedSampler)
+# Those that ignore the values of earlier trials.
+WITHOUT_MODEL: Final = ("grid", "quasi-random", "random")
+_HUB: Final = "optunahub"
+
+
+def check_sampler(name: str) -> str:
+    """Refuse a sampler that is neither one of ours nor a class.
+
+    Raises:
+        ValueError: with the legal names, or the reason for which there is no such class.
+    """
+    if name not in SAMPLERS:
+        sampler_class(name)
+    return name
+
+
+def sampler_class(name: str) -> Callable[..., BaseSampler]:
+    """Import a sampler by its path.
+
+    Args:
+        name: ``MODULE:CLASS``, a module of the working directory or an installed one, or
+            ``optunahub:PACKAGE:CLASS``, such as ``optunahub:samplers/auto_sampler:AutoSampler``,
+            for which the package ``optunahub`` must be installed.
+
+    Raises:
+        ValueError: if there is no such module or class, or it is no sampler of Optuna.
+    """
+    path, colon, class_name = name.rpartition(":")
+    if not colon or not path or not class_name:
+        raise ValueError(
+            f"{name!r} is no sampler; legal are {', '.join(SAMPLERS)}, and the path of a class, "
+            "such as my_samplers:MySampler or optunahub:samplers/auto_sampler:AutoSampler"
+        )
+    try:
+        if path.startswith(f"{_HUB}:"):
+            module = importlib.import_module(_HUB).load_module(path.removeprefix(f"{_HUB}:"))
+        else:
+            module = _import_with_own(path)
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"{name}: no module {error.name}, neither in {Path.cwd()} nor installed"
+        ) from None
+    except Exception as error:  # of foreign code, or of the network
+        raise ValueError(f"{name}: {type(error).__name__}: {error}") from None
+    member = getattr(module, class_name, None)
+    if not (inspect.isclass(member) and issubclass(member, BaseSampler)):
+        raise ValueError(f"{name}: {class_name} is no class of optuna.samplers.BaseSampler")
+    sampler: type[BaseSampler] = member
+    return sampler
+
+
+def _import_with_own(path: str) -> Any:
+    """Import a module that may lie in the working directory; installed ones come first."""
+    sys.path.append(str(Path.cwd()))
+    try:
+        return importlib.import_module(path)
+    finally:
+        sys.path.pop()
 
 
 def make_sampler(
-    name: Sampler,
+    name: str,
     space: Space,
     *,
     seed: int,
     number: int,
     startup_trials: int,
     fixed: Mapping[str, Value] | None = None,
+    arguments: Mapping[str, Any] | None = None,
 ) -> BaseSampler:
     """The sampler of one proposal.
 
@@ -46,18 +111,21 @@ def make_sampler(
     |---|---|---|
     | `tpe` | Bayesian; parallel trials by constant liar | a model for each group that occurs |
     | `gp` | Gaussian process; counts running trials | drawn at random beside the model |
+    | `cma-es` | evolution of a normal distribution; choices at random | drawn at random |
     | `nsga-ii` | genetic; generations of `startup_trials` | drawn at random |
     | `random` | independent draws | drawn if the condition holds |
     | `quasi-random` | scrambled Sobol sequence | its coordinate is left out |
     | `grid` | every point once, in an order fixed by the seed | each point occurs once |
+    | a class | gets `arguments`, and the proposal's ``seed`` if it takes one | its own way |
 
     Args:
-        name: name of the sampler.
+        name: name of the sampler, or the path of its class.
         space: the search space.
         seed: seed of the study's search.
         number: number of the trial to propose, from 0.
         startup_trials: random trials before a model takes over.
         fixed: parameters that are not sampled, with their values.
+        arguments: arguments of a sampler's own class.
 
     Raises:
         ValueError: if the grid has no point of this number.
@@ -65,12 +133,22 @@ def make_sampler(
     trial_seed = derive_seed(seed, f"proposal/{number}") % 2**32
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        sampler = _unfixed_sampler(name, space, seed % 2**32, trial_seed, number, startup_trials)
+        sampler = (
+            _unfixed_sampler(name, space, seed % 2**32, trial_seed, number, startup_trials)
+            if name in SAMPLERS
+            else _own_sampler(name, trial_seed, arguments or {})
+        )
         return PartialFixedSampler(dict(fixed), sampler) if fixed else sampler
 
 
+def _own_sampler(name: str, trial_seed: int, arguments: Mapping[str, Any]) -> BaseSampler:
+    make = sampler_class(name)
+    seeded = "seed" in inspect.signature(make).parameters and "seed" not in arguments
+    return make(**arguments, **({"seed": trial_seed} if seeded else {}))
+
+
 def _unfixed_sampler(
-    name: Sampler, space: Space, seed: int, trial_seed: int, number: int, startup_trials: int
+    name: str, space: Space, seed: int, trial_seed: int, number: int, startup_trials: int
 ) -> BaseSampler:
     conditional = any(values.when for values in space.values())
     if name == "grid":
@@ -91,6 +169,13 @@ def _unfixed_sampler(
             seed=trial_seed,
             n_startup_trials=startup_trials,
             warn_independent_sampling=not conditional,
+        )
+    if name == "cma-es":
+        return CmaEsSampler(
+            seed=trial_seed,
+            n_startup_trials=startup_trials,
+            independent_sampler=RandomSampler(seed=trial_seed),
+            warn_independent_sampling=False,
         )
     if name == "nsga-ii":
         return NSGAIISampler(seed=trial_seed, population_size=max(2, startup_trials))

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 from hybridir import names
 from hybridir.config import DataPart, StrictModel
 from hybridir.runtime.seeds import derive_seed
-from tune.space.parameters import CONFIRMED, Value, check_name, check_value, same_ratio
+from tune.space.parameters import SHORT, Value, check_name, check_value, known_names, same_ratio
 from tune.space.ranges import Space
 from tune.space.settings import SearchConfig
 
@@ -94,6 +94,7 @@ class ConfirmConfig(StrictModel):
     @classmethod
     def _legal_names(cls, content: Any) -> Any:
         if isinstance(content, dict):
+            content = known_names(content)
             unknown = [str(name) for name in content if name not in cls.model_fields]
             if unknown:
                 raise ValueError(
@@ -102,7 +103,7 @@ class ConfirmConfig(StrictModel):
                 )
         return content
 
-    @field_validator(*CONFIRMED)
+    @field_validator(*SHORT)
     @classmethod
     def _legal_levels(
         cls, value: tuple[Value, ...] | None, info: ValidationInfo
@@ -119,6 +120,11 @@ class ConfirmConfig(StrictModel):
             raise ValueError(f"a value is named twice in {list(levels)}")
         return levels
 
+    @field_validator("at", mode="before")
+    @classmethod
+    def _known_names(cls, value: object) -> object:
+        return known_names(value) if isinstance(value, dict) else value
+
     @field_validator("at")
     @classmethod
     def _legal_point(
@@ -127,7 +133,7 @@ class ConfirmConfig(StrictModel):
         if isinstance(value, str):
             return value
         for name in value:
-            check_name(name, CONFIRMED)
+            check_name(name)
             if info.data.get(name) is not None:
                 raise ValueError(f"{name} is listed in confirm, too; name it once")
         return {name: check_value(name, item) for name, item in value.items()}
@@ -135,7 +141,7 @@ class ConfirmConfig(StrictModel):
     @property
     def levels(self) -> dict[str, tuple[Value, ...]]:
         """The values of each parameter that is listed beside the mixing ratio."""
-        listed = {name: getattr(self, name) for name in CONFIRMED if name != _RATIO}
+        listed = {name: getattr(self, name) for name in SHORT if name != _RATIO}
         return {name: values for name, values in listed.items() if values is not None}
 
     @property

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 
 from hybridir import names
 from hybridir.config import (
@@ -21,12 +21,12 @@ from hybridir.config import (
     read_yaml,
 )
 from hybridir.config.base import SettingError, check_file_name, expand_home
-from hybridir.config.trial import idle_settings, idle_share
+from hybridir.config.trial import idle_settings, idle_share, problems_of
 from hybridir.errors import InputError
 from hybridir.runtime.addresses import REMEDY, has_password
 from hybridir.runtime.seeds import derive_seed
-from tune.space.parameters import CONFIRMED, Value
-from tune.space.ranges import Space, check_space, grid_points
+from tune.space.parameters import DEAR, Value, known_names, with_values
+from tune.space.ranges import Space, check_space, corners, grid_points
 from tune.space.settings import SearchConfig
 from tune.study.confirmation import SEEDS, TRIAL_SEEDS, ConfirmConfig, Repeat, repeats
 from tune.study.outcome import PrimaryConfig, check_outcomes, outcomes_as_list
@@ -94,10 +94,17 @@ class StudyConfig(DataConfig):
             raise SettingError((field, hub.unpinned))
         return value
 
+    @field_validator("space", mode="before")
+    @classmethod
+    def _known_names(cls, value: object) -> object:
+        return known_names(value) if isinstance(value, dict) else value
+
     @field_validator("space")
     @classmethod
-    def _legal_space(cls, value: Space) -> Space:
+    def _legal_space(cls, value: Space, info: ValidationInfo) -> Space:
         check_space(value)
+        if "encoder" in info.data:
+            _check_encoders(value, info.data["encoder"])
         return value
 
     # As in `DataConfig`: checks across fields belong to the later field.
@@ -213,6 +220,19 @@ class StudyConfig(DataConfig):
             return repeats(self.seed, self.baseline_seeds or SEEDS, None)
         return repeats(self.seed, self.confirm.seeds, self.confirm.data_parts)
 
+    @property
+    def dearest(self) -> dict[str, Value]:
+        """The searched values by which a trial takes longest, as far as settings tell."""
+        if self.search is None:
+            return {}
+        return {name: max(self.space[name].extremes) for name in DEAR if name in self.space}
+
+    @property
+    def _development_figures(self) -> tuple[str, ...]:
+        """Figures that trials measure beside those that all have: the objectives."""
+        objectives = self.search.objectives if self.search else ()
+        return tuple(dict.fromkeys((*self.evaluation.development_figures, *objectives)))
+
     def search_seed(self, number: int) -> int:
         """Seed of a search trial; with `SearchConfig.seeds`, that of its round over the grid."""
         if self.search is None or self.search.seeds == 1:
@@ -244,13 +264,14 @@ class StudyConfig(DataConfig):
             retriever: see `TrialConfig.retriever`.
             data_part: see `DataConfig.data_part`; None keeps the study's.
         """
-        sections: dict[str, dict[str, Any]] = {
-            "batch": self.batch.model_dump(),
-            "training": self.training.model_dump(),
-            "encoder": self.encoder.model_dump(),
-        }
-        for name, value in parameters.items():
-            sections[CONFIRMED[name][0]][name] = value
+        sections = with_values(
+            {
+                "batch": self.batch.model_dump(),
+                "training": self.training.model_dump(),
+                "encoder": self.encoder.model_dump(),
+            },
+            parameters,
+        )
         data = self.data.model_dump()
         if not report:
             data["report_on"] = ()
@@ -259,12 +280,26 @@ class StudyConfig(DataConfig):
         return TrialConfig.model_validate(
             {
                 "data": data,
-                "evaluation": self.evaluation,
+                "evaluation": self.evaluation.model_copy(
+                    update={"development_figures": self._development_figures}
+                ),
                 "retriever": retriever,
                 "seed": seed,
                 **sections,
             }
         )
+
+
+def _check_encoders(space: Space, encoder: EncoderConfig) -> None:
+    """Refuse parameters of encoders that cannot be: each may be legal, and not all together."""
+    searched = [name for name in space if name.startswith("encoder.")]
+    for point in corners(space, searched):
+        inner = {name: value for name, value in point.items() if name in searched}
+        changed = with_values({"encoder": encoder.model_dump()}, inner)
+        try:
+            EncoderConfig.model_validate(changed["encoder"])
+        except ValidationError as error:
+            raise ValueError("; ".join(problems_of(error))) from None
 
 
 def read_study_file(path: Path, overrides: list[str]) -> StudyConfig:

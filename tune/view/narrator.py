@@ -14,6 +14,7 @@ from rich.text import Text
 
 from hybridir import names
 from tune.folders import Outcome, TrialFolder
+from tune.space.settings import gain
 from tune.view.progress import running_trials
 
 
@@ -118,7 +119,7 @@ class Narrator:
 
     def _compare(self, name: str, outcome: Outcome) -> None:
         """Remember the best trial with the whole budget, the earliest of equals."""
-        values = [outcome.metrics.get(objective, math.nan) for objective in self._objectives]
+        values = [gain(o, outcome.metrics.get(o, math.nan)) for o in self._objectives]
         if not values or outcome.state != names.COMPLETE:
             return
         score = sum(values) / len(values)
@@ -128,8 +129,11 @@ class Narrator:
     def _best_so_far(self) -> str:
         if self._best is None:
             return ""
-        objectives = " and ".join(self._objectives)
-        return f"; best so far {self._best[1]}: {objectives} {self._best[0]:.3f}"
+        score, name = self._best
+        if len(self._objectives) == 1:
+            (objective,) = self._objectives
+            return f"; best so far {name}: {objective} {gain(objective, score):.3f}"
+        return f"; best so far {name}: {' and '.join(self._objectives)} {score:.3f}"
 
     def _left(self) -> str:
         done = self._states.total()

@@ -142,3 +142,19 @@ def test_a_reader_is_loaded_before_anything_is_written(
     # Trials run in other folders and on other nodes.
     assert checked.evaluation.reader.path == tmp_path / "reader"
     assert not list(tmp_path.glob("**/answers-*"))
+
+
+def test_an_objective_that_the_development_data_cannot_have_is_refused_with_those_they_can(
+    study: Any,
+) -> None:
+    space = {"mixing_ratio": {"uniform": [0, 1]}}
+
+    def search(*objectives: str) -> StudyConfig:
+        return study(space=space, search={"trials": 2, "objective": list(objectives)})  # type: ignore[no-any-return]
+
+    check_study(search("dev/mrr_crosslingual", "dev/complete_at_r"))
+    with pytest.raises(InputError) as error:
+        check_study(search("dev/map_mean", "dev/peer"))
+    message = str(error.value)
+    assert "the development data cannot have dev/peer" in message
+    assert "dev/rank_distance" in message

@@ -20,7 +20,7 @@ from tune.searching.searcher import (
     start_study,
 )
 from tune.space.ranges import Range, Space
-from tune.space.samplers import Sampler, make_sampler
+from tune.space.samplers import make_sampler
 from tune.space.settings import SearchConfig
 
 OBJECTIVE = "dev/map_mean"
@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> RunFolder:
 def make(
     folder: RunFolder,
     trials: int = 5,
-    sampler: Sampler = "random",
+    sampler: str = "random",
     objectives: tuple[str, ...] = (OBJECTIVE,),
     concurrent: int = 0,
 ) -> JournalSearcher:
@@ -182,7 +182,7 @@ def test_optuna_is_told_why_a_trial_failed(
 
 @pytest.mark.parametrize("sampler", ["random", "tpe", "gp", "nsga-ii", "quasi-random", "grid"])
 def test_proposals_after_an_interruption_are_those_of_an_undisturbed_search(
-    tmp_path: Path, sampler: Sampler
+    tmp_path: Path, sampler: str
 ) -> None:
     def proposals(folder: RunFolder, interruptions: int) -> list[dict[str, Any]]:
         specs = []

@@ -9,10 +9,11 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
 from hybridir import names
 from tune.folders import RunFolder
-from tune.searching.searcher import JournalSearcher, open_study, start_study
+from tune.searching.searcher import JournalSearcher, open_study, pareto_front, start_study
 from tune.searching.stopping import (
     EarlyStopping,
-    Scheduler,
+    bracket_of,
+    brackets,
     fidelities,
     halving_stops,
     median_stops,
@@ -25,12 +26,13 @@ OBJECTIVE = "dev/map_mean"
 SPACE: Space = {"mixing_ratio": Range(uniform=(0.0, 1.0))}
 
 
-def new_searcher(folder: RunFolder) -> JournalSearcher:
+def new_searcher(folder: RunFolder, search: SearchConfig | None = None) -> JournalSearcher:
+    search = search or SearchConfig(trials=20, objective=OBJECTIVE)
     searcher = JournalSearcher(
-        start_study(folder.journal, "s", [OBJECTIVE], SPACE),
+        start_study(folder.journal, "s", search.objectives, SPACE),
         folder,
         SPACE,
-        SearchConfig(trials=20, objective=OBJECTIVE),
+        search,
         sampler=lambda number: make_sampler(
             "random", SPACE, seed=0, number=number, startup_trials=1
         ),
@@ -53,7 +55,7 @@ def searcher(folder: RunFolder) -> JournalSearcher:
 def rule(
     searcher: JournalSearcher, name: Literal["asha", "median"], steps: Sequence[int] = (50,)
 ) -> EarlyStopping:
-    return EarlyStopping(searcher, name, OBJECTIVE, steps=[*steps, 100], reduction=2)
+    return EarlyStopping(searcher, SearchConfig(scheduler=name, first_rung=steps[0] / 100))
 
 
 def result(percent: int, value: float) -> dict[str, Any]:
@@ -87,7 +89,7 @@ def play(searcher: JournalSearcher, scheduler: EarlyStopping, values: dict[int, 
     ],
 )
 def test_trials_report_at_whole_percents_of_the_budget_and_at_its_end(
-    scheduler: Scheduler, first: float, reduction: int, expected: list[float]
+    scheduler: str, first: float, reduction: int, expected: list[float]
 ) -> None:
     assert fidelities(scheduler, first, reduction) == expected
 
@@ -171,3 +173,66 @@ def test_a_trial_without_a_finite_value_stops_and_fails(
     (trial,) = open_study(folder.journal, "s").trials
     assert trial.state.name == "FAIL"
     assert trial.intermediate_values == {}
+
+
+def test_every_bracket_of_hyperband_has_its_share_of_trials_in_a_row() -> None:
+    search = SearchConfig(scheduler="hyperband", first_rung=0.125, reduction=2)
+    # 8 / 4, 4 / 3, 2 / 2, 1 / 1 of a sum of 16 / 3.
+    weights = [bracket.weight for bracket in brackets(search)]
+    assert weights == pytest.approx([0.375, 0.25, 0.1875, 0.1875])
+    assert [bracket.fidelities for bracket in brackets(search)] == [
+        *((0.12, 0.25, 0.5, 1.0), (0.25, 0.5, 1.0), (0.5, 1.0), (1.0,)),
+    ]
+    numbers = [bracket_of(search, number) for number in range(320)]
+    for start in (0, 80, 160):
+        counts = np.bincount(numbers[start : start + 160])
+        assert counts == pytest.approx([160 * weight for weight in weights], abs=3)
+
+
+def test_trials_of_hyperband_are_compared_within_their_bracket(folder: RunFolder) -> None:
+    search = SearchConfig(trials=20, scheduler="hyperband", first_rung=0.25)
+    searcher = new_searcher(folder, search)
+    rule = EarlyStopping(searcher, search)
+    # Brackets of the first six trials, whose rungs begin at 25, 50 and 100 %.
+    assert [bracket_of(search, number) for number in range(6)] == [0, 1, 0, 2, 1, 0]
+    assert play(searcher, rule, {25: 0.9, 50: 0.9, 100: 0.9}) == 100
+    assert play(searcher, rule, {50: 0.1, 100: 0.1}) == 100, "the first of its bracket"
+    assert play(searcher, rule, {25: 0.8}) == 25, "below .9"
+    assert play(searcher, rule, {100: 0.0}) == 100, "measured at its end alone"
+    assert play(searcher, rule, {50: 0.2, 100: 0.1}) == 100, "above .1"
+
+
+def test_of_several_objectives_one_stops_trials_and_lower_may_be_better(
+    folder: RunFolder,
+) -> None:
+    distance = "dev/rank_distance"
+    search = SearchConfig(
+        trials=20, objective=(OBJECTIVE, distance), scheduler="asha", stop_by=distance
+    )
+    searcher = new_searcher(folder, search)
+
+    def end(first: float, last: float, quality: float = 0.5) -> int:
+        trial = f"trial {first} {last} {quality}"
+        searcher.suggest(trial)
+        rule = EarlyStopping(searcher, search)
+        for percent, value in {50: first, 100: last}.items():
+            now = {**result(percent, quality), distance: value}
+            stops = percent < 100 and rule.stops(trial, now)
+            if not stops:
+                searcher.on_trial_result(trial, now)
+            if stops or percent == 100:
+                searcher.on_trial_complete(trial, now)
+                return percent
+        return 0
+
+    assert [end(4.0, 3.0), end(5.0, 1.0), end(2.0, 2.0, 0.4)] == [100, 50, 100]
+    searcher = new_searcher(folder, search)  # as after an interruption
+    assert [end(4.5, 1.0), end(3.5, 1.0)] == [50, 100], "the median of 4, 5 and 2 is 4"
+    study = open_study(folder.journal, "s")
+    states = [trial.state.name for trial in study.trials]
+    assert states == ["COMPLETE", "PRUNED", "COMPLETE", "PRUNED", "COMPLETE"]
+    assert study.metric_names == [OBJECTIVE, distance]
+    # (.5, 3), (.4, 2) and (.5, 1): the last is better than both.
+    assert [trial.number for trial in pareto_front(study)] == [4]
+    study.sampler = make_sampler("tpe", SPACE, seed=0, number=5, startup_trials=1)
+    assert 0 <= study.ask().suggest_float("mixing_ratio", 0, 1) <= 1, "stopped trials and all"

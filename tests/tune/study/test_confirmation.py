@@ -4,7 +4,7 @@ import pytest
 
 from hybridir import names
 from hybridir.config.trial import DataPart
-from tune.space.parameters import CONFIRMED, PARAMETERS, condition_levels
+from tune.space.parameters import SHORT, condition_levels
 from tune.study.confirmation import ConfirmConfig, repeats
 
 
@@ -29,8 +29,20 @@ def test_seeds_equal_the_first_seeds_of_a_study_of_all_data() -> None:
 
 
 def test_every_parameter_that_may_be_crossed_is_a_setting() -> None:
-    assert set(CONFIRMED) <= set(ConfirmConfig.model_fields)
-    assert set(CONFIRMED) - set(PARAMETERS) == {"pairs"}
+    assert set(SHORT) <= set(ConfirmConfig.model_fields)
+
+
+def test_parameters_may_be_named_with_their_section() -> None:
+    confirm = ConfirmConfig.model_validate(
+        {
+            "batch.mixing_ratio": [0, 1],
+            "training.temperature": [0.02, 0.05],
+            "at": {"training": {"learning_rate": 0.001}, "encoder.pooling": "cls"},
+        }
+    )
+    assert confirm.mixing_ratio == (0, 1)
+    assert confirm.temperature == (0.02, 0.05)
+    assert confirm.at == {"learning_rate": 0.001, "encoder.pooling": "cls"}
 
 
 def test_a_design_crosses_all_listed_values_and_its_trials_have_names_of_their_own() -> None:

@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from hybridir.errors import InputError
+from tune.space.settings import direction
 from tune.study.file import DEMO, STUDIES, as_yaml, read_study_file
 
 SMALL: dict[str, Any] = {
@@ -120,7 +121,7 @@ def test_all_that_a_confirmation_cannot_do_is_named(tmp_path: Path) -> None:
                     "scheduler": "asha",
                 }
             },
-            "2 metrics and scheduler: asha cannot be combined",
+            "2 objectives do not rank trials for scheduler: asha",
         ),
         ({"search": {"first_rung": 0}}, "first_rung=0"),
         ({"search": {"reduction": 1}}, "reduction=1"),
@@ -170,8 +171,8 @@ def test_all_that_a_confirmation_cannot_do_is_named(tmp_path: Path) -> None:
             {"confirm": {"mixing_ratio": [0.5], "pairs": [64], "at": {"pairs": 32}}},
             "confirm.at: pairs is listed in confirm, too",
         ),
-        ({"confirm": {"mixing_ratio": [0.5], "at": {"colour": 1}}}, "language_exponent, pairs"),
-        ({"space": {"pairs": {"choice": [64]}}}, "pairs: no such parameter"),
+        ({"confirm": {"mixing_ratio": [0.5], "at": {"colour": 1}}}, "language_exponent, temp"),
+        ({"space": {"pears": {"choice": [64]}}}, "pears: no such parameter"),
         ({"confirm": {"mixing_ratio": [0, 1], "kind": ["hybrid", "x-x"]}}, "which x-x batches"),
         ({"search": {"seeds": 2}}, "sampler: tpe measures a point once; set sampler to grid"),
         (
@@ -475,3 +476,81 @@ def test_a_search_trial_does_not_know_the_reported_benchmarks(tmp_path: Path) ->
     assert (searched.encoder.dropout, searched.seed) == (0.1, 3)
     confirmed = study.trial(parameters, seed=3, report=True)
     assert [benchmark.name for benchmark in confirmed.data.report_on] == ["synthetic-test"]
+
+
+OPEN_SPACE: dict[str, Any] = {
+    "mixing_ratio": {"uniform": [0, 1]},
+    "training.learning_rate": {"loguniform": [0.0001, 0.01]},
+    "encoder": {
+        "pooling": {"choice": ["mean", "cls"]},
+        "from_scratch": {"layers": {"choice": [1, 2]}},
+    },
+    "training.pairs": {"choice": [64, 128]},
+}
+
+
+def test_any_setting_of_a_trial_is_searched_by_its_dotted_name(tmp_path: Path) -> None:
+    study = read_study_file(write(tmp_path, space=OPEN_SPACE), [])
+    assert set(study.space) == {
+        *("mixing_ratio", "learning_rate", "pairs"),
+        *("encoder.pooling", "encoder.from_scratch.layers"),
+    }
+    config = study.trial(
+        {
+            **{"learning_rate": 0.001, "encoder.pooling": "cls"},
+            **{"encoder.from_scratch.layers": 2, "pairs": 64},
+        },
+        seed=0,
+        report=False,
+    )
+    assert config.encoder.pooling == "cls"
+    assert config.encoder.from_scratch is not None
+    assert config.encoder.from_scratch.layers == 2
+    assert (config.training.learning_rate, config.training.pairs) == (0.001, 64)
+    assert study.dearest == {"pairs": 128, "encoder.from_scratch.layers": 2}
+    again = read_study_file(write_text(tmp_path, as_yaml(study)), [])
+    assert again == study
+
+
+def write_text(path: Path, text: str) -> Path:
+    (path / "again.yaml").write_text(text)
+    return path / "again.yaml"
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        (
+            {"encoder.from_scratch.heads": {"choice": [1, 3]}},
+            "hidden_size=128 is not divisible by heads=3",
+        ),
+        ({"encoder.from_scratch.heads": {"integer": [1, 2]}}, "use a choice"),
+        ({"dev_share": {"uniform": [0.1, 0.2]}}, "changes what is measured"),
+        (
+            {"warmup": {"uniform": [0, 0.5]}, "training.warmup": {"uniform": [0, 0.1]}},
+            "name it once",
+        ),
+    ],
+)
+def test_a_space_that_cannot_be_searched_is_refused(
+    tmp_path: Path, space: dict[str, Any], message: str
+) -> None:
+    assert message in problem(tmp_path, space=space)
+
+
+def test_objectives_are_figures_of_the_development_benchmark(tmp_path: Path) -> None:
+    two = ["dev/ndcg_at_10_crosslingual", "dev/rank_distance"]
+    study = read_study_file(write(tmp_path, search={"trials": 2, "objective": two}), [])
+    assert study.search is not None
+    assert [direction(name) for name in study.search.objectives] == ["maximize", "minimize"]
+    assert study.trial({}, seed=0, report=False).evaluation.development_figures == tuple(two)
+    refused: list[tuple[dict[str, Any], str]] = [
+        ({"objective": "dev/answer_f1_multilingual"}, "is not measured"),
+        ({"objective": two, "scheduler": "asha"}, "stop_by: dev/ndcg_at_10_crosslingual"),
+        ({"objective": two[:1], "stop_by": two[0]}, "belongs to several objectives"),
+        ({"objective": two, "scheduler": "asha", "stop_by": "dev/map_mean"}, "is no objective"),
+        ({"objective": two, "sampler": "cma-es"}, "follows one"),
+        ({"sampler": "random", "sampler_arguments": {"a": 1}}, "named by its path"),
+    ]
+    for changes, message in refused:
+        assert message in problem(tmp_path, search={"trials": 2, **changes})
