@@ -6,6 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from hybridir import names
 from hybridir.config import StrictModel
+from hybridir.config.base import unit
 from tune.space.samplers import Sampler
 
 # Metrics that a search may maximise: a trial's figures on development data; higher is better.
@@ -25,9 +26,9 @@ class SearchConfig(StrictModel):
     sampler: Sampler = "tpe"
     """``grid`` and ``quasi-random`` ignore the values of earlier trials; see
     `tune.space.samplers`."""
-    trials: Annotated[int, Field(ge=1)] = 12
+    trials: Annotated[int, Field(ge=1), unit("trials")] = 12
     """Number of trials. A grid's default is all of its points, each with all `seeds`."""
-    startup_trials: Annotated[int, Field(ge=1)] = 5
+    startup_trials: Annotated[int, Field(ge=1), unit("trials")] = 5
     """Random trials before the sampler's model takes over; the population of ``nsga-ii``."""
     warm_start: str | None = None
     """An earlier run: a study's name under the same storage, or a run's folder. Its trials are
@@ -36,13 +37,13 @@ class SearchConfig(StrictModel):
     scheduler: Literal["none", "asha", "median"] = "none"
     """``asha`` stops the worse half of the trials at each rung, ``median`` those that never
     reached the median of the others' averages; see `tune.searching.stopping`."""
-    first_rung: Annotated[float, Field(ge=0.01, lt=1)] = 0.5
+    first_rung: Annotated[float, Field(ge=0.01, lt=1), unit("share of the budget")] = 0.5
     """Share of the budget before which no trial is stopped. Stopping before half would favour
     small mixing ratios, which learn faster and end lower."""
-    reduction: Annotated[int, Field(ge=2)] = 2
+    reduction: Annotated[int, Field(ge=2), unit("none")] = 2
     """``asha`` lets one in `reduction` trials pass; each rung is `reduction` times the one
     before."""
-    seeds: Annotated[int, Field(ge=1)] = 1
+    seeds: Annotated[int, Field(ge=1), unit("seeds")] = 1
     """Training seeds of each point of a ``grid``, the same for all points. The best point is that
     with the highest mean over its seeds, among those whose seeds are all complete."""
     objective: Annotated[str | tuple[str, ...], Field(validate_default=True)] = "dev/map_mean"
