@@ -104,7 +104,7 @@ bench: $(STAMP)-bench
 	@for script in evaluation evaluator training memory growth sweep_overhead; do $(BIN)/python benchmarks/$$script.py || exit; done
 
 docs: $(STAMP)-docs
-	@$(BIN)/python -m mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 settings: $(STAMP)-study
 	@$(BIN)/python .ci/settings.py

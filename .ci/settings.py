@@ -10,20 +10,20 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hybridir.config import TrialConfig
 from hybridir.config.reference import Section, as_markdown, schema_of, sections
 from tune.study.reference import study_schema
 
+ROOT = Path(__file__).resolve().parents[1]
 _HEADING = """\
 # Settings
 
 Everything that a file can say, with type, unit, default and legal values.
-This page is made from the models that check the files (`make settings`), and so is what the terminal
-says:
+This page is made from the models that check the files (`make settings`).
+The terminal says the same:
 
 ```
 hybridir config training.temperature       # one setting of a trial, or a section
@@ -32,13 +32,13 @@ python tune/run_sweep.py --help-all        # all settings of a study
 ```
 
 A default of `null` is nothing at all, and what its meaning says.
-*settings* are a section with a table of its own; `[]` behind a name stands for each entry of a list, and `NAME` for
-each name of a mapping.
+*settings* are a section with a table of its own.
+`[]` behind a name stands for each entry of a list, and `NAME` for each name of a mapping.
 A number without a unit is a pure one.
 
 Editors with a YAML language server complete and check a file whose first line names a schema:
-[`study.json`](schema/study.json) for studies, [`trial.json`](schema/trial.json) for single trials, which `hybridir
-config --schema` prints as well.
+[`study.json`](schema/study.json) for studies, [`trial.json`](schema/trial.json) for single trials.
+`hybridir config --schema` and `python tune/run_sweep.py --schema` print them as well.
 The studies in `tune/studies/` have that line:
 
 ```yaml

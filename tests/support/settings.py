@@ -11,7 +11,7 @@ def _inner(annotation: Any) -> Iterator[tuple[type[BaseModel], str]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation, ""
     origin = getattr(annotation, "__origin__", None)
-    step = {tuple: "[]", dict: ".NAME"}.get(origin, "") if isinstance(origin, type) else ""
+    step = "[]" if origin is tuple else ".NAME" if origin is dict else ""
     for argument in get_args(annotation):
         for model, rest in _inner(argument):
             yield model, step + rest

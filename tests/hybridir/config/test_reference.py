@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from hybridir.config import StrictModel, TrialConfig, read_trial
 from hybridir.config.base import UNIT
@@ -128,7 +128,7 @@ def test_settings_of_a_model_without_texts_are_described_by_their_types() -> Non
         flag: bool = False
 
     class Outer(StrictModel):
-        names: dict[str, int] = {}
+        names: dict[str, int] = Field(default={})
         inner: tuple[Inner, ...] = ()
         either: int | bool = 3
 
