@@ -25,7 +25,7 @@ PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install sweep report ui quick test coverage test-long chaos fuzz check format docs bench build lock \
+.PHONY: help install sweep report ui quick test coverage test-long chaos fuzz check format docs settings bench build lock \
 	supply pin clean
 
 # Times are of two cores, after the installation.
@@ -44,6 +44,7 @@ help:
 	@echo "make fuzz [FILES=10000 SEED=1]  load damaged files of every kind, and look at what is left (1 min)"
 	@echo "make bench                      speed against peers (30 min)"
 	@echo "make docs                       build the documentation into build/docs"
+	@echo "make settings                   write the reference of all settings: docs/settings.md, docs/schema/"
 	@echo "make build                      build the wheel into dist/"
 	@echo "make lock [KEEP=1]              resolve the newest versions (or the same again): requirements.lock, locks/"
 	@echo "make supply                     known vulnerabilities, licences and bill of materials of what is locked"
@@ -103,7 +104,10 @@ bench: $(STAMP)-bench
 	@for script in evaluation evaluator training memory growth sweep_overhead; do $(BIN)/python benchmarks/$$script.py || exit; done
 
 docs: $(STAMP)-docs
-	@$(BIN)/python -m mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
+settings: $(STAMP)-study
+	@$(BIN)/python .ci/settings.py
 
 build: $(STAMP)-python
 	@$(BIN)/python -m pip wheel -qq --no-deps --wheel-dir dist .

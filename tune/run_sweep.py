@@ -8,6 +8,8 @@
     python tune/run_sweep.py --resume demo         continue after an interruption
     python tune/run_sweep.py --replay demo/search-003  repeat one trial without Ray and compare it
     python tune/run_sweep.py --clean demo          remove what finished runs no longer need
+    python tune/run_sweep.py --help-all            explain all settings of a study file
+    python tune/run_sweep.py --schema              print the schema by which editors complete it
 
 Output goes to results/ and to mlflow.db in the working directory. RAY_ADDRESS names a cluster to
 join. Not covered: clusters whose nodes do not share the storage.
@@ -20,6 +22,7 @@ if __name__ == "__main__":
     # Instead of this script's folder, whose modules would shadow others of the same name.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import json
 import logging
 from typing import Annotated
 
@@ -27,6 +30,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
+from hybridir.config.reference import as_lines, sections
 from hybridir.errors import InputError
 from hybridir.runtime.startup import frozen_imports, quieten_dependencies
 from tune.folders import RunFolder, latest_run, list_runs
@@ -67,6 +71,12 @@ def main(
         str | None,
         typer.Option(metavar="NAME", help="Remove what finished runs no longer need."),
     ] = None,
+    help_all: Annotated[
+        bool, typer.Option("--help-all", help="Explain all settings of a study file, and stop.")
+    ] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON schema of study files, and stop.")
+    ] = False,
     storage: Annotated[
         Path | None,
         typer.Option(
@@ -75,6 +85,9 @@ def main(
     ] = None,
 ) -> None:
     """Run a study over (mixing ratio, temperature, batch size): search, confirmation, report."""
+    if help_all or schema:
+        _explain(schema)
+        return
     _refuse_mixtures(
         {"STUDY": study, "--set": overrides, "--plan": plan, "--preflight": preflight},
         {"--resume": resume, "--status": status, "--replay": replay, "--clean": clean},
@@ -101,6 +114,17 @@ def main(
             _look_ahead(settings, plan, preflight)
         else:
             _run(settings, None)
+
+
+def _explain(as_schema: bool) -> None:
+    from tune.study.reference import study_schema
+
+    schema = study_schema()
+    lines = (
+        [json.dumps(schema, indent=2)] if as_schema else as_lines(sections(schema), console.width)
+    )
+    for line in lines:
+        print(line)  # as it is, for files and pipes
 
 
 def _refuse_mixtures(new: dict[str, object], existing: dict[str, object]) -> None:

@@ -1,11 +1,12 @@
 """``hybridir data``: show the data of a trial, list published data, and prepare them.
 
-hybridir data show trial.yaml                     count the training and evaluation data of a trial
+hybridir data show trial.yaml                     count the data of a trial, or of a study
 hybridir data list                                list the published data sets
 hybridir data prepare mr-tydi --out data          make a training table of a published data set
 hybridir data prepare xquad-r --out data          copy LAReQA's files, checked by SHA-256
 """
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from hybridir.config import read_trial
+from hybridir.config import read_data
 from hybridir.errors import InputError
 
 ConfigFile = Annotated[Path, typer.Argument(help="YAML file with the settings of one trial.")]
@@ -27,13 +28,15 @@ app = typer.Typer(
 
 
 @app.command()
-def show(config: ConfigFile) -> None:
-    """Count the training and evaluation data of a configuration."""
-    settings = read_trial(config)
+def show(
+    config: Annotated[Path, typer.Argument(help="YAML file of a trial or of a study.")],
+) -> None:
+    """Count the training and evaluation data of a trial or a study."""
+    settings, is_study = read_data(config)
     from hybridir.batches.index import index_pairs
     from hybridir.data import load_benchmarks, load_training
 
-    loaded = load_training(settings.data)
+    loaded = load_training(settings)
     cross = sum(len(index_pairs(pairs).cross) for pairs in loaded.tables)
     table = Table(title=f"{len(loaded.pairs)} training pairs, {cross} cross-lingual")
     table.add_column("data")
@@ -48,7 +51,7 @@ def show(config: ConfigFile) -> None:
         for language in pairs.languages:
             counts = (questions[language], passages[language], clusters[language])
             table.add_row(name, language, *map(str, counts))
-    for benchmark in [*([loaded.dev] if loaded.dev else []), *load_benchmarks(settings.data)]:
+    for benchmark in [*([loaded.dev] if loaded.dev else []), *load_benchmarks(settings)]:
         for index, language in enumerate(benchmark.languages):
             n_queries = int((benchmark.query_languages == index).sum())
             pool_size = int(benchmark.pool_offsets[index + 1] - benchmark.pool_offsets[index])
@@ -56,6 +59,14 @@ def show(config: ConfigFile) -> None:
             n_clusters = len(set(benchmark.clusters[first : first + n_queries]))
             table.add_row(benchmark.name, language, *map(str, (n_queries, pool_size, n_clusters)))
     console.print(table)
+    if is_study:
+        console.print(
+            "note: only the data of this study's file were read; python tune/run_sweep.py "
+            f"{shlex.quote(str(config))} --plan checks all of it",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _distinct(languages: Sequence[str], texts: Sequence[str]) -> Counter[str]:

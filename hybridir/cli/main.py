@@ -9,6 +9,7 @@ hybridir train-reader ENCODER --data mlqa-r --benchmark xquad-r --data-root DIR 
 hybridir export results/demo/run-001 --out FOLDER
                                            export a trained encoder with its model card
 hybridir infer scores.parquet              judge scores from any trainer
+hybridir config ...                        explain settings, or write a trial's file
 hybridir --version                         print the version
 """
 
@@ -22,6 +23,7 @@ from rich.progress import Progress
 
 from hybridir import __version__
 from hybridir.cli import data
+from hybridir.cli.config import config as config_command
 from hybridir.cli.evaluate import evaluate_command
 from hybridir.cli.export import export
 from hybridir.cli.infer import infer
@@ -61,6 +63,7 @@ app.command("evaluate")(evaluate_command)
 app.command()(export)
 app.command()(infer)
 app.command()(train_reader)
+app.command("config", no_args_is_help=True)(config_command)
 app.add_typer(data.app, name="data")
 
 

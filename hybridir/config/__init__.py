@@ -16,7 +16,7 @@ from hybridir.config.trial import (
     TrialConfig,
     describe_problems,
 )
-from hybridir.config.yaml import read_settings, read_trial, read_yaml, validate
+from hybridir.config.yaml import read_data, read_settings, read_trial, read_yaml, validate
 
 __all__ = [
     "BatchConfig",
@@ -33,6 +33,7 @@ __all__ = [
     "TrainingConfig",
     "TrialConfig",
     "describe_problems",
+    "read_data",
     "read_settings",
     "read_trial",
     "read_yaml",

@@ -6,12 +6,13 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from hybridir.languages import LanguageChoice, code_problem
 
 # The text of a passage of XQuAD-R and MLQA-R.
 PassageText = Literal["sentence", "sentence+paragraph"]
+UNIT: Final = "unit"
 SENTENCE: Final = "sentence"
 
 _WORDS = "YAML reads yes and on as true, no and off as false"
@@ -33,15 +34,23 @@ class SettingError(ValueError):
         self.problems = problems
 
 
+def unit(name: str) -> Any:
+    """Annotate a number with its unit: what is counted, or how it is measured."""
+    return Field(json_schema_extra={UNIT: name})
+
+
 class StrictModel(BaseModel):
     """Immutable settings that refuse unknown fields, so that no misspelling goes unnoticed.
 
     Paths may begin with ``~``; where the context of a validation has a ``folder``, relative ones
     are taken from there. The words that YAML reads as true and false are refused where a number or
     a text is expected, which pydantic would take for 1 and 0.
+
+    The text below a field is its description, in the reference of all settings and in the schemas
+    that editors read (`hybridir.config.reference`); a number has a `unit` as well.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
     stays_relative: ClassVar[Collection[str]] = ()
     """Paths of the working directory, whatever the context."""
 

@@ -5,19 +5,26 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hybridir.config.base import SENTENCE, FolderOrId, LanguageCodes, PassageText, StrictModel
+from hybridir.config.base import (
+    SENTENCE,
+    FolderOrId,
+    LanguageCodes,
+    PassageText,
+    StrictModel,
+    unit,
+)
 
 
 class SyntheticConfig(StrictModel):
     """The synthetic corpus in pseudo-languages, which comes with the package."""
 
-    languages: Annotated[int, Field(ge=2, le=5)] = 5
+    languages: Annotated[int, Field(ge=2, le=5), unit("languages")] = 5
     """Number of pseudo-languages."""
-    seed: Annotated[int, Field(ge=0)] = 20
+    seed: Annotated[int, Field(ge=0), unit("none")] = 20
     """Seed of words, grammar and facts."""
-    entities: Annotated[int, Field(ge=30)] = 500
+    entities: Annotated[int, Field(ge=30), unit("entities")] = 500
     """Training entities; each has four facts with one question each."""
-    distractors: Annotated[int, Field(ge=0)] = 0
+    distractors: Annotated[int, Field(ge=0), unit("entities")] = 0
     """Entities that only enlarge the pools of the development set, and as many those of the test
     set, by four passages a language each; both have 240 questions and their answers."""
 
@@ -37,7 +44,8 @@ class TableConfig(StrictModel):
     """A table in a file."""
 
     path: Path
-    """JSONL, Parquet or CSV file with the columns of `hybridir.data.readers.table.ALL_COLUMNS`."""
+    """CSV, TSV, JSONL or Parquet file, or a folder of Parquet files, with the columns
+    ``question_id``, ``language``, ``question`` and ``passage``."""
     languages: LanguageCodes = None
     """Training languages; all languages of the data if left out."""
     skip_bad: bool = False
@@ -54,18 +62,25 @@ class HubTableConfig(StrictModel):
     subset: str | None = None
     """Name of the hub configuration, if the data set has several."""
     split: str = "train"
+    """Split of the data set, as the hub names it."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """From names of `table.ALL_COLUMNS` to the data set's column names, where they differ."""
+    """From the names of a training table's columns to the data set's, where they differ:
+    ``{question: query}``."""
     languages: LanguageCodes = None
+    """Training languages; all languages of the data if left out."""
     skip_bad: bool = False
+    """Skip and count unusable rows instead of stopping at them."""
 
 
 class SourceConfig(StrictModel):
     """One data set of a mixture: exactly one of these."""
 
     lareqa: LareqaConfig | None = None
+    """A published data set in LAReQA's layout."""
     table: TableConfig | None = None
+    """A table of one's own."""
     hub: HubTableConfig | None = None
+    """A table on the Hugging Face hub."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -77,9 +92,13 @@ class TrainDataConfig(StrictModel):
     """The training data: exactly one data set, or a mixture of several."""
 
     synthetic: SyntheticConfig | None = None
+    """The corpus in pseudo-languages that comes with the package."""
     lareqa: LareqaConfig | None = None
+    """A published data set in LAReQA's layout."""
     table: TableConfig | None = None
+    """A table of one's own."""
     hub: HubTableConfig | None = None
+    """A table on the Hugging Face hub."""
     mix: tuple[SourceConfig, ...] | None = None
     """Several data sets. Each batch comes from one of them, drawn in proportion to their rows
     among the data sets that can fill a batch of its kind. Equal ids in two data sets are

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from hybridir.config.base import FolderOrId, SettingError, StrictModel, no_text
+from hybridir.config.base import FolderOrId, SettingError, StrictModel, no_text, unit
 from hybridir.config.benchmarks import KNOWN_BENCHMARKS, WITH_ANSWERS, BenchmarkConfig
 from hybridir.config.data_sources import TrainDataConfig
 from hybridir.errors import InputError
@@ -30,9 +30,9 @@ class DataPart(StrictModel):
     No two share a question, a passage or, of LAReQA's data, a paragraph.
     """
 
-    number: Annotated[int, Field(ge=0)]
+    number: Annotated[int, Field(ge=0), unit("none")]
     """Number of this part, from 0."""
-    of: Annotated[int, Field(ge=2)]
+    of: Annotated[int, Field(ge=2), unit("parts")]
     """Number of parts."""
 
     @field_validator("of")
@@ -48,13 +48,16 @@ class DataConfig(StrictModel):
     """Data for training, tuning and reporting."""
 
     train: TrainDataConfig
+    """What is trained on."""
     tune_on: Literal["dev"] | None = "dev"
     """``dev`` holds out groups of passages of the training data, which of LAReQA's data are whole
     paragraphs (the synthetic corpus has its own development set); null trains on all data and
     tunes nothing."""
-    dev_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    dev_share: Annotated[float, Field(gt=0, lt=1), unit("share")] = 0.1
     """Share of the groups held out for development; see `hybridir.data.splits`."""
     report_on: tuple[BenchmarkConfig, ...] = ()
+    """Benchmarks that are reported on, and that nothing is tuned on; a name alone, such as
+    ``[xquad-r]``, or the settings below."""
     allow_contamination: bool = False
     """Accept training or development data that share questions or passages with a reported
     benchmark; the report says so. Otherwise such a configuration is refused."""
@@ -63,7 +66,9 @@ class DataConfig(StrictModel):
     data_part: DataPart | None = None
     """Train on one part of the data; null trains on all data."""
 
-    @field_validator("report_on", mode="before")
+    @field_validator(
+        "report_on", mode="before", json_schema_input_type=tuple[BenchmarkConfig | str, ...]
+    )
     @classmethod
     def _names_alone(cls, value: object) -> object:
         """Let ``[xquad-r]`` stand for ``[{name: xquad-r}]``."""
@@ -114,9 +119,9 @@ class DataConfig(StrictModel):
 class BatchConfig(StrictModel):
     """Size and drawing of batches."""
 
-    mixing_ratio: Annotated[float, Field(ge=0, le=1)] = 0.5
+    mixing_ratio: Annotated[float, Field(ge=0, le=1), unit("probability")] = 0.5
     """Alpha: probability that a batch is monolingual."""
-    batch_size: Annotated[int, Field(ge=2)] = 64
+    batch_size: Annotated[int, Field(ge=2), unit("pairs")] = 64
     """Pairs per batch, over all processes; a batch of one would have no negatives."""
     kind: Literal["hybrid", "x-x", "en-en"] = "hybrid"
     """``hybrid`` tosses the coin; ``x-x`` mixes pairs in one language each (LAReQA's X-X);
@@ -125,7 +130,7 @@ class BatchConfig(StrictModel):
     """Independent coins as published, or a low-discrepancy sequence of the same ratio."""
     language_sampling: Literal["uniform", "proportional", "temperature"] = "uniform"
     """How the language of a monolingual batch is drawn."""
-    language_exponent: Annotated[float, Field(gt=0, le=1)] = 0.3
+    language_exponent: Annotated[float, Field(gt=0, le=1), unit("none")] = 0.3
     """Exponent on language sizes when `language_sampling` is ``temperature``. 0.3: as XLM-R
     (arXiv 1911.02116, section 3.1)."""
 
@@ -159,12 +164,15 @@ def idle_settings(kinds: Collection[Any], samplings: Collection[Any]) -> dict[st
 class FromScratchConfig(StrictModel):
     """A randomly initialised BERT, with a WordPiece vocabulary of the training text."""
 
-    layers: Annotated[int, Field(ge=1)] = 2
-    hidden_size: Annotated[int, Field(ge=8)] = 128
-    intermediate_size: Annotated[int, Field(ge=8)] = 256
+    layers: Annotated[int, Field(ge=1), unit("layers")] = 2
+    """Transformer layers."""
+    hidden_size: Annotated[int, Field(ge=8), unit("dimensions")] = 128
+    """Width of the hidden states, and of the vectors of texts; a multiple of ``heads``."""
+    intermediate_size: Annotated[int, Field(ge=8), unit("dimensions")] = 256
     """Width of the feed-forward layers."""
-    heads: Annotated[int, Field(ge=1)] = 2
-    vocabulary: Annotated[int, Field(ge=200)] = 3000
+    heads: Annotated[int, Field(ge=1), unit("heads")] = 2
+    """Attention heads of each layer."""
+    vocabulary: Annotated[int, Field(ge=200), unit("tokens")] = 3000
     """Maximum number of WordPiece tokens."""
 
     @model_validator(mode="after")
@@ -209,11 +217,13 @@ def _check_pooling(value: str) -> str:
     return value
 
 
-Pooling = Annotated[str, AfterValidator(_check_pooling)]
+Pooling = Annotated[
+    str, AfterValidator(_check_pooling), Field(examples=[*POOLINGS, POOLER, "cls+mean"])
+]
 Similarity = Literal["cosine", "dot"]
 MOST_TOKENS = 32_768
 """The longest text, for encoders without a limit of their own."""
-Length = Annotated[int, Field(ge=8, le=MOST_TOKENS)]
+Length = Annotated[int, Field(ge=8, le=MOST_TOKENS), unit("tokens")]
 
 
 class EncoderConfig(StrictModel):
@@ -226,17 +236,21 @@ class EncoderConfig(StrictModel):
     path: Path | None = None
     """Local folder of Hugging Face or sentence-transformers."""
     hub: HubConfig | None = None
+    """Weights on the Hugging Face hub."""
     from_scratch: FromScratchConfig | None = None
+    """A small encoder made anew; ``{}`` takes its defaults."""
     pooling: Pooling | None = None
     """How token vectors become one vector: ``mean``, ``cls``, ``max``, ``mean_sqrt_len_tokens``,
     ``weightedmean`` or ``lasttoken`` as in sentence-transformers, several joined by ``+``, or
     ``pooler``, the backbone's own."""
     similarity: Similarity | None = None
     """``cosine``: vectors are L2-normalised, in training as well; ``dot``: they are not."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    dropout: Annotated[float, Field(ge=0, lt=1), unit("probability")] = 0.0
     """Dropout of hidden states and attention in training."""
     query_prefix: str | None = None
+    """Text before each question, such as ``"query: "``."""
     passage_prefix: str | None = None
+    """Text before each passage."""
     query_length: Length | None = None
     """Maximum tokens of a query, with special tokens."""
     passage_length: Length | None = None
@@ -272,39 +286,41 @@ class ResolvedEncoderConfig(EncoderConfig):
     passage_length: Length = 256
 
 
+_Decay = Annotated[float, Field(ge=0, lt=1), unit("per step")]
+
+
 class TrainingConfig(StrictModel):
     """Loss, optimizer and budget."""
 
-    pairs: Annotated[int, Field(ge=2)] = 19200
+    pairs: Annotated[int, Field(ge=2), unit("pairs")] = 19200
     """Budget in training pairs; steps = ceil(pairs / batch_size)."""
-    temperature: Annotated[float, Field(gt=0, le=10)] = 0.05
+    temperature: Annotated[float, Field(gt=0, le=10), unit("none")] = 0.05
     """Divides the encoder's similarity, by default the cosine."""
-    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 3e-5
-    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (
-        0.9,
-        0.98,
-    )
+    learning_rate: Annotated[float, Field(gt=0, lt=1), unit("per step")] = 3e-5
+    """Learning rate at its peak, the end of the warmup."""
+    weight_decay: Annotated[float, Field(ge=0, lt=1), unit("per step and learning rate")] = 0.01
+    """Weight decay of AdamW, apart from the gradient."""
+    betas: tuple[_Decay, _Decay] = (0.9, 0.98)
     """Decay rates of AdamW's two moments."""
-    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    warmup: Annotated[float, Field(ge=0, lt=1), unit("share of steps")] = 0.1
     """Share of steps in which the learning rate rises; afterwards it falls linearly to zero."""
-    clip_norm: Annotated[float, Field(gt=0)] = 1.0
+    clip_norm: Annotated[float, Field(gt=0), unit("norm of the gradient")] = 1.0
     """Maximum gradient norm."""
     symmetric: bool = False
     """Add the loss of retrieving the question among the batch's questions."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """``auto`` uses bf16 autocast where the hardware supports bf16 natively and the encoder is
     wide enough to gain from it (256 or more)."""
-    chunk_tokens: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    chunk_tokens: Literal["auto"] | Annotated[int, Field(ge=1), unit("tokens")] = "auto"
     """Maximum tokens encoded at once in training. A larger batch is encoded in chunks (GradCache):
     the same gradient, less memory, up to a third more time. ``auto`` takes the largest number that
     fits into the memory that is free when training starts."""
-    checkpoint_every: Annotated[int, Field(ge=1)] = 200
+    checkpoint_every: Annotated[int, Field(ge=1), unit("steps")] = 200
     """Steps between checkpoints; one is written sooner where `checkpoint_minutes` have passed, and
     later where it would take too long."""
-    checkpoint_minutes: Annotated[float, Field(gt=0)] = 5.0
+    checkpoint_minutes: Annotated[float, Field(gt=0), unit("minutes")] = 5.0
     """Minutes between checkpoints."""
-    checkpoint_share: Annotated[float, Field(gt=0, le=1)] = 0.05
+    checkpoint_share: Annotated[float, Field(gt=0, le=1), unit("share of time")] = 0.05
     """Largest share of the training's time that checkpoints take; 1 sets no limit."""
 
     @property
@@ -319,6 +335,7 @@ class ReaderConfig(StrictModel):
     path: Path | None = None
     """Local folder in Hugging Face format."""
     hub: HubConfig | None = None
+    """Weights on the Hugging Face hub."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -333,9 +350,9 @@ class ReaderConfig(StrictModel):
 class EvaluationConfig(StrictModel):
     """Computation and scoring of embeddings, and the reader of their first passages."""
 
-    batch_tokens: Annotated[int, Field(ge=512)] = 8192
+    batch_tokens: Annotated[int, Field(ge=512), unit("tokens")] = 8192
     """Tokens encoded at once."""
-    memory_mb: Annotated[float, Field(gt=0)] = 2048
+    memory_mb: Annotated[float, Field(gt=0), unit("MB")] = 2048
     """Maximum memory of a benchmark's passage embeddings and the scores of one block of queries.
     Larger embeddings go to a file in the trial's folder and are ranked in blocks."""
     development_figures: tuple[str, ...] = ()
@@ -383,14 +400,19 @@ class TrialConfig(StrictModel):
     """
 
     data: DataConfig
+    """What is trained on, tuned on and reported on."""
     encoder: EncoderConfig
+    """The encoder that is trained."""
     batch: BatchConfig = BatchConfig()
+    """Batches: ratio, size, kind."""
     training: TrainingConfig = TrainingConfig()
+    """Loss, optimizer, budget and checkpoints."""
     evaluation: EvaluationConfig = EvaluationConfig()
+    """Memory of the evaluation, and a reader of answers."""
     retriever: Literal["trained", "untrained", "bm25"] = "trained"
     """The retriever to evaluate: the trained encoder, the encoder without training, or BM25, which
     needs no encoder. The last two are baselines without any training step."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0), unit("none")] = 0
     """Seed of initial weights, batches and dropout."""
 
     @field_validator("evaluation")

@@ -1,6 +1,7 @@
 """Read settings from YAML and check them; one message names the mistakes of a file."""
 
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from hybridir.config.trial import (
+    DataConfig,
     TrialConfig,
     describe_problems,
     idle_settings,
@@ -110,14 +112,7 @@ def read_settings(
     Raises:
         InputError: with all mistakes of the file in one message; see `validate`.
     """
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}){hint}") from None
-    problems: list[str] = []
-    content = read_yaml(text, str(path), problems)
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: no settings; expected lines of the form 'name: value'")
+    content, problems = _content(path, hint)
     problems += change(content)
     return validate(kind, content, str(path), problems=problems, folder=folder)
 
@@ -128,13 +123,54 @@ def read_trial(path: Path) -> TrialConfig:
     Raises:
         InputError: with all mistakes in one message; see `validate`.
     """
-    config = read_settings(TrialConfig, path)
+    content, problems = _content(path)
+    if _is_study(content):
+        raise InputError(
+            f"{path}: is a study's file, whose settings of data stand at the top; run it with "
+            f"python tune/run_sweep.py {shlex.quote(str(path))} in a checkout. "
+            "hybridir config --trial prints the file of one trial"
+        )
+    config = validate(TrialConfig, content, str(path), problems=problems)
     batch = config.batch
     idle = batch.named(idle_settings({batch.kind}, {batch.language_sampling}), "batch")
     idle += idle_share(config.data.tune_on, config.data.dev_share)
     if idle:
         raise describe_problems(str(path), [f"{name}: {problem}" for name, problem in idle])
     return config
+
+
+def read_data(path: Path) -> tuple[DataConfig, bool]:
+    """Read the settings of the data from a trial's file, or from a study's.
+
+    Returns:
+        The settings, and whether the file is a study's, of which nothing else was checked.
+
+    Raises:
+        InputError: with all mistakes in one message; see `validate`.
+    """
+    content, problems = _content(path)
+    if not _is_study(content):
+        return read_trial(path).data, False
+    data = {name: content[name] for name in DataConfig.model_fields if name in content}
+    return validate(DataConfig, data, str(path), problems=problems), True
+
+
+def _content(path: Path, hint: str = "") -> tuple[Settings, list[str]]:
+    """The content of a file, and the mistakes that `read_yaml` tells."""
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}){hint}") from None
+    problems: list[str] = []
+    content = read_yaml(text, str(path), problems)
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: no settings; expected lines of the form 'name: value'")
+    return content, problems
+
+
+def _is_study(content: Settings) -> bool:
+    """Whether the settings of the data stand at the top, as in a study's file."""
+    return "train" in content and "data" not in content
 
 
 def _traps(node: yaml.Node | None, seen: set[int]) -> Iterator[str]:

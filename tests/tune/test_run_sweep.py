@@ -1,3 +1,4 @@
+import json
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from tune import run_sweep
 from tune.folders import Outcome, new_run
 from tune.study.file import STUDIES, StudyConfig
 from tune.study.recorded import record_settings
+from tune.study.reference import study_schema
 
 SCRIPT = Path(run_sweep.__file__)
 
@@ -125,6 +127,17 @@ def test_a_study_that_cannot_run_is_refused_before_anything_is_written(
     message = refused(command, tmp_path, write(tmp_path, **changes))
     for phrase in phrases:
         assert phrase in message
+
+
+def test_all_settings_of_a_study_are_explained_and_their_schema_printed(
+    command: Command,
+) -> None:
+    code, printed, _ = command("--help-all")
+    assert code == 0
+    assert "  search.first_rung = 0.5\n" in printed
+    assert "  train.table.path = needed\n" in printed
+    code, printed, _ = command("--schema")
+    assert (code, json.loads(printed)) == (0, study_schema())
 
 
 def test_the_error_for_a_missing_encoder_is_one_line(command: Command, tmp_path: Path) -> None:

@@ -125,10 +125,12 @@ def check_name(name: str) -> None:
     if reason := _refusal(dotted):
         raise ValueError(f"{name}: {reason}; leave it out")
     if dotted not in _fields():
-        others = [field for field in _fields() if field not in _LONG]
-        raise ValueError(
-            f"{name}: no such parameter; legal are {', '.join(SHORT)}, {', '.join(others)}"
-        )
+        raise ValueError(f"{name}: no such parameter; legal are {', '.join(searchable())}")
+
+
+def searchable() -> tuple[str, ...]:
+    """The names of all parameters: the short ones first."""
+    return (*SHORT, *(name for name in _fields() if name not in _LONG))
 
 
 def check_value(name: str, value: Value) -> Value:

@@ -18,26 +18,34 @@ from optuna.trial import Trial
 from pydantic import Field, field_validator, model_validator
 
 from hybridir.config import StrictModel
+from hybridir.config.base import unit
 from tune.space.parameters import CHOICES_ALONE, Value, check_name, check_value, known_names
 
+_OWN = unit("that of the setting")
 _KINDS = ("uniform", "loguniform", "integer", "choice")
 
 
 class Range(StrictModel):
     """The values that one parameter may take: exactly one of the first four fields."""
 
-    uniform: tuple[float, float] | None = None
-    loguniform: tuple[float, float] | None = None
-    integer: tuple[int, int] | None = None
-    choice: tuple[Value, ...] | None = None
-    points: Annotated[int, Field(ge=2)] | None = None
+    uniform: Annotated[tuple[float, float] | None, _OWN] = None
+    """Lowest and highest value; all between are equally likely."""
+    loguniform: Annotated[tuple[float, float] | None, _OWN] = None
+    """Lowest and highest value; all are equally likely in the logarithm."""
+    integer: Annotated[tuple[int, int] | None, _OWN] = None
+    """Lowest and highest whole number, both included."""
+    choice: Annotated[tuple[Value, ...] | None, _OWN] = None
+    """These values and no others."""
+    points: Annotated[int, Field(ge=2), unit("values")] | None = None
     """Number of values on a grid, ends included, evenly spaced (``loguniform``: in the logarithm).
     Other samplers take the whole range."""
     when: dict[str, tuple[Value, ...]] = Field(default_factory=dict)
     """Condition: the parameter exists only if each parameter named here has the value, or one of
     the values, listed: ``when: {kind: hybrid}``. Otherwise the study's own setting holds."""
 
-    @field_validator("when", mode="before")
+    @field_validator(
+        "when", mode="before", json_schema_input_type=dict[str, Value | tuple[Value, ...]]
+    )
     @classmethod
     def _as_tuples(cls, value: object) -> object:
         """Read ``{kind: hybrid}`` as ``{kind: [hybrid]}``."""

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from hybridir import names
 from hybridir.config import StrictModel
+from hybridir.config.base import unit
 from tune.space.samplers import SAMPLERS, WITHOUT_MODEL, check_sampler
 
 DEFAULT_OBJECTIVE: Final = names.mean_metric(names.DEV, names.AP, "mean")
@@ -47,9 +48,9 @@ class SearchConfig(StrictModel):
     path of a class of one's own or of the OptunaHub; see `tune.space.samplers`."""
     sampler_arguments: dict[str, Any] = Field(default_factory=dict)
     """Arguments of a sampler that is named by its path."""
-    trials: Annotated[int, Field(ge=1)] = 12
+    trials: Annotated[int, Field(ge=1), unit("trials")] = 12
     """Number of trials. A grid's default is all of its points, each with all `seeds`."""
-    startup_trials: Annotated[int, Field(ge=1)] = 5
+    startup_trials: Annotated[int, Field(ge=1), unit("trials")] = 5
     """Random trials before the sampler's model takes over; the population of ``nsga-ii``."""
     warm_start: str | None = None
     """An earlier run: a study's name under the same storage, or a run's folder. Its trials are
@@ -59,13 +60,13 @@ class SearchConfig(StrictModel):
     """``asha`` stops the worse half of the trials at each rung, ``hyperband`` does so from another
     rung on for each share of the trials, ``median`` stops those that never reached the median of
     the others' averages; see `tune.searching.stopping`."""
-    first_rung: Annotated[float, Field(ge=0.01, lt=1)] = 0.5
+    first_rung: Annotated[float, Field(ge=0.01, lt=1), unit("share of the budget")] = 0.5
     """Share of the budget before which no trial is stopped. Stopping before half would favour
     small mixing ratios, which learn faster and end lower."""
-    reduction: Annotated[int, Field(ge=2)] = 2
+    reduction: Annotated[int, Field(ge=2), unit("none")] = 2
     """``asha`` and ``hyperband`` let one in `reduction` trials pass; each rung is `reduction`
     times the one before."""
-    seeds: Annotated[int, Field(ge=1)] = 1
+    seeds: Annotated[int, Field(ge=1), unit("seeds")] = 1
     """Training seeds of each point of a ``grid``, the same for all points. The best point is that
     with the highest mean over its seeds, among those whose seeds are all complete."""
     objective: Annotated[str | tuple[str, ...], Field(validate_default=True)] = DEFAULT_OBJECTIVE

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 
 from hybridir import names
 from hybridir.config import DataPart, StrictModel
+from hybridir.config.base import UNIT, unit
 from hybridir.runtime.seeds import derive_seed
 from tune.space.parameters import SHORT, Value, check_name, check_value, known_names, same_ratio
 from tune.space.ranges import Space
@@ -52,8 +53,14 @@ def _listed(value: object) -> object:
     return (value,) if isinstance(value, (bool, int, float, str)) else value
 
 
-Levels = Annotated[tuple[Value, ...] | None, BeforeValidator(_listed)]
-"""The values of a parameter that are crossed with all others; null leaves it to `at`."""
+Levels = Annotated[
+    tuple[Value, ...] | None,
+    BeforeValidator(_listed, json_schema_input_type=tuple[Value, ...] | Value | None),
+    Field(
+        description="Values of this setting, crossed with all others; null leaves it to `at`.",
+        json_schema_extra={UNIT: "that of the setting"},
+    ),
+]
 
 
 class ConfirmConfig(StrictModel):
@@ -65,7 +72,12 @@ class ConfirmConfig(StrictModel):
     `training.pairs` not among them unless it is listed.
     """
 
-    mixing_ratio: Annotated[tuple[float, ...], BeforeValidator(_listed)]
+    mixing_ratio: Annotated[
+        tuple[float, ...],
+        BeforeValidator(_listed, json_schema_input_type=tuple[float, ...] | float),
+        unit("probability"),
+    ]
+    """The mixing ratios of the curve."""
     temperature: Levels = None
     batch_size: Levels = None
     pairs: Levels = None
@@ -78,13 +90,15 @@ class ConfirmConfig(StrictModel):
     coin: Levels = None
     language_sampling: Levels = None
     language_exponent: Levels = None
-    at: Literal["best", "best_per_ratio"] | dict[str, Value] = BEST
+    at: Annotated[
+        Literal["best", "best_per_ratio"] | dict[str, Value], unit("that of the setting")
+    ] = BEST
     """The parameters that are not listed above: ``best`` takes those of the best search trial;
     ``best_per_ratio`` gives each ratio the values that development data prefer for it, by the mean
     over `SearchConfig.seeds`; a mapping fixes them. What remains has the study's own value."""
-    seeds: Annotated[int, Field(ge=1)] = SEEDS
+    seeds: Annotated[int, Field(ge=1), unit("seeds")] = SEEDS
     """Training seeds of each condition; with `data_parts`, of each condition and part."""
-    data_parts: Annotated[int, Field(ge=2)] | None = None
+    data_parts: Annotated[int, Field(ge=2), unit("parts")] | None = None
     """Number of parts that the training data are divided into, which share no passage group
     (`hybridir.data.splits.select_data_part`). Every condition is trained on each part, so that the
     report generalises to other data, and splits the variance into that of the data and that of

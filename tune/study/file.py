@@ -20,7 +20,7 @@ from hybridir.config import (
     read_settings,
     read_yaml,
 )
-from hybridir.config.base import SettingError, check_file_name, expand_home
+from hybridir.config.base import SettingError, check_file_name, expand_home, unit
 from hybridir.config.trial import idle_settings, idle_share, problems_of
 from hybridir.errors import InputError
 from hybridir.runtime.addresses import REMEDY, has_password
@@ -46,25 +46,38 @@ class StudyConfig(DataConfig):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     """Names the study's folder and its run; at most 100 letters."""
     encoder: EncoderConfig
+    """The encoder that every trial begins with."""
     batch: BatchConfig = BatchConfig()
+    """Batches of every trial, where neither search nor confirmation says otherwise."""
     training: TrainingConfig = TrainingConfig()
+    """Loss, optimizer and budget of every trial, where neither search nor confirmation says
+    otherwise."""
     evaluation: EvaluationConfig = EvaluationConfig()
+    """Memory of the evaluation, and a reader of answers."""
     space: Annotated[Space, Field(default_factory=dict)]
+    """The search space: a range for each searched setting."""
     search: SearchConfig | None = None
+    """The search; null goes straight to the confirmation."""
     baselines: tuple[BaselineName, ...] = ()
     """Baselines that the report compares with hybrid batches, see `tune.study.baselines`: the
     untrained encoder, BM25, and the batches of LAReQA (arXiv 2004.05484)."""
-    baseline_seeds: Annotated[int, Field(ge=1)] | None = None
+    baseline_seeds: Annotated[int, Field(ge=1), unit("seeds")] | None = None
     """Seeds of each trained baseline; by default those of the confirmation, or else 5."""
     confirm: Annotated[ConfirmConfig | None, Field(validate_default=True)] = None
-    primary: Annotated[tuple[PrimaryConfig, ...], BeforeValidator(outcomes_as_list)] = (
-        PrimaryConfig(),
-    )
+    """The confirmation, from which the curve over the mixing ratio comes; null stops at the
+    search."""
+    primary: Annotated[
+        tuple[PrimaryConfig, ...],
+        BeforeValidator(
+            outcomes_as_list, json_schema_input_type=tuple[PrimaryConfig, ...] | PrimaryConfig
+        ),
+    ] = (PrimaryConfig(),)
     """The outcomes by which the study is judged, declared before it runs: hybrid batches against
     each pure strategy in each of them, corrected together, are its tests. All else is
     exploratory."""
     resources: ResourcesConfig = ResourcesConfig()
-    seed: Annotated[int, Field(ge=0)] = 0
+    """What each trial takes, and the nodes that are waited for."""
+    seed: Annotated[int, Field(ge=0), unit("none")] = 0
     """Seed of the sampler and of all trials."""
     storage: Annotated[Path, Field(validate_default=True)] = Path("results")
     """Folder for all files of the study except its tracking."""

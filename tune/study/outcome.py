@@ -18,6 +18,7 @@ class PrimaryConfig(StrictModel):
     """Name of a mean that has a value of each question: ``map``, or ``set_f1`` (short ``f1``), the
     F1 of the first R passages."""
     setting: names.Setting = names.MULTILINGUAL
+    """The pool that is searched; see the glossary."""
     benchmark: str | None = None
     """One of the reported benchmarks; null means each of them."""
 

@@ -6,7 +6,6 @@ settings are recorded beside it with a digest, and a file that differs is refuse
 
 import hashlib
 import json
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +14,7 @@ from pydantic import ValidationError
 from hybridir.config import read_yaml
 from hybridir.errors import InputError
 from hybridir.runtime.files import atomic_write, read_json
+from tune.commands import script
 from tune.folders import RunFolder
 from tune.study.file import StudyConfig, as_yaml, read_study_file
 
@@ -63,7 +63,7 @@ def read_recorded(folder: RunFolder) -> tuple[StudyConfig, list[str]]:
         raise InputError.collect(
             f"{folder.study_file} was changed since the run began, whose trials have other "
             "settings; restore these, or start a new run with the file: "
-            f"python tune/run_sweep.py {shlex.quote(str(folder.study_file))}",
+            f"{script('tune/run_sweep.py', str(folder.study_file))}",
             refused,
         )
     free = [text for name, text in changed if name != "storage"]

@@ -1,11 +1,11 @@
 """What ``--resume`` says about a study that is complete; nothing is changed."""
 
-import shlex
 from datetime import UTC, datetime
 
+from tune.commands import script
 from tune.folders import RunFolder
 from tune.record.store import closed_run
-from tune.view.watching import storage_option
+from tune.view.watching import run_sweep
 
 
 def complete_lines(folder: RunFolder, study: str) -> list[str]:
@@ -26,13 +26,12 @@ def complete_lines(folder: RunFolder, study: str) -> list[str]:
         return []
     moment = folder.finished_at
     since = f" since {datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M} UTC" if moment else ""
-    option = storage_option(folder)
     lines = [
         f"study {study} in {folder.path} is complete{since}, with {len(folder.trials())} trials; "
         "nothing was changed",
-        f"new run:  python tune/run_sweep.py {shlex.quote(str(folder.study_file))}",
-        f"disk:     python tune/run_sweep.py --clean {study}{option}",
-        f"report:   {page if page.is_file() else f'python analysis/report.py {study}'}",
+        f"new run:  {script('tune/run_sweep.py', str(folder.study_file))}",
+        f"disk:     {run_sweep('--clean', study, folder)}",
+        f"report:   {page if page.is_file() else script('analysis/report.py', study)}",
     ]
     if recorded is None:
         lines.insert(1, "note: its tracking server does not answer, so its record was not checked")

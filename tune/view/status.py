@@ -28,7 +28,7 @@ from tune.view.progress import (
     seconds_left,
     trials_per_hour,
 )
-from tune.view.watching import mlflow_lines, storage_option
+from tune.view.watching import mlflow_lines, resume_command, search_line
 
 # Evaluation reports no steps and took minutes on large benchmarks; under 10 (assumption).
 _SILENT_SECONDS = 600.0
@@ -141,11 +141,9 @@ def _commands(folder: RunFolder, study: StudyConfig | None, locked: bool) -> lis
     if folder.tracking.is_file():
         lines += mlflow_lines(address_of(folder, "nowhere").uri, read_record(folder).view)
     if folder.journal.is_file():
-        lines.append(f"search:   optuna-dashboard {folder.journal}")
+        lines.append(search_line(folder))
     if study and not folder.finished and not locked:
-        lines.append(
-            f"resume:   python tune/run_sweep.py --resume {study.name}{storage_option(folder)}"
-        )
+        lines.append(f"resume:   {resume_command(study.name, folder)}")
     return lines
 
 

@@ -1,8 +1,6 @@
 """Commands and addresses that show a study during and after its run."""
 
-import shlex
-import sys
-
+from tune.commands import script, tool
 from tune.folders import RunFolder
 
 # MLFLOW_HOST in a user's shell would open the page to others, so commands name the address.
@@ -21,20 +19,26 @@ def watch_lines(folder: RunFolder, study: str, uri: str, view: str, *, search: b
     """
     lines = [f"tracking: {uri}", *mlflow_lines(uri, view)]
     if search:
-        lines.append(f"search:   optuna-dashboard {shlex.quote(str(folder.journal))}")
-    command = f"python tune/run_sweep.py --status {study}{storage_option(folder)}"
-    return [*lines, f"status:   {command}"]
+        lines.append(search_line(folder))
+    return [*lines, f"status:   {run_sweep('--status', study, folder)}"]
 
 
 def resume_command(study: str, folder: RunFolder) -> str:
-    """The command that continues a study, as this process was called."""
-    return f"python {shlex.quote(sys.argv[0])} --resume {study}{storage_option(folder)}"
+    """The command that continues a study."""
+    return run_sweep("--resume", study, folder)
 
 
-def storage_option(folder: RunFolder) -> str:
-    """Option that commands about a run need; "" for the default storage."""
+def run_sweep(option: str, study: str, folder: RunFolder) -> str:
+    """A command about a study, with the option that names another storage than the default."""
     storage = folder.path.parent.parent
-    return "" if str(storage) == "results" else f" --storage {shlex.quote(str(storage))}"
+    elsewhere = () if str(storage) == "results" else ("--storage", str(storage))
+    return script("tune/run_sweep.py", option, study, *elsewhere)
+
+
+def search_line(folder: RunFolder) -> str:
+    """The line with the command that shows a search."""
+    name = "optuna-dashboard"
+    return f"search:   {tool(name, str(folder.journal), package=name)}"
 
 
 def mlflow_lines(uri: str, view: str) -> list[str]:
@@ -45,7 +49,7 @@ def mlflow_lines(uri: str, view: str) -> list[str]:
         view: page below MLflow's address; "" if unknown.
     """
     local = uri.startswith("sqlite:///")
-    command = f"mlflow ui --host 127.0.0.1 --backend-store-uri {shlex.quote(uri)}"
+    command = tool("mlflow", "ui", "--host", "127.0.0.1", "--backend-store-uri", uri)
     lines = [f"          {command}"] if local else []
     if view:
         lines.append(f"charts:   {_LOCAL if local else uri.rstrip('/')}{view}")

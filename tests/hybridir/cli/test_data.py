@@ -39,6 +39,22 @@ def test_show_counts_training_and_evaluation_data(
     assert ["synthetic-test", "qa", "240", "240", "60"] in rows
 
 
+def test_show_counts_the_data_of_a_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = settings()["data"]
+    study = tmp_path / "my study.yaml"
+    study.write_text(yaml.safe_dump({"name": "mine", **data, "confirm": {"mixing_ratio": [0, 1]}}))
+    assert command(monkeypatch, "show", study) == 0
+    printed = capsys.readouterr().out
+    assert "240 training pairs, 240 cross-lingual" in printed
+    assert f"python tune/run_sweep.py '{study}' --plan" in printed.replace("\n", " ")
+    # Mistakes of the data are named; what else is wrong is the study's affair.
+    study.write_text(yaml.safe_dump({"train": {"synthetic": {"languages": 9}}, "pears": 1}))
+    assert command(monkeypatch, "show", study) == 2
+    assert "train.synthetic.languages=9" in capsys.readouterr().err
+
+
 def test_show_counts_each_data_set_of_a_mixture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,6 +19,12 @@ def test_a_trial_file_becomes_a_configuration(config: Path) -> None:
     assert read_trial(config) == trial()
 
 
+def test_a_study_s_file_is_no_trial_s_and_the_message_says_how_it_is_run(config: Path) -> None:
+    config.write_text(yaml.safe_dump({"name": "mine", **settings()["data"]}))
+    with pytest.raises(InputError, match=f"python tune/run_sweep.py {config} in a checkout"):
+        read_trial(config)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "message"),

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from hybridir.errors import InputError
+from tune.commands import script
 from tune.folders import RunFolder
 from tune.study.file import DEMO, STUDIES, read_study_file
 from tune.study.recorded import read_recorded, record_older, record_settings, settings_problem
@@ -45,7 +46,8 @@ def test_pain_37_a_changed_study_file_is_refused_with_each_setting_then_and_now(
     message = str(caught.value)
     assert f"training.learning_rate: {before} at the start, 1e-05 now" in message
     assert "training.symmetric: false at the start, true now" in message
-    assert f"start a new run with the file: python tune/run_sweep.py {run.study_file}" in message
+    command = script("tune/run_sweep.py", str(run.study_file))
+    assert f"start a new run with the file: {command}" in message
     assert settings_problem(run) == message
 
 

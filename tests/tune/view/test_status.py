@@ -11,6 +11,7 @@ from rich.console import Console
 
 from hybridir import names
 from tests.support.tiny import ROOT, settings
+from tune.commands import script, tool
 from tune.folders import PROGRESS, Outcome, RunFolder
 from tune.view.status import reported_curve_table, show_status
 
@@ -85,7 +86,8 @@ def test_without_a_driver_trials_are_interrupted_and_the_command_to_resume_is_sh
     text = status_of(folder)
     assert "search-000: step 30 of 120 (25%) on node-1; interrupted" in text
     storage = folder.path.parent.parent
-    assert f"resume:   python tune/run_sweep.py --resume tiny --storage {storage}\n" in text
+    command = script("tune/run_sweep.py", "--resume", "tiny", "--storage", str(storage))
+    assert f"resume:   {command}\n" in text
 
 
 def test_a_failure_is_shown_with_its_host_attempts_and_last_lines(folder: RunFolder) -> None:
@@ -104,7 +106,7 @@ def test_tracking_is_up_to_date_or_lacks_trials(folder: RunFolder) -> None:
     folder.tracking.write_text(json.dumps(record))
     text = status_of(folder)
     assert "sqlite:///a.db: 2 trials not yet sent; the server is unreachable: refused" in text
-    assert "mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///a.db\n" in text
+    assert f"{tool('mlflow')} ui --host 127.0.0.1 --backend-store-uri sqlite:///a.db\n" in text
     assert "charts:" not in text
     record["view"] = "/#/experiments/1"
     everything = [trial.name for trial in folder.trials()]

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+from tune.commands import script, tool
 from tune.folders import RunFolder
 from tune.view.watching import watch_lines
 
@@ -10,10 +11,12 @@ def test_a_database_has_a_command_that_opens_it_and_an_address_of_its_charts() -
     folder = RunFolder(Path("results/demo/run-002"))
     assert watch_lines(folder, "demo", "sqlite:////home/mlflow.db", VIEW, search=True) == [
         "tracking: sqlite:////home/mlflow.db",
-        "          mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:////home/mlflow.db",
+        f"          {tool('mlflow')} ui --host 127.0.0.1 --backend-store-uri "
+        "sqlite:////home/mlflow.db",
         f"charts:   http://127.0.0.1:5000{VIEW}",
-        "search:   optuna-dashboard results/demo/run-002/optuna.journal",
-        "status:   python tune/run_sweep.py --status demo",
+        f"search:   {tool('optuna-dashboard', package='optuna-dashboard')} "
+        "results/demo/run-002/optuna.journal",
+        f"status:   {script('tune/run_sweep.py')} --status demo",
     ]
 
 
@@ -22,7 +25,7 @@ def test_a_server_has_its_own_address_and_another_storage_is_named() -> None:
     assert watch_lines(folder, "demo", "http://head:5000/", VIEW, search=False) == [
         "tracking: http://head:5000/",
         f"charts:   http://head:5000{VIEW}",
-        "status:   python tune/run_sweep.py --status demo --storage /shared",
+        f"status:   {script('tune/run_sweep.py')} --status demo --storage /shared",
     ]
     assert "charts" not in "".join(
         watch_lines(folder, "demo", "http://head:5000", "", search=False)
