@@ -1,9 +1,12 @@
 """What the documents link to is in the repository."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from hybridir import names
 
@@ -37,6 +40,31 @@ def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
 
 def test_links_are_found_at_all() -> None:
     assert len(LINK.findall((ROOT / "README.md").read_text())) > 10
+
+
+def _leaves(nav: Any) -> Iterator[str]:
+    """The pages of a navigation."""
+    for entry in nav.values() if isinstance(nav, dict) else nav:
+        if isinstance(entry, str):
+            yield entry
+        else:
+            yield from _leaves(entry)
+
+
+def test_the_site_s_navigation_has_every_page_once() -> None:
+    site = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+    pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
+    assert sorted(_leaves(site["nav"])) == sorted(pages - set(site["not_in_nav"].split()))
+
+
+def test_the_site_s_reference_names_what_exists() -> None:
+    named = [
+        name
+        for page in (ROOT / "docs" / "api").glob("*.md")
+        for name in re.findall(r"^::: (\S+)$", page.read_text(), re.MULTILINE)
+    ]
+    assert len(named) > 20
+    assert [name for name in named if not _exists(name)] == []
 
 
 # A dotted name of the code in backticks, such as `hybridir.data.pairs.Pairs`.

@@ -37,10 +37,14 @@ def tool(name: str, *arguments: str, package: str = "") -> str:
             as a module of the same name.
     """
     beside = Path(sys.executable).parent / name
-    program = _program(name) or (_path(beside) if beside.is_file() or package else "")
-    line = " ".join((program or f"{python()} -m {name}", *map(shlex.quote, arguments)))
-    missing = package and not beside.is_file() and shutil.which(name) is None
-    return f"{python()} -m pip install {package} && {line}" if missing else line
+    if package and not beside.is_file():
+        program = name if _program("python") else _path(beside)
+        program = f"{python()} -m pip install {package} && {program}"
+    elif beside.is_file():
+        program = _program(name) or _path(beside)
+    else:
+        program = f"{python()} -m {name}"
+    return " ".join((program, *map(shlex.quote, arguments)))
 
 
 def _program(name: str) -> str:

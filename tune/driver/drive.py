@@ -1,6 +1,5 @@
 """Runs a study from its start to its report."""
 
-import shlex
 import shutil
 from contextlib import ExitStack
 from functools import partial
@@ -14,6 +13,7 @@ from analysis.report import write_report
 from hybridir import names
 from hybridir.errors import InputError, is_full
 from hybridir.runtime.files import has_no_room
+from tune.commands import tool
 from tune.driver.checkpoints import save_progress
 from tune.driver.encoders import best_of_confirmation, drop_beaten_encoders
 from tune.driver.interruption import Interruption, reserve
@@ -267,7 +267,9 @@ def _conclude(study: StudyConfig, folder: RunFolder, tracker: Tracker, console: 
         *watch_lines(folder, study.name, tracker.uri, tracker.view, search=search),
     ]
     if best_of_confirmation(folder):
-        lines.append(f"encoder:  hybridir export {shlex.quote(str(folder.path))} --out FOLDER")
+        lines.append(
+            f"encoder:  {tool('hybridir', 'export', str(folder.path), '--out', 'FOLDER')}"
+        )
     if note := development_note(study):
         lines.append(f"note:     {note}")
     lines.append(f"report:   {report}")
