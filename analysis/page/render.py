@@ -29,7 +29,7 @@ def render_page(page: Page) -> str:
         loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined
     )
     specifications = {
-        figure.name: [figure.specification, figure.narrow or figure.specification]
+        figure.name: [figure.specification, figure.narrow]
         for figure in page.figures
     }
     return environment.get_template("page.html.j2").render(
