@@ -140,7 +140,7 @@ def _draw_setting(
 def _draw_curve(
     info: _RatioCurveInfo, colour: str, *, first: bool
 ) -> alt.LayerChart | alt.FacetChart:
-    x = ratio_axis()
+    x = ratio_axis().title(names.LABELS[names.MIXING_RATIO])
     y_axis = alt.Axis(tickCount=_TICKS, minExtent=_MARGIN, maxExtent=_MARGIN)
     y = alt.Y("mean:Q", title=info.title if first else None, axis=y_axis)
     y = y.scale(zero=False, nice=_TICKS)

@@ -50,9 +50,9 @@ def scaled_pdf(specification: Specification, pixels: float, points: float) -> by
     return bytes(vl_convert.svg_to_pdf(_SIZE.sub(sized, drawing, count=1)))
 
 
-def width(specification: Specification) -> float:
-    """Measure the width of a figure in pixels."""
-    return _size(_svg(json.dumps(specification)))[0]
+def size(specification: Specification) -> tuple[float, float]:
+    """Measure the width and the height of a figure in pixels."""
+    return _size(_svg(json.dumps(specification)))
 
 
 def _size(drawing: str) -> tuple[float, float]:

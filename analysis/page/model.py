@@ -38,7 +38,7 @@ class Figure:
     @cached_property
     def narrow(self) -> dict[str, Any]:
         """The chart for a phone in Vega-Lite."""
-        return shape.reshaped(self.specification, draw.width(self.specification), PHONE)
+        return shape.reshaped(self.specification, draw.size(self.specification)[0], PHONE)
 
 
 @dataclass(frozen=True)

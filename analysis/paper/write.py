@@ -4,8 +4,10 @@ r"""Writes what a paper takes from a study, and a document in two columns that s
     FOLDER/main_table-BENCHMARK.tex       the main table; f1_table-BENCHMARK.tex
     FOLDER/method.tex                     a paragraph
     FOLDER/appendix.tex                   the tables of the report, over both columns
-    FOLDER/figures/NAME-column.pdf        every figure of the report, as wide as a column
+    FOLDER/figures/NAME-column.pdf        a figure of the report, as wide as a column
     FOLDER/figures/NAME-text.pdf          the same, as wide as the text
+
+A figure that would be higher than a page at a width is left out at that width.
 
 A paper needs the packages ``booktabs`` and ``graphicx``.
 """
@@ -50,7 +52,11 @@ def write_paper(page: Page, studies: list[StudyTables], folder: Path) -> Path:
     for figure in page.figures:
         for name, width in WIDTHS.items():
             content = paper_pdf(figure.specification, width)
-            write_file(folder / "figures" / f"{figure.name}-{name}.pdf", content)
+            path = folder / "figures" / f"{figure.name}-{name}.pdf"
+            if content is None:
+                path.unlink(missing_ok=True)  # of an earlier study
+            else:
+                write_file(path, content)
     several = len(studies) > 1
     main_tables = {
         f"{stem}-{benchmark.benchmark}{f'-{tables.study.name}' if several else ''}": text
@@ -64,7 +70,7 @@ def write_paper(page: Page, studies: list[StudyTables], folder: Path) -> Path:
     paragraphs = "\n".join(map(method_paragraph, studies))
     write_file(folder / "method.tex", paragraphs.encode())
     write_file(folder / "appendix.tex", _appendix(page).encode())
-    return write_file(folder / DOCUMENT, _document(page, list(main_tables)).encode())
+    return write_file(folder / DOCUMENT, _document(page, list(main_tables), folder).encode())
 
 
 def _appendix(page: Page) -> str:
@@ -76,15 +82,18 @@ def _appendix(page: Page) -> str:
     )
 
 
-def _document(page: Page, main_tables: list[str]) -> str:
+def _document(page: Page, main_tables: list[str], folder: Path) -> str:
     inputs = "".join(f"\\input{{{name}.tex}}\n" for name in main_tables)
     figures = []
     for number, figure in enumerate(page.figures, start=1):
         for name, kind in zip(WIDTHS, ("figure", "figure*"), strict=True):
-            figures.append(
-                f"\\begin{{{kind}}}\n\\includegraphics{{figures/{figure.name}-{name}.pdf}}\n"
-                f"\\caption{{{escape(figure.caption)}}}\n\\end{{{kind}}}\n"
-            )
+            file = f"figures/{figure.name}-{name}.pdf"
+            if (folder / file).exists():
+                caption = figure.caption if kind == "figure*" else "As wide as a column."
+                figures.append(
+                    f"\\begin{{{kind}}}\n\\includegraphics{{{file}}}\n"
+                    f"\\caption{{{escape(caption)}}}\n\\end{{{kind}}}\n"
+                )
         figures.append("" if number % (_AT_ONCE // 4) else _PLACE_ALL)
     return (
         f"{_HEAD}\\title{{{escape(page.title)}}}\n\\date{{}}\n\\begin{{document}}\n\\maketitle\n"
