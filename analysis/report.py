@@ -4,6 +4,7 @@
     python analysis/report.py demo            # a study by name
     python analysis/report.py demo --tracking-uri http://HOST:5000 --out FOLDER
     python analysis/report.py mbert xlmr      # the report of each study, and their comparison
+    python analysis/report.py demo --paper FOLDER   # figures, tables and method for a paper as well
 
 The page is one file that fetches nothing. The last printed line is its path.
 """
@@ -25,6 +26,7 @@ import typer
 
 from analysis.page import Page, render_page
 from analysis.page.files import write_file, write_files
+from analysis.paper.write import DOCUMENT, write_paper
 from analysis.sections.all import StudyTables, measure_study, study_sections
 from analysis.sections.comparison import check_comparable, compare
 from analysis.sections.method import method_rows, setup_rows
@@ -45,6 +47,7 @@ def write_report(
     out: Path | None = None,
     log: bool = True,
     run_id: str | None = None,
+    paper: Path | None = None,
 ) -> Path:
     """Write the report of a study.
 
@@ -56,6 +59,8 @@ def write_report(
             exists, else ``results/<study>/report``.
         log: whether to log the report to the study's run in MLflow.
         run_id: id of the study's run, to choose among several runs of that name.
+        paper: folder for what a paper takes from the report, see `analysis.paper.write`; None
+            for none.
 
     Returns:
         The page. It is written last, and every file is whole or absent.
@@ -63,7 +68,10 @@ def write_report(
     Raises:
         InputError: if there is no such study, or the report cannot be written or logged.
     """
-    return _write_study_report(load_study(study_name, tracking_uri, run_id), out, log)[1]
+    tables, page, path = _write_study_report(load_study(study_name, tracking_uri, run_id), out, log)
+    if paper is not None:
+        _write_paper(page, [tables], paper)
+    return path
 
 
 def write_reports(
@@ -71,6 +79,7 @@ def write_reports(
     tracking_uri: str | None = None,
     out: Path | None = None,
     log: bool = True,
+    paper: Path | None = None,
 ) -> Path:
     """Write the reports of several studies, and their comparison.
 
@@ -80,6 +89,7 @@ def write_reports(
         out: folder of the comparison, with a folder for each study in it; None takes
             ``results/<studies>/report``, and each study's own folder.
         log: whether to log each study's own report to its run in MLflow.
+        paper: folder for what a paper takes from the comparison; None for none.
 
     Returns:
         The page of the comparison.
@@ -95,7 +105,7 @@ def write_reports(
     ]
     joined_names = " and ".join(study.name for study in studies)
     folder = out or Path("results") / joined_names / names.ARTIFACT_REPORT
-    headlines, sections = compare([tables for tables, _ in reports])
+    headlines, sections = compare([tables for tables, _, _ in reports])
     page = Page(
         "comparison of studies",
         ", ".join(study.name for study in studies),
@@ -105,7 +115,7 @@ def write_reports(
         sections,
         [
             (f"{tables.study.name}: the whole report", os.path.relpath(path, folder))
-            for tables, path in reports
+            for tables, _, path in reports
         ],
         [
             (term, f"{study.name}: {description}")
@@ -114,10 +124,26 @@ def write_reports(
         ],
         "",
     )
-    return _write(page, folder)[-1]
+    path = _write(page, folder)[-1]
+    if paper is not None:
+        _write_paper(page, [tables for tables, _, _ in reports], paper)
+    return path
 
 
-def _write_study_report(study: Study, out: Path | None, log: bool) -> tuple[StudyTables, Path]:
+def _write_paper(page: Page, studies: list[StudyTables], folder: Path) -> None:
+    try:
+        write_paper(page, studies, folder)
+    except OSError as error:
+        raise InputError(
+            f"files for a paper cannot be written to {folder} ({error}): name another folder with "
+            "--paper"
+        ) from error
+
+
+def _write_study_report(
+    study: Study, out: Path | None, log: bool
+) -> tuple[StudyTables, Page, Path]:
+    """Write the report of a study; return its results, its page, and the path of the page."""
     folder = out or _default_folder(study)
     study = replace(study, cache_folder=folder / _CACHE)
     tables, page = study_page(study)
@@ -131,7 +157,7 @@ def _write_study_report(study: Study, out: Path | None, log: bool) -> tuple[Stud
         files.insert(0, scores)
     if log:
         log_report(study, folder, files)
-    return tables, files[-1]
+    return tables, page, files[-1]
 
 
 def _scores_by_benchmark(study: Study, tables: StudyTables) -> Iterator[tuple[str, Conditions]]:
@@ -332,18 +358,28 @@ def main(
     log: Annotated[
         bool, typer.Option("--log/--no-log", help="Log the report to the study's run in MLflow.")
     ] = True,
+    paper: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for a paper: figures at column and text width, tables, method, and "
+            "paper.tex, which shows them. Default: none."
+        ),
+    ] = None,
 ) -> None:
     """Write the report of a study, or of several and their comparison; print the page's path."""
     try:
         study_names = studies or []
         if len(study_names) > 1:
-            path = write_reports(study_names, tracking_uri, out, log)
+            path = write_reports(study_names, tracking_uri, out, log, paper)
         else:
-            path = write_report(next(iter(study_names), None), tracking_uri, out, log)
+            name = next(iter(study_names), None)
+            path = write_report(name, tracking_uri, out, log, paper=paper)
     except (InputError, OSError) as cause:
         error = InputError.of_file(cause) if isinstance(cause, OSError) else cause
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
+    if paper is not None:
+        typer.echo(f"paper: {paper / DOCUMENT}")
     typer.echo(path)
 
 

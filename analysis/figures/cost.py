@@ -69,7 +69,7 @@ def _draw_cost(info: _CostInfo) -> alt.TopLevelMixin:
         .encode(
             y=y.axis(alt.Axis(title=None, labels=False, ticks=False, domain=False, grid=True)),
             x=alt.X("pairs_per_second:Q", title="training pairs per second")
-            .axis(tickCount=4, format="~s")
+            .axis(tickCount=4, format=",~f")
             .scale(zero=True),
             tooltip=["trial:N", alt.Tooltip("pairs_per_second:Q", format=".1f")],
         )

@@ -101,10 +101,10 @@ def _draw_panel(panel: _Panel) -> alt.LayerChart | alt.FacetChart:
         domain=list(panel.measures), range=list(panel.colours)
     )
     title = "ranks, log scale" if panel.logarithmic else None
-    y = alt.Y("mean:Q", title=title).axis(tickCount=5, format=",~r").scale(zero=False, nice=5)
+    y = alt.Y("mean:Q", title=title).axis(tickCount=5, format=",~f").scale(zero=False, nice=5)
     if panel.logarithmic:
         ticks = log_ticks(float(panel.means["low"].min()), float(panel.means["high"].max()))
-        y = alt.Y("mean:Q", title=title).axis(values=ticks, format="~s")
+        y = alt.Y("mean:Q", title=title).axis(values=ticks, format=",~f")
         y = y.scale(type="log", domain=[ticks[0], ticks[-1]])
     means = alt.Chart(panel.means).encode(x=x, color=colour)
     band = means.mark_area(opacity=BAND_OPACITY).encode(

@@ -112,7 +112,7 @@ def _heat_map(
             alt.Tooltip(f"{field}:Q", title="mAP" if levels else "gain × 100", format=exact),
         ],
     )
-    numbers = base.mark_text(fontSize=10 if cell < 40 else 12).encode(
+    numbers = base.mark_text(fontSize=11 if cell < 40 else 12).encode(
         text=alt.Text(f"{field}:Q", format=short),
         color=alt.condition(dark_text, alt.value(INK), alt.value("white")),
     )

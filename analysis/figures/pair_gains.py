@@ -55,11 +55,10 @@ def _get_pair_gains_info(cells: pd.DataFrame) -> _PairGainsInfo:
 def _draw_pair_gains(info: _PairGainsInfo) -> alt.TopLevelMixin:
     reach = [float(info.gains["low"].min()), float(info.gains["high"].max())]
     panels = []
-    for index, question in enumerate(info.questions):
+    for question in info.questions:
         order = info.pools[question]
         rows = info.gains[info.gains["question"] == question]
-        first = index % _COLUMNS == 0
-        y = alt.Y("pool:N", sort=order, title="pool language" if first else None)
+        y = alt.Y("pool:N", sort=order, title=None)
         layers = gain_layers(rows, y, reach, ["question:N", "pool:N"])
         title = f"questions in {question}"
         panels.append(layers.properties(width=_WIDTH, height=_STEP * len(order), title=title))

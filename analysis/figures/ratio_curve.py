@@ -64,8 +64,6 @@ def plot_ratio_curve(
     optima: pd.DataFrame,
     gains: pd.DataFrame,
     measure: str = names.AP,
-    *,
-    narrow: bool = False,
 ) -> alt.TopLevelMixin:
     """Draw the confirmed curves, the value of every seed, and the gains over pure strategies.
 
@@ -76,11 +74,10 @@ def plot_ratio_curve(
         optima: `tested.optimum_table`.
         gains: `tested.gain_table` with ``p_holm``; may have no row.
         measure: measure that is drawn.
-        narrow: whether settings stand below each other, for a phone.
     """
     tables = (curve, seeds, fits, optima, gains)
     of_measure = (table[table["measure"] == measure] for table in tables)
-    return _draw_ratio_curve(_get_ratio_curve_info(*of_measure), narrow=narrow)
+    return _draw_ratio_curve(_get_ratio_curve_info(*of_measure))
 
 
 def _get_ratio_curve_info(
@@ -117,11 +114,10 @@ def _verdict(difference: float, p_holm: float) -> str:
     return "gain" if difference > 0 else "loss"
 
 
-def _draw_ratio_curve(info: _RatioCurveInfo, *, narrow: bool = False) -> alt.TopLevelMixin:
+def _draw_ratio_curve(info: _RatioCurveInfo) -> alt.TopLevelMixin:
     present = [name for name in names.SETTINGS if name in set(info.means["setting"])]
     panels = [_draw_setting(info, setting, first=setting == present[0]) for setting in present]
-    side_by_side = alt.hconcat(*panels, spacing=12)
-    return styled(alt.vconcat(*panels, spacing=24) if narrow else side_by_side)
+    return styled(alt.hconcat(*panels, spacing=12))
 
 
 def _draw_setting(
@@ -144,7 +140,7 @@ def _draw_setting(
 def _draw_curve(
     info: _RatioCurveInfo, colour: str, *, first: bool
 ) -> alt.LayerChart | alt.FacetChart:
-    x = ratio_axis()
+    x = ratio_axis().title(names.LABELS[names.MIXING_RATIO])
     y_axis = alt.Axis(tickCount=_TICKS, minExtent=_MARGIN, maxExtent=_MARGIN)
     y = alt.Y("mean:Q", title=info.title if first else None, axis=y_axis)
     y = y.scale(zero=False, nice=_TICKS)

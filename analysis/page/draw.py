@@ -9,6 +9,7 @@ import altair as alt
 import vl_convert
 
 Specification = dict[str, Any]
+_SIZE = re.compile(r'width="([\d.]+)" height="([\d.]+)" viewBox="[^"]*"')
 _PNG_SCALE = 2.0  # pixels of the file per pixel of the figure: sharp on dense screens
 
 
@@ -30,6 +31,34 @@ def png(specification: Specification) -> bytes:
 def pdf(specification: Specification) -> bytes:
     """Draw as PDF."""
     return bytes(vl_convert.svg_to_pdf(_svg(json.dumps(specification))))
+
+
+def scaled_pdf(specification: Specification, pixels: float, points: float) -> bytes:
+    """Draw as PDF of a given width.
+
+    Args:
+        specification: the figure.
+        pixels: width of the figure that fills the page; a narrower figure is centred in it.
+        points: width of the page, PDF points of 1/72 inch.
+    """
+    drawing = _svg(json.dumps(specification))
+    wide, high = _size(drawing)
+    across = max(pixels, wide)
+    box = f'viewBox="{(wide - across) / 2:g} 0 {across:g} {high:g}"'
+    scale = points / across
+    sized = f'width="{points:g}" height="{high * scale:g}" {box}'
+    return bytes(vl_convert.svg_to_pdf(_SIZE.sub(sized, drawing, count=1)))
+
+
+def size(specification: Specification) -> tuple[float, float]:
+    """Measure the width and the height of a figure in pixels."""
+    return _size(_svg(json.dumps(specification)))
+
+
+def _size(drawing: str) -> tuple[float, float]:
+    size = _SIZE.search(drawing)
+    assert size, "Vega writes the size first"
+    return float(size[1]), float(size[2])
 
 
 @lru_cache(maxsize=128)  # the page and three files show the same figure, and Vega is slow

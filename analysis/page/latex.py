@@ -8,12 +8,11 @@ import re
 import unicodedata
 from typing import Final
 
-import pandas as pd
-
-from analysis.page.format import format_column, is_numeric
 from analysis.page.model import Table
+from analysis.page.shown import Column, shown_columns
 
 _LONG: Final = 40  # rows; a longer table may break between pages
+_OF_A_PAGE: Final = 50  # rows of a page over both columns
 _WIDE: Final = 40  # characters; a column of longer texts is set as paragraphs
 _SPECIAL: Final = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
@@ -100,32 +99,68 @@ def to_latex(table: Table) -> str:
     Returns:
         A ``table`` no wider than a line; a ``longtable`` for more rows than fit on a page.
     """
-    shown = table.data[list(table.columns)] if table.columns else table.data
-    headings = [table.columns.get(str(name), str(name)) for name in shown]
-    columns = [format_column(shown[name]) for name in shown]
-    kinds = "".join(_kind(shown[name], texts) for name, texts in zip(shown, columns, strict=True))
-    top = " & ".join(map(escape, headings))
-    rows = "".join(f"{' & '.join(map(escape, row))} \\\\\n" for row in zip(*columns, strict=True))
-    caption = f"\\caption{{{escape(table.caption)}}}\n\\label{{tab:{table.name}}}"
-    head = f"\\toprule\n{top} \\\\\n\\midrule\n"
-    if len(shown) > _LONG:
+    columns, caption = _shown(table)
+    kinds, head, rows = _parts(columns)
+    titled = f"\\caption{{{caption}}}\n\\label{{tab:{table.name}}}"
+    if len(rows) > _LONG:
         return (
             f"{{\\scriptsize\n\\setlength{{\\tabcolsep}}{{3pt}}\n\\begin{{longtable}}{{{kinds}}}\n"
-            f"{caption} \\\\\n{head}\\endfirsthead\n{head}\\endhead\n\\bottomrule\n\\endlastfoot\n"
-            f"{rows}\\end{{longtable}}\n}}\n"
+            f"{titled} \\\\\n{head}\\endfirsthead\n{head}\\endhead\n\\bottomrule\n\\endlastfoot\n"
+            f"{''.join(rows)}\\end{{longtable}}\n}}\n"
         )
     return (
-        f"\\begin{{table}}\n\\centering\n{caption}\n"
-        "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n"
-        f"\\begin{{tabular}}{{{kinds}}}\n{head}{rows}\\bottomrule\n\\end{{tabular}}}}\n"
+        f"\\begin{{table}}\n\\centering\n{titled}\n{_no_wider('linewidth')}"
+        f"\\begin{{tabular}}{{{kinds}}}\n{head}{''.join(rows)}\\bottomrule\n\\end{{tabular}}}}\n"
         "\\end{table}\n"
     )
 
 
-def _kind(column: pd.Series, texts: list[str]) -> str:
-    if is_numeric(column):
+def to_wide_latex(table: Table) -> list[str]:
+    """Write a table over both columns of a page, in pieces that fit a page each.
+
+    Returns:
+        A ``table*`` a piece; the first has the label ``tab:NAME``.
+    """
+    columns, caption = _shown(table)
+    kinds, head, rows = _parts(columns)
+    pieces = []
+    for start in range(0, max(len(rows), 1), _OF_A_PAGE):
+        body = "".join(rows[start : start + _OF_A_PAGE])
+        titled = f"\\caption{{{caption}}}\n\\label{{tab:{table.name}}}"
+        if start:
+            titled = f"\\addtocounter{{table}}{{-1}}\n\\caption{{{caption.split('. ')[0]}, continued.}}"
+        pieces.append(
+            f"\\begin{{table*}}[p]\n\\centering\n\\scriptsize\n\\setlength{{\\tabcolsep}}{{3pt}}\n"
+            f"{titled}\n{_no_wider('textwidth')}"
+            f"\\begin{{tabular}}{{{kinds}}}\n{head}{body}\\bottomrule\n\\end{{tabular}}}}\n"
+            "\\end{table*}\n"
+        )
+    return pieces
+
+
+def _shown(table: Table) -> tuple[list[Column], str]:
+    columns, shared = shown_columns(table)
+    return columns, escape(f"{table.caption} {shared}".rstrip())
+
+
+def _parts(columns: list[Column]) -> tuple[str, str, list[str]]:
+    """Write the kinds of the columns, the head, and the rows of a ``tabular``."""
+    kinds = "".join(map(_kind, columns))
+    top = " & ".join(escape(column.heading) for column in columns)
+    texts = [column.texts for column in columns]
+    rows = [f"{' & '.join(map(escape, row))} \\\\\n" for row in zip(*texts, strict=True)]
+    return kinds, f"\\toprule\n{top} \\\\\n\\midrule\n", rows
+
+
+def _no_wider(line: str) -> str:
+    """Begin a box that is shrunk to a line if it is wider."""
+    return f"\\resizebox{{\\ifdim\\width>\\{line}\\{line}\\else\\width\\fi}}{{!}}{{%\n"
+
+
+def _kind(column: Column) -> str:
+    if column.numeric:
         return "r"
-    return "p{6cm}" if max(map(len, texts), default=0) > _WIDE else "l"
+    return "p{6cm}" if max(map(len, column.texts), default=0) > _WIDE else "l"
 
 
 def latex_document(title: str, tables: list[str]) -> str:

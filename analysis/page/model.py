@@ -3,10 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import altair as alt
 import pandas as pd
+
+from analysis.page import draw, shape
+
+PHONE: Final = 340  # pixels of a figure's width on a phone
+LOW: Final = "95 % from"
+HIGH: Final = "95 % to"
+"""Headings of the ends of an interval; pages and papers show them in the column before them."""
 
 
 @dataclass(frozen=True)
@@ -17,13 +24,11 @@ class Figure:
         name: stem of its files.
         plot: makes the chart, which takes longer than all statistics; called once, if at all.
         caption: the content of the drawing, with n and the kind of interval.
-        plot_narrow: makes the chart for a phone; None scrolls the wide one there.
     """
 
     name: str
     plot: Callable[[], alt.TopLevelMixin]
     caption: str
-    plot_narrow: Callable[[], alt.TopLevelMixin] | None = None
 
     @cached_property
     def specification(self) -> dict[str, Any]:
@@ -31,9 +36,9 @@ class Figure:
         return dict(self.plot().to_dict())
 
     @cached_property
-    def narrow(self) -> dict[str, Any] | None:
+    def narrow(self) -> dict[str, Any]:
         """The chart for a phone in Vega-Lite."""
-        return None if self.plot_narrow is None else dict(self.plot_narrow().to_dict())
+        return shape.reshaped(self.specification, draw.size(self.specification)[0], PHONE)
 
 
 @dataclass(frozen=True)

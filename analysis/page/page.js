@@ -28,14 +28,41 @@ open(location.hash.slice(1));
 for (const link of document.querySelectorAll("nav a")) {
   link.addEventListener("click", () => open(link.hash.slice(1)));
 }
+
+// A table that is wider than its column becomes a card a row. Closed folds have no width yet.
+function fit(box) {
+  const table = box.querySelector("table");
+  if (!table || !box.clientWidth) return;
+  table.classList.remove("cards");
+  table.classList.toggle("cards", box.scrollWidth > box.clientWidth);
+}
+const boxes = [...document.querySelectorAll(".scroll")];
+const widths = new WeakMap();
+const seen = new ResizeObserver((entries) => {
+  // In the next frame, since a card is higher than a row.
+  requestAnimationFrame(() => {
+    for (const { target } of entries) {
+      if (widths.get(target) === target.clientWidth) continue;
+      widths.set(target, target.clientWidth);
+      fit(target);
+    }
+  });
+});
+for (const box of boxes) seen.observe(box);
+
 const folds = [...document.querySelectorAll("details")];
 let closed = [];
 window.addEventListener("beforeprint", () => {
   closed = folds.filter((fold) => !fold.open);
   for (const fold of closed) fold.open = true;
+  // Printed letters are smaller: a printed page has room for what fits a wide screen.
+  document.body.style.width = document.body.style.maxWidth = "1040px";
+  boxes.forEach(fit);
+  document.body.style.width = document.body.style.maxWidth = "";
 });
 window.addEventListener("afterprint", () => {
   for (const fold of closed) fold.open = false;
+  boxes.forEach(fit);
 });
 
 // Numbers sort by value, everything else as text; missing values stay last in both directions.

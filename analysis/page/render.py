@@ -9,14 +9,13 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
 import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from analysis.page import draw
-from analysis.page.format import format_column, is_numeric
 from analysis.page.model import Figure, Page, Table
+from analysis.page.shown import Column, shown_columns
 from hybridir import names
 
 _FOLDER = Path(__file__).parent
@@ -29,7 +28,7 @@ def render_page(page: Page) -> str:
         loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined
     )
     specifications = {
-        figure.name: [figure.specification, figure.narrow or figure.specification]
+        figure.name: [figure.specification, figure.narrow]
         for figure in page.figures
     }
     return environment.get_template("page.html.j2").render(
@@ -75,34 +74,32 @@ class _Cell(NamedTuple):
     text: str
     value: str  # sort key of the column; an empty one stays last
     kind: str  # class in the style sheet
+    label: str = ""  # heading, where a row is a card
 
 
 def _table(table: Table) -> dict[str, object]:
-    shown = table.data[list(table.columns)]
-    columns = [_cells(shown[name]) for name in table.columns]
+    columns, shared = shown_columns(table)
+    cells = [_cells(column) for column in columns]
     return {
         "name": table.name,
-        "caption": table.caption,
+        "caption": f"{table.caption} {shared}".rstrip(),
         "headings": [
-            _Cell(_breakable(heading), "", "number" if is_numeric(shown[name]) else "")
-            for name, heading in table.columns.items()
+            _Cell(_breakable(column.heading), "", "number" if column.numeric else "")
+            for column in columns
         ],
-        "rows": list(zip(*columns, strict=True)),
+        "rows": list(zip(*cells, strict=True)),
     }
 
 
 def _breakable(heading: str) -> Markup:
-    """Let a heading break after the slashes and underscores of a metric's name, and only there."""
-    unbroken = heading.replace(" ", "\N{NO-BREAK SPACE}")
-    return Markup("<wbr>").join(re.split(r"(?<=[/_])", unbroken))
+    """Let a heading break after the slashes and underscores of a metric's name as well."""
+    return Markup("<wbr>").join(re.split(r"(?<=[/_])", heading))
 
 
-def _cells(column: pd.Series) -> list[_Cell]:
-    values = ["" if pd.isna(value) else str(value) for value in column.tolist()]
-    numeric = is_numeric(column)
+def _cells(column: Column) -> list[_Cell]:
     return [
-        _Cell(text, value, "number" if numeric else _kind(value))
-        for text, value in zip(format_column(column), values, strict=True)
+        _Cell(text, value, "number" if column.numeric else _kind(value), column.heading)
+        for text, value in zip(column.texts, column.values, strict=True)
     ]
 
 

@@ -126,11 +126,8 @@ def _curve_figure(benchmark: str, tables: CurveTables, measure: str) -> Figure:
         "its 95 % interval; blue is a gain, orange a loss, grey not distinguished after "
         f"correction. {sample_text(tables.curve)}"
     )
-    wide, narrow = (
-        partial(plot_ratio_curve, *drawn, measure=measure, narrow=narrow)
-        for narrow in (False, True)
-    )
-    return Figure(f"{_CURVES[measure]}-{benchmark}", wide, caption, narrow)
+    chart = partial(plot_ratio_curve, *drawn, measure=measure)
+    return Figure(f"{_CURVES[measure]}-{benchmark}", chart, caption)
 
 
 def _figures(benchmark: str, tables: CurveTables, shown_above: str) -> list[Figure]:

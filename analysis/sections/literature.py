@@ -48,7 +48,7 @@ def literature_section(
         "were published. arXiv 2408.10536 fine-tuned XLM-R and LaBSE on mMARCO, Mr. TyDi, MFAQ "
         "and six translated question answering sets, with an unstated budget. arXiv 2004.05484 "
         "fine-tuned mBERT on SQuAD and its translations. This study trained "
-        f"{_trained(study)}."
+        f"{trained_on(study)}."
     ]
     if n_languages < LANGUAGES[benchmark]:
         paragraphs.append(
@@ -110,7 +110,7 @@ def _table(benchmark: str, curve: pd.DataFrame) -> pd.DataFrame:
     return table.astype({"n_seeds": "Int64", "n_clusters": "Int64"})
 
 
-def _trained(study: Study) -> str:
+def trained_on(study: Study) -> str:
     """Describe the encoder and the training data, as far as the study file names them."""
     encoder, train = study.settings.encoder, study.settings.train
     new = "its encoder" if encoder.from_scratch is None else "a new encoder"

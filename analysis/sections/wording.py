@@ -1,10 +1,13 @@
 """Words for estimates, p-values and samples, and the table heads that sections share."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import pandas as pd
 
-INTERVAL: Final = {"low": "95 % from", "high": "95 % to"}
+from analysis.page.model import HIGH, LOW
+
+INTERVAL: Final = {"low": LOW, "high": HIGH}
 SAMPLE: Final = {"n_seeds": "seeds", "n_clusters": "clusters"}
 
 
@@ -52,3 +55,15 @@ def sample_text(table: pd.DataFrame) -> str:
     if "n_questions" not in table:
         return f"n = {sample} × {units} of questions."
     return f"n = {sample} × {units} of {int(table['n_questions'].max()):,} questions."
+
+
+def listed(items: Sequence[str], most: int | None = None) -> str:
+    """Join items by commas, the last one by "and"; of many, the first and the number of others.
+
+    >>> listed(["a", "b", "c"]), listed(["a", "b", "c", "d"], most=2)
+    ('a, b and c', 'a, b and 2 more')
+    """
+    shown = [*items]
+    if most is not None and len(shown) > most:
+        shown = [*shown[:most], f"{len(shown) - most:,} more"]
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if shown[1:] else shown)
