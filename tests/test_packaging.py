@@ -19,7 +19,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 GROUPS = PROJECT["dependency-groups"]
 OWN = {"hybridir", "tune", "analysis", "benchmarks", "tests", "deploy"}
 # Installed for what other packages do with them; pyproject.toml says what.
-UNNAMED = {"greenlet", "scikit-learn", "vl-convert-python"}
+UNNAMED = {"cmaes", "greenlet", "scikit-learn", "vl-convert-python"}
 
 
 def normalised(requirement: str) -> str:
