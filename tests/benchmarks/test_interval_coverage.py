@@ -3,9 +3,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "interval_coverage.py"
 
 
+@pytest.mark.long
 def test_the_benchmark_runs_at_a_small_size_and_writes_its_figures(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     done = subprocess.run(

@@ -168,7 +168,7 @@ def test_the_token_opens_it_and_no_command_line_shows_it(driver: Driver, tmp_pat
     assert folder.stat().st_mode & 0o077 == 0, "for this user alone"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ray_s_folder_goes_with_the_study_and_after_a_kill_with_the_next(
     driver: Driver, parent: Path
 ) -> None:
