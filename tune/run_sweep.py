@@ -30,6 +30,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
+from hybridir import __version__
 from hybridir.config.reference import as_lines, sections
 from hybridir.errors import InputError
 from hybridir.runtime.startup import frozen_imports, quieten_dependencies
@@ -38,11 +39,20 @@ from tune.study.file import DEMO, StudyConfig, read_study_file
 from tune.study.recorded import read_recorded
 from tune.view.terminal import make_output_last
 
+# Where `make sweep` runs; --status looks there as well.
+_ROOT = Path(__file__).resolve().parents[1]
 console = Console() if sys.stdout.isatty() else Console(width=120)
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-@app.command()
+_EXAMPLES = """\b
+Examples:
+  python tune/run_sweep.py STUDY.yaml --set training.pairs=6400 --plan
+  python tune/run_sweep.py --status demo
+  python tune/run_sweep.py --resume demo"""
+
+
+@app.command(epilog=_EXAMPLES)
 def main(
     study: Annotated[Path | None, typer.Argument(help="Study file; default: the demo.")] = None,
     overrides: Annotated[
@@ -77,6 +87,9 @@ def main(
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON schema of study files, and stop.")
     ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version, and stop.")
+    ] = False,
     storage: Annotated[
         Path | None,
         typer.Option(
@@ -85,6 +98,9 @@ def main(
     ] = None,
 ) -> None:
     """Run a study over (mixing ratio, temperature, batch size): search, confirmation, report."""
+    if version:
+        _say([f"hybridir {__version__}"])
+        return
     if help_all or schema:
         _explain(schema)
         return
@@ -97,10 +113,12 @@ def main(
             f"--storage {storage}: belongs to --resume, --status, --replay and --clean; for a new "
             f"run say --set storage={storage}"
         )
-    storage = storage or Path("results")
+    named, storage = storage, storage or Path("results")
     if status:
         from tune.view.status import show_status
 
+        if named is None and not list_runs(storage, status):
+            storage = _ROOT / "results" if list_runs(_ROOT / "results", status) else storage
         show_status(latest_run(storage, status), console)
     elif replay:
         _replay(storage, replay)
@@ -205,6 +223,7 @@ def _replay(storage: Path, target: str) -> None:
 
 
 def _run(study: StudyConfig, continued: RunFolder | None) -> None:
+    _say([f"study {study.name}: checks settings, data, encoder and machines"])
     with frozen_imports():
         quieten_dependencies()
         from tune.driver.drive import drive

@@ -28,8 +28,6 @@ from hybridir.config import (
     validate,
 )
 from hybridir.config.base import SENTENCE
-from hybridir.data import Benchmark
-from hybridir.data.benchmark import Reading
 from hybridir.languages import parse_languages
 from hybridir.runtime.files import atomic_write, check_file, check_folder
 from hybridir.runtime.startup import quieten_dependencies
@@ -37,6 +35,8 @@ from hybridir.runtime.startup import quieten_dependencies
 if TYPE_CHECKING:
     import pandas as pd
 
+    from hybridir.data import Benchmark
+    from hybridir.data.benchmark import Reading
     from hybridir.retrieval.ranks import RelevantRanks
 
 console = Console()
@@ -401,7 +401,7 @@ def _describe_encoder(
     return config, description
 
 
-def _judgements(config: BenchmarkConfig, benchmark: Benchmark) -> dict[str, Any]:
+def _judgements(config: BenchmarkConfig, benchmark: "Benchmark") -> dict[str, Any]:
     """How the folder of a benchmark was taken, and what was left out or mended."""
     judged = benchmark.judgements
     if not judged.rules:
@@ -418,7 +418,7 @@ def _judgements(config: BenchmarkConfig, benchmark: Benchmark) -> dict[str, Any]
 
 
 def _read_answers(
-    request: EvaluationRequest, benchmark: Benchmark, reading: Reading, ranks: "RelevantRanks"
+    request: EvaluationRequest, benchmark: "Benchmark", reading: "Reading", ranks: "RelevantRanks"
 ) -> dict[str, Any]:
     """Let a reader answer from the first passages; returns its entries in the JSON file."""
     from hybridir.evaluation.per_query import write_per_query

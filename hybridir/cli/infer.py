@@ -12,7 +12,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -218,6 +217,8 @@ def _check_hybrid(ratios: tuple[float, ...], hybrid: float | None, source: str) 
 
 def _adjust(rows: list[dict[str, Any]], is_primary: list[bool]) -> None:
     """Add Holm's p to each row: over the primary rows, and over all others."""
+    import numpy as np
+
     from hybridir.inference import holm
 
     for family in (True, False):

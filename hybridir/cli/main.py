@@ -34,7 +34,6 @@ from hybridir.runtime.startup import frozen_imports, quieten_dependencies
 
 console = Console()
 app = typer.Typer(
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,

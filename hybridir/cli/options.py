@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hybridir import names
 from hybridir.config.benchmarks import WITH_ANSWERS
-from hybridir.data import Benchmark
 from hybridir.errors import InputError
 from hybridir.languages import check_languages, is_standard, tag_of
+
+if TYPE_CHECKING:  # a command's help need not load the data's reading
+    from hybridir.data import Benchmark
 
 
 def idle_options(
@@ -47,7 +50,7 @@ def where_data_are(
     return []
 
 
-def check_seen(codes: Sequence[str], benchmark: Benchmark) -> str:
+def check_seen(codes: Sequence[str], benchmark: "Benchmark") -> str:
     """Check the languages that an encoder was trained on against those of a benchmark.
 
     Returns:

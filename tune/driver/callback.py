@@ -50,7 +50,18 @@ class StudyCallback(DriverOnly, Callback):
         folder = self._trial(trial)
         folder.begin()
         self._tracker.start_trial(folder)
-        self._narrator.trial_started(folder)
+        self._narrator.trial_started(folder, describe(self._parameters_of(self._config(trial))))
+
+    def on_trial_result(
+        self,
+        iteration: int,
+        trials: list[Trial],
+        trial: Trial,
+        result: dict[str, Any],
+        **info: Any,
+    ) -> None:
+        """Show what a trial has reached at a share of its budget."""
+        self._narrator.trial_reported(self._trial(trial), result)
 
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any

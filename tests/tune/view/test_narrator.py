@@ -56,23 +56,25 @@ def test_parameters_are_described_with_three_digits() -> None:
 
 def test_a_terminal_shows_the_running_trials_below_the_states_so_far(tmp_path: Path) -> None:
     terminal, plain = io.StringIO(), io.StringIO()
-    times = iter([0.0, 0.0, *[60.0] * 1000])
+    times = iter([0.0, 0.0, 0.0, 0.0, *[60.0] * 1000])
     console = Console(file=terminal, width=100, force_terminal=True)
     with Narrator(console, clock=lambda: next(times)) as narrator:
         narrator.phase("search", 3, "why")
         for number in range(2):
             trial = TrialFolder(tmp_path / f"search-00{number}")
             trial.begin()
-            narrator.trial_started(trial)
+            narrator.trial_started(trial, f"alpha=0.{number}")
+        narrator.trial_reported(trial, {"dev/map_mean": 0.25, "time_total_s": 3.0})
         trial.write("progress.json", {"step": 30, "steps": 120, "host": "node-1"})
         narrator.trial_ended(TrialFolder(tmp_path / "search-000"), "", Outcome(names.PRUNED, {}))
     assert "step 30 of 120" in terminal.getvalue()
     Console(file=plain, width=100).print(narrator.progress())
     title, row = plain.getvalue().splitlines()
-    # One of three took 60 s, and two are left.
-    assert title == "  search: 1 of 3 trials (1 PRUNED), about 2 min left"
+    # One of three took 60 s. Of the other two a quarter is done, and two run side by side:
+    # 60 * (2 - 1/4) / 2.
+    assert title == "  search: 1 of 3 trials (1 PRUNED), about 52 s left"
     assert row.split("  ")[1] == "search-001"
-    for phrase in ("step 30 of 120", "25%", "node-1"):
+    for phrase in ("alpha=0.1", "step 30 of 120", "25%", "mean mAP dev 0.250", "node-1"):
         assert phrase in row
 
 
