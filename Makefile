@@ -62,7 +62,7 @@ sweep: $(STAMP)-study
 	@$(BIN)/python tune/run_sweep.py $(if $(STUDY),"$(STUDY)")
 
 report: $(STAMP)-study
-	@$(BIN)/python analysis/report.py $(if $(STUDY),"$(STUDY)")
+	@$(BIN)/python analysis/report.py $(STUDY)
 
 ui: $(STAMP)-study
 	@$(BIN)/python -m mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///mlflow.db
