@@ -59,7 +59,7 @@ install: $(STAMP)-study
 	@echo "Ready: source $(BIN)/activate"
 
 sweep: $(STAMP)-study
-	@$(BIN)/python tune/run_sweep.py $(STUDY)
+	@$(BIN)/python tune/run_sweep.py $(if $(STUDY),"$(STUDY)")
 
 report: $(STAMP)-study
 	@$(BIN)/python analysis/report.py $(STUDY)

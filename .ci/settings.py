@@ -1,4 +1,4 @@
-"""Writes the reference of all settings: docs/settings.md, and the schemas in docs/schema/.
+"""Writes what follows from the settings: docs/settings.md, docs/trial.md, docs/schema/.
 
     python .ci/settings.py
 
@@ -14,6 +14,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hybridir.config import TrialConfig
+from hybridir.config.example import example_trial
 from hybridir.config.reference import Section, as_markdown, schema_of, sections
 from tune.study.reference import study_schema
 
@@ -45,6 +46,33 @@ The studies in `tune/studies/` have that line:
 # yaml-language-server: $schema=../../docs/schema/study.json
 ```
 """
+_TRIAL = """\
+# A single training
+
+A trial is one training with its evaluation, without Ray, Optuna or MLflow.
+This command writes its file, with every setting in its place:
+
+```
+hybridir config --trial > trial.yaml
+```
+
+```yaml
+{example}
+```
+
+As it stands it trains a small encoder on made-up languages, in about a minute.
+
+```
+hybridir data show trial.yaml              # count its data
+hybridir train trial.yaml runs/first       # train and evaluate it
+hybridir config training.temperature       # what a setting means
+```
+
+`runs/first` then has `result.json` with all figures, the encoder, the log of the training, and the
+scores of every question (`per_query/`).
+A second call goes on after an interruption; where the first one was complete, it prints the same.
+For several seeds and ratios, and intervals, [a study](study.md) is the way.
+"""
 
 
 def documents() -> Iterator[tuple[Path, str]]:
@@ -55,6 +83,7 @@ def documents() -> Iterator[tuple[Path, str]]:
     of_study = sections(study)
     known = {section.settings for section in of_study}
     of_trial = [section for section in sections(trial) if section.settings not in known]
+    yield ROOT / "docs" / "trial.md", _TRIAL.format(example="\n".join(example_trial()))
     yield ROOT / "docs" / "settings.md", "\n".join((_HEADING, *_page(of_study, of_trial)))
 
 
@@ -66,7 +95,7 @@ def _page(of_study: list[Section], of_trial: list[Section]) -> Iterator[str]:
     yield ""
     yield "A trial has the sections `encoder`, `batch`, `training` and `evaluation` of a study,"
     yield "and under `data` what stands at the top of a study's file, from `train` to `data_part`."
-    yield "`hybridir config --trial` prints a whole file."
+    yield "[A whole file](trial.md)."
     yield ""
     yield from as_markdown(of_trial)
 

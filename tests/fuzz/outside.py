@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from hybridir.config import read_data
 from hybridir.data.benchmark import Benchmark
 from hybridir.data.pairs import Pairs, row_problems
 from hybridir.data.published.catalogue import XQUAD_R
@@ -205,7 +206,12 @@ def _load_study(folder: Path, out: Path) -> None:
     read_study_file(folder / "study.yaml", [])
 
 
+def _load_study_data(folder: Path, out: Path) -> None:
+    read_data(folder / "study.yaml")
+
+
 OUTSIDE: tuple[Loader, ...] = (
+    Loader("data of a study", partial(_study, name="minilm_ratio.yaml"), _load_study_data),
     Loader("LAReQA", _lareqa, _load_lareqa, weight=12),
     Loader("table, JSONL", _table_jsonl, _load_table, weight=8),
     Loader("table, CSV", _table_csv, _load_table, weight=8),

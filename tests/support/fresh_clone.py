@@ -36,9 +36,9 @@ def fresh_clone(folder: Path) -> Path:
     for name, target in _SCRIPTS.items():
         module, function = target.split(":")
         script = environment / "bin" / name
-        script.write_text(
-            f"#!{environment}/bin/python\nfrom {module} import {function}\n{function}()\n"
-        )
+        # By a shell, as pip does it, since the folder's name may have blanks.
+        call = f"from {module} import {function}; {function}()"
+        script.write_text(f'#!/bin/sh\nexec "{environment}/bin/python" -c "{call}" "$@"\n')
         script.chmod(0o755)
     (environment / ".stamp-python").write_text(f"{clone}\n")
     (environment / ".stamp-study").touch()
