@@ -8,6 +8,7 @@ and the paired differences, whose intervals are what is tested, stand below it.
 from typing import NamedTuple
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from analysis.figures.style import (
@@ -26,7 +27,7 @@ from analysis.figures.style import (
 from hybridir import names
 
 _NOT_DRAWN = ["sd_seeds", "loss", "loss_at_most", "may_be_best"]
-_WIDTH, _HEIGHT, _STEP = 236, 230, 34  # pixels of a panel, and of a row of gains
+_WIDTH, _HEIGHT, _STEP = 220, 230, 34  # pixels of a panel, and of a row of gains
 _MARGIN = 62  # pixels left of a panel, so that the two of a setting are aligned
 _ASIDE = 7  # pixels from a mean to its single seeds, on the right
 _GAP = 0.06  # share of a panel's values between its highest interval and the optimum's
@@ -157,7 +158,7 @@ def _draw_curve(
             info.optima["position"],
         ]
     ).astype(float)
-    ticks = nice_ticks(drawn.min(), drawn.max(), info.bounds, _TICKS)
+    ticks = nice_ticks(*np.quantile(drawn, (0, 1)).tolist(), info.bounds, _TICKS)
     y = alt.Y("mean:Q", title=info.title if first else None)
     y = bounded_axis(y, ticks, minExtent=_MARGIN, maxExtent=_MARGIN)
     painted = alt.value(colour)

@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.figures.style import BLUE, GREY, INK, VERMILION, bounded_axis, nice_ticks, styled
 from hybridir import names
 
-_WIDTH, _HEIGHT = 420, 220  # pixels of a panel
+_WIDTH, _HEIGHT = 380, 220  # pixels of a panel
 STATES = {"complete": BLUE, "pruned": GREY, "failed": VERMILION}
 """How a search trial ended, and its colour."""
 SHAPES = ("circle", "triangle-down", "cross")
@@ -93,7 +93,7 @@ def _get_search_history_info(trials: pd.DataFrame, objectives: list[str]) -> _Se
 
 
 def _draw_search_history(info: _SearchHistoryInfo) -> alt.TopLevelMixin:
-    return styled(alt.hconcat(*map(_draw_panel, info.panels), spacing=30))
+    return styled(alt.concat(*map(_draw_panel, info.panels), columns=2, spacing=30))
 
 
 def _draw_panel(panel: _Panel) -> alt.LayerChart | alt.FacetChart:

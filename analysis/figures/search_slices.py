@@ -10,7 +10,7 @@ from analysis.figures.search_history import SHAPES, STATES, objective_ticks, out
 from analysis.figures.style import INK, bounded_axis, log_ticks, styled
 from hybridir import names
 
-_WIDTH, _HEIGHT, _COLUMNS = 240, 170, 3  # pixels of a panel; panels of a row
+_WIDTH, _HEIGHT, _COLUMNS = 225, 170, 3  # pixels of a panel; panels of a row
 _LOG_FROM = 10.0  # ratio of the highest to the lowest value that calls for a log axis
 _FEW = 6  # letters of a level that stands upright
 
@@ -84,8 +84,9 @@ def _get_search_slices_info(
         )
         levels = [] if numeric else sorted(set(points["x"]))
         complete = points[points["outcome"] == "complete"]
-        means = complete.groupby("x", as_index=False)["value"].mean() if levels else points[:0]
-        slices.append(_Slice(parameter, points, means[["x", "value"]], levels))
+        at_levels = complete if levels else complete[:0]
+        means = at_levels.groupby("x")["value"].mean().reset_index()
+        slices.append(_Slice(parameter, points, means, levels))
     return _SearchSlicesInfo(slices, objective, objective_ticks(scored[objective], objective))
 
 

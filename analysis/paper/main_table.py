@@ -33,7 +33,7 @@ def main_table(tables: BenchmarkTables, measure: str) -> str:
         each encoder with all three kinds of batches. "" without the measure.
     """
     curve = tables.curve.curve
-    keys = [(measure, setting) for setting in names.SETTINGS]
+    keys: list[_Key] = [(measure, setting) for setting in names.SETTINGS]
     keys += [_RANKS] if measure == names.AP else []
     points = {key: _points(curve, key) for key in keys}
     points = {key: rows for key, rows in points.items() if not rows.empty}

@@ -67,7 +67,7 @@ def cost_section(study: Study) -> Section:
 def duration_text(seconds: float) -> str:
     """Write a time in the unit in which it is easily read; "" if it is not known.
 
-    >>> duration_text(8.25), duration_text(266.4), duration_text(9000)
+    >>> duration_text(8.26), duration_text(266.4), duration_text(9000)
     ('8.3 s', '4.4 min', '2.5 h')
     """
     if np.isnan(seconds):

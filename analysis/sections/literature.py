@@ -109,14 +109,14 @@ def _gains(benchmark: str, curve: pd.DataFrame, gains: pd.DataFrame, n_languages
             }
         )
     n_questions = int(curve["n_questions"].max())
-    for row in with_change(gains).to_dict("records"):
-        if (row["measure"], row["setting"]) in _MEASURES:
+    for own in with_change(gains).to_dict("records"):
+        if (own["measure"], own["setting"]) in _MEASURES:
             rows.append(
                 {
-                    **{name: row[name] for name in ("measure", "setting", "pure", "hybrid")},
-                    **{"encoder": _THIS_STUDY, "gain": row["difference"], "low": row["low"]},
-                    **{"high": row["high"], "change": row["change"]},
-                    **{"seeds": str(row["n_seeds"]), "clusters": str(row["n_clusters"])},
+                    **{name: own[name] for name in ("measure", "setting", "pure", "hybrid")},
+                    **{"encoder": _THIS_STUDY, "gain": own["difference"], "low": own["low"]},
+                    **{"high": own["high"], "change": own["change"]},
+                    **{"seeds": str(own["n_seeds"]), "clusters": str(own["n_clusters"])},
                     **{"questions": n_questions, "languages": n_languages},
                     "source": _THIS_STUDY,
                 }

@@ -87,8 +87,8 @@ def paper(
     long = pd.DataFrame({ODD: [ODD] * 119 + ["the last row"], "low": 0.25, "high": range(120)})
     broad = pd.DataFrame({f"column {number}": [ODD, "x", "y"] for number in range(14)})
     tables = [
-        Table("long", long, {name: name for name in long}, ODD),
-        Table("broad", broad, {name: name for name in broad}, ODD),
+        Table("long", long, {str(name): str(name) for name in long}, ODD),
+        Table("broad", broad, {str(name): str(name) for name in broad}, ODD),
         Table("in_files_only", long, {}, "Not shown."),
     ]
     page = Page("a report", ODD, "", [], [], [Section("S", [], figures, tables)], [], [], "")
