@@ -4,7 +4,7 @@
     python analysis/report.py demo            # a study by name
     python analysis/report.py demo --tracking-uri http://HOST:5000 --out FOLDER
     python analysis/report.py mbert xlmr      # the report of each study, and their comparison
-    python analysis/report.py demo --paper FOLDER   # figures, tables and method for a paper as well
+    python analysis/report.py demo --paper FOLDER   # and figures, tables, method for a paper
 
 The page is one file that fetches nothing. The last printed line is its path.
 """
@@ -30,6 +30,7 @@ from analysis.paper.write import DOCUMENT, write_paper
 from analysis.sections.all import StudyTables, measure_study, study_sections
 from analysis.sections.comparison import check_comparable, compare
 from analysis.sections.method import method_rows, setup_rows
+from analysis.sections.wording import listed
 from analysis.study.data_parts import data_part_of_seed
 from analysis.study.mlflow import Study, load_study, log_report
 from analysis.study.scores_file import Conditions, write_scores
@@ -38,6 +39,7 @@ from hybridir import names
 from hybridir.errors import InputError
 
 _BOOTSTRAP_SEED = 20240819  # an arbitrary number, fixed so that a report can be repeated
+_MOST_NAMED = 4  # trials, reasons or conditions that a note names; the tables have all
 _CACHE = ".scores"  # in the report's folder; arrays that the next report need not read again
 
 
@@ -68,7 +70,9 @@ def write_report(
     Raises:
         InputError: if there is no such study, or the report cannot be written or logged.
     """
-    tables, page, path = _write_study_report(load_study(study_name, tracking_uri, run_id), out, log)
+    tables, page, path = _write_study_report(
+        load_study(study_name, tracking_uri, run_id), out, log
+    )
     if paper is not None:
         _write_paper(page, [tables], paper)
     return path
@@ -264,10 +268,10 @@ def _judgements_notes(study: Study) -> list[str]:
 def _failure_notes(trials: pd.DataFrame) -> list[str]:
     notes = []
     for phase, rows in trials[trials["state"] == names.FAIL].groupby("phase"):
-        reasons = "; ".join(dict.fromkeys(reason for reason in rows["reason"] if reason))
+        reasons = listed([*dict.fromkeys(filter(None, rows["reason"]))], _MOST_NAMED)
         notes.append(
             f"{len(rows)} {phase} trial{'s' if len(rows) > 1 else ''} failed "
-            f"({', '.join(rows['trial'])}){': ' + reasons if reasons else ''}."
+            f"({listed([*rows['trial']], _MOST_NAMED)}){': ' + reasons if reasons else ''}."
         )
     unfinished = trials[~trials["state"].isin({names.COMPLETE, names.PRUNED, names.FAIL})]
     if len(unfinished):
@@ -299,7 +303,7 @@ def _missing_conditions_note(study: Study) -> list[str]:
         return []
     return [
         f"Conditions without a trial of every mixing ratio are left out of all means: "
-        f"{'; '.join(missing)}."
+        f"{listed(missing, _MOST_NAMED)}."
     ]
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import altair as alt
 import pandas as pd
 
-from analysis.figures.style import BLUE, GREY, styled
+from analysis.figures.style import BLUE, GREY, bounded_axis, nice_ticks, styled
 from hybridir import names
 
 _WIDTH, _STEP = 165, 24  # pixels of a panel, and of a baseline
@@ -56,7 +56,14 @@ def _draw_baselines(info: _BaselinesInfo) -> alt.TopLevelMixin:
             y=alt.Y("label:N", sort=info.labels, axis=axis).scale(domain=info.labels),
             color=alt.condition("datum.hybrid", alt.value(BLUE), alt.value(GREY)),
         )
-        x = alt.X("low:Q", title=None).scale(zero=False, nice=True).axis(tickCount=4)
+        rows = info.means[info.means["panel"] == panel]
+        ranks = panel == names.LABELS[names.RANK_DISTANCE]
+        bounds = names.bounds_of(names.RANK_DISTANCE if ranks else names.AP)
+        x = bounded_axis(
+            alt.X("low:Q", title=None),
+            nice_ticks(rows["low"].min(), rows["high"].max(), bounds),
+            labelOverlap=True,
+        )
         lines = base.mark_rule(strokeWidth=1.6).encode(x=x, x2="high:Q")
         dots = base.mark_point(filled=True, size=34, opacity=1).encode(
             x=alt.X("mean:Q"),

@@ -13,13 +13,16 @@ from analysis.figures.style import (
     ORANGE,
     PURPLE,
     SEED_OPACITY,
+    bounded_axis,
     log_ticks,
+    nice_ticks,
     ratio_axis,
     styled,
 )
 from hybridir import names
 
 _WIDTH, _HEIGHT = 222, 220  # pixels of one panel; three and their axes fill a page
+_TICKS = 5
 _LOG_FROM = 10.0  # ratio of the highest to the lowest rank distance that calls for a log axis
 
 _PANELS = (
@@ -101,9 +104,13 @@ def _draw_panel(panel: _Panel) -> alt.LayerChart | alt.FacetChart:
         domain=list(panel.measures), range=list(panel.colours)
     )
     title = "ranks, log scale" if panel.logarithmic else None
-    y = alt.Y("mean:Q", title=title).axis(tickCount=5, format=",~f").scale(zero=False, nice=5)
+    bounds = names.bounds_of(panel.measures[0])
+    lowest, highest = float(panel.means["low"].min()), float(panel.means["high"].max())
+    values = panel.seeds["value"]
+    spread = nice_ticks(min(lowest, values.min()), max(highest, values.max()), bounds, _TICKS)
+    y = bounded_axis(alt.Y("mean:Q", title=title), spread)
     if panel.logarithmic:
-        ticks = log_ticks(float(panel.means["low"].min()), float(panel.means["high"].max()))
+        ticks = log_ticks(lowest, highest)
         y = alt.Y("mean:Q", title=title).axis(values=ticks, format=",~f")
         y = y.scale(type="log", domain=[ticks[0], ticks[-1]])
     means = alt.Chart(panel.means).encode(x=x, color=colour)

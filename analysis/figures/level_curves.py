@@ -5,7 +5,17 @@ from typing import NamedTuple
 import altair as alt
 import pandas as pd
 
-from analysis.figures.style import BAND_OPACITY, BLUE, GREEN, ORANGE, PURPLE, ratio_axis, styled
+from analysis.figures.style import (
+    BAND_OPACITY,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    bounded_axis,
+    nice_ticks,
+    ratio_axis,
+    styled,
+)
 from hybridir import names
 
 _WIDTH, _HEIGHT = 222, 240  # pixels of a panel
@@ -66,7 +76,8 @@ def _draw_level_curves(info: _LevelCurvesInfo) -> alt.TopLevelMixin:
         band = base.mark_area(opacity=BAND_OPACITY).encode(
             alt.Y("low:Q", title=names.LABELS[names.AP]), alt.Y2("high:Q")
         )
-        y = alt.Y("mean:Q", title=names.LABELS[names.AP]).scale(zero=False)
+        ticks = nice_ticks(rows["low"].min(), rows["high"].max(), names.bounds_of(names.AP))
+        y = bounded_axis(alt.Y("mean:Q", title=names.LABELS[names.AP]), ticks)
         line = base.mark_line(strokeWidth=2).encode(y)
         dots = base.mark_point(filled=True, opacity=1, size=40, stroke="white").encode(
             y,

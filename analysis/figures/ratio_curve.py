@@ -8,6 +8,7 @@ and the paired differences, whose intervals are what is tested, stand below it.
 from typing import NamedTuple
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from analysis.figures.style import (
@@ -18,13 +19,15 @@ from analysis.figures.style import (
     SEED_OPACITY,
     SETTING_COLOURS,
     VERMILION,
+    bounded_axis,
+    nice_ticks,
     ratio_axis,
     styled,
 )
 from hybridir import names
 
 _NOT_DRAWN = ["sd_seeds", "loss", "loss_at_most", "may_be_best"]
-_WIDTH, _HEIGHT, _STEP = 236, 230, 34  # pixels of a panel, and of a row of gains
+_WIDTH, _HEIGHT, _STEP = 220, 230, 34  # pixels of a panel, and of a row of gains
 _MARGIN = 62  # pixels left of a panel, so that the two of a setting are aligned
 _ASIDE = 7  # pixels from a mean to its single seeds, on the right
 _GAP = 0.06  # share of a panel's values between its highest interval and the optimum's
@@ -46,6 +49,7 @@ class _RatioCurveInfo(NamedTuple):
             and their height.
         gains: ``setting, hybrid, pure, difference, low, high, p_holm, label, verdict``.
         title: title of the y axis.
+        bounds: lowest and highest possible value of the measure.
     """
 
     means: pd.DataFrame
@@ -55,6 +59,7 @@ class _RatioCurveInfo(NamedTuple):
     optima: pd.DataFrame
     gains: pd.DataFrame
     title: str
+    bounds: tuple[float, float]
 
 
 def plot_ratio_curve(
@@ -88,7 +93,8 @@ def _get_ratio_curve_info(
     gains: pd.DataFrame,
 ) -> _RatioCurveInfo:
     """Prepare the tables of one measure."""
-    title = names.LABELS[str(curve["measure"].iloc[0])]
+    measure = str(curve["measure"].iloc[0])
+    title, bounds = names.LABELS[measure], names.bounds_of(measure)
     means = curve.drop(columns=["measure", *_NOT_DRAWN])
     by_setting = means.groupby("setting")
     means = means.assign(best=means["mean"] == by_setting["mean"].transform("max"))
@@ -97,6 +103,7 @@ def _get_ratio_curve_info(
     tops, bottoms = by_setting["high"].max(), by_setting["low"].min()
     bounded = optima[optima["bounded"]]
     height = bounded["setting"].map(tops + _GAP * (tops - bottoms)).astype(float)
+    height = height.clip(*bounds)
     bars = bounded.assign(position=height)
     bars = bars[["setting", "best", "may_be_best", "low", "high", "position"]]
     shown = gains[["setting", "hybrid", "pure", "difference", "low", "high", "p_holm"]]
@@ -105,7 +112,9 @@ def _get_ratio_curve_info(
         verdict=[_verdict(*row) for row in zip(shown["difference"], shown["p_holm"], strict=True)],
     )
     tables = (means, seeds.drop(columns="measure"), smooth, joined, bars, shown)
-    return _RatioCurveInfo._make([*(table.reset_index(drop=True) for table in tables), title])
+    return _RatioCurveInfo._make(
+        [*(table.reset_index(drop=True) for table in tables), title, bounds]
+    )
 
 
 def _verdict(difference: float, p_holm: float) -> str:
@@ -124,9 +133,9 @@ def _draw_setting(
     info: _RatioCurveInfo, setting: str, *, first: bool
 ) -> alt.VConcatChart | alt.LayerChart | alt.FacetChart:
     """Draw one column: the curve, and below it the gains."""
-    *tables, title = info
+    *tables, title, bounds = info
     chosen = (table[table["setting"] == setting] for table in tables)
-    info = _RatioCurveInfo._make([*chosen, title])
+    info = _RatioCurveInfo._make([*chosen, title, bounds])
     curve = _draw_curve(info, SETTING_COLOURS[setting], first=first)
     curve = curve.properties(width=_WIDTH, height=_HEIGHT, title=names.LABELS[setting])
     if info.gains.empty:
@@ -141,9 +150,17 @@ def _draw_curve(
     info: _RatioCurveInfo, colour: str, *, first: bool
 ) -> alt.LayerChart | alt.FacetChart:
     x = ratio_axis().title(names.LABELS[names.MIXING_RATIO])
-    y_axis = alt.Axis(tickCount=_TICKS, minExtent=_MARGIN, maxExtent=_MARGIN)
-    y = alt.Y("mean:Q", title=info.title if first else None, axis=y_axis)
-    y = y.scale(zero=False, nice=_TICKS)
+    drawn = pd.concat(
+        [
+            info.means[["low", "high"]].stack(),
+            info.fits[["fit_low", "fit_high"]].stack(),
+            info.seeds["value"],
+            info.optima["position"],
+        ]
+    ).astype(float)
+    ticks = nice_ticks(float(drawn.min()), float(drawn.max()), info.bounds, _TICKS)
+    y = alt.Y("mean:Q", title=info.title if first else None)
+    y = bounded_axis(y, ticks, minExtent=_MARGIN, maxExtent=_MARGIN)
     painted = alt.value(colour)
     tables = (info.means, info.seeds, info.fits, info.joined)
     means, seeds, fits, joined = (alt.Chart(table).encode(x=x, color=painted) for table in tables)

@@ -5,7 +5,8 @@ all common kinds of colour vision tell apart); cividis: Nuñez et al. 2018, arXi
 """
 
 import math
-from typing import Final
+from itertools import pairwise
+from typing import Any, Final
 
 import altair as alt
 
@@ -70,6 +71,39 @@ def log_ticks(low: float, high: float) -> list[float]:
     below = max(tick for tick in ticks if tick <= low)
     above = min(tick for tick in ticks if tick >= high)
     return [tick for tick in ticks if below <= tick <= above]
+
+
+def nice_ticks(
+    low: float, high: float, bounds: tuple[float, float], count: int = 4
+) -> list[float]:
+    """Choose ticks around some values that do not leave a measure's range.
+
+    Args:
+        low: lowest value.
+        high: highest value.
+        bounds: the measure's lowest and highest possible value.
+        count: number of steps, about.
+
+    >>> nice_ticks(0.93, 0.998, (0.0, 1.0))
+    [0.92, 0.94, 0.96, 0.98, 1.0]
+    >>> nice_ticks(0.002, 0.5, (0.0, 1.0))
+    [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    """
+    reach = (high - low) or max(abs(high), 0.01) / 10
+    power = 10.0 ** math.floor(math.log10(reach / count))
+    step = power * next(digit for digit in (1, 2, 5, 10) if digit * power >= 0.8 * reach / count)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    ticks = [round(number * step, 10) for number in range(first, max(last, first + 1) + 1)]
+    return [tick for tick in ticks if bounds[0] <= tick <= bounds[1]]
+
+
+def bounded_axis(channel: alt.Y | alt.X, ticks: list[float], **axis: Any) -> Any:
+    """Give a channel an axis from the first to the last of `nice_ticks`."""
+    step = min((b - a for a, b in pairwise(ticks)), default=1.0)
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    form = f",.{decimals}f"
+    scaled = channel.scale(domain=[ticks[0], ticks[-1]], nice=False, zero=False)
+    return scaled.axis(alt.Axis(values=ticks, format=form, **axis))
 
 
 def styled(chart: alt.TopLevelMixin) -> alt.TopLevelMixin:

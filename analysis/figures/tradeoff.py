@@ -5,7 +5,7 @@ from typing import NamedTuple
 import altair as alt
 import pandas as pd
 
-from analysis.figures.style import BLUE, INK, styled
+from analysis.figures.style import BLUE, INK, bounded_axis, nice_ticks, styled
 from hybridir import names
 
 _SIDE = 400  # pixels
@@ -29,8 +29,20 @@ def _get_tradeoff_info(points: pd.DataFrame) -> _TradeoffInfo:
 
 
 def _draw_tradeoff(info: _TradeoffInfo) -> alt.TopLevelMixin:
-    x = alt.X("cross:Q", title="cross-lingual mAP").scale(zero=False)
-    y = alt.Y("mono:Q", title="monolingual mAP").scale(zero=False)
+    x, y = (
+        bounded_axis(
+            channel,
+            nice_ticks(
+                info.points[f"{axis}_low"].min(),
+                info.points[f"{axis}_high"].max(),
+                names.bounds_of(names.AP),
+            ),
+        )
+        for axis, channel in (
+            ("cross", alt.X("cross:Q", title="cross-lingual mAP")),
+            ("mono", alt.Y("mono:Q", title="monolingual mAP")),
+        )
+    )
     base = alt.Chart(info.points).encode(x=x, y=y)
     wide = base.mark_rule(color=BLUE, opacity=0.5).encode(
         alt.X("cross_low:Q", title="cross-lingual mAP"), alt.X2("cross_high:Q")

@@ -128,7 +128,9 @@ def to_wide_latex(table: Table) -> list[str]:
         body = "".join(rows[start : start + _OF_A_PAGE])
         titled = f"\\caption{{{caption}}}\n\\label{{tab:{table.name}}}"
         if start:
-            titled = f"\\addtocounter{{table}}{{-1}}\n\\caption{{{caption.split('. ')[0]}, continued.}}"
+            titled = (
+                f"\\addtocounter{{table}}{{-1}}\n\\caption{{{caption.split('. ')[0]}, continued.}}"
+            )
         pieces.append(
             f"\\begin{{table*}}[p]\n\\centering\n\\scriptsize\n\\setlength{{\\tabcolsep}}{{3pt}}\n"
             f"{titled}\n{_no_wider('textwidth')}"

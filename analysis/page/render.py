@@ -19,7 +19,8 @@ from analysis.page.shown import Column, shown_columns
 from hybridir import names
 
 _FOLDER = Path(__file__).parent
-_WIDE = 40  # characters; a longer text cell may wrap
+_SHORT = 18  # characters; a shorter text cell is not broken
+_WIDE = 40  # characters; a longer text cell gets room
 
 
 def render_page(page: Page) -> str:
@@ -28,8 +29,7 @@ def render_page(page: Page) -> str:
         loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined
     )
     specifications = {
-        figure.name: [figure.specification, figure.narrow]
-        for figure in page.figures
+        figure.name: [figure.specification, figure.narrow] for figure in page.figures
     }
     return environment.get_template("page.html.j2").render(
         page=page,
@@ -105,4 +105,4 @@ def _cells(column: Column) -> list[_Cell]:
 
 def _kind(text: str) -> str:
     kind = {names.PRUNED: "pruned", names.FAIL: "fail"}.get(text, "")
-    return kind or ("wide" if len(text) > _WIDE else "")
+    return kind or ("wide" if len(text) > _WIDE else "short" if len(text) <= _SHORT else "")

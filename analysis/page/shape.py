@@ -95,9 +95,7 @@ def _stack(view: Specification) -> None:
         _stack(panel)
 
 
-def _resize(
-    view: Specification, new_width: Callable[[float], float], flat: float = _FLAT
-) -> None:
+def _resize(view: Specification, new_width: Callable[[float], float], flat: float = _FLAT) -> None:
     """Give all panels a width by the one that they had, and a height that goes with it."""
     for panel in _panels(view):
         before = float(panel["width"])
@@ -124,7 +122,11 @@ def _least(panel: Specification) -> float:
     if _axis_types(panel).get("x") != "nominal":
         return _LEAST
     order = next(
-        (channels["x"]["sort"] for channels in _encodings(panel) if channels.get("x", {}).get("sort")),
+        (
+            channels["x"]["sort"]
+            for channels in _encodings(panel)
+            if channels.get("x", {}).get("sort")
+        ),
         (),
     )
     return max(_LEAST, _CELL * len(order))

@@ -14,7 +14,7 @@ from analysis.page.model import HIGH, LOW, Table
 
 _FEW: Final = 3  # rows; a shorter table keeps its columns
 _DIGITS: Final = 2  # of half an interval, so that an estimate has no digits beyond its precision
-_MOST_DECIMALS: Final = 5
+_MOST_DECIMALS: Final = 4
 _OPEN: Final = "\N{HORIZONTAL ELLIPSIS}"  # an end that is not known
 
 

@@ -33,7 +33,7 @@ def main_table(tables: BenchmarkTables, measure: str) -> str:
         each encoder with all three kinds of batches. "" without the measure.
     """
     curve = tables.curve.curve
-    keys = [(measure, setting) for setting in names.SETTINGS]
+    keys: list[_Key] = [(measure, setting) for setting in names.SETTINGS]
     keys += [_RANKS] if measure == names.AP else []
     points = {key: _points(curve, key) for key in keys}
     points = {key: rows for key, rows in points.items() if not rows.empty}
@@ -46,7 +46,8 @@ def main_table(tables: BenchmarkTables, measure: str) -> str:
     stem = f"{MEASURES[measure]}-{tables.benchmark}"
     return (
         "\\begin{table}[t]\n\\centering\n\\footnotesize\n\\setlength{\\tabcolsep}{2pt}\n"
-        f"\\begin{{tabular*}}{{\\columnwidth}}{{@{{\\extracolsep{{\\fill}}}}l{'c' * len(points)}@{{}}}}\n"
+        "\\begin{tabular*}{\\columnwidth}{@{\\extracolsep{\\fill}}"
+        f"l{'c' * len(points)}@{{}}}}\n"
         f"\\toprule\n$\\alpha$ & {heads} \\\\\n\\midrule\n{''.join(lines)}{''.join(published)}"
         "\\bottomrule\n\\end{tabular*}\n"
         f"\\caption{{{_caption(tables, measure, bool(published))}}}\n\\label{{tab:{stem}}}\n"

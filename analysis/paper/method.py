@@ -3,8 +3,8 @@
 from analysis.page.latex import escape
 from analysis.sections.all import StudyTables
 from analysis.sections.benchmark import BenchmarkTables
-from analysis.sections.wording import listed
 from analysis.sections.literature import trained_on
+from analysis.sections.wording import listed
 from analysis.study.mlflow import Study
 from analysis.tables import confirmed
 from hybridir import inference, names
@@ -41,7 +41,9 @@ def _curve(study: Study, benchmarks: list[BenchmarkTables]) -> list[str]:
     seeds = int(trials.groupby(names.MIXING_RATIO)[names.SEED].nunique().min())
     where = next((benchmark.point for benchmark in benchmarks if benchmark.point), "")
     encoders = f"{seeds} {'encoder' if seeds == 1 else 'encoders'}"
-    return [f"At each α of {ratios} we trained {encoders} with different seeds {where}".strip() + "."]
+    return [
+        f"At each α of {ratios} we trained {encoders} with different seeds {where}".strip() + "."
+    ]
 
 
 def _search(study: Study) -> list[str]:

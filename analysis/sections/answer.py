@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.page import Figure, Headline
-from analysis.sections.wording import interval_text, p_text
+from analysis.sections.wording import LEVEL, change_word, interval_text, p_text
 from analysis.study.arrays import Key
+from analysis.tables.tested import PRIMARY
 from hybridir import names
 from hybridir.inference.scores import FEW_CLUSTERS
 
@@ -18,7 +19,6 @@ _SCOPES = {
     names.CROSSLINGUAL: "across languages",
     names.MONOLINGUAL: "within a language",
 }
-_LEVEL = 0.05  # of adjusted p-values
 _CLAIMED = (0.4, 0.6)  # ratios reported as stable in arXiv 2408.10536
 _DECIMALS = {names.RANK_DISTANCE: 1, names.RANK_DISTANCE_SEEN: 1}
 _BIAS = (names.RANK_DISTANCE, names.TOP1_OWN_LANGUAGE)
@@ -88,10 +88,7 @@ def _hedge(benchmark: str, point: str, curve: pd.DataFrame) -> str:
     counted = f"{seeds} {'seed' if seeds == 1 else 'seeds'}"
     clusters = f"{int(curve['n_clusters'].max()):,} clusters of questions"
     where = f" {point}" if point else ""
-    return (
-        f"On {benchmark}{where}, from {counted} and {clusters}. "
-        "α is the share of monolingual batches."
-    )
+    return f"On {benchmark}{where}, from {counted} and {clusters}."
 
 
 def answer_rows(
@@ -148,9 +145,12 @@ def measure_label(measure: str, setting: str, *, all_or_nothing: bool = True) ->
 
 
 def _difference(row: Row) -> str:
+    """Write a change, whether it is good, and the p of a planned test."""
     decimals = _DECIMALS.get(row["measure"], 3)
     change = interval_text(row["difference"], row["low"], row["high"], True, decimals)
-    return f"{change}, {p_text(row['p_holm'])}"
+    word = change_word(row["measure"], row["difference"], row["p_holm"])
+    planned = f" ({p_text(row['p_holm'])})" if row.get("family") == PRIMARY else ""
+    return f"{change}, {word}{planned}"
 
 
 def _optimum(best: Row) -> str:
@@ -182,7 +182,7 @@ def _sentence(outcomes: list[tuple[Key, pd.DataFrame]]) -> str:
 def _signs(gains: pd.DataFrame) -> list[int]:
     """1 for a gain, -1 for a loss, 0 for what is not distinguished, of each pure strategy."""
     return [
-        0 if row["p_holm"] >= _LEVEL else 1 if row["difference"] > 0 else -1
+        0 if row["p_holm"] >= LEVEL else 1 if row["difference"] > 0 else -1
         for row in gains.sort_values("pure").to_dict("records")
     ]
 
@@ -285,9 +285,9 @@ def _caveat(curve: pd.DataFrame, primary: list[Key]) -> str:
         f"{'seed' if seeds == [1] else 'seeds'} and {clusters:,} clusters of {questions:,} "
         "questions.",
         "Differences are paired by seed and question.",
-        f"The tests of the primary outcome ({outcomes}) are corrected together (Holm); all others "
-        "are exploratory and corrected as one family, so that p may be above .05 where a bracket "
-        "leaves out 0.",
+        f"The tests of the primary outcome ({outcomes}) are corrected together (Holm), as "
+        "planned. All others are exploratory and corrected as one family, so that a change may "
+        "not be distinguished where its bracket leaves out 0.",
         "A ratio may be best unless another confirmed ratio is significantly better; the optimum "
         "lies between the neighbours of these ratios.",
     ]

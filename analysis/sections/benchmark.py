@@ -141,7 +141,8 @@ def benchmark_sections(study: Study, tables: BenchmarkTables) -> tuple[Headline,
         sections.append(languages_section(benchmark, tables.languages))
     if tables.variance is not None:
         sections.append(variance_section(benchmark, tables.variance))
-    literature = literature_section(study, benchmark, curve.curve, tables.n_languages)
+    languages = tables.n_languages
+    literature = literature_section(study, benchmark, curve.curve, languages, curve.gains)
     if literature is not None:
         sections.append(literature)
     changes = "" if tables.conditions is None else changes_text(tables.conditions)

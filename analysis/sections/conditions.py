@@ -8,14 +8,13 @@ import pandas as pd
 
 from analysis.figures.level_curves import plot_level_curves
 from analysis.page import Figure, Section, Table
-from analysis.sections.wording import INTERVAL, SAMPLE, interval_text, p_text, sample_text
+from analysis.sections.wording import INTERVAL, LEVEL, SAMPLE, interval_text, listed, sample_text
 from analysis.study.arrays import Key
 from analysis.tables import tested
 from hybridir import names
 from hybridir.inference import Condition
 from hybridir.inference.scores import Scores
 
-_LEVEL = 0.05  # of adjusted p-values
 _SHOWN = (names.AP, names.SET_F1)
 
 
@@ -68,6 +67,7 @@ def conditions_section(benchmark: str, tables: ConditionTables) -> Section:
     """
     parameters = list(dict.fromkeys(tables.levels["parameter"]))
     named = " and ".join(names.LABELS.get(name, name) for name in parameters)
+    moves = _moves(tables.levels)
     figures = [
         Figure(
             f"levels-{name}-{benchmark}",
@@ -80,35 +80,50 @@ def conditions_section(benchmark: str, tables: ConditionTables) -> Section:
     ]
     return Section(
         f"Does the answer change with {named}?",
-        [_moves(tables.levels), *_changes(tables.interactions)],
+        [_moving(moves), *_changes(tables.interactions)],
         figures,
-        [_interactions(benchmark, tables.interactions), _levels(benchmark, tables.levels)],
+        [
+            _best(benchmark, moves),
+            _interactions(benchmark, tables.interactions),
+            _levels(benchmark, tables.levels),
+        ],
     )
 
 
-def _moves(levels: pd.DataFrame) -> str:
-    """Say for each parameter whether the best ratio of mAP moves."""
-    sentences = []
+def _moves(levels: pd.DataFrame) -> pd.DataFrame:
+    """Tabulate for each parameter and setting whether the best ratio of mAP moves.
+
+    Returns:
+        Columns ``parameter, setting, level, may_be_best, moves``.
+    """
+    entries = []
     rows = levels[levels["measure"] == names.AP]
     for (parameter, setting), of_setting in rows.groupby(["parameter", "setting"], sort=False):
         best = {
             level: set(of_level[names.MIXING_RATIO][of_level["may_be_best"]])
             for level, of_level in of_setting.groupby("level", sort=False)
         }
-        listed = "; ".join(
-            f"{_level(level)}: {tested.set_text(sorted(ratios))}" for level, ratios in best.items()
-        )
         common = sorted(set.intersection(*best.values()))
-        verdict = (
-            f"{tested.set_text(common)} may be best at every level"
-            if common
-            else "no ratio may be best at every level: the best ratio moves"
-        )
-        label = names.LABELS.get(str(parameter), str(parameter))
-        sentences.append(
-            f"By {label}, {names.LABELS[str(setting)]} mAP: {verdict} ({listed}; 95 % each)."
-        )
-    return " ".join(sentences)
+        verdict = f"no: {tested.set_text(common)} at every level" if common else "yes"
+        entries += [
+            (parameter, setting, _level(level), tested.set_text(sorted(ratios)), verdict)
+            for level, ratios in best.items()
+        ]
+    columns = ["parameter", "setting", "level", "may_be_best", "moves"]
+    return pd.DataFrame(entries, columns=columns)
+
+
+def _moving(moves: pd.DataFrame) -> str:
+    """Say in a sentence where the best ratio moves."""
+    settings = moves.drop_duplicates(["parameter", "setting"])
+    moved = settings[settings["moves"] == "yes"]
+    if moved.empty:
+        return "In no setting does the best ratio of mAP move: a ratio may be best at every level."
+    clauses = [
+        f"with {names.LABELS.get(parameter, parameter)} in the {names.LABELS[setting]} setting"
+        for parameter, setting in zip(moved["parameter"], moved["setting"], strict=True)
+    ]
+    return f"The best ratio of mAP moves {listed(clauses)}: no ratio may be best at every level."
 
 
 def _level(level: object) -> str:
@@ -119,7 +134,7 @@ def _changes(interactions: pd.DataFrame) -> list[str]:
     if interactions.empty:
         return []
     rows = interactions[interactions["measure"] == names.AP]
-    clear = rows[rows["p_holm"] < _LEVEL]
+    clear = rows[rows["p_holm"] < LEVEL]
     if clear.empty:
         return [
             "No change of the gain in mAP between two levels of a crossed parameter is "
@@ -128,17 +143,28 @@ def _changes(interactions: pd.DataFrame) -> list[str]:
             f"[{rows['low'].min():+.3f}, {rows['high'].max():+.3f}]. This does not prove that "
             "there is none."
         ]
-    changes = []
-    for row in clear.to_dict("records"):
-        change = interval_text(row["estimate"], row["low"], row["high"], signed=True)
-        parameter = names.LABELS.get(row["parameter"], row["parameter"])
-        changes.append(
-            f"{names.LABELS[row['setting']]}, α = {row['hybrid']:g} minus α = {row['pure']:g}, "
-            f"from {parameter} {_level(row['first'])} to {_level(row['second'])}: {change}, "
-            f"{p_text(row['p_holm'])}"
-        )
-    listed = "; ".join(changes)
-    return [f"The gain in mAP changes significantly (exploratory, Holm): {listed}."]
+    row = max(clear.to_dict("records"), key=lambda row: abs(row["estimate"]))
+    change = interval_text(row["estimate"], row["low"], row["high"], signed=True)
+    parameter = names.LABELS.get(row["parameter"], row["parameter"])
+    return [
+        f"The gain in mAP changes in {len(clear)} of {len(rows)} comparisons between two levels "
+        "(exploratory, Holm), see the table of changes. The largest change is in the "
+        f"{names.LABELS[row['setting']]} setting, α = {row['hybrid']:g} minus α = "
+        f"{row['pure']:g}, from {parameter} {_level(row['first'])} to {_level(row['second'])}: "
+        f"{change}."
+    ]
+
+
+def _best(benchmark: str, moves: pd.DataFrame) -> Table:
+    columns = {
+        "parameter": "parameter",
+        "setting": "setting",
+        "level": "level",
+        "may_be_best": "may be best (95 %)",
+        "moves": "does the best ratio move?",
+    }
+    caption = "The ratios that may be best for mAP at each level."
+    return Table(f"best_by_level-{benchmark}", moves, columns, caption)
 
 
 def _interactions(benchmark: str, interactions: pd.DataFrame) -> Table:
@@ -154,15 +180,20 @@ def _interactions(benchmark: str, interactions: pd.DataFrame) -> Table:
         "gain_second": "gain at the second",
         "estimate": "change",
         **INTERVAL,
-        "p": "p",
-        "p_holm": "p, Holm",
+        "verdict": "the gain",
         **SAMPLE,
     }
     caption = (
         "Interactions: hybrid minus pure at the second level, minus the same at the first, paired "
-        "by seed and question and averaged over the other crossed parameters. Exploratory."
+        "by seed and question and averaged over the other crossed parameters. Exploratory: a "
+        "gain is called higher or lower where p, corrected by Holm's method, is below .05. The "
+        "CSV file has every p."
     )
-    return Table(f"interactions-{benchmark}", interactions, columns, caption)
+    words = [
+        "is not told apart" if p >= LEVEL else "is higher" if change > 0 else "is lower"
+        for p, change in zip(interactions["p_holm"], interactions["estimate"], strict=True)
+    ]
+    return Table(f"interactions-{benchmark}", interactions.assign(verdict=words), columns, caption)
 
 
 def _levels(benchmark: str, levels: pd.DataFrame) -> Table:

@@ -1,5 +1,6 @@
 """The sections on cost: the time of every trial, and the plan of the study beside its outcome."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,16 +45,37 @@ def cost_section(study: Study) -> Section:
     headings = {
         "phase": "phase",
         "trials": "trials",
-        "training_minutes": "training, min",
-        "evaluation_minutes": "evaluation, min",
-        "pairs_per_second": "pairs/s, median",
-        "peak_memory_mb": "peak memory, MB",
+        "training": "training",
+        "evaluation": "evaluation",
+        "speed": "pairs/s, median",
+        "memory": "peak memory, MB",
     }
+    table = confirmed.cost_table(study)
+    table = table.assign(
+        training=[duration_text(60 * minutes) for minutes in table["training_minutes"]],
+        evaluation=[duration_text(60 * minutes) for minutes in table["evaluation_minutes"]],
+        speed=table["pairs_per_second"].round(),
+        memory=table["peak_memory_mb"].round(),
+    )
     return Section(
         "Cost",
         figures=[Figure("cost", lambda: chart, caption)] if chart else [],
-        tables=[Table("cost", confirmed.cost_table(study), headings, "Sums over trials.")],
+        tables=[Table("cost", table, headings, "Sums over trials.")],
     )
+
+
+def duration_text(seconds: float) -> str:
+    """Write a time in the unit in which it is easily read; "" if it is not known.
+
+    >>> duration_text(8.26), duration_text(266.4), duration_text(9000)
+    ('8.3 s', '4.4 min', '2.5 h')
+    """
+    if np.isnan(seconds):
+        return ""
+    for limit, size, unit in ((90.0, 1, "s"), (5400.0, 60, "min"), (np.inf, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / size:,.{0 if seconds / size >= 100 else 1}f} {unit}"
+    raise AssertionError("every time is below infinity")
 
 
 def measure_plan(study: Study) -> PlanTables | None:
@@ -136,6 +158,33 @@ def _phase_trials(trials: pd.DataFrame, phase: str) -> pd.DataFrame:
     return trials[trials["phase"] == phase]
 
 
+def _with_units(totals: pd.DataFrame) -> pd.DataFrame:
+    """Add the planned range and the measurement as texts with units."""
+    texts = []
+    for row in totals.to_dict("records"):
+        write = _unit(str(row["quantity"]))
+        low, high = write(row["low"]), write(row["high"])
+        texts.append((low if low == high else f"{low} to {high}", write(row["measured"])))
+    planned, measured = zip(*texts, strict=True) if texts else ((), ())
+    return totals.assign(
+        name=[str(name).rpartition(", ")[0] or name for name in totals["quantity"]],
+        planned_text=list(planned),
+        measured_text=list(measured),
+        ratio_shown=totals["ratio"].round(2),
+    )
+
+
+def _unit(quantity: str) -> Callable[[float], str]:
+    """Choose how a quantity is written: trials, hours, megabytes, or a price."""
+    if quantity.endswith(", h"):
+        return lambda hours: duration_text(3600 * hours)
+    if quantity.endswith(", MB"):
+        return lambda size: "" if np.isnan(size) else f"{size:,.0f} MB"
+    if quantity == "cost":
+        return lambda price: "" if np.isnan(price) else f"{price:,.2f}"
+    return lambda count: "" if np.isnan(count) else f"{count:,.0f}"
+
+
 def plan_section(plan: dict[str, Any], tables: PlanTables) -> Section:
     """Show the plan beside the measurements.
 
@@ -144,20 +193,19 @@ def plan_section(plan: dict[str, Any], tables: PlanTables) -> Section:
         tables: `measure_plan`.
     """
     totals = {
-        "quantity": "of the whole study",
-        "low": "planned, low",
-        "high": "planned, high",
-        "measured": "measured",
-        "ratio": "measured / planned",
+        "name": "of the whole study",
+        "planned_text": "planned",
+        "measured_text": "measured",
+        "ratio_shown": "measured / planned",
     }
     trials = {
         "phase": "phase",
         names.BATCH_SIZE: "batch",
         "trials": "trials",
         "measure": "per trial",
-        "planned": "planned",
-        "measured": "measured",
-        "ratio": "measured / planned",
+        "planned_shown": "planned",
+        "measured_shown": "measured",
+        "ratio_shown": "measured / planned",
     }
     return Section(
         "Plan and outcome",
@@ -169,7 +217,7 @@ def plan_section(plan: dict[str, Any], tables: PlanTables) -> Section:
         tables=[
             Table(
                 "plan_totals",
-                tables.totals,
+                _with_units(tables.totals),
                 totals,
                 "The low end assumes that search trials are stopped as early as the scheduler "
                 "allows and that the best batch size is the fastest. The ratio is to the nearer "
@@ -179,7 +227,11 @@ def plan_section(plan: dict[str, Any], tables: PlanTables) -> Section:
             ),
             Table(
                 "plan_trials",
-                tables.trials,
+                tables.trials.assign(
+                    planned_shown=tables.trials["planned"].round(1),
+                    measured_shown=tables.trials["measured"].round(1),
+                    ratio_shown=tables.trials["ratio"].round(2),
+                ),
                 trials,
                 "Medians over the trials with the full budget.",
             ),

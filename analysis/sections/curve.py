@@ -11,7 +11,7 @@ from analysis.figures.language_bias import plot_language_bias
 from analysis.figures.language_pairs import plot_language_pairs
 from analysis.figures.ratio_curve import plot_ratio_curve
 from analysis.page import Figure, Section, Table
-from analysis.sections.wording import INTERVAL, SAMPLE, sample_text
+from analysis.sections.wording import INTERVAL, SAMPLE, sample_text, with_change
 from analysis.study.arrays import Key
 from analysis.tables import confirmed, tested
 from hybridir import inference, names
@@ -222,8 +222,6 @@ def _optima(benchmark: str, optima: pd.DataFrame) -> Table:
         **INTERVAL,
         "share": "share of draws",
         "fit_peak": "peak of fit",
-        "degree": "degree of fit",
-        "lack_of_fit": "lack of fit, p",
         **SAMPLE,
     }
     caption = (
@@ -244,27 +242,21 @@ def _gains(benchmark: str, gains: pd.DataFrame) -> Table:
         "pure": "pure α",
         "difference": "difference",
         **INTERVAL,
+        "change": "the change is",
         "relative": "relative",
-        "d_clusters": "d, clusters",
-        "d_seeds": "d, seeds",
-        "p": "p",
-        "p_holm": "p, Holm",
-        "family": "family",
-        "p_crossed": "p, seeds and clusters",
-        "p_clusters": "p, swaps of clusters",
-        "p_seeds": "p, swaps of seeds",
+        "d_clusters": "d",
+        "p_planned": "p of planned tests",
         **SAMPLE,
     }
     caption = (
         "Hybrid minus pure, paired by seed and question. The hybrid ratio is the one nearest to "
-        "0.5, chosen without the scores. p is the larger of two: p for other seeds and clusters "
-        "of questions, which assumes normal seed effects, and p of a permutation test over "
-        f"clusters ({inference.SWAPS:,} swaps). Swaps of whole seeds cannot give less than 2 / "
-        "2^seeds, so they are shown only. Holm's correction is over the tests of the primary "
-        "outcomes, and over all others, which are exploratory, with their changes between "
-        "levels. d is the difference in standard deviations."
+        "0.5, chosen without the scores. A change is called better or worse where its p, "
+        "corrected by Holm's method, is below .05; where a measure has no good side, higher or "
+        "lower. The planned tests, of the primary outcomes, are corrected together, and all "
+        "others, which are exploratory, together with their changes between levels. d is the "
+        "difference in standard deviations over clusters. The CSV file has every p."
     )
-    return Table(f"hybrid_gain-{benchmark}", gains, columns, caption)
+    return Table(f"hybrid_gain-{benchmark}", with_change(gains), columns, caption)
 
 
 def _effects(benchmark: str, effects: pd.DataFrame) -> Table:

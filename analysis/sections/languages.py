@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.figures.group_gains import plot_group_gains
 from analysis.figures.pair_gains import plot_pair_gains
 from analysis.page import Figure, Section, Table
-from analysis.sections.wording import INTERVAL, SAMPLE, sample_text
+from analysis.sections.wording import INTERVAL, SAMPLE, sample_text, with_change
 from analysis.study.arrays import Key
 from analysis.study.mlflow import Study
 from analysis.tables.gains import adjust_together, cell_gain_table, group_gain_table
@@ -19,7 +19,7 @@ _FAMILY = (
     "Exploratory: Holm's correction is over all rows of both tables, the languages and pairs and "
     "the groups."
 )
-_TEST = {"p": "p", "p_holm": "p, Holm", **SAMPLE}
+_TEST = {"change": "the change is", **SAMPLE}
 
 
 class LanguageTables(NamedTuple):
@@ -28,7 +28,7 @@ class LanguageTables(NamedTuple):
     Attributes:
         hybrid: ratio that stands for hybrid batches.
         seen: languages in the training data; None if they are not recorded.
-        cells: `gains.cell_gain_table`, with ``p_holm`` over both tables.
+        cells: `gains.cell_gain_table`, with ``p_holm`` over both tables and ``change``.
         groups: `gains.group_gain_table`, the same.
     """
 
@@ -61,7 +61,11 @@ def measure_languages(study: Study, scores: dict[Key, Scores]) -> LanguageTables
         return None
     seen = study.training_languages()
     groups = group_gain_table(all_settings, hybrid, seen)
-    return LanguageTables(hybrid, seen, *adjust_together([cells, groups]))
+    tables = adjust_together([cells, groups])
+    cells, groups = (
+        with_change(table.assign(measure=names.AP)).drop(columns="measure") for table in tables
+    )
+    return LanguageTables(hybrid, seen, cells, groups)
 
 
 def languages_section(benchmark: str, tables: LanguageTables) -> Section:

@@ -7,13 +7,15 @@ import pandas as pd
 from analysis.page import Section, Table
 from analysis.sections.literature_figures import (
     CROSS,
+    HYBRID,
     LANGUAGES,
     MONO,
     PUBLISHED,
+    QUESTIONS,
     RATIOS,
     STRATEGIES,
 )
-from analysis.sections.wording import INTERVAL, SAMPLE
+from analysis.sections.wording import INTERVAL, SAMPLE, with_change
 from analysis.study.mlflow import Study
 from hybridir import names
 
@@ -22,13 +24,17 @@ _MEASURES = (
     (names.RANK_DISTANCE, names.MULTILINGUAL),
 )
 _SOURCES = ("synthetic", "lareqa", "table", "hub")
-_BEST = "best ratio"
+_BEST = "best ratio, selected"
 _THIS_STUDY = "this study"
 _OWN_COLUMNS = (*INTERVAL, *SAMPLE)  # empty in published rows
 
 
 def literature_section(
-    study: Study, benchmark: str, curve: pd.DataFrame, n_languages: int
+    study: Study,
+    benchmark: str,
+    curve: pd.DataFrame,
+    n_languages: int,
+    gains: pd.DataFrame | None = None,
 ) -> Section | None:
     """Show published results beside the study's own.
 
@@ -37,6 +43,7 @@ def literature_section(
         benchmark: benchmark of the curve.
         curve: `confirmed.curve_table`.
         n_languages: number of languages behind the means of the curve.
+        gains: `tested.gain_table` with ``p_holm``; None leaves out the table of gains.
 
     Returns:
         The section; None for a benchmark without published results.
@@ -67,12 +74,71 @@ def literature_section(
         "source": "source",
     }
     caption = (
-        "Published results, and this study's at both pure strategies and at the best ratio for "
-        "each measure. The best ratio is chosen by the same scores that are shown, which favours "
-        "it a little. Intervals are those of the confirmed curve."
+        "Published results, and this study's at both pure strategies, at the published ratio of "
+        "0.5, and at the best ratio for each measure. The best ratio is selected by the same "
+        "scores that are shown, which favours it a little. Intervals are those of the confirmed "
+        "curve."
     )
-    table = Table(f"published-{benchmark}", _table(benchmark, curve), headings, caption)
-    return Section(f"Published results on {benchmark}", paragraphs, tables=[table])
+    tables = [Table(f"published-{benchmark}", _table(benchmark, curve), headings, caption)]
+    if gains is not None and not gains.empty:
+        tables.insert(0, _gains(benchmark, curve, gains, n_languages))
+    return Section(f"Published results on {benchmark}", paragraphs, tables=tables)
+
+
+def _gains(benchmark: str, curve: pd.DataFrame, gains: pd.DataFrame, n_languages: int) -> Table:
+    """Show the gains of hybrid batches, published and measured, with their sample sizes."""
+    published = {
+        (row.encoder, row.source, row.measure, row.setting, row.strategy): row.value
+        for row in PUBLISHED
+        if row.benchmark == benchmark
+    }
+    rows: list[dict[str, Any]] = []
+    for encoder, source, measure, setting, strategy in published:
+        if strategy == HYBRID:
+            continue
+        of_strategy = published[encoder, source, measure, setting, strategy]
+        hybrid = published.get((encoder, source, measure, setting, HYBRID))
+        if hybrid is None or strategy not in RATIOS:
+            continue
+        rows.append(
+            {
+                **{"measure": measure, "setting": setting, "pure": RATIOS[strategy]},
+                **{"encoder": encoder, "hybrid": RATIOS[HYBRID], "gain": hybrid - of_strategy},
+                **{"seeds": "not stated", "questions": QUESTIONS[benchmark]},
+                **{"languages": LANGUAGES[benchmark], "source": source},
+            }
+        )
+    n_questions = int(curve["n_questions"].max())
+    for own in with_change(gains).to_dict("records"):
+        if (own["measure"], own["setting"]) in _MEASURES:
+            rows.append(
+                {
+                    **{name: own[name] for name in ("measure", "setting", "pure", "hybrid")},
+                    **{"encoder": _THIS_STUDY, "gain": own["difference"], "low": own["low"]},
+                    **{"high": own["high"], "change": own["change"]},
+                    **{"seeds": str(own["n_seeds"]), "clusters": str(own["n_clusters"])},
+                    **{"questions": n_questions, "languages": n_languages},
+                    "source": _THIS_STUDY,
+                }
+            )
+    for row in rows:
+        row.setdefault("change", "no interval")
+    order = [(*key, pure) for key in _MEASURES for pure in (0.0, 1.0)]
+    rows.sort(key=lambda row: order.index((row["measure"], row["setting"], row["pure"])))
+    columns = ["measure", "setting", "pure", "encoder", "hybrid", "gain", "low", "high", "change"]
+    columns += ["seeds", "clusters", "questions", "languages", "source"]
+    table = pd.DataFrame(rows, columns=columns)
+    headings = {
+        **{"measure": "measure", "setting": "setting", "pure": "over α =", "encoder": "encoder"},
+        **{"hybrid": "hybrid α", "gain": "gain", **INTERVAL, "change": "the change is"},
+        **{"seeds": "seeds", "questions": "questions", "languages": "languages"},
+    }
+    caption = (
+        "What hybrid batches gain over either pure strategy: published, and in this study. "
+        "Published gains are differences of published means; neither seeds nor intervals were "
+        "published."
+    )
+    return Table(f"published_gains-{benchmark}", table, headings, caption)
 
 
 def _table(benchmark: str, curve: pd.DataFrame) -> pd.DataFrame:
@@ -97,6 +163,7 @@ def _table(benchmark: str, curve: pd.DataFrame) -> pd.DataFrame:
         by_strategy = {
             MONO: points[points[names.MIXING_RATIO] == RATIOS[MONO]],
             CROSS: points[points[names.MIXING_RATIO] == RATIOS[CROSS]],
+            HYBRID: points[points[names.MIXING_RATIO] == RATIOS[HYBRID]],
             _BEST: points.loc[[best]],
         }
         for strategy, chosen in by_strategy.items():

@@ -13,6 +13,8 @@ RATIOS = {MONO: 1.0, CROSS: 0.0, HYBRID: 0.5}
 STRATEGIES = ("En-En", "X-X", *RATIOS)
 LANGUAGES = {"xquad-r": 11, "mlqa-r": 7}
 """Number of languages behind the published means of a benchmark."""
+QUESTIONS = {"xquad-r": 1190, "mlqa-r": 1148}
+"""Number of questions of a benchmark, each in some or all of its languages."""
 
 
 class Published(NamedTuple):

@@ -1,6 +1,7 @@
 """The method of a report: commands, data, versions and settings, all that a repetition takes."""
 
 import platform
+import shlex
 from importlib.metadata import version
 from typing import Any
 
@@ -23,11 +24,15 @@ def method_rows(study: Study) -> list[tuple[str, str]]:
     packages = ("altair", "mlflow", "numpy", "pandas")
     return [
         ("study", f"{study.name}, started {study.started:%Y-%m-%d %H:%M} UTC"),
-        ("repeat the study", "python tune/run_sweep.py STUDY.yaml (the file below)"),
-        ("repeat this report", f"python analysis/report.py {study.name}"),
+        ("repeat the study", _command(study)),
+        ("repeat this report", f"python analysis/report.py {shlex.quote(study.name)}"),
         ("MLflow run", f"{study.run_id} in {study.tracking_uri}"),
         ("confirmation seeds", ", ".join(map(str, dict.fromkeys(seeds))) or "none"),
-        *((key.removeprefix("hybridir."), value) for key, value in study.provenance.items()),
+        *(
+            (key.removeprefix("hybridir."), value)
+            for key, value in study.provenance.items()
+            if value and key != names.TAG_COMMAND
+        ),
         *([("hosts", ", ".join(hosts))] if hosts else []),
         (
             "intervals",
@@ -43,6 +48,16 @@ def method_rows(study: Study) -> list[tuple[str, str]]:
         ),
         *setup_rows(study),
     ]
+
+
+def _command(study: Study) -> str:
+    """The command that was given, or one for the study file that the page shows."""
+    recorded = study.provenance.get(names.TAG_COMMAND, "")
+    if recorded:
+        return f"python {recorded}"
+    return f"save the study file below as {study.name}.yaml, then python tune/run_sweep.py " + (
+        shlex.quote(f"{study.name}.yaml")
+    )
 
 
 def setup_rows(study: Study) -> list[tuple[str, str]]:
@@ -75,15 +90,20 @@ def _one_line(setting: Any) -> str:
     if setting is None:
         return ""
     if isinstance(setting, dict):
-        return "; ".join(f"{key}: {_nested(value)}" for key, value in setting.items())
+        return "; ".join(f"{key}: {_nested(value)}" for key, value in _set(setting))
     if isinstance(setting, list):
         return "; ".join(map(_nested, setting))
     return str(setting)
 
 
+def _set(settings: dict[Any, Any]) -> list[tuple[Any, Any]]:
+    """Leave out what is empty, such as a prefix of queries that there is none of."""
+    return [(key, value) for key, value in settings.items() if value not in (None, "", [], {})]
+
+
 def _nested(value: Any) -> str:
     if isinstance(value, dict):
-        return "(" + ", ".join(f"{key}: {_nested(inner)}" for key, inner in value.items()) + ")"
+        return "(" + ", ".join(f"{key}: {_nested(inner)}" for key, inner in _set(value)) + ")"
     if isinstance(value, list):
         return ", ".join(map(_nested, value))
     return str(value)

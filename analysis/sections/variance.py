@@ -11,7 +11,8 @@ import pandas as pd
 from analysis.figures.power_curves import plot_power_curves
 from analysis.figures.variance_components import plot_variance_components
 from analysis.page import Figure, Section, Table
-from analysis.sections.wording import INTERVAL, SAMPLE, sample_text
+from analysis.page.model import HIGH, LOW
+from analysis.sections.wording import SAMPLE, sample_text
 from analysis.study.arrays import Key
 from analysis.study.data_parts import group_by_data_part
 from hybridir import inference, names
@@ -256,19 +257,25 @@ def _component_table(benchmark: str, components: pd.DataFrame) -> Table:
     columns = {
         "setting": "setting",
         "source": "source",
-        "variance": "variance of a cluster's score",
-        **INTERVAL,
-        "share": "share",
-        "in_mean": "sd in a trial's mAP",
+        "share": "share of the variance",
+        "percent": "sd in a trial's mAP × 100",
+        "percent_low": LOW,
+        "percent_high": HIGH,
         "in_difference": "in a difference of ratios",
         "n_ratios": "ratios",
         **({"n_parts": "parts of the data"} if "n_parts" in components else {}),
         **SAMPLE,
     }
     caption = (
-        "Variance components of mAP. Shares are of the sum in which negative estimates count as 0."
+        "Variance components of mAP. An estimate below 0 counts as 0; the CSV file has it as it "
+        "is."
     )
-    return Table(f"variance_split-{benchmark}", components, columns, caption)
+    shown = components.assign(
+        percent=100 * components["in_mean"],
+        percent_low=100 * components["in_mean_low"],
+        percent_high=100 * components["in_mean_high"],
+    )
+    return Table(f"variance_split-{benchmark}", shown, columns, caption)
 
 
 def _needed_table(benchmark: str, needed: pd.DataFrame) -> Table:

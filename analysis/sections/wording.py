@@ -6,9 +6,19 @@ from typing import Final
 import pandas as pd
 
 from analysis.page.model import HIGH, LOW
+from analysis.tables.tested import PRIMARY
+from hybridir import names
 
+LEVEL: Final = 0.05  # of corrected p-values
 INTERVAL: Final = {"low": LOW, "high": HIGH}
 SAMPLE: Final = {"n_seeds": "seeds", "n_clusters": "clusters"}
+
+
+# A model that finds each passage in the question's own language alone has the highest of these.
+_NEITHER_IS_BETTER: Final = (
+    *(names.TOP1_OWN_LANGUAGE, names.LANGUAGE_PREFERENCE),
+    *(names.TOP1_RIGHT_OWN, names.TOP1_RIGHT_OTHER),
+)
 
 
 def interval_text(
@@ -22,6 +32,42 @@ def interval_text(
     form = f"{'+' if signed else ''}.{decimals}f"
     text = f"{estimate:{form}} [{low:{form}}, {high:{form}}]"
     return text.replace("-", "\N{MINUS SIGN}")
+
+
+def change_word(measure: str, difference: float, p_holm: float) -> str:
+    """Say whether a change is good.
+
+    Args:
+        measure: its name.
+        difference: hybrid minus pure.
+        p_holm: its p-value, corrected.
+
+    Returns:
+        ``better`` or ``worse``; ``higher`` or ``lower`` for a measure of which neither is better;
+        ``not distinguished`` for p of .05 or more.
+
+    >>> change_word("rank_distance", 20.0, 0.01), change_word("ap", 0.1, 0.2)
+    ('worse', 'not distinguished')
+    """
+    if not p_holm < LEVEL:
+        return "not distinguished"
+    if measure in _NEITHER_IS_BETTER:
+        return "higher" if difference > 0 else "lower"
+    return "better" if (difference > 0) != (measure in names.LOWER_IS_BETTER) else "worse"
+
+
+def with_change(gains: pd.DataFrame) -> pd.DataFrame:
+    """Add the columns ``change``, see `change_word`, and ``p_planned``.
+
+    Args:
+        gains: columns ``measure, difference, p_holm``, and ``family`` where some tests were
+            planned: their p stands in ``p_planned``, which is missing elsewhere.
+    """
+    rows = zip(gains["measure"], gains["difference"], gains["p_holm"], strict=True)
+    changed = gains.assign(change=[change_word(*row) for row in rows])
+    if "family" in gains:
+        changed["p_planned"] = gains["p_holm"].where(gains["family"] == PRIMARY)
+    return changed
 
 
 def p_text(p: float) -> str:

@@ -149,9 +149,14 @@ class RecordedStudy(_Section):
         ]
 
     @property
+    def objectives(self) -> tuple[str, ...]:
+        """The metrics that the search optimised."""
+        return self.search.objective or (_DEFAULT_OBJECTIVE,)
+
+    @property
     def objective(self) -> str:
-        """The metric that the search maximised, the first if there were several."""
-        return (self.search.objective or (_DEFAULT_OBJECTIVE,))[0]
+        """The first of `objectives`."""
+        return self.objectives[0]
 
 
 _DEFAULT_PRIMARY = RecordedOutcome(measure="map", setting=names.MULTILINGUAL)

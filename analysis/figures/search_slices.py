@@ -1,0 +1,134 @@
+"""The objective over each searched parameter; of a categorical one, its effect."""
+
+from typing import NamedTuple
+
+import altair as alt
+import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+from analysis.figures.search_history import SHAPES, STATES, objective_ticks, outcome_colour
+from analysis.figures.style import INK, bounded_axis, log_ticks, styled
+from hybridir import names
+
+_WIDTH, _HEIGHT, _COLUMNS = 225, 170, 3  # pixels of a panel; panels of a row
+_LOG_FROM = 10.0  # ratio of the highest to the lowest value that calls for a log axis
+_FEW = 6  # letters of a level that stands upright
+
+
+class _Slice(NamedTuple):
+    """One parameter.
+
+    Attributes:
+        parameter: its name.
+        points: ``x, value, trial, outcome``; x is text for a categorical parameter.
+        means: ``x, value``: mean of the complete trials at each level of a categorical one.
+        levels: levels of a categorical parameter, none for a number.
+    """
+
+    parameter: str
+    points: pd.DataFrame
+    means: pd.DataFrame
+    levels: list[str]
+
+
+class _SearchSlicesInfo(NamedTuple):
+    """The panels in order, and the ticks of the y axis of all."""
+
+    slices: list[_Slice]
+    objective: str
+    ticks: list[float]
+
+
+def varied_parameters(trials: pd.DataFrame, parameters: tuple[str, ...]) -> list[str]:
+    """Name the parameters that differ between search trials, the seed aside."""
+    own = {names.SEED, names.BASELINE, names.DATA_PART}
+    candidates = [name for name in parameters if name in trials and name not in own]
+    return [name for name in candidates if trials[name].dropna().nunique() > 1]
+
+
+def plot_search_slices(
+    trials: pd.DataFrame, parameters: list[str], objective: str
+) -> alt.TopLevelMixin | None:
+    """Draw a panel for each parameter.
+
+    Args:
+        trials: `search_history.search_trials`.
+        parameters: `varied_parameters`.
+        objective: column of the objective.
+
+    Returns:
+        The chart; None without a parameter that was varied, or without a value.
+    """
+    info = _get_search_slices_info(trials, parameters, objective)
+    return _draw_search_slices(info) if info.slices else None
+
+
+def _get_search_slices_info(
+    trials: pd.DataFrame, parameters: list[str], objective: str
+) -> _SearchSlicesInfo:
+    if objective not in trials or trials[objective].notna().sum() == 0:
+        return _SearchSlicesInfo([], objective, [])
+    scored = trials.dropna(subset=[objective])
+    slices = []
+    for parameter in parameters:
+        rows = scored.dropna(subset=[parameter])
+        x = rows[parameter]
+        numeric = is_numeric_dtype(x) and not is_bool_dtype(x)
+        points = pd.DataFrame(
+            {
+                "x": x if numeric else x.astype(str),
+                "value": rows[objective],
+                "trial": rows["trial"],
+                "outcome": rows["outcome"],
+            }
+        )
+        levels = [] if numeric else sorted(set(points["x"]))
+        complete = points[points["outcome"] == "complete"]
+        at_levels = complete if levels else complete[:0]
+        means = at_levels.groupby("x")["value"].mean().reset_index()
+        slices.append(_Slice(parameter, points, means, levels))
+    return _SearchSlicesInfo(slices, objective, objective_ticks(scored[objective], objective))
+
+
+def _draw_search_slices(info: _SearchSlicesInfo) -> alt.TopLevelMixin:
+    panels = [_draw_slice(entry, info) for entry in info.slices]
+    return styled(alt.concat(*panels, columns=_COLUMNS, spacing=24))
+
+
+def _draw_slice(entry: _Slice, info: _SearchSlicesInfo) -> alt.LayerChart | alt.FacetChart:
+    title = names.LABELS.get(entry.parameter, entry.parameter)
+    y = bounded_axis(alt.Y("value:Q", title=info.objective), info.ticks)
+    points = (
+        alt.Chart(entry.points)
+        .mark_point(filled=True, size=50, opacity=0.9)
+        .encode(
+            x=_axis(entry, title),
+            y=y,
+            color=outcome_colour(),
+            shape=alt.Shape("outcome:N").scale(domain=list(STATES), range=list(SHAPES)),
+            tooltip=[
+                "trial:N",
+                "outcome:N",
+                alt.Tooltip("x", type="nominal", title=title),
+                alt.Tooltip("value:Q", title=info.objective, format=".4f"),
+            ],
+        )
+    )
+    if not entry.levels:
+        return alt.layer(points).properties(width=_WIDTH, height=_HEIGHT)
+    bars = alt.Chart(entry.means).mark_tick(thickness=3, size=34, color=INK)
+    means = bars.encode(x=_axis(entry, title), y=y)
+    return alt.layer(points, means).properties(width=_WIDTH, height=_HEIGHT)
+
+
+def _axis(entry: _Slice, title: str) -> alt.X:
+    if entry.levels:
+        upright = max(map(len, entry.levels)) > _FEW and len(entry.levels) > 2
+        axis = alt.Axis(labelAngle=-35 if upright else 0, grid=False)
+        return alt.X("x:O", title=title, sort=entry.levels, axis=axis)
+    low, high = float(entry.points["x"].min()), float(entry.points["x"].max())
+    if low > 0 and high / low >= _LOG_FROM:
+        axis = alt.Axis(values=log_ticks(low, high), format="~g", grid=False, labelOverlap=True)
+        return alt.X("x:Q", title=f"{title} (log scale)", axis=axis).scale(type="log", nice=False)
+    axis = alt.Axis(tickCount=4, format="~g", grid=False)
+    return alt.X("x:Q", title=title, axis=axis).scale(zero=False, nice=False, padding=6)
