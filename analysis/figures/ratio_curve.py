@@ -157,8 +157,8 @@ def _draw_curve(
             info.seeds["value"],
             info.optima["position"],
         ]
-    ).astype(float)
-    ticks = nice_ticks(float(drawn.min()), float(drawn.max()), info.bounds, _TICKS)
+    ).to_numpy(dtype=float)
+    ticks = nice_ticks(np.nanmin(drawn), np.nanmax(drawn), info.bounds, _TICKS)
     y = alt.Y("mean:Q", title=info.title if first else None)
     y = bounded_axis(y, ticks, minExtent=_MARGIN, maxExtent=_MARGIN)
     painted = alt.value(colour)
