@@ -2,8 +2,10 @@
 
 import logging
 import os
+import shlex
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -85,6 +87,19 @@ def running_ray() -> Iterator[None]:
             ray.shutdown()
 
 
+def ray_environment() -> dict[str, Any]:
+    """What Ray's workers are started with."""
+    environment: dict[str, Any] = {
+        "env_vars": {"PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}
+    }
+    quoted = shlex.quote(sys.executable)
+    if quoted != sys.executable and not on_cluster():
+        # Ray gives the path to a shell as it is, so with a blank in it no worker would ever start
+        # (ray/_private/runtime_env/context.py of 2.60), and the study would wait for good.
+        environment["py_executable"] = quoted
+    return environment
+
+
 def _init(options: dict[str, Any]) -> None:
     # Ray's processes inherit this: a terminal that goes away asks the driver alone to stop, which
     # then closes the study.
@@ -96,9 +111,7 @@ def _init(options: dict[str, Any]) -> None:
                 ray.init(
                     logging_level=logging.ERROR,
                     log_to_driver=False,
-                    runtime_env={
-                        "env_vars": {"PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}
-                    },
+                    runtime_env=ray_environment(),
                     **options,
                 )
                 return

@@ -1,9 +1,12 @@
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from hybridir.errors import InputError
-from tune.readiness.cluster import check_resources, cpu_count, running_ray
+from tune.readiness.cluster import check_resources, cpu_count, ray_environment, running_ray
 from tune.study.file import DEMO, read_study_file
 
 
@@ -40,3 +43,17 @@ def test_several_nodes_need_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     with pytest.raises(InputError, match=r"nodes=3: .* set RAY_ADDRESS to the head"):
         check_resources(read_study_file(DEMO, ["resources.nodes=3"]))
+
+
+def test_a_python_in_a_folder_with_a_blank_starts_by_the_shell_that_ray_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `ray._private.runtime_env.context` joins its command: ``exec``, the path, arguments."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    python = tmp_path / "my checkout" / "python"
+    python.parent.mkdir()
+    python.symlink_to(sys.executable)
+    assert "py_executable" not in ray_environment()
+    monkeypatch.setattr(sys, "executable", str(python))
+    command = f"exec {ray_environment()['py_executable']} -c 'print(2)'"
+    assert subprocess.check_output(["bash", "-c", command], text=True) == "2\n"
