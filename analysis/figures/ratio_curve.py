@@ -158,7 +158,8 @@ def _draw_curve(
             info.optima["position"],
         ]
     ).astype(float)
-    ticks = nice_ticks(*np.quantile(drawn, (0, 1)).tolist(), info.bounds, _TICKS)
+    lowest, highest = np.quantile(drawn, (0, 1)).tolist()
+    ticks = nice_ticks(lowest, highest, info.bounds, _TICKS)
     y = alt.Y("mean:Q", title=info.title if first else None)
     y = bounded_axis(y, ticks, minExtent=_MARGIN, maxExtent=_MARGIN)
     painted = alt.value(colour)
