@@ -27,7 +27,7 @@ from analysis.figures.style import (
 from hybridir import names
 
 _NOT_DRAWN = ["sd_seeds", "loss", "loss_at_most", "may_be_best"]
-_WIDTH, _HEIGHT, _STEP = 220, 230, 34  # pixels of a panel, and of a row of gains
+_WIDTH, _HEIGHT, _STEP = 210, 230, 34  # pixels of a panel, and of a row of gains
 _MARGIN = 62  # pixels left of a panel, so that the two of a setting are aligned
 _ASIDE = 7  # pixels from a mean to its single seeds, on the right
 _GAP = 0.06  # share of a panel's values between its highest interval and the optimum's

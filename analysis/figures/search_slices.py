@@ -12,6 +12,7 @@ from hybridir import names
 
 _WIDTH, _HEIGHT, _COLUMNS = 225, 170, 3  # pixels of a panel; panels of a row
 _LOG_FROM = 10.0  # ratio of the highest to the lowest value that calls for a log axis
+_OF_A_CHOICE = 2  # trials of a value, on average, that make a number a choice among a few
 _FEW = 6  # letters of a level that stands upright
 
 
@@ -20,9 +21,9 @@ class _Slice(NamedTuple):
 
     Attributes:
         parameter: its name.
-        points: ``x, value, trial, outcome``; x is text for a categorical parameter.
+        points: ``x, value, trial, outcome``; x is text for a categorical parameter, or a choice.
         means: ``x, value``: mean of the complete trials at each level of a categorical one.
-        levels: levels of a categorical parameter, none for a number.
+        levels: levels of a categorical parameter or a choice, none for a number.
     """
 
     parameter: str
@@ -73,21 +74,27 @@ def _get_search_slices_info(
     for parameter in parameters:
         rows = scored.dropna(subset=[parameter])
         x = rows[parameter]
+        distinct = sorted(set(x), key=str if x.dtype == object else None)
         numeric = is_numeric_dtype(x) and not is_bool_dtype(x)
+        numeric = numeric and _OF_A_CHOICE * len(distinct) > len(x)
         points = pd.DataFrame(
             {
-                "x": x if numeric else x.astype(str),
+                "x": x if numeric else x.map(_text),
                 "value": rows[objective],
                 "trial": rows["trial"],
                 "outcome": rows["outcome"],
             }
         )
-        levels = [] if numeric else sorted(set(points["x"]))
+        levels = [] if numeric else [*dict.fromkeys(map(_text, distinct))]
         complete = points[points["outcome"] == "complete"]
         at_levels = complete if levels else complete[:0]
         means = at_levels.groupby("x")["value"].mean().reset_index()
         slices.append(_Slice(parameter, points, means, levels))
     return _SearchSlicesInfo(slices, objective, objective_ticks(scored[objective], objective))
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _draw_search_slices(info: _SearchSlicesInfo) -> alt.TopLevelMixin:
@@ -128,7 +135,7 @@ def _axis(entry: _Slice, title: str) -> alt.X:
         return alt.X("x:O", title=title, sort=entry.levels, axis=axis)
     low, high = float(entry.points["x"].min()), float(entry.points["x"].max())
     if low > 0 and high / low >= _LOG_FROM:
-        axis = alt.Axis(values=log_ticks(low, high), format="~g", grid=False, labelOverlap=True)
+        axis = alt.Axis(values=log_ticks(low, high), format=",~f", grid=False, labelOverlap=True)
         return alt.X("x:Q", title=f"{title} (log scale)", axis=axis).scale(type="log", nice=False)
-    axis = alt.Axis(tickCount=4, format="~g", grid=False)
+    axis = alt.Axis(tickCount=4, format=",~f", grid=False)
     return alt.X("x:Q", title=title, axis=axis).scale(zero=False, nice=False, padding=6)

@@ -23,7 +23,7 @@ from hybridir import names
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, INK)
 """One colour per study; their number limits a comparison."""
 _SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down")
-_WIDTH, _HEIGHT = 220, 220  # pixels of one panel; three and their axes fill a page
+_WIDTH, _HEIGHT = 210, 220  # pixels of one panel; three and their axes fill a page
 _MARGIN = 62  # pixels left of a panel, so that curve and gains are aligned
 _STEP = 16  # pixels of a study's gain
 _OVER = {0.0: "over α = 0", 1.0: "over α = 1"}

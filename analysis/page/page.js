@@ -1,7 +1,7 @@
 "use strict";
 
 const specifications = JSON.parse(document.getElementById("figures").textContent);
-const phone = window.matchMedia("(max-width: 760px)");
+const phone = window.matchMedia("screen and (max-width: 760px)");
 async function draw() {
   document.body.dataset.ready = "false";
   const options = { renderer: "svg", actions: false };

@@ -90,16 +90,22 @@ def _plain(heading: str, values: pd.Series) -> Column:
 
 
 def _with_interval(heading: str, values: pd.Series, low: pd.Series, high: pd.Series) -> Column:
-    texts = [
-        ""
-        if pd.isna(value)
-        else f"{_decimal(value, decimals := _decimals(value, start, end))} "
-        f"{_bracket(start, end, decimals)}".rstrip()
-        for value, start, end in zip(values.tolist(), low.tolist(), high.tolist(), strict=True)
-    ]
+    rows = zip(values.tolist(), low.tolist(), high.tolist(), strict=True)
+    texts = [_estimate(*row) for row in rows]
     keys = ["" if pd.isna(value) else str(value) for value in values.tolist()]
     bounded = any("[" in text for text in texts)
     return Column(f"{heading} [95 %]" if bounded else heading, texts, keys, True)
+
+
+def _estimate(value: float, low: float, high: float) -> str:
+    """Write an estimate and its interval; a number without one has four digits."""
+    if pd.isna(value):
+        return ""
+    if pd.isna(low) and pd.isna(high):
+        form = ",.0f" if isinstance(value, int) or abs(value) >= 1000 else ".4g"
+        return f"{value:{form}}".replace("-", "\N{MINUS SIGN}")
+    decimals = _decimals(value, low, high)
+    return f"{_decimal(value, decimals)} {_bracket(low, high, decimals)}"
 
 
 def _decimals(value: float, low: float, high: float) -> int:

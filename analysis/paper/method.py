@@ -30,7 +30,8 @@ def method_paragraph(tables: StudyTables) -> str:
     versions = study.provenance.get(names.TAG_VERSIONS, "")
     if versions:
         sentences.append(f"Software: {versions}.")
-    return f"\\paragraph{{Method.}} {escape(' '.join(sentences))}\n"
+    text = escape(" ".join(sentences)).replace("/", "/\\allowbreak{}")  # long paths
+    return f"\\paragraph{{Method.}} {text}\n"
 
 
 def _curve(study: Study, benchmarks: list[BenchmarkTables]) -> list[str]:

@@ -17,6 +17,7 @@ from analysis.sections.search_effects import (
 from analysis.sections.trials import search_section, trials_section
 from analysis.study.mlflow import Study
 from analysis.tables import confirmed
+from hybridir import names
 
 
 class StudyTables(NamedTuple):
@@ -76,7 +77,8 @@ def study_sections(tables: StudyTables) -> tuple[list[Headline], list[Section]]:
         headlines.append(headline)
         sections += of_benchmark
     sections += [baseline_section(name, means) for name, means in tables.baselines.items()]
-    sections.append(search_section(study))
+    if (study.trials["phase"] == names.PHASE_SEARCH).any():
+        sections.append(search_section(study))
     if tables.search_effects is not None:
         sections.append(search_effects_section(study, tables.search_effects))
     sections += [trials_section(study), cost_section(study)]

@@ -149,8 +149,8 @@ def _difference(row: Row) -> str:
     decimals = _DECIMALS.get(row["measure"], 3)
     change = interval_text(row["difference"], row["low"], row["high"], True, decimals)
     word = change_word(row["measure"], row["difference"], row["p_holm"])
-    planned = f" ({p_text(row['p_holm'])})" if row.get("family") == PRIMARY else ""
-    return f"{change}, {word}{planned}"
+    planned = f", {p_text(row['p_holm'])}" if row.get("family") == PRIMARY else ""
+    return f"{change} ({word}{planned})"
 
 
 def _optimum(best: Row) -> str:

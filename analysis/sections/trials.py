@@ -68,7 +68,7 @@ def _slices(trials: pd.DataFrame, parameters: list[str], objective: str) -> Figu
     chart = plot_search_slices(trials, parameters, objective)
     caption = (
         f"{objective} over each parameter of the search, the others as they were. Of a parameter "
-        "with named values, bars are means of the complete trials of a value: its effect where "
+        "with a few values, bars are means of the complete trials of a value: its effect where "
         "trials were spread without looking at scores, else a description."
     )
     name = f"search_slices-{objective.rpartition('/')[2]}"

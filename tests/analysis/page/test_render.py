@@ -1,12 +1,15 @@
 """The page in a real browser without a network."""
 
+import base64
 import json
 import re
 import shutil
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from pypdf import PdfReader
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -244,6 +247,16 @@ def test_printing_unfolds_everything_for_its_time(browser: webdriver.Chrome) -> 
     )
     browser.execute_script("window.dispatchEvent(new Event('afterprint'))")
     assert browser.execute_script(n_open) == 0
+
+
+def test_the_first_printed_page_has_the_answer_and_its_whole_figure(
+    browser: webdriver.Chrome,
+) -> None:
+    a4 = {"paperWidth": 8.27, "paperHeight": 11.69}
+    printed = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", a4)["data"])
+    first = PdfReader(BytesIO(printed)).pages[0].extract_text()
+    assert "In the pool of all languages, hybrid batches" in first
+    assert first.count("gain of α = 0.5 in mAP") == 3, "a panel a setting, side by side"
 
 
 def test_a_dark_screen_has_a_dark_page_with_readable_letters(browser: webdriver.Chrome) -> None:

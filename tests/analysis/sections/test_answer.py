@@ -189,8 +189,8 @@ def test_a_change_of_language_bias_is_called_good_or_bad_and_has_no_p() -> None:
     table = pd.concat([WON, ranks, first_hits])
     details = " ".join(answered(curve(), table, optima()).findings)
     assert "against cross-lingual batches alone, hybrid batches change rank distance" in details
-    assert "by +95.0 [+95.0, +95.0], worse and" in details
-    assert "by +0.080 [+0.070, +0.090], higher." in details, "own-language hits: neither is good"
+    assert "by +95.0 [+95.0, +95.0] (worse) and" in details
+    assert "by +0.080 [+0.070, +0.090] (higher)." in details, "own-language hits: neither is good"
 
 
 @pytest.mark.parametrize(
@@ -227,8 +227,8 @@ def test_row_holds_best_ratio_level_and_gains_with_their_intervals() -> None:
             "measure": "mAP",
             "may be best α": "{0.4, 0.5}",
             "best confirmed": "0.450 [0.400, 0.500] at α = 0.5",
-            "α = 0.5 minus α = 0": "+0.020 [+0.010, +0.030], better (p = 0.003)",
-            "α = 0.5 minus α = 1": "\u22120.150 [\u22120.160, \u22120.140], worse",
+            "α = 0.5 minus α = 0": "+0.020 [+0.010, +0.030] (better, p = 0.003)",
+            "α = 0.5 minus α = 1": "\u22120.150 [\u22120.160, \u22120.140] (worse)",
         }
     ]
 
