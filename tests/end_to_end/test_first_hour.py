@@ -22,6 +22,7 @@ from tests.support.fresh_clone import fresh_clone, in_clean_shell
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", "docs/install.md", "docs/tutorial.md")
 _PLACEHOLDER = re.compile(r"\b[A-Z]{4,}\b")
+_THIS = "make test"  # what runs this test
 _SERVER = "mlflow ui --host 127.0.0.1"
 
 
@@ -75,7 +76,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_command_runs_in_the_state_in_which_its_reader_is(clone: Path) -> None:
     lines, done = [], set()
     for _, command in ALL:
-        if _PLACEHOLDER.search(command) or command == _SERVER:
+        if _PLACEHOLDER.search(command) or command in (_SERVER, _THIS):
             continue
         if command not in done or command.startswith("source"):
             lines.append(command)
