@@ -52,7 +52,7 @@ def test_markdown_aligns_numbers_and_escapes_bars() -> None:
 @pytest.mark.long
 def test_every_pdf_figure_embeds_its_fonts(report: Path) -> None:
     figures = list((report.parent / "figures").glob("*.pdf"))
-    assert len(figures) == 10
+    assert len(figures) == 12
     for figure in figures:
         fonts = [font for page in PdfReader(figure).pages for font in _fonts(page)]
         assert fonts, f"{figure.name} has no text"
