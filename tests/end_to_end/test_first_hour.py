@@ -89,7 +89,7 @@ def test_every_command_runs_in_the_state_in_which_its_reader_is(clone: Path) -> 
     # The tutorial shows what its commands print.
     tutorial = (ROOT / "docs" / "tutorial.md").read_text()
     shown = masked("".join(re.findall(r"^```text\n(.*?)^```", tutorial, re.M | re.S)))
-    assert len(shown) > 15
+    assert len(shown) > 10  # kinds of lines
     assert shown <= masked(ended.stdout), sorted(shown - masked(ended.stdout))
 
     # Every command that the study printed runs as it stands, without the environment activated.
