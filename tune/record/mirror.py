@@ -7,6 +7,7 @@ server; `tune.record.tracking` makes them from a thread.
 
 import logging
 import os
+import shlex
 import sys
 import time
 from collections.abc import Iterable
@@ -202,7 +203,7 @@ class Mirror:
             names.TAG_STUDY: self._study,
             names.TAG_KIND: names.KIND_STUDY,
             names.TAG_FOLDER: folder,
-            names.TAG_COMMAND: without_password(" ".join(sys.argv)),
+            names.TAG_COMMAND: without_password(shlex.join(sys.argv)),
             names.TAG_VERSIONS: ", ".join(f"{name} {v}" for name, v in versions.items()),
             names.TAG_MACHINE: machine,
         }
