@@ -80,8 +80,8 @@ def test_only_lines_about_the_study_are_printed(small_study: Any) -> None:
     first_words = {line.split()[0].rstrip(":") for line in small_study.output.splitlines() if line}
     prose = {word for word in first_words if re.fullmatch(r"[a-zA-Z]\S*", word)}
     assert prose <= {
-        *TRIALS, "preflight", "starting", "plan", "search", "confirm", "best", "Confirmed",
-        "trials", "tracking", "mlflow", "charts", "status", "encoder", "report",
+        *TRIALS, "study", "preflight", "starting", "plan", "search", "confirm", "best",
+        "Confirmed", "trials", "tracking", "mlflow", "charts", "status", "encoder", "report",
     }  # fmt: skip
 
 

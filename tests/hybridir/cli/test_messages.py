@@ -69,13 +69,21 @@ COMMANDS = commands()
 
 
 def texts(path: Path) -> Iterator[tuple[int, str]]:
-    """The strings of a module but its docstrings; what is computed in one is ``{}``."""
+    """The strings of a module but its docstrings; what is computed in one is ``{}``.
+
+    The words of a printed command, ``tool("mlflow", "ui", ...)``, are one string.
+    """
     tree = ast.parse(path.read_text("utf-8"))
     for node in ast.walk(tree):
         # A string that stands alone is a docstring, and one in an f-string comes with it.
         inner = getattr(node, "value", None)
         if isinstance(node, ast.Expr) and isinstance(inner, ast.Constant):
             inner.value = None
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "tool":
+            words = [arg for arg in node.args if isinstance(arg, ast.Constant)]
+            yield node.lineno, " ".join(str(word.value) for word in words)
+            for word in words:
+                word.value = None
         if isinstance(node, ast.JoinedStr):
             parts = [
                 part.value if isinstance(part, ast.Constant) else "{}" for part in node.values

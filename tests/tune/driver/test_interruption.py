@@ -39,7 +39,7 @@ def run(*numbers: int, program: str = PROGRAM, ignored: Sequence[int] = ()) -> t
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=lambda: [signal.signal(n, signal.SIG_IGN) for n in ignored] and None,
+        preexec_fn=lambda: _set_signals(ignored),
     )
     assert process.stdout is not None
     lines = [process.stdout.readline()]
@@ -48,6 +48,12 @@ def run(*numbers: int, program: str = PROGRAM, ignored: Sequence[int] = ()) -> t
         lines.append(process.stdout.readline())
     rest, _ = process.communicate()
     return process.returncode, "".join([*lines, rest])
+
+
+def _set_signals(ignored: Sequence[int]) -> None:
+    """Ignore some, and no other, whatever the tests themselves were started with (nohup)."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
 
 
 @pytest.mark.slow
