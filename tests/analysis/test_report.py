@@ -23,6 +23,7 @@ def run(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.long
 def test_command_from_elsewhere_prints_the_page_last(tracking_uri: str, tmp_path: Path) -> None:
     options = ("--tracking-uri", tracking_uri, "--no-log", "--paper", "a paper")
     done = run("unconfirmed", *options, folder=tmp_path)
@@ -125,6 +126,7 @@ def test_a_study_without_confirmation_says_that_it_has_no_answer(tracking_uri: s
     assert "2 COMPLETE, 1 PRUNED, 1 FAIL" in page.headlines[0].hedge
 
 
+@pytest.mark.long
 def test_missing_seeds_are_named(
     tmp_path: Path, write_study: Callable[..., str], make_trials: Callable[..., list[Any]]
 ) -> None:
@@ -136,6 +138,7 @@ def test_missing_seeds_are_named(
     assert "Seeds are missing: α = 0 has 1 of 2." in notes
 
 
+@pytest.mark.long
 def test_parts_of_the_data_take_the_place_of_seeds(
     tmp_path: Path, write_study: Callable[..., str], make_trials: Callable[..., list[Any]]
 ) -> None:
@@ -165,6 +168,7 @@ def test_parts_of_the_data_take_the_place_of_seeds(
     assert variances["seed"] == pytest.approx(5e-5)
 
 
+@pytest.mark.long
 def test_contamination_that_was_allowed_is_reported_first(
     tmp_path: Path, write_study: Callable[..., str], make_trials: Callable[..., list[Any]]
 ) -> None:

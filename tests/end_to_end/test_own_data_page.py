@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_pages_table_is_measured_in_all_settings(folder: Path) -> None:
     command = [sys.executable, "-m", *shlex.split(COMMAND)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)

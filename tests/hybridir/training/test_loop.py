@@ -240,7 +240,10 @@ def test_the_losses_of_200_steps_are_those_of_a_plain_padded_loop(
     ],
     ids=["plain", "dropout", "dropout-bf16-chunks"],
 )
-@pytest.mark.parametrize("step", [1, 5, 8, 11])
+@pytest.mark.parametrize(
+    "step",
+    [1, 5, pytest.param(8, marks=pytest.mark.long), pytest.param(11, marks=pytest.mark.long)],
+)
 def test_an_interrupted_training_continues_bit_identically(
     tmp_path: Path, step: int, options: dict[str, Any]
 ) -> None:

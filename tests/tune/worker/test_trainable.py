@@ -48,6 +48,7 @@ def test_a_spec_is_read_back_from_plain_values(tmp_path: Path) -> None:
     assert TrialSpec.from_ray_config(config) == original
 
 
+@pytest.mark.long
 def test_pain_07_a_worker_opens_no_database_since_it_loads_neither_mlflow_nor_optuna() -> None:
     loaded = python(
         "import sys, tune.worker.trainable, hybridir.trial.run; "
