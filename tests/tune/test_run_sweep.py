@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hybridir import names
+from hybridir import __version__, names
 from tests.support.tiny import ROOT
 from tune import run_sweep
 from tune.folders import Outcome, new_run
@@ -193,6 +193,23 @@ def test_the_status_of_a_study_lists_its_trials(command: Command, tmp_path: Path
     assert code == 0
     assert "not finished; 1 FAIL" in out
     assert "search-000: FAIL on node-1: step 3: loss nan" in out
+
+
+def test_the_status_is_shown_from_any_folder_and_a_nearer_study_comes_first(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = tmp_path / "checkout"
+    monkeypatch.setattr(run_sweep, "_ROOT", checkout)
+    for folder in (checkout, tmp_path):
+        run = new_run(folder / "results", "small")
+        run.study_file.write_text(yaml.safe_dump(SMALL))
+        code, out, _ = command("--status", "small")
+        assert code == 0
+        assert out.startswith(f"{run.path if folder == checkout else 'results/small/run-001'}: ")
+
+
+def test_the_version_is_printed(command: Command) -> None:
+    assert command("--version") == (0, f"hybridir {__version__}\n", "")
 
 
 def test_settings_are_kept_with_their_overrides_and_read_back(tmp_path: Path) -> None:
