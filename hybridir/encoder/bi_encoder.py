@@ -20,7 +20,7 @@ from hybridir.encoder.packed import attention
 from hybridir.encoder.packed.cpu import CPU_KERNELS, TokenEmbedding, use_cpu_kernels
 from hybridir.encoder.packed.dropout import DropoutKeys, replace_dropout
 from hybridir.encoder.packed.packing import BUCKET, PackedTexts, inverse_permutation, pack
-from hybridir.encoder.pooling import pool
+from hybridir.encoder.pooling import pool, pool_ragged
 from hybridir.errors import InputError
 
 _LOG = logging.getLogger(__name__)
@@ -206,6 +206,11 @@ class BiEncoder(nn.Module):
             dropout_keys=self.dropout_keys,
         )
         hidden_TD = output.last_hidden_state[0]
+        if packed.bounds is not None:
+            bounds = packed.bounds.long()
+            if self.pooling != POOLER:
+                return pool_ragged(self.pooling, hidden_TD, packed.positions_T, bounds)
+            return self._pooler(hidden_TD[bounds[:-1]])
         runs = hidden_TD.split([texts * length for texts, length in packed.length_runs])
         runs_bwD = [
             run.view(texts, length, -1)
@@ -214,7 +219,10 @@ class BiEncoder(nn.Module):
         n_texts = len(packed.rows_B)  # without the filler
         if self.pooling != POOLER:
             return pool(self.pooling, runs_bwD)[:n_texts]
-        first_BD = torch.cat([run_bwD[:, 0] for run_bwD in runs_bwD])[:n_texts]
+        return self._pooler(torch.cat([run_bwD[:, 0] for run_bwD in runs_bwD])[:n_texts])
+
+    def _pooler(self, first_BD: Tensor) -> Tensor:
+        """[B, D] what the encoder's own pooler makes of the first token of each text."""
         pooler = self.backbone.pooler
         assert isinstance(pooler, nn.Module)
         pooled_BD: Tensor = pooler(first_BD[:, None])

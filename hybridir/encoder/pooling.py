@@ -1,6 +1,6 @@
 """From the vectors of a text's tokens to one vector, as sentence-transformers pools.
 
-Shapes: b texts of w tokens each, D dimensions.
+Shapes: B texts, T tokens end to end, D dimensions; b texts of w tokens each.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -43,6 +43,39 @@ def pool(pooling: str, runs_bwD: Sequence[Tensor]) -> Tensor:
         for mode in pooling.split("+")
     ]
     return pooled[0] if len(pooled) == 1 else torch.cat(pooled, dim=1)
+
+
+def pool_ragged(pooling: str, tokens_TD: Tensor, positions_T: Tensor, bounds: Tensor) -> Tensor:
+    """Pool texts end to end, with a few calls for all: `pool` would make some for each length.
+
+    Args:
+        pooling: see `pool`.
+        tokens_TD: vectors of the tokens.
+        positions_T: position of each token in its text, from 0.
+        bounds: [B + 1] int64; text b has tokens ``bounds[b]:bounds[b + 1]``.
+
+    Returns:
+        [B, D times the number of modes]; fp32.
+    """
+    tokens_TD = tokens_TD.float()
+    length_B1 = torch.diff(bounds)[:, None]
+
+    def reduced(how: str, values_TD: Tensor) -> Tensor:
+        return torch.segment_reduce(values_TD, how, offsets=bounds, axis=0, unsafe=True)
+
+    def by(mode: str) -> Tensor:
+        if mode == "cls":
+            return tokens_TD[bounds[:-1]]
+        if mode == "lasttoken":
+            return tokens_TD[bounds[1:] - 1]
+        if mode == "mean_sqrt_len_tokens":
+            return reduced("sum", tokens_TD) / length_B1.sqrt()
+        if mode == "weightedmean":
+            weighted_TD = tokens_TD * (positions_T + 1)[:, None]
+            return reduced("sum", weighted_TD) / (length_B1 * (length_B1 + 1) / 2)
+        return reduced(mode, tokens_TD)  # mean, max
+
+    return torch.cat([by(mode) for mode in pooling.split("+")], dim=1)
 
 
 def pooled_width(pooling: str, width: int) -> int:

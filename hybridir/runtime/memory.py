@@ -63,14 +63,29 @@ def peak_memory_mb() -> float:
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6  # macOS counts bytes
 
 
+def limit_gpu_memory(share: float) -> None:
+    """Let this process take no more than its share of a GPU, where trials share one.
+
+    What exceeds the share raises `torch.OutOfMemoryError` in this process, and no other suffers.
+
+    Args:
+        share: GPUs of this process; 0 for none, 1 or more for whole ones.
+    """
+    if torch.cuda.is_available() and share:
+        torch.cuda.set_per_process_memory_fraction(min(share, 1.0))
+
+
 def free_memory_mb() -> float:
     """Memory that this process may still allocate, in MB.
 
-    It is the accelerator's memory if there is an accelerator. Otherwise it is this process's share
-    of host memory, in proportion to its cores, since other trials run on the remaining cores.
+    It is the accelerator's memory if there is an accelerator, no more than the share that
+    `limit_gpu_memory` has set. Otherwise it is this process's share of host memory, in proportion
+    to its cores, since other trials run on the remaining cores.
     """
     if torch.cuda.is_available():
-        return torch.cuda.mem_get_info()[0] / 1e6
+        unused, total = torch.cuda.mem_get_info()
+        share = total * torch.cuda.get_per_process_memory_fraction()
+        return float(min(unused, share - torch.cuda.memory_reserved())) / 1e6
     free = psutil.virtual_memory().available
     try:
         limit = (_CONTAINER / "memory.max").read_text()

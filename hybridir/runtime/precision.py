@@ -2,10 +2,13 @@
 
 fp32 means full fp32: TF32, which would round products to 10 bits, stays off.
 bf16 is faster, and keeps weights, similarities and loss in fp32.
+On a GPU too the same command gives the same digits: sums come in a fixed order.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -23,13 +26,37 @@ def accelerator(precision: str) -> Iterator[Accelerator]:
         precision: ``fp32`` or ``bf16`` (autocast; weights stay fp32).
     """
     try:
-        yield Accelerator(
-            mixed_precision="bf16" if precision == "bf16" else "no",
-            # The only way to tell accelerate of several processes without GPUs.
-            cpu=dist.is_initialized() and not torch.cuda.is_available(),
-        )
+        with _fixed_order_of_sums():
+            yield Accelerator(
+                mixed_precision="bf16" if precision == "bf16" else "no",
+                # The only way to tell accelerate of several processes without GPUs.
+                cpu=dist.is_initialized() and not torch.cuda.is_available(),
+            )
     finally:
         AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@contextmanager
+def _fixed_order_of_sums() -> Iterator[None]:
+    """Let a GPU add numbers in the same order in every run; a CPU does so anyway.
+
+    Source: https://docs.pytorch.org/docs/stable/notes/randomness.html
+    """
+    if not torch.cuda.is_available():
+        yield
+        return
+    # Read by cuBLAS at its first product.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled()
+    # Memory that is written anyway need not be filled before.
+    settings: Any = torch.utils.deterministic
+    filled, settings.fill_uninitialized_memory = settings.fill_uninitialized_memory, False
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        settings.fill_uninitialized_memory = filled
 
 
 def choose_precision(precision: str, hidden_size: int) -> str:

@@ -64,7 +64,7 @@ def backward(
     # Each chunk again, with its part of the cache.
     torch.autograd.backward(last, cache[-1])
     del last, embedded, embedded_BD
-    if encoder.cpu_kernels:
+    if encoder.cpu_kernels and device.type == "cpu":
         # Once a step: 17 ms for 100 MB, which would otherwise grow with the number of chunks.
         trim_heap()
     for chunk, gradient in zip(chunks[:-1], cache[:-1], strict=True):
@@ -118,5 +118,6 @@ def _saved_bytes(encoder: BiEncoder, texts: Sequence[NDArray[np.int32]]) -> tupl
     (packed,) = pack(texts)
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
         embed(encoder, [packed])
-    tokens = len(packed.with_filler().tokens_T)
+    on_cpu = next(encoder.parameters()).device.type == "cpu"
+    tokens = len((packed.with_filler() if on_cpu else packed).tokens_T)
     return tokens, sum(storage.nbytes() for storage in saved.values())

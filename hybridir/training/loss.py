@@ -10,8 +10,10 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-# Max logits held at once (at least _ROWS rows per block).
+# Max logits held at once (at least _ROWS rows per block), and on a GPU, where a block of the size
+# that suits a CPU's cache would take longer to start than to compute.
 _LOGITS = 512 * 512
+_GPU_LOGITS = 4096 * 4096
 _ROWS = 64
 
 
@@ -77,7 +79,8 @@ def _cross_entropy(
 
     So memory grows with the batch, not with its square.
     """
-    rows = max(_ROWS, _LOGITS // len(candidates_ND))
+    logits = _LOGITS if anchors_BD.device.type == "cpu" else _GPU_LOGITS
+    rows = max(_ROWS, logits // len(candidates_ND))
     blocks = [torch.split(x, rows) for x in (anchors_BD, anchor_groups_B, target_B)]
     if len(blocks[0]) == 1:
         total = _summed_cross_entropy(

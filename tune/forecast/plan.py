@@ -57,6 +57,7 @@ def measure_plan(study: StudyConfig, inputs: Inputs, nodes: Sequence[Node]) -> P
         sizes,
         resources.processes,
         resources.cpu,
+        resources.gpu,
         str(cache_folder(study.storage).resolve()),
     )
     if on_cluster() or resources.gpu:
@@ -70,7 +71,7 @@ def measure_plan(study: StudyConfig, inputs: Inputs, nodes: Sequence[Node]) -> P
 
 
 def _measure_on_ray(
-    resources: ResourcesConfig, arguments: tuple[str, tuple[int, ...], int, int, str]
+    resources: ResourcesConfig, arguments: tuple[str, tuple[int, ...], int, int, float, str]
 ) -> ProbeResult:
     probe = ray.remote(num_cpus=resources.cpu, num_gpus=resources.gpu, max_retries=0)(measure)
     answer = probe.remote(*arguments)

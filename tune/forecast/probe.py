@@ -22,7 +22,12 @@ from hybridir.encoder.load import tokenise
 from hybridir.encoder.token_table import TokenTable
 from hybridir.retrieval import rank_embeddings
 from hybridir.retrieval.encode import encode
-from hybridir.runtime.memory import peak_memory_mb, release_memory, reset_peak_memory
+from hybridir.runtime.memory import (
+    limit_gpu_memory,
+    peak_memory_mb,
+    release_memory,
+    reset_peak_memory,
+)
 from hybridir.runtime.precision import accelerator, choose_precision
 from hybridir.training import train
 from hybridir.training.schedule import write_seconds
@@ -76,7 +81,7 @@ class ProbeResult:
 
 
 def measure(
-    config: str, batch_sizes: Sequence[int], processes: int, cpu: int, cache: str
+    config: str, batch_sizes: Sequence[int], processes: int, cpu: int, gpu: float, cache: str
 ) -> ProbeResult:
     """Time a few training steps at each batch size, and some texts of each benchmark.
 
@@ -88,8 +93,10 @@ def measure(
         batch_sizes: batch sizes to measure.
         processes: processes of a trial.
         cpu: threads of a process.
+        gpu: GPUs of a process.
         cache: folder of prepared data, which the trials reuse.
     """
+    limit_gpu_memory(gpu)
     trial = TrialConfig.model_validate_json(config)
     data, reported = load_training(trial.data), load_benchmarks(trial.data)
     pairs = data.pairs

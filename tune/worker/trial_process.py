@@ -60,12 +60,14 @@ def run_in_process(spec: TrialSpec, report: Callable[[dict[str, float]], None]) 
         import torch
 
         from hybridir.config import TrialConfig
+        from hybridir.runtime.memory import limit_gpu_memory
         from hybridir.trial import run_trial
 
     folder = TrialFolder(Path(spec.folder))
     # Training would silently run on the CPU, for days. Another node may have a working GPU.
     if spec.gpu and (problem := gpu_problem()):
         return Failure(problem, final=False, poisoned=True)
+    limit_gpu_memory(spec.gpu)
     try:
         with threads(spec.cpu):
             run_trial(

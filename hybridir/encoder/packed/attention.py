@@ -2,14 +2,13 @@
 
 On a CPU texts of equal length are multiplied as one batch, by plain matrix products: torch's fused
 kernel is slower there, the more so in bf16 and in the backward pass.
-On a GPU flash attention takes texts of any length end to end. Where it does not apply, in fp32 or
-with dropout, queries, keys and values alone are padded for torch's other kernels.
+On a GPU torch's kernels take texts of any length end to end (`hybridir.encoder.packed.gpu`).
 
 The functions are registered with transformers, whose models call them from their own layers
 (https://huggingface.co/docs/transformers/attention_interface).
 
-Shapes: B texts, T tokens end to end, W tokens of the longest text, H heads, E dimensions of a
-head; b texts of w tokens each have the same length, t tokens in all.
+Shapes: T tokens end to end, H heads, E dimensions of a head; b texts of w tokens each have the
+same length, t tokens in all.
 """
 
 from collections.abc import Iterator
@@ -19,11 +18,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.nn.utils.rnn import pad_sequence
 from transformers import AttentionInterface
 
 from hybridir.encoder.packed.dropout import DropoutKeys, drop
+from hybridir.encoder.packed.gpu import attend_on_gpu
 from hybridir.encoder.packed.packing import PackedTexts
 
 NAME = "packed_texts"
@@ -73,9 +71,7 @@ def attend(
         call = _Call(packed, dropout_keys.keys_T, dropout_keys.next_site(), scale, dropout)
         attended = _EqualLengths.apply(queries, keys, values, call)  # type: ignore[no-untyped-call]
         return attended[None], None
-    if dropout == 0 and query.dtype in (torch.bfloat16, torch.float16):
-        return _flash(queries, keys, values, packed, scale)[None], None
-    return padded_attention(queries, keys, values, packed, scale, dropout)[None], None
+    return attend_on_gpu(queries, keys, values, packed, scale, dropout)[None], None
 
 
 AttentionInterface.register(NAME, attend)
@@ -178,48 +174,3 @@ def _unbatch(batch: Tensor, rows_tHE: Tensor, texts: int, length: int) -> None:
 def _scaled_bmm(first: Tensor, second: Tensor, scale: float) -> Tensor:
     """The batched matrix product, times a factor."""
     return torch.baddbmm(first.new_empty(()), first, second, beta=0, alpha=scale)
-
-
-def _flash(
-    queries_THE: Tensor, keys_THE: Tensor, values_THE: Tensor, packed: PackedTexts, scale: float
-) -> Tensor:
-    """[T, H, E] by torch's own flash attention for texts of any length; GPU and half precision."""
-    from torch.nn.attention.varlen import varlen_attn
-
-    ends = np.cumsum([0, *packed.lengths], dtype=np.int32)
-    starts = torch.from_numpy(ends).to(queries_THE.device, non_blocking=True)
-    longest = packed.length_runs[-1][1]
-    attended = varlen_attn(
-        queries_THE.contiguous(),
-        keys_THE.contiguous(),
-        values_THE.contiguous(),
-        starts,
-        starts,
-        longest,
-        longest,
-        scale=scale,
-    )
-    assert isinstance(attended, Tensor)
-    return attended
-
-
-def padded_attention(
-    queries_THE: Tensor,
-    keys_THE: Tensor,
-    values_THE: Tensor,
-    packed: PackedTexts,
-    scale: float,
-    rate: float,
-) -> Tensor:
-    """[T, H, E] by torch's kernels for texts of one length; everything else stays packed."""
-    lengths = packed.lengths
-    q, k, v = (
-        pad_sequence(list(torch.split(tensor, lengths)), batch_first=True).transpose(1, 2)
-        for tensor in (queries_THE, keys_THE, values_THE)
-    )
-    sizes_B = torch.tensor(lengths, device=q.device)
-    is_token_BW = torch.arange(q.shape[2], device=q.device) < sizes_B[:, None]
-    attended_BHWE = functional.scaled_dot_product_attention(
-        q, k, v, attn_mask=is_token_BW[:, None, None, :], dropout_p=rate, scale=scale
-    )
-    return attended_BHWE.transpose(1, 2)[is_token_BW]

@@ -2,8 +2,7 @@
 
 Two thirds of a padded batch is padding, since passages differ much in length.
 Everything in a transformer but attention looks at one token at a time and needs no padding.
-Attention runs over groups of texts of exactly the same length, which need no mask
-(`hybridir.encoder.packed.attention`).
+Attention needs none either (`hybridir.encoder.packed.attention`).
 
 Shapes: B texts, T tokens end to end, b texts of a bucket, w tokens of its longest text.
 """
@@ -38,6 +37,8 @@ class PackedTexts:
         length_runs: (number of texts, their length), shortest first; the products add up to T.
         keys_B: decides the dropout of each text; None where dropout has no keys.
         keys_T: decides the dropout of each token; None likewise.
+        bounds: [B + 1] int32; text b has tokens ``bounds[b]:bounds[b + 1]``. On a GPU alone, where
+            attention reads it in every layer.
     """
 
     rows_B: Tensor
@@ -46,13 +47,16 @@ class PackedTexts:
     length_runs: tuple[tuple[int, int], ...]
     keys_B: NDArray[np.uint32] | None
     keys_T: NDArray[np.uint32] | None
+    bounds: Tensor | None = None
 
     def to(self, device: torch.device) -> "PackedTexts":
         """The same texts on another device; a copy to a GPU is not waited for."""
         if device.type == "cpu":
             return self
+        bounds = torch.from_numpy(np.cumsum([0, *self.lengths], dtype=np.int32))
         return replace(
             self,
+            bounds=to_device(bounds, device),
             rows_B=to_device(self.rows_B, device),
             tokens_T=to_device(self.tokens_T, device),
             positions_T=to_device(self.positions_T, device),

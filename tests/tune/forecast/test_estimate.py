@@ -112,7 +112,7 @@ def test_a_probe_measures_each_batch_size_and_benchmark_and_leaves_tokens_in_the
     tmp_path: Path,
 ) -> None:
     config = study().trial({}, seed=0, report=True).model_dump_json()
-    measured = measure(config, (16, 64), 1, 1, str(tmp_path))
+    measured = measure(config, (16, 64), 1, 1, 0, str(tmp_path))
     assert [point.batch_size for point in measured.points] == [16, 64]
     for point in measured.points:
         assert point.train_seconds and math.isfinite(point.train_seconds)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hybridir.encoder.packed.attention import attend, padded_attention
+from hybridir.encoder.packed.attention import attend
 from hybridir.encoder.packed.dropout import DropoutKeys, text_keys, token_keys
 from hybridir.encoder.packed.packing import PackedTexts, pack
 from tests.support.encoders import texts
@@ -71,14 +71,6 @@ def test_each_text_attends_to_itself_alone_forwards_and_backwards() -> None:
     for actual, reference in zip(ours, theirs, strict=True):
         assert actual.grad is not None
         torch.testing.assert_close(actual.grad, reference.grad)
-
-
-def test_padded_attention_for_gpus_computes_the_same() -> None:
-    packed = packed_texts()
-    inputs = tensors(len(packed.tokens_T))
-    q, k, v = (x[0].transpose(0, 1) for x in inputs)
-    attended_THE = padded_attention(q, k, v, packed, 0.3, 0.0)
-    torch.testing.assert_close(attended_THE, by_hand(packed, *inputs, 0.3))
 
 
 def test_without_a_factor_products_are_divided_by_the_root_of_the_width() -> None:
