@@ -67,7 +67,7 @@ def _tokens(case: Case) -> tuple[BiEncoder, TokenTable, TokenTable]:
     return BiEncoder.wrap(backbone, "mean", pad_token=0), questions, passages
 
 
-def train_ours(case: Case, meter: Meter) -> None:
+def train_ours(case: Case, meter: Meter, *, compiled: bool = False) -> None:
     """The training loop as a trial runs it."""
     meter.loaded()
     encoder, questions, passages = _tokens(case)
@@ -87,6 +87,7 @@ def train_ours(case: Case, meter: Meter) -> None:
         betas=(0.9, 0.999),
         warmup=0.0,
         chunk_tokens=chunk_tokens,
+        compile=compiled,
         checkpoint_share=1e-9,  # none
     )
     with accelerator(case.precision) as accelerate, tempfile.TemporaryDirectory() as folder:
@@ -102,6 +103,11 @@ def train_ours(case: Case, meter: Meter) -> None:
             fingerprint="",
             on_step=on_step,
         )
+
+
+def train_ours_compiled(case: Case, meter: Meter) -> None:
+    """The same with fused layers."""
+    train_ours(case, meter, compiled=True)
 
 
 def encode_ours(case: Case, meter: Meter) -> None:

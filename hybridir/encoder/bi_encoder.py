@@ -152,6 +152,15 @@ class BiEncoder(nn.Module):
         """The layer that turns token ids into vectors."""
         return self.get_submodule("lookup")
 
+    def compile_layers(self) -> None:
+        """Let torch fuse the operations of each layer, once for all numbers of tokens."""
+        inside: set[nn.Module] = set()
+        for module in self.backbone.modules():
+            if isinstance(module, nn.ModuleList) and module not in inside:
+                inside.update(module.modules())
+                for layer in module:
+                    layer.compile(dynamic=True)
+
     def clear_gradients(self) -> None:
         """Forget all gradients; with CPU kernels the largest one keeps its memory."""
         embedding = self.token_embedding
@@ -171,7 +180,7 @@ class BiEncoder(nn.Module):
         Returns:
             [B, D] vectors in the order of the packing, fp32; unit vectors if cosines compare them.
         """
-        if self.packs and packed.tokens_T.device.type == "cpu":
+        if self.packs:
             packed = packed.with_filler()
         self._begin_dropout(packed)
         pooled_BD = self.pool_packed(packed) if self.packs else self.pool_padded(packed)
@@ -205,9 +214,9 @@ class BiEncoder(nn.Module):
             packed=packed,
             dropout_keys=self.dropout_keys,
         )
-        hidden_TD = output.last_hidden_state[0]
+        hidden_TD = output.last_hidden_state.squeeze(0)
         if packed.bounds is not None:
-            bounds = packed.bounds.long()
+            bounds = packed.bounds[: len(packed.rows_B) + 1].long()
             if self.pooling != POOLER:
                 return pool_ragged(self.pooling, hidden_TD, packed.positions_T, bounds)
             return self._pooler(hidden_TD[bounds[:-1]])

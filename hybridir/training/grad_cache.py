@@ -118,6 +118,6 @@ def _saved_bytes(encoder: BiEncoder, texts: Sequence[NDArray[np.int32]]) -> tupl
     (packed,) = pack(texts)
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
         embed(encoder, [packed])
-    on_cpu = next(encoder.parameters()).device.type == "cpu"
-    tokens = len((packed.with_filler() if on_cpu else packed).tokens_T)
+    packed = packed.to(next(encoder.parameters()).device)
+    tokens = len(packed.with_filler().tokens_T)
     return tokens, sum(storage.nbytes() for storage in saved.values())

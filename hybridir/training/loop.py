@@ -11,7 +11,7 @@ Shapes: B texts of this process, N pairs of the whole batch, D dimensions.
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -28,10 +28,11 @@ from hybridir.encoder import BiEncoder
 from hybridir.encoder.packed.dropout import text_keys
 from hybridir.encoder.packed.packing import PackedTexts, pack, to_device
 from hybridir.encoder.token_table import TokenTable
-from hybridir.errors import TrialError
+from hybridir.errors import InputError, TrialError
 from hybridir.runtime import notice
 from hybridir.runtime.distributed import SINGLE_PROCESS, Distributed
 from hybridir.runtime.memory import free_memory_mb
+from hybridir.runtime.precision import fixed_order_of_sums
 from hybridir.training import grad_cache
 from hybridir.training.checkpoint import LoopState
 from hybridir.training.loss import info_nce
@@ -108,6 +109,7 @@ def train(
         The final state; ``state.losses`` has one entry per step.
 
     Raises:
+        InputError: if the settings ask for a compilation without a GPU.
         TrialError: when a loss or gradient is not finite, in every process; on a GPU up to 16
             steps later, but before the next checkpoint. The process that writes checkpoints may
             see it before the others.
@@ -122,6 +124,9 @@ def train(
     optimizer = accelerator.prepare_optimizer(optimizer)
     state = LoopState(model=accelerator.unwrap_model(model), optimizer=_unwrap(optimizer))
     resumed = state.load(checkpoint, fingerprint, distributed)
+    if config.compile:
+        _check_compilable(accelerator)
+        encoder.compile_layers()
     model.train()
 
     def chunks_of(step: int) -> tuple[list[PackedTexts], Tensor]:
@@ -146,6 +151,7 @@ def train(
     with (
         notice.heeded(writes=writes),
         closing(prefetch(chunks_of, state.step, plan.steps)) as batches,
+        nullcontext() if encoder.packs else fixed_order_of_sums(),
     ):
         for chunks, passage_groups in batches:
             rate = learning_rate_at(
@@ -191,6 +197,14 @@ def train(
             # log
             on_step(state)
     return state
+
+
+def _check_compilable(accelerator: Accelerator) -> None:
+    if accelerator.device.type == "cpu":
+        raise InputError(
+            "training.compile=true needs a GPU, and this process has none; leave it out, or give "
+            "trials a GPU (resources.gpu)"
+        )
 
 
 def _prepare(

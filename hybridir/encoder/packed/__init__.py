@@ -1,1 +1,1 @@
-"""Texts end to end instead of padded: their layout, attention and dropout, and kernels for CPU and GPU."""
+"""Texts end to end instead of padded: layout, attention, dropout, kernels for CPU and GPU."""

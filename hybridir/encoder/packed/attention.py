@@ -2,7 +2,7 @@
 
 On a CPU texts of equal length are multiplied as one batch, by plain matrix products: torch's fused
 kernel is slower there, the more so in bf16 and in the backward pass.
-On a GPU torch's kernels take texts of any length end to end (`hybridir.encoder.packed.gpu`).
+On a GPU kernels of our own take texts of any length end to end (`hybridir.encoder.packed.gpu`).
 
 The functions are registered with transformers, whose models call them from their own layers
 (https://huggingface.co/docs/transformers/attention_interface).
@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 
 from hybridir.encoder.packed.dropout import DropoutKeys, drop
-from hybridir.encoder.packed.gpu import attend_on_gpu
 from hybridir.encoder.packed.packing import PackedTexts
 
 NAME = "packed_texts"
@@ -66,11 +65,15 @@ def attend(
     if attention_mask is not None or options.get("position_bias") is not None:
         raise ValueError("its attention has a mask or a bias of its own")
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    queries, keys, values = (tensor[0].transpose(0, 1) for tensor in (query, key, value))
+    # `tensor[0]` would copy the gradient into a tensor of zeros.
+    queries, keys, values = (x.squeeze(0).transpose(0, 1) for x in (query, key, value))
     if query.device.type == "cpu":
         call = _Call(packed, dropout_keys.keys_T, dropout_keys.next_site(), scale, dropout)
         attended = _EqualLengths.apply(queries, keys, values, call)  # type: ignore[no-untyped-call]
         return attended[None], None
+    # Triton comes with torch for GPUs alone.
+    from hybridir.encoder.packed.gpu import attend_on_gpu
+
     return attend_on_gpu(queries, keys, values, packed, scale, dropout)[None], None
 
 

@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from hybridir.encoder.bi_encoder import BiEncoder, embed
-from hybridir.encoder.packed.gpu import attend_on_gpu
 from hybridir.encoder.packed.packing import PackedTexts, pack
 from hybridir.encoder.pooling import pool, pool_ragged
 from tests.support.encoders import MODELS, backbone, texts
@@ -29,8 +28,15 @@ def inputs(packed: PackedTexts, width: int, dtype: torch.dtype) -> tuple[Tensor,
     return q, k, v
 
 
-def on_gpu(lengths_seed: int = 12) -> PackedTexts:
-    (packed,) = pack([*texts(lengths_seed), *texts(3)])  # some of the same length
+def attend(tensors: tuple[Tensor, Tensor, Tensor], packed: PackedTexts, rate: float) -> Tensor:
+    # Triton comes with torch for GPUs alone.
+    from hybridir.encoder.packed.gpu import attend_on_gpu
+
+    return attend_on_gpu(*tensors, packed, 0.3, rate)
+
+
+def on_gpu(count: int = 12) -> PackedTexts:
+    (packed,) = pack([*texts(count, longest=150), *texts(3)])  # some of the same length
     return packed.to(torch.device("cuda"))
 
 
@@ -45,7 +51,7 @@ def test_a_kernel_computes_attention_by_hand_forwards_and_backwards(
     packed = on_gpu()
     ours = inputs(packed, width, dtype)
     q, k, v = exact = [x.detach().double().requires_grad_() for x in ours]
-    attended = attend_on_gpu(*ours, packed, 0.3, 0.0)
+    attended = attend(ours, packed, 0.0)
     assert attended.dtype == dtype
     expected = by_hand(packed, q, k, v, 0.3)
     torch.testing.assert_close(attended.double(), expected, atol=tolerance, rtol=tolerance)
@@ -70,7 +76,7 @@ def test_dropout_follows_the_seed_preserves_the_mean_and_is_the_same_backwards(
 
     def dropped(seed: int) -> Tensor:
         torch.manual_seed(seed)
-        return attend_on_gpu(q, k, ones, packed, 0.1, 0.3)
+        return attend((q, k, ones), packed, 0.3)
 
     assert torch.equal(dropped(1), dropped(1))
     assert not torch.equal(dropped(1), dropped(2))
@@ -79,7 +85,7 @@ def test_dropout_follows_the_seed_preserves_the_mean_and_is_the_same_backwards(
     assert np.mean(means) == pytest.approx(1, abs=0.005)
     # The output is linear in the values: output = D values, so (D' t) . values = t . output.
     torch.manual_seed(3)
-    output = attend_on_gpu(q, k, v, packed, 0.1, 0.3)
+    output = attend((q, k, v), packed, 0.3)
     towards = torch.randn_like(output)
     (gradient,) = torch.autograd.grad(output, v, towards)
     error = (gradient.double() * v.double()).sum() - (towards.double() * output.double()).sum()
@@ -97,7 +103,9 @@ def test_texts_end_to_end_are_pooled_as_run_by_run(pooling: str) -> None:
     sizes = [count * length for count, length in packed.length_runs]
     runs = [
         run.view(count, length, 6)
-        for run, (count, length) in zip(torch.split(tokens, sizes), packed.length_runs, strict=True)
+        for run, (count, length) in zip(
+            torch.split(tokens, sizes), packed.length_runs, strict=True
+        )
     ]
     ragged = pool_ragged(pooling, tokens, packed.positions_T, bounds)
     torch.testing.assert_close(ragged, pool(pooling, runs))
