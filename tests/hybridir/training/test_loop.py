@@ -13,7 +13,7 @@ from hybridir.config import BatchConfig, FromScratchConfig, TrainingConfig
 from hybridir.encoder.backbone import new_backbone
 from hybridir.encoder.bi_encoder import BiEncoder
 from hybridir.encoder.token_table import TokenTable
-from hybridir.errors import TrialError
+from hybridir.errors import InputError, TrialError
 from hybridir.runtime import notice
 from hybridir.runtime.precision import accelerator
 from hybridir.training.checkpoint import LoopState
@@ -364,3 +364,9 @@ def test_a_notice_writes_a_checkpoint_after_the_step_and_the_training_goes_on(
     assert steps[0] == 5  # asked after step 3, written after step 4
     assert_identical(whole, continued)
     assert state.losses == expected.losses
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without GPU")
+def test_fused_layers_without_a_gpu_are_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"training\.compile=true needs a GPU.*resources\.gpu"):
+        run(tmp_path / "checkpoint.pt", compile=True)
