@@ -3,7 +3,7 @@
     python benchmarks/start_up.py --json start_up.json
     python benchmarks/start_up.py --repeats 5 --checkout ../before      # and another checkout
 
-The commands take turns, each in a process of its own, after one run that fills the caches of files.
+The commands take turns, each in a process of its own, after one run that fills caches of files.
 CPU seconds are those of the process and its children; wall seconds are of use on an idle machine
 alone. The first line of a study is that of `make sweep`: settings read and checked, nothing of a
 study loaded; the process is ended there.

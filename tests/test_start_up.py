@@ -18,7 +18,9 @@ HEAVY = {
 SETTINGS = "hybridir.config"  # what reads settings needs it, what explains options does not
 
 
-def imported(command_line: str, folder: Path, code: int = 0, **environment: str) -> set[str]:
+def imported(
+    command_line: str, folder: Path, code: int = 0, environment: dict[str, str] | None = None
+) -> set[str]:
     """The modules that a command imports."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", *command_line.split()],
@@ -26,7 +28,7 @@ def imported(command_line: str, folder: Path, code: int = 0, **environment: str)
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | (environment or {}),
     )
     assert done.returncode == code, done.stderr.splitlines()[-5:]
     return set(re.findall(r"^import time:.*\| +([\w.]+)$", done.stderr, re.MULTILINE))
@@ -59,7 +61,8 @@ def test_help_and_version_load_neither_heavy_packages_nor_the_settings(
 
 def test_completion_in_a_shell_loads_neither(tmp_path: Path) -> None:
     typed = {"COMP_WORDS": "hybridir ev", "COMP_CWORD": "1"}
-    modules = imported("-m hybridir", tmp_path, _HYBRIDIR_COMPLETE="complete_bash", **typed)
+    asked = {"_HYBRIDIR_COMPLETE": "complete_bash"} | typed
+    modules = imported("-m hybridir", tmp_path, environment=asked)
     assert "typer" in modules
     assert not heavy(modules)
     assert SETTINGS not in modules

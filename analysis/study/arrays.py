@@ -122,11 +122,13 @@ def to_arrays(table: pd.DataFrame) -> dict[Key, ScoreArray]:
                 tuple(clusters[index] for index in used_questions) if clusters else (),
                 row * len(used_questions) + at,
             )
-        *labels, place = layouts[key]
-        values_CQ = np.full((len(labels[0]), len(labels[1])), np.nan)
-        values_CQ.ravel()[place] = values[present]
+        layout = layouts[key]
+        values_CQ = np.full((len(layout.cells), len(layout.questions)), np.nan)
+        values_CQ.ravel()[layout.place] = values[present]
         if values_CQ.size:
-            arrays[measure, setting] = ScoreArray(*labels, values_CQ)
+            arrays[measure, setting] = ScoreArray(
+                layout.cells, layout.questions, layout.clusters, values_CQ
+            )
     return arrays
 
 
