@@ -101,7 +101,7 @@ format: $(STAMP)-check
 	$(BIN)/python -m ruff format .
 
 bench: $(STAMP)-bench
-	@for script in evaluation evaluator training memory growth sweep_overhead; do $(BIN)/python benchmarks/$$script.py || exit; done
+	@for script in evaluation evaluator training memory growth sweep_overhead start_up; do $(BIN)/python benchmarks/$$script.py || exit; done
 
 docs: $(STAMP)-docs
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict

@@ -19,6 +19,8 @@ STORAGE/cache/           prepared data, shared by all studies
 ```
 """
 
+import errno
+import fcntl
 import json
 import os
 import time
@@ -27,8 +29,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from hybridir import names
 from hybridir.errors import InputError
@@ -249,6 +249,8 @@ class RunFolder:
         Raises:
             InputError: if another process holds the lock.
         """
+        from filelock import FileLock, Timeout  # .1 s, which --status need not spend
+
         lock = FileLock(self.path / "driver.lock")
         try:
             lock.acquire(timeout=0)
@@ -277,8 +279,21 @@ class RunFolder:
         lock = self.path / "driver.lock"
         if not lock.is_file():
             return False
+        with lock.open("rb") as file:
+            try:
+                # As filelock does, but shared, which takes no right to write; held for a moment.
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno in (errno.EAGAIN, errno.EACCES):
+                    return True
+                if error.errno != errno.ENOSYS:
+                    raise OSError(error.errno, error.strerror, str(lock)) from None
+            else:
+                return False
+        # A file system without flock, such as Lustre by default, where filelock has a marker.
+        from filelock import FileLock, Timeout
+
         try:
-            # Held for a moment only, without waiting.
             with FileLock(lock, timeout=0):
                 return False
         except Timeout:

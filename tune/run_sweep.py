@@ -15,29 +15,34 @@ Output goes to results/ and to mlflow.db in the working directory. RAY_ADDRESS n
 join. Not covered: clusters whose nodes do not share the storage.
 """
 
+import os
 import sys
 from pathlib import Path
 
 if __name__ == "__main__":
     # Instead of this script's folder, whose modules would shadow others of the same name.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    # It would read the metadata of every installed package for plugins, of which none is used.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 import json
 import logging
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
 from hybridir import __version__
-from hybridir.config.reference import as_lines, sections
 from hybridir.errors import InputError
 from hybridir.runtime.startup import frozen_imports, quieten_dependencies
 from tune.folders import RunFolder, latest_run, list_runs
-from tune.study.file import DEMO, StudyConfig, read_study_file
-from tune.study.recorded import read_recorded
 from tune.view.terminal import make_output_last
+
+# The settings' models take .3 s, and what drives a study 5 s: both are imported where they are
+# used.
+if TYPE_CHECKING:
+    from tune.study.file import StudyConfig
 
 # Where `make sweep` runs; --status looks there as well.
 _ROOT = Path(__file__).resolve().parents[1]
@@ -127,6 +132,8 @@ def main(
     elif clean:
         _clean(storage, clean)
     else:
+        from tune.study.file import DEMO, read_study_file
+
         settings = read_study_file(study or DEMO, overrides or [])
         if plan or preflight:
             _look_ahead(settings, plan, preflight)
@@ -135,6 +142,7 @@ def main(
 
 
 def _explain(as_schema: bool) -> None:
+    from hybridir.config.reference import as_lines, sections
     from tune.study.reference import study_schema
 
     schema = study_schema()
@@ -156,7 +164,7 @@ def _refuse_mixtures(new: dict[str, object], existing: dict[str, object]) -> Non
         )
 
 
-def _look_ahead(study: StudyConfig, plan: bool, preflight: bool) -> None:
+def _look_ahead(study: "StudyConfig", plan: bool, preflight: bool) -> None:
     with frozen_imports():
         quieten_dependencies()
         from tune.driver.launch import launch, run_preflight
@@ -177,6 +185,8 @@ def _look_ahead(study: StudyConfig, plan: bool, preflight: bool) -> None:
 
 
 def _resume(storage: Path, name: str) -> None:
+    from tune.study.recorded import read_recorded
+
     folder = latest_run(storage, name)
     study, notes = read_recorded(folder)
     if folder.finished:
@@ -222,7 +232,7 @@ def _replay(storage: Path, target: str) -> None:
         raise typer.Exit(1)
 
 
-def _run(study: StudyConfig, continued: RunFolder | None) -> None:
+def _run(study: "StudyConfig", continued: RunFolder | None) -> None:
     _say([f"study {study.name}: checks settings, data, encoder and machines"])
     with frozen_imports():
         quieten_dependencies()

@@ -1,6 +1,8 @@
 """The section on the confirmed curve: the optimum, gains, language bias and language pairs."""
 
+import os
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
@@ -57,7 +59,10 @@ def measure_curve(scores: dict[Key, Scores]) -> CurveTables:
         scores: `confirmed.confirmed_scores`.
     """
     generators = {key: inference.generator_of(scores[key]) for key in scores}
-    replicates = {key: inference.replicate(scores[key], generators[key]) for key in scores}
+    # NumPy draws without Python's lock; each measure has a generator of its own.
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        drawn = threads.map(lambda key: inference.replicate(scores[key], generators[key]), scores)
+        replicates = dict(zip(scores, drawn, strict=True))
     return CurveTables(
         confirmed.curve_table(scores, replicates),
         confirmed.seed_table(scores),

@@ -5,6 +5,8 @@ A cell is a question language with a pool language.
 Shapes: see CONTRIBUTING; C cells, Q questions, G rows of the table.
 """
 
+from collections.abc import Callable
+from functools import cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -97,26 +99,46 @@ def to_arrays(table: pd.DataFrame) -> dict[Key, ScoreArray]:
     cells = [(query, pool) for query in queries for pool in pools]
     arrays = {}
     columns: dict[str, NDArray[np.float64] | None] = {}
+    rows_of = {name: np.flatnonzero(setting_of == index) for index, name in enumerate(settings)}
+    own_language = cache(lambda: _top1_own_language(table))
+    layouts: dict[tuple[str, bytes], _Layout] = {}
     for measure, setting in KEYS:
         if measure not in columns:
-            columns[measure] = _values(table, measure)
-        values = columns[measure]
-        if values is None or setting not in settings:
+            columns[measure] = _values(table, measure, own_language)
+        column = columns[measure]
+        if column is None or setting not in settings:
             continue
-        rows = (setting_of == settings.index(setting)) & ~np.isnan(values)
-        # Cells and questions without a value have no row and no column.
-        used_cells, row = _present(cell_of[rows], len(cells))
-        used_questions, column = _present(question_of[rows], len(questions))
-        values_CQ = np.full((len(used_cells), len(used_questions)), np.nan)
-        values_CQ[row, column] = values[rows]
-        if values_CQ.size:
-            arrays[measure, setting] = ScoreArray(
+        values = column[rows_of[setting]]
+        present = ~np.isnan(values)
+        key = (setting, present.tobytes())
+        if key not in layouts:
+            rows = rows_of[setting][present]
+            # Cells and questions without a value have no row and no column.
+            used_cells, row = _present(cell_of[rows], len(cells))
+            used_questions, at = _present(question_of[rows], len(questions))
+            layouts[key] = _Layout(
                 tuple(cells[index] for index in used_cells),
                 tuple(questions[index] for index in used_questions),
                 tuple(clusters[index] for index in used_questions) if clusters else (),
-                values_CQ,
+                row * len(used_questions) + at,
+            )
+        layout = layouts[key]
+        values_CQ = np.full((len(layout.cells), len(layout.questions)), np.nan)
+        values_CQ.ravel()[layout.place] = values[present]
+        if values_CQ.size:
+            arrays[measure, setting] = ScoreArray(
+                layout.cells, layout.questions, layout.clusters, values_CQ
             )
     return arrays
+
+
+class _Layout(NamedTuple):
+    """Labels of an array, and the place of each row of a table in it; measures share them."""
+
+    cells: tuple[tuple[str, str], ...]
+    questions: tuple[str, ...]
+    clusters: tuple[str, ...]
+    place: NDArray[np.int64]
 
 
 def _clusters(table: pd.DataFrame, question_of: NDArray[np.int64], n_questions: int) -> list[str]:
@@ -146,7 +168,9 @@ def _present(codes: NDArray[np.int64], count: int) -> tuple[list[int], NDArray[n
     return np.flatnonzero(present).tolist(), (np.cumsum(present) - 1)[codes]
 
 
-def _values(table: pd.DataFrame, measure: str) -> NDArray[np.float64] | None:
+def _values(
+    table: pd.DataFrame, measure: str, own_language: Callable[[], NDArray[np.float64]]
+) -> NDArray[np.float64] | None:
     if measure in _DISTANCES:
         best, worst = _DISTANCES[measure]
         values = table[worst] - table[best]
@@ -158,10 +182,10 @@ def _values(table: pd.DataFrame, measure: str) -> NDArray[np.float64] | None:
             return None
         values = table[names.WORST_RANK].where(table[names.COMPLETE_AT_R].notna())
     elif measure in names.FIRST_HITS:
-        return _first_hits(table, measure)
+        return _first_hits(table, measure, own_language)
     elif measure == names.TOP1_OWN_LANGUAGE:
         # As in `language_bias.top1_own_language`: no choice of language, no bias.
-        return _top1_own_language(table) if language_bias.is_parallel(table).any() else None
+        return own_language() if language_bias.is_parallel(table).any() else None
     elif (column := _COLUMN_OF.get(measure, measure)) in table:
         values = table[column]
     else:
@@ -169,7 +193,9 @@ def _values(table: pd.DataFrame, measure: str) -> NDArray[np.float64] | None:
     return values.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _first_hits(table: pd.DataFrame, kind: str) -> NDArray[np.float64] | None:
+def _first_hits(
+    table: pd.DataFrame, kind: str, own_language: Callable[[], NDArray[np.float64]]
+) -> NDArray[np.float64] | None:
     """Whether the first hit is of one of `names.FIRST_HITS`; NaN where the question has no choice.
 
     The rule is that of `hybridir.evaluation.language_bias.first_hits`.
@@ -177,7 +203,7 @@ def _first_hits(table: pd.DataFrame, kind: str) -> NDArray[np.float64] | None:
     if names.COMPLETE_AT_R not in table:  # a table of an older version
         return None
     right = table[names.HIT_AT_1].to_numpy(dtype=np.float64, na_value=np.nan) == 1
-    own = _top1_own_language(table)
+    own = own_language()
     is_right = kind in (names.TOP1_RIGHT_OWN, names.TOP1_RIGHT_OTHER)
     is_own = kind in (names.TOP1_RIGHT_OWN, names.TOP1_WRONG_OWN)
     hits = (right == is_right) & (own == is_own)

@@ -67,13 +67,15 @@ def read_arrays(path: Path, stamp: str) -> dict[Key, ScoreArray] | None:
         described = json.loads(table.schema.metadata[_FIELD])
         if described["stamp"] != _versioned(stamp):
             return None
-        question_sets, cluster_sets = described["questions"], described["clusters"]
+        # Measures share them, so that comparing them with another trial's takes one comparison.
+        question_sets = list(map(tuple, described["questions"]))
+        cluster_sets = list(map(tuple, described["clusters"]))
         columns = table.drop_columns("values").to_pydict() | {"values": table["values"]}
         return {
             (measure, setting): ScoreArray(
                 tuple((query, pool) for query, pool in described["cells"][index]),
-                tuple(question_sets[number]),
-                tuple(cluster_sets[number]),
+                question_sets[number],
+                cluster_sets[number],
                 np.asarray(values.values).reshape(-1, len(question_sets[number])).copy(),
             )
             for index, (measure, setting, number, values) in enumerate(

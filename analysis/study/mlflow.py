@@ -169,12 +169,17 @@ class Study:
 
     def local_artifact(self, run_id: str, path: str) -> Path | None:
         """Find an artifact in a folder of this machine; None if it is elsewhere or absent."""
-        root = self.artifacts.get(run_id, "")
-        parsed = urlparse(root)
-        if parsed.scheme not in ("", "file") or not root:
-            return None
-        local = Path(unquote(parsed.path)) / path
-        return local if local.is_file() else None
+        return _local(self.artifacts.get(run_id, ""), path)
+
+
+def _local(root: str, path: str) -> Path | None:
+    """Find an artifact below an address, if that is a folder of this machine."""
+    local = Path(unquote(urlparse(root).path)) / path
+    return local if _is_local(root) and local.is_file() else None
+
+
+def _is_local(root: str) -> bool:
+    return bool(root) and urlparse(root).scheme in ("", "file")
 
 
 def _per_query_path(benchmark: str) -> str:
@@ -220,9 +225,13 @@ def load_study(
 
     trials, parameters, metrics = _tabulate(children)
     with TemporaryDirectory(prefix="hybridir-") as folder:
-        study_file = _download(uri, parent.info.run_id, names.ARTIFACT_STUDY, folder)
+        study_file, plan_file = (
+            _local(parent.info.artifact_uri, path)
+            if _is_local(parent.info.artifact_uri)
+            else _download(uri, parent.info.run_id, path, folder)
+            for path in (names.ARTIFACT_STUDY, names.ARTIFACT_PLAN)
+        )
         text = study_file.read_text(encoding="utf-8") if study_file else ""
-        plan_file = _download(uri, parent.info.run_id, names.ARTIFACT_PLAN, folder)
         plan = json.loads(plan_file.read_text(encoding="utf-8")) if plan_file else None
     return Study(
         name=parent.data.tags[names.TAG_STUDY],

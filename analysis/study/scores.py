@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.study.arrays import KEYS, Key, ScoreArray, to_arrays
 from hybridir import names
 from hybridir.errors import InputError
-from hybridir.inference.scores import Floats, Scores
+from hybridir.inference.scores import Bools, Floats, Scores
 
 _LARGE = 400e6  # bytes of all values, from which on they are held in single precision
 
@@ -45,13 +45,14 @@ def collect_scores(
     aligned: dict[Key, _Aligned] = {}
     for ratio, seed, table in tables:
         arrays = _as_arrays(table)
+        same: dict[tuple[int, int], bool] = {}
         size = 8.0 * len(ratios) * len(seeds) * sum(array.values.size for array in arrays.values())
         for key, array in arrays.items():
             if key not in aligned:
                 kind = np.float32 if size > _LARGE else np.float64
                 empty = np.full((len(ratios), len(seeds), *array.values.shape), np.nan, kind)
-                aligned[key] = _Aligned((ratio, seed), array, empty)
-            _check_same_questions(aligned[key], (ratio, seed), array)
+                aligned[key] = _Aligned((ratio, seed), array, np.isnan(array.values), empty)
+            _check_same_questions(aligned[key], (ratio, seed), array, same)
             aligned[key].values[ratios.index(ratio), seeds.index(seed)] = array.values
     scores = {key: _scores(key, ratios, seeds, aligned[key]) for key in KEYS if key in aligned}
     whole = scores.get((names.RANK_DISTANCE, names.MULTILINGUAL))
@@ -72,22 +73,36 @@ def _as_arrays(table: pd.DataFrame | Mapping[Key, ScoreArray]) -> Mapping[Key, S
 
 
 class _Aligned(NamedTuple):
-    """The values of all trials, with the first trial (ratio, seed) and its array."""
+    """The values of all trials; the first trial (ratio, seed), its array and what that lacks."""
 
     trial: tuple[float, int]
     first: ScoreArray
+    absent: Bools
     values: Floats
 
 
-def _check_same_questions(aligned: _Aligned, trial: tuple[float, int], array: ScoreArray) -> None:
-    """Refuse a trial whose questions and cells differ from those of the first trial."""
+def _check_same_questions(
+    aligned: _Aligned,
+    trial: tuple[float, int],
+    array: ScoreArray,
+    compared: dict[tuple[int, int], bool],
+) -> None:
+    """Refuse a trial whose questions and cells differ from those of the first trial.
+
+    Args:
+        aligned: the first trial's array.
+        trial: (mixing ratio, seed) of the other one.
+        array: its array.
+        compared: ids of labels of both trials -> whether they are equal; the arrays of a trial
+            share most of them, and comparing a thousand texts takes time.
+    """
     first = aligned.first
-    same = (array.cells, array.questions, array.clusters) == (
-        first.cells,
-        first.questions,
-        first.clusters,
-    )
-    if not same or not np.array_equal(np.isnan(array.values), np.isnan(first.values)):
+    for labels, others in zip(array[:-1], first[:-1], strict=True):
+        pair = (id(labels), id(others))
+        if pair not in compared:
+            compared[pair] = labels == others
+    same = all(compared[id(a), id(b)] for a, b in zip(array[:-1], first[:-1], strict=True))
+    if not same or not np.array_equal(np.isnan(array.values), aligned.absent):
         raise InputError(
             f"the trials at mixing ratio {aligned.trial[0]:g}, seed {aligned.trial[1]} and at "
             f"{trial[0]:g}, seed {trial[1]} were scored on different questions and cannot be "

@@ -15,9 +15,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from hybridir.config import TrialConfig
-from hybridir.config.example import example_trial
-from hybridir.config.reference import as_lines, matching, schema_of, sections
 from hybridir.errors import InputError
 
 console = Console()
@@ -40,6 +37,10 @@ def config(
     ] = False,
 ) -> None:
     """Explain the settings of a trial: type, unit, default, legal values, meaning."""
+    from hybridir.config import TrialConfig
+    from hybridir.config.example import example_trial
+    from hybridir.config.reference import as_lines, matching, schema_of, sections
+
     options = {name or "": name, "--help-all": help_all, "--trial": trial, "--schema": schema}
     wishes = [option for option, is_said in options.items() if is_said]
     if len(wishes) > 1:

@@ -16,7 +16,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from hybridir.config import read_data
 from hybridir.errors import InputError
 
 ConfigFile = Annotated[Path, typer.Argument(help="YAML file with the settings of one trial.")]
@@ -32,6 +31,8 @@ def show(
     config: Annotated[Path, typer.Argument(help="YAML file of a trial or of a study.")],
 ) -> None:
     """Count the training and evaluation data of a trial or a study."""
+    from hybridir.config import read_data
+
     settings, is_study = read_data(config)
     from hybridir.batches.index import index_pairs
     from hybridir.data import load_benchmarks, load_training

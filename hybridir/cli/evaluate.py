@@ -20,14 +20,6 @@ from rich.table import Table
 from hybridir import names
 from hybridir.cli.messages import as_options, settings_as_options
 from hybridir.cli.options import check_seen, idle_options, refuse_trial, where_data_are
-from hybridir.config import (
-    BenchmarkConfig,
-    EncoderConfig,
-    ResolvedEncoderConfig,
-    describe_problems,
-    validate,
-)
-from hybridir.config.base import SENTENCE
 from hybridir.languages import parse_languages
 from hybridir.runtime.files import atomic_write, check_file, check_folder
 from hybridir.runtime.startup import quieten_dependencies
@@ -35,6 +27,7 @@ from hybridir.runtime.startup import quieten_dependencies
 if TYPE_CHECKING:
     import pandas as pd
 
+    from hybridir.config import BenchmarkConfig, ResolvedEncoderConfig
     from hybridir.data import Benchmark
     from hybridir.data.benchmark import Reading
     from hybridir.retrieval.ranks import RelevantRanks
@@ -115,7 +108,7 @@ class EvaluationRequest:
     """
 
     encoder: str
-    benchmark: BenchmarkConfig
+    benchmark: "BenchmarkConfig"
     data_root: Path | None
     cache: Path
     revision: str | None = None
@@ -140,7 +133,7 @@ def evaluate_command(
     ] = None,
     passage_text: Annotated[
         str, typer.Option(help="Of xquad-r and mlqa-r: sentence, or sentence+paragraph.")
-    ] = SENTENCE,
+    ] = "sentence",
     folder: Annotated[
         Path | None, typer.Option(help="Folder of a benchmark in BEIR's or MIRACL's layout.")
     ] = None,
@@ -228,6 +221,8 @@ def evaluate_command(
 
     Pooling, similarity, prompts and lengths default to those of a sentence-transformers folder.
     """
+    from hybridir.config import BenchmarkConfig, describe_problems, validate
+
     report = {
         "name": benchmark,
         "languages": None if languages is None else parse_languages(languages),
@@ -378,8 +373,9 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
 
 def _describe_encoder(
     request: EvaluationRequest,
-) -> tuple[ResolvedEncoderConfig | None, dict[str, Any]]:
+) -> tuple["ResolvedEncoderConfig | None", dict[str, Any]]:
     """The encoder's configuration, None for BM25, and its entries in the JSON file."""
+    from hybridir.config import EncoderConfig, validate
     from hybridir.encoder.third_party import (
         folder_digest,
         foreign_folder,
@@ -401,7 +397,7 @@ def _describe_encoder(
     return config, description
 
 
-def _judgements(config: BenchmarkConfig, benchmark: "Benchmark") -> dict[str, Any]:
+def _judgements(config: "BenchmarkConfig", benchmark: "Benchmark") -> dict[str, Any]:
     """How the folder of a benchmark was taken, and what was left out or mended."""
     judged = benchmark.judgements
     if not judged.rules:

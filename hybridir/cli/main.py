@@ -13,6 +13,7 @@ hybridir config ...                        explain settings, or write a trial's 
 hybridir --version                         print the version
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -28,7 +29,6 @@ from hybridir.cli.evaluate import evaluate_command
 from hybridir.cli.export import export
 from hybridir.cli.infer import infer
 from hybridir.cli.train_reader import train_reader
-from hybridir.config import read_trial
 from hybridir.errors import InputError, TrialError
 from hybridir.runtime.startup import frozen_imports, quieten_dependencies
 
@@ -75,6 +75,8 @@ def train(
     ),
 ) -> None:
     """Train and evaluate one configuration; a second call continues an interrupted first call."""
+    from hybridir.config import read_trial
+
     settings = read_trial(config)
     with frozen_imports():
         quieten_dependencies()
@@ -96,6 +98,8 @@ def train(
 
 def main() -> None:
     """Run the command line: a user's mistake ends with exit code 2, a failed trial with 1."""
+    # It would read the metadata of every installed package for plugins, of which none is used.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         try:
             app(prog_name="hybridir")

@@ -7,17 +7,9 @@ Readers of benchmarks name settings as a study file writes them, ``skip_bad: tru
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
-from hybridir.config import BenchmarkConfig
 from hybridir.errors import InputError
-
-_NAMES = [*(field for field in BenchmarkConfig.model_fields if field != "name"), "data_root"]
-_SETTING = re.compile(
-    # Not the beginning of a line that reports a problem of the setting itself.
-    r"(?<!- )(?<!line: )\b(" + "|".join(_NAMES) + r"): "
-    # Nor the count at the end of a note, "in several languages: 2".
-    r"(\[[^\]]*\]|\{path: FILE\}|(?!\d+\b)[A-Za-z0-9_.-]*[A-Za-z0-9_-])"
-)
 
 
 def as_options(message: str) -> str:
@@ -30,7 +22,20 @@ def as_options(message: str) -> str:
     >>> as_options("ignore_identical_ids: false keeps it; parallel: questions, and no others")
     '--no-ignore-identical-ids keeps it; --parallel-questions, and no others'
     """
-    return _SETTING.sub(_option, message)
+    return _setting().sub(_option, message)
+
+
+@cache
+def _setting() -> re.Pattern[str]:
+    from hybridir.config import BenchmarkConfig  # .3 s, which a command's help need not spend
+
+    names = [*(field for field in BenchmarkConfig.model_fields if field != "name"), "data_root"]
+    return re.compile(
+        # Not the beginning of a line that reports a problem of the setting itself.
+        r"(?<!- )(?<!line: )\b(" + "|".join(names) + r"): "
+        # Nor the count at the end of a note, "in several languages: 2".
+        r"(\[[^\]]*\]|\{path: FILE\}|(?!\d+\b)[A-Za-z0-9_.-]*[A-Za-z0-9_-])"
+    )
 
 
 def _option(match: re.Match[str]) -> str:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybridir import names
-from hybridir.config.benchmarks import WITH_ANSWERS
 from hybridir.errors import InputError
 from hybridir.languages import check_languages, is_standard, tag_of
 
@@ -42,6 +41,8 @@ def where_data_are(
     benchmark: str, data_root: Path | None, folder: Path | None, table: Path | None
 ) -> list[str]:
     """What is wrong with the options that say where the benchmark is."""
+    from hybridir.config.benchmarks import WITH_ANSWERS
+
     own = [f"--folder {folder}"] if folder else [f"--table {table}"] if table else []
     if benchmark in WITH_ANSWERS and not own and data_root is None:
         return [f"--data-root: {benchmark} needs the folder that holds {benchmark}/"]

@@ -19,8 +19,6 @@ from rich.table import Table
 from hybridir import names
 from hybridir.cli.messages import settings_as_options
 from hybridir.cli.options import refuse_trial
-from hybridir.config import describe_problems
-from hybridir.config.benchmarks import WITH_ANSWERS
 from hybridir.errors import InputError
 from hybridir.languages import parse_languages
 from hybridir.runtime.startup import frozen_imports, quieten_dependencies
@@ -62,6 +60,9 @@ def train_reader(
     Says at the end what it reads from the gold paragraphs: the ceiling of every retriever. The
     same command continues an interrupted one.
     """
+    from hybridir.config import describe_problems
+    from hybridir.config.benchmarks import WITH_ANSWERS
+
     problems = [
         f"--{name} {value}: choose {' or '.join(WITH_ANSWERS)}"
         for name, value in (("data", data), ("benchmark", benchmark))

@@ -48,9 +48,12 @@ class StrictModel(BaseModel):
 
     The text below a field is its description, in the reference of all settings and in the schemas
     that editors read (`hybridir.config.reference`); a number has a `unit` as well.
+
+    Validators are built when a model first checks something: a model inside another one needs
+    none of its own, and a command's help needs none at all.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     stays_relative: ClassVar[Collection[str]] = ()
     """Paths of the working directory, whatever the context."""
 

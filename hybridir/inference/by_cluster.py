@@ -3,9 +3,13 @@
 Shapes: see CONTRIBUTING; A ratios, S seeds, C cells, Q questions, G clusters.
 """
 
+from typing import Final
+
 import numpy as np
 
 from hybridir.inference.scores import Floats, Scores
+
+_KEPT: Final = "_by_cluster"
 
 
 def score_by_cluster(scores: Scores, weights_C: Floats | None = None) -> Floats:
@@ -30,8 +34,17 @@ def score_by_cluster(scores: Scores, weights_C: Floats | None = None) -> Floats:
 
     Source: Cochran, Sampling Techniques, 3rd edition 1977, sections 6.3 and 9A.5.
     """
-    n_cells = len(scores.cells)
-    weights = np.full(n_cells, 1 / n_cells) if weights_C is None else weights_C
+    if weights_C is not None:
+        return _reduced(scores, weights_C)
+    # The macro mean's numbers are asked for at each step of the inference; they are kept beside
+    # the scores, as `functools.cached_property` keeps its own.
+    kept: dict[str, Floats] = vars(scores)
+    if _KEPT not in kept:
+        kept[_KEPT] = _reduced(scores, np.full(len(scores.cells), 1 / len(scores.cells)))
+    return kept[_KEPT].copy()
+
+
+def _reduced(scores: Scores, weights: Floats) -> Floats:
     used = np.flatnonzero(weights)
     trained = np.argwhere(scores.trained)
     present_Q = ~np.isnan(scores.values[*trained[0], used]).all(axis=0)

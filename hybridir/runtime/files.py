@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from hybridir.errors import InputError, mend
 
 _SUFFIX = ".part"
@@ -113,6 +111,11 @@ def read_json(path: Path, kind: Any, remedy: str) -> Any:
     Raises:
         InputError: if the file cannot be read, or holds something else.
     """
+    from pydantic import (  # .1 s, which a command's help need not spend
+        TypeAdapter,
+        ValidationError,
+    )
+
     try:
         return TypeAdapter(kind).validate_json(path.read_bytes())
     except OSError as error:

@@ -19,11 +19,11 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 from mlflow import MlflowClient
 
-from analysis.report import write_report
 from analysis.study.arrays import Key
 from analysis.study.mlflow import Study, load_study
 from analysis.study.scores import collect_scores
 from analysis.tables.confirmed import curve_table
+from analysis.write import write_report
 from hybridir import names
 from hybridir.inference import Replicates, replicate
 from hybridir.inference.scores import Scores

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from analysis.report import study_page, write_report
 from analysis.study.mlflow import load_study
+from analysis.write import study_page, write_report
 from hybridir import names
 from hybridir.errors import InputError
 

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from analysis.report import write_report
+from analysis.write import write_report
 from hybridir import names
 from hybridir.errors import InputError, is_full
 from hybridir.runtime.files import has_no_room

@@ -5,21 +5,17 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
-import numpy as np
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
-from optuna.trial import Trial
 from pydantic import Field, field_validator, model_validator
 
 from hybridir.config import StrictModel
 from hybridir.config.base import unit
 from tune.space.parameters import CHOICES_ALONE, Value, check_name, check_value, known_names
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import Trial
 
 _OWN = unit("that of the setting")
 _KINDS = ("uniform", "loguniform", "integer", "choice")
@@ -89,8 +85,14 @@ class Range(StrictModel):
         return extremes
 
     @property
-    def distribution(self) -> BaseDistribution:
+    def distribution(self) -> "BaseDistribution":
         """The range as a distribution of Optuna."""
+        from optuna.distributions import (  # .3 s, which --status need not spend
+            CategoricalDistribution,
+            FloatDistribution,
+            IntDistribution,
+        )
+
         if self.uniform:
             return FloatDistribution(*self.uniform)
         if self.loguniform:
@@ -107,6 +109,8 @@ class Range(StrictModel):
             return self.choice
         if self.points is None:
             return None
+        import numpy as np  # .2 s, which a file without points need not spend
+
         if self.integer:
             return tuple(int(value) for value in np.linspace(*self.integer, self.points).round())
         if self.loguniform:
@@ -157,7 +161,7 @@ def in_order(space: Space) -> list[str]:
     return list(TopologicalSorter({name: space[name].when for name in space}).static_order())
 
 
-def propose(trial: Trial, space: Space) -> dict[str, Value]:
+def propose(trial: "Trial", space: Space) -> dict[str, Value]:
     """Let Optuna propose the parameters that exist, one by one."""
     point: dict[str, Value] = {}
     for name in in_order(space):

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from hybridir import names
 from hybridir.config import StrictModel
 from hybridir.config.base import unit
-from tune.space.samplers import SAMPLERS, WITHOUT_MODEL, check_sampler
+from tune.space.sampler_names import SAMPLERS, WITHOUT_MODEL, check_sampler
 
 DEFAULT_OBJECTIVE: Final = names.mean_metric(names.DEV, names.AP, "mean")
 # Metrics that a search may optimise: a trial's figures on development data.

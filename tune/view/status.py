@@ -7,8 +7,8 @@ import csv
 import math
 import time
 from collections import Counter, defaultdict
+from statistics import fmean
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -196,7 +196,7 @@ def confirmed_curve_table(folder: RunFolder) -> Table:
             continue
         by_measure = values[benchmark, condition, ratio]
         means = {
-            measure: [float(np.mean(repeats)) for repeats in samples.values()]
+            measure: [fmean(repeats) for repeats in samples.values()]
             for measure, samples in by_measure.items()
         }
         cells = [_mean(means.get(measure, [])) for measure in _MEASURES]
@@ -252,8 +252,8 @@ def _number(text: str) -> float:
 def _mean(values: list[float]) -> str:
     if not values:
         return "-"
-    digits = 1 if np.mean(values) > 2 else 3  # ranks or shares
-    return f"{np.mean(values):.{digits}f}"
+    digits = 1 if fmean(values) > 2 else 3  # ranks or shares
+    return f"{fmean(values):.{digits}f}"
 
 
 def reported_curve_table(folder: RunFolder) -> Table | None:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from analysis.page import Headline, Section
-from analysis.report import write_reports
 from analysis.sections.all import measure_study
 from analysis.sections.comparison import compare
 from analysis.study.mlflow import load_study
+from analysis.write import write_reports
 from hybridir import names
 from hybridir.errors import InputError
 

@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.report import write_report
 from analysis.sections.literature import literature_section
 from analysis.study.mlflow import Study
+from analysis.write import write_report
 from hybridir import names
 
 STUDY_TEXT = """

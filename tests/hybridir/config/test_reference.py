@@ -23,7 +23,7 @@ SCHEMA = schema_of(TrialConfig)
 def test_every_setting_says_what_it_means_and_every_number_its_unit(
     model: type[BaseModel],
 ) -> None:
-    schema = model.model_json_schema()
+    schema = schema_of(model)
     for name, node in schema["properties"].items():
         assert node.get("description"), f"{model.__name__}.{name} has no text below it"
         if re.search('"type": "(integer|number)"', json.dumps(node)):

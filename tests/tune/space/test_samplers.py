@@ -8,7 +8,8 @@ from scipy.stats import qmc
 
 from tune.space.parameters import Value
 from tune.space.ranges import Range, Space, contains, grid_points, propose
-from tune.space.samplers import check_sampler, make_sampler
+from tune.space.sampler_names import check_sampler
+from tune.space.samplers import make_sampler
 
 SPACE: Space = {
     "mixing_ratio": Range(uniform=(0.0, 1.0), points=3),

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from hybridir.config import TrialConfig
 from hybridir.config.base import UNIT
-from hybridir.config.reference import as_lines, sections
+from hybridir.config.reference import as_lines, schema_of, sections
 from tests.support.settings import all_fields, models_of
 from tune.space.parameters import searchable
 from tune.study.file import STUDIES, StudyConfig
@@ -56,7 +56,7 @@ def test_the_page_names_every_field_of_every_model() -> None:
 def test_every_setting_of_a_study_says_what_it_means_and_every_number_its_unit(
     model: type[BaseModel],
 ) -> None:
-    for name, node in model.model_json_schema()["properties"].items():
+    for name, node in schema_of(model)["properties"].items():
         assert node.get("description"), f"{model.__name__}.{name} has no text below it"
         if name != "when" and re.search('"type": "(integer|number)"', json.dumps(node)):
             assert f'"{UNIT}"' in json.dumps(node), f"{model.__name__}.{name} has no unit"
