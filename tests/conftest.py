@@ -2,9 +2,11 @@
 
 import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.doctest import DoctestModule
 from hypothesis import settings
 
 # Machines differ in speed, and no test here is about time.
@@ -23,6 +25,22 @@ _LONGEST = [
     *("tests/hybridir/trial/test_run", "tests/hybridir/retrieval/test_encode"),
     *("tests/deploy/test_aws", "tests/tune/test_run_sweep"),
 ]
+
+
+class _Examples:
+    """A file without an example has none to run: it is not imported in search of one."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collect_file(self, file_path: Path) -> Iterator[None]:
+        collectors = yield
+        if file_path.suffix == ".py" and b">>> " not in file_path.read_bytes():
+            return [one for one in collectors if not isinstance(one, DoctestModule)]
+        return collectors
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Hooks of this file itself would see the files of tests/ alone.
+    config.pluginmanager.register(_Examples())
 
 
 @pytest.hookimpl(tryfirst=True)
