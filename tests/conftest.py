@@ -9,8 +9,8 @@ import pytest
 from _pytest.doctest import DoctestModule
 from hypothesis import settings
 
-# Machines differ in speed, and no test here is about time.
-settings.register_profile("untimed", deadline=None)
+# Machines differ in speed, and no test here is about time. Other examples are drawn in every run.
+settings.register_profile("untimed", deadline=None, max_examples=50)
 settings.load_profile("untimed")
 
 # What the tests import, some two million objects, the garbage collector need not walk through: it

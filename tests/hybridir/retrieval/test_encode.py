@@ -63,7 +63,7 @@ def test_equal_texts_are_encoded_once_and_get_equal_vectors() -> None:
 
 @pytest.mark.slow
 def test_a_benchmark_is_embedded_as_its_texts_are_one_by_one(tmp_path: Path) -> None:
-    benchmark = synthetic_corpus(3, 20, 30).test
+    benchmark = synthetic_corpus(3, 20, 12).test
     tokenizer = train_tokenizer(corpus(), 400)
     config = EncoderConfig.model_validate(
         {
@@ -136,7 +136,7 @@ def test_two_processes_write_the_same_file_as_one(tmp_path: Path) -> None:
 def test_embeddings_beyond_the_memory_limit_go_to_a_file_and_continue_there(
     tmp_path: Path,
 ) -> None:
-    benchmark = synthetic_corpus(3, 20, 30).test
+    benchmark = synthetic_corpus(3, 20, 12).test
     tokenizer = train_tokenizer(corpus(), 400)
     config = EncoderConfig.model_validate(
         {"from_scratch": {"layers": 1, "hidden_size": 32, "intermediate_size": 64}}
