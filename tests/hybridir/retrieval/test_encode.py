@@ -63,7 +63,7 @@ def test_equal_texts_are_encoded_once_and_get_equal_vectors() -> None:
 
 @pytest.mark.slow
 def test_a_benchmark_is_embedded_as_its_texts_are_one_by_one(tmp_path: Path) -> None:
-    benchmark = synthetic_corpus(3, 20, 12).test
+    benchmark = synthetic_corpus(3, 20, 30).test
     tokenizer = train_tokenizer(corpus(), 400)
     config = EncoderConfig.model_validate(
         {
@@ -89,10 +89,12 @@ def test_a_benchmark_is_embedded_as_its_texts_are_one_by_one(tmp_path: Path) -> 
                 rows.append(embed(encoder, pack([ids]))[0].numpy())
         return np.stack(rows)
 
-    # Batches of several texts move vectors in their last bits.
-    np.testing.assert_allclose(queries_QD, embedded(list(benchmark.queries), "q: "), atol=1e-5)
+    # Every tenth; batches of several texts move vectors in their last bits.
+    some_queries, some_passages = list(benchmark.queries)[::10], list(benchmark.passages)[::10]
+    np.testing.assert_allclose(queries_QD[::10], embedded(some_queries, "q: "), atol=1e-5)
     assert isinstance(passages_ND, np.ndarray)
-    np.testing.assert_allclose(passages_ND, embedded(list(benchmark.passages), ""), atol=1e-5)
+    assert len(passages_ND) == len(benchmark.passages)
+    np.testing.assert_allclose(passages_ND[::10], embedded(some_passages, ""), atol=1e-5)
 
 
 @pytest.mark.parametrize("shard_mb", [0.0001, 0.001, 1])
