@@ -20,10 +20,13 @@ gc.disable()
 # Groups that take longest start first, in this order, so that all workers end at about one time.
 _LONGEST = [
     *("study", "cluster", "hosts", "ray", "real text", "analysis", "tracking"),
-    *("tests/hybridir/runtime/test_distributed", "tests/hybridir/training/test_loop"),
+    "tests/tune/readiness/test_tracking_probe",
+    *("tests/hybridir/runtime/test_distributed", "tests/hybridir/trial/test_run"),
     *("tests/end_to_end/test_continuation", "tests/tune/driver/test_replay"),
-    *("tests/hybridir/trial/test_run", "tests/hybridir/retrieval/test_encode"),
+    *("tests/hybridir/integrations/test_training", "tests/hybridir/training/test_loop"),
     *("tests/deploy/test_aws", "tests/tune/test_run_sweep"),
+    *("tests/hybridir/retrieval/test_encode", "tests/hybridir/integrations/test_evaluator"),
+    *("tests/hybridir/cli/test_evaluate", "tests/hybridir/batches/test_plan"),
 ]
 
 
