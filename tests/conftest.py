@@ -21,8 +21,7 @@ gc.disable()
 _LONGEST = [
     *("study", "cluster", "hosts", "ray", "real text", "analysis", "tracking"),
     "tests/tune/readiness/test_tracking_probe",
-    *("tests/hybridir/runtime/test_distributed", "tests/hybridir/trial/test_run"),
-    *("tests/end_to_end/test_continuation", "tests/tune/driver/test_replay"),
+    *("processes", "tests/hybridir/trial/test_run", "tests/end_to_end/test_continuation"),
     *("tests/hybridir/integrations/test_training", "tests/hybridir/training/test_loop"),
     *("tests/deploy/test_aws", "tests/tune/test_run_sweep"),
     *("tests/hybridir/retrieval/test_encode", "tests/hybridir/integrations/test_evaluator"),

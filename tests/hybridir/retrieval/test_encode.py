@@ -17,7 +17,7 @@ from hybridir.retrieval.encode import encode, encode_benchmark, encode_to_file
 from hybridir.runtime.distributed import init_distributed
 from tests.hybridir.encoder.test_vocabulary import corpus
 from tests.support.encoders import backbone
-from tests.support.together import run_together
+from tests.support.together import GROUP, run_together
 
 
 class Watched(BiEncoder):
@@ -129,6 +129,7 @@ def stored_together(folder: str) -> list[list[float]]:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group(GROUP)
 def test_two_processes_write_the_same_file_as_one(tmp_path: Path) -> None:
     by_one = stored_together(str(tmp_path / "one"))
     by_two = run_together(2, stored_together, str(tmp_path / "two"))
