@@ -15,8 +15,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 # Dependency groups need pip 25.1; Python 3.11 and 3.12 bring an older one.
 PIP := pip==25.3
-# -qq leaves pip's errors and nothing else.
-INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint requirements.lock
+# -qq leaves pip's errors and nothing else. pip would compile modules on one core.
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile
+COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib
 # One thread a worker, since the workers share the cores; in the order of tests/conftest.py. Tests
 # start a hundred processes, which would compile this repository's modules each anew if the
 # environment kept Python from storing them.
@@ -134,17 +135,20 @@ $(STAMP)-python:
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check "$(PIP)"
 	@echo "$(CURDIR)" > $@
 
-# $* is a dependency group of pyproject.toml.
+# $* is a dependency group of pyproject.toml, or several for one call of pip, such as check+test.
+groups = $(subst +, ,$*)
 $(STAMP)-%: $(STAMP)-python pyproject.toml requirements.lock
 	@echo "Installing hybridir and its dependency group '$*' into $(VENV): a few minutes, this once."
 ifdef HASHES
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps \
-		--requirement locks/$*.txt --requirement locks/$(HASHES).txt
-	@$(INSTALL) --no-deps --editable .
+	@$(INSTALL) --require-hashes --no-deps \
+		$(groups:%=--requirement locks/%.txt) --requirement locks/$(HASHES).txt
+	@$(INSTALL) --constraint requirements.lock --no-deps --editable .
 else
-	@$(INSTALL) --editable . --group $*
+	@$(INSTALL) --constraint requirements.lock --editable . $(groups:%=--group %)
 endif
-	@touch $@
+# Files that are no Python, such as templates, make it end with 1.
+	@$(COMPILE) || true
+	@touch $@ $(groups:%=$(STAMP)-%)
 
 # ---- the lock
 

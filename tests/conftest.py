@@ -2,13 +2,15 @@
 
 import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.doctest import DoctestModule
 from hypothesis import settings
 
-# Machines differ in speed, and no test here is about time.
-settings.register_profile("untimed", deadline=None)
+# Machines differ in speed, and no test here is about time. Other examples are drawn in every run.
+settings.register_profile("untimed", deadline=None, max_examples=50)
 settings.load_profile("untimed")
 
 # What the tests import, some two million objects, the garbage collector need not walk through: it
@@ -18,11 +20,29 @@ gc.disable()
 # Groups that take longest start first, in this order, so that all workers end at about one time.
 _LONGEST = [
     *("study", "cluster", "hosts", "ray", "real text", "analysis", "tracking"),
-    *("tests/hybridir/runtime/test_distributed", "tests/hybridir/training/test_loop"),
-    *("tests/end_to_end/test_continuation", "tests/tune/driver/test_replay"),
-    *("tests/hybridir/trial/test_run", "tests/hybridir/retrieval/test_encode"),
+    "tests/tune/readiness/test_tracking_probe",
+    *("processes", "tests/hybridir/trial/test_run", "tests/end_to_end/test_continuation"),
+    *("tests/hybridir/integrations/test_training", "tests/hybridir/training/test_loop"),
     *("tests/deploy/test_aws", "tests/tune/test_run_sweep"),
+    *("tests/hybridir/retrieval/test_encode", "tests/hybridir/integrations/test_evaluator"),
+    *("tests/hybridir/cli/test_evaluate", "tests/hybridir/batches/test_plan"),
 ]
+
+
+class _Examples:
+    """A file without an example has none to run: it is not imported in search of one."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collect_file(self, file_path: Path) -> Iterator[None]:
+        collectors = yield
+        if file_path.suffix == ".py" and b">>> " not in file_path.read_bytes():
+            return [one for one in collectors if not isinstance(one, DoctestModule)]
+        return collectors
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Hooks of this file itself would see the files of tests/ alone.
+    config.pluginmanager.register(_Examples())
 
 
 @pytest.hookimpl(tryfirst=True)

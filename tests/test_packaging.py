@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from zipfile import ZipFile
@@ -43,6 +44,10 @@ EXTRAS = {
 }
 
 
+# Reads what every installed distribution holds.
+owners_of_modules = cache(packages_distributions)
+
+
 def imported(folders: Iterable[str]) -> set[str]:
     """Distributions of all modules that the code of some folders imports."""
     modules = set()
@@ -54,7 +59,7 @@ def imported(folders: Iterable[str]) -> set[str]:
                 elif isinstance(node, ast.ImportFrom) and node.module:
                     modules.add(node.module.split(".")[0])
     modules -= set(sys.stdlib_module_names) | OWN
-    owners = packages_distributions()
+    owners = owners_of_modules()
     # Where several distributions hold a module, as mlflow and mlflow-skinny do: the shortest name.
     return {normalised(min(owners.get(module, [module]), key=len)) for module in modules}
 

@@ -30,7 +30,6 @@ groups.
 
 import re
 import string
-import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -288,6 +287,6 @@ def _without_punctuation() -> dict[int, None]:
     """Table for `str.translate` that drops punctuation."""
     return {
         point: None
-        for point in range(sys.maxunicode + 1)
+        for point in range(0x20000)  # planes 0 and 1: the others hold no punctuation
         if unicodedata.category(chr(point)).startswith("P") or chr(point) in string.punctuation
     }

@@ -18,6 +18,7 @@ import pytest
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 from mlflow import MlflowClient
+from mlflow.entities import Metric, Param
 
 from analysis.study.arrays import Key
 from analysis.study.mlflow import Study, load_study
@@ -27,6 +28,7 @@ from analysis.write import write_report
 from hybridir import names
 from hybridir.inference import Replicates, replicate
 from hybridir.inference.scores import Scores
+from tests.support.databases import empty_database
 
 LANGUAGES = ("en", "de", "es")
 RATIOS = (0.0, 0.5, 1.0)
@@ -162,7 +164,10 @@ def _params(ratio: float, seed: int, batch_size: int = 64) -> dict[str, Any]:
 
 def record(folder: Path, study: str, trials: list[Trial], text: str = STUDY_TEXT) -> str:
     """Write a study to `folder/mlflow.db` and return its tracking URI."""
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    database = folder / "mlflow.db"
+    if not database.exists():
+        empty_database(folder)
+    uri = f"sqlite:///{database}"
     client = MlflowClient(uri)
     existing = client.get_experiment_by_name("hybridir")
     experiment = (
@@ -185,10 +190,9 @@ def record(folder: Path, study: str, trials: list[Trial], text: str = STUDY_TEXT
             names.TAG_HOST: "somewhere",
         }
         run = client.create_run(experiment, tags=tags).info.run_id
-        for key, value in trial["params"].items():
-            client.log_param(run, key, value)
-        for key, value in trial["metrics"].items():
-            client.log_metric(run, key, value)
+        params = [Param(key, str(value)) for key, value in trial["params"].items()]
+        metrics = [Metric(key, value, 0, 0) for key, value in trial["metrics"].items()]
+        client.log_batch(run, metrics, params)
         for benchmark, table in trial.get("tables", {}).items():
             path = folder / f"{benchmark}.parquet"
             table.to_parquet(path)

@@ -8,8 +8,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import typer
 from mlflow import MlflowClient
 
+from analysis.report import main
 from analysis.study.mlflow import load_study
 from analysis.write import study_page, write_report
 from hybridir import names
@@ -35,14 +37,19 @@ def test_command_from_elsewhere_prints_the_page_last(tracking_uri: str, tmp_path
     assert page.is_file()
 
 
-def test_unknown_study_exits_2_with_a_message_and_no_traceback(
-    tracking_uri: str, tmp_path: Path
+def test_unknown_study_exits_2_with_a_message_and_writes_nothing(
+    tracking_uri: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    done = run("absent", "--tracking-uri", tracking_uri, folder=tmp_path)
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: there is no study 'absent'")
-    assert "small, unconfirmed" in done.stderr
-    assert "Traceback" not in done.stderr
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(typer.Exit) as ended:
+        main(["absent"], tracking_uri)
+    assert ended.value.exit_code == 2
+    message = capsys.readouterr().err
+    assert message.startswith("error: there is no study 'absent'")
+    assert "small, unconfirmed" in message
     assert list(tmp_path.iterdir()) == [], "nothing is written, no database is made"
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
-from mlflow.cli import server
 
 from deploy.start_or_resume import sweep_arguments
 from tests.deploy.kuberay_fields import FILE, mistakes
@@ -194,6 +193,8 @@ def test_the_job_runs_a_study_and_resumes_it_when_run_again() -> None:
 
 
 def test_mlflow_accepts_its_flags_and_answers_to_its_service_name() -> None:
+    from mlflow.cli import server  # takes seconds, which no other test needs to wait for
+
     program, command, *flags = _mlflow()["command"]
     assert (program, command) == ("mlflow", "server")
     settings = server.make_context("server", flags).params

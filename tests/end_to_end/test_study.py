@@ -302,6 +302,7 @@ def late_server(small_study: Any, free_port: int) -> Iterator[Any]:
         process.wait(timeout=60)
 
 
+@pytest.mark.long
 def test_a_server_that_starts_late_shows_the_study_and_receives_missing_records(
     folder: RunFolder, late_server: Any, free_port: int, tmp_path: Path
 ) -> None:

@@ -9,6 +9,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+GROUP = "processes"
+"""Group of the tests that start some: one worker of pytest-xdist then has the server for all."""
+
 # Processes are forked from a server that has imported everything; a fresh process takes 5 s.
 _FORKED = mp.get_context("forkserver")
 _FORKED.set_forkserver_preload(["hybridir.trial"])

@@ -1,9 +1,9 @@
-import contextlib
-import sqlite3
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+
+from tests.support.databases import empty_database
 
 
 @pytest.fixture(scope="session")
@@ -15,12 +15,6 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def empty(uri: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database that has nothing but its tables, copied since making them takes seconds."""
-    path = tmp_path_factory.mktemp("empty") / "mlflow.db"
-    with (
-        contextlib.closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as source,
-        contextlib.closing(sqlite3.connect(path)) as target,
-    ):
-        source.backup(target)
-    return path
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database that has nothing but its tables."""
+    return empty_database(tmp_path_factory.mktemp("empty"))

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from ir_measures import AP, RR, R, nDCG
-from mteb._evaluators.retrieval_metrics import calculate_retrieval_scores
 
 from hybridir import names
 from hybridir.data.benchmark import Benchmark, build_benchmark
@@ -85,6 +84,9 @@ def test_a_run_lists_trec_evals_order_to_its_depth(benchmark: Benchmark, tmp_pat
 
 
 def test_mteb_reads_predictions_back(benchmark: Benchmark, tmp_path: Path) -> None:
+    # Takes seconds, which no other test needs to wait for.
+    from mteb._evaluators.retrieval_metrics import calculate_retrieval_scores
+
     runs, table = scored(benchmark, depth=len(benchmark.passages))
     path = runs.write_mteb(tmp_path, "owner/name", "abc")
     assert path.name == "some_predictions.json"

@@ -17,7 +17,7 @@ from hybridir.retrieval.encode import encode, encode_benchmark, encode_to_file
 from hybridir.runtime.distributed import init_distributed
 from tests.hybridir.encoder.test_vocabulary import corpus
 from tests.support.encoders import backbone
-from tests.support.together import run_together
+from tests.support.together import GROUP, run_together
 
 
 class Watched(BiEncoder):
@@ -89,10 +89,12 @@ def test_a_benchmark_is_embedded_as_its_texts_are_one_by_one(tmp_path: Path) -> 
                 rows.append(embed(encoder, pack([ids]))[0].numpy())
         return np.stack(rows)
 
-    # Batches of several texts move vectors in their last bits.
-    np.testing.assert_allclose(queries_QD, embedded(list(benchmark.queries), "q: "), atol=1e-5)
+    # Every tenth; batches of several texts move vectors in their last bits.
+    some_queries, some_passages = list(benchmark.queries)[::10], list(benchmark.passages)[::10]
+    np.testing.assert_allclose(queries_QD[::10], embedded(some_queries, "q: "), atol=1e-5)
     assert isinstance(passages_ND, np.ndarray)
-    np.testing.assert_allclose(passages_ND, embedded(list(benchmark.passages), ""), atol=1e-5)
+    assert len(passages_ND) == len(benchmark.passages)
+    np.testing.assert_allclose(passages_ND[::10], embedded(some_passages, ""), atol=1e-5)
 
 
 @pytest.mark.parametrize("shard_mb", [0.0001, 0.001, 1])
@@ -127,6 +129,7 @@ def stored_together(folder: str) -> list[list[float]]:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group(GROUP)
 def test_two_processes_write_the_same_file_as_one(tmp_path: Path) -> None:
     by_one = stored_together(str(tmp_path / "one"))
     by_two = run_together(2, stored_together, str(tmp_path / "two"))
@@ -136,7 +139,7 @@ def test_two_processes_write_the_same_file_as_one(tmp_path: Path) -> None:
 def test_embeddings_beyond_the_memory_limit_go_to_a_file_and_continue_there(
     tmp_path: Path,
 ) -> None:
-    benchmark = synthetic_corpus(3, 20, 30).test
+    benchmark = synthetic_corpus(3, 20, 12).test
     tokenizer = train_tokenizer(corpus(), 400)
     config = EncoderConfig.model_validate(
         {"from_scratch": {"layers": 1, "hidden_size": 32, "intermediate_size": 64}}

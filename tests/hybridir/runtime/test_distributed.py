@@ -20,9 +20,10 @@ from hybridir.training.checkpoint import LoopState
 from hybridir.training.loop import train
 from tests.hybridir.training.test_loop import QUESTIONS, STEPS, tiny_encoder, tokens_of, weights
 from tests.support.tiny import pairs_of, parallel
-from tests.support.together import run_together, set_launcher_environment
+from tests.support.together import GROUP, run_together, set_launcher_environment
 
-pytestmark = pytest.mark.slow  # each starts processes of its own
+# Each starts processes of its own.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group(GROUP)]
 
 # Half of the questions share a passage group with a question that may be on the other process.
 CROWDED = pairs_of(

@@ -13,11 +13,13 @@ from hybridir.errors import InputError, TrialError
 from hybridir.trial.run import run_trial
 from tests.support.tiny import settings
 from tests.support.tiny import trial as tiny_trial
-from tests.support.together import run_together
+from tests.support.together import GROUP, run_together
 from tune.driver.replay import replay
 from tune.folders import Outcome, RunFolder
 from tune.record.environment import environment_at, record_environment
 from tune.worker.trial_process import threads
+
+pytestmark = pytest.mark.xdist_group(GROUP)
 
 
 @pytest.fixture(scope="module")
