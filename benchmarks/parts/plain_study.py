@@ -6,6 +6,7 @@ both shows it; Optuna proposes temperature and batch size, MLflow's callback tra
 """
 
 import json
+import logging
 import sys
 import time
 from pathlib import Path
@@ -105,7 +106,7 @@ def main(folder: str, trials: str, pairs: str) -> None:
     from ray.air.integrations.mlflow import MLflowLoggerCallback
     from ray.tune.search.optuna import OptunaSearch
 
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     space = {
         "temperature": tune.loguniform(0.01, 1.0),
         "batch_size": tune.choice([64, 128]),
@@ -134,8 +135,9 @@ def main(folder: str, trials: str, pairs: str) -> None:
     ).fit()
     if results.errors:
         raise results.errors[0]
+    metrics = [results[n].metrics or {} for n in range(len(results))]
     stages = ("training", "evaluation")
-    print(json.dumps({stage: sum(r.metrics[stage] for r in results) for stage in stages}))
+    print(json.dumps({stage: sum(result[stage] for result in metrics) for stage in stages}))
 
 
 if __name__ == "__main__":
