@@ -9,7 +9,6 @@ import altair as alt
 import pandas as pd
 
 from analysis.page import draw, shape
-from analysis.page.quick_charts import quick_charts
 
 PHONE: Final = 340  # pixels of a figure's width on a phone
 LOW: Final = "95 % from"
@@ -34,9 +33,8 @@ class Figure:
     @cached_property
     def specification(self) -> dict[str, Any]:
         """The chart in Vega-Lite."""
-        with quick_charts():
-            # Tests check that the charts are valid.
-            return dict(self.plot().to_dict(validate=False))
+        # Tests check that the charts are valid.
+        return dict(self.plot().to_dict(validate=False))
 
     @cached_property
     def narrow(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from analysis.study.mlflow import Study
 
 
 @pytest.mark.slow
-def test_charts_made_in_half_of_the_time_are_valid_and_the_same_to_the_last_letter(
+def test_charts_are_valid(
     study: Study, tmp_path: Path
 ) -> None:
     study = replace(study, cache_folder=tmp_path)
