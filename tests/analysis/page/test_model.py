@@ -9,7 +9,7 @@ from analysis.sections.all import measure_study, study_sections
 from analysis.study.mlflow import Study
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_charts_are_valid(
     study: Study, tmp_path: Path
 ) -> None:
