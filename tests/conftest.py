@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -33,7 +33,9 @@ class _Examples:
     """A file without an example has none to run: it is not imported in search of one."""
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_collect_file(self, file_path: Path) -> Iterator[None]:
+    def pytest_collect_file(
+        self, file_path: Path
+    ) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
         collectors = yield
         if file_path.suffix == ".py" and b">>> " not in file_path.read_bytes():
             return [one for one in collectors if not isinstance(one, DoctestModule)]
