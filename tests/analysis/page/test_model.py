@@ -10,9 +10,7 @@ from analysis.study.mlflow import Study
 
 
 @pytest.mark.long
-def test_charts_are_valid(
-    study: Study, tmp_path: Path
-) -> None:
+def test_charts_are_valid(study: Study, tmp_path: Path) -> None:
     study = replace(study, cache_folder=tmp_path)
     headlines, sections = study_sections(measure_study(study, np.random.default_rng(1)))
     figures = [headline.figure for headline in headlines if headline.figure]

@@ -1,12 +1,16 @@
+import io
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from hybridir import names
+from hybridir.cli import evaluation
 from hybridir.cli.main import main
 from hybridir.config.trial import EncoderConfig
 from hybridir.encoder.load import load_bi_encoder
@@ -338,3 +342,14 @@ def test_a_mistake_is_answered_with_a_message_and_code_2(
     assert message in errors
     assert "Traceback" not in errors
     assert not (tmp_path / "figures.json").exists()
+
+
+@pytest.mark.slow
+def test_a_terminal_sees_how_many_texts_are_encoded(
+    encoder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(evaluation, "console", Console(file=screen, force_terminal=True, width=90))
+    arguments: list[Any] = [encoder, "--benchmark", "xquad-r", "--data-root", data]
+    assert command(monkeypatch, *arguments, "--cache", tmp_path / "cache") == 0
+    assert re.search(r"encoding .*100%", screen.getvalue())
