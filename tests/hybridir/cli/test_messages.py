@@ -28,6 +28,7 @@ OTHERS = "another program"
 PRINTED_BY = {
     "hybridir/cli/main.py": ("hybridir",),
     "hybridir/cli/data.py": ("hybridir data prepare",),
+    "hybridir/cli/evaluation.py": ("hybridir evaluate",),
     "hybridir/cli/messages.py": ("hybridir evaluate",),
     "hybridir/cli/options.py": ("hybridir evaluate",),
     "hybridir/cli/scores_table.py": ("hybridir infer",),
