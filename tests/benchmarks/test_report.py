@@ -22,6 +22,7 @@ def script() -> ModuleType:
     return module
 
 
+@pytest.mark.long
 def test_every_trial_of_the_recorded_study_has_a_full_table(
     script: ModuleType, tmp_path: Path
 ) -> None:

@@ -33,6 +33,7 @@ def test_the_study_has_the_requested_number_of_trials_with_the_whole_budget(
     assert study.storage == tmp_path / "results"
 
 
+@pytest.mark.long
 def test_the_bare_process_runs_every_trial_of_the_study(
     script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -164,7 +164,7 @@ def test_without_the_library_the_message_says_how_to_install_it(
         bm25_scorer(three_documents())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_monolingual_retrieval_works_in_every_language_of_xquad_r(data_root: Path) -> None:
     languages = ["de", "en", "hi", "th", "zh"]
     benchmark = load_lareqa_benchmark("xquad-r", data_root / "xquad-r", languages)

@@ -127,7 +127,7 @@ def test_planted_questions_are_found_in_a_large_table(data_root: Path) -> None:
     assert summary(overlaps) == [("questions", "same words", expected)]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_mlqa_r_and_xquad_r_share_two_short_hindi_sentences_and_nothing_that_is_trained_on(
     data_root: Path,
 ) -> None:
