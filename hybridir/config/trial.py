@@ -316,9 +316,8 @@ class TrainingConfig(StrictModel):
     the same gradient, less memory, up to a third more time. ``auto`` takes the largest number that
     fits into the memory that is free when training starts."""
     compile: bool = False
-    """On a GPU, fuse the operations of the encoder's layers (``torch.compile``). With batches of
-    512 pairs and more steps take a sixth less time (mBERT's size, H100), with small ones more; the
-    first step takes some 15 seconds more in each process that runs trials."""
+    """On a GPU, fuse the operations of the encoder's layers (``torch.compile``), which pays with
+    large batches alone; each process takes some 15 seconds more."""
     checkpoint_every: Annotated[int, Field(ge=1), unit("steps")] = 200
     """Steps between checkpoints; one is written sooner where `checkpoint_minutes` have passed, and
     later where it would take too long."""
