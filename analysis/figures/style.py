@@ -107,10 +107,13 @@ def bounded_axis(channel: alt.Y | alt.X, ticks: list[float], **axis: Any) -> Any
 
 
 def styled(chart: alt.TopLevelMixin) -> alt.TopLevelMixin:
-    """Apply the shared fonts, grid and spacing to a finished chart."""
-    configured: alt.TopLevelMixin = (
-        chart.configure(font=_FONT, background="white", padding=4)
-        .configure_axis(
+    """Give a finished chart the shared fonts, grid and spacing, and return it."""
+    # Not by Altair's `configure_...`, each of which copies the whole chart.
+    chart.config = alt.Config(  # type: ignore[attr-defined]
+        font=_FONT,
+        background="white",
+        padding=4,
+        axis=alt.AxisConfig(
             labelColor=GREY,
             titleColor=INK,
             titleFontWeight="normal",
@@ -120,17 +123,13 @@ def styled(chart: alt.TopLevelMixin) -> alt.TopLevelMixin:
             gridColor="#eeeeee",
             domainColor="#bbbbbb",
             tickColor="#bbbbbb",
-        )
-        .configure_view(stroke=None)
-        .configure_title(
-            anchor="start",
-            fontSize=13,
-            fontWeight="bold",
-            color=INK,
-            offset=10,
-        )
-        .configure_legend(
+        ),
+        view=alt.ViewConfig(stroke=None),
+        title=alt.TitleConfig(
+            anchor="start", fontSize=13, fontWeight="bold", color=INK, offset=10
+        ),
+        legend=alt.LegendConfig(
             titleFontWeight="normal", titleFontSize=12, labelFontSize=11, titleColor=INK
-        )
+        ),
     )
-    return configured
+    return chart
