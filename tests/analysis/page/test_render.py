@@ -65,9 +65,10 @@ def fold(browser: webdriver.Chrome, *, is_open: bool) -> None:
     )
 
 
-@pytest.fixture(params=[1440, 768, 390], ids=["wide", "tablet", "phone"])
+# Of the module, so that the page is resized and drawn anew once a width, not once a test.
+@pytest.fixture(scope="module", params=[1440, 768, 390], ids=["wide", "tablet", "phone"])
 def sized(browser: webdriver.Chrome, request: pytest.FixtureRequest) -> Iterator[webdriver.Chrome]:
-    """The page at the width of a desktop screen and of a phone."""
+    """The page at the width of a desktop screen, a tablet and a phone."""
     size = {"width": request.param, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     wait_until_drawn(browser)
@@ -96,6 +97,100 @@ def test_nothing_is_fetched(browser: webdriver.Chrome) -> None:
     assert addresses
     assert {address.partition(":")[0] for address in addresses} <= {"file", "data"}
     assert sum(address.startswith("file:") for address in addresses) == 1
+
+
+def test_a_link_of_the_contents_opens_its_section(browser: webdriver.Chrome) -> None:
+    fold(browser, is_open=False)
+    link = browser.find_element(By.CSS_SELECTOR, "nav a")
+    link.click()
+    heading = browser.find_element(By.CSS_SELECTOR, "details.section[open] h2")
+    assert heading.text.endswith(link.text)
+
+
+def test_printing_unfolds_everything_for_its_time(browser: webdriver.Chrome) -> None:
+    fold(browser, is_open=False)
+    n_open = "return document.querySelectorAll('details[open]').length"
+    browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    assert browser.execute_script(n_open) == browser.execute_script(
+        "return document.querySelectorAll('details').length"
+    )
+    browser.execute_script("window.dispatchEvent(new Event('afterprint'))")
+    assert browser.execute_script(n_open) == 0
+
+
+def test_the_first_printed_page_has_the_answer_and_its_whole_figure(
+    browser: webdriver.Chrome,
+) -> None:
+    a4 = {"paperWidth": 8.27, "paperHeight": 11.69}
+    printed = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", a4)["data"])
+    first = PdfReader(BytesIO(printed)).pages[0].extract_text()
+    assert "In the pool of all languages, hybrid batches" in first
+    assert first.count("gain of α = 0.5 in mAP") == 3, "a panel a setting, side by side"
+
+
+def test_a_dark_screen_has_a_dark_page_with_readable_letters(browser: webdriver.Chrome) -> None:
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": dark})
+    paper, ink = (
+        browser.execute_script(f"return getComputedStyle(document.body).{name}")
+        for name in ("backgroundColor", "color")
+    )
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert _luminance(paper) < 0.02
+    # WCAG 2.2, contrast (minimum): 4.5; enhanced: 7.
+    assert (_luminance(ink) + 0.05) / (_luminance(paper) + 0.05) > 7
+
+
+def _luminance(colour: str) -> float:
+    """Relative luminance of an rgb() text, by WCAG 2.2's definition."""
+    channels = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    red, green, blue = (
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+        for value in channels
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_every_figure_has_a_role_and_a_label(browser: webdriver.Chrome) -> None:
+    charts = browser.find_elements(By.CSS_SELECTOR, ".chart")
+    assert {chart.get_attribute("role") for chart in charts} <= {"img", "graphics-document"}
+    assert all(len(chart.get_attribute("aria-label")) > 40 for chart in charts)
+
+
+def test_points_of_the_curve_carry_their_numbers_as_tooltips(browser: webdriver.Chrome) -> None:
+    described = browser.execute_script(
+        "return [...document.querySelectorAll('#figure-ratio_curve-known svg [aria-label]')]"
+        ".map((mark) => mark.getAttribute('aria-label'))"
+    )
+    points = [text for text in described if "mixing ratio α" in text and "95 % from" in text]
+    assert len(points) == 9
+    pool = next(
+        text for text in points if "multilingual" in text and "mixing ratio α: 0.5" in text
+    )
+    assert "mAP: 0.45" in pool
+    assert "seeds: 3" in pool
+    assert "clusters of questions: 12" in pool
+
+
+def test_click_on_a_heading_sorts_by_number_and_back(browser: webdriver.Chrome) -> None:
+    heading = _heading(browser, "batch")
+    heading.click()
+    assert _column(browser, "batch") == sorted(_column(browser, "batch"))
+    assert len(set(_column(browser, "batch"))) > 1
+    heading.click()
+    assert _column(browser, "batch") == sorted(_column(browser, "batch"), reverse=True)
+
+
+def test_missing_values_sort_last_in_both_directions(browser: webdriver.Chrome) -> None:
+    for _ in range(2):
+        _heading(browser, "dev/map_mean").click()
+        values = _cells(browser, "dev/map_mean")
+        assert values[:3] != ["", "", ""]
+        # One failed and nine confirmation trials have no such score.
+        assert values[3:] == [""] * 10
+
+
+# ---- at each width, after the tests of the page as it was opened
 
 
 def test_every_figure_is_drawn_and_lies_in_a_box_that_fits_the_page(
@@ -228,97 +323,6 @@ def test_a_folded_page_is_short_and_fits(sized: webdriver.Chrome) -> None:
         "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
     assert overhang <= 0
-
-
-def test_a_link_of_the_contents_opens_its_section(browser: webdriver.Chrome) -> None:
-    fold(browser, is_open=False)
-    link = browser.find_element(By.CSS_SELECTOR, "nav a")
-    link.click()
-    heading = browser.find_element(By.CSS_SELECTOR, "details.section[open] h2")
-    assert heading.text.endswith(link.text)
-
-
-def test_printing_unfolds_everything_for_its_time(browser: webdriver.Chrome) -> None:
-    fold(browser, is_open=False)
-    n_open = "return document.querySelectorAll('details[open]').length"
-    browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
-    assert browser.execute_script(n_open) == browser.execute_script(
-        "return document.querySelectorAll('details').length"
-    )
-    browser.execute_script("window.dispatchEvent(new Event('afterprint'))")
-    assert browser.execute_script(n_open) == 0
-
-
-def test_the_first_printed_page_has_the_answer_and_its_whole_figure(
-    browser: webdriver.Chrome,
-) -> None:
-    a4 = {"paperWidth": 8.27, "paperHeight": 11.69}
-    printed = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", a4)["data"])
-    first = PdfReader(BytesIO(printed)).pages[0].extract_text()
-    assert "In the pool of all languages, hybrid batches" in first
-    assert first.count("gain of α = 0.5 in mAP") == 3, "a panel a setting, side by side"
-
-
-def test_a_dark_screen_has_a_dark_page_with_readable_letters(browser: webdriver.Chrome) -> None:
-    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": dark})
-    paper, ink = (
-        browser.execute_script(f"return getComputedStyle(document.body).{name}")
-        for name in ("backgroundColor", "color")
-    )
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-    assert _luminance(paper) < 0.02
-    # WCAG 2.2, contrast (minimum): 4.5; enhanced: 7.
-    assert (_luminance(ink) + 0.05) / (_luminance(paper) + 0.05) > 7
-
-
-def _luminance(colour: str) -> float:
-    """Relative luminance of an rgb() text, by WCAG 2.2's definition."""
-    channels = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
-    red, green, blue = (
-        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
-        for value in channels
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def test_every_figure_has_a_role_and_a_label(browser: webdriver.Chrome) -> None:
-    charts = browser.find_elements(By.CSS_SELECTOR, ".chart")
-    assert {chart.get_attribute("role") for chart in charts} <= {"img", "graphics-document"}
-    assert all(len(chart.get_attribute("aria-label")) > 40 for chart in charts)
-
-
-def test_points_of_the_curve_carry_their_numbers_as_tooltips(browser: webdriver.Chrome) -> None:
-    described = browser.execute_script(
-        "return [...document.querySelectorAll('#figure-ratio_curve-known svg [aria-label]')]"
-        ".map((mark) => mark.getAttribute('aria-label'))"
-    )
-    points = [text for text in described if "mixing ratio α" in text and "95 % from" in text]
-    assert len(points) == 9
-    pool = next(
-        text for text in points if "multilingual" in text and "mixing ratio α: 0.5" in text
-    )
-    assert "mAP: 0.45" in pool
-    assert "seeds: 3" in pool
-    assert "clusters of questions: 12" in pool
-
-
-def test_click_on_a_heading_sorts_by_number_and_back(browser: webdriver.Chrome) -> None:
-    heading = _heading(browser, "batch")
-    heading.click()
-    assert _column(browser, "batch") == sorted(_column(browser, "batch"))
-    assert len(set(_column(browser, "batch"))) > 1
-    heading.click()
-    assert _column(browser, "batch") == sorted(_column(browser, "batch"), reverse=True)
-
-
-def test_missing_values_sort_last_in_both_directions(browser: webdriver.Chrome) -> None:
-    for _ in range(2):
-        _heading(browser, "dev/map_mean").click()
-        values = _cells(browser, "dev/map_mean")
-        assert values[:3] != ["", "", ""]
-        # One failed and nine confirmation trials have no such score.
-        assert values[3:] == [""] * 10
 
 
 def _heading(browser: webdriver.Chrome, text: str) -> webdriver.remote.webelement.WebElement:

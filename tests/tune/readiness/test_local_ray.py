@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.tiny import ROOT
 
-pytestmark = pytest.mark.xdist_group("ray")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("ray")]
 
 DRIVER = """
 import os, sys

@@ -22,7 +22,7 @@ from tune.readiness.preflight import check_nodes
 from tune.study.file import StudyConfig
 from tune.study.resources import ResourcesConfig
 
-pytestmark = pytest.mark.xdist_group("ray")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("ray")]
 
 ENOUGH = Needs(disk_mb=1.0, cache_mb=1.0, process_mb=1.0, origin="for a test")
 
@@ -58,7 +58,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         cluster.shutdown()  # type: ignore[no-untyped-call]
 
 
-@pytest.mark.long
 def test_pain_16_after_the_wait_an_error_names_missing_nodes_and_the_remedy(
     cluster: Cluster,
 ) -> None:

@@ -207,7 +207,7 @@ with multiprocessing.get_context("fork").Pool(3) as programs:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_pain_26_programs_that_open_a_new_database_at_once_leave_it_whole(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     command = [sys.executable, "-c", PROGRAMS, uri]
