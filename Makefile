@@ -136,6 +136,7 @@ $(STAMP)-python:
 	@echo "$(CURDIR)" > $@
 
 # $* is a dependency group of pyproject.toml, or several for one call of pip, such as check+test.
+# Some groups hold that of studies.
 groups = $(subst +, ,$*)
 $(STAMP)-%: $(STAMP)-python pyproject.toml requirements.lock
 	@echo "Installing hybridir and its dependency group '$*' into $(VENV): a few minutes, this once."
@@ -148,7 +149,7 @@ else
 endif
 # Files that are no Python, such as templates, make it end with 1.
 	@$(COMPILE) || true
-	@touch $@ $(groups:%=$(STAMP)-%)
+	@touch $@ $(groups:%=$(STAMP)-%) $(if $(filter cluster test check bench,$(groups)),$(STAMP)-study)
 
 # ---- the lock
 
