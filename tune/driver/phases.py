@@ -19,7 +19,7 @@ from tune.searching.searcher import (
     JournalSearcher,
     best_point,
     best_trial,
-    mean_objective,
+    objective,
     open_study,
     own_number,
     start_study,
@@ -96,14 +96,15 @@ class PhaseRunner:
         searcher = self._searcher(search, optuna_study, proposals)
         searcher.recover()
         if searcher.remaining > 0:
+            # With several seeds or objectives no single trial is the best so far.
+            has_best = search.seeds == 1 and len(search.objectives) == 1
             self._narrator.phase(
                 names.PHASE_SEARCH,
                 searcher.remaining,
                 f"{search.sampler} over {', '.join(self._study.space)}, "
                 f"{_goal(search)}{_of_each_point(search.seeds)}",
-                # With several seeds no single trial is the best.
-                search.objectives if search.seeds == 1 else (),
-                _best_so_far(optuna_study) if search.seeds == 1 else None,
+                search.objectives[0] if has_best else "",
+                _best_so_far(optuna_study) if has_best else None,
             )
             scheduler = None
             if search.scheduler != "none":
@@ -330,9 +331,9 @@ def _best_so_far(study: optuna.Study) -> tuple[float, str] | None:
     if best is None:
         return None
     number = own_number(best)
-    return mean_objective(study, best), best.user_attrs[
-        ORIGIN
-    ] if number is None else search_trial(number)
+    return objective(study, best), best.user_attrs[ORIGIN] if number is None else search_trial(
+        number
+    )
 
 
 def _goal(search: SearchConfig) -> str:

@@ -298,15 +298,32 @@ def pareto_front(study: optuna.Study) -> list[FrozenTrial]:
 def best_trial(study: optuna.Study) -> FrozenTrial | None:
     """The complete trial with the best objective, the earliest of equals, or None.
 
-    With several objectives, the trial of the Pareto front with their highest mean, those of which
-    lower is better taken negative: this project's own rule, chosen since it needs no weights.
+    With several objectives, the first of the Pareto front in `best_first`.
     Pruned trials were measured at another fidelity and are never compared.
     """
-    return max(
-        pareto_front(study),
-        key=lambda trial: (mean_objective(study, trial), -trial.number),
-        default=None,
-    )
+    return next(iter(best_first(study, pareto_front(study))), None)
+
+
+def best_first(study: optuna.Study, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Order complete trials by how close they come to the best value of each objective.
+
+    Each objective is scaled to its range over these trials, so that its unit does not matter, and
+    the mean of the objectives orders them; of equals the first objective decides, then the number.
+
+    Source: compromise programming with the city-block distance, Zeleny 1973; without weights.
+    """
+    gains = {trial.number: _gains(study, trial) for trial in trials}
+    ranges = [(min(column), max(column)) for column in zip(*gains.values(), strict=True)]
+
+    def closeness(trial: FrozenTrial) -> tuple[float, float, int]:
+        shares = [
+            (gain - low) / (high - low) if high > low else 1.0
+            for gain, (low, high) in zip(gains[trial.number], ranges, strict=True)
+        ]
+        # Rounded, so that equals stay equals.
+        return round(math.fsum(shares) / len(shares), 12), gains[trial.number][0], -trial.number
+
+    return sorted(trials, key=closeness, reverse=True)
 
 
 def best_point(
@@ -332,7 +349,7 @@ def best_point(
         if fits and trial.state is TrialState.COMPLETE:
             points.setdefault(repr(sorted(trial.params.items())), []).append(trial)
     means = [
-        (math.fsum(mean_objective(study, t) for t in trials) / seeds, trials[0].params)
+        (math.fsum(objective(study, trial) for trial in trials) / seeds, trials[0].params)
         for trials in points.values()
         if len(trials) == seeds
     ]
@@ -342,9 +359,16 @@ def best_point(
     return dict(parameters), value
 
 
-def mean_objective(study: optuna.Study, trial: FrozenTrial) -> float:
-    """Mean of a complete trial's objectives, of which higher is better."""
-    values = trial.values
-    assert values, "complete trials have values"
-    signs = [1 if way is StudyDirection.MAXIMIZE else -1 for way in study.directions]
-    return math.fsum(sign * value for sign, value in zip(signs, values, strict=True)) / len(values)
+def objective(study: optuna.Study, trial: FrozenTrial) -> float:
+    """A complete trial's only objective, such that higher is better."""
+    (value,) = _gains(study, trial)
+    return value
+
+
+def _gains(study: optuna.Study, trial: FrozenTrial) -> list[float]:
+    """A complete trial's objectives, such that higher is better."""
+    assert trial.values, "complete trials have values"
+    return [
+        value if way is StudyDirection.MAXIMIZE else -value
+        for way, value in zip(study.directions, trial.values, strict=True)
+    ]

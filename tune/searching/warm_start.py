@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hybridir.errors import InputError
 from tune.folders import RunFolder, list_runs, search_trial
-from tune.searching.searcher import mean_objective, open_study, own_number
+from tune.searching.searcher import best_first, open_study, own_number
 from tune.space.parameters import Value
 from tune.space.ranges import Space, contains, restrict
 from tune.study.file import StudyConfig
@@ -109,7 +109,7 @@ def warm_start(optuna_study: optuna.Study, study: StudyConfig, folder: RunFolder
     if earlier.user_attrs.get(_DATA) != optuna_study.user_attrs.get(_DATA):
         changed.append("the data themselves")
     if changed:
-        best = sorted(complete, key=lambda trial: (-mean_objective(earlier, trial), trial.number))
+        best = best_first(earlier, complete)
         result = _best_first(best, study.space, search.startup_trials, source, changed)
     else:
         result = _import(complete, optuna_study, study.space, source)

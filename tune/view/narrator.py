@@ -3,7 +3,7 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 from types import TracebackType
@@ -47,7 +47,7 @@ class Narrator:
         self._at_once = 1
         self._states: Counter[str] = Counter()
         self._total = 0
-        self._objectives: tuple[str, ...] = ()
+        self._objective = ""
         self._best: tuple[float, str] | None = None
         self._start = clock()
         self._live = Live(
@@ -76,7 +76,7 @@ class Narrator:
         name: str,
         trials: int,
         description: str,
-        objectives: Sequence[str] = (),
+        objective: str = "",
         best: tuple[float, str] | None = None,
     ) -> None:
         """Announce a phase of the study.
@@ -85,7 +85,7 @@ class Narrator:
             name: name of the phase.
             trials: number of trials that will run.
             description: purpose of the trials.
-            objectives: metrics whose mean ranks the trials; empty if the phase has no best trial.
+            objective: metric that ranks the trials; empty if the phase has no best trial.
             best: value and name of the best trial of an earlier driver.
         """
         self.say(f"{name}: {trials} trials; {description}")
@@ -93,7 +93,7 @@ class Narrator:
         self._states.clear()
         self._durations.clear()
         self._at_once = 1
-        self._objectives, self._best = tuple(objectives), best
+        self._objective, self._best = objective, best
 
     def trial_started(self, trial: TrialFolder, parameters: str = "") -> None:
         """Add a trial to the table of running trials."""
@@ -144,10 +144,9 @@ class Narrator:
 
     def _compare(self, name: str, outcome: Outcome) -> None:
         """Remember the best trial with the whole budget, the earliest of equals."""
-        values = [gain(o, outcome.metrics.get(o, math.nan)) for o in self._objectives]
-        if not values or outcome.state != names.COMPLETE:
+        if outcome.state != names.COMPLETE or self._objective not in outcome.metrics:
             return
-        score = sum(values) / len(values)
+        score = gain(self._objective, outcome.metrics[self._objective])
         if math.isfinite(score) and (self._best is None or score > self._best[0]):
             self._best = (score, name)
 
@@ -155,10 +154,7 @@ class Narrator:
         if self._best is None:
             return ""
         score, name = self._best
-        if len(self._objectives) == 1:
-            (objective,) = self._objectives
-            return f"; best so far {name}: {objective} {gain(objective, score):.3f}"
-        return f"; best so far {name}: {' and '.join(self._objectives)} {score:.3f}"
+        return f"; best so far {name}: {self._objective} {gain(self._objective, score):.3f}"
 
     def _left(self) -> str:
         """Time left: what the trials that ended took, for those that run or wait.

@@ -345,10 +345,23 @@ def test_the_front_consists_of_trials_that_no_other_excels_in_all_objectives() -
     assert [trial.number for trial in pareto_front(several())] == [0, 1, 3]
 
 
-def test_with_several_objectives_the_best_trial_has_the_highest_mean_and_is_the_earliest() -> None:
+def test_of_several_objectives_the_first_decides_between_trials_that_come_equally_close() -> None:
     best = best_trial(several())
     assert best is not None
-    assert best.number == 1  # means 0.55, 0.6, 0.3, 0.6
+    # .2 to .6 and .6 to .9 are the ranges on the front: 0 and 1, or 1 and 0, are a half each.
+    assert best.number == 1, "the earliest of two equals"
+
+
+@pytest.mark.parametrize("unit", [1.0, 1000.0])
+def test_the_unit_of_an_objective_does_not_decide_which_trial_is_the_best(unit: float) -> None:
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    # Scaled to the front: .0 + 1, .75 + .5, 1 + .0. In thousands the second objective would decide
+    # alone, as it would where it is a rank distance beside mAP.
+    for score, distance in [(0.2, 0.1), (0.5, 0.2), (0.6, 0.3)]:
+        study.add_trial(create_trial(values=(score, unit * distance)))
+    best = best_trial(study)
+    assert best is not None
+    assert best.number == 1
 
 
 def test_the_best_point_of_a_grid_has_the_highest_mean_over_all_of_its_seeds() -> None:

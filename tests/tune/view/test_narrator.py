@@ -91,19 +91,19 @@ def test_an_interrupted_trial_is_reported_in_one_line_with_the_reason(tmp_path: 
 
 def test_the_best_so_far_has_the_whole_budget_and_may_come_from_an_earlier_driver() -> None:
     narrator, plain = Narrator(Console(file=io.StringIO())), io.StringIO()
-    narrator.phase("search", 9, "why", ["dev/a", "dev/b"], (0.4, "search-000"))
+    narrator.phase("search", 9, "why", "dev/a", (0.4, "search-000"))
 
-    def end(name: str, state: str, a: float, b: float) -> str:
-        outcome = Outcome(state, {"dev/a": a, "dev/b": b})
+    def end(name: str, state: str, a: float) -> str:
+        outcome = Outcome(state, {"dev/a": a, "dev/b": 0.7})
         narrator.trial_ended(TrialFolder(Path(name)), "", outcome)
         plain.truncate(plain.seek(0))
         Console(file=plain, width=200).print(narrator.progress())
         return plain.getvalue().partition("; best so far ")[2].strip()
 
-    assert end("search-001", names.COMPLETE, 0.1, 0.2) == "search-000: dev/a and dev/b 0.400"
-    assert end("search-002", names.PRUNED, 0.9, 0.9) == "search-000: dev/a and dev/b 0.400"
-    assert end("search-003", names.COMPLETE, 0.25, 0.75) == "search-003: dev/a and dev/b 0.500"
-    assert end("search-004", names.COMPLETE, 0.5, 0.5) == "search-003: dev/a and dev/b 0.500"
+    assert end("search-001", names.COMPLETE, 0.1) == "search-000: dev/a 0.400"
+    assert end("search-002", names.PRUNED, 0.9) == "search-000: dev/a 0.400"
+    assert end("search-003", names.COMPLETE, 0.5) == "search-003: dev/a 0.500"
+    assert end("search-004", names.COMPLETE, 0.5) == "search-003: dev/a 0.500"
 
 
 _STORY = """
