@@ -7,7 +7,6 @@ set -euo pipefail
 bucket=$1
 user=$(id -un)
 checkout=$(cd "$(dirname "$0")/../.." && pwd)
-address=$(hostname -I | cut -d ' ' -f 1)
 copy=/shared/mlflow.sql
 save="/bin/sh -c 'pg_dump --no-owner mlflow > $copy.part && mv $copy.part $copy'"
 
@@ -56,7 +55,7 @@ sudo systemctl daemon-reload
 sudo systemctl enable --quiet --now mlflow.service mlflow-copy.timer
 sudo systemctl restart mlflow.service
 
-echo "export MLFLOW_TRACKING_URI=http://$address:5000" \
+echo "export MLFLOW_TRACKING_URI=http://127.0.0.1:5000" \
     | sudo tee /etc/profile.d/hybridir-tracking.sh > /dev/null
 if ! curl --silent --fail --output /dev/null \
     --retry 60 --retry-delay 2 --retry-connrefused http://localhost:5000/health; then
