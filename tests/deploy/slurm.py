@@ -152,6 +152,10 @@ class Slurm:
         self._daemons.append(host.start(*self._environment(), *command, log=log))
 
     def _environment(self) -> list[str]:
-        # Ray's token is in the home, which the nodes of a cluster share.
+        # Ray's token is in the home, which the nodes of a cluster share. Its workers would give
+        # way to the other tests on this machine.
         home = self.folder / "shared-home"
-        return ["env", f"SLURM_CONF={self.folder}/slurm.conf", f"HOME={home}"]
+        return [
+            *("env", f"SLURM_CONF={self.folder}/slurm.conf", f"HOME={home}"),
+            "RAY_worker_niceness=0",
+        ]

@@ -40,7 +40,7 @@ BASHRC = """
 export RAY_OVERRIDE_RESOURCES='{"CPU": 1}'
 export AUTOSCALER_UPDATE_INTERVAL_S=1 AUTOSCALER_HEARTBEAT_TIMEOUT_S=5
 export RAY_health_check_period_ms=500 RAY_health_check_timeout_ms=2000
-export RAY_gcs_rpc_server_reconnect_timeout_s=3
+export RAY_gcs_rpc_server_reconnect_timeout_s=3 RAY_worker_niceness=0
 """
 
 pytestmark = [

@@ -54,7 +54,7 @@ class Running:
         return self.log.read_text()
 
     def finish(self) -> int:
-        return self.process.wait(timeout=600)
+        return self.process.wait(timeout=1800)
 
     def until(self, condition: Callable[[], object]) -> None:
         """Wait for a condition, which must hold before the command ends."""
