@@ -1,4 +1,7 @@
+import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -7,7 +10,10 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+import requests
 import yaml
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from deploy.start_or_resume import sweep_arguments
 from tests.deploy.kuberay_fields import FILE, mistakes
@@ -207,6 +213,56 @@ def test_mlflow_accepts_its_flags_and_answers_to_its_service_name() -> None:
     for group in _groups():
         (container,) = group["template"]["spec"]["containers"]
         assert {"name": "MLFLOW_TRACKING_URI", "value": f"http://{address}"} in container["env"]
+
+
+@pytest.mark.long
+def test_mlflow_asks_for_the_password_that_the_pods_of_a_study_have(tmp_path: Path) -> None:
+    secret = {"password": "a password of the Secret", "key": "a key of the Secret"}
+
+    def environment(container: Resource) -> dict[str, str]:
+        return {
+            entry["name"]: entry.get("value") or secret[entry["valueFrom"]["secretKeyRef"]["key"]]
+            for entry in container["env"]
+        }
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    instead = {
+        "host": "127.0.0.1",
+        "port": port,
+        "backend-store-uri": f"sqlite:///{tmp_path}/mlflow.db",
+        "artifacts-destination": tmp_path / "artifacts",
+    }
+    _, server, *flags = _mlflow()["command"]
+    kept = [flag for flag in flags if flag[2:].partition("=")[0] not in instead]
+    changed = [f"--{name}={value}" for name, value in instead.items()]
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("mlflow"), server, *kept, *changed],
+        cwd=tmp_path,
+        env={**os.environ, **environment(_mlflow())},
+        start_new_session=True,
+    )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        with requests.Session() as session:
+            retry = Retry(total=240, backoff_factor=0.5, backoff_max=0.5)
+            session.mount("http://", HTTPAdapter(max_retries=retry))
+            session.get(f"{address}/health").raise_for_status()
+        found = f"{address}/api/2.0/mlflow/experiments/get?experiment_id=0"
+        host = {"Host": f"localhost:{port}"}
+        assert requests.get(found, headers=host).status_code == 401
+        assert requests.get(found, headers=host, auth=("admin", "another")).status_code == 401
+        for group in _groups():
+            (container,) = group["template"]["spec"]["containers"]
+            probe = "import sys; from tune.readiness.tracking_probe import store_problem; "
+            probe += "print(repr(store_problem(sys.argv[1], artifacts=True).text))"
+            given = {**os.environ, **environment(container), "PYTHONPATH": str(ROOT)}
+            command = [sys.executable, "-c", probe, f"http://localhost:{port}"]
+            assert subprocess.check_output(command, env=given, text=True).endswith("''\n")
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def test_only_the_pods_of_the_study_reach_mlflow() -> None:
