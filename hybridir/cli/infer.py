@@ -13,22 +13,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from hybridir import names
+from hybridir.cli.answer import answer_of
 from hybridir.errors import InputError
 from hybridir.runtime.files import atomic_write, check_file, check_folder
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hybridir.cli.scores_table import StudyScores
-
 console = Console()
-_PRIMARY = ("map", names.AP)
-
-Rows = dict[str, list[dict[str, Any]]]
+_NAMED = 3  # studies that a warning names
+_NARROWEST = 78  # columns that the widest table needs
 
 
 def infer(
@@ -67,21 +66,20 @@ def infer(
     from hybridir.cli.scores_table import by_cluster_table, read_scores
 
     limits = _limits(value_range)
+    _check_distinct({"SCORES": scores, "--json": json_file, "--by-cluster": by_cluster})
     if json_file is not None:
         check_file("--json", json_file)
     if out is not None:
         check_folder("--out", out)
     if by_cluster is not None:
         check_file("--by-cluster", by_cluster)
-    answers = []
+    answers: list[dict[str, Any]] = []
     reduced = []
-    studies = 0
     for study in read_scores(scores, limits):
-        studies += 1
-        answer = _answer(study, hybrid, primary, f"{scores}, study {study.name}")
+        answer = answer_of(study, hybrid, primary, f"{scores}, study {study.name}")
         if by_cluster is not None:
             reduced.append(by_cluster_table(study))
-        answers.append({"study": study.name, **_without_nan(answer)})
+        answers.append({"study": study.name, **answer})
     if json_file is not None:
         _write(json_file, json.dumps({"studies": answers}, indent=1) + "\n")
     if out is not None:
@@ -91,7 +89,7 @@ def infer(
     if len(answers) == 1:
         _show(answers[0])
     else:
-        _say(f"{studies} studies")
+        _show_several(answers)
     for label, path in (("figures", json_file), ("tables", out), ("by cluster", by_cluster)):
         if path is not None:
             _say(f"{label}: {path}")
@@ -109,123 +107,12 @@ def _limits(text: str | None) -> tuple[float, float] | None:
     return low, high
 
 
-def _answer(
-    study: "StudyScores",
-    hybrid: float | None,
-    primary: str | None,
-    source: str,
-) -> Rows:
-    """Compute the figures of one study, a list of rows for each kind."""
-    from hybridir import inference
-
-    main = _primary_key(list(study.scores), primary, source)
-    rows: Rows = {
-        name: [] for name in ("curve", "gains", "optimum", "interactions", "design_effect")
-    }
-    for key, conditions in study.scores.items():
-        measure, setting = key
-        label = {"setting": setting, "measure": measure}
-        average = inference.average_conditions(conditions)
-        generator = inference.generator_of(average)
-        _check_hybrid(average.ratios, hybrid, source)
-        replicates = inference.replicate(average, generator)
-        for ratio, mean in zip(
-            average.ratios, inference.mean_curve(average, replicates.by_cluster), strict=True
-        ):
-            rows["curve"].append(
-                {
-                    **label,
-                    "mixing_ratio": ratio,
-                    "mean": mean.estimate,
-                    "low": mean.low,
-                    "high": mean.high,
-                    "n_seeds": mean.n_seeds,
-                    "n_clusters": mean.n_clusters,
-                    "n_questions": study.n_questions[key],
-                }
-            )
-        for test in inference.compare_hybrid(average, replicates, generator, hybrid):
-            rows["gains"].append(
-                {
-                    **label,
-                    "hybrid": test.hybrid,
-                    "pure": test.pure,
-                    "estimate": test.difference,
-                    "low": test.low,
-                    "high": test.high,
-                    "p": test.p,
-                    "n_seeds": test.n_seeds,
-                    "n_clusters": test.n_clusters,
-                }
-            )
-        best = inference.best_ratio(average, replicates)
-        rows["optimum"].append(
-            {
-                **label,
-                "best": best.ratio,
-                "may_be_best": list(best.may_be_best),
-                "low": best.low,
-                "high": best.high,
-            }
-        )
-        rows["interactions"] += [
-            {**label, **entry._asdict()} for entry in inference.interactions(conditions, hybrid)
-        ]
-        if not study.by_cluster:
-            rows["design_effect"] += [
-                {**label, **effect._asdict()}
-                for effect in inference.design_effects(average, hybrid)
-            ]
-    rows["notes"] = [{"note": note} for note in _notes(rows)]
-    _adjust(rows["gains"], [(row["measure"], row["setting"]) == main for row in rows["gains"]])
-    _adjust(rows["interactions"], [False] * len(rows["interactions"]))
-    return rows
-
-
-def _without_nan(rows: Rows) -> Rows:
-    """Replace NaN, which JSON does not know, by None: the value is undefined."""
-    return {
-        name: [
-            {key: None if value != value else value for key, value in row.items()}
-            for row in of_name
-        ]
-        for name, of_name in rows.items()
-    }
-
-
-def _primary_key(keys: list[tuple[str, str]], primary: str | None, source: str) -> tuple[str, str]:
-    settings = list(dict.fromkeys(setting for _, setting in keys))
-    if primary is not None and primary not in settings:
-        raise InputError(
-            f"--primary {primary}: {source} has no such setting; it has {', '.join(settings)}"
-        )
-    default = names.MULTILINGUAL if names.MULTILINGUAL in settings else settings[0]
-    setting = primary or default
-    measures = [measure for measure, of_key in keys if of_key == setting]
-    return next((measure for measure in _PRIMARY if measure in measures), measures[0]), setting
-
-
-def _check_hybrid(ratios: tuple[float, ...], hybrid: float | None, source: str) -> None:
-    mixed = [ratio for ratio in ratios if 0 < ratio < 1]
-    if hybrid is not None and hybrid not in mixed:
-        listed = ", ".join(f"{ratio:g}" for ratio in mixed) or "none"
-        raise InputError(
-            f"--hybrid {hybrid:g}: mixing ratios between 0 and 1 of {source} are {listed}; name "
-            "one of them"
-        )
-
-
-def _adjust(rows: list[dict[str, Any]], is_primary: list[bool]) -> None:
-    """Add Holm's p to each row: over the primary rows, and over all others."""
-    import numpy as np
-
-    from hybridir.inference import holm
-
-    for family in (True, False):
-        members = [row for row, flag in zip(rows, is_primary, strict=True) if flag == family]
-        adjusted = holm(np.array([row["p"] for row in members]))
-        for row, p in zip(members, adjusted, strict=True):
-            row |= {"p_adjusted": float(p), "primary": family}
+def _check_distinct(files: dict[str, Path | None]) -> None:
+    """Refuse to write over the scores, or one result over another."""
+    taken: dict[Path, str] = {}
+    for role, path in files.items():
+        if path is not None and (other := taken.setdefault(path.resolve(), role)) != role:
+            raise InputError(f"{role} {path}: is {other} as well; name another file")
 
 
 def _write(path: Path, text: str) -> None:
@@ -252,84 +139,131 @@ def _write_tables(folder: Path, answers: list[dict[str, Any]]) -> None:
         if name == "study":
             continue
         rows = [{"study": answer["study"], **row} for answer in answers for row in answer[name]]
-        _write(folder / f"{name}.csv", pd.DataFrame(rows).to_csv(index=False))
+        path = folder / f"{name}.csv"
+        if rows:
+            _write(path, pd.DataFrame(rows).to_csv(index=False))
+        else:  # that of an earlier call would be taken for this one's
+            path.unlink(missing_ok=True)
 
 
 def _show(answer: dict[str, Any]) -> None:
-    """Print the answer of one study, of several measures that of the primary one."""
+    """Print the answer of one study: of several measures the primary one and F1 at R."""
     primary = {row["measure"] for row in answer["gains"] if row["primary"]}
     measures = list(dict.fromkeys(row["measure"] for row in answer["curve"]))
-    shown = primary or {measures[0]}
-    rows = {
-        name: [row for row in answer[name] if row["measure"] in shown]
-        for name in ("curve", "gains", "optimum", "interactions")
-    }
-    console.print(_table("Curve", rows["curve"], "mixing_ratio", "mean"))
-    if rows["gains"]:
-        console.print(_table("Hybrid minus pure", rows["gains"], "hybrid", "pure", "estimate"))
-    console.print(_table("Optimum", rows["optimum"], "best", "may_be_best"))
-    if rows["interactions"]:
-        columns = ("parameter", "first", "second", "pure", "estimate")
-        console.print(_table("Change of the gain", rows["interactions"], *columns))
-    if len(measures) > 1:
-        _say(
-            f"{len(measures)} measures; --json and --out have all of them, here is the primary one"
-        )
-    effects = [row["value"] for row in answer["design_effect"] if row["value"] is not None]
-    if effects:
-        clusters = min(row["n_clusters"] for row in answer["curve"])
-        _say(
-            f"{clusters:,} clusters of questions; design effect {min(effects):.2f} to "
-            f"{max(effects):.2f} (variance by cluster over that of independent questions)"
-        )
+    shown = [one for one in measures if one in (primary or measures[:1]) or one == names.SET_F1]
+    for measure in shown:
+        rows = {
+            name: [row for row in answer[name] if row["measure"] == measure]
+            for name in ("curve", "gains", "optimum", "interactions")
+        }
+        _print(f"Curve, {measure}", rows["curve"], "mixing_ratio", "mean")
+        _print(f"Hybrid minus pure, {measure}", rows["gains"], "hybrid", "pure", "estimate")
+        _print(f"Optimum, {measure}", rows["optimum"], "best", "may_be_best")
+        changes = [
+            {
+                **row,
+                "change": f"{row['parameter']} {_cell(row['first'])} to {_cell(row['second'])}",
+            }
+            for row in rows["interactions"]
+        ]
+        _print(f"Change of the gain, {measure}", changes, "change", "pure", "estimate")
+    if len(measures) > len(shown):
+        _say(f"{len(measures)} measures; --json and --out have all of them")
+    if held := _held(answer["parameters"]):
+        _say(held)
+    _say(_numbers(answer))
     for note in answer["notes"]:
         _say(f"warning: {note['note']}")
 
 
-def _notes(rows: Rows) -> list[str]:
-    """Say what limits the answer."""
-    from hybridir.inference.scores import FEW_CLUSTERS
-
-    notes = []
-    clusters = min(row["n_clusters"] for row in rows["curve"])
-    if clusters < FEW_CLUSTERS:
-        notes.append(
-            f"{clusters} clusters are few; below {FEW_CLUSTERS} intervals may be too narrow"
-        )
-    seeds = [row["n_seeds"] for row in (*rows["curve"], *rows["gains"])]
-    if min(seeds) == 1:
-        notes.append("with one seed, a figure says nothing about how other seeds would do")
-    tested = {(row["measure"], row["setting"], row["pure"]) for row in rows["gains"]}
-    points = [(row["measure"], row["setting"], row["mixing_ratio"]) for row in rows["curve"]]
-    mixed = {(measure, setting) for measure, setting, ratio in points if 0 < ratio < 1}
-    for measure, setting, ratio in points:
-        is_pure = ratio in (0.0, 1.0) and (measure, setting) in mixed
-        if is_pure and (measure, setting, ratio) not in tested:
-            notes.append(
-                f"{measure} {setting}: ratio {ratio:g} and the hybrid ratio have no seed in "
-                "common and are not compared; train all ratios with the same seeds"
-            )
-    return notes
+def _show_several(answers: list[dict[str, Any]]) -> None:
+    """Print the primary gains of each study."""
+    rows = [
+        {"study": answer["study"], **row}
+        for answer in answers
+        for row in answer["gains"]
+        if row["primary"]
+    ]
+    measures = ", ".join(dict.fromkeys(row["measure"] for row in rows))
+    _print(f"Hybrid minus pure, {measures}", rows, "study", "hybrid", "pure", "estimate")
+    _say(f"{len(answers)} studies; --json and --out have all figures")
+    notes: dict[str, list[str]] = {}
+    for answer in answers:
+        for note in answer["notes"]:
+            notes.setdefault(note["note"], []).append(answer["study"])
+    for text, studies in notes.items():
+        others = f" and {len(studies) - _NAMED} more" if len(studies) > _NAMED else ""
+        _say(f"warning: {text} ({', '.join(studies[:_NAMED])}{others})")
 
 
-def _table(title: str, rows: list[dict[str, Any]], *columns: str) -> Table:
-    measures = ", ".join(dict.fromkeys(str(row["measure"]) for row in rows))
-    table = Table(title=f"{title}, {measures}", title_justify="left")
-    shown = ("setting", *columns)
-    for column in (*shown, "95 % from", "to", *(["p", "p, Holm"] if "p" in rows[0] else [])):
-        table.add_column(column.replace("_", " "))
+def _held(parameters: list[dict[str, Any]]) -> str:
+    """At which parameters figures hold: ``means over temperature 0.01, 0.05; at pairs 8192``."""
+    from hybridir.cli.scores_table import CROSSED, FIXED
+
+    parts = []
+    for start, role, joint in (("means over", CROSSED, " x "), ("at", FIXED, ", ")):
+        described = [
+            f"{one['parameter'].replace('_', ' ')} {', '.join(map(_cell, one['values']))}"
+            for one in parameters
+            if one["role"] == role
+        ]
+        parts += [f"{start} {joint.join(described)}"] if described else []
+    return "; ".join(parts)
+
+
+def _numbers(answer: dict[str, Any]) -> str:
+    """How many seeds, questions and clusters the figures rest on, and the design effect."""
+
+    def counted(column: str, one: str) -> str:
+        values = sorted({row[column] for row in answer["curve"]})
+        span = f"{values[0]:,} to {values[-1]:,}" if len(values) > 1 else f"{values[0]:,}"
+        return f"{span} {one}{'' if values[-1] == 1 else 's'}"
+
+    text = (
+        ", ".join(counted(f"n_{one}s", one) for one in ("seed", "question"))
+        + f" in {counted('n_clusters', 'cluster')}"
+    )
+    effects = [row["value"] for row in answer["design_effect"] if row["value"] is not None]
+    if not effects:
+        return text
+    return (
+        f"{text}; design effect {min(effects):.2f} to {max(effects):.2f} "
+        "(variance by cluster over that of independent questions)"
+    )
+
+
+def _print(title: str, rows: list[dict[str, Any]], *columns: str) -> None:
+    """Print a table in which texts break between words, so that no number is cut.
+
+    A terminal narrower than `_NARROWEST` breaks the lines.
+    """
+    if not rows:
+        return
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    first = () if "study" in columns else ("setting",)
+    for column in (*first, *columns):
+        if column in ("setting", "study", "may_be_best", "change"):
+            table.add_column(column.replace("_", " "), overflow="fold", min_width=12)
+        else:
+            table.add_column(column.replace("_", " "), no_wrap=True)
+    table.add_column("95 % interval", overflow="fold", min_width=11)
+    for column in ("p", "Holm's p") if "p" in rows[0] else ():
+        table.add_column(column, no_wrap=True)
     for row in rows:
-        cells = [_cell(row[column]) for column in (*shown, "low", "high")]
+        cells = [_cell(row[column]) for column in (*first, *columns)]
+        cells.append(f"[{_cell(row['low'])}, {_cell(row['high'])}]")
         if "p" in row:
-            cells += [f"{row['p']:.2g}", f"{row['p_adjusted']:.2g}"]
+            cells += [_cell(row["p"], 2), _cell(row["p_adjusted"], 2)]
         table.add_row(*cells)
-    return table
+    console.print(table, width=max(console.width, _NARROWEST), crop=False)
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, digits: int = 4) -> str:
     if isinstance(value, list):
         return "{" + ", ".join(map(_cell, value)) + "}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if value is None:
+        return "-"
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
 def _say(line: str) -> None:

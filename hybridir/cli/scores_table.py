@@ -13,7 +13,8 @@
 | temperature, batch_size, pairs | optional: parameters that are crossed with the ratio |
 
 A translation of a question has its id. All trials of a study must score the same questions in the
-same cells. Without a column `cluster` each question is one of its own.
+same cells. Without a column `cluster` each question is one of its own. Ratios count to six digits
+and parameters to seven, so that numbers of single precision are those that were meant.
 
 The inference sees a cluster as one number (`hybridir.inference.by_cluster`). A table of these, one
 row a cluster, setting and trial, is a thousandth as large and gives the same answer, but for the
@@ -53,9 +54,29 @@ _LABELS: Final = (
     *(names.POOL_LANGUAGE, names.MEASURE, names.STUDY),
 )
 _SHOWN = 3  # problems of one kind that a message lists
+FIXED: Final = "fixed"
+CROSSED: Final = "crossed with the ratio"
+OWN: Final = "own of each ratio"
 
 Key = tuple[str, str]
 """(measure, setting)."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter beside the mixing ratio at which scores hold.
+
+    Attributes:
+        name: one of `names.CONDITIONS`.
+        role: `FIXED`, `CROSSED` with the ratio, or each ratio's `OWN`.
+        values: its values, in order.
+        of_ratio: mixing ratio -> value; empty if it is crossed.
+    """
+
+    name: str
+    role: str
+    values: tuple[float, ...]
+    of_ratio: Mapping[float, float]
 
 
 @dataclass(frozen=True)
@@ -68,12 +89,16 @@ class StudyScores:
             question.
         n_questions: (measure, setting) -> number of questions.
         by_cluster: whether the table was one by cluster.
+        parameters: those of the table beside the mixing ratio.
+        notes: what the table lacks, a sentence each.
     """
 
     name: str
     scores: Mapping[Key, Mapping[Condition, Scores]]
     n_questions: Mapping[Key, int]
     by_cluster: bool
+    parameters: tuple[Parameter, ...]
+    notes: tuple[str, ...]
 
 
 def read_scores(path: Path, limits: tuple[float, float] | None = None) -> Iterator[StudyScores]:
@@ -91,11 +116,13 @@ def read_scores(path: Path, limits: tuple[float, float] | None = None) -> Iterat
         InputError: if the file, a column or a value cannot be used, or the trials of a study have
             different questions.
     """
-    table = _read(path)
+    table, notes, unused = _read(path)
     _check(table, path, limits)
     study = table[names.STUDY]
     for name, rows in table.groupby(study, sort=False, observed=True):
-        scores = _study_scores(rows, f"{path}, study {name}", limits)
+        parameters = _parameters(rows)
+        crossed = [one.name for one in parameters if one.role == CROSSED]
+        scores = _study_scores(rows, f"{path}, study {name}", limits, crossed, unused)
         by_cluster = N_QUESTIONS in rows
         counts = {
             key: len(next(iter(of_key.values())).questions) for key, of_key in scores.items()
@@ -105,7 +132,7 @@ def read_scores(path: Path, limits: tuple[float, float] | None = None) -> Iterat
             unique = rows.drop_duplicates(labels).groupby(labels[:2], observed=True)
             sums = unique[N_QUESTIONS].sum()
             counts = {key: int(sums[key]) for key in counts}
-        yield StudyScores(str(name), scores, counts, by_cluster)
+        yield StudyScores(str(name), scores, counts, by_cluster, parameters, notes)
 
 
 def by_cluster_table(study: StudyScores) -> pd.DataFrame:
@@ -123,6 +150,7 @@ def by_cluster_table(study: StudyScores) -> pd.DataFrame:
             chosen = np.array(scores.clusters or scores.questions, dtype=object)[asked]
             clusters, sizes = np.unique(chosen, return_counts=True)
             ratio, seed, cluster = np.nonzero(~np.isnan(numbers))
+            ratios = np.array(scores.ratios)[ratio]
             tables.append(
                 pd.DataFrame(
                     {
@@ -130,7 +158,12 @@ def by_cluster_table(study: StudyScores) -> pd.DataFrame:
                         names.MEASURE: measure,
                         names.SETTING: setting,
                         **dict(condition),
-                        names.MIXING_RATIO: np.array(scores.ratios)[ratio],
+                        **{
+                            one.name: pd.Series(ratios).map(one.of_ratio)
+                            for one in study.parameters
+                            if one.of_ratio
+                        },
+                        names.MIXING_RATIO: ratios,
                         names.SEED: np.array(scores.seeds)[seed],
                         names.CLUSTER: clusters[cluster],
                         N_QUESTIONS: sizes[cluster],
@@ -141,7 +174,8 @@ def by_cluster_table(study: StudyScores) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _read(path: Path) -> tuple[pd.DataFrame, tuple[str, ...], str]:
+    """Read the columns that count; return them, notes, and a clause on the other columns."""
     if path.is_dir():
         raise InputError(f"{path}: is a folder; name the file in it")
     is_csv = path.name.endswith((".csv", ".csv.gz"))
@@ -156,26 +190,35 @@ def _read(path: Path) -> pd.DataFrame:
             table = read(path)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
+    except pd.errors.EmptyDataError:
+        raise InputError(f"{path}: the file is empty") from None
     except (OSError, ValueError, UnicodeError, pd.errors.ParserError) as error:
         raise InputError(
             f"{path}: cannot be read as {'CSV' if is_csv else 'Parquet'} ({error}); write the "
             "table with pandas' to_parquet, or as a .csv file"
         ) from None
+    others = [str(name) for name in table if name not in (*columns, N_QUESTIONS)]
+    unused = f"columns that are not used: {', '.join(others)}" if others else ""
+    notes = [f"{unused}; known are {', '.join(columns)}"] if others else []
     if N_QUESTIONS in table and names.QUESTION_ID not in table:
-        return _read_by_cluster(table, path)
+        return _read_by_cluster(table, path), tuple(notes), unused
     missing = [name for name in REQUIRED if name not in table]
     if missing:
         raise InputError(
             f"{path}: the column{'s' if len(missing) > 1 else ''} {', '.join(missing)} "
             f"{'are' if len(missing) > 1 else 'is'} missing; expected are {', '.join(REQUIRED)}, "
-            f"and optionally {', '.join(OPTIONAL)}"
+            f"and optionally {', '.join(OPTIONAL)}; the table has {', '.join(map(str, table))}"
         )
     if table.empty:
         raise InputError(f"{path}: the table has no row")
     table = pd.DataFrame(table[[name for name in columns if name in table]])
     if names.CLUSTER not in table:
         table[names.CLUSTER] = table[names.QUESTION_ID]
-    return _labelled(table, path)
+        notes.append(
+            "without a column cluster questions count as independent, and intervals are too "
+            "narrow where several were drawn together, such as those of an article"
+        )
+    return _labelled(table, path), tuple(notes), unused
 
 
 def _read_by_cluster(table: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -201,7 +244,7 @@ def _labelled(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     for name in _LABELS:
         empty = table[name].isna()
         if empty.any():
-            raise InputError(f"{path}: {int(empty.sum())} rows have no {name}; fill the column")
+            raise InputError(f"{path}: {_rows(empty)} without {name}; fill the column")
         if not isinstance(table[name].dtype, pd.CategoricalDtype):
             table[name] = table[name].astype("category")
     return table
@@ -212,17 +255,20 @@ def _check(table: pd.DataFrame, path: Path, limits: tuple[float, float] | None) 
     numbers = [names.MIXING_RATIO, names.SEED, names.VALUE]
     numbers += [name for name in (*names.CONDITIONS, N_QUESTIONS) if name in table]
     for name in numbers:
-        try:
-            column = pd.to_numeric(table[name]).to_numpy(np.float64)
-        except (ValueError, TypeError) as error:
-            problems.append(f"{name}: {error}")
-            continue
+        given: Any = table[name]
+        column: Any = pd.to_numeric(given, errors="coerce").to_numpy(np.float64)
+        if name == names.MIXING_RATIO:
+            column = column.round(6)
+        elif name in names.CONDITIONS:
+            codes, values = pd.factorize(column)
+            column = np.array([*(float(f"{value:.7g}") for value in values), np.nan])[codes]
         table[name] = column
         bad = ~np.isfinite(column)
         if bad.any():
+            first = int(bad.argmax())
             problems.append(
-                f"{name}: {int(bad.sum())} rows hold no finite number, the first is row "
-                f"{int(bad.argmax())}"
+                f"{name}: {_rows(bad)} without a finite number, the first is row {first} with "
+                f"{str(given.iloc[first])!r}; a number with a decimal point is expected"
             )
     if problems:
         raise InputError.collect(f"{path} cannot be used", problems)
@@ -254,14 +300,36 @@ def limits_of(measure: str) -> tuple[float, float]:
     return names.bounds_of(measure) if measure in known else (-np.inf, np.inf)
 
 
+def _rows(flags: "pd.Series[bool] | NDArray[np.bool_]") -> str:
+    count = int(flags.sum())
+    return "1 row is" if count == 1 else f"{count} rows are"
+
+
+def _parameters(table: pd.DataFrame) -> tuple[Parameter, ...]:
+    """Say how each parameter goes with the mixing ratio.
+
+    Where each ratio has one value of every parameter, there is a curve, and no crossing.
+    """
+    given = [name for name in names.CONDITIONS if name in table]
+    points = table[[names.MIXING_RATIO, *given]].drop_duplicates()
+    is_one_each = points[names.MIXING_RATIO].is_unique
+    parameters = []
+    for name in given:
+        values = tuple(sorted(map(float, table[name].unique())))
+        role = FIXED if len(values) == 1 else OWN if is_one_each else CROSSED
+        pairs = zip(points[names.MIXING_RATIO], points[name], strict=True)
+        of_ratio = {} if role == CROSSED else {float(ratio): float(at) for ratio, at in pairs}
+        parameters.append(Parameter(name, role, values, of_ratio))
+    return tuple(parameters)
+
+
 def _study_scores(
-    table: pd.DataFrame, label: str, limits: tuple[float, float] | None
+    table: pd.DataFrame,
+    label: str,
+    limits: tuple[float, float] | None,
+    crossed: list[str],
+    unused: str,
 ) -> dict[Key, dict[Condition, Scores]]:
-    crossed = [name for name in names.CONDITIONS if name in table and table[name].nunique() > 1]
-    if crossed:
-        ratios_of = table.groupby(names.MIXING_RATIO)[crossed].nunique().max(axis=1)
-        if (ratios_of == 1).all():
-            crossed = []  # each ratio has its own values: a curve, and no crossing
     scores: dict[Key, dict[Condition, Scores]] = {}
     for (measure, setting), rows in table.groupby(
         [names.MEASURE, names.SETTING], sort=False, observed=True
@@ -276,7 +344,8 @@ def _study_scores(
             else {(): rows}
         )
         scores[key] = {
-            condition: _scores(part, key, label, limits) for condition, part in conditions.items()
+            condition: _scores(part, key, label, limits, unused)
+            for condition, part in conditions.items()
         }
         _check_crossing(scores[key], f"{label}, {' '.join(key)}")
     return scores
@@ -315,7 +384,11 @@ def _check_crossing(conditions: Mapping[Condition, Scores], label: str) -> None:
 
 
 def _scores(
-    rows: pd.DataFrame, key: Key, label: str, limits: tuple[float, float] | None
+    rows: pd.DataFrame,
+    key: Key,
+    label: str,
+    limits: tuple[float, float] | None,
+    unused: str,
 ) -> Scores:
     """Lay out the rows of one measure, setting and condition as an array."""
     label = f"{label}, {' '.join(key)}"
@@ -331,6 +404,7 @@ def _scores(
         raise InputError(
             f"{label}: a question occurs more than once in a cell of a trial; one row a question, "
             "cell and trial is expected (name different studies in a column study)"
+            + (f"; {unused}" if unused else "")
         )
     values = np.full(int(np.prod(shape)), np.nan)
     values[flat_G] = rows[names.VALUE].to_numpy()

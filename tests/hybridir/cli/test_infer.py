@@ -151,6 +151,87 @@ def test_values_of_each_ratio_alone_are_no_crossing(tmp_path: Path) -> None:
     table = scores()
     (study,) = run(table.assign(temperature=0.01 + table["mixing_ratio"]), tmp_path)["studies"]
     assert study["interactions"] == []
+    assert study["parameters"] == [
+        {"parameter": "temperature", "role": "own of each ratio", "values": [0.01, 0.51, 1.01]}
+    ]
+    notes = " ".join(row["note"] for row in study["notes"])
+    assert (
+        "each mixing ratio has its own temperature: a gain is that of the ratio with it" in notes
+    )
+
+
+def test_the_terminal_says_at_which_parameters_figures_hold_and_cuts_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    path = tmp_path / "scores.parquet"
+    cold, warm = scores(seed=2), scores(seed=2)
+    warm["value"] += 1.2345e-5 * (warm["mixing_ratio"] == 0.5)
+    both = pd.concat([cold.assign(temperature=0.01), warm.assign(temperature=0.05)])
+    both.assign(pairs=512, notebook="a").to_parquet(path)
+    done = CliRunner().invoke(app, ["infer", str(path)])
+    assert done.exit_code == 0, done.output
+    assert "means over temperature 0.01, 0.05; at pairs 512" in done.output
+    assert "3 seeds, 108 questions in 36 clusters; design effect" in done.output
+    assert "warning: columns that are not used: notebook; known are mixing_ratio" in done.output
+    assert "1.234e-05" in done.output or "1.235e-05" in done.output
+    assert "…" not in done.output
+
+
+def test_scores_that_are_all_alike_have_no_best_ratio_and_a_note(tmp_path: Path) -> None:
+    (study,) = run(scores().assign(value=0.37, measure="map"), tmp_path)["studies"]
+    assert {row["best"] for row in study["optimum"]} == {None}
+    assert study["optimum"][0]["may_be_best"] == list(RATIOS)
+    assert any("all scores are 0.37" in row["note"] for row in study["notes"])
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        (lambda t: t.assign(cluster="one"), "with one cluster, a figure says nothing"),
+        (lambda t: t[t["mixing_ratio"] > 0], "ratio 0 is absent: hybrid batches are not compared"),
+        (lambda t: t[t["mixing_ratio"] != 0.5], "no ratio lies between 0 and 1"),
+        (
+            lambda t: t[(t["mixing_ratio"] > 0) | (t["seed"] > 0)],
+            "gain over ratio 0 is over the 2 seeds that both ratios have, the curve over up to 3",
+        ),
+        (lambda t: t.assign(value=t["value"].clip(0, 1)), "name it with --range, such as 0,1"),
+    ],
+)
+def test_what_limits_an_answer_is_noted(tmp_path: Path, change: Any, note: str) -> None:
+    (study,) = run(change(scores()), tmp_path)["studies"]
+    assert any(note in row["note"] for row in study["notes"])
+
+
+def test_ratios_of_single_precision_are_those_that_were_meant(tmp_path: Path) -> None:
+    table = scores().assign(temperature=np.float32(0.05))
+    table["mixing_ratio"] = (table["mixing_ratio"] * 0.6).astype(np.float32) + (
+        0.4 * (table["mixing_ratio"] == 1)
+    ).astype(np.float32)
+    (study,) = run(table, tmp_path, "--hybrid", "0.3")["studies"]
+    assert sorted({row["mixing_ratio"] for row in study["curve"]}) == [0.0, 0.3, 1.0]
+    assert study["parameters"][0]["values"] == [0.05]
+
+
+def test_several_studies_show_their_primary_gains(tmp_path: Path) -> None:
+    path = tmp_path / "scores.parquet"
+    both = pd.concat([scores(study="first"), scores(study="second", gain=0.0, seed=1)])
+    both.to_parquet(path)
+    done = CliRunner().invoke(app, ["infer", str(path)])
+    assert "2 studies; --json and --out have all figures" in done.output
+    for name in ("first", "second"):
+        assert len([line for line in done.output.splitlines() if line.split()[:1] == [name]]) == 2
+
+
+def test_a_result_is_never_written_over_the_scores_or_another_result(tmp_path: Path) -> None:
+    path = tmp_path / "scores.parquet"
+    scores().to_parquet(path)
+    before = path.read_bytes()
+    for options in (["--json", str(path)], ["--by-cluster", str(path.parent / "." / path.name)]):
+        done = CliRunner().invoke(app, ["infer", str(path), *options])
+        assert isinstance(done.exception, InputError)
+        assert "is SCORES as well; name another file" in str(done.exception)
+    assert path.read_bytes() == before
 
 
 def test_with_a_range_no_interval_leaves_it(tmp_path: Path) -> None:
@@ -207,7 +288,8 @@ def test_csv_and_tables_of_one_answer(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["infer", str(path), "--out", str(tmp_path / "tables")])
     assert done.exit_code == 0, done.output
     assert "Hybrid minus pure" in done.output
-    assert "108 clusters of questions; design effect 1.00 to 1.00" in done.output
+    assert "3 seeds, 108 questions in 108 clusters; design effect 1.00 to 1.00" in done.output
+    assert "warning: without a column cluster questions count as independent" in done.output
     files = {file.name for file in (tmp_path / "tables").iterdir()}
     assert files >= {"curve.csv", "gains.csv", "optimum.csv", "design_effect.csv"}
     curve = pd.read_csv(tmp_path / "tables" / "curve.csv")
@@ -248,11 +330,17 @@ def test_limits_are_those_of_known_measures() -> None:
     [
         (lambda t: t.drop(columns=["seed", "value"]), "the columns seed, value are missing"),
         (lambda t: t.iloc[:0], "the table has no row"),
-        (lambda t: t.assign(value=t["value"].where(t.index > 0)), "value: 1 rows hold no finite"),
+        (
+            lambda t: t.assign(value=t["value"].where(t.index > 0)),
+            "value: 1 row is without a finite number, the first is row 0 with 'nan'",
+        ),
         (lambda t: t.assign(mixing_ratio=t["mixing_ratio"] * 2), "must lie between 0 and 1"),
         (lambda t: t.assign(seed=0.5), "seed: must be a whole number"),
-        (lambda t: t.assign(seed="one"), "seed: "),
-        (lambda t: t.assign(question_id=None), "rows have no question_id"),
+        (
+            lambda t: t.assign(seed="one"),
+            "rows are without a finite number, the first is row 0 with 'one'",
+        ),
+        (lambda t: t.assign(question_id=None), "rows are without question_id; fill"),
         (lambda t: pd.concat([t, t.iloc[:1]]), "occurs more than once in a cell of a trial"),
         (lambda t: t.iloc[1:], "were scored on other questions than the first one"),
         (

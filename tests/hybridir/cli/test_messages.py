@@ -27,6 +27,7 @@ OTHERS = "another program"
 # Modules outside of a command's own file -> the commands that print what they say.
 PRINTED_BY = {
     "hybridir/cli/main.py": ("hybridir",),
+    "hybridir/cli/answer.py": ("hybridir infer",),
     "hybridir/cli/data.py": ("hybridir data prepare",),
     "hybridir/cli/evaluation.py": ("hybridir evaluate",),
     "hybridir/cli/messages.py": ("hybridir evaluate",),

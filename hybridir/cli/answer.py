@@ -1,0 +1,218 @@
+"""The figures of `hybridir infer`: lists of rows, and sentences on what limits them."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from hybridir import names
+from hybridir.errors import InputError
+
+if TYPE_CHECKING:
+    from hybridir.cli.scores_table import StudyScores
+
+_PRIMARY = ("map", names.AP)
+
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def answer_of(
+    study: "StudyScores",
+    hybrid: float | None,
+    primary: str | None,
+    source: str,
+) -> Rows:
+    """Compute the figures of one study.
+
+    Args:
+        study: its scores.
+        hybrid: mixing ratio of hybrid batches; None takes the one nearest to .5.
+        primary: setting of the primary outcome; None takes the multilingual one, or the first.
+        source: the study in a message.
+
+    Returns:
+        For each kind of figures its rows. A value that is undefined is None.
+
+    Raises:
+        InputError: if the study has no such ratio or setting.
+    """
+    from hybridir import inference
+
+    main = _primary_key(list(study.scores), primary, source)
+    rows: Rows = {
+        name: [] for name in ("curve", "gains", "optimum", "interactions", "design_effect")
+    }
+    for key, conditions in study.scores.items():
+        measure, setting = key
+        label = {"setting": setting, "measure": measure}
+        average = inference.average_conditions(conditions)
+        generator = inference.generator_of(average)
+        _check_hybrid(average.ratios, hybrid, source)
+        replicates = inference.replicate(average, generator)
+        for ratio, mean in zip(
+            average.ratios, inference.mean_curve(average, replicates.by_cluster), strict=True
+        ):
+            rows["curve"].append(
+                {
+                    **label,
+                    "mixing_ratio": ratio,
+                    "mean": mean.estimate,
+                    "low": mean.low,
+                    "high": mean.high,
+                    "n_seeds": mean.n_seeds,
+                    "n_clusters": mean.n_clusters,
+                    "n_questions": study.n_questions[key],
+                }
+            )
+        for test in inference.compare_hybrid(average, replicates, generator, hybrid):
+            rows["gains"].append(
+                {
+                    **label,
+                    "hybrid": test.hybrid,
+                    "pure": test.pure,
+                    "estimate": test.difference,
+                    "low": test.low,
+                    "high": test.high,
+                    "p": test.p,
+                    "n_seeds": test.n_seeds,
+                    "n_clusters": test.n_clusters,
+                }
+            )
+        best = inference.best_ratio(average, replicates)
+        means = {row["mean"] for row in rows["curve"][-len(average.ratios) :]}
+        rows["optimum"].append(
+            {
+                **label,
+                # Of ratios that are all alike none is the best.
+                "best": best.ratio if len(means) > 1 or len(average.ratios) == 1 else None,
+                "may_be_best": list(best.may_be_best),
+                "low": best.low,
+                "high": best.high,
+            }
+        )
+        rows["interactions"] += [
+            {**label, **entry._asdict()} for entry in inference.interactions(conditions, hybrid)
+        ]
+        if not study.by_cluster:
+            rows["design_effect"] += [
+                {**label, **effect._asdict()}
+                for effect in inference.design_effects(average, hybrid)
+            ]
+    rows["parameters"] = [
+        {"parameter": one.name, "role": one.role, "values": list(one.values)}
+        for one in study.parameters
+    ]
+    rows["notes"] = [{"note": note} for note in dict.fromkeys(_notes(study, rows))]
+    _adjust(rows["gains"], [(row["measure"], row["setting"]) == main for row in rows["gains"]])
+    _adjust(rows["interactions"], [False] * len(rows["interactions"]))
+    return _without_nan(rows)
+
+
+def _without_nan(rows: Rows) -> Rows:
+    """Replace NaN, which JSON does not know, by None: the value is undefined."""
+    return {
+        name: [
+            {key: None if value != value else value for key, value in row.items()}
+            for row in of_name
+        ]
+        for name, of_name in rows.items()
+    }
+
+
+def _primary_key(keys: list[tuple[str, str]], primary: str | None, source: str) -> tuple[str, str]:
+    settings = list(dict.fromkeys(setting for _, setting in keys))
+    if primary is not None and primary not in settings:
+        raise InputError(
+            f"--primary {primary}: {source} has no such setting; it has {', '.join(settings)}"
+        )
+    default = names.MULTILINGUAL if names.MULTILINGUAL in settings else settings[0]
+    setting = primary or default
+    measures = [measure for measure, of_key in keys if of_key == setting]
+    return next((measure for measure in _PRIMARY if measure in measures), measures[0]), setting
+
+
+def _check_hybrid(ratios: tuple[float, ...], hybrid: float | None, source: str) -> None:
+    mixed = [ratio for ratio in ratios if 0 < ratio < 1]
+    if hybrid is not None and hybrid not in mixed:
+        listed = ", ".join(f"{ratio:g}" for ratio in mixed) or "none"
+        raise InputError(
+            f"--hybrid {hybrid:g}: mixing ratios between 0 and 1 of {source} are {listed}; name "
+            "one of them"
+        )
+
+
+def _adjust(rows: list[dict[str, Any]], is_primary: list[bool]) -> None:
+    """Add Holm's p to each row: over the primary rows, and over all others."""
+    import numpy as np
+
+    from hybridir.inference import holm
+
+    for family in (True, False):
+        members = [row for row, flag in zip(rows, is_primary, strict=True) if flag == family]
+        adjusted = holm(np.array([row["p"] for row in members]))
+        for row, p in zip(members, adjusted, strict=True):
+            row |= {"p_adjusted": float(p), "primary": family}
+
+
+def _notes(study: "StudyScores", rows: Rows) -> Iterator[str]:
+    """Say what limits the answer."""
+    import numpy as np
+
+    from hybridir.cli.scores_table import OWN, limits_of
+    from hybridir.inference.scores import FEW_CLUSTERS
+
+    yield from study.notes
+    if own := [one.name.replace("_", " ") for one in study.parameters if one.role == OWN]:
+        yield (
+            f"each mixing ratio has its own {' and '.join(own)}: a gain is that of the ratio with "
+            "it, not of the ratio alone"
+        )
+    clusters = min(row["n_clusters"] for row in rows["curve"])
+    if clusters == 1:
+        yield "with one cluster, a figure says nothing about other questions"
+    elif clusters < FEW_CLUSTERS:
+        yield f"{clusters} clusters are few; below {FEW_CLUSTERS} intervals may be too narrow"
+    if min(row["n_seeds"] for row in (*rows["curve"], *rows["gains"])) == 1:
+        yield "with one seed, a figure says nothing about how other seeds would do"
+    for (measure, setting), conditions in study.scores.items():
+        values = [scores.values for scores in conditions.values()]
+        least, most = min(map(np.nanmin, values)), max(map(np.nanmax, values))
+        if least == most:
+            yield (
+                f"{measure} {setting}: all scores are {least:g}; where nothing varies, an "
+                "interval says nothing about other questions or seeds"
+            )
+        limits = next(iter(conditions.values())).limits
+        if limits == limits_of("") and 0 <= least and most <= 1:
+            yield (
+                f"{measure}: its range is not known, so that an interval may leave it; name it "
+                "with --range, such as 0,1"
+            )
+    yield from _not_compared(rows)
+
+
+def _not_compared(rows: Rows) -> Iterator[str]:
+    """Name the comparisons that are missing, or rest on some of the seeds alone."""
+    seeds = {
+        (row["measure"], row["setting"], row["mixing_ratio"]): row["n_seeds"]
+        for row in rows["curve"]
+    }
+    tested = {(row["measure"], row["setting"], row["pure"]): row for row in rows["gains"]}
+    for measure, setting in dict.fromkeys(key[:2] for key in seeds):
+        ratios = [key[2] for key in seeds if key[:2] == (measure, setting)]
+        if not any(0 < ratio < 1 for ratio in ratios):
+            yield "no ratio lies between 0 and 1: nothing is compared with the pure strategies"
+            continue
+        for pure, name in ((0.0, "cross-lingual"), (1.0, "monolingual")):
+            if pure not in ratios:
+                yield f"ratio {pure:g} is absent: hybrid batches are not compared with {name} ones"
+            elif (row := tested.get((measure, setting, pure))) is None:
+                yield (
+                    f"{measure} {setting}: ratio {pure:g} and the hybrid ratio have no seed in "
+                    "common and are not compared; train all ratios with the same seeds"
+                )
+            else:
+                most = max(seeds[measure, setting, ratio] for ratio in (pure, row["hybrid"]))
+                if row["n_seeds"] < most:
+                    yield (
+                        f"the gain over ratio {pure:g} is over the {row['n_seeds']} seeds that "
+                        f"both ratios have, the curve over up to {most}"
+                    )
