@@ -142,7 +142,7 @@ def test_after_a_kill_two_processes_continue_bit_identically(
     shutil.copytree(workspace, copy)
 
     first, second = run_together(2, run, config, str(workspace), cache, [], -1)
-    assert first[1] == [7, 8, 9, 10]  # from the checkpoint of step 6
+    assert first[1] == [6, 7, 8, 9, 10]  # from the checkpoint at the evaluation after step 5
     whole = undisturbed[0][0]
     assert repeatable(first[0]) == repeatable(whole[0])
     assert first[0] == second[0]
