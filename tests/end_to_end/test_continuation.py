@@ -84,9 +84,9 @@ def finish(
     return result, messages
 
 
-# Ten steps with a checkpoint at the evaluation after the fifth, and three steps after the last one:
-# at 3, 5 and 8. The test holds at any step, so it is drawn at random; the environment may set the
-# seed.
+# Ten steps with a checkpoint at the evaluation after the fifth, and three steps after the last
+# one: at 3, 5 and 8. The test holds at any step, so it is drawn at random; the environment may set
+# the seed.
 STEP = random.Random(os.environ.get("HYBRIDIR_KILL_SEED", "0")).randint(1, 9)
 
 

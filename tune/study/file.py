@@ -371,8 +371,10 @@ def _override(content: dict[str, Any], override: str) -> None:
     for section in sections:
         inner = content.get(section)
         if inner is not None and not isinstance(inner, dict):
+            kind = "a list" if isinstance(inner, list) else "one value"
             raise InputError(
-                f"--set {override}: {section} is {inner!r}, with no settings in it; set it whole"
+                f"--set {override}: {section} is {kind}, {inner!r}, which can only be set whole: "
+                f"--set '{section}=...'"
             )
         content[section] = inner = dict(inner or {})
         content = inner

@@ -33,7 +33,7 @@ class PrimaryConfig(StrictModel):
         name = _ALIASES.get(value, value)
         if name not in names.PRIMARY_MEASURES:
             raise ValueError(
-                f"{value!r} is not tested; legal are {', '.join(names.PRIMARY_MEASURES)}"
+                f"{value!r} is not tested; legal are {', '.join(names.PRIMARY_MEASURES)} (or f1)"
             )
         return name
 

@@ -425,7 +425,7 @@ def test_an_override_that_is_there_twice_is_named_beside_the_mistakes_of_the_fil
     message = str(caught.value)
     assert "study.yaml has 5 problems" in message
     assert "--set batch: replaces batch.batch_size, set before it" in message
-    assert "--set name.x=1: name is 'small', with no settings in it" in message
+    assert "--set name.x=1: name is one value, 'small', which can only be set whole" in message
     assert "--set batch.batch_size: is there 2 times" in message
     assert "--set pairs: expected key=value" in message
     assert "seed=-1" in message
