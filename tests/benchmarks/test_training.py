@@ -11,7 +11,7 @@ import typer
 from transformers import AutoTokenizer
 from typer.testing import CliRunner, Result
 
-from benchmarks import gpu, training
+from benchmarks import training
 from benchmarks.growth import exponent
 from benchmarks.parts.cases import flops, make_encoder
 from benchmarks.parts.texts import draw_texts, lengths_of, vocabulary
@@ -69,10 +69,11 @@ def test_the_benchmark_of_training_runs_at_a_small_size_and_writes_its_figures(
     tmp_path: Path,
 ) -> None:
     figures = tmp_path / "figures.json"
-    arguments = ["--batch-size", "8", "--steps", "1", *SMALL, "--json", str(figures)]
-    done = called(gpu.main, *arguments)
+    name = "train-2x128-fp32-b64"
+    arguments = ["--only", name, "--dropout", "0", *SMALL, "--json", str(figures)]
+    done = called(training.main, *arguments)
     assert done.exit_code == 0, done.output
-    check_figures(figures, "gpu-12x768-bf16-b8", done.output)
+    check_figures(figures, name, done.output)
 
 
 def test_growth_is_the_slope_of_logarithms() -> None:

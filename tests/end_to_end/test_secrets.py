@@ -27,9 +27,10 @@ def files_with_a_secret(folder: Path) -> list[Path]:
 
 def keep_logs(parent: Path, logs: Path) -> None:
     """Link the files of Ray's logs, which Ray's folder takes with it when the study ends."""
-    for path in parent.glob("*/r/session_*/logs/**/*"):
-        with suppress(OSError):
-            os.link(path, logs / f"{path.stat().st_ino}-{path.name}")
+    with suppress(FileNotFoundError):  # by the search, in a folder that went meanwhile
+        for path in parent.glob("*/r/session_*/logs/**/*"):
+            with suppress(OSError):
+                os.link(path, logs / f"{path.stat().st_ino}-{path.name}")
 
 
 @pytest.mark.long
