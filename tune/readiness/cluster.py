@@ -22,7 +22,7 @@ from tune.study.file import StudyConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 # Ray itself waits 30 s for its processes, which a loaded machine exceeds now and then.
-_ATTEMPTS = 3
+_ATTEMPTS = 5
 
 
 def on_cluster() -> bool:
@@ -128,9 +128,9 @@ def _init(options: dict[str, Any]) -> None:
                     raise
                 if attempt == _ATTEMPTS:
                     raise InputError(
-                        f"Ray did not start on this machine within {_ATTEMPTS} times 30 s; the "
-                        f"load is {os.getloadavg()[0]:.0f} on {cpu_count()} CPUs: try again when "
-                        "it is lower"
+                        f"Ray did not start on this machine in {_ATTEMPTS} attempts; the load is "
+                        f"{os.getloadavg()[0]:.0f} on {cpu_count()} CPUs: try again when it is "
+                        "lower"
                     ) from None
     finally:
         signal.signal(signal.SIGHUP, hang_up)
