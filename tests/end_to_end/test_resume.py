@@ -1,5 +1,6 @@
 import json
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def test_ctrl_c_ends_with_130_and_prints_the_command_to_resume(disturbed: list[A
     first = disturbed[0]
     assert first.process.returncode == 130
     last = first.output.splitlines()[-1]
-    assert last.startswith("interrupted; resume with: python ")
+    assert last.startswith(f"interrupted; resume with: {sys.executable} ")
     assert last.endswith("run_sweep.py --resume small")
     assert "Traceback" not in first.output
     assert "confirm:" not in first.output

@@ -115,8 +115,8 @@ def finished(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Finis
     miracl = hub(folder / "miracl", ["sw", "yo"])
     xquad = "{name: xquad-r, languages: [en, th]}"
     mlqa = "{name: mlqa-r, languages: [de, en]}"
+    squad = f"train.table.path={table(folder / 'squad.jsonl', 120)}"
     everywhere = [
-        f"train.table.path={table(folder / 'squad.jsonl', 120)}",
         f"data_root={data_root}",
         f"encoder={{from_scratch: {TINY}, query_length: 16, passage_length: 16}}",
         "training.pairs=64",
@@ -149,7 +149,10 @@ def finished(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Finis
     }
     commands: list[list[str]] = []
     for study, changes in by_study.items():
-        settings = [word for change in (*everywhere, *changes) for word in ("--set", change)]
+        has_own = any(change.startswith("train=") for change in changes)
+        data = [] if has_own else [squad]
+        every = (*data, *everywhere, *changes)
+        settings = [word for change in every for word in ("--set", change)]
         commands.append([str(STUDIES / f"{study}.yaml"), *settings])
     commands.append([*commands[-1], "--plan"])
     commands.append(["--status", "lareqa_baselines"])
