@@ -10,6 +10,9 @@ ROUNDS = 3
 FILES = ROUNDS * sum(loader.weight for loader in LOADERS)
 
 
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture(scope="module")
 def cases() -> list[Case]:
     return [run_case(seed=0, number=number) for number in range(FILES)]

@@ -297,7 +297,12 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "this machine has",
             marks=pytest.mark.long,
         ),
-        ("analysis/report.py absent --tracking-uri sqlite:///absent.db", 2, "absent.db"),
+        pytest.param(
+            "analysis/report.py absent --tracking-uri sqlite:///absent.db",
+            2,
+            "absent.db",
+            marks=pytest.mark.long,
+        ),
         # This one runs the first one, which refuses the setting.
         pytest.param(
             "deploy/start_or_resume.py {study} --set resources.cpu=100000",

@@ -83,6 +83,7 @@ def test_a_run_lists_trec_evals_order_to_its_depth(benchmark: Benchmark, tmp_pat
         assert order == sorted(order, reverse=True)
 
 
+@pytest.mark.long
 def test_mteb_reads_predictions_back(benchmark: Benchmark, tmp_path: Path) -> None:
     # Takes seconds, which no other test needs to wait for.
     from mteb._evaluators.retrieval_metrics import calculate_retrieval_scores

@@ -128,7 +128,7 @@ def stored_together(folder: str) -> list[list[float]]:
         return rows
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.xdist_group(GROUP)
 def test_two_processes_write_the_same_file_as_one(tmp_path: Path) -> None:
     by_one = stored_together(str(tmp_path / "one"))

@@ -53,6 +53,7 @@ def test_at_sigterm_a_checkpoint_is_written_and_the_process_ends(
     assert int((tmp_path / "step").read_text()) >= 1
 
 
+@pytest.mark.long
 def test_a_process_that_writes_none_outlives_the_first_signal(tmp_path: Path) -> None:
     process = count("reads", tmp_path / "step")
     process.send_signal(signal.SIGTERM)

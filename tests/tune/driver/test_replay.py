@@ -76,6 +76,7 @@ def test_pain_17_a_complete_trial_gives_the_same_figures_to_the_last_digit(
     assert not [name for name in names.UNREPEATABLE if name in text]
 
 
+@pytest.mark.long
 def test_a_stopped_trial_is_repeated_up_to_the_share_at_which_it_stopped(
     folder: RunFolder,
 ) -> None:
@@ -85,6 +86,7 @@ def test_a_stopped_trial_is_repeated_up_to_the_share_at_which_it_stopped(
     assert "synthetic-test" not in text
 
 
+@pytest.mark.long
 def test_a_failed_trial_fails_in_the_same_way(folder: RunFolder) -> None:
     same, text = replayed(folder, "search-002")
     assert same
@@ -92,6 +94,7 @@ def test_a_failed_trial_fails_in_the_same_way(folder: RunFolder) -> None:
     assert "diverged" in text
 
 
+@pytest.mark.long
 def test_a_differing_figure_is_named_with_possible_causes(folder: RunFolder) -> None:
     trial = folder.trial("search-001")
     original, outcome = folder.environment.read_text(), trial.outcome
@@ -134,6 +137,7 @@ def test_a_trial_of_two_processes_is_replayed_in_two_to_the_last_digit(
     assert same, text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "problem"), [("search-009", "does not exist"), ("search-003", "has not ended")]
 )

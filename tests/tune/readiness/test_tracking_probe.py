@@ -62,6 +62,7 @@ def test_several_nodes_may_call_a_new_server_at_once(port: int) -> None:
         assert {answer.text for answer in answers} == {""}
 
 
+@pytest.mark.long
 def test_a_server_that_stores_and_returns_a_run_is_fine_and_keeps_nothing(port: int) -> None:
     uri = f"http://127.0.0.1:{port}"
     assert is_server(uri)
@@ -74,6 +75,7 @@ def test_a_server_that_stores_and_returns_a_run_is_fine_and_keeps_nothing(port: 
     assert {run.data.metrics["preflight"] for run in deleted} == {1.0}
 
 
+@pytest.mark.long
 def test_pain_10_if_a_server_refuses_its_name_the_problem_says_which_one_to_allow(
     port: int,
 ) -> None:
@@ -180,7 +182,7 @@ def test_a_database_on_a_full_disk_is_named(database: Path, tmp_path: Path) -> N
         assert not passes
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_pain_27_a_deleted_experiment_is_named_with_the_command_that_restores_it(
     tmp_path: Path,
 ) -> None:
