@@ -164,6 +164,8 @@ def test_a_clock_that_jumps_by_days_changes_nothing_but_times(
     clock.jump(-3600)
     assert study.finish() == 0, study.output
     assert "Traceback" not in study.output
+    # It went back by an hour during the search.
+    assert "the clock went back: Ray was started anew" in study.output
     assert _measured(tmp_path) == _measured(small_study.folder)
     with sqlite3.connect(tmp_path / "mlflow.db") as database:
         spans = database.execute("SELECT name, start_time, end_time FROM runs").fetchall()

@@ -16,6 +16,7 @@ from tune.driver.encoders import drop_beaten_encoders
 from tune.driver_only import DriverOnly
 from tune.folders import FAILURE, RunFolder, TrialFolder
 from tune.outcome import finalize_trial
+from tune.readiness.cluster import watch_clock
 from tune.record.tracking import Tracker
 from tune.space.parameters import Value, describe
 from tune.view.narrator import Narrator
@@ -42,6 +43,10 @@ class StudyCallback(DriverOnly, Callback):
         self._tracker = tracker
         self._narrator = narrator
         self._parameters_of = parameters_of
+
+    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """Look at the clock, several times a second."""
+        watch_clock()
 
     def on_trial_start(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any

@@ -14,6 +14,7 @@ from hybridir.runtime.seeds import derive_seed
 from tune.driver.callback import Silent, StudyCallback, folder_name
 from tune.driver.checkpoints import DRIVER
 from tune.folders import RunFolder, cache_folder, search_trial
+from tune.readiness.cluster import renew_after_clock_went_back
 from tune.record.tracking import Tracker
 from tune.searching.searcher import (
     JournalSearcher,
@@ -301,6 +302,8 @@ class PhaseRunner:
         tune_config: ray_tune.TuneConfig,
         param_space: dict[str, Any],
     ) -> None:
+        if renew_after_clock_went_back():
+            self._narrator.say("the clock went back: Ray was started anew")
         tune_config.reuse_actors = True
         tune_config.trial_name_creator = folder_name
         tune_config.trial_dirname_creator = folder_name

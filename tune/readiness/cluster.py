@@ -6,8 +6,10 @@ import shlex
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,24 @@ from tune.study.file import StudyConfig
 ROOT = Path(__file__).resolve().parents[2]
 # Ray itself waits 30 s for its processes, which a loaded machine exceeds now and then.
 _ATTEMPTS = 5
+# A clock that is set by the network moves by less.
+_MOST_SECONDS_BACK = 1.0
+
+
+@dataclass
+class _OwnRay:
+    """The Ray that this process has started on this machine.
+
+    Attributes:
+        options: those of ``ray.init``.
+        offset: the largest `_clock_offset` since its start, seconds.
+    """
+
+    options: dict[str, Any]
+    offset: float
+
+
+_own_ray: _OwnRay | None = None
 
 
 def on_cluster() -> bool:
@@ -74,6 +94,7 @@ def running_ray() -> Iterator[None]:
     os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")
     # The study itself reports an interrupted trial, in one line instead of a traceback.
     logging.getLogger("ray.tune.execution.tune_controller").setLevel(logging.CRITICAL)
+    global _own_ray
     if on_cluster():
         _check_address(os.environ["RAY_ADDRESS"])
     context: AbstractContextManager[dict[str, Any]] = (
@@ -82,9 +103,46 @@ def running_ray() -> Iterator[None]:
     with context as options:
         try:
             _init(options)
+            _own_ray = _OwnRay(options, _clock_offset()) if options else None
             yield
         finally:
+            _own_ray = None
             ray.shutdown()
+
+
+def watch_clock() -> None:
+    """Remember the clock for `renew_after_clock_went_back`; to be called now and then."""
+    if _own_ray:
+        _own_ray.offset = max(_own_ray.offset, _clock_offset())
+
+
+def renew_after_clock_went_back() -> bool:
+    """Start this machine's own Ray anew if the clock has gone back since its start.
+
+    Ray orders what its nodes report by the clock: once that has gone back, freed resources are
+    unknown, and nothing new is placed until the clock has caught up (measured with 2.60: an hour
+    after a step of an hour). To be called while no trial runs. A cluster, which this process does
+    not own, stays as it is.
+
+    Returns:
+        Whether Ray was started anew.
+    """
+    offset = _clock_offset()
+    if _own_ray is None or offset > _own_ray.offset - _MOST_SECONDS_BACK:
+        return False
+    ray.shutdown()
+    # Ray's start would take the signals by which the driver is asked to stop.
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    _init(_own_ray.options)
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+    _own_ray.offset = offset
+    return True
+
+
+def _clock_offset() -> float:
+    """The clock against one that never goes back, seconds."""
+    return time.time() - time.monotonic()
 
 
 def ray_environment() -> dict[str, Any]:
