@@ -140,13 +140,18 @@ class Mirror:
         ended = {trial.name for trial in self._folder.trials() if trial.outcome}
         for run in self._search(f"tags.`{names.TAG_PARENT}` = '{parent}'"):
             if run.info.status == _RUNNING and run.data.tags[names.TAG_TRIAL] not in ended:
-                self._client.set_terminated(run.info.run_id, status="KILLED")
+                self._close(run.info.run_id, "KILLED")
         self._draw(parent)
         self._tag(parent, tags)
         now = _ms(time.time())
         usage = [Metric(key, v, now, 0) for key, v in measure_usage(self._folder).items()]
         self._client.log_batch(parent, metrics=usage)
-        self._client.set_terminated(parent, status=status)
+        self._close(parent, status)
+
+    def _close(self, run_id: str, status: str) -> None:
+        """End a run now, or at its start where the clock has gone back since."""
+        started = self._client.get_run(run_id).info.start_time or 0
+        self._client.set_terminated(run_id, status, max(_ms(time.time()), started))
 
     @cached_property
     def _client(self) -> MlflowClient:

@@ -98,6 +98,19 @@ def test_a_new_database_gets_the_whole_study_from_the_folder(
     assert after.data.params == before.data.params
 
 
+def test_no_run_ends_before_it_began_though_the_clock_went_back(
+    uri: str, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(folder, "search-000")  # interrupted
+    writer = mirror(uri, folder)
+    writer.update(folder.trial("search-000"))
+    monkeypatch.setattr("time.time", lambda: 1.0)
+    writer.close("KILLED", {})
+    for run in runs(uri, folder):
+        assert run.info.status == "KILLED"
+        assert run.info.end_time == run.info.start_time
+
+
 def test_the_parent_records_data_versions_and_machine(uri: str, folder: RunFolder) -> None:
     mirror(uri, folder).missing()
     (parent,) = runs(uri, folder)
