@@ -84,6 +84,7 @@ def running_ray() -> Iterator[None]:
     Raises:
         InputError: if no cluster answers at RAY_ADDRESS, or it refuses the connection.
     """
+    global _own_ray
     # Without Ray's own result files, banner and usage report.
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
@@ -94,7 +95,6 @@ def running_ray() -> Iterator[None]:
     os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")
     # The study itself reports an interrupted trial, in one line instead of a traceback.
     logging.getLogger("ray.tune.execution.tune_controller").setLevel(logging.CRITICAL)
-    global _own_ray
     if on_cluster():
         _check_address(os.environ["RAY_ADDRESS"])
     context: AbstractContextManager[dict[str, Any]] = (
