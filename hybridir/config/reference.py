@@ -35,6 +35,7 @@ _PLAIN = {
 # Instead of a default value.
 _NEEDED, _OWN, _NONE = _WORDS = ("needed", "its own defaults", "none")
 _ANY = set(_PLAIN.values())
+_WIDEST_ROW = 250  # letters of a table's row in a page's source
 NO_UNIT: Final = "none"
 """Unit of a number that has none, such as a seed."""
 
@@ -182,7 +183,10 @@ def matching(listed: Iterable[Section], name: str) -> list[Section]:
 
 
 def as_markdown(listed: Sequence[Section]) -> Iterator[str]:
-    """Write sections as the lines of a page: a heading but for the file itself, and a table."""
+    """Write sections as the lines of a page: a heading but for the file itself, and a table.
+
+    A meaning that would make its row a wall stands below the table.
+    """
     for section in listed:
         if section.places[0]:
             yield f"### {_code(section.title)}"
@@ -194,11 +198,26 @@ def as_markdown(listed: Sequence[Section]) -> Iterator[str]:
         yield ""
         yield "| setting | type | unit | default | legal | meaning |"
         yield "|---|---|---|---|---|---|"
-        for name, kind, unit, default, legal, meaning in section.settings:
-            shown = default if default in _WORDS else _code(default)
-            cells = (_code(name), kind, unit, shown, legal, " ".join(meaning.split()))
-            yield f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
+        long = []
+        for setting in section.settings:
+            row = _row(setting, " ".join(setting.meaning.split()))
+            if len(row) > _WIDEST_ROW:
+                row = _row(setting, "see below")
+                long.append(setting)
+            yield row
         yield ""
+        for setting in long:
+            first, *others = _sentences(setting.meaning)
+            yield f"{_code(setting.name)}: {first}"
+            yield from others
+            yield ""
+
+
+def _row(setting: Setting, meaning: str) -> str:
+    name, kind, unit, default, legal, _ = setting
+    shown = default if default in _WORDS else _code(default)
+    cells = (_code(name), kind, unit, shown, legal, meaning)
+    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 
 def as_lines(listed: Sequence[Section], width: int) -> Iterator[str]:
