@@ -1,5 +1,6 @@
 """The figures of `hybridir infer`: lists of rows, and sentences on what limits them."""
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,10 @@ if TYPE_CHECKING:
     from hybridir.cli.scores_table import StudyScores
 
 _PRIMARY = ("map", names.AP)
+
+FIGURES = ("curve", "gains", "optimum", "interactions", "design_effect")
+LISTS = (*FIGURES, "parameters", "notes")
+"""The lists of an answer."""
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -29,7 +34,7 @@ def answer_of(
         source: the study in a message.
 
     Returns:
-        For each kind of figures its rows. A value that is undefined is None.
+        The rows of each of `LISTS`. A value that is undefined is None.
 
     Raises:
         InputError: if the study has no such ratio or setting.
@@ -37,9 +42,7 @@ def answer_of(
     from hybridir import inference
 
     main = _primary_key(list(study.scores), primary, source)
-    rows: Rows = {
-        name: [] for name in ("curve", "gains", "optimum", "interactions", "design_effect")
-    }
+    rows: Rows = {name: [] for name in FIGURES}
     for key, conditions in study.scores.items():
         measure, setting = key
         label = {"setting": setting, "measure": measure}
@@ -156,7 +159,7 @@ def _notes(study: "StudyScores", rows: Rows) -> Iterator[str]:
     """Say what limits the answer."""
     import numpy as np
 
-    from hybridir.cli.scores_table import OWN, limits_of
+    from hybridir.cli.scores_table import OWN
     from hybridir.inference.scores import FEW_CLUSTERS
 
     yield from study.notes
@@ -180,8 +183,8 @@ def _notes(study: "StudyScores", rows: Rows) -> Iterator[str]:
                 f"{measure} {setting}: all scores are {least:g}; where nothing varies, an "
                 "interval says nothing about other questions or seeds"
             )
-        limits = next(iter(conditions.values())).limits
-        if limits == limits_of("") and 0 <= least and most <= 1:
+        limits = next(iter(conditions.values())).limits or ()
+        if not any(map(math.isfinite, limits)) and 0 <= least and most <= 1:
             yield (
                 f"{measure}: its range is not known, so that an interval may leave it; name it "
                 "with --range, such as 0,1"

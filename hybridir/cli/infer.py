@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hybridir import names
-from hybridir.cli.answer import answer_of
+from hybridir.cli.answer import LISTS, answer_of
 from hybridir.errors import InputError
 from hybridir.runtime.files import atomic_write, check_file, check_folder
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 console = Console()
 _NAMED = 3  # studies that a warning names
-_NARROWEST = 78  # columns that the widest table needs
+_NARROWEST = 78  # columns that most tables need
 
 
 def infer(
@@ -66,7 +66,8 @@ def infer(
     from hybridir.cli.scores_table import by_cluster_table, read_scores
 
     limits = _limits(value_range)
-    _check_distinct({"SCORES": scores, "--json": json_file, "--by-cluster": by_cluster})
+    tables = {f"--out's {name}.csv": out / f"{name}.csv" for name in LISTS} if out else {}
+    _check_distinct({"SCORES": scores, "--json": json_file, "--by-cluster": by_cluster, **tables})
     if json_file is not None:
         check_file("--json", json_file)
     if out is not None:
@@ -135,9 +136,7 @@ def _write_parquet(path: Path, tables: "list[pd.DataFrame]") -> None:
 def _write_tables(folder: Path, answers: list[dict[str, Any]]) -> None:
     import pandas as pd
 
-    for name in answers[0]:
-        if name == "study":
-            continue
+    for name in LISTS:
         rows = [{"study": answer["study"], **row} for answer in answers for row in answer[name]]
         path = folder / f"{name}.csv"
         if rows:

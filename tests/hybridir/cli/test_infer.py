@@ -233,6 +233,13 @@ def test_a_result_is_never_written_over_the_scores_or_another_result(tmp_path: P
         assert "is SCORES as well; name another file" in str(done.exception)
     assert path.read_bytes() == before
 
+    # Without interactions a table of them would be removed.
+    table = tmp_path / "interactions.csv"
+    scores().to_csv(table, index=False)
+    done = CliRunner().invoke(app, ["infer", str(table), "--out", str(tmp_path)])
+    assert "--out's interactions.csv" in str(done.exception)
+    assert table.is_file()
+
 
 def test_with_a_range_no_interval_leaves_it(tmp_path: Path) -> None:
     table = scores(n_seeds=2)
