@@ -246,7 +246,7 @@ def test_mlflow_asks_for_the_password_that_the_pods_of_a_study_have(tmp_path: Pa
     try:
         address = f"http://127.0.0.1:{port}"
         with requests.Session() as session:
-            retry = Retry(total=240, backoff_factor=0.5, backoff_max=0.5)
+            retry = Retry(total=1200, backoff_factor=0.5, backoff_max=0.5)
             session.mount("http://", HTTPAdapter(max_retries=retry))
             session.get(f"{address}/health").raise_for_status()
         found = f"{address}/api/2.0/mlflow/experiments/get?experiment_id=0"
