@@ -103,7 +103,7 @@ def answer_of(
         {"parameter": one.name, "role": one.role, "values": list(one.values)}
         for one in study.parameters
     ]
-    rows["notes"] = [{"note": note} for note in dict.fromkeys(_notes(study, rows))]
+    rows["notes"] = [{"note": note} for note in dict.fromkeys(_notes(study, rows, hybrid))]
     _adjust(rows["gains"], [(row["measure"], row["setting"]) == main for row in rows["gains"]])
     _adjust(rows["interactions"], [False] * len(rows["interactions"]))
     return _without_nan(rows)
@@ -155,7 +155,7 @@ def _adjust(rows: list[dict[str, Any]], is_primary: list[bool]) -> None:
             row |= {"p_adjusted": float(p), "primary": family}
 
 
-def _notes(study: "StudyScores", rows: Rows) -> Iterator[str]:
+def _notes(study: "StudyScores", rows: Rows, hybrid: float | None) -> Iterator[str]:
     """Say what limits the answer."""
     import numpy as np
 
@@ -190,6 +190,8 @@ def _notes(study: "StudyScores", rows: Rows) -> Iterator[str]:
                 "with --range, such as 0,1"
             )
     yield from _not_compared(rows)
+    if hybrid is None:
+        yield from _equally_near(rows)
 
 
 def _not_compared(rows: Rows) -> Iterator[str]:
@@ -219,3 +221,14 @@ def _not_compared(rows: Rows) -> Iterator[str]:
                         f"the gain over ratio {pure:g} is over the {row['n_seeds']} seeds that "
                         f"both ratios have, the curve over up to {most}"
                     )
+
+
+def _equally_near(rows: Rows) -> Iterator[str]:
+    """Say which ratio was taken for hybrid batches where two are as near to .5."""
+    ratios = {row["mixing_ratio"] for row in rows["curve"]}
+    for chosen in sorted({row["hybrid"] for row in rows["gains"]} - {0.5}):
+        if other := [ratio for ratio in ratios if math.isclose(ratio, 1 - chosen, rel_tol=1e-6)]:
+            yield (
+                f"ratios {chosen:g} and {other[0]:g} are equally near to 0.5: hybrid batches are "
+                f"those of {chosen:g}; --hybrid {other[0]:g} takes the other ones"
+            )

@@ -53,6 +53,10 @@ _LABELS: Final = (
     *(names.QUESTION_ID, names.CLUSTER, names.SETTING, names.QUERY_LANGUAGE),
     *(names.POOL_LANGUAGE, names.MEASURE, names.STUDY),
 )
+_INDEPENDENT = (
+    "questions count as independent, and intervals are too narrow where several were drawn "
+    "together, such as those of an article"
+)
 _SHOWN = 3  # problems of one kind that a message lists
 FIXED: Final = "fixed"
 CROSSED: Final = "crossed with the ratio"
@@ -201,6 +205,8 @@ def _read(path: Path) -> tuple[pd.DataFrame, tuple[str, ...], str]:
     unused = f"columns that are not used: {', '.join(others)}" if others else ""
     notes = [f"{unused}; known are {', '.join(columns)}"] if others else []
     if N_QUESTIONS in table and names.QUESTION_ID not in table:
+        if (table[N_QUESTIONS] == 1).all():
+            notes.append(f"each cluster has one question: {_INDEPENDENT}")
         return _read_by_cluster(table, path), tuple(notes), unused
     missing = [name for name in REQUIRED if name not in table]
     if missing:
@@ -214,10 +220,7 @@ def _read(path: Path) -> tuple[pd.DataFrame, tuple[str, ...], str]:
     table = pd.DataFrame(table[[name for name in columns if name in table]])
     if names.CLUSTER not in table:
         table[names.CLUSTER] = table[names.QUESTION_ID]
-        notes.append(
-            "without a column cluster questions count as independent, and intervals are too "
-            "narrow where several were drawn together, such as those of an article"
-        )
+        notes.append(f"without a column cluster {_INDEPENDENT}")
     return _labelled(table, path), tuple(notes), unused
 
 

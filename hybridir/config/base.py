@@ -1,7 +1,7 @@
 """The common base of all settings, and the kinds of values that several of them share."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, get_args, get_origin
@@ -112,6 +112,26 @@ def _kinds(annotation: Any) -> frozenset[Any]:
         return frozenset({origin or annotation})
     members = inner[:1] if origin is Annotated else inner
     return frozenset().union(*map(_kinds, members))
+
+
+def legal_names(model: type[BaseModel], path: Sequence[str]) -> list[str]:
+    """Names of the settings beside one, in the order of their definition.
+
+    Args:
+        model: the outermost settings.
+        path: keys that lead from there to the setting, places in lists included.
+
+    Returns:
+        Names; none where the path leads into no settings.
+    """
+    models: list[type[BaseModel]] = [model]
+    for key in path[:-1]:
+        if not key.isdecimal():
+            fields = [outer.model_fields[key] for outer in models if key in outer.model_fields]
+            annotations: list[Any] = [field.annotation for field in fields]
+            kinds = [kind for annotation in annotations for kind in _kinds(annotation)]
+            models = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
+    return list(dict.fromkeys(name for inner in models for name in inner.model_fields))
 
 
 def expand_home(value: str | Path) -> Path:

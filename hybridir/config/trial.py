@@ -4,6 +4,7 @@ The models define the legal values. `describe_problems` turns pydantic's errors 
 that names all of them. A study's YAML file consists of the same models (`tune/study/file.py`).
 """
 
+import difflib
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     Field,
     ValidationError,
     ValidationInfo,
@@ -18,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from hybridir.config.base import FolderOrId, SettingError, StrictModel, no_text, unit
+from hybridir.config.base import FolderOrId, SettingError, StrictModel, legal_names, no_text, unit
 from hybridir.config.benchmarks import KNOWN_BENCHMARKS, WITH_ANSWERS, BenchmarkConfig
 from hybridir.config.data_sources import TrainDataConfig
 from hybridir.errors import InputError
@@ -427,11 +429,12 @@ class TrialConfig(StrictModel):
         return value.check_answers(data.report_on) if data else value
 
 
-def problems_of(error: ValidationError) -> list[str]:
+def problems_of(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """Say what pydantic's errors are in words of the settings.
 
     Args:
         error: pydantic's error.
+        model: the settings that were checked.
 
     Returns:
         One line per mistake: field, value, and the legal values.
@@ -449,13 +452,18 @@ def problems_of(error: ValidationError) -> list[str]:
         field = ".".join(path)
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
-            problems.append(f"{field}: there is no such setting")
+            names = legal_names(model, path)
+            near = difflib.get_close_matches(path[-1], names, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; legal are {', '.join(names)}"
+            problems.append(f"{field}: there is no such setting{hint if names else ''}")
         elif item["type"] == "missing":
             problems.append(f"{field}: is needed")
         elif item["type"] == "value_error":
             problems.append(f"{field}: {message}" if field else message)
         elif item["type"] == "path_type":
             problems.append(f"{field}={item['input']!r}: is no path")
+        elif item["type"] in ("model_type", "dict_type", "model_attributes_type"):
+            problems.append(f"{field}={item['input']!r}: should be settings, 'name: value' each")
         elif item["type"] == "string_type":
             problems.append(f"{field}: {no_text(item['input']) or message}")
         elif not field:
@@ -465,17 +473,16 @@ def problems_of(error: ValidationError) -> list[str]:
     return list(dict.fromkeys(problems))
 
 
-def describe_problems(heading: str, problems: ValidationError | Sequence[str]) -> InputError:
+def describe_problems(heading: str, problems: Sequence[str]) -> InputError:
     """Put all mistakes of settings into one message.
 
     Args:
         heading: source of the settings, for example ``"study.yaml"``.
-        problems: pydantic's error, or a line for each mistake.
+        problems: a line for each mistake.
 
     Returns:
         An error with one line per mistake.
     """
-    lines = problems_of(problems) if isinstance(problems, ValidationError) else list(problems)
-    if len(lines) > 1:
-        heading = f"{heading} has {len(lines)} problems"
-    return InputError.collect(heading, lines)
+    if len(problems) > 1:
+        heading = f"{heading} has {len(problems)} problems"
+    return InputError.collect(heading, problems)

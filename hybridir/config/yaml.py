@@ -86,7 +86,7 @@ def validate(
     try:
         checked = kind.model_validate(content, context={"folder": folder} if folder else None)
     except ValidationError as error:
-        problems += problems_of(error)
+        problems += problems_of(error, kind)
     if problems:
         raise describe_problems(source, problems)
     return checked

@@ -7,15 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import ValidationError
 
 from hybridir import names
-from hybridir.config import (
-    EncoderConfig,
-    ResolvedEncoderConfig,
-    TrialConfig,
-    describe_problems,
-)
+from hybridir.config import EncoderConfig, ResolvedEncoderConfig, TrialConfig, validate
 from hybridir.encoder.third_party import folder_digest, resolve
 from hybridir.evaluation.summary import summarise
 from hybridir.export.select import read_metrics
@@ -113,10 +107,7 @@ def read_facts(trial: Path) -> Facts:
     """
     path = trial / names.ARTIFACT_CONFIG
     content = read_json(path, dict[str, Any], "train again, or export another trial")
-    try:
-        config = TrialConfig.model_validate(content)
-    except ValidationError as error:
-        raise describe_problems(str(path), error) from None
+    config = validate(TrialConfig, content, str(path))
     run = trial.parent.parent
     in_study = trial.parent.name == names.RUN_TRIALS and (run / names.ARTIFACT_STUDY).is_file()
     metrics = read_metrics(trial)

@@ -106,16 +106,8 @@ class ConfirmConfig(StrictModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _legal_names(cls, content: Any) -> Any:
-        if isinstance(content, dict):
-            content = known_names(content)
-            unknown = [str(name) for name in content if name not in cls.model_fields]
-            if unknown:
-                raise ValueError(
-                    f"{', '.join(unknown)}: there is no such setting; legal are "
-                    f"{', '.join(cls.model_fields)}"
-                )
-        return content
+    def _short_names(cls, content: Any) -> Any:
+        return known_names(content) if isinstance(content, dict) else content
 
     @field_validator(*SHORT)
     @classmethod

@@ -312,7 +312,7 @@ def _check_encoders(space: Space, encoder: EncoderConfig) -> None:
         try:
             EncoderConfig.model_validate(changed["encoder"])
         except ValidationError as error:
-            raise ValueError("; ".join(problems_of(error))) from None
+            raise ValueError("; ".join(problems_of(error, EncoderConfig))) from None
 
 
 def read_study_file(path: Path, overrides: list[str]) -> StudyConfig:

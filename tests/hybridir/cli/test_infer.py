@@ -259,6 +259,21 @@ def test_the_hybrid_ratio_can_be_chosen(tmp_path: Path) -> None:
     assert {row["hybrid"] for row in study["gains"]} == {0.25}
 
 
+def test_which_of_two_ratios_equally_near_to_a_half_is_hybrid_is_said(tmp_path: Path) -> None:
+    table = scores()
+    half = table["mixing_ratio"] == 0.5
+    pair = [table[half].assign(mixing_ratio=ratio) for ratio in (0.4, 0.6)]
+    table = pd.concat([table[~half], *pair])
+    (study,) = run(table, tmp_path)["studies"]
+    notes = [row["note"] for row in study["notes"] if "equally near" in row["note"]]
+    assert notes == [
+        "ratios 0.4 and 0.6 are equally near to 0.5: hybrid batches are those of 0.4; "
+        "--hybrid 0.6 takes the other ones"
+    ]
+    (study,) = run(table, tmp_path, "--hybrid", "0.6")["studies"]
+    assert not [row for row in study["notes"] if "equally near" in row["note"]]
+
+
 def test_ratios_without_a_common_seed_are_not_compared_and_a_note_says_so(tmp_path: Path) -> None:
     table = scores()
     table["seed"] += 10 * (table["mixing_ratio"] == 0.5)
@@ -324,6 +339,13 @@ def test_numbers_by_cluster_give_the_same_answer(tmp_path: Path) -> None:
     assert first["design_effect"]
     assert again["design_effect"] == []
     assert again["curve"][0]["n_questions"] == N_CLUSTERS * SIZE - 3
+
+
+def test_a_table_by_cluster_tells_that_its_questions_had_no_cluster(tmp_path: Path) -> None:
+    table, small = scores().drop(columns="cluster"), tmp_path / "small.parquet"
+    run(table, tmp_path, "--by-cluster", str(small))
+    (study,) = run(pd.read_parquet(small), tmp_path)["studies"]
+    assert any("questions count as independent" in row["note"] for row in study["notes"])
 
 
 def test_limits_are_those_of_known_measures() -> None:

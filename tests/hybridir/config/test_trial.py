@@ -1,16 +1,16 @@
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
-from hybridir.config import TrialConfig, describe_problems
+from hybridir.config import EncoderConfig, TrialConfig, validate
+from hybridir.errors import InputError
 from tests.support.tiny import settings
 
 
 def message_for(content: object) -> str:
-    with pytest.raises(ValidationError) as caught:
-        TrialConfig.model_validate(content)
-    return str(describe_problems("trial.yaml", caught.value))
+    with pytest.raises(InputError) as caught:
+        validate(TrialConfig, content, "trial.yaml")
+    return str(caught.value)
 
 
 def changed(path: str, value: object) -> dict[str, Any]:
@@ -54,7 +54,9 @@ SYNTHETIC = {"languages": 2, "entities": 30}
         ("training.clip_norm", 0, "input should be greater than 0"),
         ("training.precision", "fp8", "input should be 'auto', 'fp32' or 'bf16'"),
         ("training.checkpoint_every", 0, "input should be greater than or equal to 1"),
-        ("training.epochs", 3, "training.epochs: there is no such setting"),
+        ("training.epochs", 3, "training.epochs: there is no such setting; legal are pairs, temp"),
+        ("training.learning_rte", 3, "no such setting; did you mean learning_rate?"),
+        ("training", [3], "training=[3]: should be settings, 'name: value' each"),
         ("evaluation.batch_tokens", 10, "input should be greater than or equal to 512"),
         ("evaluation.reader", {}, "evaluation.reader: no weights given: name exactly one of path"),
         ("evaluation.reader", {"path": "a", "hub": {"id": "a/b", "revision": "c"}},
@@ -87,7 +89,7 @@ SYNTHETIC = {"languages": 2, "entities": 30}
         ("data.train", {"mix": [{"table": {"path": "a"}}] * 2, "synthetic": SYNTHETIC},
          "synthetic and mix given: name exactly one of synthetic, lareqa, table, hub, mix"),
         ("data.train", {"mix": [{"table": {"path": "a"}}, {"synthetic": SYNTHETIC}]},
-         "data.train.mix.1.synthetic: there is no such setting"),
+         "data.train.mix.1.synthetic: there is no such setting; legal are lareqa, table, hub"),
         ("data.train", {"lareqa": {"name": "squad"}}, "input should be 'mlqa-r' or 'xquad-r'"),
         ("data.train", {"lareqa": {"name": "mlqa-r", "languages": ["en", "x/x"]}},
          "data.train.lareqa.languages: 'x/x' is no language code"),
@@ -122,7 +124,8 @@ def test_several_mistakes_are_named_in_one_message_a_line_each() -> None:
     assert lines[0] == "trial.yaml has 3 problems:"
     assert sorted(lines[1:]) == [
         "  - batch.mixing_ratio=1.2: input should be less than or equal to 1",
-        "  - encoder.layers: there is no such setting",
+        "  - encoder.layers: there is no such setting; legal are "
+        f"{', '.join(EncoderConfig.model_fields)}",
         "  - training.temperature=-1: input should be greater than 0",
     ]
 

@@ -27,11 +27,12 @@ def test_all_mistakes_are_named_in_one_message(tmp_path: Path) -> None:
         tmp_path,
         encoder={"from_scratch": {"layers": 0}},
         trainning={"pairs": 10},
-        confirm={"mixing_ratio": [0.5, 1.2]},
+        confirm={"mixing_ratio": [0.5, 1.2], "seed": 3},
     )
-    assert "3 problems" in message
+    assert "4 problems" in message
     assert "encoder.from_scratch.layers=0" in message
-    assert "trainning: there is no such setting" in message
+    assert "trainning: there is no such setting; did you mean training?" in message
+    assert "confirm.seed: there is no such setting; did you mean seeds?" in message
     assert "mixing_ratio=1.2" in message
 
 
