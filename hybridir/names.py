@@ -170,6 +170,7 @@ SEARCHED: Final = "searched"  # names of the searched parameters, separated by s
 # Metrics of the parent run; `curve_metric` puts the first two before a trial's metric.
 CURVE: Final = "curve"
 CURVE_OF_FIRST_SEED: Final = "first-seed-curve"
+CURVE_RATIO: Final = "curve/mixing_ratio"  # the x axis of the curves
 STUDY_SECONDS: Final = "study/seconds"
 STUDY_DISK_MB: Final = "study/disk_mb"
 

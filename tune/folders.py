@@ -8,8 +8,8 @@ STORAGE/STUDY/run-001/
   mlflow.json            tracking address, parent run, trials already sent
   environment.json       versions and machine of each driver
   drivers.json           time of each start
-  trials/NAME/           config.json, started.json, progress.json, attempts.json, result.json,
-                         outcome.json, per_query/ ...
+  trials/NAME/           config.json, started.json, progress.json, attempts.json,
+                         development.json, result.json, outcome.json, per_query/ ...
   report/                the report
   ray/                   Ray's own state
   driver.lock            held by the process that runs the study
@@ -39,6 +39,7 @@ STARTED = "started.json"
 PROGRESS = "progress.json"
 ATTEMPTS = "attempts.json"
 FAILURE = "failure.json"
+DEVELOPMENT = "development.json"
 STARTS = "drivers.json"
 
 
@@ -117,6 +118,16 @@ class TrialFolder:
         """Record the steps done so far."""
         content = {"step": step, "steps": steps, "host": host, "time": time.time()}
         self.write(PROGRESS, content)
+
+    def write_development(self, share: float, figures: dict[str, float]) -> None:
+        """Record figures on development data after a share of the budget, below the whole."""
+        self.write(DEVELOPMENT, (self.read(DEVELOPMENT) or {}) | {f"{share:g}": figures})
+
+    @property
+    def development(self) -> dict[float, dict[str, float]]:
+        """Figures on development data by share of the budget, but for those at the end."""
+        recorded = self.read(DEVELOPMENT) or {}
+        return {float(share): figures for share, figures in recorded.items()}
 
     @property
     def started(self) -> float:

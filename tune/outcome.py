@@ -29,7 +29,7 @@ def finalize_trial(
     reason = reason or objective_problem(result, objectives)
     outcome = Outcome(
         state=final_state(result, error=error or bool(reason)),
-        metrics=_figures(result),
+        metrics=figures_of(result),
         reason=reason,
         host=failure.get("host") or result.get("hostname") or socket.gethostname(),
     )
@@ -68,7 +68,7 @@ def objective_problem(result: dict[str, Any], objectives: Sequence[str]) -> str:
     )
 
 
-def _figures(result: dict[str, Any]) -> dict[str, float]:
+def figures_of(result: dict[str, Any]) -> dict[str, float]:
     """Metrics of the trial itself, without the process ids and times that Ray adds."""
     return {
         key: float(value)

@@ -15,11 +15,13 @@ from hybridir.runtime.files import has_no_room
 from tune.driver.encoders import drop_beaten_encoders
 from tune.driver_only import DriverOnly
 from tune.folders import FAILURE, RunFolder, TrialFolder
-from tune.outcome import finalize_trial
+from tune.outcome import figures_of, finalize_trial
 from tune.readiness.cluster import watch_clock
 from tune.record.tracking import Tracker
 from tune.space.parameters import Value, describe
 from tune.view.narrator import Narrator
+
+_DEVELOPMENT = f"{names.DEV}/"
 
 
 class StudyCallback(DriverOnly, Callback):
@@ -65,8 +67,15 @@ class StudyCallback(DriverOnly, Callback):
         result: dict[str, Any],
         **info: Any,
     ) -> None:
-        """Show what a trial has reached at a share of its budget."""
-        self._narrator.trial_reported(self._trial(trial), result)
+        """Record and show what a trial has reached at a share of its budget."""
+        folder = self._trial(trial)
+        share = result.get(names.FIDELITY, 1.0)
+        if share < 1:
+            figures = {
+                key: v for key, v in figures_of(result).items() if key.startswith(_DEVELOPMENT)
+            }
+            folder.write_development(share, figures)
+        self._narrator.trial_reported(folder, result)
 
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any

@@ -54,8 +54,9 @@ def run_note(study: str, run: str, folder: Path, benchmarks: Sequence[str]) -> s
     """Note on the study's run in MLflow, in Markdown."""
     curves = ", ".join(f"`{names.CURVE}/{name}/map_SETTING`" for name in benchmarks)
     reported = (
-        f"- **Model metrics** shows the confirmed curve, {curves}: the step of each point is the "
-        "mixing ratio in percent, the value is the mean over the completed seeds, written when "
+        f"- **Model metrics** shows the confirmed curve, {curves}; choose "
+        f"`{names.CURVE_RATIO}` as the x axis, or read the step, which is the ratio in percent. "
+        "The value is the mean over the completed seeds, written when "
         f"the last seed of a ratio has ended. `{names.CURVE_OF_FIRST_SEED}/...` is the curve of "
         "the first seed, which is available sooner. Where the ratio is crossed with other "
         "parameters, each of their values has a curve, with the values at the end of its name. "
@@ -68,7 +69,8 @@ def run_note(study: str, run: str, folder: Path, benchmarks: Sequence[str]) -> s
         "data, `confirm` over the mixing ratio with several seeds.\n\n"
         f"{reported}"
         f"- Compare `{names.MIXING_RATIO}`, `{names.TEMPERATURE}`, `{names.BATCH_SIZE}` with "
-        f"`BENCHMARK/map_SETTING`; stopped trials have `{names.FIDELITY}` below 1.\n"
+        f"`BENCHMARK/map_SETTING`; stopped trials have `{names.FIDELITY}` below 1, and the tag "
+        f"`{names.TAG_STATE}` {names.PRUNED}; an interrupted one has INTERRUPTED.\n"
         f"- The report, with intervals and tests: artifact `{names.ARTIFACT_REPORT}/report.html`, "
         f"once the study has ended; on the driver's disk `{folder / 'report'}`.\n"
         f"- A trial's name is its tag `{names.TAG_TRIAL}`; `--replay {study}/NAME` repeats it.\n"
@@ -127,7 +129,8 @@ def view_state(run_id: str, benchmarks: Sequence[str]) -> dict[str, Any]:
         "isAccordionReordered": True,
         "compareRunSections": sections,
         "compareRunCharts": charts,
-        "selectedColumns": [f"params.`{name}`" for name in columns]
+        "selectedColumns": [f"tags.`{names.TAG_STATE}`"]
+        + [f"params.`{name}`" for name in columns]
         + [f"metrics.`{name}`" for name in metrics],
     }
 
@@ -137,8 +140,8 @@ def _line(section: str, metrics: list[str]) -> dict[str, Any]:
     return _card("LINE", section, "curve") | {
         "metricKey": metrics[0],
         "selectedMetricKeys": metrics,
-        "displayName": "confirmed curve: mean over seeds by ratio in percent",
-        "xAxisKey": "step",
+        "displayName": "confirmed curve: mean over seeds by mixing ratio",
+        "xAxisKey": "metric",
         "xAxisScaleType": "linear",
         "scaleType": "linear",
         "lineSmoothness": 0,
@@ -149,7 +152,7 @@ def _line(section: str, metrics: list[str]) -> dict[str, Any]:
         "yAxisExpressions": [],
         "ignoreOutliers": False,
         "range": {},
-        "selectedXAxisMetricKey": "",
+        "selectedXAxisMetricKey": names.CURVE_RATIO,
     }
 
 

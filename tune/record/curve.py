@@ -1,8 +1,9 @@
 """The confirmed curve as metrics of the study's run: the step is the mixing ratio in percent.
 
-MLflow's own charts of the run then plot the three settings against the ratio. A confirmation that
-crosses the ratio with other parameters has a curve of means for each condition, whose name ends
-with the condition: ``curve/xquad-r/map_multilingual/temperature0.02-pairs2048``.
+One more metric, `names.CURVE_RATIO`, has the ratio at each step, as an x axis for MLflow's charts.
+A confirmation that crosses the ratio with other parameters has a curve of means for each
+condition, whose name ends with the condition:
+``curve/xquad-r/map_multilingual/temperature0.02-pairs2048``.
 """
 
 import math

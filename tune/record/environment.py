@@ -1,9 +1,13 @@
 """Versions and machine, which decide the last digits of a study's figures."""
 
+import getpass
 import json
 import os
 import platform
+import subprocess
+import sys
 import time
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,6 +28,18 @@ def environment() -> dict[str, str]:
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores",
         "processor": _processor(),
     }
+
+
+def source_tags() -> dict[str, str]:
+    """MLflow's own tags of a run's source, commit and user; what is unknown is left out."""
+    tags = {"mlflow.source.name": sys.argv[0], "mlflow.source.type": "LOCAL"}
+    with suppress(OSError, KeyError):  # in a container a user may have no name
+        tags["mlflow.user"] = getpass.getuser()
+    with suppress(OSError, subprocess.CalledProcessError):  # no git, or no checkout
+        command = ["git", "-C", str(Path(hybridir.__file__).parent), "rev-parse", "HEAD"]
+        commit = subprocess.check_output(command, stderr=subprocess.DEVNULL, text=True)
+        tags["mlflow.source.git.commit"] = commit.strip()
+    return tags
 
 
 def record_environment(folder: RunFolder) -> None:

@@ -27,7 +27,7 @@ from tune.record.address import folder_tag, owns
 from tune.record.artifacts import TABLES, link_folder, local_folder
 from tune.record.charts import EXPERIMENT_NOTE, KIND, NOTE, run_name, run_note, saved_view
 from tune.record.curve import curve_points
-from tune.record.environment import environment
+from tune.record.environment import environment, source_tags
 from tune.record.logged_model import log_encoder
 from tune.record.store import experiment_of, open_store
 from tune.record.trial_entries import headline_metrics, trial_metrics, trial_params
@@ -39,6 +39,7 @@ for noisy in ("mlflow.store.db.utils", "alembic", "urllib3.connectionpool"):
     logging.getLogger(noisy).setLevel(logging.ERROR)
 
 _RUNNING = "RUNNING"
+_INTERRUPTED = "INTERRUPTED"
 _STATUS = {names.COMPLETE: "FINISHED", names.PRUNED: "KILLED", names.FAIL: "FAILED"}
 _TAG_LIMIT = 5000  # characters, of MLflow
 _AS_CHARTS = "&compareRunsMode=CHART"
@@ -140,6 +141,8 @@ class Mirror:
         ended = {trial.name for trial in self._folder.trials() if trial.outcome}
         for run in self._search(f"tags.`{names.TAG_PARENT}` = '{parent}'"):
             if run.info.status == _RUNNING and run.data.tags[names.TAG_TRIAL] not in ended:
+                # A stopped trial's run is KILLED as well.
+                self._tag(run.info.run_id, {names.TAG_STATE: _INTERRUPTED})
                 self._close(run.info.run_id, "KILLED")
         self._draw(parent)
         self._tag(parent, tags)
@@ -194,9 +197,15 @@ class Mirror:
 
         The time of a point is that of its last trial, so that a point sent twice is stored once.
         """
+        curve = curve_points(self._folder.trials())
         points = [
-            Metric(point.metric, point.value, _ms(point.time), point.percent)
-            for point in curve_points(self._folder.trials())
+            Metric(point.metric, point.value, _ms(point.time), point.percent) for point in curve
+        ]
+        # The x axis of the curves: a ratio is no step.
+        started = _ms(self._folder.started)
+        points += [
+            Metric(names.CURVE_RATIO, percent / 100, started, percent)
+            for percent in sorted({point.percent for point in curve})
         ]
         for begin in range(0, len(points), _BATCH):
             self._client.log_batch(parent, metrics=points[begin : begin + _BATCH])
@@ -205,6 +214,7 @@ class Mirror:
         versions = environment()
         machine = ", ".join(versions.pop(name) for name in ("machine", "processor"))
         tags = {
+            **source_tags(),
             names.TAG_STUDY: self._study,
             names.TAG_KIND: names.KIND_STUDY,
             names.TAG_FOLDER: folder,

@@ -4,6 +4,7 @@ The time of every entry is the trial's own, in ms, so that an entry sent twice i
 """
 
 import json
+import math
 from collections.abc import Collection
 
 from mlflow.entities import Metric, Param
@@ -33,15 +34,27 @@ def trial_params(trial: TrialFolder, searched: Collection[str] = ()) -> list[Par
 
 
 def trial_metrics(trial: TrialFolder, outcome: Outcome, ended: int) -> list[Metric]:
-    """The headline figures, and the loss as a curve over the steps."""
-    metrics = headline_metrics(outcome, ended)
+    """The headline figures; the loss, and figures on development data, over the steps."""
+    figures = {key: v for key, v in outcome.metrics.items() if key != names.TRAIN_LOSS}
+    points = {(key, 0): value for key, value in figures.items()}
+    if reached := trial.development:
+        steps = _steps(TrialConfig.model_validate(trial.read(names.ARTIFACT_CONFIG)))
+        end = round(outcome.metrics.get(names.FIDELITY, 1.0) * steps)
+        for key in [key for key in figures if key.startswith(f"{names.DEV}/")]:
+            points[key, end] = points.pop((key, 0))
+        for share, earlier in reached.items():
+            points |= {(key, round(share * steps)): value for key, value in earlier.items()}
     log = trial.path / names.ARTIFACT_TRAINING_LOG
     if log.is_file():
         entries = [json.loads(line) for line in log.read_text().splitlines()]
-        metrics += [Metric(names.TRAIN_LOSS, e["loss"], ended, e["step"]) for e in entries]
+        points |= {(names.TRAIN_LOSS, entry["step"]): entry["loss"] for entry in entries}
     elif names.TRAIN_LOSS in outcome.metrics:
-        metrics.append(Metric(names.TRAIN_LOSS, outcome.metrics[names.TRAIN_LOSS], ended, 0))
-    return metrics
+        points[names.TRAIN_LOSS, 0] = outcome.metrics[names.TRAIN_LOSS]
+    return [Metric(key, value, ended, step) for (key, step), value in points.items()]
+
+
+def _steps(config: TrialConfig) -> int:
+    return math.ceil(config.training.pairs / config.batch.batch_size)
 
 
 def headline_metrics(outcome: Outcome, ended: int) -> list[Metric]:

@@ -33,6 +33,7 @@ def test_each_benchmark_has_a_section_with_the_curve_and_one_chart_per_setting()
     line, *scatters = charts
     settings = ("monolingual", "crosslingual", "multilingual")
     assert line["selectedMetricKeys"] == [f"curve/mlqa-r/map_{name}" for name in settings]
+    assert (line["xAxisKey"], line["selectedXAxisMetricKey"]) == ("metric", "curve/mixing_ratio")
     assert [chart["yaxis"]["key"] for chart in scatters] == [
         f"mlqa-r/map_{name}" for name in settings
     ]

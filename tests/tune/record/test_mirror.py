@@ -1,4 +1,7 @@
+import getpass
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,6 +80,47 @@ def test_sending_a_trial_twice_leaves_no_second_value(uri: str, folder: RunFolde
     assert statuses(uri, folder) == ["RUNNING", "FINISHED"]
 
 
+def test_figures_on_development_data_are_a_curve_over_the_steps(
+    uri: str, folder: RunFolder
+) -> None:
+    trial = start(folder)
+    # 128 pairs in batches of 32 are 4 steps.
+    config = tiny_trial(batch={"batch_size": 32}, training={"pairs": 128})
+    trial.write("config.json", config.model_dump(mode="json"))
+    trial.write_development(0.25, {"dev/map_mean": 0.2})
+    trial.write_development(0.5, {"dev/map_mean": 0.3})
+    figures = {"dev/map_mean": 0.5, "xquad-r/map_mean": 0.4, names.FIDELITY: 1.0}
+    trial.finalize(Outcome(names.COMPLETE, figures))
+    mirror(uri, folder).update(trial)
+    _, child = runs(uri, folder)
+    histories = {
+        metric: [
+            (e.step, e.value)
+            for e in MlflowClient(uri).get_metric_history(child.info.run_id, metric)
+        ]
+        for metric in ("dev/map_mean", "xquad-r/map_mean")
+    }
+    assert histories == {
+        "dev/map_mean": [(1, 0.2), (2, 0.3), (4, 0.5)],
+        "xquad-r/map_mean": [(0, 0.4)],
+    }
+    assert child.data.metrics["dev/map_mean"] == 0.5
+
+
+def test_a_trial_that_was_interrupted_is_told_from_one_that_was_stopped(
+    uri: str, folder: RunFolder
+) -> None:
+    writer = mirror(uri, folder)
+    start(folder, "search-000").finalize(OUTCOMES[2])
+    start(folder, "search-001")
+    for trial in folder.trials():
+        writer.update(trial)
+    writer.close("KILLED", {})
+    _, *children = runs(uri, folder)
+    assert [run.info.status for run in children] == ["KILLED", "KILLED"]
+    assert [run.data.tags[names.TAG_STATE] for run in children] == [names.PRUNED, "INTERRUPTED"]
+
+
 def test_a_new_database_gets_the_whole_study_from_the_folder(
     uri: str, empty: Path, folder: RunFolder, tmp_path: Path
 ) -> None:
@@ -120,6 +164,11 @@ def test_the_parent_records_data_versions_and_machine(uri: str, folder: RunFolde
     assert (data.dataset.name, data.dataset.digest) == ("train", "0123")
     assert "torch 2" in parent.data.tags[names.TAG_VERSIONS]
     assert "CPU cores" in parent.data.tags[names.TAG_MACHINE]
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    commit = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    assert parent.data.tags.get("mlflow.source.git.commit", "") == commit
+    assert parent.data.tags["mlflow.source.name"] == sys.argv[0]
+    assert parent.data.tags["mlflow.user"] == getpass.getuser()
 
 
 def test_a_run_is_named_by_its_parameters_and_tagged_by_its_trial(
