@@ -45,10 +45,14 @@ def fresh_clone(folder: Path) -> Path:
     return clone
 
 
+# Beside other tests, Ray's workers with Ray's own priority would wait for all of them.
+_SPEED = ("OMP_NUM_THREADS", "RAY_worker_niceness")
+
+
 def in_clean_shell(
     script: str, folder: Path, timeout: float = 1800
 ) -> subprocess.CompletedProcess[str]:
-    """Run lines in a shell that knows nothing of this process's environment.
+    """Run lines in a shell that knows nothing of this process's environment but its speed.
 
     Args:
         script: lines of bash; the first that fails ends it.
@@ -59,7 +63,7 @@ def in_clean_shell(
         ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", script],
         cwd=folder,
         env={"HOME": str(folder), "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
-        | {name: os.environ[name] for name in ("OMP_NUM_THREADS",) if name in os.environ},
+        | {name: os.environ[name] for name in _SPEED if name in os.environ},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

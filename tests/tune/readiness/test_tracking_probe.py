@@ -17,6 +17,7 @@ from mlflow.entities import ViewType
 from tests.support.databases import empty_database
 from tests.support.disks import small_disk, write_protected
 from tune.readiness.tracking_probe import driver_problem, is_server, store_problem
+from tune.searching.searcher import open_study
 
 
 def free_port() -> int:
@@ -200,18 +201,44 @@ def test_pain_27_a_deleted_experiment_is_named_with_the_command_that_restores_it
     assert driver_problem(uri).text == ""
 
 
-# Three programs, which one starts that has loaded MLflow: that takes longer than their work.
+# Ten programs at one moment, several times. One starts them that has loaded all libraries, since
+# that takes longer than their work.
+MOMENTS = 3
 PROGRAMS = """
-import multiprocessing, sys
+import multiprocessing, pathlib, sys
 from tune.readiness.tracking_probe import store_problem
-with multiprocessing.get_context("fork").Pool(3) as programs:
-    print({problem.text for problem in programs.map(store_problem, sys.argv[1:] * 3, chunksize=1)})
+from tune.searching.searcher import start_study
+
+def program(folder, moment, answers):
+    moment.wait()
+    problem = store_problem(f"sqlite:///{folder}/mlflow.db").text
+    study = start_study(folder / "optuna.journal", "small", ["dev_map"], {})
+    answers.put((problem, study.study_name, list(study.user_attrs["objectives"])))
+
+fork = multiprocessing.get_context("fork")
+for number in range(int(sys.argv[2])):
+    folder = pathlib.Path(sys.argv[1]) / str(number)
+    folder.mkdir()
+    moment, answers = fork.Barrier(10), fork.Queue()
+    programs = [fork.Process(target=program, args=(folder, moment, answers)) for _ in range(10)]
+    for each in programs:
+        each.start()
+    for _ in programs:
+        print(*answers.get())
+    for each in programs:
+        each.join()
 """
 
 
 @pytest.mark.long
-def test_pain_26_programs_that_open_a_new_database_at_once_leave_it_whole(tmp_path: Path) -> None:
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
-    command = [sys.executable, "-c", PROGRAMS, uri]
-    assert subprocess.check_output(command, text=True) == "{''}\n"
-    assert len(MlflowClient(uri).search_experiments()) == 2  # MLflow's default and this project's
+def test_pain_26_programs_that_open_new_stores_at_one_moment_leave_them_whole(
+    tmp_path: Path,
+) -> None:
+    command = [sys.executable, "-c", PROGRAMS, str(tmp_path), str(MOMENTS)]
+    answers = subprocess.check_output(command, text=True).splitlines()
+    assert answers == [" small ['dev_map']"] * 10 * MOMENTS
+    for number in range(MOMENTS):
+        client = MlflowClient(f"sqlite:///{tmp_path}/{number}/mlflow.db")
+        assert len(client.search_experiments()) == 2  # MLflow's default and this project's
+        study = open_study(tmp_path / str(number) / "optuna.journal", "small")
+        assert study.user_attrs["objectives"] == ["dev_map"]
