@@ -28,6 +28,7 @@ from analysis.study.settings import RecordedStudy, read_settings
 from hybridir import names
 from hybridir.errors import InputError
 from hybridir.runtime.addresses import tracking_address
+from hybridir.runtime.commands import script
 
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar per small file
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # MLflow warns where git is not installed
@@ -259,7 +260,7 @@ def _check_database(uri: str) -> None:
         return
     path = _database(uri)
     remedy = (
-        "run a study first (python tune/run_sweep.py), go to the folder that holds its mlflow.db, "
+        f"run a study first ({script('tune/run_sweep.py')}), go to the folder of its mlflow.db, "
         "or name the database with --tracking-uri"
     )
     if not path.is_file():
@@ -294,7 +295,7 @@ def _choose(parents: list[Run], name: str | None, run_id: str | None, uri: str) 
         return matching[-1]
     existing = sorted({run.data.tags.get(names.TAG_STUDY, "") for run in parents})
     if not existing:
-        raise InputError(f"{uri} holds no study: run one first (python tune/run_sweep.py)")
+        raise InputError(f"{uri} holds no study: run one first ({script('tune/run_sweep.py')})")
     raise InputError(f"there is no study {name!r} in {uri}; it holds {', '.join(existing)}")
 
 
@@ -382,7 +383,7 @@ def log_report(study: Study, folder: Path, files: list[Path]) -> None:
     except (MlflowException, OSError) as error:
         raise InputError(
             f"the report is in {folder}, but could not be logged to {study.tracking_uri} "
-            f"({error}); when it is back, python analysis/report.py {study.name} logs it"
+            f"({error}); when it is back, {script('analysis/report.py', study.name)} logs it"
         ) from error
 
 
@@ -396,6 +397,6 @@ def _check_own_artifacts(study: Study, folder: Path) -> None:
     if "mlartifacts" in local.parts and beside.is_dir() and not local.is_relative_to(beside):
         raise InputError(
             f"the report is in {folder}, but was not logged: {study.tracking_uri} was copied or "
-            f"moved, and names the artifacts of the original, {local}; python tune/run_sweep.py "
-            f"--resume {study.name} brings them along"
+            f"moved, and names the artifacts of the original, {local}; "
+            f"{script('tune/run_sweep.py', '--resume', study.name)} brings them along"
         )

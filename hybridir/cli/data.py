@@ -6,7 +6,6 @@ hybridir data prepare mr-tydi --out data          make a training table of a pub
 hybridir data prepare xquad-r --out data          copy LAReQA's files, checked by SHA-256
 """
 
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hybridir.errors import InputError
+from hybridir.runtime.commands import script
 
 ConfigFile = Annotated[Path, typer.Argument(help="YAML file with the settings of one trial.")]
 
@@ -62,8 +62,8 @@ def show(
     console.print(table)
     if is_study:
         console.print(
-            "note: only the data of this study's file were read; python tune/run_sweep.py "
-            f"{shlex.quote(str(config))} --plan checks all of it",
+            "note: only the data of this study's file were read; "
+            f"{script('tune/run_sweep.py', str(config), '--plan')} checks all of it",
             markup=False,
             highlight=False,
             soft_wrap=True,

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from hybridir.errors import InputError
+from hybridir.runtime.commands import script
 from hybridir.runtime.files import check_folder
 from hybridir.runtime.startup import quieten_dependencies
 
@@ -68,8 +69,8 @@ def export(
         )
     elif facts.study and not any(score.seed_mean for score in facts.scores):
         _say(
-            "note: the run has no report, so the card has no intervals; to add them, run python "
-            f"analysis/report.py {facts.study}, then export again"
+            "note: the run has no report, so the card has no intervals; to add them, run "
+            f"{script('analysis/report.py', facts.study)}, then export again"
         )
     if push:
         _say(f"pushed: {push_folder(out, push, private=private)}")

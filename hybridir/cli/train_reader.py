@@ -21,6 +21,7 @@ from hybridir.cli.messages import settings_as_options
 from hybridir.cli.options import refuse_trial
 from hybridir.errors import InputError
 from hybridir.languages import parse_languages
+from hybridir.runtime.commands import script
 from hybridir.runtime.startup import frozen_imports, quieten_dependencies
 
 console = Console()
@@ -91,8 +92,8 @@ def train_reader(
         record = make_reader(request, _say, _show)
     _print_ceiling(record["ceiling"])
     _say(
-        f"reader: {out}; a study reads with: python tune/run_sweep.py STUDY.yaml "
-        f"--set evaluation.reader.path={out}"
+        f"reader: {out}; a study reads with: "
+        + script("tune/run_sweep.py", "STUDY.yaml", "--set", f"evaluation.reader.path={out}")
     )
 
 

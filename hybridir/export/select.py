@@ -6,6 +6,7 @@ from pathlib import Path
 from hybridir import names
 from hybridir.config import read_yaml
 from hybridir.errors import InputError
+from hybridir.runtime.commands import script
 from hybridir.runtime.files import read_json
 
 CRITERION = names.mean_metric(names.DEV, names.AP, "mean")
@@ -145,7 +146,8 @@ def _study_remedy(folder: Path) -> str:
     else:
         reason = (
             "no confirmed trial of the first seed has ended yet; "
-            f"`python tune/run_sweep.py --resume {settings.get('name', 'STUDY')}` goes on"
+            f"`{script('tune/run_sweep.py', '--resume', str(settings.get('name', 'STUDY')))}` "
+            "goes on"
         )
     if best is None:
         return f"{reason}. {_again(trials / 'NAME')}"

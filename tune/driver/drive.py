@@ -12,8 +12,8 @@ from rich.table import Table
 from analysis.write import write_report
 from hybridir import names
 from hybridir.errors import InputError, is_full
+from hybridir.runtime.commands import tool
 from hybridir.runtime.files import has_no_room
-from tune.commands import tool
 from tune.driver.checkpoints import save_progress
 from tune.driver.encoders import best_of_confirmation, drop_beaten_encoders
 from tune.driver.interruption import Interruption, reserve

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from hybridir.config import read_yaml
 from hybridir.errors import InputError
+from hybridir.runtime.commands import script
 from hybridir.runtime.files import atomic_write, read_json
-from tune.commands import script
 from tune.folders import RunFolder
 from tune.study.file import StudyConfig, as_yaml, read_study_file
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from tune.commands import script
+from hybridir.runtime.commands import script
 from tune.folders import RunFolder
 from tune.record.store import closed_run
 from tune.view.watching import run_sweep

@@ -1,6 +1,6 @@
 """Commands and addresses that show a study during and after its run."""
 
-from tune.commands import script, tool
+from hybridir.runtime.commands import script, tool
 from tune.folders import RunFolder
 
 # MLFLOW_HOST in a user's shell would open the page to others, so commands name the address.

@@ -81,9 +81,11 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
         inner = getattr(node, "value", None)
         if isinstance(node, ast.Expr) and isinstance(inner, ast.Constant):
             inner.value = None
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "tool":
+        function = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
+        if isinstance(node, ast.Call) and function in ("tool", "script"):
             words = [arg for arg in node.args if isinstance(arg, ast.Constant)]
-            yield node.lineno, " ".join(str(word.value) for word in words)
+            program = ["python"] if function == "script" else []
+            yield node.lineno, " ".join([*program, *(str(word.value) for word in words)])
             for word in words:
                 word.value = None
         if isinstance(node, ast.JoinedStr):

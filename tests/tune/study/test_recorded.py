@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from hybridir.errors import InputError
-from tune.commands import script
+from hybridir.runtime.commands import script
 from tune.folders import RunFolder
 from tune.study.file import DEMO, STUDIES, read_study_file
 from tune.study.recorded import read_recorded, record_older, record_settings, settings_problem

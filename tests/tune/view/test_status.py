@@ -10,8 +10,8 @@ import yaml
 from rich.console import Console
 
 from hybridir import names
+from hybridir.runtime.commands import script, tool
 from tests.support.tiny import ROOT, settings
-from tune.commands import script, tool
 from tune.folders import PROGRESS, Outcome, RunFolder
 from tune.view.status import reported_curve_table, show_status
 

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from tune.commands import script, tool
+from hybridir.runtime.commands import script, tool
 from tune.folders import RunFolder
 from tune.view.watching import watch_lines
 

@@ -9,7 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
-_ROOT = Path(__file__).resolve().parents[1]
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 def python() -> str:
@@ -18,13 +18,15 @@ def python() -> str:
 
 
 def script(name: str, *arguments: str) -> str:
-    """A command of this checkout.
+    """A command of this checkout; of any checkout, where this is a package without one.
 
     Args:
         name: path of a script in the checkout, such as ``tune/run_sweep.py``.
         arguments: options and values; blanks are quoted.
     """
-    return " ".join((python(), _path(_ROOT / name), *map(shlex.quote, arguments)))
+    here = _ROOT / name
+    program = (python(), _path(here)) if here.is_file() else ("python", name)
+    return " ".join((*program, *map(shlex.quote, arguments)))
 
 
 def tool(name: str, *arguments: str, package: str = "") -> str:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from hybridir.runtime.commands import python, script, tool
 from tests.support.tiny import ROOT
-from tune.commands import python, script, tool
 
 
 def environment(folder: Path, *programs: str) -> Path:
@@ -54,7 +54,7 @@ def test_a_printed_command_runs_from_any_folder_with_blanks_in_its_name(tmp_path
         shutil.copytree(ROOT / folder, checkout / folder)
     elsewhere = tmp_path / "else where"
     elsewhere.mkdir()
-    say = "import sys; sys.path[0] = sys.argv[1]; from tune.commands import script;"
+    say = "import sys; sys.path[0] = sys.argv[1]; from hybridir.runtime.commands import script;"
     say += "print(script('tune/run_sweep.py', '--schema'))"
     line = subprocess.check_output(
         [sys.executable, "-c", say, str(checkout)],
