@@ -1,8 +1,6 @@
 """Files for a paper, compiled by a real engine in a two-column article of ACL's measures."""
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from analysis.sections.benchmark import BenchmarkTables
 from analysis.sections.curve import CurveTables
 from analysis.study.mlflow import Study
 from hybridir import names
+from tests.support.latex import compile_paper
 
 ODD = '50 % of $x_1 & #2 {~^\\} <a|b> "q" α'
 NONE = pd.DataFrame()
@@ -170,20 +169,6 @@ def test_the_method_is_a_paragraph(paper: Path) -> None:
 
 @pytest.mark.slow
 def test_everything_compiles_in_two_columns_without_an_overfull_line(paper: Path) -> None:
-    if shutil.which("pdflatex") is None:
-        pytest.skip("no pdflatex on PATH: apt-get install texlive-latex-recommended")
-    for _ in range(2):  # references are known in the second run
-        done = subprocess.run(
-            ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
-            cwd=paper,
-            capture_output=True,
-            text=True,
-            errors="replace",
-        )
-        assert done.returncode == 0, done.stdout[-2000:]
-    overfull = re.findall(r"Overfull \\hbox \(([\d.]+)pt", done.stdout)
-    assert [points for points in overfull if float(points) > 1] == []
-    assert "Float too large" not in done.stdout
-    text = "".join(page.extract_text() for page in PdfReader(paper / "paper.pdf").pages)
+    text = compile_paper(paper)
     assert "the last row" in text, "a long table goes on to further pages"
     assert "Not shown." not in text

@@ -16,6 +16,7 @@ from analysis.study.mlflow import load_study
 from analysis.write import write_reports
 from hybridir import names
 from hybridir.errors import InputError
+from tests.support.latex import compile_paper
 
 Trials = list[dict[str, Any]]
 Recorder = tuple[Callable[..., str], Callable[..., Trials]]
@@ -102,13 +103,19 @@ def test_studies_that_cannot_be_compared_are_refused_before_anything_is_written(
 
 @pytest.mark.long
 def test_command_with_two_names_prints_the_comparison_last(database: str, tmp_path: Path) -> None:
+    options = ["--tracking-uri", database, "--no-log", "--paper", "paper"]
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), "base", "better", "--tracking-uri", database, "--no-log"],
+        [sys.executable, str(SCRIPT), "base", "better", *options],
         cwd=tmp_path,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
+    text = compile_paper(tmp_path / "paper")
+    assert "base" in text
+    assert "better" in text
+    for name in ("base", "better"):
+        assert (tmp_path / "paper" / f"main_table-known-{name}.tex").is_file()
     page = tmp_path / done.stdout.splitlines()[-1]
     assert page == tmp_path / "results" / "base and better" / "report" / "report.html"
     assert 'href="../../base/report/report.html"' in page.read_text()
