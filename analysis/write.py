@@ -21,6 +21,7 @@ from analysis.study.scores_file import Conditions, write_scores
 from analysis.tables import confirmed
 from hybridir import names
 from hybridir.errors import InputError
+from hybridir.runtime.files import check_folder
 
 _BOOTSTRAP_SEED = 20240819  # an arbitrary number, fixed so that a report can be repeated
 _MOST_NAMED = 4  # trials, reasons or conditions that a note names; the tables have all
@@ -54,6 +55,7 @@ def write_report(
     Raises:
         InputError: if there is no such study, or the report cannot be written or logged.
     """
+    _check_folders(out, paper)
     tables, page, path = _write_study_report(
         load_study(study_name, tracking_uri, run_id), out, log
     )
@@ -86,6 +88,7 @@ def write_reports(
         InputError: if there is no such study, the studies cannot be compared, or a report cannot
             be written or logged.
     """
+    _check_folders(out, paper)
     studies = [load_study(name, tracking_uri) for name in dict.fromkeys(study_names)]
     check_comparable(studies)
     reports = [
@@ -116,6 +119,13 @@ def write_reports(
     if paper is not None:
         _write_paper(page, [tables for tables, _, _ in reports], paper)
     return path
+
+
+def _check_folders(out: Path | None, paper: Path | None) -> None:
+    """Refuse a folder that cannot be written to before the analysis, which may take minutes."""
+    for option, folder in (("--out", out), ("--paper", paper)):
+        if folder is not None:
+            check_folder(option, folder)
 
 
 def _write_paper(page: Page, studies: list[StudyTables], folder: Path) -> None:

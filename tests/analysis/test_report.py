@@ -199,9 +199,13 @@ def test_what_was_met_in_the_files_of_a_benchmark_is_reported(
     assert "In the files of known: passages without text: 3, in the pool." in notes
 
 
-def test_a_folder_that_cannot_be_written_gives_a_clear_error(
-    tracking_uri: str, tmp_path: Path
+@pytest.mark.parametrize("option", ["--out", "--paper"])
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is(
+    option: str, tracking_uri: str, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(InputError, match=r"cannot be written to .* another folder with --out"):
-        write_report("unconfirmed", tracking_uri, tmp_path / "file" / "report")
+    folders = {"--out": tmp_path / "report", "--paper": tmp_path / "paper"}
+    folders[option] = tmp_path / "file" / "report"
+    with pytest.raises(InputError, match=rf"{option} '.*/file' is not a folder; choose another"):
+        write_report("unconfirmed", tracking_uri, folders["--out"], paper=folders["--paper"])
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
