@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import altair as alt
 import pandas as pd
+from altair.utils.schemapi import debug_mode
 
 from analysis.page import draw, shape
 
@@ -33,8 +34,9 @@ class Figure:
     @cached_property
     def specification(self) -> dict[str, Any]:
         """The chart in Vega-Lite."""
-        # Tests check that the charts are valid.
-        return dict(self.plot().to_dict(validate=False))
+        # Tests check that the charts are valid, so that Altair need not check each part of each.
+        with debug_mode(False):
+            return dict(self.plot().to_dict(validate=False))
 
     @cached_property
     def narrow(self) -> dict[str, Any]:
