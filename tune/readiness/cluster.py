@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 import ray
 import torch
+from ray._private import services
 from ray._raylet import AuthenticationMode, get_authentication_mode  # type: ignore[attr-defined]
 
 from hybridir.errors import InputError
@@ -23,8 +24,8 @@ from tune.readiness.local_ray import local_options
 from tune.study.file import StudyConfig
 
 ROOT = Path(__file__).resolve().parents[2]
-# Ray itself waits 30 s for its processes, which a loaded machine exceeds now and then.
-_ATTEMPTS = 5
+_ATTEMPTS = 2
+_START_SECONDS = 150.0
 # A clock that is set by the network moves by less.
 _MOST_SECONDS_BACK = 1.0
 
@@ -166,12 +167,13 @@ def _init(options: dict[str, Any]) -> None:
     try:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                ray.init(
-                    logging_level=logging.ERROR,
-                    log_to_driver=False,
-                    runtime_env=ray_environment(),
-                    **options,
-                )
+                with _patience():
+                    ray.init(
+                        logging_level=logging.ERROR,
+                        log_to_driver=False,
+                        runtime_env=ray_environment(),
+                        **options,
+                    )
                 return
             except ConnectionError as error:
                 raise InputError(
@@ -192,6 +194,32 @@ def _init(options: dict[str, Any]) -> None:
                     ) from None
     finally:
         signal.signal(signal.SIGHUP, hang_up)
+
+
+@contextmanager
+def _patience() -> Iterator[None]:
+    """Let Ray wait `_START_SECONDS` for its own processes to appear.
+
+    Ray itself waits 30 s (ray/_private/node.py of 2.60), which a loaded machine exceeds, and asks
+    all the while without a pause.
+    """
+    look_up: Callable[[str, str], Any] = services.get_node
+
+    def get_node(address: str, node_id: str) -> Any:
+        end = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                return look_up(address, node_id)
+            except RuntimeError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+
+    services.get_node = get_node
+    try:
+        yield
+    finally:
+        services.get_node = look_up
 
 
 def _kill(others: set[psutil.Process]) -> None:

@@ -1,3 +1,4 @@
+import os
 import socket
 import subprocess
 import sys
@@ -6,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hybridir.errors import InputError
+from tests.support.tiny import ROOT
 from tune.readiness.cluster import check_resources, cpu_count, ray_environment, running_ray
 from tune.study.file import DEMO, read_study_file
 
@@ -57,3 +59,33 @@ def test_a_python_in_a_folder_with_a_blank_starts_by_the_shell_that_ray_calls(
     monkeypatch.setattr(sys, "executable", str(python))
     command = f"exec {ray_environment()['py_executable']} -c 'print(2)'"
     assert subprocess.check_output(["bash", "-c", command], text=True) == "2\n"
+
+
+# The node is not seen for 40 s from Ray's start, as on a machine with much other work.
+LATE = """
+import time
+from ray._private import services
+
+look_up, began = services.get_node, time.monotonic()
+
+def late(address, node_id):
+    if time.monotonic() < began + 40:
+        raise RuntimeError("not there yet")
+    return look_up(address, node_id)
+
+services.get_node = late
+import ray
+from tune.readiness.cluster import running_ray
+with running_ray():
+    print(sum(node["Alive"] for node in ray.nodes()), services.get_node is late)
+"""
+
+
+@pytest.mark.long
+def test_a_start_that_takes_longer_than_ray_itself_waits_is_awaited(tmp_path: Path) -> None:
+    environment = {name: v for name, v in os.environ.items() if name != "RAY_ADDRESS"}
+    command = [sys.executable, "-c", LATE]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "1 True\n"
