@@ -12,6 +12,8 @@ NOT covered: fewer than two seeds, fewer than 48 clusters.
 """
 
 import json
+import multiprocessing
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +24,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from benchmarks.parts.coverage_of_intervals import (
     Case,
+    Checks,
     check_intervals,
     check_near_a_limit,
     detects,
@@ -81,6 +84,9 @@ OPTIMA = [
     for n_seeds in (2, 3, 5)
 ]
 _FEWER = 300  # studies of each case on the optimum
+_Repeated = tuple[str, Callable[[np.random.Generator], Checks], int]
+"""Name of a case, its simulated study, and the number of such studies."""
+_kept: tuple[list[_Repeated], int]
 
 
 def main(
@@ -91,35 +97,54 @@ def main(
 ) -> None:
     """Print the shares, case by case."""
     records = []
+    cases = list(_cases(replications, draws))
+    # Forked, since the curves of the cases are functions, which no other process can be sent.
+    with multiprocessing.get_context("fork").Pool(
+        initializer=_keep, initargs=(cases, seed)
+    ) as pool:
+        for (name, _, _), results in zip(
+            cases, pool.imap(_repeat, range(len(cases))), strict=True
+        ):
+            print(name, flush=True)
+            for check, values in results.items():
+                record = _record(name, check, values)
+                records.append(record)
+                print(f"  {check}: {_text(record)}", flush=True)
+    if json_file is not None:
+        json_file.write_text(json.dumps(records, indent=2) + "\n")
 
-    def show(case: str, results: dict[str, list[float]]) -> None:
-        print(case, flush=True)
-        for name, values in results.items():
-            record = _record(case, name, values)
-            records.append(record)
-            print(f"  {name}: {_text(record)}", flush=True)
 
+def _cases(replications: int, draws: int) -> Iterator[_Repeated]:
     for cases, count in ((LEVELS, replications), (OPTIMA, min(replications, _FEWER))):
         for case in cases:
-            show(case.name, repeat(partial(check_intervals, case, draws=draws), count, seed))
+            yield case.name, partial(check_intervals, case, draws=draws), count
     for name, effects in NEAR_A_LIMIT.items():
         level = effects.level()
         for n_seeds in (2, 3, 5):
             design = Design(n_seeds, (0.0, 1.0), n_cells=1)
             study = partial(check_near_a_limit, effects, level, design)
-            show(f"{name}, {n_seeds} seeds", repeat(study, replications, seed))
+            yield f"{name}, {n_seeds} seeds", study, replications
     for name, spread in SPREADS.items():
         for n_seeds in (2, 5):
-            design = Design(n_seeds, (0.0, 0.5, 1.0))
-            study = partial(false_gains, design, spread)
-            show(f"no effect, {name}, {n_seeds} seeds", repeat(study, replications, seed))
+            study = partial(false_gains, Design(n_seeds, (0.0, 0.5, 1.0)), spread)
+            yield f"no effect, {name}, {n_seeds} seeds", study, replications
     for height in (0.005, 0.01, 0.02):
         for n_seeds in (2, 5):
             design = Design(n_seeds, (0.0, 0.5, 1.0))
             case = Case(f"gain {height:g}, {n_seeds} seeds", saturating(0.5, height), design)
-            show(case.name, repeat(partial(detects, case), replications, seed))
-    if json_file is not None:
-        json_file.write_text(json.dumps(records, indent=2) + "\n")
+            yield case.name, partial(detects, case), replications
+
+
+def _keep(cases: list[_Repeated], seed: int) -> None:
+    """In a process: remember what `_repeat` repeats."""
+    global _kept
+    _kept = cases, seed
+
+
+def _repeat(number: int) -> dict[str, list[float]]:
+    cases, seed = _kept
+    _, study, count = cases[number]
+    return repeat(study, count, seed)
 
 
 def _record(case: str, name: str, checks: list[float]) -> dict[str, str | float]:
