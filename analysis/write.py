@@ -149,7 +149,7 @@ def _write_study_report(
     if tables.benchmarks:
         scores = folder / names.ARTIFACT_SCORES
         try:
-            write_scores(scores, _scores_by_benchmark(study, tables))
+            write_scores(scores, _scores_by_benchmark(study, tables), confirmed.trained_at(study))
         except OSError as error:
             raise _unwritable(folder, error) from error
         files.insert(0, scores)

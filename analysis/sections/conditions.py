@@ -22,9 +22,9 @@ class ConditionTables(NamedTuple):
     """The curve under several conditions.
 
     Attributes:
-        levels: `tested.level_table`.
-        interactions: `tested.interaction_table`; `tested.adjust_p_values` adds ``family`` and
-            ``p_holm``.
+        levels: `tested.level_table`, of mAP and F1 at R.
+        interactions: `tested.interaction_table`, of all measures; `tested.adjust_p_values` adds
+            ``family`` and ``p_holm``.
     """
 
     levels: pd.DataFrame
@@ -34,7 +34,7 @@ class ConditionTables(NamedTuple):
 def measure_conditions(
     conditions: Mapping[Key, Mapping[Condition, Scores]],
 ) -> ConditionTables | None:
-    """Tabulate mAP and F1 at R by level, and how gains change between levels.
+    """Tabulate curves by level, and how gains change between levels.
 
     Args:
         conditions: `confirmed.confirmed_conditions`.
@@ -46,7 +46,8 @@ def measure_conditions(
     levels = tested.level_table(shown)
     if levels.empty:
         return None
-    return ConditionTables(levels, tested.interaction_table(shown))
+    # Of all measures, since they are corrected together.
+    return ConditionTables(levels, tested.interaction_table(conditions))
 
 
 def changes_text(tables: ConditionTables) -> str:
@@ -67,7 +68,7 @@ def conditions_section(benchmark: str, tables: ConditionTables) -> Section:
     """
     parameters = list(dict.fromkeys(tables.levels["parameter"]))
     named = " and ".join(names.LABELS.get(name, name) for name in parameters)
-    moves = _moves(tables.levels)
+    moves, changes = _moves(tables.levels), tables.interactions
     figures = [
         Figure(
             f"levels-{name}-{benchmark}",
@@ -80,11 +81,13 @@ def conditions_section(benchmark: str, tables: ConditionTables) -> Section:
     ]
     return Section(
         f"Does the answer change with {named}?",
-        [_moving(moves), *_changes(tables.interactions)],
+        [_moving(moves), *_changes(changes)],
         figures,
         [
-            _best(benchmark, moves),
-            _interactions(benchmark, tables.interactions),
+            _best(benchmark, moves, sample_text(tables.levels)),
+            _interactions(
+                benchmark, tables.interactions[tables.interactions["measure"].isin(_SHOWN)]
+            ),
             _levels(benchmark, tables.levels),
         ],
     )
@@ -104,7 +107,7 @@ def _moves(levels: pd.DataFrame) -> pd.DataFrame:
             for level, of_level in of_setting.groupby("level", sort=False)
         }
         common = sorted(set.intersection(*best.values()))
-        verdict = f"no: {tested.set_text(common)} at every level" if common else "yes"
+        verdict = f"not shown: {tested.set_text(common)} may be at all" if common else "yes"
         entries += [
             (parameter, setting, _level(level), tested.set_text(sorted(ratios)), verdict)
             for level, ratios in best.items()
@@ -118,7 +121,10 @@ def _moving(moves: pd.DataFrame) -> str:
     settings = moves.drop_duplicates(["parameter", "setting"])
     moved = settings[settings["moves"] == "yes"]
     if moved.empty:
-        return "In no setting does the best ratio of mAP move: a ratio may be best at every level."
+        return (
+            "In no setting do these data show that the best ratio of mAP moves: one and the same "
+            "ratio may be best at every level."
+        )
     clauses = [
         f"with {names.LABELS.get(parameter, parameter)} in the {names.LABELS[setting]} setting"
         for parameter, setting in zip(moved["parameter"], moved["setting"], strict=True)
@@ -155,7 +161,7 @@ def _changes(interactions: pd.DataFrame) -> list[str]:
     ]
 
 
-def _best(benchmark: str, moves: pd.DataFrame) -> Table:
+def _best(benchmark: str, moves: pd.DataFrame, sample: str) -> Table:
     columns = {
         "parameter": "parameter",
         "setting": "setting",
@@ -163,7 +169,11 @@ def _best(benchmark: str, moves: pd.DataFrame) -> Table:
         "may_be_best": "may be best (95 %)",
         "moves": "does the best ratio move?",
     }
-    caption = "The ratios that may be best for mAP at each level."
+    caption = (
+        "The ratios that may be best for mAP at each level. The last column names those that may "
+        "be best at all levels of the parameter; where there are none, the best ratio moves. "
+        f"{sample}"
+    )
     return Table(f"best_by_level-{benchmark}", moves, columns, caption)
 
 
@@ -186,8 +196,8 @@ def _interactions(benchmark: str, interactions: pd.DataFrame) -> Table:
     caption = (
         "Interactions: hybrid minus pure at the second level, minus the same at the first, paired "
         "by seed and question and averaged over the other crossed parameters. Exploratory: a "
-        "gain is called higher or lower where p, corrected by Holm's method, is below .05. The "
-        "CSV file has every p."
+        "gain is called higher or lower where p, corrected by Holm's method with all measures, is "
+        "below .05. The CSV file has every p."
     )
     words = [
         "is not told apart" if p >= LEVEL else "is higher" if change > 0 else "is lower"

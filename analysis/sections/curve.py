@@ -104,7 +104,7 @@ def curve_section(benchmark: str, tables: CurveTables, shown_above: str = "") ->
     shown = [_curve(benchmark, tables.curve), _optima(benchmark, tables.optima)]
     if not tables.gains.empty:
         shown.append(_gains(benchmark, tables.gains))
-    shown.append(_effects(benchmark, tables.effects))
+    shown.append(_effects(benchmark, tables.effects, sample_text(tables.curve)))
     in_files = (
         ("fits", tables.fits, "The smooth curves with their bands."),
         ("seeds", tables.seeds, "The value of every seed."),
@@ -264,7 +264,7 @@ def _gains(benchmark: str, gains: pd.DataFrame) -> Table:
     return Table(f"hybrid_gain-{benchmark}", with_change(gains), columns, caption)
 
 
-def _effects(benchmark: str, effects: pd.DataFrame) -> Table:
+def _effects(benchmark: str, effects: pd.DataFrame, sample: str) -> Table:
     columns = {
         "measure": "measure",
         "setting": "setting",
@@ -276,6 +276,7 @@ def _effects(benchmark: str, effects: pd.DataFrame) -> Table:
     caption = (
         "Design effects: the variance over clusters of questions, divided by that of independent "
         "questions (Kish 1965). A difference is the hybrid ratio minus the pure one shown. The "
-        "standard error is for these seeds, with the factor G / (G - 1) for G clusters."
+        "standard error is for these seeds, with the factor G / (G - 1) for G clusters. "
+        f"{sample}"
     )
     return Table(f"design_effect-{benchmark}", effects, columns, caption)

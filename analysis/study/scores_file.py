@@ -19,24 +19,29 @@ from hybridir.inference.scores import Bools, Scores
 from hybridir.runtime.files import atomic_write
 
 Conditions = Mapping[Key, Mapping[Condition, Scores]]
+Parameters = Mapping[tuple[Condition, float], Mapping[str, float]]
+"""(condition, mixing ratio) -> parameters of its trials; the same names each."""
 # Columns with their smallest and largest value in each part of the file, by which readers pass
 # over parts; for all columns these took half of the time of writing.
 _SMALLEST = [names.STUDY, names.MEASURE, names.SETTING, names.MIXING_RATIO, names.SEED]
 _LABEL = pa.dictionary(pa.int32(), pa.string())
 
 
-def write_scores(path: Path, studies: Iterable[tuple[str, Conditions]]) -> None:
+def write_scores(
+    path: Path, studies: Iterable[tuple[str, Conditions]], parameters: Parameters
+) -> None:
     """Write the scores of a study, whole or not at all.
 
     Args:
         path: the file.
         studies: (name, scores) of each benchmark, read one after the other.
+        parameters: columns of their own.
     """
     with atomic_write(path) as partial:
         writer = None
         try:
             for study, conditions in studies:
-                for table in _tables(study, conditions):
+                for table in _tables(study, conditions, parameters):
                     if writer is None:
                         writer = pq.ParquetWriter(
                             partial, table.schema, compression="zstd", write_statistics=_SMALLEST
@@ -47,7 +52,7 @@ def write_scores(path: Path, studies: Iterable[tuple[str, Conditions]]) -> None:
                 writer.close()
 
 
-def _tables(study: str, conditions: Conditions) -> Iterator[pa.Table]:
+def _tables(study: str, conditions: Conditions, parameters: Parameters) -> Iterator[pa.Table]:
     """Make a table per measure, setting, condition and mixing ratio."""
     for (measure, setting), of_key in conditions.items():
         for condition, scores in of_key.items():
@@ -71,10 +76,8 @@ def _tables(study: str, conditions: Conditions) -> Iterator[pa.Table]:
                     names.POOL_LANGUAGE: _coded(cell, pools),
                     names.VALUE: pa.array(values_SCQ[present_SCQ].astype(np.float64)),
                 }
-                # Parameters that `hybridir infer` knows by name, as numbers.
-                for name, level in condition:
-                    if name in names.CONDITIONS:
-                        columns[name] = pa.array(np.full(len(seed), float(level)))
+                for name, level in parameters[condition, scores.ratios[ratio]].items():
+                    columns[name] = pa.array(np.full(len(seed), level))
                 yield pa.table(columns)
 
 

@@ -1,9 +1,11 @@
 """Tidy tables of the confirmation: a row per observation, for figures, CSV files and the page."""
 
+import math
 import os
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -73,6 +75,38 @@ def confirmed_scores(study: Study, benchmark: str, *, per_seed: bool = False) ->
     """
     conditions = confirmed_conditions(study, benchmark, per_seed=per_seed)
     return {key: average_conditions(of_key) for key, of_key in conditions.items()}
+
+
+def trained_at(study: Study) -> dict[tuple[Condition, float], dict[str, float]]:
+    """Look up the parameters that `hybridir infer` knows by name, as numbers.
+
+    Returns:
+        (condition, mixing ratio) -> `names.CONDITIONS` -> value; without those in which trials of
+        one ratio and condition differ, or which some do not have.
+    """
+    rows = confirmed_trials(study)
+    if rows.empty:
+        return {}
+    design = design_of(study, rows)
+    values: dict[tuple[Condition, float], dict[str, set[float]]] = {}
+    for row in rows.to_dict("records"):
+        of_ratio = values.setdefault(
+            (design.condition(pd.Series(row)), float(row[names.MIXING_RATIO])), {}
+        )
+        for name in names.CONDITIONS:
+            value = row.get(name)
+            number = float(value) if isinstance(value, Real) else math.nan
+            of_ratio.setdefault(name, set()).add(number)
+    known = [
+        name
+        for name in names.CONDITIONS
+        if all(len(of_ratio[name]) == 1 for of_ratio in values.values())
+        and not any(math.isnan(*of_ratio[name]) for of_ratio in values.values())
+    ]
+    return {
+        key: {name: next(iter(of_ratio[name])) for name in known}
+        for key, of_ratio in values.items()
+    }
 
 
 def confirmed_conditions(

@@ -104,8 +104,9 @@ def answer_of(
         for one in study.parameters
     ]
     rows["notes"] = [{"note": note} for note in dict.fromkeys(_notes(study, rows, hybrid))]
-    _adjust(rows["gains"], [(row["measure"], row["setting"]) == main for row in rows["gains"]])
-    _adjust(rows["interactions"], [False] * len(rows["interactions"]))
+    planned = [(row["measure"], row["setting"]) == main for row in rows["gains"]]
+    changes = rows["interactions"]
+    _adjust([*rows["gains"], *changes], [*planned, *[False] * len(changes)])
     return _without_nan(rows)
 
 
@@ -143,7 +144,7 @@ def _check_hybrid(ratios: tuple[float, ...], hybrid: float | None, source: str) 
 
 
 def _adjust(rows: list[dict[str, Any]], is_primary: list[bool]) -> None:
-    """Add Holm's p to each row: over the primary rows, and over all others."""
+    """Add Holm's p to each row: over the primary rows, and over all others, as a report does."""
     import numpy as np
 
     from hybridir.inference import holm

@@ -1,5 +1,6 @@
 """The command line and its files; `page/test_render.py` tests the page in a browser."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,11 +11,13 @@ import pandas as pd
 import pytest
 import typer
 from mlflow import MlflowClient
+from typer.testing import CliRunner
 
 from analysis.report import main
 from analysis.study.mlflow import load_study
 from analysis.write import study_page, write_report
 from hybridir import names
+from hybridir.cli.main import app
 from hybridir.errors import InputError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -69,6 +72,36 @@ def test_report_is_logged_to_the_run_of_the_study(
     assert logged == {f"report/{name}" for name in contents}
     stored = client.download_artifacts(run_id, "report/report.html", str(tmp_path))
     assert Path(stored).read_bytes() == page.read_bytes()
+
+
+def test_the_table_of_scores_gives_the_figures_of_the_report_again(
+    report: Path, tmp_path: Path
+) -> None:
+    figures = tmp_path / "answer.json"
+    scores = str(report.parent / names.ARTIFACT_SCORES)
+    done = CliRunner().invoke(app, ["infer", scores, "--json", str(figures)])
+    assert done.exit_code == 0, done.output
+    (answer,) = json.loads(figures.read_text())["studies"]
+    table = pd.read_csv(report.parent / "tables" / "hybrid_gain-known.csv")
+    expected = {
+        (row.measure, row.setting, row.pure): (
+            row.difference,
+            row.low,
+            row.high,
+            row.p,
+            row.p_holm,
+        )
+        for row in table.itertuples()
+    }
+    assert len(expected) == len(answer["gains"]) > 10
+    for row in answer["gains"]:
+        found = [row[name] for name in ("estimate", "low", "high", "p", "p_adjusted")]
+        place = row["measure"], row["setting"], row["pure"]
+        assert found == pytest.approx(expected[place], rel=1e-9, abs=1e-12)
+    assert answer["parameters"] == [
+        {"parameter": names.TEMPERATURE, "role": "fixed", "values": [0.05]},
+        {"parameter": names.BATCH_SIZE, "role": "fixed", "values": [64.0]},
+    ]
 
 
 def test_tables_and_figures_lie_beside_the_page(report: Path) -> None:

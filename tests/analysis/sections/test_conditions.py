@@ -43,6 +43,6 @@ def test_a_best_ratio_that_moves_and_a_gain_that_changes_are_said_in_a_sentence_
 
 def test_where_nothing_changes_this_is_said_and_not_claimed_as_proof() -> None:
     section = conditions_section("known", crossed({0.02: 0.5, 0.05: 0.5}, 0.3))
-    assert section.paragraphs[0].startswith("In no setting does the best ratio of mAP move")
+    assert section.paragraphs[0].startswith("In no setting do these data show that the best ratio")
     assert "This does not prove that there is none." in section.paragraphs[1]
-    assert section.tables[0].data["moves"].tolist() == ["no: {0.5} at every level"] * 2
+    assert section.tables[0].data["moves"].tolist() == ["not shown: {0.5} may be at all"] * 2

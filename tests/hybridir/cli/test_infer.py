@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 from typer.testing import CliRunner
 
 from hybridir import names
@@ -140,6 +141,11 @@ def test_crossed_parameters_have_interactions_and_the_curve_is_their_mean(tmp_pa
     row = select(study["interactions"], setting="multilingual", pure=0.0)
     assert (row["parameter"], row["first"], row["second"]) == ("temperature", 0.01, 0.05)
     assert row["estimate"] == pytest.approx(0.1)
+    # The changes are one family with the gains of the other setting.
+    others = [row for row in study["gains"] if row["setting"] == "monolingual"]
+    others += study["interactions"]
+    expected = multipletests([row["p"] for row in others], method="holm")[1]
+    assert [row["p_adjusted"] for row in others] == pytest.approx(list(expected))
     (alone,) = run(cold, tmp_path)["studies"]
     mean = select(study["curve"], setting="multilingual", mixing_ratio=0.5)["mean"]
     single = select(alone["curve"], setting="multilingual", mixing_ratio=0.5)["mean"]
