@@ -1,6 +1,6 @@
 """The answer in words: each claim follows a test and is worded with its uncertainty."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import pandas as pd
@@ -59,6 +59,7 @@ def answer(
     findings = [
         *(_optimum(best[key]) for key in measured),
         changes,
+        *_narrow(gains, measured),
         _further_optima({key: best[key] for key in further}),
         *_bias(gains),
         _stability(curve[curve["measure"] == names.AP]),
@@ -272,6 +273,21 @@ def _ratios(rows: pd.DataFrame) -> str:
     return ", ".join(f"{ratio:g}" for ratio in rows[names.MIXING_RATIO])
 
 
+def _narrow(gains: pd.DataFrame, measured: list[Key]) -> Iterator[str]:
+    """Warn of an interval of the answer that is narrower than one for other clusters alone."""
+    for row in gains.to_dict("records"):
+        if (row["measure"], row["setting"]) not in measured:
+            continue
+        if row["high"] - row["low"] < 2 * row["clusters_alone"] * (1 - 1e-9):
+            yield (
+                f"The seeds agree by chance on the gain in {names.LABELS[row['measure']]}, "
+                f"{names.LABELS[row['setting']]}, over α = {row['pure']:g}: its interval is "
+                "narrower than that for other clusters alone, "
+                f"{row['difference']:+.3f} ± {row['clusters_alone']:.3f}. More seeds would tell "
+                "how much they vary."
+            )
+
+
 def _caveat(curve: pd.DataFrame, primary: list[Key]) -> str:
     seeds = sorted({int(count) for count in curve["n_seeds"]})
     questions, clusters = int(curve["n_questions"].max()), int(curve["n_clusters"].max())
@@ -299,7 +315,7 @@ def _caveat(curve: pd.DataFrame, primary: list[Key]) -> str:
         sentences.append("With one seed, they say nothing about the variance between seeds.")
     if seeds[0] == 2:
         sentences.append(
-            "Two seeds hardly tell how much seeds vary, so that the intervals are wide."
+            "Two seeds hardly tell how much seeds vary, so that most intervals are wide."
         )
     sentences.append("Seed effects are assumed to be normal, and the languages are fixed.")
     return " ".join(sentences)

@@ -45,6 +45,9 @@ class HybridTest(NamedTuple):
         difference: difference of the means.
         low: lower end of the interval at `LEVEL`.
         high: upper end.
+        clusters_alone: half of the width of the interval for other clusters alone. Where it is
+            the larger one, the seeds agree more closely, by chance, than the rest of the scores
+            allows; NaN with one cluster.
         relative: the difference as a share of the pure mean.
         d_clusters: the difference in standard deviations over clusters (means over seeds).
         d_seeds: the difference in standard deviations over seeds (macro means); NaN with one seed.
@@ -62,6 +65,7 @@ class HybridTest(NamedTuple):
     difference: float
     low: float
     high: float
+    clusters_alone: float
     relative: float
     d_clusters: float
     d_seeds: float
@@ -72,6 +76,11 @@ class HybridTest(NamedTuple):
     n_seeds: int
     n_clusters: int
     n_questions: int
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether the interval is narrower than one for other clusters alone."""
+        return self.high - self.low < 2 * self.clusters_alone * (1 - 1e-9)
 
 
 def compare_hybrid(
@@ -157,6 +166,7 @@ def _result(
         difference=difference,
         low=low,
         high=high,
+        clusters_alone=crossed.half_width_of_clusters(contrast),
         relative=difference / pure if pure else float("nan"),
         d_clusters=_in_deviations(apart_SG.mean(axis=0)),
         d_seeds=_in_deviations(apart_SG.mean(axis=1)),

@@ -45,6 +45,7 @@ def gains(*tested: tuple[float, float], measure: str = names.AP) -> pd.DataFrame
             "difference": difference,
             "low": difference - 0.01,
             "high": difference + 0.01,
+            "clusters_alone": 0.008,
             "p_holm": p,
         }
         for pure, (difference, p) in zip((0.0, 1.0), tested, strict=False)
@@ -173,6 +174,15 @@ def test_data_that_chose_the_parameters_answer_nothing() -> None:
     headline = answered(curve(), WON, optima(), benchmark=names.DEV)
     assert "This study reports on no benchmark" in headline.sentence
     assert "beat" not in headline.sentence + "".join(headline.findings)
+
+
+def test_an_interval_that_is_narrower_than_that_over_clusters_is_told() -> None:
+    told = answered(curve(), WON.assign(clusters_alone=[0.0123, 0.008]), optima()).findings[1]
+    assert told.startswith(
+        "The seeds agree by chance on the gain in mAP, multilingual, over α = 0: its interval is "
+        "narrower than that for other clusters alone, +0.020 ± 0.012."
+    )
+    assert not any("by chance" in text for text in answered(curve(), WON, optima()).findings)
 
 
 def test_other_settings_follow_in_the_details() -> None:

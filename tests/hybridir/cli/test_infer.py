@@ -209,6 +209,21 @@ def test_what_limits_an_answer_is_noted(tmp_path: Path, change: Any, note: str) 
     assert any(note in row["note"] for row in study["notes"])
 
 
+def test_an_interval_that_is_narrower_than_that_over_clusters_is_noted(tmp_path: Path) -> None:
+    table = scores(n_seeds=2)
+    # Two seeds whose means are equal, although each question differs between them.
+    means = table.groupby(["setting", "mixing_ratio", "seed"])["value"].transform("mean")
+    of_ratio = table.groupby(["setting", "mixing_ratio"])["value"].transform("mean")
+    table["value"] += of_ratio - means
+    (study,) = run(table, tmp_path)["studies"]
+    told = [row["note"] for row in study["notes"] if "by chance" in row["note"]]
+    assert len(told) == 2
+    at = table["setting"] == "multilingual"
+    by_cluster = table[at].groupby(["cluster", "mixing_ratio"])["value"].mean().unstack()
+    interval = stats.ttest_1samp(by_cluster[0.5] - by_cluster[0.0], 0).confidence_interval(0.95)
+    assert f"± {(interval.high - interval.low) / 2:.3f}; more seeds" in told[0]
+
+
 def test_ratios_of_single_precision_are_those_that_were_meant(tmp_path: Path) -> None:
     table = scores().assign(temperature=np.float32(0.05))
     table["mixing_ratio"] = (table["mixing_ratio"] * 0.6).astype(np.float32) + (
