@@ -113,6 +113,7 @@ def view_state(run_id: str, benchmarks: Sequence[str]) -> dict[str, Any]:
         sections.append(
             {"uuid": section, "name": title, "display": True, "isReordered": True}
             | {"deleted": False, "isGenerated": False}
+            | {"columns": 2, "cardHeight": 420}  # of MLflow's own 3 and 360 px names do not fit
         )
         maps = [names.mean_metric(name, names.AP, setting) for setting in names.SETTINGS]
         charts.append(_line(section, [names.curve_metric(metric) for metric in maps]))

@@ -29,6 +29,7 @@ def test_each_benchmark_has_a_section_with_the_curve_and_one_chart_per_setting()
     assert state["searchFilter"] == "tags.`hybridir.run` = '0a1b'"
     sections = [section["uuid"] for section in state["compareRunSections"]]
     assert len(set(sections)) == 2
+    assert {section["columns"] for section in state["compareRunSections"]} == {2}
     charts = [c for c in state["compareRunCharts"] if c["metricSectionId"] == sections[1]]
     line, *scatters = charts
     settings = ("monolingual", "crosslingual", "multilingual")
