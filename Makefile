@@ -37,7 +37,7 @@ help:
 	@echo "make ui                         show the studies of this folder in MLflow's browser interface"
 	@echo "make quick                      ruff, import contracts, unit tests of the library (about 2 min)"
 	@echo "make check                      ruff, ruff format, mypy --strict, import-linter (2 min, then 20 s)"
-	@echo "make test [ARGS=...]            tests; ARGS go to pytest, such as tests/tune (7 to 9 min)"
+	@echo "make test [ARGS=...]            tests; ARGS go to pytest, such as tests/tune (7 to 8 min)"
 	@echo "make coverage                   the same tests with coverage of hybridir/, 95 % or more (6 to 11 min)"
 	@echo "make test-long                  tests that take more than 10 to 20 s each (80 min)"
 	@echo "make format                     mend what ruff can mend"
