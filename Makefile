@@ -39,7 +39,7 @@ help:
 	@echo "make check                      ruff, ruff format, mypy --strict, import-linter (2 min, then 20 s)"
 	@echo "make test [ARGS=...]            tests; ARGS go to pytest, such as tests/tune (7 to 8 min)"
 	@echo "make coverage                   the same tests with coverage of hybridir/, 95 % or more (6 to 11 min)"
-	@echo "make test-long                  tests that take more than 10 to 20 s each (80 min)"
+	@echo "make test-long                  tests that take more than 10 to 20 s each (80 to 110 min)"
 	@echo "make format                     mend what ruff can mend"
 	@echo "make chaos [KILLS=200 SEED=1]   kill what studies run on, and compare what they end with (60 min)"
 	@echo "make fuzz [FILES=10000 SEED=1]  load damaged files of every kind, and look at what is left (1 min)"
