@@ -9,7 +9,7 @@ from analysis.page import Figure, Headline
 from analysis.sections.wording import LEVEL, change_word, interval_text, p_text
 from analysis.study.arrays import Key
 from analysis.tables.tested import PRIMARY
-from hybridir import names
+from hybridir import inference, names
 from hybridir.inference.scores import FEW_CLUSTERS
 
 Row = dict[Any, Any]
@@ -278,7 +278,8 @@ def _narrow(gains: pd.DataFrame, measured: list[Key]) -> Iterator[str]:
     for row in gains.to_dict("records"):
         if (row["measure"], row["setting"]) not in measured:
             continue
-        if row["high"] - row["low"] < 2 * row["clusters_alone"] * (1 - 1e-9):
+        interval = (row[name] for name in ("difference", "low", "high", "clusters_alone"))
+        if inference.is_narrow(*interval):
             yield (
                 f"The seeds agree by chance on the gain in {names.LABELS[row['measure']]}, "
                 f"{names.LABELS[row['setting']]}, over α = {row['pure']:g}: its interval is "

@@ -80,7 +80,8 @@ def answer_of(
                     "n_clusters": test.n_clusters,
                 }
             )
-            if test.is_narrow and key == main:
+            interval = (test.difference, test.low, test.high, test.clusters_alone)
+            if key == main and inference.is_narrow(*interval):
                 narrow.append(
                     f"{key[0]} {key[1]}: the seeds agree on the gain over ratio {test.pure:g} by "
                     "chance, so that its interval is narrower than that over clusters alone, "

@@ -24,7 +24,7 @@ from hybridir.inference.conditions import (
 from hybridir.inference.crossed import LEVEL, Crossed, Interval
 from hybridir.inference.curve import difference, hybrid_ratio, mean_curve
 from hybridir.inference.design_effect import DesignEffect, design_effects
-from hybridir.inference.hybrid_vs_pure import PURE, SWAPS, HybridTest, compare_hybrid
+from hybridir.inference.hybrid_vs_pure import PURE, SWAPS, HybridTest, compare_hybrid, is_narrow
 from hybridir.inference.multiple_comparisons import (
     BestRatio,
     RatioLoss,
@@ -63,6 +63,7 @@ __all__ = [
     "holm",
     "hybrid_ratio",
     "interactions",
+    "is_narrow",
     "levels_of",
     "mean_curve",
     "replicate",

@@ -11,10 +11,10 @@ Both come from the two-way analysis of variance (`hybridir.inference.mean_square
 
     half width = mean quantile × root of the sum of both variances
 
-The spread of few seeds may fall below the rest by chance, which it holds. About one interval in
-six is then narrower than one for other clusters alone, and holds less often than the others (this
-project's simulations); `Crossed.half_width_of_clusters` tells which. A floor would mend these and
-make all others too wide: with two or three seeds that hardly vary they would hold in 99 %.
+The spread of few seeds may fall below the rest by chance, which it holds. In simulations up to 22,
+26 and 31 % of the intervals of two, three and five seeds are then narrower than one for other
+clusters alone, and hold less often; `Crossed.half_width_of_clusters` tells which. A floor would
+mend these and make others too wide: of two or three seeds that hardly vary, 99 % would hold.
 
 The mean quantile is that of t with S - 1 and of t with G - 1 degrees of freedom, each weighted by
 its share of the variance. Cochran proposed the arithmetic mean, which is taken at the level .05.
@@ -188,8 +188,8 @@ class Crossed:
             ((contrasts @ matrix) * contrasts).sum(axis=1)
             for matrix in (self.seeds, self.clusters)
         )
-        # A negative one would take from the seeds' part, at worst all of it: p = 0 by chance.
         least = self.dust**2
+        # A negative one would take from the seeds' part, at worst all of it: p = 0 by chance.
         return np.where(seeds < least, 0.0, seeds), np.where(clusters < least, 0.0, clusters)
 
 

@@ -77,10 +77,13 @@ class HybridTest(NamedTuple):
     n_clusters: int
     n_questions: int
 
-    @property
-    def is_narrow(self) -> bool:
-        """Whether the interval is narrower than one for other clusters alone."""
-        return self.high - self.low < 2 * self.clusters_alone * (1 - 1e-9)
+
+def is_narrow(difference: float, low: float, high: float, clusters_alone: float) -> bool:
+    """Whether the interval of a `HybridTest` is narrower than one for other clusters alone.
+
+    An end may lie at the measure's limit, so that the farther one counts.
+    """
+    return max(high - difference, difference - low) < clusters_alone * (1 - 1e-9)
 
 
 def compare_hybrid(

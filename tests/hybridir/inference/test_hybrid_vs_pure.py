@@ -96,3 +96,19 @@ def test_holm_multiplies_the_smallest_by_their_number() -> None:
     # .01 * 3; .04 * 1, no less than .03 * 2
     assert inference.holm(np.array([0.01, 0.04, 0.03])) == pytest.approx([0.03, 0.06, 0.06])
     assert len(inference.holm(np.array([]))) == 0
+
+
+@pytest.mark.parametrize(
+    ("interval", "expected"),
+    [
+        ((0.02, 0.0, 0.04, 0.03), True),
+        ((0.02, -0.01, 0.05, 0.03), False),
+        # Cut off at the measure's limit, 1: its whole half width is .03.
+        ((0.99, 0.96, 1.0, 0.025), False),
+        ((0.02, 0.0, 0.04, float("nan")), False),  # one cluster
+    ],
+)
+def test_an_interval_is_narrow_by_its_farther_end(
+    interval: tuple[float, float, float, float], expected: bool
+) -> None:
+    assert inference.is_narrow(*interval) is expected
