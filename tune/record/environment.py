@@ -35,8 +35,10 @@ def source_tags() -> dict[str, str]:
     tags = {"mlflow.source.name": sys.argv[0], "mlflow.source.type": "LOCAL"}
     with suppress(OSError, KeyError):  # in a container a user may have no name
         tags["mlflow.user"] = getpass.getuser()
-    with suppress(OSError, subprocess.CalledProcessError):  # no git, or no checkout
-        command = ["git", "-C", str(Path(hybridir.__file__).parent), "rev-parse", "HEAD"]
+    root = Path(__file__).resolve().parents[2]
+    # Not that of a repository around a copy.
+    with suppress(OSError, subprocess.CalledProcessError):  # no git
+        command = ["git", f"--git-dir={root / '.git'}", "rev-parse", "HEAD"]
         commit = subprocess.check_output(command, stderr=subprocess.DEVNULL, text=True)
         tags["mlflow.source.git.commit"] = commit.strip()
     return tags
