@@ -85,9 +85,7 @@ def conditions_section(benchmark: str, tables: ConditionTables) -> Section:
         figures,
         [
             _best(benchmark, moves, sample_text(tables.levels)),
-            _interactions(
-                benchmark, tables.interactions[tables.interactions["measure"].isin(_SHOWN)]
-            ),
+            _interactions(benchmark, changes[changes["measure"].isin(_SHOWN)]),
             _levels(benchmark, tables.levels),
         ],
     )

@@ -1,11 +1,9 @@
 """Tidy tables of the confirmation: a row per observation, for figures, CSV files and the page."""
 
-import math
 import os
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -88,25 +86,15 @@ def trained_at(study: Study) -> dict[tuple[Condition, float], dict[str, float]]:
     if rows.empty:
         return {}
     design = design_of(study, rows)
-    values: dict[tuple[Condition, float], dict[str, set[float]]] = {}
-    for row in rows.to_dict("records"):
-        of_ratio = values.setdefault(
-            (design.condition(pd.Series(row)), float(row[names.MIXING_RATIO])), {}
-        )
-        for name in names.CONDITIONS:
-            value = row.get(name)
-            number = float(value) if isinstance(value, Real) else math.nan
-            of_ratio.setdefault(name, set()).add(number)
-    known = [
-        name
-        for name in names.CONDITIONS
-        if all(len(of_ratio[name]) == 1 for of_ratio in values.values())
-        and not any(math.isnan(*of_ratio[name]) for of_ratio in values.values())
+    keys = [
+        (design.condition(pd.Series(row)), float(row[names.MIXING_RATIO]))
+        for row in rows.to_dict("records")
     ]
-    return {
-        key: {name: next(iter(of_ratio[name])) for name in known}
-        for key, of_ratio in values.items()
-    }
+    known = [name for name in names.CONDITIONS if name in rows and rows[name].notna().all()]
+    values = {name: rows[name].astype(float).tolist() for name in known}
+    last = {name: dict(zip(keys, of_name, strict=True)) for name, of_name in values.items()}
+    alike = [name for name in known if [last[name][key] for key in keys] == values[name]]
+    return {key: {name: last[name][key] for name in alike} for key in keys}
 
 
 def confirmed_conditions(
