@@ -36,9 +36,11 @@ def source_tags() -> dict[str, str]:
     with suppress(OSError, KeyError):  # in a container a user may have no name
         tags["mlflow.user"] = getpass.getuser()
     root = Path(__file__).resolve().parents[2]
-    # Not that of a repository around a copy.
+    # Without a repository of its own a copy of the code has no commit, whatever lies around it.
+    if not (root / ".git").exists():
+        return tags
     with suppress(OSError, subprocess.CalledProcessError):  # no git
-        command = ["git", f"--git-dir={root / '.git'}", "rev-parse", "HEAD"]
+        command = ["git", "-C", str(root), "rev-parse", "HEAD"]
         commit = subprocess.check_output(command, stderr=subprocess.DEVNULL, text=True)
         tags["mlflow.source.git.commit"] = commit.strip()
     return tags
