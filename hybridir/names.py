@@ -162,7 +162,7 @@ JUDGEMENTS: Final = "judgements."
 # Measure and setting of each primary outcome, and its benchmark after a colon if it has one:
 # "map multilingual, set_f1 multilingual: xquad-r".
 PRIMARY: Final = "primary"
-CONFIRM_AT: Final = "confirm_at"  # "best", "best_per_ratio" or "listed"; "none" without confirm
+CONFIRM_AT: Final = "confirm_at"  # as `at` of the settings; "listed" or "listed_per_ratio"
 CONFIRM_LEVELS: Final = "confirm_levels"  # "temperature=0.02,0.05 pairs=2048", or "none"
 SEARCH_SEEDS: Final = "search_seeds"
 SEARCHED: Final = "searched"  # names of the searched parameters, separated by spaces, or "none"

@@ -4,10 +4,12 @@ import json
 import math
 from collections import defaultdict
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 from mlflow import MlflowClient
 
 from hybridir import names
@@ -150,3 +152,44 @@ def test_one_encoder_remains_the_best_of_the_first_seed_on_development_data(resu
     (encoder,) = (resumed.run.path / "trials").glob("*/encoder")
     assert scores[encoder.parent.name] == max(scores.values())
     assert json.loads((encoder / "config.json").read_text())["hidden_size"] == 16
+
+
+def test_each_ratio_is_trained_at_the_point_that_is_listed_for_it(
+    tmp_path: Path, start_study: Any
+) -> None:
+    content = yaml.safe_load(STUDY)
+    del content["space"], content["search"], content["primary"]
+    points = {0.0: (0.02, 8), 0.5: (0.05, 16), 1.0: (0.1, 8)}
+    at = [
+        {names.MIXING_RATIO: ratio, names.TEMPERATURE: temperature, names.BATCH_SIZE: size}
+        for ratio, (temperature, size) in points.items()
+    ]
+    content["confirm"] = {"mixing_ratio": list(points), "at": at, "seeds": 2}
+    content |= {"name": "listed", "baselines": ["x-x"]}
+    (tmp_path / "listed.yaml").write_text(yaml.safe_dump(content))
+    study = start_study(tmp_path, "listed.yaml")
+    assert study.finish() == 0, study.output
+    assert "at the values of each ratio" in study.output
+    run = RunFolder(tmp_path / "results" / "listed" / "run-001")
+    configs = {
+        trial.name: json.loads((trial.path / names.ARTIFACT_CONFIG).read_text())
+        for trial in run.trials()
+    }
+    assert {
+        name: (
+            config["batch"]["mixing_ratio"],
+            (config["training"]["temperature"], config["batch"]["batch_size"]),
+        )
+        for name, config in configs.items()
+        if name.startswith("confirm")
+    } == {
+        f"confirm-a{ratio:g}-s{seed}": (ratio, point)
+        for ratio, point in points.items()
+        for seed in range(2)
+    }
+    # A baseline without a ratio of the design has the study's own values.
+    own = configs["baseline-x-x-s0"]
+    assert (own["training"]["temperature"], own["batch"]["batch_size"]) == (0.05, 16)
+    scores = pd.read_parquet(run.report / "scores.parquet")
+    trained = scores[["mixing_ratio", "temperature", "batch_size"]].drop_duplicates()
+    assert {row[0]: row[1:] for row in trained.itertuples(index=False, name=None)} == points

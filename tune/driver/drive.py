@@ -37,8 +37,9 @@ from tune.searching.searcher import (
     pareto_front,
 )
 from tune.searching.warm_start import ORIGIN
-from tune.space.parameters import Value, describe
+from tune.space.parameters import describe
 from tune.space.settings import SearchConfig
+from tune.study.confirmation import ConfirmConfig
 from tune.study.file import StudyConfig
 from tune.study.recorded import record_older, record_settings
 from tune.view.narrator import Narrator, duration
@@ -239,7 +240,7 @@ def _headline_settings(study: StudyConfig) -> dict[str, object]:
         names.SEARCH_SEEDS: search.seeds if search else 0,
         "confirm_seeds": confirm.seeds if confirm else 0,
         "confirm_data_parts": (confirm and confirm.data_parts) or 1,
-        names.CONFIRM_AT: _at(confirm.at) if confirm else "none",
+        names.CONFIRM_AT: _at(confirm) if confirm else "none",
         names.CONFIRM_LEVELS: " ".join(
             f"{name}={','.join(map(names.level_text, values))}" for name, values in crossed.items()
         )
@@ -251,8 +252,10 @@ def _headline_settings(study: StudyConfig) -> dict[str, object]:
     }
 
 
-def _at(at: str | dict[str, Value]) -> str:
-    return at if isinstance(at, str) else "listed"
+def _at(confirm: ConfirmConfig) -> str:
+    if isinstance(confirm.at, str):
+        return confirm.at
+    return "listed_per_ratio" if confirm.per_ratio else "listed"
 
 
 def _conclude(study: StudyConfig, folder: RunFolder, tracker: Tracker, console: Console) -> None:

@@ -32,7 +32,7 @@ from tune.space.ranges import active_parameters
 from tune.space.samplers import make_sampler
 from tune.space.settings import SearchConfig, direction, gain
 from tune.study.baselines import baseline_parameters, baselines_to_run
-from tune.study.confirmation import BEST, BEST_PER_RATIO, ConfirmConfig
+from tune.study.confirmation import BEST, ConfirmConfig
 from tune.study.file import StudyConfig
 from tune.view.narrator import Narrator
 from tune.worker.processes import trial_resources
@@ -201,13 +201,14 @@ class PhaseRunner:
                     )
                     keep_encoder = index == 0 and self._study.tune_on is not None
                     specs.append(self._spec(name, config, [1.0], keep_encoder))
-        per_ratio = confirm.at == BEST_PER_RATIO
+        per_ratio = confirm.per_ratio
         one_ratio = at[confirm.mixing_ratio[0]]
         shown = {names.MIXING_RATIO, *confirm.varied, *(one_ratio if per_ratio else ())}
         fixed = {**({} if per_ratio else one_ratio), **confirm.first}
         fixed = {name: value for name, value in fixed.items() if name not in confirm.varied}
         where = [_describe_without_ratio(fixed)] if fixed or not per_ratio else []
-        where += ["the best values of each ratio"] if per_ratio else []
+        if per_ratio:
+            where.append(f"the {'' if confirm.points else 'best '}values of each ratio")
         self._measure(
             names.PHASE_CONFIRM,
             specs,
@@ -219,17 +220,19 @@ class PhaseRunner:
         """The parameters of a confirmed ratio that the design does not list."""
         confirm, search = self._study.confirm, self._study.search
         assert confirm is not None, "called only if the study has a confirmation"
-        if isinstance(confirm.at, dict):
-            return dict(confirm.at)
+        if (point := confirm.point(ratio)) is not None:
+            return point
         if confirm.at == BEST:
             return best
         assert search is not None, "the study file has one for best_per_ratio"
-        point = best_point(open_study(self._folder.journal, self._study.name), search.seeds, ratio)
-        if point is None:
+        best_of = best_point(
+            open_study(self._folder.journal, self._study.name), search.seeds, ratio
+        )
+        if best_of is None:
             raise self._incomplete(
                 f"point of mixing ratio {ratio:g} completed with all its {search.seeds} seeds"
             )
-        parameters, value = point
+        parameters, value = best_of
         self._narrator.say(
             f"best at alpha={ratio:g}: {_describe_without_ratio(parameters)}  "
             f"({search.objectives[0]} {gain(search.objectives[0], value):.4f}, "

@@ -123,7 +123,8 @@ def batch_sizes(study: StudyConfig) -> dict[str, tuple[int, ...]]:
     if confirm := study.confirm:
         confirmed = confirm.values_of(names.BATCH_SIZE, own, searched)
         by_phase[names.PHASE_CONFIRM] = confirmed
-        later = confirmed[:1] if names.BATCH_SIZE in confirm.levels else confirmed
+        at_own = searched if confirm.per_ratio else confirmed
+        later = confirmed[:1] if names.BATCH_SIZE in confirm.levels else at_own
     if baselines_to_run(study):
         by_phase[names.PHASE_BASELINE] = later
     return {
@@ -138,11 +139,12 @@ def _extremes(study: StudyConfig) -> Iterator[dict[str, Value]]:
         yield from searched
     points = searched if study.search else [{}]
     if confirm := study.confirm:
-        points = [confirm.at] if isinstance(confirm.at, dict) else points
         for condition in _distinct(confirm.design, _BATCHES):
-            for point in points:
+            own = confirm.point(float(condition[names.MIXING_RATIO]))
+            for point in points if own is None else [own]:
                 yield {**point, **condition}
-        points = [{**point, **confirm.first} for point in points]
+        at = [confirm.at] if isinstance(confirm.at, dict) else points
+        points = [{**point, **confirm.first} for point in at]
     distinct = {str(trial.batches): trial.batches for trial in baselines_to_run(study)}
     for batches in distinct.values():
         for point in points if batches else ():

@@ -81,7 +81,7 @@ def baseline_parameters(study: StudyConfig, best: dict[str, Value]) -> dict[str,
     """The parameters of trained baselines, except their kind of batches.
 
     They are those of the confirmation, and the first value of each that it lists; where it has
-    other parameters for each ratio, the best ones of the search.
+    other parameters for each ratio, the best ones of the search, or the study's own without one.
 
     Args:
         study: the settings.
@@ -104,7 +104,7 @@ def _is_confirmed(study: StudyConfig, name: str) -> bool:
     if confirm is None or names.BASELINE_RATIOS.get(name) not in confirm.mixing_ratio:
         return False
     searched = study.space.get("kind") if study.search else None
-    if searched and "kind" not in confirm.levels and not isinstance(confirm.at, dict):
+    if searched and "kind" not in confirm.levels and not confirm.points:
         return False
     return confirm.values_of("kind", study.batch.kind, None)[0] == "hybrid"
 

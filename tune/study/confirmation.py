@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
@@ -63,6 +63,9 @@ Levels = Annotated[
 ]
 
 
+At: TypeAlias = str | dict[str, Value] | tuple[dict[str, Value], ...]
+
+
 class ConfirmConfig(StrictModel):
     """A crossed design: every mixing ratio with every value of every parameter listed beside it.
 
@@ -91,11 +94,13 @@ class ConfirmConfig(StrictModel):
     language_sampling: Levels = None
     language_exponent: Levels = None
     at: Annotated[
-        Literal["best", "best_per_ratio"] | dict[str, Value], unit("that of the setting")
+        Literal["best", "best_per_ratio"] | dict[str, Value] | tuple[dict[str, Value], ...],
+        unit("that of the setting"),
     ] = BEST
     """The parameters that are not listed above: ``best`` takes those of the best search trial;
     ``best_per_ratio`` gives each ratio the values that development data prefer for it, by the mean
-    over `SearchConfig.seeds`; a mapping fixes them. What remains has the study's own value."""
+    over `SearchConfig.seeds`; a mapping fixes them for all ratios; a list has a mapping for each
+    ratio, with its `mixing_ratio`. What remains has the study's own value."""
     seeds: Annotated[int, Field(ge=1), unit("seeds")] = SEEDS
     """Training seeds of each condition; with `data_parts`, of each condition and part."""
     data_parts: Annotated[int, Field(ge=2), unit("parts")] | None = None
@@ -129,20 +134,43 @@ class ConfirmConfig(StrictModel):
     @field_validator("at", mode="before")
     @classmethod
     def _known_names(cls, value: object) -> object:
+        if isinstance(value, (list, tuple)):
+            return tuple(known_names(p) if isinstance(p, dict) else p for p in value)
         return known_names(value) if isinstance(value, dict) else value
 
     @field_validator("at")
     @classmethod
-    def _legal_point(
-        cls, value: str | dict[str, Value], info: ValidationInfo
-    ) -> str | dict[str, Value]:
+    def _legal_point(cls, value: At, info: ValidationInfo) -> At:
         if isinstance(value, str):
             return value
-        for name in value:
+        for name in {name for point in _points(value) for name in point}:
             check_name(name)
-            if info.data.get(name) is not None:
+            own_ratio = name == _RATIO and isinstance(value, tuple)
+            if info.data.get(name) is not None and not own_ratio:
                 raise ValueError(f"{name} is listed in confirm, too; name it once")
-        return {name: check_value(name, item) for name, item in value.items()}
+        points = [{n: check_value(n, item) for n, item in p.items()} for p in _points(value)]
+        if isinstance(value, dict):
+            return points[0]
+        _check_ratios(points, info.data.get(_RATIO))
+        return tuple(points)
+
+    @property
+    def points(self) -> list[dict[str, Value]]:
+        """What `at` fixes, without the ratio: a point for all ratios, one each, or none."""
+        listed = [] if isinstance(self.at, str) else _points(self.at)
+        return [{name: item for name, item in p.items() if name != _RATIO} for p in listed]
+
+    def point(self, ratio: float) -> dict[str, Value] | None:
+        """What `at` fixes for a ratio of the design; None if the search tells it."""
+        if not isinstance(self.at, tuple):
+            return self.points[0] if self.points else None
+        own = next(p for p in self.at if same_ratio(float(p[_RATIO]), ratio))
+        return {name: item for name, item in own.items() if name != _RATIO}
+
+    @property
+    def per_ratio(self) -> bool:
+        """Whether each ratio has parameters of its own."""
+        return self.at == BEST_PER_RATIO or isinstance(self.at, tuple)
 
     @property
     def levels(self) -> dict[str, tuple[Value, ...]]:
@@ -188,8 +216,8 @@ class ConfirmConfig(StrictModel):
         """
         if name in self.levels:
             return self.levels[name]
-        if isinstance(self.at, dict):
-            return (self.at.get(name, own),)
+        if self.points:
+            return tuple(dict.fromkeys(point.get(name, own) for point in self.points))
         return (own,) if searched is None else tuple(searched)
 
     def check_search(self, search: SearchConfig | None, space: Space) -> None:
@@ -234,11 +262,45 @@ class ConfirmConfig(StrictModel):
         lacking = [ratio for ratio in self.mixing_ratio if not _is_in(ratio, searched)]
         if lacking:
             problems.append(
-                f"the mixing ratios {', '.join(f'{ratio:g}' for ratio in lacking)} in the search; "
+                f"the mixing ratios {_shown(lacking)} in the search; "
                 f"set space.mixing_ratio to {{choice: {list(self.mixing_ratio)}}}, or confirm "
                 "ratios of the search alone"
             )
         return problems
+
+
+def _points(at: dict[str, Value] | tuple[dict[str, Value], ...]) -> list[dict[str, Value]]:
+    return [at] if isinstance(at, dict) else list(at)
+
+
+def _check_ratios(points: Sequence[dict[str, Value]], ratios: Sequence[float] | None) -> None:
+    """Refuse a list of points that is not one for each ratio.
+
+    Args:
+        points: the points, with their ratios.
+        ratios: the ratios of the design; None if they are refused already.
+    """
+    if any(_RATIO not in point for point in points):
+        raise ValueError(
+            "each point of a list belongs to a ratio; begin it with mixing_ratio, such as "
+            "at: [{mixing_ratio: 0.5, temperature: 0.05}]"
+        )
+    named = [float(point[_RATIO]) for point in points]
+    if any(_is_in(ratio, named[:index]) for index, ratio in enumerate(named)):
+        raise ValueError(f"a mixing ratio is named twice in {named}")
+    if ratios is None:
+        return
+    if lacking := [ratio for ratio in ratios if not _is_in(ratio, named)]:
+        raise ValueError(f"has no point for the mixing ratios {_shown(lacking)}; add one of each")
+    if beside := [ratio for ratio in named if not _is_in(ratio, ratios)]:
+        raise ValueError(
+            f"has points of the mixing ratios {_shown(beside)}, which confirm does not train; "
+            "add them to confirm.mixing_ratio, or leave them out"
+        )
+
+
+def _shown(ratios: Sequence[float]) -> str:
+    return ", ".join(f"{ratio:g}" for ratio in ratios)
 
 
 def _is_in(ratio: float, values: Sequence[Value]) -> bool:

@@ -428,11 +428,12 @@ def _idle(
         problems.append(("baseline_seeds", "belongs to baselines; add some, or leave it out"))
     problems += search.named(search.idle, "search") if search else []
     listed: dict[str, Any] = dict(confirm.levels) if confirm else {}
-    fixed: dict[str, Value] = confirm.at if confirm and isinstance(confirm.at, dict) else {}
+    points = confirm.points if confirm else []
+    fixed = {name for point in points for name in point}
 
     def possible(name: str) -> set[Value]:
         searched = space[name].extremes if name in space else ()
-        others = [fixed[name]] if name in fixed else []
+        others = [point[name] for point in points if name in point]
         return {getattr(batch, name), *searched, *listed.get(name, ()), *others}
 
     kinds = possible("kind") | {names.BASELINE_KINDS.get(name, batch.kind) for name in baselines}

@@ -93,6 +93,15 @@ def test_each_phase_has_its_batch_sizes(study: Any) -> None:
     }
 
 
+def test_batches_of_each_ratios_own_point_are_checked_with_that_ratio(study: Any) -> None:
+    at = [{"mixing_ratio": 0.0, "batch_size": 8}, {"mixing_ratio": 0.5, "batch_size": 16}]
+    own = {"mixing_ratio": [0.0, 0.5], "at": at}
+    sizes = batch_sizes(study(confirm=own, baselines=["x-x"], batch={"batch_size": 24}))
+    assert sizes == {"confirm": (8, 16), "baseline": (24,)}
+    with pytest.raises(InputError, match="4096"):
+        check_study(study(confirm={**own, "at": [at[0], {**at[1], "batch_size": 4096}]}))
+
+
 def test_every_listed_batch_size_is_checked_and_the_first_is_the_baselines(study: Any) -> None:
     crossed = {"mixing_ratio": [0.0, 0.5], "batch_size": [32, 8], "pairs": [64, 128]}
     assert batch_sizes(study(confirm=crossed, baselines=["x-x"])) == {

@@ -117,3 +117,33 @@ def test_values_of_a_parameter_are_those_listed_then_those_fixed_then_those_sear
     assert fixed.values_of("temperature", 0.05, [1, 2]) == (0.05,)
     assert best.values_of("batch_size", 64, [1, 2]) == (1, 2)
     assert best.values_of("batch_size", 64, None) == (64,)
+
+
+def test_each_ratio_may_have_a_point_of_its_own() -> None:
+    confirm = ConfirmConfig.model_validate(
+        {
+            "mixing_ratio": [0, 0.3, 1],
+            "pairs": [64, 128],
+            "at": [
+                {"batch.mixing_ratio": 1, "temperature": 0.1},
+                {"mixing_ratio": 0, "temperature": 0.02, "batch_size": 16},
+                # The third of ten steps.
+                {"mixing_ratio": 0.30000000000000004, "training.temperature": 0.05},
+            ],
+        }
+    )
+    assert confirm.per_ratio
+    assert confirm.point(0) == {"temperature": 0.02, "batch_size": 16}
+    assert confirm.point(0.3) == {"temperature": 0.05}
+    assert confirm.point(1) == {"temperature": 0.1}
+    # The batch size that is not named is the study's own, 32.
+    assert confirm.values_of("batch_size", 32, [1, 2]) == (32, 16)
+    assert confirm.values_of("temperature", 0.5, None) == (0.1, 0.02, 0.05)
+    assert len(confirm.design) == 6
+
+
+def test_one_point_for_all_ratios_is_the_same_for_each() -> None:
+    fixed = ConfirmConfig.model_validate({"mixing_ratio": [0, 1], "at": {"temperature": 0.1}})
+    assert not fixed.per_ratio
+    assert fixed.point(0) == fixed.point(1) == {"temperature": 0.1}
+    assert ConfirmConfig(mixing_ratio=(0.5,)).point(0.5) is None

@@ -82,6 +82,15 @@ def test_crossed_values_are_listed_parameters_so_that_no_search_is_needed(tmp_pa
     assert (config.training.temperature, config.training.pairs) == (0.02, 64)
 
 
+def test_a_listed_point_of_each_ratio_is_read_back(tmp_path: Path) -> None:
+    points = [{"mixing_ratio": 0.0, "temperature": 0.02}, {"mixing_ratio": 1.0, "batch_size": 16}]
+    confirm = {"mixing_ratio": [0, 1], "at": points}
+    study = read_study_file(write(tmp_path, search=None, space={}, confirm=confirm), [])
+    (tmp_path / "again.yaml").write_text(as_yaml(study))
+    assert read_study_file(tmp_path / "again.yaml", []) == study
+    assert yaml.safe_load(as_yaml(study))["confirm"]["at"] == points
+
+
 def test_each_ratio_may_have_its_own_best_values_if_a_grid_measured_them(tmp_path: Path) -> None:
     # The third of ten steps is 0.30000000000000004.
     space = {**GRID, "mixing_ratio": {"uniform": [0, 1], "points": 11}}

@@ -79,6 +79,38 @@ def test_all_that_a_confirmation_cannot_do_is_named(tmp_path: Path) -> None:
         ({"space": {"temperature": {"uniform": [0.0, 1.0]}}}, "temperature=0.0"),
         ({"confirm": {"mixing_ratio": [0.5, 0.5]}}, "named twice"),
         ({"confirm": {"mixing_ratio": [0.5], "at": {"temperature": 0}}}, "temperature=0"),
+        (
+            {"confirm": {"mixing_ratio": [0, 1], "at": [{"temperature": 0.1}]}},
+            "each point of a list belongs to a ratio; begin it with mixing_ratio",
+        ),
+        (
+            {"confirm": {"mixing_ratio": [0, 0.5, 1], "at": [{"mixing_ratio": 0.5}]}},
+            "has no point for the mixing ratios 0, 1; add one of each",
+        ),
+        (
+            {"confirm": {"mixing_ratio": [0], "at": [{"mixing_ratio": 0}, {"mixing_ratio": 1}]}},
+            "has points of the mixing ratios 1, which confirm does not train",
+        ),
+        (
+            {"confirm": {"mixing_ratio": [0], "at": [{"mixing_ratio": 0}, {"mixing_ratio": 0}]}},
+            "a mixing ratio is named twice in [0.0, 0.0]",
+        ),
+        (
+            {
+                "confirm": {
+                    "mixing_ratio": [0],
+                    "pairs": [64],
+                    "at": [{"mixing_ratio": 0, "pairs": 64}],
+                }
+            },
+            "pairs is listed in confirm, too; name it once",
+        ),
+        (
+            {"confirm": {"mixing_ratio": [0], "at": [{"mixing_ratio": 0, "temperature": 0}]}},
+            "temperature=0",
+        ),
+        ({"confirm": {"mixing_ratio": [0], "at": []}}, "no point for the mixing ratios 0"),
+        ({"confirm": {"mixing_ratio": [0], "at": [0.05]}}, "confirm.at"),
         ({"search": {"objective": "synthetic-test/map_mean"}}, "tune on reported data"),
         ({"search": {"objective": "dev/map_meen"}}, "dev/map_mean, dev/map_monolingual"),
         ({"search": {"objective": []}}, "at least one metric"),
