@@ -6,7 +6,7 @@ A parameter is a setting of `batch`, `training` or `encoder` under its dotted na
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from typing import Annotated, Any, Final, get_args
 
@@ -151,6 +151,26 @@ def check_value(name: str, value: Value) -> Value:
         message = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise ValueError(f"{name}={value}: {message[0].lower()}{message[1:]}") from None
     return checked
+
+
+def check_values(name: str, values: Iterable[Value]) -> tuple[Value, ...]:
+    """Refuse illegal values of a parameter, all in one message.
+
+    Returns:
+        The values in the parameter's own type.
+
+    Raises:
+        ValueError: with what is illegal about each.
+    """
+    checked, problems = [], []
+    for value in values:
+        try:
+            checked.append(check_value(name, value))
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError("; ".join(problems))
+    return tuple(checked)
 
 
 def with_values(config: Mapping[str, Any], parameters: Mapping[str, Value]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from hybridir.config import StrictModel
 from hybridir.config.base import unit
-from tune.space.parameters import CHOICES_ALONE, Value, check_name, check_value, known_names
+from tune.space.parameters import CHOICES_ALONE, Value, check_name, check_values, known_names
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -140,8 +140,7 @@ def check_space(space: Space) -> None:
         check_name(name)
         if name in CHOICES_ALONE and values.choice is None:
             raise ValueError(f"{name}: not every value divides the others; use a choice")
-        for item in values.extremes:
-            check_value(name, item)
+        check_values(name, values.extremes)
         for condition, required in values.when.items():
             if condition not in space:
                 raise ValueError(f"{name}.when: {condition} is not searched, so it never varies")

@@ -10,7 +10,15 @@ from hybridir import names
 from hybridir.config import DataPart, StrictModel
 from hybridir.config.base import UNIT, unit
 from hybridir.runtime.seeds import derive_seed
-from tune.space.parameters import SHORT, Value, check_name, check_value, known_names, same_ratio
+from tune.space.parameters import (
+    SHORT,
+    Value,
+    check_name,
+    check_value,
+    check_values,
+    known_names,
+    same_ratio,
+)
 from tune.space.ranges import Space
 from tune.space.settings import SearchConfig
 
@@ -122,7 +130,7 @@ class ConfirmConfig(StrictModel):
         if value is None:
             return None
         name = info.field_name or ""
-        levels = tuple(check_value(name, item) for item in value)
+        levels = check_values(name, value)
         if not levels:
             raise ValueError("name at least one value, or leave the parameter out")
         # As in the names of trials, so that no two conditions share a folder.

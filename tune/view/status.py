@@ -267,8 +267,10 @@ def reported_curve_table(folder: RunFolder) -> Table | None:
     )
     if not files:
         return None
+    over = " and ".join(_crossed(folder))
     table = Table(
-        title="Confirmed curve: mean [95 % interval for other seeds and clusters of questions]",
+        title=f"Confirmed curve: mean{f' over {over}' if over else ''} "
+        "[95 % interval for other seeds and clusters of questions]",
         title_justify="left",
     )
     for column in ("benchmark", "measure", "alpha"):
@@ -295,6 +297,12 @@ def reported_curve_table(folder: RunFolder) -> Table | None:
                     first["n_clusters"],
                 )
     return table
+
+
+def _crossed(folder: RunFolder) -> list[str]:
+    """The parameters that are crossed with the ratio, which the curve is a mean over."""
+    read = (names.read_confirmed_trial(trial.name) for trial in folder.trials())
+    return list(condition_levels(next((name.condition for name in read if name), "")))
 
 
 def _interval(row: dict[str, str] | None) -> str:

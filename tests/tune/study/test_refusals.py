@@ -111,6 +111,14 @@ def test_all_that_a_confirmation_cannot_do_is_named(tmp_path: Path) -> None:
         ),
         ({"confirm": {"mixing_ratio": [0], "at": []}}, "no point for the mixing ratios 0"),
         ({"confirm": {"mixing_ratio": [0], "at": [0.05]}}, "confirm.at"),
+        (
+            {"confirm": {"mixing_ratio": [0.5], "temperature": [0, 0.1, "hot"]}},
+            "temperature=0: input should be greater than 0; temperature=hot: ",
+        ),
+        (
+            {"space": {"temperature": {"choice": [0, 0.1, -1]}}},
+            "temperature=0: input should be greater than 0; temperature=-1: ",
+        ),
         ({"search": {"objective": "synthetic-test/map_mean"}}, "tune on reported data"),
         ({"search": {"objective": "dev/map_meen"}}, "dev/map_mean, dev/map_monolingual"),
         ({"search": {"objective": []}}, "at least one metric"),

@@ -224,3 +224,16 @@ def test_the_curve_at_the_end_has_the_intervals_of_the_report(folder: RunFolder)
         ["5", "5"],
         ["48", "48"],
     ]
+
+
+def test_a_curve_of_several_conditions_says_what_it_is_a_mean_over(folder: RunFolder) -> None:
+    tables = folder.report / names.REPORT_TABLES
+    tables.mkdir(parents=True)
+    (tables / "curve-xquad-r.csv").write_text(
+        "measure,setting,mixing_ratio,mean,low,high,n_seeds,n_clusters\n"
+        "ap,monolingual,0.5,0.6,0.55,0.65,5,48\n"
+    )
+    run_one(folder, "confirm-a0.5-temperature0.02-pairs2048-s0")
+    table = reported_curve_table(folder)
+    assert table is not None
+    assert str(table.title).startswith("Confirmed curve: mean over temperature and pairs [95 %")
