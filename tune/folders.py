@@ -378,6 +378,7 @@ def latest_run(storage: Path, study: str) -> RunFolder:
     if not runs:
         studies = sorted({path.parent.parent.name for path in storage.glob("*/run-*/study.yaml")})
         raise InputError(
-            f"no study {study!r} under {storage}; existing studies: {', '.join(studies) or 'none'}"
+            f"no study {study!r} under {storage}; existing studies: "
+            f"{', '.join(studies) or 'none'}; those of another folder need --storage FOLDER"
         )
     return runs[-1]
