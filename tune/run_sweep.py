@@ -67,6 +67,10 @@ def main(
     plan: Annotated[
         bool, typer.Option("--plan", help="Print an estimate of time, memory and disk, and stop.")
     ] = False,
+    trial: Annotated[
+        str | None,
+        typer.Option(metavar="TRIAL", help="Print the file of one trial, for hybridir train."),
+    ] = None,
     preflight: Annotated[
         bool, typer.Option("--preflight", help="Check every node, and stop.")
     ] = False,
@@ -110,13 +114,20 @@ def main(
         _explain(schema)
         return
     _refuse_mixtures(
-        {"STUDY": study, "--set": overrides, "--plan": plan, "--preflight": preflight},
+        {
+            **{"STUDY": study, "--set": overrides, "--trial": trial},
+            **{"--plan": plan, "--preflight": preflight},
+        },
         {"--resume": resume, "--status": status, "--replay": replay, "--clean": clean},
     )
     if storage is not None and not (status or replay or resume or clean):
         raise InputError(
             f"--storage {storage}: belongs to --resume, --status, --replay and --clean; for a new "
             f"run say --set storage={storage}"
+        )
+    if trial and (plan or preflight):
+        raise InputError(
+            "--trial cannot be combined with --plan or --preflight; say one at a time"
         )
     named, storage = storage, storage or Path("results")
     if status:
@@ -135,7 +146,9 @@ def main(
         from tune.study.file import DEMO, read_study_file
 
         settings = read_study_file(study or DEMO, overrides or [])
-        if plan or preflight:
+        if trial:
+            _print_trial(settings, trial)
+        elif plan or preflight:
             _look_ahead(settings, plan, preflight)
         else:
             _run(settings, None)
@@ -162,6 +175,12 @@ def _refuse_mixtures(new: dict[str, object], existing: dict[str, object]) -> Non
             f"{' and '.join(options)} cannot be combined; {first} takes a name alone, "
             "since a run keeps the settings that it was started with"
         )
+
+
+def _print_trial(study: "StudyConfig", name: str) -> None:
+    from tune.study.planned import planned_trial, trial_file
+
+    print(trial_file(study, name, planned_trial(study, name)))  # as it is, for files and pipes
 
 
 def _look_ahead(study: "StudyConfig", plan: bool, preflight: bool) -> None:

@@ -2,6 +2,9 @@
 
 import json
 import math
+import os
+import subprocess
+import sys
 from collections import defaultdict
 from itertools import product
 from pathlib import Path
@@ -14,6 +17,8 @@ from mlflow import MlflowClient
 
 from hybridir import names
 from tune.folders import RunFolder
+from tune.study.file import read_study_file
+from tune.study.planned import planned_trial, trial_file
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("study")]
 
@@ -32,6 +37,10 @@ confirm: {mixing_ratio: [0, 0.5, 1], temperature: [0.02, 0.05], pairs: [64, 128]
           at: best_per_ratio}
 primary: [{measure: map}, {measure: f1, setting: monolingual}]
 """
+
+
+def repeatable(metrics: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if name not in names.UNREPEATABLE}
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +127,15 @@ def test_the_report_tells_how_the_gain_changes_with_intervals(resumed: Any) -> N
     assert "Does the answer change with temperature and" in page
 
 
+def test_the_search_trials_are_those_that_are_known_beforehand(resumed: Any) -> None:
+    study = read_study_file(resumed.folder / "crossed.yaml", [])
+    searched = [trial for trial in resumed.run.trials() if trial.phase == "search"]
+    assert len(searched) == 12
+    for trial in searched:
+        config = json.loads((trial.path / names.ARTIFACT_CONFIG).read_text())
+        assert planned_trial(study, trial.name).model_dump(mode="json") == config
+
+
 def test_mlflow_has_each_trial_once_with_its_condition_and_the_study_with_its_design(
     resumed: Any,
 ) -> None:
@@ -187,6 +205,23 @@ def test_each_ratio_is_trained_at_the_point_that_is_listed_for_it(
         for ratio, point in points.items()
         for seed in range(2)
     }
+    planned = read_study_file(tmp_path / "listed.yaml", [])
+    assert configs == {
+        name: planned_trial(planned, name).model_dump(mode="json") for name in configs
+    }
+    # A trial alone, in another folder, has the figures of the study's.
+    name = "confirm-a0.5-s1"
+    (tmp_path / "trial.yaml").write_text(trial_file(planned, name, planned_trial(planned, name)))
+    subprocess.run(
+        [sys.executable, "-m", "hybridir", "train", "trial.yaml", "alone"],
+        cwd=tmp_path,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        check=True,
+    )
+    alone = json.loads((tmp_path / "alone" / names.ARTIFACT_RESULT).read_text())
+    outcome = run.trial(name).outcome
+    assert outcome is not None
+    assert repeatable(alone) == repeatable(outcome.metrics)
     # A baseline without a ratio of the design has the study's own values.
     own = configs["baseline-x-x-s0"]
     assert (own["training"]["temperature"], own["batch"]["batch_size"]) == (0.05, 16)

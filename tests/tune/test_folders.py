@@ -40,7 +40,9 @@ def test_the_latest_run_is_the_newest_one_with_settings(tmp_path: Path) -> None:
 
 def test_the_error_for_an_unknown_study_lists_the_existing_ones(tmp_path: Path) -> None:
     new_run(tmp_path, "mine").study_file.write_text("seed: 0")
-    with pytest.raises(InputError, match=r"no study 'other' under .*; existing studies: mine; .* need --storage"):
+    with pytest.raises(
+        InputError, match=r"no study 'other' under .*; existing studies: mine; .* need --storage"
+    ):
         latest_run(tmp_path, "other")
     with pytest.raises(InputError, match="existing studies: none"):
         latest_run(tmp_path / "nowhere", "other")

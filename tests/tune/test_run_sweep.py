@@ -10,10 +10,12 @@ import pytest
 import yaml
 
 from hybridir import __version__, names
+from hybridir.config import read_trial
 from tests.support.tiny import ROOT
 from tune import run_sweep
 from tune.folders import Outcome, new_run
 from tune.study.file import STUDIES, StudyConfig
+from tune.study.planned import planned_trial
 from tune.study.recorded import record_settings
 from tune.study.reference import study_schema
 
@@ -139,6 +141,19 @@ def test_all_settings_of_a_study_are_explained_and_their_schema_printed(
     assert "  train.table.path = needed\n" in printed
     code, printed, _ = command("--schema")
     assert (code, json.loads(printed)) == (0, study_schema())
+
+
+def test_the_file_of_a_trial_is_printed(command: Command, tmp_path: Path) -> None:
+    code, printed, _ = command(write(tmp_path), "--trial", "confirm-a0.5-s1", "--set", "seed=3")
+    assert code == 0
+    (tmp_path / "trial.yaml").write_text(printed)
+    study = StudyConfig.model_validate({**SMALL, "seed": 3})
+    assert read_trial(tmp_path / "trial.yaml") == planned_trial(study, "confirm-a0.5-s1")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["study.yaml", "trial.yaml"]
+    message = refused(command, tmp_path, "study.yaml", "--trial", "search-000")
+    assert "it has confirm-a0-s0, confirm-a0.5-s0, confirm-a0-s1, confirm-a0.5-s1" in message
+    message = refused(command, tmp_path, "study.yaml", "--trial", "search-000", "--plan")
+    assert "--trial cannot be combined with --plan" in message
 
 
 def test_the_error_for_a_missing_encoder_is_one_line(command: Command, tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from hybridir import names
 from hybridir.config import TrialConfig
 from hybridir.data import load_training
 from hybridir.errors import InputError
-from hybridir.runtime.seeds import derive_seed
 from tune.driver.callback import Silent, StudyCallback, folder_name
 from tune.driver.checkpoints import DRIVER
 from tune.folders import RunFolder, cache_folder, search_trial
@@ -29,11 +28,11 @@ from tune.searching.stopping import EarlyStopping, bracket_of, brackets
 from tune.searching.warm_start import ORIGIN, record_data, warm_start
 from tune.space.parameters import Value, describe, settings_of
 from tune.space.ranges import active_parameters
-from tune.space.samplers import make_sampler
 from tune.space.settings import SearchConfig, direction, gain
 from tune.study.baselines import baseline_parameters, baselines_to_run
 from tune.study.confirmation import BEST, ConfirmConfig
 from tune.study.file import StudyConfig
+from tune.study.planned import confirmed_trials, proposal_sampler
 from tune.view.narrator import Narrator
 from tune.worker.processes import trial_resources
 from tune.worker.spec import TrialSpec
@@ -150,21 +149,14 @@ class PhaseRunner:
         optuna_study: optuna.Study,
         proposals: list[dict[str, Value]],
     ) -> JournalSearcher:
-        seed = derive_seed(self._study.seed, "sampler")
         by_bracket = [list(bracket.fidelities) for bracket in brackets(search)]
         return JournalSearcher(
             optuna_study,
             self._folder,
             self._study.space,
             search,
-            sampler=lambda number: make_sampler(
-                search.sampler,
-                self._study.space,
-                seed=seed,
-                number=self._study.proposal(number),
-                startup_trials=search.startup_trials,
-                fixed=proposals[number] if number < len(proposals) else None,
-                arguments=search.sampler_arguments,
+            sampler=lambda number: proposal_sampler(
+                self._study, number, proposals[number] if number < len(proposals) else None
             ),
             make_spec=lambda number, parameters: self._spec(
                 search_trial(number),
@@ -188,19 +180,10 @@ class PhaseRunner:
         assert confirm is not None, "called only if the study has a confirmation"
         at = {ratio: self._at(ratio, best) for ratio in confirm.mixing_ratio}
         specs = []
-        # Seed by seed, so that an interrupted confirmation has whole designs.
-        for index, repeat in enumerate(self._study.repeats):
-            for condition in confirm.design:
-                name = confirm.trial_name(condition, index)
-                if self._folder.trial(name).outcome is None:
-                    config = self._study.trial(
-                        {**at[float(condition[names.MIXING_RATIO])], **condition},
-                        seed=repeat.seed,
-                        report=True,
-                        data_part=repeat.data_part,
-                    )
-                    keep_encoder = index == 0 and self._study.tune_on is not None
-                    specs.append(self._spec(name, config, [1.0], keep_encoder))
+        for name, repeat, config in confirmed_trials(self._study, at):
+            if self._folder.trial(name).outcome is None:
+                keep_encoder = repeat == 0 and self._study.tune_on is not None
+                specs.append(self._spec(name, config, [1.0], keep_encoder))
         per_ratio = confirm.per_ratio
         one_ratio = at[confirm.mixing_ratio[0]]
         shown = {names.MIXING_RATIO, *confirm.varied, *(one_ratio if per_ratio else ())}

@@ -44,6 +44,7 @@ PRINTED_BY = {
     "analysis": (REPORT,),
     "tune": (SWEEP,),
     "tune/driver/replay.py": (SWEEP, OTHERS),  # torchrun
+    "tune/study/planned.py": (SWEEP, OTHERS),  # torchrun
     "tune/readiness/tracking_probe.py": (OTHERS,),  # the tracking server
 }
 
