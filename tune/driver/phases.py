@@ -180,9 +180,10 @@ class PhaseRunner:
         assert confirm is not None, "called only if the study has a confirmation"
         at = {ratio: self._at(ratio, best) for ratio in confirm.mixing_ratio}
         specs = []
+        first = self._study.repeats[0]
         for name, repeat, config in confirmed_trials(self._study, at):
             if self._folder.trial(name).outcome is None:
-                keep_encoder = repeat == 0 and self._study.tune_on is not None
+                keep_encoder = repeat == first and self._study.tune_on is not None
                 specs.append(self._spec(name, config, [1.0], keep_encoder))
         per_ratio = confirm.per_ratio
         one_ratio = at[confirm.mixing_ratio[0]]

@@ -56,11 +56,17 @@ def curve_points(trials: Iterable[TrialFolder]) -> list[CurvePoint]:
             by_point[parts.condition, percent].append(trial)
     points = []
     for (condition, percent), of_ratio in sorted(by_point.items()):
-        first = [trial for trial in of_ratio if trial.name.endswith("-s0")]
+        first = [trial for trial in of_ratio if _repeat(trial) == min(map(_repeat, of_ratio))]
         if len(of_ratio) > len(first) and not condition:
             points += _means(condition, percent, first, first_seed=True)
         points += _means(condition, percent, of_ratio, first_seed=False)
     return points
+
+
+def _repeat(trial: TrialFolder) -> int:
+    name = names.read_confirmed_trial(trial.name)
+    assert name is not None, "asked only of trials of the confirmation"
+    return name.repeat
 
 
 def _means(

@@ -61,17 +61,19 @@ def baselines_to_run(study: StudyConfig) -> list[Baseline]:
     other baseline has one trial per seed; the list is ordered seed by seed.
     """
     baselines = []
-    for index, repeat in enumerate(study.repeats):
+    first, *_ = study.repeats
+    for repeat in study.repeats:
         for name in study.baselines:
-            if (index and _is_fixed(study, name)) or _is_confirmed(study, name):
+            if (repeat != first and _is_fixed(study, name)) or _is_confirmed(study, name):
                 continue
             learns = name not in (names.UNTRAINED, names.BM25)
             baselines.append(
                 Baseline(
-                    names.trial_name(names.PHASE_BASELINE, f"{name}-s{index}"),
+                    names.trial_name(names.PHASE_BASELINE, f"{name}-s{repeat.number}"),
                     "trained" if learns else name,
                     _batches(name) if learns else {},
-                    *repeat,
+                    repeat.seed,
+                    repeat.data_part,
                 )
             )
     return baselines

@@ -33,26 +33,32 @@ class Repeat(NamedTuple):
     """Seed and training data of one repeated measurement.
 
     Attributes:
+        number: number of the repeat, from 0, which is in the names of its trials.
         seed: seed of the trial; no two repeats share one.
         data_part: part of the training data; None trains on all data.
     """
 
+    number: int
     seed: int
     data_part: DataPart | None
 
 
-def repeats(seed: int, seeds: int, data_parts: int | None) -> tuple[Repeat, ...]:
+def repeats(
+    seed: int, seeds: int, data_parts: int | None, first_seed: int = 0
+) -> tuple[Repeat, ...]:
     """List the repeats, part of the data by part.
 
     Args:
         seed: seed of the study.
         seeds: number of training seeds, or of training seeds per part.
         data_parts: number of parts that the training data are divided into; None for all data.
+        first_seed: number of the first training seed, 0 with parts of the data.
     """
     listed = []
-    for index in range(seeds * (data_parts or 1)):
-        data_part = DataPart(number=index // seeds, of=data_parts) if data_parts else None
-        listed.append(Repeat(derive_seed(seed, f"confirm/{index}") % TRIAL_SEEDS, data_part))
+    for number in range(first_seed, first_seed + seeds * (data_parts or 1)):
+        data_part = DataPart(number=number // seeds, of=data_parts) if data_parts else None
+        trial_seed = derive_seed(seed, f"confirm/{number}") % TRIAL_SEEDS
+        listed.append(Repeat(number, trial_seed, data_part))
     return tuple(listed)
 
 
@@ -111,6 +117,10 @@ class ConfirmConfig(StrictModel):
     ratio, with its `mixing_ratio`. What remains has the study's own value."""
     seeds: Annotated[int, Field(ge=1), unit("seeds")] = SEEDS
     """Training seeds of each condition; with `data_parts`, of each condition and part."""
+    first_seed: Annotated[int, Field(ge=0), unit("seeds")] = 0
+    """Number of the first training seed, from 0. A later run with ``first_seed: 3`` adds seeds to
+    an earlier one of three; `hybridir infer` judges the scores of both runs as those of one
+    study."""
     data_parts: Annotated[int, Field(ge=2), unit("parts")] | None = None
     """Number of parts that the training data are divided into, which share no passage group
     (`hybridir.data.splits.select_data_part`). Every condition is trained on each part, so that the

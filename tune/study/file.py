@@ -231,7 +231,8 @@ class StudyConfig(DataConfig):
         """The repeated measurements of the confirmation and the baselines."""
         if self.confirm is None:
             return repeats(self.seed, self.baseline_seeds or SEEDS, None)
-        return repeats(self.seed, self.confirm.seeds, self.confirm.data_parts)
+        confirm = self.confirm
+        return repeats(self.seed, confirm.seeds, confirm.data_parts, confirm.first_seed)
 
     @property
     def dearest(self) -> dict[str, Value]:
@@ -399,6 +400,8 @@ def _confirm_problems(confirm: ConfirmConfig | None, others: Mapping[str, Any]) 
         )
     if confirm.data_parts and others.get(names.DATA_PART) is not None:
         yield "data_parts divides all data; leave the study's own data_part out"
+    if confirm.data_parts and confirm.first_seed:
+        yield "first_seed counts seeds of all data; leave it out, or leave data_parts out"
     own = others["batch"].kind if "batch" in others else "hybrid"
     searched = others.get("space", {}).get("kind") if others.get("search") else None
     kinds = set(confirm.values_of("kind", own, searched.extremes if searched else None))

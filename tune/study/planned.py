@@ -17,6 +17,7 @@ from tune.space.parameters import Value
 from tune.space.ranges import propose
 from tune.space.samplers import make_sampler
 from tune.study.baselines import baseline_parameters, baselines_to_run
+from tune.study.confirmation import Repeat
 from tune.study.file import StudyConfig
 
 # Samplers whose proposals do not depend on the figures of earlier trials.
@@ -52,7 +53,7 @@ def proposal_sampler(
 
 def confirmed_trials(
     study: StudyConfig, at: dict[float, dict[str, Value]]
-) -> Iterator[tuple[str, int, TrialConfig]]:
+) -> Iterator[tuple[str, Repeat, TrialConfig]]:
     """The trials of the confirmation, whole designs seed by seed.
 
     An interrupted confirmation so has whole designs.
@@ -62,11 +63,11 @@ def confirmed_trials(
         at: mixing ratio -> parameters that the design does not list.
 
     Yields:
-        (name, number of the repeat, configuration).
+        (name, repeat, configuration).
     """
     confirm = study.confirm
     assert confirm is not None, "asked only of a study with a confirmation"
-    for index, repeat in enumerate(study.repeats):
+    for repeat in study.repeats:
         for condition in confirm.design:
             config = study.trial(
                 {**at[float(condition[names.MIXING_RATIO])], **condition},
@@ -74,7 +75,7 @@ def confirmed_trials(
                 report=True,
                 data_part=repeat.data_part,
             )
-            yield confirm.trial_name(condition, index), index, config
+            yield confirm.trial_name(condition, repeat.number), repeat, config
 
 
 def planned_trial(study: StudyConfig, name: str) -> TrialConfig:

@@ -112,7 +112,7 @@ def test_baselines_train_on_the_same_parts_of_the_data_as_the_confirmation() -> 
     configs = [baseline.config(dealt, dict(at)) for baseline in baselines_to_run(dealt)]
     parts = [config.data.data_part for config in configs]
     seeds = [config.seed for config in configs]
-    assert list(zip(seeds, parts, strict=True)) == list(dealt.repeats)
+    assert list(zip(seeds, parts, strict=True)) == [repeat[1:] for repeat in dealt.repeats]
     assert [part.number for part in parts if part] == [0, 0, 1, 1]
 
 

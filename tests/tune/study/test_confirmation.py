@@ -28,6 +28,12 @@ def test_seeds_equal_the_first_seeds_of_a_study_of_all_data() -> None:
     assert repeats(4, 4, None) != whole
 
 
+def test_later_seeds_are_those_that_a_longer_study_would_have_had() -> None:
+    whole = repeats(3, 5, None)
+    assert repeats(3, 3, None) + repeats(3, 2, None, first_seed=3) == whole
+    assert [repeat.number for repeat in whole] == [0, 1, 2, 3, 4]
+
+
 def test_every_parameter_that_may_be_crossed_is_a_setting() -> None:
     assert set(SHORT) <= set(ConfirmConfig.model_fields)
 

@@ -75,7 +75,8 @@ def test_crossed_values_are_listed_parameters_so_that_no_search_is_needed(tmp_pa
     assert read_study_file(tmp_path / "again.yaml", []) == study
     recorded = yaml.safe_load(as_yaml(study))
     assert recorded["confirm"] == {**confirm, "mixing_ratio": [0.0, 0.5], "pairs": [64]} | {
-        "at": "best"
+        "at": "best",
+        "first_seed": 0,
     }
     assert study.confirm is not None
     config = study.trial(study.confirm.design[0], seed=0, report=True)

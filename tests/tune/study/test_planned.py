@@ -31,6 +31,16 @@ def test_a_confirmed_trial_has_the_point_and_the_seed_of_its_name() -> None:
     assert trial.data.report_on == listed.report_on
 
 
+def test_a_later_run_adds_the_seeds_that_an_earlier_one_lacks() -> None:
+    confirm = {"mixing_ratio": [0], "at": {"temperature": 0.1}}
+    whole = study(confirm={**confirm, "seeds": 5}, baselines=["x-x"])
+    later = study(confirm={**confirm, "seeds": 2, "first_seed": 3}, baselines=["x-x"])
+    for name in ("confirm-a0-s3", "confirm-a0-s4", "baseline-x-x-s3"):
+        assert planned_trial(later, name) == planned_trial(whole, name)
+    with pytest.raises(InputError, match=r"it has confirm-a0-s3, confirm-a0-s4"):
+        planned_trial(later, "confirm-a0-s0")
+
+
 def test_a_grid_is_known_before_it_runs() -> None:
     searched = study(**GRID)
     trials = [planned_trial(searched, f"search-{number:03d}") for number in range(8)]

@@ -109,6 +109,10 @@ def test_all_that_a_confirmation_cannot_do_is_named(tmp_path: Path) -> None:
             {"confirm": {"mixing_ratio": [0], "at": [{"mixing_ratio": 0, "temperature": 0}]}},
             "temperature=0",
         ),
+        (
+            {"confirm": {"mixing_ratio": [0], "data_parts": 2, "first_seed": 2}},
+            "first_seed counts seeds of all data",
+        ),
         ({"confirm": {"mixing_ratio": [0], "at": []}}, "no point for the mixing ratios 0"),
         ({"confirm": {"mixing_ratio": [0], "at": [0.05]}}, "confirm.at"),
         (
