@@ -1,7 +1,6 @@
 """Writes the report of a study, or of several studies with a comparison: page, figures, tables."""
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from analysis.sections.method import method_rows, setup_rows
 from analysis.sections.wording import listed
 from analysis.study.data_parts import data_part_of_seed
 from analysis.study.mlflow import Study, load_study, log_report
-from analysis.study.scores_file import Conditions, write_scores
+from analysis.study.scores_file import write_scores
 from analysis.tables import confirmed
 from hybridir import names
 from hybridir.errors import InputError
@@ -148,8 +147,14 @@ def _write_study_report(
     files = _write(page, folder)
     if tables.benchmarks:
         scores = folder / names.ARTIFACT_SCORES
+        benchmarks = _benchmarks_by_name(study, tables)
+        primary = {name: study.settings.primary_of(one) for name, one in benchmarks.items()}
+        # One after the other, since the scores of several take their room in memory.
+        conditions = (
+            (name, confirmed.confirmed_conditions(study, one)) for name, one in benchmarks.items()
+        )
         try:
-            write_scores(scores, _scores_by_benchmark(study, tables), confirmed.trained_at(study))
+            write_scores(scores, conditions, confirmed.trained_at(study), primary)
         except OSError as error:
             raise _unwritable(folder, error) from error
         files.insert(0, scores)
@@ -158,12 +163,13 @@ def _write_study_report(
     return tables, page, files[-1]
 
 
-def _scores_by_benchmark(study: Study, tables: StudyTables) -> Iterator[tuple[str, Conditions]]:
-    """Yield the name that a benchmark has in the table of scores, and its scores."""
+def _benchmarks_by_name(study: Study, tables: StudyTables) -> dict[str, str]:
+    """The name that each benchmark has as a study of the table of scores -> the benchmark."""
     several = len(tables.benchmarks) > 1
-    for benchmark in (entry.benchmark for entry in tables.benchmarks):
-        name = f"{study.name} on {benchmark}" if several else study.name
-        yield name, confirmed.confirmed_conditions(study, benchmark)
+    return {
+        f"{study.name} on {entry.benchmark}" if several else study.name: entry.benchmark
+        for entry in tables.benchmarks
+    }
 
 
 def study_page(study: Study) -> tuple[StudyTables, Page]:

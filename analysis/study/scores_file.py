@@ -4,7 +4,7 @@ It is the table that `hybridir infer` reads (`hybridir.cli.scores_table`): one r
 and trial, for every measure of the report. Several benchmarks are several studies of the file.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from analysis.study.arrays import Key
 from hybridir import names
+from hybridir.cli.scores_table import primary_metadata
 from hybridir.inference import Condition
 from hybridir.inference.scores import Bools, Scores
 from hybridir.runtime.files import atomic_write
@@ -28,7 +29,10 @@ _LABEL = pa.dictionary(pa.int32(), pa.string())
 
 
 def write_scores(
-    path: Path, studies: Iterable[tuple[str, Conditions]], parameters: Parameters
+    path: Path,
+    studies: Iterable[tuple[str, Conditions]],
+    parameters: Parameters,
+    primary: Mapping[str, Sequence[Key]],
 ) -> None:
     """Write the scores of a study, whole or not at all.
 
@@ -36,6 +40,7 @@ def write_scores(
         path: the file.
         studies: (name, scores) of each benchmark, read one after the other.
         parameters: columns of their own.
+        primary: name of a study -> its primary outcomes.
     """
     with atomic_write(path) as partial:
         writer = None
@@ -43,10 +48,11 @@ def write_scores(
             for study, conditions in studies:
                 for table in _tables(study, conditions, parameters):
                     if writer is None:
+                        schema = table.schema.with_metadata(primary_metadata(primary))
                         writer = pq.ParquetWriter(
-                            partial, table.schema, compression="zstd", write_statistics=_SMALLEST
+                            partial, schema, compression="zstd", write_statistics=_SMALLEST
                         )
-                    writer.write_table(table.cast(writer.schema))
+                    writer.write_table(table.cast(schema))
         finally:
             if writer is not None:
                 writer.close()

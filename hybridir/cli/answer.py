@@ -30,7 +30,8 @@ def answer_of(
     Args:
         study: its scores.
         hybrid: mixing ratio of hybrid batches; None takes the one nearest to .5.
-        primary: setting of the primary outcome; None takes the multilingual one, or the first.
+        primary: setting of the primary outcome; None takes the outcomes that the study declared,
+            or else the multilingual setting, or the first.
         source: the study in a message.
 
     Returns:
@@ -41,7 +42,7 @@ def answer_of(
     """
     from hybridir import inference
 
-    main = _primary_key(list(study.scores), primary, source)
+    main = _primary_keys(study, primary, source)
     rows: Rows = {name: [] for name in FIGURES}
     narrow: list[str] = []
     for key, conditions in study.scores.items():
@@ -81,7 +82,7 @@ def answer_of(
                 }
             )
             interval = (test.difference, test.low, test.high, test.clusters_alone)
-            if key == main and inference.is_narrow(*interval):
+            if key in main and inference.is_narrow(*interval):
                 narrow.append(
                     f"{key[0]} {key[1]}: the seeds agree on the gain over ratio {test.pure:g} by "
                     "chance, so that its interval is narrower than that over clusters alone, "
@@ -115,7 +116,7 @@ def answer_of(
     rows["notes"] = [
         {"note": note} for note in dict.fromkeys((*_notes(study, rows, hybrid), *narrow))
     ]
-    planned = [(row["measure"], row["setting"]) == main for row in rows["gains"]]
+    planned = [(row["measure"], row["setting"]) in main for row in rows["gains"]]
     changes = rows["interactions"]
     _adjust([*rows["gains"], *changes], [*planned, *[False] * len(changes)])
     return _without_nan(rows)
@@ -132,16 +133,20 @@ def _without_nan(rows: Rows) -> Rows:
     }
 
 
-def _primary_key(keys: list[tuple[str, str]], primary: str | None, source: str) -> tuple[str, str]:
+def _primary_keys(study: "StudyScores", primary: str | None, source: str) -> list[tuple[str, str]]:
+    keys = list(study.scores)
     settings = list(dict.fromkeys(setting for _, setting in keys))
     if primary is not None and primary not in settings:
         raise InputError(
             f"--primary {primary}: {source} has no such setting; it has {', '.join(settings)}"
         )
+    declared = [key for key in study.primary if key in keys]
+    if declared and primary is None:
+        return declared
     default = names.MULTILINGUAL if names.MULTILINGUAL in settings else settings[0]
     setting = primary or default
     measures = [measure for measure, of_key in keys if of_key == setting]
-    return next((measure for measure in _PRIMARY if measure in measures), measures[0]), setting
+    return [(next((measure for measure in _PRIMARY if measure in measures), measures[0]), setting)]
 
 
 def _check_hybrid(ratios: tuple[float, ...], hybrid: float | None, source: str) -> None:

@@ -4,6 +4,7 @@ hybridir infer scores.parquet
 hybridir infer scores.parquet --primary multilingual --range 0,1 --json answer.json
 hybridir infer results/demo/run-001/report/scores.parquet --out tables --by-cluster small.parquet
 hybridir infer small.parquet
+hybridir infer first.parquet later.parquet      # a later run has added seeds
 
 The table is described in `hybridir.cli.scores_table`.
 """
@@ -32,7 +33,11 @@ _NARROWEST = 78  # columns that most tables need
 
 def infer(
     scores: Annotated[
-        Path, typer.Argument(help="Table of scores: Parquet, or CSV by its ending (see docs).")
+        list[Path],
+        typer.Argument(
+            help="Table of scores: Parquet, or CSV by its ending (see docs). Rows of several "
+            "files that name one study belong together."
+        ),
     ],
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all figures to this file.")
@@ -50,7 +55,10 @@ def infer(
     ] = None,
     primary: Annotated[
         str | None,
-        typer.Option(help="Setting of the primary outcome. Default: multilingual, or the first."),
+        typer.Option(
+            help="Setting of the primary outcome. Default: those that the study declared, or else "
+            "multilingual, or the first."
+        ),
     ] = None,
     value_range: Annotated[
         str | None,
@@ -63,11 +71,13 @@ def infer(
     whether that changes with temperature, batch size or budget; all for other seeds and other
     clusters of questions.
     """
-    from hybridir.cli.scores_table import by_cluster_table, read_scores
+    from hybridir.cli.scores_table import by_cluster_table, primary_metadata, read_scores
 
     limits = _limits(value_range)
     tables = {f"--out's {name}.csv": out / f"{name}.csv" for name in LISTS} if out else {}
-    _check_distinct({"SCORES": scores, "--json": json_file, "--by-cluster": by_cluster, **tables})
+    given = {f"SCORES {number}": path for number, path in enumerate(scores, 1)}
+    given = given if len(scores) > 1 else {"SCORES": scores[0]}
+    _check_distinct({**given, "--json": json_file, "--by-cluster": by_cluster, **tables})
     if json_file is not None:
         check_file("--json", json_file)
     if out is not None:
@@ -75,18 +85,20 @@ def infer(
     if by_cluster is not None:
         check_file("--by-cluster", by_cluster)
     answers: list[dict[str, Any]] = []
-    reduced = []
-    for study in read_scores(scores, limits):
-        answer = answer_of(study, hybrid, primary, f"{scores}, study {study.name}")
+    reduced, declared = [], {}
+    source = " and ".join(map(str, scores))
+    for study in read_scores(*scores, limits=limits):
+        answer = answer_of(study, hybrid, primary, f"{source}, study {study.name}")
         if by_cluster is not None:
             reduced.append(by_cluster_table(study))
+            declared[study.name] = study.primary
         answers.append({"study": study.name, **answer})
     if json_file is not None:
         _write(json_file, json.dumps({"studies": answers}, indent=1) + "\n")
     if out is not None:
         _write_tables(out, answers)
     if by_cluster is not None:
-        _write_parquet(by_cluster, reduced)
+        _write_parquet(by_cluster, reduced, primary_metadata(declared))
     if len(answers) == 1:
         _show(answers[0])
     else:
@@ -126,11 +138,15 @@ def _write(path: Path, text: str) -> None:
         ) from None
 
 
-def _write_parquet(path: Path, tables: "list[pd.DataFrame]") -> None:
+def _write_parquet(path: Path, tables: "list[pd.DataFrame]", metadata: dict[bytes, bytes]) -> None:
     import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
+    table = pa.Table.from_pandas(pd.concat(tables, ignore_index=True), preserve_index=False)
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
     with atomic_write(path) as partial:
-        pd.concat(tables, ignore_index=True).to_parquet(partial, index=False, compression="zstd")
+        pq.write_table(table, partial, compression="zstd")
 
 
 def _write_tables(folder: Path, answers: list[dict[str, Any]]) -> None:

@@ -18,21 +18,26 @@ and parameters to seven, so that numbers of single precision are those that were
 
 The inference sees a cluster as one number (`hybridir.inference.by_cluster`). A table of these, one
 row a cluster, setting and trial, is a thousandth as large and gives the same answer, but for the
-design effects: `write_by_cluster` makes it, and `read_scores` knows it by its columns, those above
+design effects: `by_cluster_table` makes it, and `read_scores` knows it by its columns, those above
 without a question and a cell, and with `n_questions`, the number of the cluster's questions.
+
+The Parquet file of a study's report tells the study's primary outcomes beside the table.
 
 Shapes: see CONTRIBUTING; A ratios, S seeds, C cells, Q questions.
 """
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pandas.api.types import union_categoricals
 
 from hybridir import names
 from hybridir.errors import InputError
@@ -95,6 +100,7 @@ class StudyScores:
         by_cluster: whether the table was one by cluster.
         parameters: those of the table beside the mixing ratio.
         notes: what the table lacks, a sentence each.
+        primary: the primary outcomes that the study declared; empty if the file has none.
     """
 
     name: str
@@ -103,30 +109,39 @@ class StudyScores:
     by_cluster: bool
     parameters: tuple[Parameter, ...]
     notes: tuple[str, ...]
+    primary: tuple[Key, ...] = ()
 
 
-def read_scores(path: Path, limits: tuple[float, float] | None = None) -> Iterator[StudyScores]:
-    """Read a table of scores.
+def read_scores(*paths: Path, limits: tuple[float, float] | None = None) -> Iterator[StudyScores]:
+    """Read a table of scores from one file, or from several.
+
+    Rows of several files that name one study belong together: a later run has added seeds to it.
 
     Args:
-        path: a Parquet file; or a CSV file, by its ending.
+        paths: Parquet files; or CSV files, by their ending.
         limits: lowest and highest possible value; None takes those of measures that hybridir
             knows, and no limits for others.
 
     Yields:
-        The studies, in the order of the file.
+        The studies, in the order of the files.
 
     Raises:
-        InputError: if the file, a column or a value cannot be used, or the trials of a study have
+        InputError: if a file, a column or a value cannot be used, or the trials of a study have
             different questions.
     """
-    table, notes, unused = _read(path)
-    _check(table, path, limits)
+    parts = [_read(path) for path in paths]
+    for part, path in zip(parts, paths, strict=True):
+        _check(part.table, path, limits)
+    table = _joined([part.table for part in parts], paths)
+    source = " and ".join(map(str, paths))
+    notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
+    unused = "; ".join(dict.fromkeys(part.unused for part in parts if part.unused))
+    primary = _primary(parts, paths)
     study = table[names.STUDY]
     for name, rows in table.groupby(study, sort=False, observed=True):
         parameters = _parameters(rows)
         crossed = [one.name for one in parameters if one.role == CROSSED]
-        scores = _study_scores(rows, f"{path}, study {name}", limits, crossed, unused)
+        scores = _study_scores(rows, f"{source}, study {name}", limits, crossed, unused)
         by_cluster = N_QUESTIONS in rows
         counts = {
             key: len(next(iter(of_key.values())).questions) for key, of_key in scores.items()
@@ -136,7 +151,21 @@ def read_scores(path: Path, limits: tuple[float, float] | None = None) -> Iterat
             unique = rows.drop_duplicates(labels).groupby(labels[:2], observed=True)
             sums = unique[N_QUESTIONS].sum()
             counts = {key: int(sums[key]) for key in counts}
-        yield StudyScores(str(name), scores, counts, by_cluster, parameters, notes)
+        declared = primary.get(str(name), ())
+        yield StudyScores(str(name), scores, counts, by_cluster, parameters, notes, declared)
+
+
+PRIMARY_KEY: Final = b"hybridir.primary"
+"""Key of the metadata of a Parquet file that hold the primary outcomes."""
+
+
+def primary_metadata(primary: Mapping[str, Sequence[Key]]) -> dict[bytes, bytes]:
+    """The metadata of a Parquet file that tell the primary outcomes.
+
+    Args:
+        primary: name of a study -> its primary outcomes.
+    """
+    return {PRIMARY_KEY: json.dumps({name: list(keys) for name, keys in primary.items()}).encode()}
 
 
 def by_cluster_table(study: StudyScores) -> pd.DataFrame:
@@ -178,13 +207,22 @@ def by_cluster_table(study: StudyScores) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _read(path: Path) -> tuple[pd.DataFrame, tuple[str, ...], str]:
-    """Read the columns that count; return them, notes, and a clause on the other columns."""
+class _Part(NamedTuple):
+    """One file: its columns that count, notes, a clause on its other columns, and outcomes."""
+
+    table: pd.DataFrame
+    notes: list[str]
+    unused: str
+    primary: dict[str, tuple[Key, ...]]
+
+
+def _read(path: Path) -> _Part:
     if path.is_dir():
         raise InputError(f"{path}: is a folder; name the file in it")
     is_csv = path.name.endswith((".csv", ".csv.gz"))
     read: Any = pd.read_csv if is_csv else pd.read_parquet
     columns = [*REQUIRED, *OPTIONAL]
+    metadata: dict[bytes, bytes] = {}
     try:
         if is_csv:
             # The language Namibian Ndonga has the code "na", and a question may be called "NA".
@@ -192,6 +230,7 @@ def _read(path: Path) -> tuple[pd.DataFrame, tuple[str, ...], str]:
             table = read(path, dtype=strings, keep_default_na=False, na_values={names.VALUE: ""})
         else:
             table = read(path)
+            metadata = pq.read_schema(path).metadata or {}
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except pd.errors.EmptyDataError:
@@ -207,7 +246,7 @@ def _read(path: Path) -> tuple[pd.DataFrame, tuple[str, ...], str]:
     if N_QUESTIONS in table and names.QUESTION_ID not in table:
         if (table[N_QUESTIONS] == 1).all():
             notes.append(f"each cluster has one question: {_INDEPENDENT}")
-        return _read_by_cluster(table, path), tuple(notes), unused
+        return _Part(_read_by_cluster(table, path), notes, unused, _declared(metadata))
     missing = [name for name in REQUIRED if name not in table]
     if missing:
         raise InputError(
@@ -221,7 +260,42 @@ def _read(path: Path) -> tuple[pd.DataFrame, tuple[str, ...], str]:
     if names.CLUSTER not in table:
         table[names.CLUSTER] = table[names.QUESTION_ID]
         notes.append(f"without a column cluster {_INDEPENDENT}")
-    return _labelled(table, path), tuple(notes), unused
+    return _Part(_labelled(table, path), notes, unused, _declared(metadata))
+
+
+def _declared(metadata: Mapping[bytes, bytes]) -> dict[str, tuple[Key, ...]]:
+    stored = json.loads(metadata.get(PRIMARY_KEY, b"{}"))
+    return {name: tuple((m, s) for m, s in keys) for name, keys in stored.items()}
+
+
+def _primary(parts: Sequence[_Part], paths: Sequence[Path]) -> dict[str, tuple[Key, ...]]:
+    """The primary outcomes of each study, which all files that declare them have to share."""
+    primary: dict[str, tuple[Key, ...]] = {}
+    for part, path in zip(parts, paths, strict=True):
+        for name, keys in part.primary.items():
+            if primary.setdefault(name, keys) != keys:
+                here, there = (", ".join(map(" ".join, of)) for of in (keys, primary[name]))
+                raise InputError(
+                    f"{path}: study {name} declares the primary outcomes {here}, another file "
+                    f"{there}; give their studies different names"
+                )
+    return primary
+
+
+def _joined(tables: Sequence[pd.DataFrame], paths: Sequence[Path]) -> pd.DataFrame:
+    """Put the rows of several files into one table."""
+    first = tables[0]
+    if len(tables) == 1:
+        return first
+    for table, path in zip(tables, paths, strict=True):
+        if differing := sorted(map(str, set(table) ^ set(first))):
+            raise InputError(
+                f"{path}: {', '.join(differing)} {'is' if len(differing) == 1 else 'are'} in this "
+                f"file or in {paths[0]} alone; tables that are read together have the same columns"
+            )
+    labels = {name: union_categoricals([table[name] for table in tables]) for name in _LABELS}
+    numbers = pd.concat([table.drop(columns=list(_LABELS)) for table in tables], ignore_index=True)
+    return numbers.assign(**labels)
 
 
 def _read_by_cluster(table: pd.DataFrame, path: Path) -> pd.DataFrame:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import statsmodels.api as sm
 from scipy import stats
@@ -14,7 +16,7 @@ from typer.testing import CliRunner
 
 from hybridir import names
 from hybridir.cli.main import app
-from hybridir.cli.scores_table import limits_of, read_scores
+from hybridir.cli.scores_table import limits_of, primary_metadata, read_scores
 from hybridir.errors import InputError
 
 RATIOS = (0.0, 0.5, 1.0)
@@ -444,3 +446,76 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path, name: str) -> None:
         path.write_bytes(b"\x00\xffPAR1")
     with pytest.raises(InputError, match=name):
         list(read_scores(path))
+
+
+def written(table: pd.DataFrame, path: Path, primary: list[tuple[str, str]]) -> None:
+    """Write a table as a study's report does, with its primary outcomes."""
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    pq.write_table(arrow.replace_schema_metadata(primary_metadata({"mine": primary})), path)
+
+
+def answer_of_files(folder: Path, *files: str) -> dict[str, Any]:
+    done = CliRunner().invoke(
+        app, ["infer", *(str(folder / file) for file in files), "--json", str(folder / "a.json")]
+    )
+    assert done.exit_code == 0, done.output
+    (study,) = json.loads((folder / "a.json").read_text())["studies"]
+    return dict(study)
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_seeds_of_a_later_run_are_joined_with_those_of_an_earlier_one(
+    tmp_path: Path, ending: str
+) -> None:
+    table = scores(n_seeds=5)
+    files = {"whole": table, "first": table[table["seed"] < 3], "later": table[table["seed"] >= 3]}
+    for name, rows in files.items():
+        getattr(rows, f"to_{ending}")(tmp_path / f"{name}.{ending}", index=False)
+    joined = answer_of_files(tmp_path, f"first.{ending}", f"later.{ending}")
+    assert joined == answer_of_files(tmp_path, f"whole.{ending}")
+    assert {row["n_seeds"] for row in joined["curve"]} == {5}
+
+
+def test_tables_by_cluster_are_joined_as_well(tmp_path: Path) -> None:
+    table = scores(n_seeds=5)
+    for name, rows in (("first", table[table["seed"] < 3]), ("later", table[table["seed"] >= 3])):
+        rows.to_parquet(tmp_path / f"{name}.parquet")
+        options = ["--by-cluster", str(tmp_path / f"{name}-small.parquet")]
+        done = CliRunner().invoke(app, ["infer", str(tmp_path / f"{name}.parquet"), *options])
+        assert done.exit_code == 0, done.output
+    table.to_parquet(tmp_path / "whole.parquet")
+    small = answer_of_files(tmp_path, "first-small.parquet", "later-small.parquet")
+    whole = answer_of_files(tmp_path, "whole.parquet")
+    for column in ("estimate", "low", "high", "p_adjusted"):
+        expected = [row[column] for row in whole["gains"]]
+        assert [row[column] for row in small["gains"]] == pytest.approx(expected, abs=1e-9)
+
+
+def test_primary_outcomes_that_a_study_declared_are_corrected_together(tmp_path: Path) -> None:
+    declared = [("value", "multilingual"), ("value", "monolingual")]
+    written(scores().assign(measure="value"), tmp_path / "scores.parquet", declared)
+    answer = answer_of_files(tmp_path, "scores.parquet")
+    assert all(row["primary"] for row in answer["gains"])
+    adjusted = multipletests([row["p"] for row in answer["gains"]], method="holm")[1]
+    assert [row["p_adjusted"] for row in answer["gains"]] == pytest.approx(adjusted.tolist())
+    # A table by cluster tells them, too; an option names another one.
+    small = str(tmp_path / "small.parquet")
+    CliRunner().invoke(app, ["infer", str(tmp_path / "scores.parquet"), "--by-cluster", small])
+    assert all(row["primary"] for row in answer_of_files(tmp_path, "small.parquet")["gains"])
+    (study,) = read_scores(tmp_path / "small.parquet")
+    assert list(study.primary) == declared
+
+
+def test_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
+    table = scores().assign(measure="value")
+    written(table, tmp_path / "a.parquet", [("value", "multilingual")])
+    other = table.assign(seed=table["seed"] + 10)
+    written(other, tmp_path / "b.parquet", [("value", "monolingual")])
+    other.assign(temperature=0.1).to_parquet(tmp_path / "c.parquet")
+    for file, message in (
+        ("b.parquet", "declares the primary outcomes value monolingual, another file value multi"),
+        ("c.parquet", "temperature is in this file or in"),
+        ("a.parquet", "a question occurs more than once"),
+    ):
+        with pytest.raises(InputError, match=message):
+            list(read_scores(tmp_path / "a.parquet", tmp_path / file))
