@@ -1,10 +1,11 @@
-"""Makes the report of a study, or of several studies with a comparison: a page, figures, tables.
+"""Makes the report of a study, of several with a comparison, or of a table of scores.
 
     python analysis/report.py                 # the study in mlflow.db that began last
     python analysis/report.py demo            # a study by name
     python analysis/report.py demo --tracking-uri http://HOST:5000 --out FOLDER
     python analysis/report.py mbert xlmr      # the report of each study, and their comparison
     python analysis/report.py demo --paper FOLDER   # and figures, tables, method for a paper
+    python analysis/report.py scores.parquet  # scores of any trainer, which hybridir infer reads
 
 The page is one file that fetches nothing. The last printed line is its path.
 """
@@ -24,12 +25,15 @@ import typer
 
 from hybridir.errors import InputError
 
+_TABLES = (".parquet", ".csv", ".csv.gz")
+
 
 def main(
     studies: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Names of studies; two or more are also compared. Default: the one begun last."
+            help="Names of studies; two or more are also compared. Default: the one begun last. "
+            "Or files with scores of any trainer, .parquet or .csv."
         ),
     ] = None,
     tracking_uri: Annotated[
@@ -40,7 +44,9 @@ def main(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the report. Default: report/ in the study's folder."),
+        typer.Option(
+            help="Folder of the report. Default: report/ in the study's folder, or FILE-report/."
+        ),
     ] = None,
     log: Annotated[
         bool, typer.Option("--log/--no-log", help="Log the report to the study's run in MLflow.")
@@ -53,14 +59,18 @@ def main(
         ),
     ] = None,
 ) -> None:
-    """Write the report of a study, or of several and their comparison; print the page's path."""
+    """Write the report of a study, of several, or of a table of scores; print the page's path."""
     # Not above: MLflow, Altair and SciPy take seconds, which --help need not spend.
     from analysis.paper.write import DOCUMENT
-    from analysis.write import write_report, write_reports
+    from analysis.write import write_report, write_reports, write_table_report
 
+    study_names = studies or []
+    files = [Path(name) for name in study_names if name.endswith(_TABLES)]
     try:
-        study_names = studies or []
-        if len(study_names) > 1:
+        if files:
+            _check_files(study_names, files, tracking_uri, paper)
+            path = write_table_report(files, out)
+        elif len(study_names) > 1:
             path = write_reports(study_names, tracking_uri, out, log, paper)
         else:
             name = next(iter(study_names), None)
@@ -72,6 +82,19 @@ def main(
     if paper is not None:
         typer.echo(f"paper: {paper / DOCUMENT}")
     typer.echo(path)
+
+
+def _check_files(
+    given: list[str], files: list[Path], tracking_uri: str | None, paper: Path | None
+) -> None:
+    if others := [name for name in given if Path(name) not in files]:
+        raise InputError(
+            f"{', '.join(others)}: studies and files with scores cannot be reported together; "
+            "name one kind"
+        )
+    for option, value in (("--tracking-uri", tracking_uri), ("--paper", paper)):
+        if value is not None:
+            raise InputError(f"{option} {value}: belongs to studies; leave it out for files")
 
 
 if __name__ == "__main__":

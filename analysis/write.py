@@ -1,4 +1,4 @@
-"""Writes the report of a study, or of several studies with a comparison: page, figures, tables."""
+"""Writes the report of a study, of several with a comparison, or of a table of scores."""
 
 import os
 from dataclasses import replace
@@ -12,13 +12,15 @@ from analysis.page.files import write_file, write_files
 from analysis.paper.write import write_paper
 from analysis.sections.all import StudyTables, measure_study, study_sections
 from analysis.sections.comparison import check_comparable, compare
-from analysis.sections.method import method_rows, setup_rows
+from analysis.sections.method import method_rows, setup_rows, table_method_rows
+from analysis.sections.scores_table import table_sections
 from analysis.sections.wording import listed
 from analysis.study.data_parts import data_part_of_seed
 from analysis.study.mlflow import Study, load_study, log_report
 from analysis.study.scores_file import write_scores
 from analysis.tables import confirmed
 from hybridir import names
+from hybridir.cli.scores_table import read_scores
 from hybridir.errors import InputError
 from hybridir.runtime.files import check_folder
 
@@ -118,6 +120,43 @@ def write_reports(
     if paper is not None:
         _write_paper(page, [tables for tables, _, _ in reports], paper)
     return path
+
+
+def write_table_report(files: list[Path], out: Path | None = None) -> Path:
+    """Write the report of a table of scores, from any trainer.
+
+    Args:
+        files: files of the table, see `hybridir.cli.scores_table`; rows of several files that
+            name one study belong together.
+        out: folder of the report; None takes one beside the first file.
+
+    Returns:
+        The page.
+
+    Raises:
+        InputError: if the table cannot be used, or the report cannot be written.
+    """
+    folder = out or files[0].with_name(f"{files[0].name.partition('.')[0]}-report")
+    check_folder("--out", folder)
+    studies = list(read_scores(*files))
+    headlines, sections = table_sections(studies, np.random.default_rng(_BOOTSTRAP_SEED))
+    named = [study.name for study in studies]
+    page = Page(
+        "scores report",
+        ", ".join(named),
+        "From a table of scores",
+        headlines,
+        [
+            f"{study.name}: {note[:1].upper()}{note[1:]}."
+            for study in studies
+            for note in study.notes
+        ],
+        sections,
+        [],
+        table_method_rows(files),
+        "",
+    )
+    return _write(page, folder)[-1]
 
 
 def _check_folders(out: Path | None, paper: Path | None) -> None:

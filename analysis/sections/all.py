@@ -9,6 +9,7 @@ from analysis.page import Headline, Section
 from analysis.sections.baselines import baseline_section, measure_baselines
 from analysis.sections.benchmark import BenchmarkTables, benchmark_sections, measure_benchmarks
 from analysis.sections.cost import PlanTables, cost_section, measure_plan, plan_section
+from analysis.sections.literature import literature_section
 from analysis.sections.search_effects import (
     SearchEffects,
     measure_search_effects,
@@ -73,7 +74,10 @@ def study_sections(tables: StudyTables) -> tuple[list[Headline], list[Section]]:
     headlines: list[Headline] = []
     sections: list[Section] = []
     for benchmark in tables.benchmarks:
-        headline, of_benchmark = benchmark_sections(study, benchmark)
+        primary = study.settings.primary_of(benchmark.benchmark)
+        headline, of_benchmark = benchmark_sections(
+            benchmark, primary, _literature(study, benchmark)
+        )
         headlines.append(headline)
         sections += of_benchmark
     sections += [baseline_section(name, means) for name, means in tables.baselines.items()]
@@ -85,6 +89,13 @@ def study_sections(tables: StudyTables) -> tuple[list[Headline], list[Section]]:
     if study.plan is not None and tables.plan is not None:
         sections.append(plan_section(study.plan, tables.plan))
     return headlines or [_no_answer(study)], sections
+
+
+def _literature(study: Study, tables: BenchmarkTables) -> Section | None:
+    curve = tables.curve
+    return literature_section(
+        study, tables.benchmark, curve.curve, tables.n_languages, curve.gains
+    )
 
 
 def _no_answer(study: Study) -> Headline:

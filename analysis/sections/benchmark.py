@@ -1,5 +1,7 @@
 """One benchmark of a study: its tables first, then the answer and the sections made from them."""
 
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -15,15 +17,16 @@ from analysis.sections.conditions import (
 )
 from analysis.sections.curve import CurveTables, answer_figure, curve_section, measure_curve
 from analysis.sections.languages import LanguageTables, languages_section, measure_languages
-from analysis.sections.literature import literature_section
 from analysis.sections.tradeoff import measure_tradeoff, tradeoff_section
 from analysis.sections.variance import VarianceTables, measure_variance, variance_section
+from analysis.study.arrays import Key
 from analysis.study.data_parts import data_part_of_seed
 from analysis.study.design import point_text
 from analysis.study.mlflow import Study
 from analysis.tables import confirmed, tested
 from hybridir import names
-from hybridir.inference import average_conditions
+from hybridir.inference import Condition, average_conditions
+from hybridir.inference.scores import Scores
 
 
 class BenchmarkTables(NamedTuple):
@@ -61,76 +64,112 @@ def measure_benchmarks(study: Study, generator: np.random.Generator) -> list[Ben
         The tables of each of `confirmed.reported_benchmarks` with per-query tables. Their gains
         are corrected together, those of the primary outcomes and all others.
     """
-    measured = [
-        _measure(study, benchmark, generator) for benchmark in confirmed.reported_benchmarks(study)
-    ]
-    benchmarks = [tables for tables in measured if tables is not None]
-    return _corrected(study, benchmarks)
+    parts = data_part_of_seed(confirmed.confirmed_trials(study))
+    measured = []
+    for benchmark in confirmed.reported_benchmarks(study):
+        tables = measure_scores(
+            benchmark,
+            confirmed.confirmed_conditions(study, benchmark),
+            generator,
+            point=point_text(confirmed.design_of(study)),
+            seen=study.training_languages(),
+            parts=parts,
+            seed_scores=(
+                confirmed.confirmed_scores(study, benchmark, per_seed=True) if parts else None
+            ),
+        )
+        if tables is not None:
+            measured.append(tables)
+    return corrected(
+        measured, {one.benchmark: study.settings.primary_of(one.benchmark) for one in measured}
+    )
 
 
-def _corrected(study: Study, benchmarks: list[BenchmarkTables]) -> list[BenchmarkTables]:
-    """Correct the p-values of gains and interactions of all benchmarks."""
-    primary = {
-        (tables.benchmark, key)
-        for tables in benchmarks
-        for key in study.settings.primary_of(tables.benchmark)
-    }
-    tested_tables = []
-    for tables in benchmarks:
-        tested_tables.append(tables.curve.gains.assign(benchmark=tables.benchmark))
-        if tables.conditions is not None:
-            changes = tables.conditions.interactions
-            tested_tables.append(changes.assign(benchmark=tables.benchmark))
-    corrected = iter(tested.adjust_p_values(tested_tables, primary))
-    result = []
-    for tables in benchmarks:
-        gains = next(corrected).drop(columns="benchmark")
-        tables = tables._replace(curve=tables.curve._replace(gains=gains))
-        if tables.conditions is not None:
-            changes = next(corrected).drop(columns="benchmark")
-            conditions = tables.conditions._replace(interactions=changes)
-            tables = tables._replace(conditions=conditions)
-        result.append(tables)
-    return result
-
-
-def _measure(
-    study: Study, benchmark: str, generator: np.random.Generator
+def measure_scores(
+    benchmark: str,
+    conditions: Mapping[Key, Mapping[Condition, Scores]],
+    generator: np.random.Generator,
+    *,
+    point: str,
+    seen: frozenset[str] | None,
+    parts: Mapping[int, int] = MappingProxyType({}),
+    seed_scores: dict[Key, Scores] | None = None,
 ) -> BenchmarkTables | None:
-    conditions = confirmed.confirmed_conditions(study, benchmark)
+    """Analyse the scores on one benchmark.
+
+    Args:
+        benchmark: its name.
+        conditions: `confirmed.confirmed_conditions`.
+        generator: source of all draws.
+        point: where the figures hold, see `point_text`.
+        seen: languages of the training data; None if they are not recorded.
+        parts: `data_part_of_seed` the trials.
+        seed_scores: scores of every seed, where there are parts of the data.
+
+    Returns:
+        The tables, with p-values that are not corrected; None without mAP.
+    """
     scores = {key: average_conditions(of_key) for key, of_key in conditions.items()}
     if not any(measure == names.AP for measure, _ in scores):
         return None
     languages = {query for aligned in scores.values() for query, _ in aligned.cells}
     curve = measure_curve(scores)
     n_conditions = max(map(len, conditions.values()))
-    curve = curve._replace(curve=curve.curve.assign(n_conditions=n_conditions))
-    parts = data_part_of_seed(confirmed.confirmed_trials(study))
-    seed_scores = confirmed.confirmed_scores(study, benchmark, per_seed=True) if parts else scores
     return BenchmarkTables(
         benchmark,
         len(languages),
-        point_text(confirmed.design_of(study)),
-        curve,
+        point,
+        curve._replace(curve=curve.curve.assign(n_conditions=n_conditions)),
         measure_conditions(conditions),
         measure_tradeoff(scores),
-        measure_languages(study, scores),
-        measure_variance(scores, seed_scores, parts, generator),
+        measure_languages(scores, seen),
+        measure_variance(scores, seed_scores or scores, parts, generator),
     )
 
 
-def benchmark_sections(study: Study, tables: BenchmarkTables) -> tuple[Headline, list[Section]]:
+def corrected(
+    benchmarks: list[BenchmarkTables], primary: Mapping[str, Collection[Key]]
+) -> list[BenchmarkTables]:
+    """Correct the p-values of gains and interactions of all benchmarks.
+
+    Args:
+        benchmarks: `measure_scores` each of them.
+        primary: benchmark -> its primary outcomes.
+    """
+    outcomes = {(benchmark, key) for benchmark, keys in primary.items() for key in keys}
+    tested_tables = []
+    for tables in benchmarks:
+        tested_tables.append(tables.curve.gains.assign(benchmark=tables.benchmark))
+        if tables.conditions is not None:
+            changes = tables.conditions.interactions
+            tested_tables.append(changes.assign(benchmark=tables.benchmark))
+    adjusted = iter(tested.adjust_p_values(tested_tables, outcomes))
+    result = []
+    for tables in benchmarks:
+        gains = next(adjusted).drop(columns="benchmark")
+        tables = tables._replace(curve=tables.curve._replace(gains=gains))
+        if tables.conditions is not None:
+            changes = next(adjusted).drop(columns="benchmark")
+            conditions = tables.conditions._replace(interactions=changes)
+            tables = tables._replace(conditions=conditions)
+        result.append(tables)
+    return result
+
+
+def benchmark_sections(
+    tables: BenchmarkTables, primary: Collection[Key], literature: Section | None = None
+) -> tuple[Headline, list[Section]]:
     """Report the confirmed results on a benchmark.
 
     Args:
-        study: the study.
         tables: one of `measure_benchmarks`.
+        primary: its primary outcomes.
+        literature: published figures beside these; None without any.
 
     Returns:
         The answer, and the sections for which there are results.
     """
     benchmark, curve = tables.benchmark, tables.curve
-    primary = study.settings.primary_of(benchmark)
     measure, figure = answer_figure(benchmark, curve, primary)
     sections = [curve_section(benchmark, curve, shown_above=measure)]
     if tables.conditions is not None:
@@ -141,8 +180,6 @@ def benchmark_sections(study: Study, tables: BenchmarkTables) -> tuple[Headline,
         sections.append(languages_section(benchmark, tables.languages))
     if tables.variance is not None:
         sections.append(variance_section(benchmark, tables.variance))
-    languages = tables.n_languages
-    literature = literature_section(study, benchmark, curve.curve, languages, curve.gains)
     if literature is not None:
         sections.append(literature)
     changes = "" if tables.conditions is None else changes_text(tables.conditions)

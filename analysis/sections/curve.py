@@ -104,7 +104,8 @@ def curve_section(benchmark: str, tables: CurveTables, shown_above: str = "") ->
     shown = [_curve(benchmark, tables.curve), _optima(benchmark, tables.optima)]
     if not tables.gains.empty:
         shown.append(_gains(benchmark, tables.gains))
-    shown.append(_effects(benchmark, tables.effects, sample_text(tables.curve)))
+    if not tables.effects.empty:
+        shown.append(_effects(benchmark, tables.effects, sample_text(tables.curve)))
     in_files = (
         ("fits", tables.fits, "The smooth curves with their bands."),
         ("seeds", tables.seeds, "The value of every seed."),

@@ -10,7 +10,6 @@ from analysis.figures.pair_gains import plot_pair_gains
 from analysis.page import Figure, Section, Table
 from analysis.sections.wording import INTERVAL, SAMPLE, sample_text, with_change
 from analysis.study.arrays import Key
-from analysis.study.mlflow import Study
 from analysis.tables.gains import adjust_together, cell_gain_table, group_gain_table
 from hybridir import inference, names
 from hybridir.inference.scores import Scores, side_by_side
@@ -38,12 +37,14 @@ class LanguageTables(NamedTuple):
     groups: pd.DataFrame
 
 
-def measure_languages(study: Study, scores: dict[Key, Scores]) -> LanguageTables | None:
+def measure_languages(
+    scores: dict[Key, Scores], seen: frozenset[str] | None
+) -> LanguageTables | None:
     """Tabulate the gain of hybrid batches in every language and pair, and by kind of pair.
 
     Args:
-        study: names the languages of the training data.
         scores: `confirmed.confirmed_scores`.
+        seen: languages of the training data; None if they are not recorded.
 
     Returns:
         The tables; None without a hybrid and a pure ratio that share a seed.
@@ -59,7 +60,6 @@ def measure_languages(study: Study, scores: dict[Key, Scores]) -> LanguageTables
     cells = cell_gain_table(all_settings, hybrid)
     if cells.empty:
         return None
-    seen = study.training_languages()
     groups = group_gain_table(all_settings, hybrid, seen)
     tables = adjust_together([cells, groups])
     cells, groups = (

@@ -1,8 +1,10 @@
 """The method of a report: commands, data, versions and settings, all that a repetition takes."""
 
+import hashlib
 import platform
 import shlex
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -21,7 +23,6 @@ def method_rows(study: Study) -> list[tuple[str, str]]:
     curve_trials = confirmed.confirmed_trials(study)
     seeds = sorted(map(int, curve_trials[names.SEED])) if len(curve_trials) else []
     hosts = sorted(set(study.trials["host"]) - {""})
-    packages = ("altair", "mlflow", "numpy", "pandas")
     return [
         ("study", f"{study.name}, started {study.started:%Y-%m-%d %H:%M} UTC"),
         ("repeat the study", _command(study)),
@@ -34,6 +35,27 @@ def method_rows(study: Study) -> list[tuple[str, str]]:
             if value and key != names.TAG_COMMAND
         ),
         *([("hosts", ", ".join(hosts))] if hosts else []),
+        *_statistics_rows(),
+        *setup_rows(study),
+    ]
+
+
+def table_method_rows(files: list[Path]) -> list[tuple[str, str]]:
+    """Describe how the figures of a table of scores were made.
+
+    Args:
+        files: the files of the table.
+    """
+    command = shlex.join(["python", "analysis/report.py", *map(str, files)])
+    digests = (
+        f"{path}, SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in files
+    )
+    return [("scores", "; ".join(digests)), ("repeat this report", command), *_statistics_rows()]
+
+
+def _statistics_rows() -> list[tuple[str, str]]:
+    packages = ("altair", "mlflow", "numpy", "pandas")
+    return [
         (
             "intervals",
             "95 %, for other seeds and questions (crossed random effects); those of the curve by "
@@ -46,7 +68,6 @@ def method_rows(study: Study) -> list[tuple[str, str]]:
                 + [f"{package} {version(package)}" for package in packages]
             ),
         ),
-        *setup_rows(study),
     ]
 
 

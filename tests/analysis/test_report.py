@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from analysis.report import main
 from analysis.study.mlflow import load_study
-from analysis.write import study_page, write_report
+from analysis.write import study_page, write_report, write_table_report
 from hybridir import names
 from hybridir.cli.main import app
 from hybridir.errors import InputError
@@ -102,6 +102,78 @@ def test_the_table_of_scores_gives_the_figures_of_the_report_again(
         {"parameter": names.TEMPERATURE, "role": "fixed", "values": [0.05]},
         {"parameter": names.BATCH_SIZE, "role": "fixed", "values": [64.0]},
     ]
+
+
+@pytest.fixture(scope="module")
+def of_scores(report: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The reports of the study's table of scores, and of the same by cluster."""
+    folder = tmp_path_factory.mktemp("scores")
+    scores, small = report.parent / names.ARTIFACT_SCORES, folder / "small.parquet"
+    done = CliRunner().invoke(app, ["infer", str(scores), "--by-cluster", str(small)])
+    assert done.exit_code == 0, done.output
+    return write_table_report([scores], folder / "all"), write_table_report([small])
+
+
+@pytest.mark.parametrize("table", ["curve", "optimum", "hybrid_gain", "seeds", "tradeoff"])
+def test_a_table_of_scores_has_the_report_of_its_study(
+    report: Path, of_scores: tuple[Path, Path], table: str
+) -> None:
+    expected = pd.read_csv(report.parent / "tables" / f"{table}-known.csv")
+    for page in of_scores:
+        found = pd.read_csv(page.parent / "tables" / f"{table}-small.csv")
+        # A number a cluster is no score, and is not counted as right or wrong.
+        columns = [name for name in expected if name != "all_or_nothing"]
+        pd.testing.assert_frame_equal(found[columns], expected[columns], rtol=1e-7, atol=1e-9)
+
+
+def test_the_page_of_a_table_of_scores_answers_as_that_of_its_study(
+    report: Path, of_scores: tuple[Path, Path]
+) -> None:
+    sentence = (
+        "In the pool of all languages, hybrid batches (α = 0.5) beat cross-lingual batches alone "
+        "by 0.050 mAP and monolingual batches alone by 0.150 mAP."
+    )
+    whole, by_cluster = of_scores
+    assert by_cluster.parent.name == "small-report"
+    for page in (report, whole, by_cluster):
+        assert sentence in page.read_text()
+    figures = {
+        page: {path.name for path in (page.parent / "figures").glob("*.svg")} for page in of_scores
+    }
+    assert "pair_gains-small.svg" in figures[whole]
+    assert figures[by_cluster] == {
+        "ratio_curve-small.svg",
+        "language_bias-small.svg",
+        "tradeoff-small.svg",
+        "variance_split-small.svg",
+        "power_curves-small.svg",
+    }
+
+
+def test_what_a_report_of_scores_cannot_do_is_refused_by_name(
+    report: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = str(report.parent / names.ARTIFACT_SCORES)
+    table = pd.read_parquet(scores).astype({"measure": str, "setting": str})
+    ap = table[table["measure"] == "ap"]
+    ap.assign(measure="hits").to_csv(tmp_path / "hits.csv")
+    ap.assign(setting="mine").to_csv(tmp_path / "mine.csv")
+    ap.assign(measure="ndcg_at_10").to_csv(tmp_path / "ndcg.csv")
+    for given, paper, message in (
+        ([scores, "small"], None, "small: studies and files with scores cannot be reported toget"),
+        ([scores], tmp_path, "belongs to studies; leave it out for files"),
+        (["hits.csv"], None, "measure 'hits' is not one of a report; legal are"),
+        (["mine.csv"], None, "legal are monolingual, crosslingual, multilingual"),
+        (["ndcg.csv"], None, "is about mAP (measure ap or map), and the table has ndcg_at_10"),
+        (["absent.csv"], None, "there is no such file"),
+    ):
+        with pytest.raises(typer.Exit) as ended:
+            main(
+                [str(tmp_path / one) if one.endswith(".csv") else one for one in given],
+                paper=paper,
+            )
+        assert ended.value.exit_code == 2
+        assert message in capsys.readouterr().err
 
 
 def test_tables_and_figures_lie_beside_the_page(report: Path) -> None:

@@ -11,7 +11,7 @@ from hybridir.inference.scores import Scores
 def test_section_counts_the_languages_and_pairs_that_gain(
     study: Study, scores: dict[Key, Scores]
 ) -> None:
-    tables = measure_languages(study, scores)
+    tables = measure_languages(scores, study.training_languages())
     assert tables is not None
     section = languages_section("known", tables)
     # against α = 0: 3 languages and 3 pools gain, 6 pairs lose; against 1: 9 gain, 3 lose
@@ -34,4 +34,4 @@ def test_without_a_pure_strategy_there_is_no_section(
 ) -> None:
     key = (names.AP, names.MULTILINGUAL)
     hybrid = replace(scores[key], ratios=(0.5,), values=scores[key].values[1:2])
-    assert measure_languages(study, {key: hybrid}) is None
+    assert measure_languages({key: hybrid}, study.training_languages()) is None
