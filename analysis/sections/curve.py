@@ -232,7 +232,9 @@ def _optima(benchmark: str, optima: pd.DataFrame) -> Table:
     }
     caption = (
         "The best ratio for each measure: the confirmed ratios that no other one beats (multiple "
-        "comparisons with the best, 95 %), and the interval of the optimum, from the confirmed "
+        "comparisons with the best, one-sided at .05, so that a ratio may be left out although "
+        "the two-sided interval of its difference reaches 0), and the interval of the optimum, "
+        "from the confirmed "
         "ratio below them to that above. It assumes that the curve rises up to its optimum and "
         "falls behind it. The peak of a smooth curve through the means is a description; blank "
         "where the means contradict the curve (lack of fit, p below 0.2)."

@@ -149,14 +149,16 @@ class PlanSampler:
 
 
 def _checked(tables: Pairs | Sequence[Pairs]) -> list[Pairs]:
-    several = [tables] if isinstance(tables, Pairs) else list(tables)
-    others = [type(table).__name__ for table in several if not isinstance(table, Pairs)]
-    if others:
+    several = list(tables) if isinstance(tables, (list, tuple)) else [tables]
+    pairs = [table for table in several if isinstance(table, Pairs)]
+    if len(pairs) < len(several):
+        others = [type(table).__name__ for table in several if not isinstance(table, Pairs)]
         raise InputError(
             f"tables: {', '.join(others)} given; legal are hybridir.Pairs, one or several: "
-            "hybridir.data.readers.table.load_table reads them from a file"
+            "hybridir.data.readers.table.load_table reads them from a file, such as one that "
+            "to_parquet of a data frame or data set has written"
         )
-    return several
+    return pairs
 
 
 class _Texts:

@@ -34,16 +34,18 @@ PROGRAMS = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A reader's folder: an encoder, two tables without a common question, the page's code."""
+    """A reader's folder: an encoder, three tables without a common question, the page's code."""
     folder = tmp_path_factory.mktemp("reader")
     write_encoder(folder / "encoder")
     pairs = table()
     heads = ("question_id", "language", "question", "passage")
     rows = list(zip(*(getattr(pairs, head) for head in heads), strict=True))
-    held_out = set(sorted({row[0] for row in rows})[::4])
-    for name, is_test in (("pairs.csv", False), ("test.csv", True)):
+    questions = sorted({row[0] for row in rows})
+    files = {question: "pairs.csv" for question in questions}
+    files |= dict.fromkeys(questions[::4], "test.csv") | dict.fromkeys(questions[1::8], "dev.csv")
+    for name in ("pairs.csv", "dev.csv", "test.csv"):
         with (folder / name).open("w", encoding="utf-8", newline="") as file:
-            chosen = [row for row in rows if (row[0] in held_out) is is_test]
+            chosen = [row for row in rows if files[row[0]] == name]
             csv.writer(file).writerows([heads, *chosen])
     training, loader = CODE
     (folder / "train.py").write_text(training)
@@ -72,8 +74,8 @@ def test_every_command_runs_in_the_order_of_the_page(folder: Path) -> None:
     assert install.startswith("pip install")
     assert len(commands) == 5
     output = {command: run(command, folder) for command in commands}
-    assert "mine_map_multilingual" in output["python train.py"]
-    assert "eval_mine_map_multilingual" not in output["python train.py --resume"], "all was done"
+    assert "dev_map_multilingual" in output["python train.py"]
+    assert "eval_dev_map_multilingual" not in output["python train.py --resume"], "all was done"
     assert "multilingual" in output["hybridir evaluate trained --benchmark mine --table test.csv"]
     judged = output[commands[-1]]
     assert len(re.findall(r"ratio (?:0\.0|0\.5|1\.0), seed [012]: 0\.\d{4}", judged)) == 9

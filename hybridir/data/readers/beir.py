@@ -47,7 +47,7 @@ class FolderRules:
 
 def load_beir_benchmark(
     name: str,
-    folder: Path,
+    folder: str | Path,
     split: str,
     language: str | None = None,
     languages: LanguageSetting | None = None,
@@ -80,6 +80,7 @@ def load_beir_benchmark(
         InputError: if files or languages are missing, or rows cannot be used; names all problems
             of one file in one message.
     """
+    folder = Path(folder)
     all_files = find_files(folder, split, language, languages)
     texts = {files.language: read_texts(files, rules.skip_bad) for _, files in all_files}
     everybody = {query for of_language in texts.values() for query in of_language.queries}

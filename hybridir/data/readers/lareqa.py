@@ -152,7 +152,7 @@ class LareqaTexts:
 
 
 def load_lareqa_pairs(
-    folder: Path, languages: LanguageSetting | None = None, with_paragraph: bool = False
+    folder: str | Path, languages: LanguageSetting | None = None, with_paragraph: bool = False
 ) -> Pairs:
     """Load questions with their gold sentences as a training table.
 
@@ -177,7 +177,7 @@ def load_lareqa_pairs(
 
 def load_lareqa_benchmark(
     name: str,
-    folder: Path,
+    folder: str | Path,
     languages: LanguageSetting | None = None,
     with_paragraph: bool = False,
 ) -> Benchmark:
@@ -205,7 +205,7 @@ def load_lareqa_benchmark(
     return load_lareqa(folder, languages).benchmark(name, with_paragraph)
 
 
-def load_lareqa_reading(folder: Path, languages: LanguageSetting | None = None) -> Reading:
+def load_lareqa_reading(folder: str | Path, languages: LanguageSetting | None = None) -> Reading:
     """Load the paragraphs and answers that a reader needs beside the benchmark of a folder.
 
     Args:
@@ -222,7 +222,7 @@ def load_lareqa_reading(folder: Path, languages: LanguageSetting | None = None) 
 
 
 def load_lareqa(
-    folder: Path, languages: LanguageSetting | None = None, spell: Spellings | None = None
+    folder: str | Path, languages: LanguageSetting | None = None, spell: Spellings | None = None
 ) -> LareqaTexts:
     """Load a data set once, for its training table and the development set that goes with it.
 
@@ -234,6 +234,7 @@ def load_lareqa(
     Raises:
         InputError: if a folder, file or record cannot be used; says which and why.
     """
+    folder = Path(folder)
     if not folder.is_dir():
         raise InputError(
             f"{folder}: there is no such folder; give the one that holds one <language>.json "

@@ -41,7 +41,7 @@ _WHOLE = re.compile(r"-?\d+(\.0)?")
 
 
 def load_table(
-    path: Path, languages: LanguageSetting | None = None, skip_bad: bool = False
+    path: str | Path, languages: LanguageSetting | None = None, skip_bad: bool = False
 ) -> Pairs:
     """Load a training table from a file.
 
@@ -70,7 +70,7 @@ def load_table(
             number (Parquet, JSON), both from 1, and reason.
     """
     choice = check_languages(languages, str(path))
-    table = read_table_file(path, TABLE_COLUMNS)
+    table = read_table_file(Path(path), TABLE_COLUMNS)
     pairs = good_rows(str(path), table, choice.names, skip_bad)
     pairs = grouped(pairs, table.mended)
     table.mended.log(str(path))

@@ -38,8 +38,8 @@ _PASSAGE_COLUMNS = Columns(needed=("language", "passage"), optional=(GROUP,))
 
 def load_table_benchmark(
     name: str,
-    path: Path,
-    passages: Path | None = None,
+    path: str | Path,
+    passages: str | Path | None = None,
     languages: LanguageSetting | None = None,
     skip_bad: bool = False,
 ) -> Benchmark:
@@ -64,8 +64,8 @@ def load_table_benchmark(
             bad and `skip_bad` is off.
     """
     choice = check_languages(languages, str(path))
-    table = read_table_file(path, TABLE_COLUMNS)
-    further = _further_passages(passages, skip_bad) if passages else []
+    table = read_table_file(Path(path), TABLE_COLUMNS)
+    further = _further_passages(Path(passages), skip_bad) if passages else []
     shown: dict[str, str] = {}
 
     def names(codes: Iterable[str], source: str) -> dict[str, str]:

@@ -31,6 +31,11 @@ class TrainerChecks(TrainerCallback):
         self._model, self._batches, self._loss = model, batches, loss
         self._has_begun = self._had_loss = False
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a training is under way."""
+        return self._has_begun
+
     def check_begun(self) -> None:
         """Refuse a training that nothing checks.
 

@@ -80,7 +80,7 @@ class HybridTraining:
         self.dataset = batches.dataset
         own = {} if other_loss else {"temperature": temperature, "symmetric": symmetric}
         self.checks = TrainerChecks(model, batches, own)
-        self.batch_sampler = TrainerSampler(batches, self.checks.check_begun)
+        self.batch_sampler = TrainerSampler(batches, self.checks)
         self.loss = HybridLoss(
             model,
             temperature=temperature,
@@ -126,6 +126,9 @@ class HybridTraining:
         return parts if self._other_loss else {**parts, "loss": self.loss}
 
 
+_EVALUATOR = "take LanguagePoolEvaluator as evaluator"
+
+
 class TrainerSampler:
     """Makes the batch sampler when the trainer asks for one.
 
@@ -134,11 +137,11 @@ class TrainerSampler:
 
     Args:
         batches: the plan and its data set.
-        begin: called before the first batch.
+        checks: told before the first batch, and knows whether a training has begun.
     """
 
-    def __init__(self, batches: HybridBatches, begin: Callable[[], None]) -> None:
-        self._batches, self._begin = batches, begin
+    def __init__(self, batches: HybridBatches, checks: TrainerChecks) -> None:
+        self._batches, self._checks = batches, checks
 
     def __call__(self, dataset: Any, batch_size: int, **others: Any) -> PlanSampler:
         """Make the sampler.
@@ -154,11 +157,13 @@ class TrainerSampler:
                 make up the plan's.
         """
         plan, world_size = self._batches.plan, processes().world_size
+        if self._checks.has_begun:
+            raise InputError(f"eval_dataset: the plan has no batches of it; {_EVALUATOR}")
         if dataset is not self._batches.dataset:
             raise InputError(
                 "the data set: batch_sampler draws from HybridTraining.dataset alone, as one data "
                 "set. Several tables go into one plan, HybridBatches([first, second], ...), not "
-                "into a DatasetDict; for eval_dataset, take LanguagePoolEvaluator as evaluator"
+                f"into a DatasetDict; for eval_dataset, {_EVALUATOR}"
             )
         check_shards(plan.batch_size, world_size)
         if batch_size * world_size != plan.batch_size:
@@ -170,7 +175,7 @@ class TrainerSampler:
                 f"{batch_size * world_size}). auto_find_batch_size cannot be obeyed: it would "
                 "take away negatives"
             )
-        return _CheckedSampler(self._batches, world_size, self._begin)
+        return _CheckedSampler(self._batches, world_size, self._checks.check_begun)
 
     def __deepcopy__(self, memo: Any) -> "TrainerSampler":
         return self

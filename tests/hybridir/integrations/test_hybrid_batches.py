@@ -86,6 +86,8 @@ def test_one_table_needs_no_list() -> None:
     ("tables", "message"),
     [
         ([Dataset.from_dict({"question": ["a"]})], "tables: Dataset given; legal are hybridir"),
+        (Dataset.from_dict({"question": ["a"]}), "tables: Dataset given; legal are hybridir"),
+        (pd.DataFrame({"question": ["a"], "language": ["en"]}), "tables: DataFrame given; legal"),
         ([TABLES[0], pd.DataFrame()], "tables: DataFrame given"),
         ([], "there are no training pairs"),
     ],

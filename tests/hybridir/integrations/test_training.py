@@ -182,6 +182,16 @@ def test_other_parts_of_a_trainer_are_refused_by_name(encoder: Path, tmp_path: P
     refused({"eval_dataset": other}, "take LanguagePoolEvaluator as evaluator")
 
 
+def test_the_data_set_that_is_trained_on_is_refused_for_evaluation(
+    encoder: Path, tmp_path: Path
+) -> None:
+    hybrid = HybridTraining(load(encoder), batches(4))
+    parts = {"eval_dataset": hybrid.dataset}
+    # Its batches would have the size of evaluation, 8, which is no mistake of the training's.
+    with pytest.raises(InputError, match="eval_dataset: the plan has no batches of it; take Lan"):
+        trainer_of(hybrid, tmp_path, parts, eval_strategy="steps", eval_steps=1).train()
+
+
 def test_our_own_data_set_as_one_of_several_is_refused(encoder: Path, tmp_path: Path) -> None:
     hybrid = HybridTraining(load(encoder), batches(4))
     several = DatasetDict(ours=hybrid.dataset)

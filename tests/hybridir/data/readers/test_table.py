@@ -53,8 +53,10 @@ def test_every_format_gives_the_same_table(tmp_path: Path, ending: str) -> None:
         row("q1", "th", passage_group="g", question="อะไร", further=2),
         row("q2", passage_group="h", further=3),
     ]
-    pairs = load_table(write(tmp_path / f"table{ending}", rows))
-    assert columns(pairs) == {column: [r[column] for r in rows] for column in COLUMNS}
+    path = write(tmp_path / f"table{ending}", rows)
+    for given in (path, str(path)):
+        expected = {column: [r[column] for r in rows] for column in COLUMNS}
+        assert columns(load_table(given)) == expected
 
 
 @pytest.mark.parametrize("ending", [".jsonl", ".csv", ".parquet"])
