@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from hybridir.cli.tables import print_whole
 from hybridir.errors import InputError
 from hybridir.runtime.commands import script
 
@@ -59,7 +60,7 @@ def show(
             first = int(benchmark.query_languages.searchsorted(index))  # sorted by language
             n_clusters = len(set(benchmark.clusters[first : first + n_queries]))
             table.add_row(benchmark.name, language, *map(str, (n_queries, pool_size, n_clusters)))
-    console.print(table)
+    print_whole(console, table)
     if is_study:
         console.print(
             "note: only the data of this study's file were read; "
@@ -95,7 +96,7 @@ def list_declared() -> None:
             data.rows or "not stated",
             source,
         )
-    console.print(table)
+    print_whole(console, table)
     for data in DECLARED.values():
         remark = f"{data.row}; {data.notes}"
         console.print(f"{data.name}: {remark}.", highlight=False, soft_wrap=True)

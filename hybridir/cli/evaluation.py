@@ -13,6 +13,7 @@ from rich.table import Table
 from hybridir import names
 from hybridir.cli.messages import as_options, settings_as_options
 from hybridir.cli.options import check_seen, refuse_trial
+from hybridir.cli.tables import print_whole
 from hybridir.runtime.files import atomic_write, check_file, check_folder
 from hybridir.runtime.startup import quieten_dependencies
 
@@ -323,7 +324,7 @@ def _print(
         shown = [means.get(names.MEAN_NAMES.get(measure, measure)) for measure in _SHOWN]
         cells = ("" if value is None else f"{value:.4f}" for value in shown)
         table.add_row(names.LABELS[setting], *cells)
-    console.print(table)
+    print_whole(console, table)
     for note in _notes(languages):
         console.print(note, soft_wrap=True, highlight=False)
     for measure, value in bias.items():

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from hybridir import names
 from hybridir.cli.answer import LISTS, answer_of
+from hybridir.cli.tables import print_whole
 from hybridir.errors import InputError
 from hybridir.runtime.files import atomic_write, check_file, check_folder
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 console = Console()
 _NAMED = 3  # studies that a warning names
-_NARROWEST = 78  # columns that most tables need
 
 
 def infer(
@@ -248,10 +248,7 @@ def _numbers(answer: dict[str, Any]) -> str:
 
 
 def _print(title: str, rows: list[dict[str, Any]], *columns: str) -> None:
-    """Print a table in which texts break between words, so that no number is cut.
-
-    A terminal narrower than `_NARROWEST` breaks the lines.
-    """
+    """Print a table in which texts break between words, so that no number is cut."""
     if not rows:
         return
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
@@ -270,7 +267,7 @@ def _print(title: str, rows: list[dict[str, Any]], *columns: str) -> None:
         if "p" in row:
             cells += [_cell(row["p"], 2), _cell(row["p_adjusted"], 2)]
         table.add_row(*cells)
-    console.print(table, width=max(console.width, _NARROWEST), crop=False)
+    print_whole(console, table)
 
 
 def _cell(value: object, digits: int = 4) -> str:

@@ -19,6 +19,7 @@ from rich.table import Table
 from hybridir import names
 from hybridir.cli.messages import settings_as_options
 from hybridir.cli.options import refuse_trial
+from hybridir.cli.tables import print_whole
 from hybridir.errors import InputError
 from hybridir.languages import parse_languages
 from hybridir.runtime.commands import script
@@ -150,7 +151,7 @@ def _print_ceiling(ceiling: dict[str, Any]) -> None:
     for language, means in rows.items():
         figures = (f"{means[name]:.4f}" for name in names.READER_MEASURES)
         table.add_row(language, str(means["pairs"]), *figures)
-    console.print(table)
+    print_whole(console, table)
 
 
 def _say(line: str) -> None:

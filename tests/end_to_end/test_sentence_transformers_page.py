@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     heads = ("question_id", "language", "question", "passage")
     rows = list(zip(*(getattr(pairs, head) for head in heads), strict=True))
     questions = sorted({row[0] for row in rows})
-    files = {question: "pairs.csv" for question in questions}
+    files = dict.fromkeys(questions, "pairs.csv")
     files |= dict.fromkeys(questions[::4], "test.csv") | dict.fromkeys(questions[1::8], "dev.csv")
     for name in ("pairs.csv", "dev.csv", "test.csv"):
         with (folder / name).open("w", encoding="utf-8", newline="") as file:
