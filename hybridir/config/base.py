@@ -1,7 +1,8 @@
 """The common base of all settings, and the kinds of values that several of them share."""
 
+import difflib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, get_args, get_origin
@@ -112,6 +113,25 @@ def _kinds(annotation: Any) -> frozenset[Any]:
         return frozenset({origin or annotation})
     members = inner[:1] if origin is Annotated else inner
     return frozenset().union(*map(_kinds, members))
+
+
+def nearest(name: str, legal: Iterable[str]) -> str:
+    """Ask for the legal name that a misspelt one is like.
+
+    Args:
+        name: as it was given.
+        legal: the legal names.
+
+    Returns:
+        The question, to be put behind a message; empty if none is like it.
+
+    >>> nearest("temperatur", ["temperature", "batch_size"])
+    '; did you mean temperature?'
+    >>> nearest("colour", ["temperature"])
+    ''
+    """
+    near = difflib.get_close_matches(name, list(legal), 1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def legal_names(model: type[BaseModel], path: Sequence[str]) -> list[str]:

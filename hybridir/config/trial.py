@@ -4,7 +4,6 @@ The models define the legal values. `describe_problems` turns pydantic's errors 
 that names all of them. A study's YAML file consists of the same models (`tune/study/file.py`).
 """
 
-import difflib
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -20,7 +19,15 @@ from pydantic import (
     model_validator,
 )
 
-from hybridir.config.base import FolderOrId, SettingError, StrictModel, legal_names, no_text, unit
+from hybridir.config.base import (
+    FolderOrId,
+    SettingError,
+    StrictModel,
+    legal_names,
+    nearest,
+    no_text,
+    unit,
+)
 from hybridir.config.benchmarks import KNOWN_BENCHMARKS, WITH_ANSWERS, BenchmarkConfig
 from hybridir.config.data_sources import TrainDataConfig
 from hybridir.errors import InputError
@@ -453,8 +460,7 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> list[str]:
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             names = legal_names(model, path)
-            near = difflib.get_close_matches(path[-1], names, 1)
-            hint = f"; did you mean {near[0]}?" if near else f"; legal are {', '.join(names)}"
+            hint = nearest(path[-1], names) or f"; legal are {', '.join(names)}"
             problems.append(f"{field}: there is no such setting{hint if names else ''}")
         elif item["type"] == "missing":
             problems.append(f"{field}: is needed")

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from hybridir import names
 from hybridir.config import BatchConfig, EncoderConfig, TrainingConfig, TrialConfig
-from hybridir.config.base import refuse_words
+from hybridir.config.base import nearest, refuse_words
 
 Value = bool | int | float | str
 
@@ -125,7 +125,8 @@ def check_name(name: str) -> None:
     if reason := _refusal(dotted):
         raise ValueError(f"{name}: {reason}; leave it out")
     if dotted not in _fields():
-        raise ValueError(f"{name}: no such parameter; legal are {', '.join(searchable())}")
+        hint = nearest(name, searchable()) or f"; legal are {', '.join(searchable())}"
+        raise ValueError(f"{name}: no such parameter{hint}")
 
 
 def searchable() -> tuple[str, ...]:

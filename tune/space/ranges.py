@@ -136,11 +136,18 @@ def check_space(space: Space) -> None:
         ValueError: if a parameter or a value is illegal, or a condition is circular or can never
             be met.
     """
+    problems = []
     for name, values in space.items():
-        check_name(name)
-        if name in CHOICES_ALONE and values.choice is None:
-            raise ValueError(f"{name}: not every value divides the others; use a choice")
-        check_values(name, values.extremes)
+        try:
+            check_name(name)
+            if name in CHOICES_ALONE and values.choice is None:
+                raise ValueError(f"{name}: not every value divides the others; use a choice")
+            check_values(name, values.extremes)
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError("; ".join(problems))
+    for name, values in space.items():
         for condition, required in values.when.items():
             if condition not in space:
                 raise ValueError(f"{name}.when: {condition} is not searched, so it never varies")

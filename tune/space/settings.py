@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from hybridir import names
 from hybridir.config import StrictModel
-from hybridir.config.base import unit
+from hybridir.config.base import nearest, unit
 from tune.space.sampler_names import SAMPLERS, WITHOUT_MODEL, check_sampler
 
 DEFAULT_OBJECTIVE: Final = names.mean_metric(names.DEV, names.AP, "mean")
@@ -107,7 +107,8 @@ class SearchConfig(StrictModel):
                     "benchmark, such as dev/map_mean"
                 )
             if name not in OBJECTIVES:
-                raise ValueError(f"{name!r} is not measured; legal are {', '.join(OBJECTIVES)}")
+                hint = nearest(name, OBJECTIVES) or f"; legal are {', '.join(OBJECTIVES)}"
+                raise ValueError(f"{name!r} is not measured{hint}")
         if len(metrics) > 1 and info.data.get("seeds", 1) > 1:
             raise ValueError(
                 f"{len(metrics)} metrics and several seeds cannot be combined, since a Pareto "

@@ -166,7 +166,7 @@ class ConfirmConfig(StrictModel):
             own_ratio = name == _RATIO and isinstance(value, tuple)
             if info.data.get(name) is not None and not own_ratio:
                 raise ValueError(f"{name} is listed in confirm, too; name it once")
-        points = [{n: check_value(n, item) for n, item in p.items()} for p in _points(value)]
+        points = [_checked(point) for point in _points(value)]
         if isinstance(value, dict):
             return points[0]
         _check_ratios(points, info.data.get(_RATIO))
@@ -291,6 +291,15 @@ def _points(at: dict[str, Value] | tuple[dict[str, Value], ...]) -> list[dict[st
     return [at] if isinstance(at, dict) else list(at)
 
 
+def _checked(point: dict[str, Value]) -> dict[str, Value]:
+    """Check the values of a point; a message names the mixing ratio of one in a list."""
+    try:
+        return {name: check_value(name, item) for name, item in point.items()}
+    except ValueError as error:
+        where = f"{_RATIO} {point[_RATIO]}: " if _RATIO in point else ""
+        raise ValueError(f"{where}{error}") from None
+
+
 def _check_ratios(points: Sequence[dict[str, Value]], ratios: Sequence[float] | None) -> None:
     """Refuse a list of points that is not one for each ratio.
 
@@ -309,11 +318,11 @@ def _check_ratios(points: Sequence[dict[str, Value]], ratios: Sequence[float] | 
     if ratios is None:
         return
     if lacking := [ratio for ratio in ratios if not _is_in(ratio, named)]:
-        raise ValueError(f"has no point for the mixing ratios {_shown(lacking)}; add one of each")
+        raise ValueError(f"has no point for mixing ratio {_shown(lacking)}; add one for each")
     if beside := [ratio for ratio in named if not _is_in(ratio, ratios)]:
         raise ValueError(
-            f"has points of the mixing ratios {_shown(beside)}, which confirm does not train; "
-            "add them to confirm.mixing_ratio, or leave them out"
+            f"has a point for mixing ratio {_shown(beside)}, which confirm does not train; add it "
+            "to confirm.mixing_ratio, or leave the point out"
         )
 
 

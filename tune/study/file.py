@@ -1,5 +1,6 @@
 """The study file: data, encoder, space, budget, confirmation, outcomes, baselines, resources."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -327,7 +328,8 @@ def read_study_file(path: Path, overrides: list[str]) -> StudyConfig:
         InputError: with the mistakes of the file and of the overrides in one message; see
             `hybridir.config.yaml.validate`.
     """
-    shipped = ", ".join(sorted(str(file) for file in STUDIES.rglob("*.yaml")))
+    files = sorted(STUDIES.rglob("*.yaml"))
+    shipped = ", ".join(min(os.path.relpath(file), str(file), key=len) for file in files)
     return read_settings(
         StudyConfig,
         path,

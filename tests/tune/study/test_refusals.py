@@ -85,11 +85,11 @@ def test_all_that_a_confirmation_cannot_do_is_named(tmp_path: Path) -> None:
         ),
         (
             {"confirm": {"mixing_ratio": [0, 0.5, 1], "at": [{"mixing_ratio": 0.5}]}},
-            "has no point for the mixing ratios 0, 1; add one of each",
+            "has no point for mixing ratio 0, 1; add one for each",
         ),
         (
             {"confirm": {"mixing_ratio": [0], "at": [{"mixing_ratio": 0}, {"mixing_ratio": 1}]}},
-            "has points of the mixing ratios 1, which confirm does not train",
+            "has a point for mixing ratio 1, which confirm does not train",
         ),
         (
             {"confirm": {"mixing_ratio": [0], "at": [{"mixing_ratio": 0}, {"mixing_ratio": 0}]}},
@@ -107,13 +107,13 @@ def test_all_that_a_confirmation_cannot_do_is_named(tmp_path: Path) -> None:
         ),
         (
             {"confirm": {"mixing_ratio": [0], "at": [{"mixing_ratio": 0, "temperature": 0}]}},
-            "temperature=0",
+            "mixing_ratio 0: temperature=0: input should be greater than 0",
         ),
         (
             {"confirm": {"mixing_ratio": [0], "data_parts": 2, "first_seed": 2}},
             "first_seed counts seeds of all data",
         ),
-        ({"confirm": {"mixing_ratio": [0], "at": []}}, "no point for the mixing ratios 0"),
+        ({"confirm": {"mixing_ratio": [0], "at": []}}, "no point for mixing ratio 0"),
         ({"confirm": {"mixing_ratio": [0], "at": [0.05]}}, "confirm.at"),
         (
             {"confirm": {"mixing_ratio": [0.5], "temperature": [0, 0.1, "hot"]}},
@@ -124,7 +124,8 @@ def test_all_that_a_confirmation_cannot_do_is_named(tmp_path: Path) -> None:
             "temperature=0: input should be greater than 0; temperature=-1: ",
         ),
         ({"search": {"objective": "synthetic-test/map_mean"}}, "tune on reported data"),
-        ({"search": {"objective": "dev/map_meen"}}, "dev/map_mean, dev/map_monolingual"),
+        ({"search": {"objective": "dev/map_meen"}}, "is not measured; did you mean dev/map_mean?"),
+        ({"search": {"objective": "dev/qqqqqqqqqqqq"}}, "dev/map_mean, dev/map_monolingual"),
         ({"search": {"objective": []}}, "at least one metric"),
         ({"search": {"objective": ["dev/map_mean", "dev/map_mean"]}}, "none twice"),
         (
@@ -185,7 +186,11 @@ def test_all_that_a_confirmation_cannot_do_is_named(tmp_path: Path) -> None:
             "confirm.at: pairs is listed in confirm, too",
         ),
         ({"confirm": {"mixing_ratio": [0.5], "at": {"colour": 1}}}, "language_exponent, temp"),
-        ({"space": {"pears": {"choice": [64]}}}, "pears: no such parameter"),
+        ({"space": {"pears": {"choice": [64]}}}, "pears: no such parameter; did you mean pairs?"),
+        (
+            {"space": {"mixing_ration": {"choice": [0]}, "encoder.pooling": {"choice": ["clss"]}}},
+            "pooler alone; mixing_ration: no such parameter; did you mean mixing_ratio?",
+        ),
         ({"confirm": {"mixing_ratio": [0, 1], "kind": ["hybrid", "x-x"]}}, "which x-x batches"),
         ({"search": {"seeds": 2}}, "sampler: tpe measures a point once; set sampler to grid"),
         (
