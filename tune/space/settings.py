@@ -45,7 +45,7 @@ class SearchConfig(StrictModel):
 
     sampler: Annotated[str, AfterValidator(check_sampler)] = "tpe"
     """``tpe``, ``gp``, ``cma-es``, ``nsga-ii``, ``random``, ``quasi-random``, ``grid``, or the
-    path of a class of one's own or of the OptunaHub; see `tune.space.samplers`."""
+    path of a class of one's own or of the OptunaHub; see docs/searching.md."""
     sampler_arguments: dict[str, Any] = Field(default_factory=dict)
     """Arguments of a sampler that is named by its path."""
     trials: Annotated[int, Field(ge=1), unit("trials")] = 12
