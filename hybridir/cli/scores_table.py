@@ -220,16 +220,13 @@ def _read(path: Path) -> _Part:
     if path.is_dir():
         raise InputError(f"{path}: is a folder; name the file in it")
     is_csv = path.name.endswith((".csv", ".csv.gz"))
-    read: Any = pd.read_csv if is_csv else pd.read_parquet
     columns = [*REQUIRED, *OPTIONAL]
     metadata: dict[bytes, bytes] = {}
     try:
         if is_csv:
-            # The language Namibian Ndonga has the code "na", and a question may be called "NA".
-            strings = dict.fromkeys(_LABELS, "str")
-            table = read(path, dtype=strings, keep_default_na=False, na_values={names.VALUE: ""})
+            table = _read_csv(path)
         else:
-            table = read(path)
+            table = pd.read_parquet(path)
             metadata = pq.read_schema(path).metadata or {}
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
@@ -261,6 +258,24 @@ def _read(path: Path) -> _Part:
         table[names.CLUSTER] = table[names.QUESTION_ID]
         notes.append(f"without a column cluster {_INDEPENDENT}")
     return _Part(_labelled(table, path), notes, unused, _declared(metadata))
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Read CSV with commas, or with the semicolons and decimal commas of other languages."""
+    # The language Namibian Ndonga has the code "na", and a question may be called "NA".
+    options: dict[str, Any] = {
+        "dtype": dict.fromkeys(_LABELS, "str"),
+        "keep_default_na": False,
+        "na_values": {names.VALUE: ""},
+    }
+    table = pd.read_csv(path, **options)
+    if len(table.columns) > 1 or ";" not in str(table.columns[0]):
+        return table
+    table = pd.read_csv(path, sep=";", **options)
+    numbers = [name for name in (names.MIXING_RATIO, names.VALUE) if name in table]
+    if all(pd.api.types.is_numeric_dtype(table[name]) for name in numbers):
+        return table
+    return pd.read_csv(path, sep=";", decimal=",", **options)
 
 
 def _declared(metadata: Mapping[bytes, bytes]) -> dict[str, tuple[Key, ...]]:

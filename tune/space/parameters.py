@@ -125,7 +125,8 @@ def check_name(name: str) -> None:
     if reason := _refusal(dotted):
         raise ValueError(f"{name}: {reason}; leave it out")
     if dotted not in _fields():
-        hint = nearest(name, searchable()) or f"; legal are {', '.join(searchable())}"
+        near = nearest(name, (*searchable(), *SHORT.values()))
+        hint = near or f"; legal are {', '.join(searchable())}"
         raise ValueError(f"{name}: no such parameter{hint}")
 
 

@@ -476,6 +476,14 @@ def test_seeds_of_a_later_run_are_joined_with_those_of_an_earlier_one(
     assert {row["n_seeds"] for row in joined["curve"]} == {5}
 
 
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_semicolons_and_decimal_commas_are_read(tmp_path: Path, decimal: str) -> None:
+    table = scores()
+    table.to_csv(tmp_path / "plain.csv", index=False)
+    table.to_csv(tmp_path / "theirs.csv", index=False, sep=";", decimal=decimal)
+    assert answer_of_files(tmp_path, "theirs.csv") == answer_of_files(tmp_path, "plain.csv")
+
+
 def test_tables_by_cluster_are_joined_as_well(tmp_path: Path) -> None:
     table = scores(n_seeds=5)
     for name, rows in (("first", table[table["seed"] < 3]), ("later", table[table["seed"] >= 3])):

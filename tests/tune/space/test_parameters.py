@@ -58,7 +58,8 @@ def test_every_setting_of_a_trial_may_be_searched_or_says_why_not() -> None:
         ("report_on", "changes what is measured"),
         ("train.table.path", "changes the development data"),
         ("seed", "search.seeds"),
-        ("trainings.pairs", "no such parameter; legal are mixing_ratio, "),
+        ("trainings.pairs", "no such parameter; did you mean training.pairs?"),
+        ("zzz", "no such parameter; legal are mixing_ratio, "),
         ("pooling", "encoder.pooling"),
     ],
 )
