@@ -268,14 +268,14 @@ def _read_csv(path: Path) -> pd.DataFrame:
         "keep_default_na": False,
         "na_values": {names.VALUE: ""},
     }
-    table = pd.read_csv(path, **options)
+    table: pd.DataFrame = pd.read_csv(path, **options)
     if len(table.columns) > 1 or ";" not in str(table.columns[0]):
         return table
     table = pd.read_csv(path, sep=";", **options)
     numbers = [name for name in (names.MIXING_RATIO, names.VALUE) if name in table]
-    if all(pd.api.types.is_numeric_dtype(table[name]) for name in numbers):
-        return table
-    return pd.read_csv(path, sep=";", decimal=",", **options)
+    if not all(pd.api.types.is_numeric_dtype(table[name]) for name in numbers):
+        table = pd.read_csv(path, sep=";", decimal=",", **options)
+    return table
 
 
 def _declared(metadata: Mapping[bytes, bytes]) -> dict[str, tuple[Key, ...]]:
