@@ -16,6 +16,8 @@ import yaml
 from mlflow import MlflowClient
 
 from hybridir import names
+from hybridir.config import TrialConfig
+from hybridir.encoder.third_party import resolve
 from tune.folders import RunFolder
 from tune.study.file import read_study_file
 from tune.study.planned import planned_trial, trial_file
@@ -37,6 +39,11 @@ confirm: {mixing_ratio: [0, 0.5, 1], temperature: [0.02, 0.05], pairs: [64, 128]
           at: best_per_ratio}
 primary: [{measure: map}, {measure: f1, setting: monolingual}]
 """
+
+
+def recorded(config: TrialConfig) -> dict[str, Any]:
+    """The configuration as a trial records it, with what its encoder's folder decides."""
+    return config.model_copy(update={"encoder": resolve(config.encoder)}).model_dump(mode="json")
 
 
 def repeatable(metrics: dict[str, float]) -> dict[str, float]:
@@ -133,7 +140,7 @@ def test_the_search_trials_are_those_that_are_known_beforehand(resumed: Any) -> 
     assert len(searched) == 12
     for trial in searched:
         config = json.loads((trial.path / names.ARTIFACT_CONFIG).read_text())
-        assert planned_trial(study, trial.name).model_dump(mode="json") == config
+        assert recorded(planned_trial(study, trial.name)) == config
 
 
 def test_mlflow_has_each_trial_once_with_its_condition_and_the_study_with_its_design(
@@ -206,9 +213,7 @@ def test_each_ratio_is_trained_at_the_point_that_is_listed_for_it(
         for seed in range(2)
     }
     planned = read_study_file(tmp_path / "listed.yaml", [])
-    assert configs == {
-        name: planned_trial(planned, name).model_dump(mode="json") for name in configs
-    }
+    assert configs == {name: recorded(planned_trial(planned, name)) for name in configs}
     # A trial alone, in another folder, has the figures of the study's.
     name = "confirm-a0.5-s1"
     (tmp_path / "trial.yaml").write_text(trial_file(planned, name, planned_trial(planned, name)))
