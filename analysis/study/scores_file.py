@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from analysis.study.arrays import Key
 from hybridir import names
-from hybridir.cli.scores_table import primary_metadata
+from hybridir.cli.scores_files import primary_metadata
 from hybridir.inference import Condition
 from hybridir.inference.scores import Bools, Scores
 from hybridir.runtime.files import atomic_write

@@ -71,7 +71,8 @@ def infer(
     whether that changes with temperature, batch size or budget; all for other seeds and other
     clusters of questions.
     """
-    from hybridir.cli.scores_table import by_cluster_table, primary_metadata, read_scores
+    from hybridir.cli.scores_files import primary_metadata
+    from hybridir.cli.scores_table import by_cluster_table, read_scores
 
     limits = _limits(value_range)
     tables = {f"--out's {name}.csv": out / f"{name}.csv" for name in LISTS} if out else {}

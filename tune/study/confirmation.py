@@ -111,9 +111,9 @@ class ConfirmConfig(StrictModel):
         Literal["best", "best_per_ratio"] | dict[str, Value] | tuple[dict[str, Value], ...],
         unit("that of the setting"),
     ] = BEST
-    """The parameters that are not listed above: ``best`` takes those of the best search trial;
+    """The parameters that are not listed above. ``best`` takes those of the best search trial;
     ``best_per_ratio`` gives each ratio the values that development data prefer for it, by the mean
-    over `SearchConfig.seeds`; a mapping fixes them for all ratios; a list has a mapping for each
+    over `SearchConfig.seeds`. A mapping fixes them for all ratios; a list has a mapping for each
     ratio, with its `mixing_ratio`. What remains has the study's own value."""
     seeds: Annotated[int, Field(ge=1), unit("seeds")] = SEEDS
     """Training seeds of each condition; with `data_parts`, of each condition and part."""

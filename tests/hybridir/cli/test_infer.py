@@ -1,76 +1,19 @@
 """`hybridir infer` on tables of anyone's scores, against scipy, statsmodels and arithmetic."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import statsmodels.api as sm
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from typer.testing import CliRunner
 
-from hybridir import names
 from hybridir.cli.main import app
-from hybridir.cli.scores_table import limits_of, primary_metadata, read_scores
 from hybridir.errors import InputError
-
-RATIOS = (0.0, 0.5, 1.0)
-N_CLUSTERS, SIZE = 36, 3
-
-
-def scores(
-    n_seeds: int = 3, study: str = "mine", gain: float = 0.05, seed: int = 0
-) -> pd.DataFrame:
-    """Two question languages in the pool of all, and one of them in its own."""
-    generator = np.random.default_rng(seed)
-    cluster = np.repeat(np.arange(N_CLUSTERS), SIZE)
-    rows = []
-    for setting, query, pool in (
-        ("multilingual", "en", "all"),
-        ("multilingual", "de", "all"),
-        ("monolingual", "en", "en"),
-    ):
-        shared = generator.normal(0, 0.05, N_CLUSTERS)[cluster]
-        for ratio in RATIOS:
-            own = generator.normal(0, 0.02, N_CLUSTERS)[cluster]
-            for number in range(n_seeds):
-                noise = generator.normal(0, 0.02, len(cluster)) + generator.normal(0, 0.005)
-                value = 0.5 + shared + own + noise + gain * (ratio == 0.5)
-                rows.append(
-                    pd.DataFrame(
-                        {
-                            "study": study,
-                            "mixing_ratio": ratio,
-                            "seed": number,
-                            "question_id": [f"q{index}" for index in range(len(cluster))],
-                            "cluster": [f"article {index}" for index in cluster],
-                            "setting": setting,
-                            "query_language": query,
-                            "pool_language": pool,
-                            "value": value,
-                        }
-                    )
-                )
-    return pd.concat(rows, ignore_index=True)
-
-
-def run(table: pd.DataFrame, folder: Path, *options: str) -> dict[str, Any]:
-    path, figures = folder / "scores.parquet", folder / "answer.json"
-    table.to_parquet(path)
-    done = CliRunner().invoke(app, ["infer", str(path), "--json", str(figures), *options])
-    assert done.exit_code == 0, done.output
-    result: dict[str, Any] = json.loads(figures.read_text())
-    return result
-
-
-def select(rows: list[dict[str, Any]], **values: Any) -> dict[str, Any]:
-    (row,) = [row for row in rows if all(row[key] == value for key, value in values.items())]
-    return row
+from tests.support.scores_of_three_ratios import N_CLUSTERS, RATIOS, run, scores, select
 
 
 def test_levels_are_means_over_cells_and_their_interval_is_by_cluster(tmp_path: Path) -> None:
@@ -226,16 +169,6 @@ def test_an_interval_that_is_narrower_than_that_over_clusters_is_noted(tmp_path:
     assert f"± {(interval.high - interval.low) / 2:.3f}; more seeds" in told[0]
 
 
-def test_ratios_of_single_precision_are_those_that_were_meant(tmp_path: Path) -> None:
-    table = scores().assign(temperature=np.float32(0.05))
-    table["mixing_ratio"] = (table["mixing_ratio"] * 0.6).astype(np.float32) + (
-        0.4 * (table["mixing_ratio"] == 1)
-    ).astype(np.float32)
-    (study,) = run(table, tmp_path, "--hybrid", "0.3")["studies"]
-    assert sorted({row["mixing_ratio"] for row in study["curve"]}) == [0.0, 0.3, 1.0]
-    assert study["parameters"][0]["values"] == [0.05]
-
-
 def test_several_studies_show_their_primary_gains(tmp_path: Path) -> None:
     path = tmp_path / "scores.parquet"
     both = pd.concat([scores(study="first"), scores(study="second", gain=0.0, seed=1)])
@@ -342,83 +275,6 @@ def test_csv_and_tables_of_one_answer(tmp_path: Path) -> None:
     assert set(curve["n_clusters"]) == {108}
 
 
-def test_numbers_by_cluster_give_the_same_answer(tmp_path: Path) -> None:
-    table = scores(gain=0.02)
-    # Clusters of 1 to 3 questions, a language that lacks some, and a crossed parameter.
-    table = table[~table["question_id"].isin(["q1", "q2", "q5"])]
-    table = table[(table["query_language"] != "de") | (table["question_id"] != "q7")]
-    warm = table.assign(temperature=0.05, value=table["value"] * 0.9)
-    table = pd.concat([table.assign(temperature=0.02), warm], ignore_index=True)
-    (first,) = run(table, tmp_path, "--range", "0,1", "--by-cluster", str(tmp_path / "small.pq"))[
-        "studies"
-    ]
-    reduced = pd.read_parquet(tmp_path / "small.pq")
-    assert len(reduced) == N_CLUSTERS * len(RATIOS) * 3 * 2 * 2  # seeds, settings, temperatures
-    (again,) = run(reduced, tmp_path, "--range", "0,1")["studies"]
-    for rows in ("curve", "gains", "optimum", "interactions"):
-        assert len(again[rows]) == len(first[rows]) > 0
-        for one, other in zip(again[rows], first[rows], strict=True):
-            assert one == pytest.approx(other, rel=1e-9, abs=1e-12)
-    assert first["design_effect"]
-    assert again["design_effect"] == []
-    assert again["curve"][0]["n_questions"] == N_CLUSTERS * SIZE - 3
-
-
-def test_a_table_by_cluster_tells_that_its_questions_had_no_cluster(tmp_path: Path) -> None:
-    table, small = scores().drop(columns="cluster"), tmp_path / "small.parquet"
-    run(table, tmp_path, "--by-cluster", str(small))
-    (study,) = run(pd.read_parquet(small), tmp_path)["studies"]
-    assert any("questions count as independent" in row["note"] for row in study["notes"])
-
-
-def test_limits_are_those_of_known_measures() -> None:
-    assert limits_of("map") == limits_of(names.SET_F1) == (0.0, 1.0)
-    assert limits_of(names.RANK_DISTANCE) == (0.0, np.inf)
-    assert limits_of("mine") == (-np.inf, np.inf)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda t: t.drop(columns=["seed", "value"]), "the columns seed, value are missing"),
-        (lambda t: t.iloc[:0], "the table has no row"),
-        (
-            lambda t: t.assign(value=t["value"].where(t.index > 0)),
-            "value: 1 row is without a finite number, the first is row 0 with 'nan'",
-        ),
-        (lambda t: t.assign(mixing_ratio=t["mixing_ratio"] * 2), "must lie between 0 and 1"),
-        (lambda t: t.assign(seed=0.5), "seed: must be a whole number"),
-        (
-            lambda t: t.assign(seed="one"),
-            "rows are without a finite number, the first is row 0 with 'one'",
-        ),
-        (lambda t: t.assign(question_id=None), "rows are without question_id; fill"),
-        (lambda t: pd.concat([t, t.iloc[:1]]), "occurs more than once in a cell of a trial"),
-        (lambda t: t.iloc[1:], "were scored on other questions than the first one"),
-        (
-            lambda t: t.assign(cluster=np.where(t["seed"] == 1, "other", t["cluster"])),
-            "a question is in two clusters",
-        ),
-        (lambda t: t.assign(measure="map", value=2.0), "lie outside [0, 1], such as 2"),
-        (
-            lambda t: pd.concat(
-                [t.assign(temperature=0.1), t[t["mixing_ratio"] < 1].assign(temperature=0.2)]
-            ),
-            "not every mixing ratio has been trained at",
-        ),
-    ],
-)
-def test_a_table_that_cannot_be_used_is_refused_with_the_reason(
-    tmp_path: Path, change: Any, message: str
-) -> None:
-    path = tmp_path / "scores.parquet"
-    change(scores()).to_parquet(path)
-    with pytest.raises(InputError) as error:
-        list(read_scores(path))
-    assert message in str(error.value)
-    assert str(path) in str(error.value)
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -437,93 +293,3 @@ def test_an_option_that_cannot_be_obeyed_is_refused_by_name(
     done = CliRunner().invoke(app, ["infer", str(path), *options])
     assert isinstance(done.exception, InputError)
     assert message in str(done.exception)
-
-
-@pytest.mark.parametrize("name", ["absent.parquet", "damaged.parquet", "damaged.csv"])
-def test_a_file_that_is_no_table_is_refused(tmp_path: Path, name: str) -> None:
-    path = tmp_path / name
-    if not name.startswith("absent"):
-        path.write_bytes(b"\x00\xffPAR1")
-    with pytest.raises(InputError, match=name):
-        list(read_scores(path))
-
-
-def written(table: pd.DataFrame, path: Path, primary: list[tuple[str, str]]) -> None:
-    """Write a table as a study's report does, with its primary outcomes."""
-    arrow = pa.Table.from_pandas(table, preserve_index=False)
-    pq.write_table(arrow.replace_schema_metadata(primary_metadata({"mine": primary})), path)
-
-
-def answer_of_files(folder: Path, *files: str) -> dict[str, Any]:
-    done = CliRunner().invoke(
-        app, ["infer", *(str(folder / file) for file in files), "--json", str(folder / "a.json")]
-    )
-    assert done.exit_code == 0, done.output
-    (study,) = json.loads((folder / "a.json").read_text())["studies"]
-    return dict(study)
-
-
-@pytest.mark.parametrize("ending", ["parquet", "csv"])
-def test_seeds_of_a_later_run_are_joined_with_those_of_an_earlier_one(
-    tmp_path: Path, ending: str
-) -> None:
-    table = scores(n_seeds=5)
-    files = {"whole": table, "first": table[table["seed"] < 3], "later": table[table["seed"] >= 3]}
-    for name, rows in files.items():
-        getattr(rows, f"to_{ending}")(tmp_path / f"{name}.{ending}", index=False)
-    joined = answer_of_files(tmp_path, f"first.{ending}", f"later.{ending}")
-    assert joined == answer_of_files(tmp_path, f"whole.{ending}")
-    assert {row["n_seeds"] for row in joined["curve"]} == {5}
-
-
-@pytest.mark.parametrize("decimal", [".", ","])
-def test_semicolons_and_decimal_commas_are_read(tmp_path: Path, decimal: str) -> None:
-    table = scores()
-    table.to_csv(tmp_path / "plain.csv", index=False)
-    table.to_csv(tmp_path / "theirs.csv", index=False, sep=";", decimal=decimal)
-    assert answer_of_files(tmp_path, "theirs.csv") == answer_of_files(tmp_path, "plain.csv")
-
-
-def test_tables_by_cluster_are_joined_as_well(tmp_path: Path) -> None:
-    table = scores(n_seeds=5)
-    for name, rows in (("first", table[table["seed"] < 3]), ("later", table[table["seed"] >= 3])):
-        rows.to_parquet(tmp_path / f"{name}.parquet")
-        options = ["--by-cluster", str(tmp_path / f"{name}-small.parquet")]
-        done = CliRunner().invoke(app, ["infer", str(tmp_path / f"{name}.parquet"), *options])
-        assert done.exit_code == 0, done.output
-    table.to_parquet(tmp_path / "whole.parquet")
-    small = answer_of_files(tmp_path, "first-small.parquet", "later-small.parquet")
-    whole = answer_of_files(tmp_path, "whole.parquet")
-    for column in ("estimate", "low", "high", "p_adjusted"):
-        expected = [row[column] for row in whole["gains"]]
-        assert [row[column] for row in small["gains"]] == pytest.approx(expected, abs=1e-9)
-
-
-def test_primary_outcomes_that_a_study_declared_are_corrected_together(tmp_path: Path) -> None:
-    declared = [("value", "multilingual"), ("value", "monolingual")]
-    written(scores().assign(measure="value"), tmp_path / "scores.parquet", declared)
-    answer = answer_of_files(tmp_path, "scores.parquet")
-    assert all(row["primary"] for row in answer["gains"])
-    adjusted = multipletests([row["p"] for row in answer["gains"]], method="holm")[1]
-    assert [row["p_adjusted"] for row in answer["gains"]] == pytest.approx(adjusted.tolist())
-    # A table by cluster tells them, too; an option names another one.
-    small = str(tmp_path / "small.parquet")
-    CliRunner().invoke(app, ["infer", str(tmp_path / "scores.parquet"), "--by-cluster", small])
-    assert all(row["primary"] for row in answer_of_files(tmp_path, "small.parquet")["gains"])
-    (study,) = read_scores(tmp_path / "small.parquet")
-    assert list(study.primary) == declared
-
-
-def test_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
-    table = scores().assign(measure="value")
-    written(table, tmp_path / "a.parquet", [("value", "multilingual")])
-    other = table.assign(seed=table["seed"] + 10)
-    written(other, tmp_path / "b.parquet", [("value", "monolingual")])
-    other.assign(temperature=0.1).to_parquet(tmp_path / "c.parquet")
-    for file, message in (
-        ("b.parquet", "declares the primary outcomes value monolingual, another file value multi"),
-        ("c.parquet", "temperature is in this file or in"),
-        ("a.parquet", "a question occurs more than once"),
-    ):
-        with pytest.raises(InputError, match=message):
-            list(read_scores(tmp_path / "a.parquet", tmp_path / file))

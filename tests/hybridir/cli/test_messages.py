@@ -32,6 +32,7 @@ PRINTED_BY = {
     "hybridir/cli/evaluation.py": ("hybridir evaluate",),
     "hybridir/cli/messages.py": ("hybridir evaluate",),
     "hybridir/cli/options.py": ("hybridir evaluate",),
+    "hybridir/cli/scores_files.py": ("hybridir infer",),
     "hybridir/cli/scores_table.py": ("hybridir infer",),
     "hybridir/cli/train_reader.py": ("hybridir train-reader",),
     "hybridir/evaluation/reader/fine_tune.py": ("hybridir train-reader",),

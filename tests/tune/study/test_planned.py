@@ -7,8 +7,10 @@ import pytest
 from hybridir.config import read_trial
 from hybridir.errors import InputError
 from tests.support.tiny import settings
+from tune.folders import RunFolder
+from tune.searching.searcher import JournalSearcher, start_study
 from tune.study.file import StudyConfig
-from tune.study.planned import planned_trial, trial_file
+from tune.study.planned import planned_trial, proposal_sampler, trial_file
 
 GRID = {
     "space": {"mixing_ratio": {"choice": [0.0, 1.0]}, "temperature": {"choice": [0.02, 0.05]}},
@@ -29,6 +31,40 @@ def test_a_confirmed_trial_has_the_point_and_the_seed_of_its_name() -> None:
     assert trial.training.pairs == 128
     assert trial.seed == listed.repeats[1].seed
     assert trial.data.report_on == listed.report_on
+
+
+@pytest.mark.parametrize("sampler", ["grid", "random", "quasi-random"])
+def test_search_trials_are_those_that_a_search_proposes(tmp_path: Path, sampler: str) -> None:
+    searched = study(
+        space={
+            "temperature": {"loguniform": [0.01, 0.1], "points": 3},
+            "batch_size": {"choice": [8, 16]},
+            "kind": {"choice": ["hybrid", "x-x"]},
+            "mixing_ratio": {"uniform": [0, 1], "points": 2, "when": {"kind": ["hybrid"]}},
+        },
+        search={"sampler": sampler, "trials": 6},
+    )
+    assert searched.search is not None
+    folder = RunFolder(tmp_path / "run-001")
+    objectives = searched.search.objectives
+    searcher = JournalSearcher(
+        start_study(folder.journal, searched.name, objectives, searched.space),
+        folder,
+        searched.space,
+        searched.search,
+        sampler=lambda number: proposal_sampler(searched, number),
+        make_spec=lambda number, parameters: {"number": number, "parameters": parameters},
+        concurrent=0,
+    )
+    searcher.recover()
+    for number in range(6):
+        spec = searcher.suggest(f"ray-{number}")
+        assert isinstance(spec, dict)
+        own = searched.trial(
+            spec["parameters"], seed=searched.search_seed(spec["number"]), report=False
+        )
+        assert planned_trial(searched, f"search-{spec['number']:03d}") == own
+        searcher.on_trial_complete(f"ray-{number}", {objectives[0]: 0.1 * number, "fidelity": 1.0})
 
 
 def test_a_later_run_adds_the_seeds_that_an_earlier_one_lacks() -> None:
