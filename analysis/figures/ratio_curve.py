@@ -242,11 +242,14 @@ def _draw_gains(gains: pd.DataFrame, title: str) -> alt.LayerChart | alt.FacetCh
             alt.Tooltip("p_holm:Q", title="p, Holm", format=".3g"),
         ],
     )
-    text = base.mark_text(dy=-11, fontSize=11).encode(
-        x=x, text=alt.Text("difference:Q", format="+.3f")
+    figure = alt.Text("difference:Q", format="+.3f")
+    text = base.mark_text(dy=-11, fontSize=11).encode(x=x, text=figure)
+    # White around the figures, so that the rule at 0 does not run through them.
+    halo = base.mark_text(dy=-11, fontSize=11, stroke="white", strokeWidth=4).encode(
+        x=x, text=figure
     )
     zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=INK, strokeDash=[3, 3])
     intervals = base.mark_rule(strokeWidth=2).encode(
         alt.X("low:Q", title=gained), alt.X2("high:Q")
     )
-    return alt.layer(zero.encode(x=alt.X("zero:Q")), intervals, dots, text)
+    return alt.layer(zero.encode(x=alt.X("zero:Q")), intervals, dots, halo, text)

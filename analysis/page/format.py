@@ -50,7 +50,7 @@ def number_format(column: pd.Series) -> Callable[[float], str]:
 
 def _format(decimals: int | None, value: float) -> str:
     if decimals is not None:
-        specification = f".{decimals}f"
+        specification = f"z.{decimals}f"
     elif value and abs(value) < 0.0001:
         specification = ".1e"
     else:

@@ -10,6 +10,7 @@ The table is described in `hybridir.cli.scores_table`.
 """
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 console = Console()
 _NAMED = 3  # studies that a warning names
+_MEASURED = ("mean", "estimate")
+"""Columns whose figures, and intervals, have one number of decimals; others are mixing ratios."""
 
 
 def infer(
@@ -252,7 +255,9 @@ def _print(title: str, rows: list[dict[str, Any]], *columns: str) -> None:
     """Print a table in which texts break between words, so that no number is cut."""
     if not rows:
         return
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    )
     first = () if "study" in columns else ("setting",)
     for column in (*first, *columns):
         if column in ("setting", "study", "may_be_best", "change"):
@@ -262,13 +267,30 @@ def _print(title: str, rows: list[dict[str, Any]], *columns: str) -> None:
     table.add_column("95 % interval", overflow="fold", min_width=11)
     for column in ("p", "Holm's p") if "p" in rows[0] else ():
         table.add_column(column, no_wrap=True)
+    measured = [column for column in _MEASURED if column in columns]
+    decimals = _decimals(rows, [*measured, "low", "high"]) if measured else None
     for row in rows:
-        cells = [_cell(row[column]) for column in (*first, *columns)]
-        cells.append(f"[{_cell(row['low'])}, {_cell(row['high'])}]")
+        cells = [
+            _cell(row[column]) if column not in measured else _fixed(row[column], decimals)
+            for column in (*first, *columns)
+        ]
+        cells.append(f"[{_fixed(row['low'], decimals)}, {_fixed(row['high'], decimals)}]")
         if "p" in row:
             cells += [_cell(row["p"], 2), _cell(row["p_adjusted"], 2)]
         table.add_row(*cells)
     print_whole(console, table)
+
+
+def _decimals(rows: list[dict[str, Any]], columns: list[str]) -> int:
+    """Decimals that all figures of a table have: four, if none then has more than five digits."""
+    largest = max((abs(row[column] or 0.0) for row in rows for column in columns), default=0.0)
+    power = math.floor(math.log10(largest)) if largest else 0
+    return max(0, 4 - max(power, 0)) if power >= -3 else 3 - power
+
+
+def _fixed(value: float | None, decimals: int | None) -> str:
+    """A measured figure; a mixing ratio, which has no number of decimals, as it is."""
+    return _cell(value) if value is None or decimals is None else f"{value:z.{decimals}f}"
 
 
 def _cell(value: object, digits: int = 4) -> str:

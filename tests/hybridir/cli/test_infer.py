@@ -1,5 +1,6 @@
 """`hybridir infer` on tables of anyone's scores, against scipy, statsmodels and arithmetic."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +126,26 @@ def test_the_terminal_says_at_which_parameters_figures_hold_and_cuts_none(
     assert "means over temperature 0.01, 0.05; at pairs 512" in done.output
     assert "3 seeds, 108 questions in 36 clusters; design effect" in done.output
     assert "warning: columns that are not used: notebook; known are mixing_ratio" in done.output
-    assert "1.234e-05" in done.output or "1.235e-05" in done.output
+    assert "0.00001234" in done.output or "0.00001235" in done.output  # change of the gain
     assert "…" not in done.output
+
+
+@pytest.mark.parametrize(("factor", "of_levels", "of_gains"), [(1, 4, 4), (1000, 2, 3)])
+def test_figures_of_a_table_have_as_many_decimals_each_and_one_line_a_row(
+    factor: int, of_levels: int, of_gains: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Levels are near .5 and near 500, the ends of gains' intervals below .1 and below 100."""
+    monkeypatch.setenv("COLUMNS", "80")
+    table = scores()
+    table.assign(value=table["value"] * factor).to_parquet(tmp_path / "scores.parquet")
+    done = CliRunner().invoke(app, ["infer", str(tmp_path / "scores.parquet")])
+    assert done.exit_code == 0, done.output
+    rows = [line for line in done.output.splitlines() if re.match(r" (mono|multi)lingual", line)]
+    intervals = [re.findall(r"-?\d+(?:\.(\d+))?", row.partition("[")[2]) for row in rows]
+    decimals = [[len(end) for end in ends] for ends in intervals]
+    levels, gains = decimals[:6], decimals[6:10]
+    assert levels == [[of_levels] * 2] * 6
+    assert gains == [[of_gains] * 2] * 4
 
 
 def test_scores_that_are_all_alike_have_no_best_ratio_and_a_note(tmp_path: Path) -> None:
