@@ -20,12 +20,14 @@ from analysis.study.mlflow import Study, load_study, log_report
 from analysis.study.scores_file import write_scores
 from analysis.tables import confirmed
 from hybridir import names
+from hybridir.cli.scores_files import write_by_cluster
 from hybridir.cli.scores_table import read_scores
 from hybridir.errors import InputError
 from hybridir.runtime.files import check_folder
 
 _BOOTSTRAP_SEED = 20240819  # an arbitrary number, fixed so that a report can be repeated
 _MOST_NAMED = 4  # trials, reasons or conditions that a note names; the tables have all
+_MOST_SCORES = 50_000_000  # rows; the table of more would take a minute, and who could open it
 _CACHE = ".scores"  # in the report's folder; arrays that the next report need not read again
 
 
@@ -185,30 +187,40 @@ def _write_study_report(
     tables, page = study_page(study)
     files = _write(page, folder)
     if tables.benchmarks:
-        scores = folder / names.ARTIFACT_SCORES
-        benchmarks = _benchmarks_by_name(study, tables)
-        primary = {name: study.settings.primary_of(one) for name, one in benchmarks.items()}
-        # One after the other, since the scores of several take their room in memory.
-        conditions = (
-            (name, confirmed.confirmed_conditions(study, one)) for name, one in benchmarks.items()
-        )
         try:
-            write_scores(scores, conditions, confirmed.trained_at(study), primary)
+            files[:0] = _write_scores(study, tables, folder)
         except OSError as error:
             raise _unwritable(folder, error) from error
-        files.insert(0, scores)
     if log:
         log_report(study, folder, files)
     return tables, page, files[-1]
 
 
-def _benchmarks_by_name(study: Study, tables: StudyTables) -> dict[str, str]:
-    """The name that each benchmark has as a study of the table of scores -> the benchmark."""
+def _write_scores(study: Study, tables: StudyTables, folder: Path) -> list[Path]:
+    """Write the scores by cluster, and those of every question unless they are too many."""
     several = len(tables.benchmarks) > 1
-    return {
-        f"{study.name} on {entry.benchmark}" if several else study.name: entry.benchmark
-        for entry in tables.benchmarks
+    named = {
+        f"{study.name} on {one.benchmark}" if several else study.name: one
+        for one in tables.benchmarks
     }
+    primary = {name: study.settings.primary_of(one.benchmark) for name, one in named.items()}
+    by_cluster = folder / names.ARTIFACT_BY_CLUSTER
+    reduced = (
+        one.by_cluster.assign(**{names.STUDY: name})
+        for name, one in named.items()
+        if one.by_cluster is not None
+    )
+    write_by_cluster(by_cluster, reduced, primary)
+    scores = folder / names.ARTIFACT_SCORES
+    if sum(one.n_scores for one in tables.benchmarks) > _MOST_SCORES:
+        scores.unlink(missing_ok=True)  # that of an earlier report
+        return [by_cluster]
+    # One after the other, since the scores of several take their room in memory.
+    conditions = (
+        (name, confirmed.confirmed_conditions(study, one.benchmark)) for name, one in named.items()
+    )
+    write_scores(scores, conditions, confirmed.trained_at(study), primary)
+    return [scores, by_cluster]
 
 
 def study_page(study: Study) -> tuple[StudyTables, Page]:

@@ -90,6 +90,7 @@ MEASURE: Final = "measure"
 STUDY: Final = "study"
 CONDITIONS: Final = (TEMPERATURE, BATCH_SIZE, PAIRS)  # parameters that a study may cross
 ARTIFACT_SCORES: Final = "scores.parquet"  # in the report's folder
+ARTIFACT_BY_CLUSTER: Final = "scores_by_cluster.parquet"  # beside it
 
 # Table of a reader's answers; see `hybridir.evaluation.reader.f1`.
 ANSWER: Final = "answer"  # text of the answer

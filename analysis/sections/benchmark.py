@@ -25,6 +25,7 @@ from analysis.study.design import point_text
 from analysis.study.mlflow import Study
 from analysis.tables import confirmed, tested
 from hybridir import names
+from hybridir.cli.scores_table import by_cluster_table
 from hybridir.inference import Condition, average_conditions
 from hybridir.inference.scores import Scores
 
@@ -41,6 +42,8 @@ class BenchmarkTables(NamedTuple):
         tradeoff: `tradeoff.pareto_table`; None without both settings.
         languages: gains by language; None without a hybrid and a pure ratio.
         variance: variances and power; None without two seeds.
+        by_cluster: `scores_table.by_cluster_table`; None for what is a table of scores already.
+        n_scores: number of scores that these reduce, one a question, cell, trial and measure.
     """
 
     benchmark: str
@@ -51,6 +54,8 @@ class BenchmarkTables(NamedTuple):
     tradeoff: pd.DataFrame | None
     languages: LanguageTables | None
     variance: VarianceTables | None
+    by_cluster: pd.DataFrame | None = None
+    n_scores: int = 0
 
 
 def measure_benchmarks(study: Study, generator: np.random.Generator) -> list[BenchmarkTables]:
@@ -65,11 +70,13 @@ def measure_benchmarks(study: Study, generator: np.random.Generator) -> list[Ben
         are corrected together, those of the primary outcomes and all others.
     """
     parts = data_part_of_seed(confirmed.confirmed_trials(study))
+    trained_at = confirmed.trained_at(study)
     measured = []
     for benchmark in confirmed.reported_benchmarks(study):
+        conditions = confirmed.confirmed_conditions(study, benchmark)
         tables = measure_scores(
             benchmark,
-            confirmed.confirmed_conditions(study, benchmark),
+            conditions,
             generator,
             point=point_text(confirmed.design_of(study)),
             seen=study.training_languages(),
@@ -79,7 +86,13 @@ def measure_benchmarks(study: Study, generator: np.random.Generator) -> list[Ben
             ),
         )
         if tables is not None:
-            measured.append(tables)
+            by_cluster = by_cluster_table(benchmark, conditions, trained_at)
+            n_scores = sum(
+                int(np.isfinite(scores.values).sum())
+                for of_key in conditions.values()
+                for scores in of_key.values()
+            )
+            measured.append(tables._replace(by_cluster=by_cluster, n_scores=n_scores))
     return corrected(
         measured, {one.benchmark: study.settings.primary_of(one.benchmark) for one in measured}
     )

@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from analysis.study.arrays import Key
 from hybridir import names
 from hybridir.cli.scores_files import primary_metadata
+from hybridir.cli.scores_table import TrainedAt
 from hybridir.inference import Condition
 from hybridir.inference.scores import Bools, Scores
 from hybridir.runtime.files import atomic_write
 
 Conditions = Mapping[Key, Mapping[Condition, Scores]]
-Parameters = Mapping[tuple[Condition, float], Mapping[str, float]]
-"""(condition, mixing ratio) -> parameters of its trials; the same names each."""
 # Columns with their smallest and largest value in each part of the file, by which readers pass
 # over parts; for all columns these took half of the time of writing.
 _SMALLEST = [names.STUDY, names.MEASURE, names.SETTING, names.MIXING_RATIO, names.SEED]
@@ -31,7 +30,7 @@ _LABEL = pa.dictionary(pa.int32(), pa.string())
 def write_scores(
     path: Path,
     studies: Iterable[tuple[str, Conditions]],
-    parameters: Parameters,
+    trained_at: TrainedAt,
     primary: Mapping[str, Sequence[Key]],
 ) -> None:
     """Write the scores of a study, whole or not at all.
@@ -39,14 +38,14 @@ def write_scores(
     Args:
         path: the file.
         studies: (name, scores) of each benchmark, read one after the other.
-        parameters: columns of their own.
+        trained_at: parameters, which get columns of their own.
         primary: name of a study -> its primary outcomes.
     """
     with atomic_write(path) as partial:
         writer = None
         try:
             for study, conditions in studies:
-                for table in _tables(study, conditions, parameters):
+                for table in _tables(study, conditions, trained_at):
                     if writer is None:
                         schema = table.schema.with_metadata(primary_metadata(primary))
                         writer = pq.ParquetWriter(
@@ -58,7 +57,7 @@ def write_scores(
                 writer.close()
 
 
-def _tables(study: str, conditions: Conditions, parameters: Parameters) -> Iterator[pa.Table]:
+def _tables(study: str, conditions: Conditions, trained_at: TrainedAt) -> Iterator[pa.Table]:
     """Make a table per measure, setting, condition and mixing ratio."""
     for (measure, setting), of_key in conditions.items():
         for condition, scores in of_key.items():
@@ -78,11 +77,11 @@ def _tables(study: str, conditions: Conditions, parameters: Parameters) -> Itera
                     names.SEED: pa.array(np.array(scores.seeds)[seeds][seed]),
                     names.QUESTION_ID: _coded(question, scores.questions),
                     names.CLUSTER: _coded(cluster.astype(np.int32)[question], labels.tolist()),
-                    names.QUERY_LANGUAGE: _coded(cell, queries),
-                    names.POOL_LANGUAGE: _coded(cell, pools),
+                    names.QUERY_LANGUAGE: _language(cell, queries),
+                    names.POOL_LANGUAGE: _language(cell, pools),
                     names.VALUE: pa.array(values_SCQ[present_SCQ].astype(np.float64)),
                 }
-                for name, level in parameters[condition, scores.ratios[ratio]].items():
+                for name, level in trained_at[condition, scores.ratios[ratio]].items():
                     columns[name] = pa.array(np.full(len(seed), level))
                 yield pa.table(columns)
 
@@ -101,6 +100,12 @@ def _numbers(present: Bools) -> list[NDArray[np.int32]]:
 
 def _constant(label: str, length: int) -> pa.DictionaryArray:
     return _coded(np.zeros(length, dtype=np.int32), [label])
+
+
+def _language(cell: NDArray[np.int32], of_cells: Sequence[str]) -> pa.DictionaryArray:
+    """Name a language once, since labels that occur twice are written out in every row."""
+    labels, code_C = np.unique(np.array(of_cells, dtype=object), return_inverse=True)
+    return _coded(code_C.astype(np.int32)[cell], labels.tolist())
 
 
 def _coded(codes: NDArray[np.int32], labels: Iterable[str]) -> pa.DictionaryArray:

@@ -26,7 +26,7 @@ from hybridir.errors import InputError
 from hybridir.runtime.files import atomic_write, check_file, check_folder
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 console = Console()
 _NAMED = 3  # studies that a warning names
@@ -74,7 +74,7 @@ def infer(
     whether that changes with temperature, batch size or budget; all for other seeds and other
     clusters of questions.
     """
-    from hybridir.cli.scores_files import primary_metadata
+    from hybridir.cli.scores_files import write_by_cluster
     from hybridir.cli.scores_table import by_cluster_table, read_scores
 
     limits = _limits(value_range)
@@ -94,7 +94,7 @@ def infer(
     for study in read_scores(*scores, limits=limits):
         answer = answer_of(study, hybrid, primary, f"{source}, study {study.name}")
         if by_cluster is not None:
-            reduced.append(by_cluster_table(study))
+            reduced.append(by_cluster_table(study.name, study.scores, study.trained_at))
             declared[study.name] = study.primary
         answers.append({"study": study.name, **answer})
     if json_file is not None:
@@ -102,7 +102,7 @@ def infer(
     if out is not None:
         _write_tables(out, answers)
     if by_cluster is not None:
-        _write_parquet(by_cluster, reduced, primary_metadata(declared))
+        write_by_cluster(by_cluster, reduced, declared)
     if len(answers) == 1:
         _show(answers[0])
     else:
@@ -140,17 +140,6 @@ def _write(path: Path, text: str) -> None:
         raise InputError(
             f"{path}: cannot be written ({error.strerror}); name another place"
         ) from None
-
-
-def _write_parquet(path: Path, tables: "list[pd.DataFrame]", metadata: dict[bytes, bytes]) -> None:
-    import pandas as pd
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pa.Table.from_pandas(pd.concat(tables, ignore_index=True), preserve_index=False)
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
-    with atomic_write(path) as partial:
-        pq.write_table(table, partial, compression="zstd")
 
 
 def _write_tables(folder: Path, answers: list[dict[str, Any]]) -> None:

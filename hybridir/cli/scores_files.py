@@ -4,18 +4,20 @@ The columns are described in `hybridir.cli.scores_table`.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pandas.api.types import is_numeric_dtype, union_categoricals
 
 from hybridir import names
 from hybridir.errors import InputError
+from hybridir.runtime.files import atomic_write
 
 REQUIRED: Final = (
     *(names.MIXING_RATIO, names.SEED, names.QUESTION_ID, names.SETTING),
@@ -49,6 +51,22 @@ def primary_metadata(primary: Mapping[str, Sequence[Key]]) -> dict[bytes, bytes]
         primary: name of a study -> its primary outcomes.
     """
     return {PRIMARY_KEY: json.dumps({name: list(keys) for name, keys in primary.items()}).encode()}
+
+
+def write_by_cluster(
+    path: Path, tables: Iterable[pd.DataFrame], primary: Mapping[str, Sequence[Key]]
+) -> None:
+    """Write tables of `scores_table.by_cluster_table`, a study each, whole or not at all.
+
+    Args:
+        path: the Parquet file.
+        tables: the tables.
+        primary: name of a study -> its primary outcomes.
+    """
+    table = pa.Table.from_pandas(pd.concat(tables, ignore_index=True), preserve_index=False)
+    metadata = {**(table.schema.metadata or {}), **primary_metadata(primary)}
+    with atomic_write(path) as partial:
+        pq.write_table(table.replace_schema_metadata(metadata), partial, compression="zstd")
 
 
 class ScoreRows(NamedTuple):

@@ -41,12 +41,17 @@ from hybridir.cli.scores_files import N_QUESTIONS, Key, limits_of, read_files
 from hybridir.errors import InputError
 from hybridir.inference import Condition
 from hybridir.inference.by_cluster import score_by_cluster
+from hybridir.inference.conditions import Level
 from hybridir.inference.scores import Scores
 
 _SHOWN = 3  # problems of one kind that a message lists
 FIXED: Final = "fixed"
 CROSSED: Final = "crossed with the ratio"
 OWN: Final = "own of each ratio"
+
+
+TrainedAt = Mapping[tuple[Condition, float], Mapping[str, Level]]
+"""(condition, mixing ratio) -> parameters of its trials, the same names each."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,20 @@ class StudyScores:
     notes: tuple[str, ...]
     primary: tuple[Key, ...] = ()
 
+    @property
+    def trained_at(self) -> TrainedAt:
+        """The parameters of all trials."""
+        of_ratio = {one.name: one.of_ratio for one in self.parameters if one.of_ratio}
+        return {
+            (condition, ratio): {
+                **dict(condition),
+                **{name: levels[ratio] for name, levels in of_ratio.items()},
+            }
+            for conditions in self.scores.values()
+            for condition, scores in conditions.items()
+            for ratio in scores.ratios
+        }
+
 
 def read_scores(*paths: Path, limits: tuple[float, float] | None = None) -> Iterator[StudyScores]:
     """Read a table of scores from one file, or from several.
@@ -126,36 +145,41 @@ def read_scores(*paths: Path, limits: tuple[float, float] | None = None) -> Iter
         yield StudyScores(str(name), scores, counts, by_cluster, parameters, read.notes, primary)
 
 
-def by_cluster_table(study: StudyScores) -> pd.DataFrame:
+def by_cluster_table(
+    name: str, scores: Mapping[Key, Mapping[Condition, Scores]], trained_at: TrainedAt
+) -> pd.DataFrame:
     """Reduce the scores of a study to a number a cluster, setting and trial.
 
     The mean of the numbers is the mean over questions and cells, and their spread that of the
     clusters, so that the inference on them is the same. A number is no mean of scores where
     clusters differ in size, and may lie outside the measure's range.
+
+    Args:
+        name: name of the study.
+        scores: (measure, setting) -> condition -> scores.
+        trained_at: parameters, which get columns of their own.
     """
     tables = []
-    for (measure, setting), conditions in study.scores.items():
-        for condition, scores in conditions.items():
-            numbers = score_by_cluster(scores)
-            asked = ~np.isnan(scores.values).all(axis=(0, 1, 2))
-            chosen = np.array(scores.clusters or scores.questions, dtype=object)[asked]
-            clusters, sizes = np.unique(chosen, return_counts=True)
+    for (measure, setting), conditions in scores.items():
+        for condition, of_condition in conditions.items():
+            numbers = score_by_cluster(of_condition)
+            asked = ~np.isnan(of_condition.values).all(axis=(0, 1, 2))
+            labels = of_condition.clusters or of_condition.questions
+            clusters, sizes = np.unique(np.array(labels, dtype=object)[asked], return_counts=True)
             ratio, seed, cluster = np.nonzero(~np.isnan(numbers))
-            ratios = np.array(scores.ratios)[ratio]
+            levels = [trained_at[condition, one] for one in of_condition.ratios]
             tables.append(
                 pd.DataFrame(
                     {
-                        names.STUDY: study.name,
+                        names.STUDY: name,
                         names.MEASURE: measure,
                         names.SETTING: setting,
-                        **dict(condition),
                         **{
-                            one.name: pd.Series(ratios).map(one.of_ratio)
-                            for one in study.parameters
-                            if one.of_ratio
+                            parameter: np.array([level[parameter] for level in levels])[ratio]
+                            for parameter in levels[0]
                         },
-                        names.MIXING_RATIO: ratios,
-                        names.SEED: np.array(scores.seeds)[seed],
+                        names.MIXING_RATIO: np.array(of_condition.ratios)[ratio],
+                        names.SEED: np.array(of_condition.seeds)[seed],
                         names.CLUSTER: clusters[cluster],
                         N_QUESTIONS: sizes[cluster],
                         names.VALUE: numbers[ratio, seed, cluster],

@@ -1,6 +1,7 @@
 """The command line and its files; `page/test_render.py` tests the page in a browser."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import typer
 from mlflow import MlflowClient
@@ -68,7 +70,7 @@ def test_report_is_logged_to_the_run_of_the_study(
     client = MlflowClient(uri)
     run_id = load_study("logged", uri).run_id
     logged = {file.path for file in client.list_artifacts(run_id, names.ARTIFACT_REPORT)}
-    contents = ("figures", "tables", "report.html", "scores.parquet")
+    contents = ("figures", "tables", "report.html", "scores.parquet", "scores_by_cluster.parquet")
     assert logged == {f"report/{name}" for name in contents}
     stored = client.download_artifacts(run_id, "report/report.html", str(tmp_path))
     assert Path(stored).read_bytes() == page.read_bytes()
@@ -112,6 +114,34 @@ def of_scores(report: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     done = CliRunner().invoke(app, ["infer", str(scores), "--by-cluster", str(small)])
     assert done.exit_code == 0, done.output
     return write_table_report([scores], folder / "all"), write_table_report([small])
+
+
+def test_the_scores_by_cluster_are_those_that_infer_makes_of_the_table(
+    report: Path, of_scores: tuple[Path, Path]
+) -> None:
+    made = of_scores[1].parent.with_name("small.parquet")
+    found, expected = (
+        pq.read_table(path) for path in (report.parent / names.ARTIFACT_BY_CLUSTER, made)
+    )
+    key = b"hybridir.primary"
+    assert found.schema.metadata[key] == expected.schema.metadata[key]
+    labels = ["measure", "setting", "mixing_ratio", "seed", "cluster"]
+    sort = [(label, "ascending") for label in labels]
+    pd.testing.assert_frame_equal(
+        found.sort_by(sort).to_pandas(), expected.sort_by(sort).to_pandas(), check_like=True
+    )
+
+
+def test_of_too_many_scores_only_those_by_cluster_are_written(
+    report: Path, tracking_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = shutil.copy(report.parent / names.ARTIFACT_SCORES, tmp_path)
+    n_rows = pq.read_metadata(earlier).num_rows
+    monkeypatch.setattr("analysis.write._MOST_SCORES", n_rows - 1)
+    page = write_report("small", tracking_uri, tmp_path, log=False)
+    assert not Path(earlier).exists()
+    for path in (page, tmp_path / names.ARTIFACT_BY_CLUSTER):
+        assert path.read_bytes() == (report.parent / path.name).read_bytes()
 
 
 @pytest.mark.parametrize("table", ["curve", "optimum", "hybrid_gain", "seeds", "tradeoff"])

@@ -141,8 +141,8 @@ def test_figures_of_a_table_have_as_many_decimals_each_and_one_line_a_row(
     done = CliRunner().invoke(app, ["infer", str(tmp_path / "scores.parquet")])
     assert done.exit_code == 0, done.output
     rows = [line for line in done.output.splitlines() if re.match(r" (mono|multi)lingual", line)]
-    intervals = [re.findall(r"-?\d+(?:\.(\d+))?", row.partition("[")[2]) for row in rows]
-    decimals = [[len(end) for end in ends] for ends in intervals]
+    intervals = [row.partition("[")[2].partition("]")[0] for row in rows]
+    decimals = [[len(end.partition(".")[2]) for end in ends.split(",")] for ends in intervals]
     levels, gains = decimals[:6], decimals[6:10]
     assert levels == [[of_levels] * 2] * 6
     assert gains == [[of_gains] * 2] * 4
