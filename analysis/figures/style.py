@@ -32,6 +32,7 @@ LOSS_TO_GAIN: Final = (VERMILION, "#f7f7f7", BLUE)
 
 BAND_OPACITY: Final = 0.16
 SEED_OPACITY: Final = 0.5
+_NOISE: Final = 1e-8
 _FONT: Final = "Liberation Sans, Arial, Helvetica, sans-serif"
 
 
@@ -89,11 +90,14 @@ def nice_ticks(
     >>> nice_ticks(0.002, 0.5, (0.0, 1.0))
     [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
     """
-    reach = (high - low) or max(abs(high), 0.01) / 10
+    # Values that are equal but for the last digits of their sums count as one.
+    reach = high - low if high - low > _NOISE else max(abs(high), 0.01) / 10
     power = 10.0 ** math.floor(math.log10(reach / count))
     step = power * next(digit for digit in (1, 2, 5, 10) if digit * power >= 0.8 * reach / count)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    ticks = [round(number * step, 10) for number in range(first, max(last, first + 1) + 1)]
+    if last <= first:  # one value on a tick: an axis needs two, of which one may be out of range
+        first, last = first - 1, first + 1
+    ticks = [round(number * step, 10) for number in range(first, last + 1)]
     return [tick for tick in ticks if bounds[0] <= tick <= bounds[1]]
 
 

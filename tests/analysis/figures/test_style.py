@@ -1,6 +1,9 @@
+from itertools import pairwise
+
+import numpy as np
 import pytest
 
-from analysis.figures.style import log_ticks
+from analysis.figures.style import log_ticks, nice_ticks
 
 
 @pytest.mark.parametrize(
@@ -16,3 +19,13 @@ def test_ticks_reach_from_below_the_lowest_to_above_the_highest(
     low: float, high: float, expected: list[float]
 ) -> None:
     assert log_ticks(low, high) == expected
+
+
+@pytest.mark.parametrize("low", [0.0, 0.25, 0.9999999999999999])
+def test_values_that_differ_by_rounding_alone_have_ticks_around_them(low: float) -> None:
+    high = np.nextafter(low, 1.0)
+    ticks = nice_ticks(low, high, (0.0, 1.0))
+    assert len(ticks) > 1
+    assert ticks[0] <= low
+    assert ticks[-1] >= round(high, 12)
+    assert all(0.0001 < after - before < 0.1 for before, after in pairwise(ticks))
