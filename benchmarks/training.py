@@ -16,7 +16,7 @@ import platform
 import statistics
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -29,14 +29,39 @@ from hybridir.runtime.startup import quieten_dependencies
 
 Record = dict[str, str | float | int | None]
 
-# Name: layers, dimensions, precision, pairs of a batch, steps of a repeat, tokens of our chunks
-# (0: none), texts of the peer's.
+
+class Training(NamedTuple):
+    """A training that is measured.
+
+    Attributes:
+        layers, hidden: of the encoder.
+        precision: ``fp32`` or ``bf16``.
+        batch_size: pairs.
+        steps: of a repeat.
+        chunk_tokens: tokens of our chunks; 0 for none.
+        mini_batch: texts at once of the peer's chunks.
+        words: of the vocabulary; 0 for those of the texts.
+    """
+
+    layers: int
+    hidden: int
+    precision: str
+    batch_size: int
+    steps: int = 1
+    chunk_tokens: int = 0
+    mini_batch: int = 0
+    words: int = 0
+
+
 TRAINING = {
-    "train-2x128-fp32-b64": (2, 128, "fp32", 64, 8, 0, 0),
-    "train-12x768-fp32-b32": (12, 768, "fp32", 32, 1, 0, 0),
-    "train-12x768-bf16-b32": (12, 768, "bf16", 32, 1, 0, 0),
-    "train-12x768-bf16-b64": (12, 768, "bf16", 64, 1, 0, 0),
-    "chunked-2x128-b1024": (2, 128, "fp32", 1024, 1, 2048, 32),
+    "train-2x128-fp32-b64": Training(2, 128, "fp32", 64, steps=8),
+    "train-12x768-fp32-b32": Training(12, 768, "fp32", 32),
+    "train-12x768-bf16-b32": Training(12, 768, "bf16", 32),
+    "train-12x768-bf16-b64": Training(12, 768, "bf16", 64),
+    "chunked-2x128-b1024": Training(2, 128, "fp32", 1024, chunk_tokens=2048, mini_batch=32),
+    # The shapes of multilingual-e5-small and XLM-R base.
+    "train-12x384-250k-bf16-b32": Training(12, 384, "bf16", 32, words=250_037),
+    "train-12x768-250k-bf16-b32": Training(12, 768, "bf16", 32, words=250_002),
 }
 # Name: layers, dimensions, precision, pairs of texts.
 ENCODING = {
@@ -47,14 +72,22 @@ ENCODING = {
 
 def training_case(name: str, dropout: float, folder: Path, repeats: int, shrink: int) -> Case:
     """Set up a comparison of trainings."""
-    layers, hidden, precision, batch_size, steps, chunk_tokens, mini_batch = TRAINING[name]
-    batch_size = max(4, batch_size // shrink)
-    encoder = make_encoder(folder / "encoder", layers, max(64, hidden // shrink), dropout)
+    training = TRAINING[name]
+    batch_size = max(4, training.batch_size // shrink)
+    hidden, words = max(64, training.hidden // shrink), training.words // shrink
+    encoder = make_encoder(folder / "encoder", training.layers, hidden, dropout, words)
     # As many batches as a run has steps, so that no text comes twice and none is in a cache.
-    texts = draw_texts(batch_size * steps * (WARM_UPS + repeats + 1), seed=0)
-    label = f"{name}-dropout{dropout}" if dropout else name
+    texts = draw_texts(batch_size * training.steps * (WARM_UPS + repeats + 1), seed=0)
     return Case(
-        label, encoder, texts, precision, batch_size, steps, repeats, chunk_tokens, mini_batch
+        f"{name}-dropout{dropout}" if dropout else name,
+        encoder,
+        texts,
+        training.precision,
+        batch_size,
+        training.steps,
+        repeats,
+        training.chunk_tokens,
+        training.mini_batch,
     )
 
 
@@ -111,7 +144,7 @@ def measure_training(name: str, dropout: float, repeats: int, threads: int, shri
     with tempfile.TemporaryDirectory() as folder:
         case = training_case(name, dropout, Path(folder), repeats, shrink)
         ours, peer = take_turns([train_ours, train_peer], case, repeats, threads)
-    layers, hidden = TRAINING[name][0], max(64, TRAINING[name][1] // shrink)
+    layers, hidden = TRAINING[name].layers, max(64, TRAINING[name].hidden // shrink)
     pairs = case.batch_size * case.steps
     # A backward pass has twice the products of the forward one, chunks another forward one.
     passes = 4 if case.chunk_tokens else 3

@@ -46,20 +46,27 @@ def table_sections(
     Raises:
         InputError: if a measure or setting is not one of a report, or mAP is absent.
     """
-    headlines: list[Headline] = []
-    sections: list[Section] = []
+    measured: dict[tuple[str, ...], list[BenchmarkTables]] = {}
+    primary: dict[str, list[Key]] = {}
     for study in studies:
         tables = _measure(study, generator)
-        keys = list(
-            zip(tables.curve.optima["measure"], tables.curve.optima["setting"], strict=True)
-        )
-        declared = [_known(key, study.name) for key in study.primary]
-        primary = [key for key in declared or [_DEFAULT_PRIMARY] if key in keys] or keys[:1]
-        (tables,) = corrected([tables], {tables.benchmark: primary})
-        headline, of_study = benchmark_sections(tables, primary)
-        headlines.append(headline)
-        sections += of_study
-    return headlines, sections
+        optima = tables.curve.optima
+        keys = list(zip(optima["measure"], optima["setting"], strict=True))
+        if study.primary is not None:
+            declared = [_known(key, study.name) for key in study.primary]
+            primary[tables.benchmark] = [key for key in declared if key in keys]
+        else:
+            primary[tables.benchmark] = (
+                [_DEFAULT_PRIMARY] if _DEFAULT_PRIMARY in keys else keys[:1]
+            )
+        measured.setdefault(study.family, []).append(tables)
+    shown = [
+        benchmark_sections(tables, primary[tables.benchmark])
+        for family in measured.values()
+        for tables in corrected(family, {one.benchmark: primary[one.benchmark] for one in family})
+    ]
+    headlines = [headline for headline, _ in shown]
+    return headlines, [section for _, of_study in shown for section in of_study]
 
 
 def _measure(study: StudyScores, generator: np.random.Generator) -> BenchmarkTables:

@@ -1,7 +1,7 @@
 """The figures of `hybridir infer`: lists of rows, and sentences on what limits them."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hybridir import names
@@ -35,7 +35,7 @@ def answer_of(
         source: the study in a message.
 
     Returns:
-        The rows of each of `LISTS`. A value that is undefined is None.
+        The rows of each of `LISTS`, without Holm's correction, see `corrected`.
 
     Raises:
         InputError: if the study has no such ratio or setting.
@@ -116,10 +116,37 @@ def answer_of(
     rows["notes"] = [
         {"note": note} for note in dict.fromkeys((*_notes(study, rows, hybrid), *narrow))
     ]
-    planned = [(row["measure"], row["setting"]) in main for row in rows["gains"]]
-    changes = rows["interactions"]
-    _adjust([*rows["gains"], *changes], [*planned, *[False] * len(changes)])
-    return _without_nan(rows)
+    for row in rows["gains"]:
+        row["primary"] = (row["measure"], row["setting"]) in main
+    for row in rows["interactions"]:
+        row["primary"] = False
+    return rows
+
+
+def corrected(answers: Sequence[Rows], families: Sequence[tuple[str, ...]]) -> list[Rows]:
+    """Add Holm's p to the gains and interactions of all studies, and replace NaN by None.
+
+    Args:
+        answers: `answer_of` each study.
+        families: the studies that each of them is tested with. As in a report, one correction is
+            over the primary gains of a family, and one over all its other tests.
+
+    Returns:
+        The answers; the order is the same.
+    """
+    import numpy as np
+
+    from hybridir.inference import holm
+
+    tests: dict[tuple[tuple[str, ...], bool], list[dict[str, Any]]] = {}
+    for answer, family in zip(answers, families, strict=True):
+        for row in (*answer["gains"], *answer["interactions"]):
+            tests.setdefault((family, row["primary"]), []).append(row)
+    for rows in tests.values():
+        adjusted = holm(np.array([row["p"] for row in rows]))
+        for row, p in zip(rows, adjusted, strict=True):
+            row["p_adjusted"] = float(p)
+    return [_without_nan(answer) for answer in answers]
 
 
 def _without_nan(rows: Rows) -> Rows:
@@ -140,9 +167,8 @@ def _primary_keys(study: "StudyScores", primary: str | None, source: str) -> lis
         raise InputError(
             f"--primary {primary}: {source} has no such setting; it has {', '.join(settings)}"
         )
-    declared = [key for key in study.primary if key in keys]
-    if declared and primary is None:
-        return declared
+    if study.primary is not None and primary is None:
+        return [key for key in study.primary if key in keys]
     default = names.MULTILINGUAL if names.MULTILINGUAL in settings else settings[0]
     setting = primary or default
     measures = [measure for measure, of_key in keys if of_key == setting]
@@ -157,19 +183,6 @@ def _check_hybrid(ratios: tuple[float, ...], hybrid: float | None, source: str) 
             f"--hybrid {hybrid:g}: mixing ratios between 0 and 1 of {source} are {listed}; name "
             "one of them"
         )
-
-
-def _adjust(rows: list[dict[str, Any]], is_primary: list[bool]) -> None:
-    """Add Holm's p to each row: over the primary rows, and over all others, as a report does."""
-    import numpy as np
-
-    from hybridir.inference import holm
-
-    for family in (True, False):
-        members = [row for row, flag in zip(rows, is_primary, strict=True) if flag == family]
-        adjusted = holm(np.array([row["p"] for row in members]))
-        for row, p in zip(members, adjusted, strict=True):
-            row |= {"p_adjusted": float(p), "primary": family}
 
 
 def _notes(study: "StudyScores", rows: Rows, hybrid: float | None) -> Iterator[str]:

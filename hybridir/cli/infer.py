@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hybridir import names
-from hybridir.cli.answer import LISTS, answer_of
+from hybridir.cli.answer import LISTS, Rows, answer_of, corrected
 from hybridir.cli.tables import print_whole
 from hybridir.errors import InputError
 from hybridir.runtime.files import atomic_write, check_file, check_folder
@@ -88,15 +88,23 @@ def infer(
         check_folder("--out", out)
     if by_cluster is not None:
         check_file("--by-cluster", by_cluster)
-    answers: list[dict[str, Any]] = []
+    judged: list[Rows] = []
+    studies: list[tuple[str, tuple[str, ...]]] = []
     reduced, declared = [], {}
     source = " and ".join(map(str, scores))
     for study in read_scores(*scores, limits=limits):
-        answer = answer_of(study, hybrid, primary, f"{source}, study {study.name}")
+        judged.append(answer_of(study, hybrid, primary, f"{source}, study {study.name}"))
+        studies.append((study.name, study.family))
         if by_cluster is not None:
             reduced.append(by_cluster_table(study.name, study.scores, study.trained_at))
-            declared[study.name] = study.primary
-        answers.append({"study": study.name, **answer})
+            if study.primary is not None:
+                declared[study.name] = study.primary
+    answers = [
+        {"study": name, **answer}
+        for (name, _), answer in zip(
+            studies, corrected(judged, [family for _, family in studies]), strict=True
+        )
+    ]
     if json_file is not None:
         _write(json_file, json.dumps({"studies": answers}, indent=1) + "\n")
     if out is not None:

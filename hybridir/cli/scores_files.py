@@ -48,7 +48,8 @@ def primary_metadata(primary: Mapping[str, Sequence[Key]]) -> dict[bytes, bytes]
     """The metadata of a Parquet file that tell the primary outcomes.
 
     Args:
-        primary: name of a study -> its primary outcomes.
+        primary: name of a study -> its primary outcomes. All that are told in one file are tested
+            together, as the benchmarks of a report are.
     """
     return {PRIMARY_KEY: json.dumps({name: list(keys) for name, keys in primary.items()}).encode()}
 
@@ -77,12 +78,14 @@ class ScoreRows(NamedTuple):
         notes: what the files lack, a sentence each.
         unused: a clause on columns that do not count; may be empty.
         primary: study -> its primary outcomes, of studies that declare them.
+        family: study -> all studies that are tested together, likewise: those of one report.
     """
 
     rows: pd.DataFrame
     notes: tuple[str, ...]
     unused: str
     primary: Mapping[str, tuple[Key, ...]]
+    family: Mapping[str, tuple[str, ...]]
 
 
 def read_files(paths: Sequence[Path], limits: tuple[float, float] | None) -> ScoreRows:
@@ -104,6 +107,7 @@ def read_files(paths: Sequence[Path], limits: tuple[float, float] | None) -> Sco
         tuple(dict.fromkeys(note for part in parts for note in part.notes)),
         "; ".join(dict.fromkeys(part.unused for part in parts if part.unused)),
         _primary(parts, paths),
+        {name: studies for part in parts for name, studies in part.family.items()},
     )
 
 
@@ -134,7 +138,7 @@ def _read(path: Path) -> ScoreRows:
     if N_QUESTIONS in table and names.QUESTION_ID not in table:
         if (table[N_QUESTIONS] == 1).all():
             notes.append(f"each cluster has one question: {_INDEPENDENT}")
-        return ScoreRows(_read_by_cluster(table, path), tuple(notes), unused, _declared(metadata))
+        return ScoreRows(_read_by_cluster(table, path), tuple(notes), unused, *_declared(metadata))
     missing = [name for name in REQUIRED if name not in table]
     if missing:
         raise InputError(
@@ -148,7 +152,7 @@ def _read(path: Path) -> ScoreRows:
     if names.CLUSTER not in table:
         table[names.CLUSTER] = table[names.QUESTION_ID]
         notes.append(f"without a column cluster {_INDEPENDENT}")
-    return ScoreRows(_labelled(table, path), tuple(notes), unused, _declared(metadata))
+    return ScoreRows(_labelled(table, path), tuple(notes), unused, *_declared(metadata))
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -168,9 +172,13 @@ def _read_csv(path: Path) -> pd.DataFrame:
     return table
 
 
-def _declared(metadata: Mapping[bytes, bytes]) -> dict[str, tuple[Key, ...]]:
+def _declared(
+    metadata: Mapping[bytes, bytes],
+) -> tuple[dict[str, tuple[Key, ...]], dict[str, tuple[str, ...]]]:
+    """The primary outcomes of each study, and the studies that it is tested with."""
     stored = json.loads(metadata.get(PRIMARY_KEY, b"{}"))
-    return {name: tuple((m, s) for m, s in keys) for name, keys in stored.items()}
+    primary = {name: tuple((m, s) for m, s in keys) for name, keys in stored.items()}
+    return primary, dict.fromkeys(stored, tuple(sorted(stored)))
 
 
 def _primary(parts: Sequence[ScoreRows], paths: Sequence[Path]) -> dict[str, tuple[Key, ...]]:

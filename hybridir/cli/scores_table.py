@@ -83,7 +83,8 @@ class StudyScores:
         by_cluster: whether the table was one by cluster.
         parameters: those of the table beside the mixing ratio.
         notes: what the table lacks, a sentence each.
-        primary: the primary outcomes that the study declared; empty if the file has none.
+        primary: the primary outcomes that the study declared; None if it declared nothing.
+        family: the studies that are tested together with it, itself included.
     """
 
     name: str
@@ -92,7 +93,8 @@ class StudyScores:
     by_cluster: bool
     parameters: tuple[Parameter, ...]
     notes: tuple[str, ...]
-    primary: tuple[Key, ...] = ()
+    primary: tuple[Key, ...] | None
+    family: tuple[str, ...]
 
     @property
     def trained_at(self) -> TrainedAt:
@@ -141,8 +143,17 @@ def read_scores(*paths: Path, limits: tuple[float, float] | None = None) -> Iter
             unique = rows.drop_duplicates(labels).groupby(labels[:2], observed=True)
             sums = unique[N_QUESTIONS].sum()
             counts = {key: int(sums[key]) for key in counts}
-        primary = read.primary.get(str(name), ())
-        yield StudyScores(str(name), scores, counts, by_cluster, parameters, read.notes, primary)
+        study = str(name)
+        yield StudyScores(
+            study,
+            scores,
+            counts,
+            by_cluster,
+            parameters,
+            read.notes,
+            read.primary.get(study),
+            read.family.get(study, (study,)),
+        )
 
 
 def by_cluster_table(

@@ -11,7 +11,7 @@ import typer
 from transformers import AutoTokenizer
 from typer.testing import CliRunner, Result
 
-from benchmarks import training
+from benchmarks import memory, training
 from benchmarks.growth import exponent
 from benchmarks.parts.cases import flops, make_encoder
 from benchmarks.parts.texts import draw_texts, lengths_of, vocabulary
@@ -124,3 +124,17 @@ def test_operations_are_those_of_the_products() -> None:
     dense = 4 * 2 * 5 * 4 * 4 + 2 * 2 * 5 * 4 * 16
     attention = sum(2 * 2 * length * length * 4 for length in (2, 3))
     assert flops(np.array([2, 3]), layers=1, hidden=4) == dense + attention
+
+
+@pytest.mark.long
+def test_memory_is_that_of_the_weights_and_more(tmp_path: Path) -> None:
+    figures = tmp_path / "memory.json"
+    done = called(memory.main, "--shrink", "16", "--json", str(figures))
+    assert done.exit_code == 0, done.output
+    rows = json.loads(figures.read_text())
+    assert len(rows) == sum(map(len, memory.ROWS.values())) == 10
+    for row in rows:
+        # A table of 30,004 words or more, 64 wide, its gradient and AdamW's moments.
+        assert row["weights"] > 30_000 * 64
+        assert row["mb"] > 16 * 30_000 * 64 / 2**20
+    assert done.output.count("of which weights, gradients and optimizer") == len(rows)

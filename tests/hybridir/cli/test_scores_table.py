@@ -192,7 +192,49 @@ def test_primary_outcomes_that_a_study_declared_are_corrected_together(tmp_path:
     CliRunner().invoke(app, ["infer", str(tmp_path / "scores.parquet"), "--by-cluster", small])
     assert all(row["primary"] for row in answer_of_files(tmp_path, "small.parquet")["gains"])
     (study,) = read_scores(tmp_path / "small.parquet")
-    assert list(study.primary) == declared
+    assert study.primary == tuple(declared)
+
+
+def test_benchmarks_of_one_report_are_tested_together_and_other_studies_alone(
+    tmp_path: Path,
+) -> None:
+    tables = [scores(study=name, gain=0.004, seed=seed) for seed, name in enumerate("ab")]
+    both = pd.concat(tables).assign(measure="value")
+    primary = {"a": [("value", "multilingual")], "b": []}  # b declares none of its own
+    arrow = pa.Table.from_pandas(both, preserve_index=False)
+    path = tmp_path / "report.parquet"
+    pq.write_table(arrow.replace_schema_metadata(primary_metadata(primary)), path)
+    both.to_parquet(tmp_path / "alone.parquet")
+    found = {}
+    for name in ("report", "alone"):
+        done = ["infer", str(tmp_path / f"{name}.parquet"), "--json", str(tmp_path / "a.json")]
+        assert CliRunner().invoke(app, done).exit_code == 0
+        found[name] = [
+            {**row, "study": study["study"]}
+            for study in json.loads((tmp_path / "a.json").read_text())["studies"]
+            for row in study["gains"]
+        ]
+    assert [row["p"] for row in found["report"]] == [row["p"] for row in found["alone"]]
+
+    def adjusted(rows: list[dict[str, Any]]) -> list[float]:
+        return list(multipletests([row["p"] for row in rows], method="holm")[1])
+
+    # Two planned tests of a; its two others and the four of b are one family.
+    planned = [row for row in found["report"] if row["primary"]]
+    assert [(row["study"], row["setting"]) for row in planned] == [("a", "multilingual")] * 2
+    others = [row for row in found["report"] if not row["primary"]]
+    assert len(others) == 2 + 4
+    for rows in (planned, others):
+        assert [row["p_adjusted"] for row in rows] == pytest.approx(adjusted(rows))
+    for study in "ab":
+        for is_primary in (True, False):
+            rows = [
+                row
+                for row in found["alone"]
+                if (row["study"], row["primary"]) == (study, is_primary)
+            ]
+            assert len(rows) == 2
+            assert [row["p_adjusted"] for row in rows] == pytest.approx(adjusted(rows))
 
 
 def test_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
