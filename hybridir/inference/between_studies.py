@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hybridir.inference.by_cluster import paired_gain, score_by_cluster
-from hybridir.inference.crossed import LEVEL, Crossed, half_widths, p_values
+from hybridir.inference.crossed import LEVEL, Crossed, Variances, half_widths, p_values
 from hybridir.inference.mean_squares import (
     BY_CLUSTER,
     BY_SEED,
@@ -121,17 +121,18 @@ def difference_of_gains(
 
 
 def _half_width_and_p(
-    difference: float, seeds: list[_Term], clusters: list[_Term]
+    difference: float, seeds: list[_Term], clusters: list[_Term], rests: list[_Term]
 ) -> tuple[float, float]:
     sums = [satterthwaite(terms) if terms else (0.0, 1.0) for terms in (seeds, clusters)]
-    variances, degrees = zip(*sums, strict=True)
-    parts = (*(np.array([value]) for value in variances), *(value + 1.0 for value in degrees))
-    half = half_widths(1 - LEVEL, *parts)[0]
-    return float(half), float(p_values(np.array([difference]), *parts)[0])
+    parts = *(variance for variance, _ in sums), sum(rest for rest, _ in rests)
+    variances = Variances(*(np.array([part]) for part in parts))
+    counts = [degrees + 1.0 for _, degrees in sums]
+    half = half_widths(1 - LEVEL, variances, *counts)[0]
+    return float(half), float(p_values(np.array([difference]), variances, *counts)[0])
 
 
-def _terms(gains_SG: list[Floats], paired: bool) -> tuple[list[_Term], list[_Term]]:
-    """List the mean squares whose sums estimate the difference's variances by seed and cluster."""
+def _terms(gains_SG: list[Floats], paired: bool) -> tuple[list[_Term], list[_Term], list[_Term]]:
+    """List the mean squares of the difference's variances: by seed, by cluster, and the rest."""
     studies = [mean_squares(gain_SG[None], (SEED, CLUSTER)) for gain_SG in gains_SG]
     seeds = [_term(squares[BY_SEED]) for squares in studies]
     rests = [_term(squares[RESIDUAL]) for squares in studies]
@@ -145,7 +146,7 @@ def _terms(gains_SG: list[Floats], paired: bool) -> tuple[list[_Term], list[_Ter
             for squares, rest in zip(studies, rests, strict=True)
             for term in _net(_term(squares[BY_CLUSTER]), [rest])
         ]
-    return [term for term in seeds if term[1]], [term for term in clusters if term[1]]
+    return [term for term in seeds if term[1]], [term for term in clusters if term[1]], rests
 
 
 def _term(square: MeanSquare) -> _Term:

@@ -26,7 +26,7 @@ import numpy as np
 from scipy import stats
 
 from hybridir.inference.bootstrap import Replicates
-from hybridir.inference.crossed import Crossed, p_values
+from hybridir.inference.crossed import Crossed, Variances, p_values
 from hybridir.inference.curve import hybrid_ratio
 from hybridir.inference.scores import Floats, Scores
 
@@ -134,8 +134,7 @@ def _compare(
     variances = [entry.variances(contrast) for entry in crossed]
     p_crossed = p_values(
         np.array([entry.means[0] - entry.means[1] for entry in crossed]),
-        np.array([seeds[0] for seeds, _ in variances]),
-        np.array([clusters[0] for _, clusters in variances]),
+        Variances(*(np.concatenate(parts) for parts in zip(*variances, strict=True))),
         np.array([entry.n_seeds for entry in crossed]),
         np.array([entry.n_clusters for entry in crossed]),
     )

@@ -91,12 +91,14 @@ def _below_one(mean: float, half: float, growth: float) -> tuple[float, float]:
     power = growth * spread / (1 - 2 * mean) if mean != _HALF else 1.0
 
     def end(mean: float) -> float:
-        """Solve end - mean = half × end (1 - end) / (mean (1 - mean))."""
+        """Solve end - mean = half × end (1 - end) / (mean (1 - mean)), half / spread up to .5."""
         share = half / spread
-        middle = (1 - share) / 2
-        root = sqrt(middle**2 + share * mean)
-        # The same number twice, each where nothing cancels.
-        return mean / (middle + root) if middle > 0 else (root - middle) / share
+        within = min(share, _HALF)
+        middle = (1 - within) / 2
+        solved = mean / (middle + sqrt(middle**2 + within * mean))
+        # Near 1 any mean would do, so that from .5 on the end goes along its tangent.
+        tangent = solved * (1 - solved) / (_HALF + solved)
+        return min(solved + (share - within) * tangent, 1.0)
 
     return _towards(power, (low, high), (1 - end(1 - mean), end(mean)))
 

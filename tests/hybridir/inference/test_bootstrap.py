@@ -37,7 +37,7 @@ def test_draws_of_a_difference_have_the_variances_of_seeds_and_questions(
     values = generator.normal(size=(2, 30, 1, 50)) + generator.normal(size=(2, 30, 1, 1))
     values += 2 * generator.normal(size=(2, 1, 1, 50))
     drawn = replicate(make_scores(values, (0.0, 1.0)), generator, 8000).values
-    seeds, questions = Crossed.of(values[:, :, 0]).variances(np.array([[1.0, -1.0]]))
+    seeds, questions, _ = Crossed.of(values[:, :, 0]).variances(np.array([[1.0, -1.0]]))
     # a t of 29 degrees of freedom has 29 / 27 of its scale's variance, and resampling of 50
     # questions 49 / 50 of the unbiased one
     expected = seeds[0] * 29 / 27 + questions[0] * 49 / 50

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from hybridir.inference.crossed import Crossed, half_widths
+from hybridir.inference.crossed import Crossed, Variances, half_widths
 
 DIFFERENCE = np.array([1.0, -1.0])
 
@@ -57,20 +57,44 @@ def test_at_a_corrected_level_the_mean_of_the_quantiles_is_quadratic() -> None:
         first, second = stats.t.isf(alpha / 2, [1, 47])
         # root of the sum of variance times squared quantile, as the share is variance over sum
         expected = np.sqrt(0.09 * first**2 + 0.01 * second**2)
-        assert half_widths(alpha, seeds, clusters, 2, 48)[0] == pytest.approx(expected)
+        variances = Variances(seeds, clusters, np.zeros(1))
+        assert half_widths(alpha, variances, 2, 48)[0] == pytest.approx(expected)
 
 
 def test_clusters_that_vary_less_than_the_rest_take_nothing_from_the_seeds() -> None:
-    # Each cluster's mean over both seeds is .025: the clusters' mean square is 0, the rest's is
+    # Each cluster's mean over both seeds is .25: the clusters' mean square is 0, the rest's is
     # not. The paired t test over the seeds' means remains.
     apart = np.random.default_rng(0).normal(size=12)
     apart -= apart.mean()
-    gains = np.stack([0.02 + apart, 0.03 - apart])
+    gains = np.stack([0.2 + apart, 0.3 - apart])
     crossed = Crossed.of(np.stack([gains, np.zeros_like(gains)]))
-    expected = stats.ttest_1samp([0.02, 0.03], 0)
+    expected = stats.ttest_1samp([0.2, 0.3], 0)
     assert crossed.p_values(DIFFERENCE[None])[0] == pytest.approx(expected.pvalue)
     interval = expected.confidence_interval(0.95)
     assert crossed.interval(DIFFERENCE)[1:3] == pytest.approx((interval.low, interval.high))
+
+
+def test_seeds_that_agree_by_chance_leave_half_of_the_interval_of_other_clusters() -> None:
+    # Each of three seeds errs in one cluster of 35, another one: the seeds' means are equal, and
+    # the clusters' means vary less than the rest does. The rest alone says how sure the mean is.
+    values = np.ones((1, 3, 35))
+    values[0, [0, 1, 2], [4, 11, 30]] = 0.7
+    frame = pd.DataFrame(
+        [(seed, cluster, value) for (seed, cluster), value in np.ndenumerate(values[0])],
+        columns=["seed", "cluster", "value"],
+    )
+    fitted = smf.ols("value ~ C(seed) + C(cluster)", frame).fit()
+    rest = fitted.ssr / fitted.df_resid / (3 * 35)
+    expected = 0.5 * stats.t.isf(0.025, 34) * np.sqrt(rest)
+    level = np.ones((1, 1))
+    assert Crossed.of(values).half_widths(level)[0] == pytest.approx(expected)
+    interval = Crossed.of(values).interval(level[0], (0.0, 1.0))
+    assert interval.low == pytest.approx(1 - 0.3 / 35 - expected, abs=0.002)
+    # p is the level at which the interval's end meets 0: half of t times the error is the mean.
+    error = np.sqrt(rest)
+    apart = Crossed.of(values - (1 - 0.3 / 35) + 2 * error)
+    p = 2 * stats.t.sf(4.0, 34)
+    assert apart.p_values(level)[0] == pytest.approx(p, rel=1e-6)
 
 
 @given(seed=st.integers(0, 2**32 - 1), noise=st.floats(0, 10))
@@ -96,7 +120,8 @@ def test_two_seeds_and_a_corrected_level_err_in_no_more_than_the_level(share: fl
     clusters = (1 - share + rest) * generator.chisquare(47, count) / 47
     clusters -= rest * generator.chisquare(47, count) / 47
     estimates = generator.standard_normal(count)
-    halves = half_widths(level, seeds, np.maximum(clusters, 0), 2, 48)
+    variances = Variances(seeds, np.maximum(clusters, 0), np.full(count, rest))
+    halves = half_widths(level, variances, 2, 48)
     assert (np.abs(estimates) > halves).mean() < level + 0.0015
 
 

@@ -32,6 +32,17 @@ def test_stronger_skewness_moves_the_end_towards_the_middle() -> None:
     assert ends(2)[1] == ends(9)[1] == pytest.approx(wilson_high + 1.5 * (high - wilson_high))
 
 
+@pytest.mark.parametrize("mean", [0.001, 0.1, 0.3])
+def test_where_any_mean_would_do_the_end_goes_along_its_tangent(mean: float) -> None:
+    """From a half width of half of m (1 - m) on; before, the end of .002 ± .005 was .5."""
+    spread, growth = mean * (1 - mean), 1.5 * (1 - 2 * mean) / (mean * (1 - mean))
+    at, before, beyond = (
+        inside(mean, share * spread, (0, 1), 48, growth)[1] for share in (0.5, 0.499, 0.9)
+    )
+    slope = (at - before) / 0.001
+    assert beyond == pytest.approx(at + 0.4 * slope, rel=1e-3)
+
+
 def test_both_limits_are_treated_alike() -> None:
     assert ends(1.5, 1 - MEAN) == pytest.approx([1 - end for end in reversed(ends(1.5))])
     assert inside(10 * MEAN, 10 * HALF, (0, 10), 48, 1.5 * GROWTH / 10) == pytest.approx(
