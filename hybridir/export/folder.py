@@ -20,7 +20,7 @@ from hybridir.errors import InputError
 from hybridir.export.model_card import CONFIG_FILE, model_card
 from hybridir.export.provenance import Facts
 from hybridir.retrieval.encode import encode
-from hybridir.runtime.files import atomic_write
+from hybridir.runtime.files import atomic_write, read_json
 
 MANIFEST = "hybridir_export.json"
 # Short texts in four scripts; their meaning does not matter.
@@ -39,16 +39,17 @@ def write_export(
     Args:
         trial: the trial's folder.
         facts: recorded facts about it.
-        out: folder of the export, whole or absent; an earlier export is replaced.
+        out: folder of the export, whole or absent; an earlier export of this trial is replaced.
         name: name of the model.
         license_id: see `hybridir.export.model_card.model_card`.
 
     Raises:
-        InputError: if `out` holds other files, or the copy does not load or gives other vectors
-            than its source.
+        InputError: if `out` holds other files, or another trial's export, or the copy does not
+            load or gives other vectors than its source.
     """
     source = trial / names.ARTIFACT_ENCODER
-    _check_free(out, source)
+    origin = {"study": facts.study, "run": facts.run, "trial": facts.trial}
+    _check_free(out, source, origin)
     with atomic_write(out) as copy:
         shutil.copytree(source, copy)
         _check_same(facts.config.encoder, source, copy)
@@ -57,27 +58,35 @@ def write_export(
         (copy / CONFIG_FILE).write_text(config + "\n", encoding="utf-8")
         card = model_card(facts, name, license_id)
         (copy / "README.md").write_text(card, encoding="utf-8")
-        manifest = {
-            "study": facts.study,
-            "run": facts.run,
-            "trial": facts.trial,
-            "encoder_digest": digest,
-        }
+        manifest = origin | {"encoder_digest": digest}
         (copy / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
-def _check_free(out: Path, source: Path) -> None:
+def _check_free(out: Path, source: Path, origin: dict[str, str]) -> None:
     if out.resolve().is_relative_to(source.resolve()):
         raise InputError(
             f"--out {out}: this is inside the encoder's own folder; choose another folder"
         )
-    if out.is_dir() and (not any(out.iterdir()) or (out / MANIFEST).is_file()):
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
-    if out.exists():
+    if not (out / MANIFEST).is_file():
         raise InputError(
             f"--out {out}: this holds other files, which would be lost; choose a folder that does "
-            "not exist yet, is empty, or holds an earlier export"
+            "not exist yet, is empty, or holds an earlier export of this trial"
         )
+    remedy = "choose another folder, or remove this one"
+    manifest = read_json(out / MANIFEST, dict[str, Any], remedy)
+    before = {key: manifest.get(key) for key in origin}
+    if before != origin:
+        raise InputError(
+            f"--out {out}: this holds the export of {_called(before)}, not of {_called(origin)}, "
+            f"and would be lost; {remedy}"
+        )
+
+
+def _called(origin: Mapping[str, Any]) -> str:
+    parts = filter(None, (origin["study"], origin["run"], origin["trial"]))
+    return " ".join(map(str, parts))
 
 
 def _check_same(trained: EncoderConfig, source: Path, copy: Path) -> None:

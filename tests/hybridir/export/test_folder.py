@@ -62,6 +62,11 @@ def test_an_earlier_export_is_replaced_and_anything_else_is_not(
     (out / "stale").touch()
     write_copy(trained, out)
     assert not (out / "stale").exists()
+    manifest = json.loads((out / MANIFEST).read_text())
+    (out / MANIFEST).write_text(json.dumps(manifest | {"study": "other"}))
+    message = "holds the export of other run-001 confirm-a0.5-s0, not of small run-001 confirm"
+    with pytest.raises(InputError, match=message):
+        write_copy(trained, out)
     (out / MANIFEST).unlink()
     with pytest.raises(InputError, match="this holds other files"):
         write_copy(trained, out)
