@@ -76,7 +76,9 @@ def _draw_study_curves(info: _StudyCurvesInfo) -> alt.TopLevelMixin:
 
 
 def _draw_gains(info: _StudyCurvesInfo, gains: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
-    title = f"gain of α = {gains['hybrid'].iloc[0]:g} in mAP"
+    hybrids = set(gains["hybrid"])
+    hybrid = f"α = {hybrids.pop():g}" if len(hybrids) == 1 else "hybrid batches"
+    title = f"gain of {hybrid} in mAP"
     margin = alt.Axis(ticks=False, domain=False, grid=True, minExtent=_MARGIN, maxExtent=_MARGIN)
     y = alt.Y("label:N", title=None, sort=list(_OVER.values()), axis=margin)
     base = alt.Chart(gains).encode(
@@ -89,8 +91,10 @@ def _draw_gains(info: _StudyCurvesInfo, gains: pd.DataFrame) -> alt.LayerChart |
     )
     dots = base.mark_point(filled=True, size=55, opacity=1).encode(
         x=alt.X("difference:Q", title=title),
+        shape=_shape(info, legend=False),
         tooltip=[
             alt.Tooltip("study:N"),
+            alt.Tooltip("hybrid:Q", title="α of hybrid batches"),
             alt.Tooltip("label:N", title="gain"),
             alt.Tooltip("difference:Q", title="mAP", format="+.4f"),
             alt.Tooltip("low:Q", title="95 % from", format="+.4f"),
@@ -114,15 +118,18 @@ def _colour(info: _StudyCurvesInfo, *, legend: bool) -> alt.Color:
     )
 
 
+def _shape(info: _StudyCurvesInfo, *, legend: bool) -> alt.Shape:
+    """Tell the studies apart for readers who cannot tell the colours apart."""
+    return alt.Shape("study:N", legend=_legend() if legend else None).scale(
+        domain=info.studies, range=list(_SHAPES[: len(info.studies)])
+    )
+
+
 def _draw_panel(
     info: _StudyCurvesInfo, setting: str, means: pd.DataFrame
 ) -> alt.LayerChart | alt.FacetChart:
     x = ratio_axis(("cross", "mono")).title(names.LABELS[names.MIXING_RATIO])
     colour = _colour(info, legend=True)
-    # Shapes too, for readers who cannot tell the colours apart.
-    shape = alt.Shape("study:N", legend=_legend()).scale(
-        domain=info.studies, range=list(_SHAPES[: len(info.studies)])
-    )
     y = alt.Y("mean:Q", title="mAP" if setting == info.settings[0] else None)
     ticks = nice_ticks(means["low"].min(), means["high"].max(), names.bounds_of(names.AP))
     y = bounded_axis(y, ticks, minExtent=_MARGIN, maxExtent=_MARGIN)
@@ -131,7 +138,7 @@ def _draw_panel(
     line = base.mark_line(strokeWidth=2).encode(y)
     dots = base.mark_point(filled=True, opacity=1, size=45).encode(
         y,
-        shape=shape,
+        shape=_shape(info, legend=True),
         tooltip=[
             alt.Tooltip("study:N"),
             alt.Tooltip(f"{names.MIXING_RATIO}:Q", title=names.LABELS[names.MIXING_RATIO]),

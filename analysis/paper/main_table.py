@@ -139,9 +139,10 @@ def _caption(tables: BenchmarkTables, measure: str, published: bool) -> str:
         "monolingual batches (0: cross-lingual batches alone, 1: monolingual batches alone)"
         f"{escape(f', {tables.point}' if tables.point else '')}.",
         "Means, and below them 95\\,\\% intervals for other seeds and clusters of questions "
-        f"({counted} {'seed' if seeds == [1] else 'seeds'}, {clusters:,} clusters of "
-        f"{questions:,} questions).",
-        "Bold: best mean of this study; underlined: not significantly worse (95\\,\\%).",
+        f"({counted} {'seed' if seeds == [1] else 'seeds'}, {questions:,} questions in "
+        f"{clusters:,} clusters).",
+        "Bold: best mean of this study; underlined: may be the best as well (one-sided "
+        "comparisons with the best, .05).",
     ]
     if measure == names.AP and (curve["measure"] == names.RANK_DISTANCE).any():
         sentences.append("Lower rank distances are better.")

@@ -1,13 +1,20 @@
 """A paragraph of method, in LaTeX: what was trained, chosen, measured and tested."""
 
+from typing import Any, Final
+
+import pandas as pd
+
 from analysis.page.latex import escape
 from analysis.sections.all import StudyTables
 from analysis.sections.benchmark import BenchmarkTables
 from analysis.sections.literature import trained_on
 from analysis.sections.wording import listed
+from analysis.study.design import number, plain
 from analysis.study.mlflow import Study
 from analysis.tables import confirmed
 from hybridir import inference, names
+
+_POINT: Final = (names.TEMPERATURE, names.BATCH_SIZE, names.PAIRS)
 
 
 def method_paragraph(tables: StudyTables) -> str:
@@ -18,11 +25,14 @@ def method_paragraph(tables: StudyTables) -> str:
         "A batch is monolingual with probability α, all of its questions and passages in one "
         "language; otherwise it is cross-lingual, and the question and the passage of each pair "
         "are in two languages.",
-        *_curve(study, tables.benchmarks),
+        *_curve(study),
         *_search(study),
         *[_measured(benchmark) for benchmark in tables.benchmarks],
         "Intervals are 95 % intervals for other training seeds and other clusters of questions, "
-        "by crossed random effects; those of the curve are from a hierarchical bootstrap "
+        "by crossed random effects: t intervals, and score intervals of levels near an end of the "
+        "measure's range.",
+        "Which ratios may be the best follows from multiple comparisons with the best (Edwards "
+        "and Hsu, 1983), one-sided at .05, with a critical value from a hierarchical bootstrap "
         f"({inference.DRAWS:,} draws).",
         "Differences are paired by seed and question.",
         *_tests(study, tables.benchmarks),
@@ -34,17 +44,41 @@ def method_paragraph(tables: StudyTables) -> str:
     return f"\\paragraph{{Method.}} {text}\n"
 
 
-def _curve(study: Study, benchmarks: list[BenchmarkTables]) -> list[str]:
+def _curve(study: Study) -> list[str]:
     trials = confirmed.confirmed_trials(study)
     if trials.empty:
         return ["No mixing ratio was confirmed."]
+    design = confirmed.design_of(study)
     ratios = listed([f"{ratio:g}" for ratio in sorted(set(trials[names.MIXING_RATIO]))])
-    seeds = int(trials.groupby(names.MIXING_RATIO)[names.SEED].nunique().min())
-    where = next((benchmark.point for benchmark in benchmarks if benchmark.point), "")
-    encoders = f"{seeds} {'encoder' if seeds == 1 else 'encoders'}"
+    seeds = int(trials.groupby([names.MIXING_RATIO, *design.crossed])[names.SEED].nunique().min())
+    encoders = f"{seeds} {'encoder' if seeds == 1 else 'encoders'} with different seeds"
+    fixed = [_at(name, value) for name, value in design.fixed.items() if name in _POINT]
+    trained = f"we trained {encoders}{f' at {listed(fixed)}' if fixed else ''}."
+    own = [_own(name, trials) for name in design.by_ratio]
+    if not design.crossed:
+        return [f"At each α of {ratios} {trained}", *own]
+    crossed = {
+        names.LABELS.get(name, name): listed([number(value) for value in values])
+        for name, values in design.crossed.items()
+    }
+    factors = listed([f"α ({ratios})", *(f"{label} ({of})" for label, of in crossed.items())])
     return [
-        f"At each α of {ratios} we trained {encoders} with different seeds {where}".strip() + "."
+        f"At each combination of {factors} {trained}",
+        f"Figures are means over {listed([*crossed])} unless they say otherwise.",
+        *own,
     ]
+
+
+def _at(name: str, value: Any) -> str:
+    text = number(value)
+    return f"{text} pairs" if name == names.PAIRS else f"{names.LABELS.get(name, name)} {text}"
+
+
+def _own(name: str, trials: pd.DataFrame) -> str:
+    """Write the value that each ratio has of a parameter."""
+    of_ratio = trials.groupby(names.MIXING_RATIO)[name].first().items()
+    values = listed([f"{number(plain(value))} (α = {ratio:g})" for ratio, value in of_ratio])
+    return f"Each α has its own {names.LABELS.get(name, name)}: {values}."
 
 
 def _search(study: Study) -> list[str]:

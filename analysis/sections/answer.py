@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.page import Figure, Headline
-from analysis.sections.wording import LEVEL, change_word, interval_text, p_text
+from analysis.sections.wording import LEVEL, change_word, interval_text, number_text, p_text
 from analysis.study.arrays import Key
 from analysis.tables.tested import PRIMARY
 from hybridir import inference, names
@@ -160,13 +160,17 @@ def _optimum(best: Row) -> str:
     if not best["bounded"]:
         return f"For {scope}, these data do not say which mixing ratio α is best."
     return (
-        f"The best mixing ratio for {scope} is {_one_of(best['may_be_best'])} of the confirmed "
-        f"ratios (95 %), the optimum between {best['low']:g} and {best['high']:g}."
+        f"For {scope}, α = {best['best']:g} has the best mean of the confirmed ratios, and "
+        f"{_only(best['may_be_best'])} may be the best: each other one falls short of another "
+        "ratio in one-sided comparisons (.05), which, unlike the tests above, are not corrected "
+        f"for other outcomes. The optimum lies between {best['low']:g} and {best['high']:g} "
+        "(95 %)."
     )
 
 
-def _one_of(ratios: str) -> str:
-    return f"one of {ratios}" if "," in ratios else f"α = {ratios.strip('{}')}"
+def _only(ratios: str) -> str:
+    """Name the ratios that may be the best, as the subject of a sentence."""
+    return f"only one of {ratios}" if "," in ratios else f"only α = {ratios.strip('{}')}"
 
 
 def _sentence(outcomes: list[tuple[Key, pd.DataFrame]]) -> str:
@@ -194,7 +198,8 @@ def _verdict(key: Key, gains: pd.DataFrame) -> str:
         return f"No gain {scope} can be stated without both a hybrid and a pure strategy."
     clauses: dict[int, list[str]] = {1: [], -1: [], 0: []}
     for sign, row in zip(_signs(gains), gains.sort_values("pure").to_dict("records"), strict=True):
-        amount = _change(abs(row["difference"]) if sign else row["difference"], signed=not sign)
+        change = row["difference"]
+        amount = number_text(abs(change)) if sign else number_text(change, signed=True)
         by = f"by {amount} {measure}" if sign else f"({amount} {measure})"
         clauses[sign].append(f"{_PURE[row['pure']]} {by}")
     claims = [
@@ -208,10 +213,6 @@ def _verdict(key: Key, gains: pd.DataFrame) -> str:
     ]
     hybrid = f"hybrid batches (α = {gains['hybrid'].iloc[0]:g})"
     return f"{_capital(scope)}, {hybrid} {' and '.join(claims)}."
-
-
-def _change(amount: float, *, signed: bool) -> str:
-    return f"{amount:{'+' if signed else ''}.3f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _capital(text: str) -> str:
@@ -228,7 +229,7 @@ def _further_optima(best: dict[Key, Row]) -> str:
     for (_, setting), row in best.items():
         scope = f"in the {names.LABELS[setting]} setting"
         clauses.append(
-            f"{scope} {_one_of(row['may_be_best'])} is best for mAP"
+            f"{scope} {_only(row['may_be_best'])} may be the best for mAP"
             if row["bounded"]
             else f"{scope} the data do not say which ratio is best"
         )
@@ -261,12 +262,15 @@ def _stability(curve: pd.DataFrame) -> str:
         worse = rows[~rows["may_be_best"].astype(bool)]
         bound = f"at most {rows['loss_at_most'].max():.3f} mAP below the best (95 %)"
         verdict = (
-            f"not stable, significantly worse at α = {_ratios(worse)} and {bound}"
+            f"not stable, worse than the best at α = {_ratios(worse)}, and {bound}"
             if len(worse)
-            else f"α = {_ratios(rows)} not significantly worse than the best, {bound}"
+            else f"α = {_ratios(rows)} may be the best, and {bound}"
         )
         clauses.append(f"{names.LABELS[str(setting)]}: {verdict}")
-    return f"Are ratios from {low:g} to {high:g} stable? {_joined(clauses)}"
+    return (
+        f"Are ratios from {low:g} to {high:g} stable? By one-sided comparisons with the best "
+        f"(.05): {'; '.join(clauses)}."
+    )
 
 
 def _ratios(rows: pd.DataFrame) -> str:
@@ -284,8 +288,8 @@ def _narrow(gains: pd.DataFrame, measured: list[Key]) -> Iterator[str]:
                 f"The seeds agree by chance on the gain in {names.LABELS[row['measure']]}, "
                 f"{names.LABELS[row['setting']]}, over α = {row['pure']:g}: its interval is "
                 "narrower than that for other clusters alone, "
-                f"{row['difference']:+.3f} ± {row['clusters_alone']:.3f}. More seeds would tell "
-                "how much they vary."
+                f"{number_text(row['difference'], signed=True)} ± "
+                f"{row['clusters_alone']:.3f}. More seeds would tell how much they vary."
             )
 
 
@@ -299,14 +303,16 @@ def _caveat(curve: pd.DataFrame, primary: list[Key]) -> str:
     scope = "other clusters of questions" if seeds == [1] else "other seeds and other clusters"
     sentences = [
         f"Brackets are 95 % intervals for {scope}, each for its own row, estimated from {n} "
-        f"{'seed' if seeds == [1] else 'seeds'} and {clusters:,} clusters of {questions:,} "
-        "questions.",
+        f"{'seed' if seeds == [1] else 'seeds'} and {questions:,} questions in {clusters:,} "
+        "clusters.",
         "Differences are paired by seed and question.",
         f"The tests of the primary outcome ({outcomes}) are corrected together (Holm), as "
         "planned. All others are exploratory and corrected as one family, so that a change may "
         "not be distinguished where its bracket leaves out 0.",
-        "A ratio may be best unless another confirmed ratio is significantly better; the optimum "
-        "lies between the neighbours of these ratios.",
+        "A ratio may be best unless another confirmed ratio is better in a one-sided comparison "
+        "(.05), which is joint for all ratios but no part of these corrections: a ratio may be "
+        "worse there that a two-sided test does not distinguish. The optimum lies between the "
+        "neighbours of the ratios that may be best.",
     ]
     if clusters < FEW_CLUSTERS:
         sentences.append(

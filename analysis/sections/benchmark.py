@@ -126,18 +126,32 @@ def measure_scores(
     if not any(measure == names.AP for measure, _ in scores):
         return None
     languages = {query for aligned in scores.values() for query, _ in aligned.cells}
-    curve = measure_curve(scores)
-    n_conditions = max(map(len, conditions.values()))
+    measured = measure_curve(scores)
+    curve = measured.curve.assign(n_conditions=max(map(len, conditions.values())))
+    curve["all_or_nothing"] = [
+        _is_all_or_nothing(key, conditions, seed_scores)
+        for key in zip(curve["measure"], curve["setting"], strict=True)
+    ]
     return BenchmarkTables(
         benchmark,
         len(languages),
         point,
-        curve._replace(curve=curve.curve.assign(n_conditions=n_conditions)),
+        measured._replace(curve=curve),
         measure_conditions(conditions),
         measure_tradeoff(scores),
         measure_languages(scores, seen),
         measure_variance(scores, seed_scores or scores, parts, generator),
     )
+
+
+def _is_all_or_nothing(
+    key: Key,
+    conditions: Mapping[Key, Mapping[Condition, Scores]],
+    seed_scores: Mapping[Key, Scores] | None,
+) -> bool:
+    """Whether each question has 0 or 1 in the trials, of which the curve shows means."""
+    of_trials = [seed_scores[key]] if seed_scores else conditions[key].values()
+    return all(map(confirmed.is_all_or_nothing, of_trials))
 
 
 def corrected(

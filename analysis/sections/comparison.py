@@ -11,7 +11,7 @@ from analysis.page import Figure, Headline, Section, Table
 from analysis.sections.all import StudyTables
 from analysis.sections.answer import answer_rows
 from analysis.sections.benchmark import BenchmarkTables
-from analysis.sections.wording import INTERVAL, SAMPLE
+from analysis.sections.wording import INTERVAL, SAMPLE, listed
 from analysis.study.arrays import Key
 from analysis.study.mlflow import Study
 from analysis.tables import confirmed
@@ -147,9 +147,34 @@ def _figure(benchmark: str, by_study: dict[str, BenchmarkTables], curves: pd.Dat
     caption = (
         f"mAP on {benchmark} over the mixing ratio. Lines are means over seeds, bands are the "
         "95 % intervals of each study's own report. Below: what hybrid batches gain over either "
-        f"pure strategy in each study, with 95 % intervals. Seeds: {n}."
+        f"pure strategy in each study, with 95 % intervals.{hybrid_text(gains)} Seeds: {n}."
     )
     return Figure(f"studies-{benchmark}", partial(plot_study_curves, curves, gains), caption)
+
+
+def hybrid_text(gains: pd.DataFrame) -> str:
+    """Say which ratio stands for hybrid batches in each study.
+
+    Args:
+        gains: ``study, measure, hybrid``.
+
+    Returns:
+        A sentence, or two where the studies differ, with a space before it; "" without a gain.
+    """
+    shown = gains[gains["measure"] == names.AP]
+    of_study = {
+        str(study): listed([f"{ratio:g}" for ratio in sorted(set(rows["hybrid"]))])
+        for study, rows in shown.groupby("study", sort=False)
+    }
+    if not of_study:
+        return ""
+    if len(set(of_study.values())) == 1:
+        return f" Hybrid batches are those of α = {next(iter(of_study.values()))}."
+    ratios = ", ".join(f"α = {ratio} in {study}" for study, ratio in of_study.items())
+    return (
+        f" Hybrid batches are, in each study, those of its ratio nearest to 0.5: {ratios}. The "
+        "table of differences is of ratios that both studies have."
+    )
 
 
 def _language_note(scores: dict[str, dict[Key, Scores]]) -> list[str]:
@@ -204,8 +229,8 @@ def _differences_table(benchmark: str, differences: pd.DataFrame) -> Table:
         "Difference between two studies in the gain of hybrid batches: hybrid minus pure, in "
         "mAP. Studies with common seeds and questions are compared seed by seed; elsewhere "
         "intervals are t intervals over seeds and clusters of questions with Welch's degrees of "
-        "freedom. The hybrid ratio is the one nearest to 0.5 in both studies, chosen without "
-        f"the scores. Holm's correction is over the {len(differences)} rows."
+        "freedom. The hybrid ratio is the common one nearest to 0.5, chosen without the scores. "
+        f"Holm's correction is over the {len(differences)} rows."
     )
     return Table(f"gain_differences-{benchmark}", differences, columns, caption)
 
@@ -249,5 +274,6 @@ def _sentence(benchmark: str, differences: pd.DataFrame) -> str:
         f"On {benchmark} the gain of hybrid batches differs between studies in {len(clear)} of "
         f"{len(differences)} comparisons. The largest difference is over {PURE[largest['pure']]} "
         f"batches alone in the {names.LABELS[largest['setting']]} setting, where {more} gains "
-        f"{abs(largest['difference']):.3f} mAP more than {less}."
+        f"{abs(largest['difference']):.3f} mAP more than {less} (hybrid: α = "
+        f"{largest['hybrid']:g} in both)."
     )

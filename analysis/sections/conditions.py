@@ -8,7 +8,15 @@ import pandas as pd
 
 from analysis.figures.level_curves import plot_level_curves
 from analysis.page import Figure, Section, Table
-from analysis.sections.wording import INTERVAL, LEVEL, SAMPLE, interval_text, listed, sample_text
+from analysis.sections.wording import (
+    INTERVAL,
+    LEVEL,
+    SAMPLE,
+    interval_text,
+    listed,
+    number_text,
+    sample_text,
+)
 from analysis.study.arrays import Key
 from analysis.tables import tested
 from hybridir import names
@@ -140,11 +148,17 @@ def _changes(interactions: pd.DataFrame) -> list[str]:
     rows = interactions[interactions["measure"] == names.AP]
     clear = rows[rows["p_holm"] < LEVEL]
     if clear.empty:
+        least, most, low, high = (
+            number_text(value, signed=True)
+            for value in (
+                *(rows["estimate"].min(), rows["estimate"].max()),
+                *(rows["low"].min(), rows["high"].max()),
+            )
+        )
         return [
             "No change of the gain in mAP between two levels of a crossed parameter is "
             f"significant (n = {len(rows)} comparisons, exploratory, Holm): estimates from "
-            f"{rows['estimate'].min():+.3f} to {rows['estimate'].max():+.3f}, the widest interval "
-            f"[{rows['low'].min():+.3f}, {rows['high'].max():+.3f}]. This does not prove that "
+            f"{least} to {most}, their intervals within [{low}, {high}]. This does not prove that "
             "there is none."
         ]
     row = max(clear.to_dict("records"), key=lambda row: abs(row["estimate"]))

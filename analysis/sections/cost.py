@@ -210,9 +210,9 @@ def plan_section(plan: dict[str, Any], tables: PlanTables) -> Section:
     return Section(
         "Plan and outcome",
         [
-            f"Before the study, a probe on {plan['host']} timed some steps at each batch size on "
-            f"an idle machine. The plan assumed {plan['at_a_time']} trials at a time that do not "
-            "slow each other. A ratio above 1 means more than planned."
+            f"Before the study, a probe on {plan['host']} timed some steps at each batch size; "
+            f"what else ran there is not recorded. The plan assumed {plan['at_a_time']} trials at "
+            "a time that do not slow each other. A ratio above 1 means more than planned."
         ],
         tables=[
             Table(

@@ -146,10 +146,10 @@ def _figures(benchmark: str, tables: CurveTables, shown_above: str) -> list[Figu
     if (tables.curve["measure"] == names.RANK_DISTANCE).any():
         caption = (
             "Language bias in the pool of all languages. Middle: rank distance, the worst minus "
-            "the best rank among the relevant passages of a question, 0 at best. A model that is "
-            "merely worse also has a higher rank distance, so read it beside mAP (left). Right: "
-            "share of questions whose first hit, and whose first relevant passage, is in their "
-            f"own language. Bands are 95 % intervals. {n}"
+            "the best rank among the relevant passages of a question; at best their number less "
+            "one. A model that is merely worse also has a higher rank distance, so read it beside "
+            "mAP (left). Right: share of questions whose first hit, and whose first relevant "
+            f"passage, is in their own language. Bands are 95 % intervals. {n}"
         )
         chart = partial(plot_language_bias, tables.curve, tables.seeds)
         figures.append(Figure(f"language_bias-{benchmark}", chart, caption))
@@ -195,11 +195,11 @@ def _curve(benchmark: str, curve: pd.DataFrame) -> Table:
         **SAMPLE,
     }
     caption = (
-        "The confirmed curve. Intervals are for other seeds and other clusters of questions, "
-        "and stay within the measure's range. F1 at R is R-precision, this project's own name; "
-        "with one relevant passage a pool it is hit@1. "
-        "\u201cAt most\u201d is a 95 % bound on the loss against the best ratio; it holds for "
-        f"all ratios together.{_absent(curve)}"
+        "The confirmed curve. Intervals are for other seeds and other clusters of questions: t "
+        "intervals, near an end of the measure's range score intervals, which stay within it. F1 "
+        "at R is R-precision, this project's own name; with one relevant passage a pool it is "
+        "hit@1. \u201cAt most\u201d is a 95 % bound on the loss against the best ratio; it holds "
+        f"for all ratios together, with a critical value from a bootstrap.{_absent(curve)}"
     )
     return Table(names.curve_table_name(benchmark), curve, columns, caption)
 
@@ -234,10 +234,12 @@ def _optima(benchmark: str, optima: pd.DataFrame) -> Table:
         "The best ratio for each measure: the confirmed ratios that no other one beats (multiple "
         "comparisons with the best, one-sided at .05, so that a ratio may be left out although "
         "the two-sided interval of its difference reaches 0), and the interval of the optimum, "
-        "from the confirmed "
-        "ratio below them to that above. It assumes that the curve rises up to its optimum and "
-        "falls behind it. The peak of a smooth curve through the means is a description; blank "
-        "where the means contradict the curve (lack of fit, p below 0.2)."
+        "from the confirmed ratio below them to that above. It assumes that the curve rises up to "
+        "its optimum and falls behind it. The share of draws is how often the best confirmed "
+        f"ratio was the best in {inference.DRAWS:,} bootstrap draws of seeds and clusters, from "
+        "which the comparisons have their critical value as well. The peak of a smooth curve "
+        "through the means is a description; blank where the means contradict the curve (lack of "
+        "fit, p below 0.2)."
     )
     return Table(f"optimum-{benchmark}", optima, columns, caption)
 

@@ -1,5 +1,6 @@
 """The section on published results, beside those of the study."""
 
+from pathlib import PurePath
 from typing import Any
 
 import pandas as pd
@@ -15,8 +16,10 @@ from analysis.sections.literature_figures import (
     RATIOS,
     STRATEGIES,
 )
-from analysis.sections.wording import INTERVAL, SAMPLE, with_change
+from analysis.sections.wording import INTERVAL, SAMPLE, listed, with_change
 from analysis.study.mlflow import Study
+from analysis.study.settings import RecordedData
+from analysis.tables import confirmed
 from hybridir import names
 
 _MEASURES = (
@@ -178,14 +181,33 @@ def _table(benchmark: str, curve: pd.DataFrame) -> pd.DataFrame:
 
 
 def trained_on(study: Study) -> str:
-    """Describe the encoder and the training data, as far as the study file names them."""
-    encoder, train = study.settings.encoder, study.settings.train
+    """Describe the encoder, the training data and the budget, as far as they were recorded.
+
+    Files and folders go by their own names, without the folders of a machine. Budgets are those
+    of the confirmation, or the study file's where it confirmed nothing.
+    """
+    encoder = study.settings.encoder
     new = "its encoder" if encoder.from_scratch is None else "a new encoder"
-    model = (encoder.hub and encoder.hub.id) or encoder.path or new
-    data = "its data"
+    folder = encoder.path and PurePath(encoder.path).name
+    model = (encoder.hub and encoder.hub.id) or folder or new
+    sources = [_source(data) for data in study.settings.train.mix or (study.settings.train,)]
+    data = "its data" if "" in sources else listed([*dict.fromkeys(sources)])
+    return f"{model} on {data}{_budget(study)}"
+
+
+def _source(data: RecordedData) -> str:
+    """Name a data set; "" if the study file does not."""
     for key in _SOURCES:
-        source = getattr(train, key)
+        source = getattr(data, key)
         if source is not None:
-            data = source.name or source.path or source.id or key
-    pairs = study.settings.training.pairs
-    return f"{model} on {data}" + (f" with {pairs:,} pairs" if pairs else "")
+            return source.name or (source.path and PurePath(source.path).name) or source.id or key
+    return ""
+
+
+def _budget(study: Study) -> str:
+    design = confirmed.design_of(study)
+    if names.PAIRS in design.by_ratio:
+        return " with a number of pairs for each mixing ratio"
+    budgets = design.crossed.get(names.PAIRS) or [design.fixed.get(names.PAIRS)]
+    known = [f"{budget:,}" for budget in budgets if budget]
+    return f" with {listed(known)} pairs" if known else ""

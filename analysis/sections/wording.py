@@ -29,8 +29,17 @@ def interval_text(
     >>> interval_text(0.5314, 0.52, 0.5449)
     '0.531 [0.520, 0.545]'
     """
-    form = f"{'+' if signed else ''}.{decimals}f"
-    text = f"{estimate:{form}} [{low:{form}}, {high:{form}}]"
+    shown, *ends = (number_text(value, signed, decimals) for value in (estimate, low, high))
+    return f"{shown} [{', '.join(ends)}]"
+
+
+def number_text(value: float, signed: bool = False, decimals: int = 3) -> str:
+    """Write a number, with a minus sign where it is negative.
+
+    >>> number_text(0.0104), number_text(0.0104, signed=True)
+    ('0.010', '+0.010')
+    """
+    text = f"{value:{'+' if signed else ''}.{decimals}f}"
     return text.replace("-", "\N{MINUS SIGN}")
 
 
@@ -90,17 +99,17 @@ def sample_text(table: pd.DataFrame) -> str:
 
     >>> sizes = {"n_seeds": [2, 3], "n_clusters": [48, 48], "n_questions": [1190, 1190]}
     >>> sample_text(pd.DataFrame(sizes))
-    'n = 2–3 seeds × 48 clusters of 1,190 questions.'
+    'n = 2–3 seeds × 1,190 questions in 48 clusters.'
     """
     seeds = sorted({int(count) for count in table["n_seeds"]})
     counts = "–".join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))
     sample = f"{counts} {'seed' if seeds == [1] else 'seeds'}"
     if "n_parts" in table:
         sample = f"{int(table['n_parts'].max())} parts of the data × {sample}"
-    units = f"{int(table['n_clusters'].max()):,} clusters"
+    clusters = f"{int(table['n_clusters'].max()):,} clusters"
     if "n_questions" not in table:
-        return f"n = {sample} × {units} of questions."
-    return f"n = {sample} × {units} of {int(table['n_questions'].max()):,} questions."
+        return f"n = {sample} × {clusters} of questions."
+    return f"n = {sample} × {int(table['n_questions'].max()):,} questions in {clusters}."
 
 
 def listed(items: Sequence[str], most: int | None = None) -> str:

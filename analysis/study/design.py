@@ -26,7 +26,7 @@ class StudyDesign(NamedTuple):
 
     def condition(self, trial: "pd.Series[Any]") -> Condition:
         """Read a trial's values of the crossed parameters."""
-        return tuple((name, _plain(trial[name])) for name in self.crossed)
+        return tuple((name, plain(trial[name])) for name in self.crossed)
 
 
 def study_design(
@@ -48,19 +48,19 @@ def study_design(
             continue
         values = trials[name].dropna().unique()
         if len(values) == 1:
-            fixed[name] = _plain(values[0])
+            fixed[name] = plain(values[0])
         elif len(values) > 1:
             of_ratio = trials.groupby(names.MIXING_RATIO)[name].nunique()
             if (of_ratio == 1).all():
                 by_ratio.append(name)
             else:
-                crossed[name] = [_plain(value) for value in sorted(values)]
+                crossed[name] = [plain(value) for value in sorted(values)]
     if pairs is not None and names.PAIRS not in (*crossed, *by_ratio):
         fixed.setdefault(names.PAIRS, pairs)
     return StudyDesign(crossed, tuple(by_ratio), fixed)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Turn a value of numpy into one of Python, whole numbers into int."""
     value = value.item() if hasattr(value, "item") else value
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -77,7 +77,7 @@ def point_text(design: StudyDesign) -> str:
     for name in _LEADING:
         label = names.LABELS.get(name, name)
         if name in design.fixed:
-            value = _number(design.fixed[name])
+            value = number(design.fixed[name])
             clauses.append(f"{value} pairs" if name == names.PAIRS else f"{label} {value}")
     if design.by_ratio:
         named = _listed([names.LABELS.get(name, name) for name in design.by_ratio])
@@ -86,7 +86,7 @@ def point_text(design: StudyDesign) -> str:
     if design.crossed:
         named = _listed(
             [
-                f"{names.LABELS.get(name, name)} ({', '.join(map(_number, levels))})"
+                f"{names.LABELS.get(name, name)} ({', '.join(map(number, levels))})"
                 for name, levels in design.crossed.items()
             ]
         )
@@ -94,7 +94,12 @@ def point_text(design: StudyDesign) -> str:
     return text
 
 
-def _number(value: Any) -> str:
+def number(value: Any) -> str:
+    """Write a value of a parameter.
+
+    >>> number(16000), number(0.02), number("cosine")
+    ('16,000', '0.02', 'cosine')
+    """
     if isinstance(value, str):
         return value
     return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"

@@ -31,8 +31,8 @@ def collect_scores(
     Returns:
         The scores of every key of `KEYS` with values. Two measures are left out where they add
         nothing: the rank distance over seen languages if it equals that over all languages, and a
-        measure of language bias that is the same for every question in all trials, as PEER is
-        with one passage per language.
+        measure of language bias of which every question has one value in all trials, as PEER
+        has with one passage per language.
 
     Raises:
         InputError: if two trials were scored on different questions, which cannot be compared.
@@ -62,10 +62,25 @@ def collect_scores(
     constant = [
         key
         for key, measured in scores.items()
-        if key[0] in names.BIAS_MEASURES
-        and np.ptp(measured.values[~np.isnan(measured.values)]) == 0
+        if key[0] in names.BIAS_MEASURES and _cannot_vary(measured.values)
     ]
     return {key: measured for key, measured in scores.items() if key not in constant}
+
+
+def _cannot_vary(values: Floats) -> bool:
+    """Whether every question has one value in all trials; of one trial, whether all are equal.
+
+    PEER of one passage a language is such a measure: it follows from the number of languages in
+    which a question has relevant passages, whatever their ranks.
+    """
+    trials = [trial for trial in values.reshape(-1, *values.shape[2:]) if not _is_absent(trial)]
+    if len(trials) == 1:
+        return bool(np.ptp(trials[0][~np.isnan(trials[0])]) == 0)
+    return all(np.array_equal(trial, trials[0], equal_nan=True) for trial in trials[1:])
+
+
+def _is_absent(trial: Floats) -> bool:
+    return bool(np.isnan(trial).all())
 
 
 def _as_arrays(table: pd.DataFrame | Mapping[Key, ScoreArray]) -> Mapping[Key, ScoreArray]:

@@ -202,10 +202,10 @@ def curve_table(
     """
     rows = []
     for key, measured in scores.items():
-        whole = np.isnan(measured.values) | np.isin(measured.values, (0, 1))
         means = measured.macro_means()
         curve = inference.mean_curve(measured, replicates[key].by_cluster)
         compared = inference.compare_with_best(measured, replicates[key])
+        whole = is_all_or_nothing(measured)
         for index, (entry, against) in enumerate(zip(curve, compared, strict=True)):
             of_seeds = means[index][measured.trained[index]]
             rows.append(
@@ -223,10 +223,18 @@ def curve_table(
                     "n_seeds": entry.n_seeds,
                     "n_clusters": entry.n_clusters,
                     "n_questions": len(measured.questions),
-                    "all_or_nothing": bool(whole.all()),
+                    "all_or_nothing": whole,
                 }
             )
     return pd.DataFrame(rows)
+
+
+def is_all_or_nothing(scores: Scores) -> bool:
+    """Whether each question has 0 or 1, as with F1 at R where one passage is relevant.
+
+    Means over conditions or seeds do not tell.
+    """
+    return bool((np.isnan(scores.values) | np.isin(scores.values, (0, 1))).all())
 
 
 def seed_table(scores: Mapping[Key, Scores]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hybridir import names
-from hybridir.cli.messages import as_options, settings_as_options
+from hybridir.cli.messages import as_options, problems_with_options, settings_as_options
 from hybridir.cli.options import check_seen, refuse_trial
 from hybridir.cli.tables import print_whole
 from hybridir.runtime.files import atomic_write, check_file, check_folder
@@ -242,7 +242,8 @@ def _describe_encoder(
         return None, description
     refuse_trial(Path(request.encoder))
     weights = local_folder(request.encoder, request.revision)
-    chosen = validate(EncoderConfig, {"path": weights, **(request.overrides or {})}, WHERE)
+    with problems_with_options():
+        chosen = validate(EncoderConfig, {"path": weights, **(request.overrides or {})}, WHERE)
     config, source = resolve(chosen), foreign_folder(chosen)
     assert source is not None, "a folder was named"
     description["model_digest"] = folder_digest(weights)

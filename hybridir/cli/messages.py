@@ -50,6 +50,23 @@ def _option(match: re.Match[str]) -> str:
     return f"--{name} {value.replace(', ', ',')}"
 
 
+def problems_as_options(message: str) -> str:
+    r"""Begin lines about a setting with its option.
+
+    >>> problems_as_options("command line: rules='own': input should be 'published'")
+    "command line: --rules 'own': input should be 'published'"
+    >>> problems_as_options("command line has 2 problems:\n  - name: 'dev' is reserved")
+    "command line has 2 problems:\n  - --benchmark: 'dev' is reserved"
+    """
+
+    def option(match: re.Match[str]) -> str:
+        start, name, sign = match.groups()
+        named = "benchmark" if name == "name" else name.replace("_", "-")
+        return f"{start}--{named}{':' if sign == ':' else ' '}"
+
+    return re.sub(r"^(command line: |  - )([a-z_]+)(=|:(?= ))", option, message, flags=re.M)
+
+
 @contextmanager
 def settings_as_options() -> Iterator[None]:
     """Let user's mistakes within name options."""
@@ -57,3 +74,12 @@ def settings_as_options() -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(as_options(str(error))) from None
+
+
+@contextmanager
+def problems_with_options() -> Iterator[None]:
+    """Let mistakes in settings that were made from options name these."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(problems_as_options(str(error))) from None

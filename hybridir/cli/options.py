@@ -41,8 +41,15 @@ def where_data_are(
     benchmark: str, data_root: Path | None, folder: Path | None, table: Path | None
 ) -> list[str]:
     """What is wrong with the options that say where the benchmark is."""
-    from hybridir.config.benchmarks import WITH_ANSWERS
+    from hybridir.config.base import nearest
+    from hybridir.config.benchmarks import KNOWN_BENCHMARKS, WITH_ANSWERS
 
+    if benchmark not in KNOWN_BENCHMARKS and not (folder or table):
+        return [
+            f"--benchmark {benchmark}: is none of {', '.join(WITH_ANSWERS)}; a benchmark of your "
+            "own needs --table FILE or --folder FOLDER beside its name"
+            f"{nearest(benchmark, WITH_ANSWERS)}"
+        ]
     own = [f"--folder {folder}"] if folder else [f"--table {table}"] if table else []
     if benchmark in WITH_ANSWERS and not own and data_root is None:
         return [f"--data-root: {benchmark} needs the folder that holds {benchmark}/"]

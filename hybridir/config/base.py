@@ -16,6 +16,15 @@ PassageText = Literal["sentence", "sentence+paragraph"]
 UNIT: Final = "unit"
 SENTENCE: Final = "sentence"
 
+NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+"""Of names that become those of files."""
+PART_PATTERN: Final = r"^[A-Za-z0-9_.-]+$"
+"""Of parts of such names."""
+IN_WORDS: Final = {
+    NAME_PATTERN: "write letters (a to z), digits, '_', '.' and '-', a letter or a digit first",
+    PART_PATTERN: "write letters (a to z), digits, '_', '.' and '-'",
+}
+"""What texts of a pattern are made of."""
 _WORDS = "YAML reads yes and on as true, no and off as false"
 _LONGEST_NAME = 100  # letters; names of files add to them, and most systems take 255 bytes
 # Names that Windows keeps for devices, with any ending:

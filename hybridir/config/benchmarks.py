@@ -7,6 +7,8 @@ from pydantic import Field, field_validator, model_validator
 
 from hybridir import names
 from hybridir.config.base import (
+    NAME_PATTERN,
+    PART_PATTERN,
     SENTENCE,
     LanguageCode,
     LanguageCodes,
@@ -41,7 +43,7 @@ class BenchmarkTableConfig(StrictModel):
 class BenchmarkConfig(StrictModel):
     """A benchmark that a trial reports on; no trial is tuned on it."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
     """``synthetic-test``, ``xquad-r`` or ``mlqa-r``; with a folder or a table, any other name."""
     languages: LanguageCodes = None
     """Languages of queries and pools; all languages of the benchmark if left out."""
@@ -52,7 +54,7 @@ class BenchmarkConfig(StrictModel):
     """Folder of a benchmark in a layout that `hybridir.data.readers.beir` reads."""
     table: BenchmarkTableConfig | None = None
     """The benchmark's questions and passages; see `hybridir.data.readers.table_benchmark`."""
-    split: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] | None = None
+    split: Annotated[str, Field(pattern=PART_PATTERN)] | None = None
     """Split of the folder's qrels; ``test`` if left out."""
     language: LanguageCode | None = None
     """Language of a folder whose files are in one language and do not name it."""

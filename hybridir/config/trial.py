@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from hybridir.config.base import (
+    IN_WORDS,
     FolderOrId,
     SettingError,
     StrictModel,
@@ -466,6 +467,8 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> list[str]:
             problems.append(f"{field}: is needed")
         elif item["type"] == "value_error":
             problems.append(f"{field}: {message}" if field else message)
+        elif item["type"] == "string_pattern_mismatch":
+            problems.append(f"{field}={item['input']!r}: {IN_WORDS[item['ctx']['pattern']]}")
         elif item["type"] == "path_type":
             problems.append(f"{field}={item['input']!r}: is no path")
         elif item["type"] in ("model_type", "dict_type", "model_attributes_type"):

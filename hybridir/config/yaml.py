@@ -97,6 +97,7 @@ def read_settings(
     path: Path,
     *,
     hint: str = "",
+    example: str = "",
     change: Callable[[Settings], list[str]] = lambda content: [],
     folder: Path | None = None,
 ) -> Checked:
@@ -106,13 +107,14 @@ def read_settings(
         kind: the model.
         path: YAML file.
         hint: added to the message where the file cannot be read.
+        example: added where it holds no settings, such as a page of text.
         change: changes the content before it is checked; returns what is wrong with the changes.
         folder: see `validate`.
 
     Raises:
         InputError: with all mistakes of the file in one message; see `validate`.
     """
-    content, problems = _content(path, hint)
+    content, problems = _content(path, hint, example)
     problems += change(content)
     return validate(kind, content, str(path), problems=problems, folder=folder)
 
@@ -155,16 +157,20 @@ def read_data(path: Path) -> tuple[DataConfig, bool]:
     return validate(DataConfig, data, str(path), problems=problems), True
 
 
-def _content(path: Path, hint: str = "") -> tuple[Settings, list[str]]:
+def _content(path: Path, hint: str = "", example: str = "") -> tuple[Settings, list[str]]:
     """The content of a file, and the mistakes that `read_yaml` tells."""
     try:
         text = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}){hint}") from None
     problems: list[str] = []
-    content = read_yaml(text, str(path), problems)
+    try:
+        content = read_yaml(text, str(path), problems)
+    except InputError as error:
+        raise InputError(f"{error}{example}") from None
     if not isinstance(content, dict):
-        raise InputError(f"{path}: no settings; expected lines of the form 'name: value'")
+        expected = "no settings; expected lines of the form 'name: value'"
+        raise InputError(f"{path}: {expected}{example}")
     return content, problems
 
 

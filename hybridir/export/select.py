@@ -1,5 +1,6 @@
 """Selects the encoder to export: one rule for the end of a study and for ``hybridir export``."""
 
+import difflib
 import math
 from pathlib import Path
 
@@ -86,10 +87,18 @@ def choose_trial(folder: Path, trial: str | None) -> Path:
     if trials / trial in exportable:
         return trials / trial
     if not (trials / trial / names.ARTIFACT_CONFIG).is_file():
-        existing = sorted(path.parent for path in trials.glob(f"*/{names.ARTIFACT_CONFIG}"))
-        raise InputError(f"--trial {trial}: no such trial; choose one of {_list(existing)}")
+        if not exportable:
+            raise InputError(
+                f"--trial {trial}: no such trial, and none of {folder} has an encoder; "
+                f"{_study_remedy(folder)}"
+            )
+        raise InputError(
+            f"--trial {trial}: no such trial; trials with an encoder: "
+            f"{_list(_nearest_first(trial, exportable))}"
+        )
     raise InputError(
-        f"--trial {trial} has no encoder (trials with one: {_list(exportable)}); "
+        f"--trial {trial} has no encoder (trials with one: "
+        f"{_list(_nearest_first(trial, exportable))}); "
         f"{_remedy(trials / trial)}"
     )
 
@@ -104,6 +113,13 @@ def read_metrics(trial: Path) -> dict[str, float]:
     path = trial / names.ARTIFACT_RESULT
     metrics: dict[str, float] = read_json(path, dict[str, int | float], remedy)
     return metrics
+
+
+def _nearest_first(name: str, trials: list[Path]) -> list[Path]:
+    """Order trials by how like a name theirs are."""
+    return sorted(
+        trials, key=lambda trial: -difflib.SequenceMatcher(None, name, trial.name).ratio()
+    )
 
 
 def _list(trials: list[Path]) -> str:

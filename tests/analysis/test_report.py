@@ -245,7 +245,7 @@ def test_answer_is_stated_in_words_with_n(report: Path) -> None:
         "by 0.050 mAP and monolingual batches alone by 0.150 mAP."
     ) in page
     assert "On known at temperature 0.05 and batch size 64, from 3 seeds and 12 clusters" in page
-    assert "from 3 seeds and 12 clusters of 12 questions." in page
+    assert "from 3 seeds and 12 questions in 12 clusters." in page
     assert "12 clusters are few" in page
     assert "1 search trial failed (search-003): loss is not finite at step 3." in page
 

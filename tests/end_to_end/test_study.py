@@ -61,7 +61,9 @@ def test_the_output_ends_with_best_configuration_curve_database_and_report(
     small_study: Any, folder: RunFolder
 ) -> None:
     lines = small_study.output.splitlines()
-    best = next(index for index, line in enumerate(lines) if line.startswith("best configuration"))
+    best = next(
+        index for index, line in enumerate(lines) if line.startswith("best trial of the search")
+    )
     curve = next(index for index, line in enumerate(lines) if "Confirmed curve" in line)
     # The commands to watch the study are printed before the first trial and at the end.
     started, database = [i for i, line in enumerate(lines) if line.startswith("tracking:")]
@@ -134,7 +136,7 @@ def test_the_best_configuration_is_that_of_the_best_complete_trial(
     complete = {t.number: t.value for t in optuna_trials if t.state.name == names.COMPLETE}
     best = max(complete, key=lambda number: complete[number] or 0)
     lines = small_study.output.splitlines()
-    after_search, at_end = [line for line in lines if line.startswith("best configuration")]
+    after_search, at_end = [line for line in lines if line.startswith("best trial of the search")]
     assert f"trial {best:03d})" in after_search
     assert f"{complete[best]:.4f}" in after_search
     assert after_search.startswith(at_end)  # printed again beside the curve

@@ -171,6 +171,16 @@ def test_the_error_for_a_missing_study_file_lists_the_shipped_ones(
     assert "demo.yaml" in message
 
 
+def test_a_file_that_is_no_study_is_refused_with_the_folder_of_the_shipped_ones(
+    command: Command, tmp_path: Path
+) -> None:
+    page = tmp_path / "README.md"
+    for text in ("# A title\n- [a list](of: links)\nand: `text`", "A page of words."):
+        page.write_text(text)
+        message = refused(command, tmp_path, str(page))
+        assert "tune/studies has files of studies to begin with" in message
+
+
 @pytest.mark.parametrize("option", ["--resume", "--status"])
 def test_an_unknown_study_is_refused(command: Command, tmp_path: Path, option: str) -> None:
     assert "no study 'other'" in refused(command, tmp_path, option, "other")
@@ -206,7 +216,7 @@ def test_the_status_of_a_study_lists_its_trials(command: Command, tmp_path: Path
     run.trial("search-000").finalize(Outcome(names.FAIL, {}, "step 3: loss nan", "node-1"))
     code, out, _ = command("--status", "small")
     assert code == 0
-    assert "not finished; 1 FAIL" in out
+    assert "interrupted; 1 FAIL" in out
     assert "search-000: FAIL on node-1: step 3: loss nan" in out
 
 

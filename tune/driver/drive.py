@@ -18,7 +18,7 @@ from tune.driver.checkpoints import save_progress
 from tune.driver.encoders import best_of_confirmation, drop_beaten_encoders
 from tune.driver.interruption import Interruption, reserve
 from tune.driver.launch import launch, prepare_tracking, run_preflight
-from tune.driver.phases import PhaseRunner
+from tune.driver.phases import PhaseRunner, best_of_search
 from tune.folders import RunFolder, list_runs, new_run, search_trial
 from tune.forecast.plan import measure_plan, read_plan, write_plan
 from tune.readiness.cluster import on_cluster
@@ -42,7 +42,7 @@ from tune.space.settings import SearchConfig
 from tune.study.confirmation import ConfirmConfig
 from tune.study.file import StudyConfig
 from tune.study.recorded import record_older, record_settings
-from tune.view.narrator import Narrator, duration
+from tune.view.narrator import Narrator, time_span
 from tune.view.status import development_note, reported_curve_table
 from tune.view.watching import resume_command, watch_lines
 
@@ -115,8 +115,8 @@ def _drive(
         record_settings(study, folder)
     if plan:
         write_plan(plan, folder)
-        low, high = map(duration, plan.seconds)
-        say(console, f"plan: {low} to {high} with {plan.at_a_time} trials at a time")
+        span = time_span(*plan.seconds)
+        say(console, f"plan: {span} with {plan.at_a_time} trials at a time")
     record_start(folder)
     record_environment(folder)
     # 0 on a cluster, which may grow, so that no fixed number is right.
@@ -282,9 +282,9 @@ def _conclude(study: StudyConfig, folder: RunFolder, tracker: Tracker, console: 
 
 def _print_best(search: optuna.Study, settings: SearchConfig, console: Console) -> None:
     if point := best_point(search, settings.seeds) if settings.seeds > 1 else None:
-        console.print(f"best configuration: {describe(point[0])}", highlight=False)
+        console.print(f"{best_of_search(settings)}: {describe(point[0])}", highlight=False)
     elif best := best_trial(search):
-        console.print(f"best configuration: {describe(best.params)}", highlight=False)
+        console.print(f"{best_of_search(settings)}: {describe(best.params)}", highlight=False)
     objectives = settings.objectives
     if len(objectives) > 1:
         title = "Pareto front: no other trial is better in all objectives"

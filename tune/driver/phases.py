@@ -34,6 +34,7 @@ from tune.study.confirmation import BEST, ConfirmConfig
 from tune.study.file import StudyConfig
 from tune.study.planned import confirmed_trials, proposal_sampler
 from tune.view.narrator import Narrator
+from tune.view.progress import planned_trials
 from tune.worker.processes import trial_resources
 from tune.worker.spec import TrialSpec
 from tune.worker.trainable import train_trial
@@ -105,6 +106,7 @@ class PhaseRunner:
                 f"{_goal(search)}{_of_each_point(search.seeds)}",
                 search.objectives[0] if has_best else "",
                 _best_so_far(optuna_study) if has_best else None,
+                total=planned_trials(self._study)[names.PHASE_SEARCH],
             )
             scheduler = None
             if search.scheduler != "none":
@@ -140,7 +142,8 @@ class PhaseRunner:
             f"{metric} {value:.4f}"
             for metric, value in zip(search.objectives, values, strict=True)
         )
-        self._narrator.say(f"best configuration: {describe(parameters)}  ({figures}, {source})")
+        best_is = best_of_search(search)
+        self._narrator.say(f"{best_is}: {describe(parameters)}  ({figures}, {source})")
         return parameters
 
     def _searcher(
@@ -259,7 +262,8 @@ class PhaseRunner:
     ) -> None:
         """Run trials that are all known beforehand."""
         if specs:
-            self._narrator.phase(phase, len(specs), description)
+            total = planned_trials(self._study)[phase]
+            self._narrator.phase(phase, len(specs), description, total=total)
             trials = ray_tune.grid_search([spec["trial"] for spec in specs])
             self._fit(phase, parameters_of, ray_tune.TuneConfig(), {"trial": trials})
 
@@ -313,6 +317,11 @@ class PhaseRunner:
                 verbose=0,
             ),
         ).fit()
+
+
+def best_of_search(search: SearchConfig) -> str:
+    """Name what a search finds; its ratio is no answer, which the confirmed curve gives."""
+    return f"best {'point' if search.seeds > 1 else 'trial'} of the search, on development data"
 
 
 def _best_so_far(study: optuna.Study) -> tuple[float, str] | None:

@@ -19,7 +19,7 @@ from tune.readiness.inputs import Inputs, batch_sizes
 from tune.readiness.nodes import Node, concurrent_trials
 from tune.study.file import StudyConfig
 from tune.study.resources import ResourcesConfig
-from tune.view.narrator import duration
+from tune.view.narrator import duration, time_span
 
 _PROBE_SECONDS = 900.0
 # Start of a worker and imports of torch, transformers and numba, on two cores (measured).
@@ -111,11 +111,11 @@ def render(study: StudyConfig, plan: Plan) -> list[Table | str]:
                 duration(phase.evaluation_seconds),
                 f"{point.memory_mb or 0.0:,.0f} MB",
             )
-    low, high = map(duration, plan.seconds)
     lines: list[Table | str] = [
         table,
-        f"time:  {low} to {high} with {plan.at_a_time} trials at a time; the low end assumes that "
-        "they do not slow each other down and that search trials are stopped early",
+        f"time:  {time_span(*plan.seconds)} with {plan.at_a_time} trials at a time; the "
+        "low end assumes that they do not slow each other down and that search trials are "
+        "stopped early",
         f"disk:  at most {plan.disk_mb:,.0f} MB, of which {plan.kept_mb:,.0f} MB remain; as much "
         f"as {plan.tracking_mb:,.0f} MB beside it for a tracking database and its artifacts",
     ]
@@ -133,7 +133,8 @@ def render(study: StudyConfig, plan: Plan) -> list[Table | str]:
             "good, so effects of parameters are read from a confirmation that crosses them"
         )
     if plan.cost:
-        lines.append(f"cost:  {plan.cost[0]:.2f} to {plan.cost[1]:.2f}")
+        ends = list(dict.fromkeys(f"{end:.2f}" for end in plan.cost))
+        lines.append(f"cost:  {' to '.join(ends) if ends[1:] else f'about {ends[0]}'}")
     return lines
 
 

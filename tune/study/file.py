@@ -21,7 +21,7 @@ from hybridir.config import (
     read_settings,
     read_yaml,
 )
-from hybridir.config.base import SettingError, check_file_name, expand_home, unit
+from hybridir.config.base import NAME_PATTERN, SettingError, check_file_name, expand_home, unit
 from hybridir.config.trial import idle_settings, idle_share, problems_of
 from hybridir.errors import InputError
 from hybridir.runtime.addresses import REMEDY, has_password
@@ -44,7 +44,7 @@ class StudyConfig(DataConfig):
     """A study, as in ``tune/studies/*.yaml``."""
 
     stays_relative = ("storage",)
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
     """Names the study's folder and its run; at most 100 letters."""
     encoder: EncoderConfig
     """The encoder that every trial begins with."""
@@ -328,16 +328,21 @@ def read_study_file(path: Path, overrides: list[str]) -> StudyConfig:
         InputError: with the mistakes of the file and of the overrides in one message; see
             `hybridir.config.yaml.validate`.
     """
-    files = sorted(STUDIES.rglob("*.yaml"))
-    shipped = ", ".join(min(os.path.relpath(file), str(file), key=len) for file in files)
+    shipped = ", ".join(map(_short, sorted(STUDIES.rglob("*.yaml"))))
     return read_settings(
         StudyConfig,
         path,
         hint=f"; shipped studies: {shipped}",
+        example=f"; {_short(STUDIES)} has files of studies to begin with",
         change=lambda content: _override_all(content, overrides),
         # Paths hold on other nodes, and for a resume from another directory.
         folder=Path.cwd(),
     )
+
+
+def _short(path: Path) -> str:
+    """The shorter of a path from here and the whole one."""
+    return min(os.path.relpath(path), str(path), key=len)
 
 
 def as_yaml(study: StudyConfig) -> str:

@@ -78,6 +78,7 @@ class Narrator:
         description: str,
         objective: str = "",
         best: tuple[float, str] | None = None,
+        total: int = 0,
     ) -> None:
         """Announce a phase of the study.
 
@@ -87,8 +88,12 @@ class Narrator:
             description: purpose of the trials.
             objective: metric that ranks the trials; empty if the phase has no best trial.
             best: value and name of the best trial of an earlier driver.
+            total: number of trials of the whole phase, of which an earlier driver ran some.
         """
-        self.say(f"{name}: {trials} trials; {description}")
+        counted = f"{trials} trial{'' if trials == 1 else 's'}"
+        if trials < total:
+            counted = f"{trials} of {total} trials {'is' if trials == 1 else 'are'} left"
+        self.say(f"{name}: {counted}; {description}")
         self._phase, self._total, self._start = name, trials, self._clock()
         self._states.clear()
         self._durations.clear()
@@ -188,6 +193,16 @@ def _maps(figures: Mapping[str, float]) -> str:
     }
     listed = ", ".join(f"{name} {value:.3f}" for name, value in maps.items())
     return f"mean mAP {listed}" if listed else ""
+
+
+def time_span(low: float, high: float) -> str:
+    """A time between two ends.
+
+    >>> time_span(100, 250), time_span(110, 125)
+    ('2 min to 4 min', 'about 2 min')
+    """
+    ends = list(dict.fromkeys((duration(low), duration(high))))
+    return " to ".join(ends) if ends[1:] else f"about {ends[0]}"
 
 
 def duration(seconds: float) -> str:

@@ -33,6 +33,7 @@ from tune.view.watching import mlflow_lines, resume_command, search_line
 # Evaluation reports no steps and took minutes on large benchmarks; under 10 (assumption).
 _SILENT_SECONDS = 600.0
 _MEASURES = (*(f"map_{setting}" for setting in names.SETTINGS), names.RANK_DISTANCE)
+_CUT_OFF = "cut off"
 _STATES = (names.COMPLETE, names.PRUNED, names.FAIL, "running", "waiting")
 
 
@@ -43,15 +44,18 @@ def show_status(folder: RunFolder, console: Console) -> None:
     locked = folder.is_locked
     phases = count_states(trials)
     states: Counter[str] = sum(phases.values(), Counter())
-    counts = ", ".join(f"{states[state]} {state}" for state in sorted(states))
-    run_state = "finished" if folder.finished else "running" if locked else "not finished"
+    counts = ", ".join(f"{states[state]} {_shown(state, locked)}" for state in sorted(states))
+    run_state = "finished" if folder.finished else "running" if locked else "interrupted"
+    if not (trials or locked or folder.finished):
+        run_state = "not started"
     _say(console, f"{folder.path}: {run_state}; {counts or 'no trial yet'}")
     if study:
-        console.print(_phase_table(study, phases))
+        console.print(_phase_table(study, phases, locked))
     for running in running_trials(trials, now):
         _say(console, f"  {_describe(running, locked)}")
     if study and not folder.finished:
-        _say(console, _outlook(folder, study, trials, now))
+        outlook = _outlook(folder, study, trials, now) if locked else _rest(study, phases)
+        _say(console, outlook)
     for trial in trials:
         for line in _failure(trial):
             _say(console, line)
@@ -69,9 +73,14 @@ def _say(console: Console, line: str) -> None:
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _phase_table(study: StudyConfig, phases: dict[str, Counter[str]]) -> Table:
+def _shown(state: str, locked: bool) -> str:
+    """The word for a state of trials: without a driver none of them runs."""
+    return _CUT_OFF if state == "running" and not locked else state
+
+
+def _phase_table(study: StudyConfig, phases: dict[str, Counter[str]], locked: bool) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 2))
-    for column in ("phase", *_STATES, "of"):
+    for column in ("phase", *(_shown(state, locked) for state in _STATES), "of"):
         table.add_column(column, justify="left" if column == "phase" else "right")
     for phase, total in planned_trials(study).items():
         counts = phases.get(phase, Counter())
@@ -88,7 +97,7 @@ def _describe(trial: Running, locked: bool) -> str:
             progress += f", {trial.pairs_per_second:.0f} pairs/s"
         progress += f" on {trial.host}"
     if not locked:
-        return f"{trial.name}: {progress}; interrupted"
+        return f"{trial.name}: {progress}; {_CUT_OFF}"
     silence = duration(trial.silent)
     is_silent = trial.silent >= _SILENT_SECONDS
     report = f"no progress for {silence}" if is_silent else f"last report {silence} ago"
@@ -101,6 +110,14 @@ def _outlook(folder: RunFolder, study: StudyConfig, trials: list[TrialFolder], n
         return "time left: unknown until the first trial has ended"
     rate = "" if math.isnan(pace) else f"{pace:.3g} trials per hour; "
     return f"{rate}about {duration(left)} left"
+
+
+def _rest(study: StudyConfig, phases: dict[str, Counter[str]]) -> str:
+    """What is left of a study that no driver holds, and so makes no progress."""
+    ended = (names.COMPLETE, names.PRUNED, names.FAIL)
+    total = planned_trials(study).values()
+    done = sum(counts[state] for counts in phases.values() for state in ended)
+    return f"nothing runs: {max(0, sum(total) - done)} of {sum(total)} trials are left"
 
 
 def _failure(trial: TrialFolder) -> list[str]:

@@ -1,6 +1,7 @@
 """Files for a paper, compiled by a real engine in a two-column article of ACL's measures."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from analysis.figures.style import styled
 from analysis.page import Figure, Page, Section, Table, draw
 from analysis.paper.figures import WIDTHS, fitted
 from analysis.paper.main_table import main_table
+from analysis.paper.method import method_paragraph
 from analysis.paper.write import write_paper
 from analysis.sections.all import StudyTables
 from analysis.sections.benchmark import BenchmarkTables
@@ -165,6 +167,32 @@ def test_the_method_is_a_paragraph(paper: Path) -> None:
     )
     assert "The planned tests are of mAP in the multilingual setting" in text
     assert "xquad-r: 3 languages and 12 questions in 12 clusters" in text
+    assert "by crossed random effects: t intervals, and score intervals of levels near" in text
+    assert "one-sided at .05, with a critical value from a hierarchical bootstrap (4,000" in text
+
+
+def test_the_method_states_every_value_that_was_crossed_and_files_without_their_folders(
+    study: Study,
+) -> None:
+    text = (
+        "encoder: {path: /home/me/encoders/small}\ntraining: {pairs: 19200}\n"
+        "train: {mix: [{table: {path: /home/me/train.csv}}, {lareqa: {name: mlqa-r}}]}\n"
+    )
+    confirmed = study.trials[study.trials["phase"] == names.PHASE_CONFIRM]
+    crossed = pd.concat([confirmed.assign(pairs=pairs) for pairs in (1600, 3200)])
+    crossed["batch_size"] = crossed[names.MIXING_RATIO].map({0.0: 32, 0.5: 64, 1.0: 128})
+    parameters = (*study.parameters, names.PAIRS)
+    made = replace(study, text=text, trials=crossed, parameters=parameters)
+    paragraph = method_paragraph(StudyTables(made, [], {}, None, None))
+    assert "We trained small on train.csv and mlqa-r with 1,600 and 3,200 pairs." in paragraph
+    assert (
+        "At each combination of $\\alpha$ (0, 0.5 and 1) and training pairs (1,600 and 3,200) we "
+        "trained 3 encoders with different seeds at temperature 0.05. Figures are means over "
+        "training pairs unless they say otherwise. Each $\\alpha$ has its own batch size: 32 "
+        "($\\alpha$ = 0), 64 ($\\alpha$ = 0.5) and 128 ($\\alpha$ = 1)."
+    ) in paragraph
+    assert "19,200" not in paragraph, "the default, which no trial had"
+    assert "home" not in paragraph
 
 
 @pytest.mark.slow

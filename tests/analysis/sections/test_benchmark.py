@@ -1,13 +1,23 @@
 """The results of a benchmark as tables, and the sections made from them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.sections.benchmark import BenchmarkTables, benchmark_sections, measure_benchmarks
+from analysis.sections.benchmark import (
+    BenchmarkTables,
+    benchmark_sections,
+    measure_benchmarks,
+    measure_scores,
+)
 from analysis.sections.curve import curve_section
+from analysis.study.arrays import Key
 from analysis.study.mlflow import Study, load_study
 from hybridir import names
+from hybridir.inference import Condition
+from hybridir.inference.scores import Scores
 
 PRIMARY = [(names.AP, names.MULTILINGUAL)]
 
@@ -63,6 +73,16 @@ def test_figures_that_a_benchmark_cannot_have_are_explained(tables: BenchmarkTab
     assert "No language bias: no question has relevant passages in several" in explained
 
 
+def test_captions_explain_what_their_tables_and_figures_show(tables: BenchmarkTables) -> None:
+    section = curve_section("known", tables.curve)
+    captions = {shown.name: shown.caption for shown in (*section.tables, *section.figures)}
+    # Four relevant passages have the ranks 1 to 4 at best: a distance of 3.
+    assert "at best their number less one" in captions["language_bias-known"]
+    assert "The share of draws is how often" in captions["optimum-known"]
+    # Levels have t or score intervals; the draws are for the comparisons with the best alone.
+    assert "t intervals, near an end of the measure's range score" in captions["curve-known"]
+
+
 def test_results_that_are_missing_have_no_section(tables: BenchmarkTables) -> None:
     fewer = tables._replace(tradeoff=None, languages=None, variance=None)
     _, sections = benchmark_sections(fewer, PRIMARY)
@@ -72,3 +92,31 @@ def test_results_that_are_missing_have_no_section(tables: BenchmarkTables) -> No
 def test_a_study_without_confirmation_has_no_tables(tracking_uri: str) -> None:
     unconfirmed = load_study("unconfirmed", tracking_uri)
     assert measure_benchmarks(unconfirmed, np.random.default_rng(0)) == []
+
+
+def test_f1_of_one_relevant_passage_is_hit_at_1_in_a_crossed_study_as_well(
+    scores: dict[Key, Scores],
+) -> None:
+    # A question that is found at one temperature and not at the other has a mean of .5.
+    draws = np.random.default_rng(2)
+    conditions: dict[Key, dict[Condition, Scores]] = {}
+    for key in [(names.AP, names.MULTILINGUAL), (names.AP, names.CROSSLINGUAL)]:
+        conditions[key] = {((names.TEMPERATURE, 0.05),): scores[key]}
+        conditions[key][((names.TEMPERATURE, 0.2),)] = scores[key]
+    like = scores[names.AP, names.CROSSLINGUAL]
+    absent = np.isnan(like.values)
+    f1 = {
+        condition: replace(
+            like,
+            measure=names.SET_F1,
+            values=np.where(absent, np.nan, draws.integers(0, 2, like.values.shape)),
+        )
+        for condition in conditions[names.AP, names.CROSSLINGUAL]
+    }
+    conditions[names.SET_F1, names.CROSSLINGUAL] = f1
+    generator = np.random.default_rng(3)
+    tables = measure_scores("known", conditions, generator, point="", seen=None)
+    assert tables is not None
+    whole = tables.curve.curve.groupby("measure")["all_or_nothing"].unique()
+    assert whole[names.SET_F1].tolist() == [True]
+    assert whole[names.AP].tolist() == [False]

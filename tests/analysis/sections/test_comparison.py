@@ -1,5 +1,6 @@
 """Two studies that differ by known amounts, compared from end to end."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -7,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from analysis.figures.study_curves import plot_study_curves
 from analysis.page import Headline, Section
 from analysis.sections.all import measure_study
-from analysis.sections.comparison import compare
+from analysis.sections.comparison import compare, hybrid_text
 from analysis.study.mlflow import load_study
 from analysis.write import write_reports
 from hybridir import names
@@ -66,7 +69,43 @@ def test_gains_differ_by_what_was_added(compared: tuple[Headline, Section]) -> N
 
 def test_the_headline_states_the_difference(compared: tuple[Headline, Section]) -> None:
     assert "differs between studies in 6 of 6 comparisons" in compared[0].sentence
-    assert "better gains 0.100 mAP more than base" in compared[0].sentence
+    assert "better gains 0.100 mAP more than base (hybrid: α = 0.5 in b" in compared[0].sentence
+
+
+def test_the_figure_says_which_ratio_is_hybrid_in_each_study(
+    compared: tuple[Headline, Section], curve: pd.DataFrame
+) -> None:
+    assert compared[0].figure is not None
+    assert "Hybrid batches are those of α = 0.5." in compared[0].figure.caption
+    assert "gain of α = 0.5 in mAP" in json.dumps(
+        compared[0].figure.specification, ensure_ascii=False
+    )
+    # Two studies of which the second has .6 in the place of .5.
+    gain = {
+        **{"measure": names.AP, "setting": names.MULTILINGUAL, "hybrid": 0.5, "pure": [0.0, 1.0]},
+        **{"difference": 0.05, "low": 0.02, "high": 0.2, "p_holm": 0.01},
+    }
+    first = pd.DataFrame(gain)
+    second = first.assign(hybrid=0.6)
+    ratios = curve[names.MIXING_RATIO].replace(0.5, 0.6)
+    curves = pd.concat(
+        [curve.assign(study="a"), curve.assign(study="b", **{names.MIXING_RATIO: ratios})]
+    )
+    gains = pd.concat([first.assign(study="a"), second.assign(study="b")])
+    drawn = plot_study_curves(curves, gains).to_dict()
+    text = json.dumps(drawn)
+    assert "gain of hybrid batches in mAP" in text
+    assert "gain of α" not in json.dumps(drawn, ensure_ascii=False)
+    # Each of the three curves and the one panel of gains has the shapes of the studies.
+    assert text.count('"range": ["circle", "square"]') == 4
+
+
+def test_the_caption_names_the_ratio_of_each_study_where_they_differ() -> None:
+    one = {"measure": names.AP, "hybrid": 0.5, "study": "mine"}
+    gains = pd.DataFrame([one, one | {"hybrid": 0.6, "study": "crossed"}])
+    assert "those of its ratio nearest to 0.5: α = 0.5 in mine, α = 0.6 in crossed." in (
+        hybrid_text(gains)
+    )
 
 
 @pytest.mark.long

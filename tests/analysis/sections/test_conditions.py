@@ -44,5 +44,12 @@ def test_a_best_ratio_that_moves_and_a_gain_that_changes_are_said_in_a_sentence_
 def test_where_nothing_changes_this_is_said_and_not_claimed_as_proof() -> None:
     section = conditions_section("known", crossed({0.02: 0.5, 0.05: 0.5}, 0.3))
     assert section.paragraphs[0].startswith("In no setting do these data show that the best ratio")
-    assert "This does not prove that there is none." in section.paragraphs[1]
+    assert (
+        "estimates from +0.000 to +0.100, their intervals within [+0.050, +0.150]. This"
+        in (section.paragraphs[1])
+    )
+    tables = crossed({0.02: 0.5, 0.05: 0.5}, 0.3)
+    fallen = tables.interactions.assign(estimate=[0.1, -0.0104], low=-0.03)
+    (_, text) = conditions_section("known", tables._replace(interactions=fallen)).paragraphs
+    assert "from \u22120.010 to +0.100, their intervals within [\u22120.030, +0.150]" in text
     assert section.tables[0].data["moves"].tolist() == ["not shown: {0.5} may be at all"] * 2

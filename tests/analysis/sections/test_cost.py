@@ -8,7 +8,7 @@ import pytest
 from mlflow import MlflowClient
 
 from analysis.sections.all import measure_study, study_sections
-from analysis.sections.cost import PlanTables, measure_plan
+from analysis.sections.cost import PlanTables, measure_plan, plan_section
 from analysis.study.mlflow import Study, load_study
 from hybridir import names
 from tune.forecast.estimate import PhasePlan, Plan
@@ -99,6 +99,13 @@ def test_a_total_inside_the_range_has_the_ratio_1_and_one_outside_that_to_the_ne
 def test_a_quantity_without_a_measurement_has_no_ratio(planned: Study) -> None:
     tables = plan_tables(replace(planned, totals={}))
     assert tables.totals.set_index("quantity")["ratio"].isna()["disk, MB"]
+
+
+def test_no_more_is_said_of_the_probe_than_the_plan_holds(planned: Study) -> None:
+    (text,) = plan_section(asdict(PLAN), plan_tables(planned)).paragraphs
+    assert text.startswith("Before the study, a probe on somewhere timed some steps at each batch")
+    assert "what else ran there is not recorded" in text
+    assert "idle" not in text
 
 
 def test_a_study_without_a_plan_has_no_such_section(study: Study) -> None:

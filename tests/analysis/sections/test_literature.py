@@ -136,7 +136,7 @@ def test_differences_between_the_studies_are_stated(study: Study, curve: pd.Data
             "train: {synthetic: {}}\nencoder: {from_scratch: {layers: 2}}",
             "a new encoder on synthetic",
         ),
-        ("train: {table: {path: a.csv}}\nencoder: {path: /m}", "/m on a.csv"),
+        ("train: {table: {path: /home/me/a.csv}}\nencoder: {path: /home/m}", "m on a.csv"),
         ("train: {hub: {id: o/data}}", "its encoder on o/data"),
     ],
 )

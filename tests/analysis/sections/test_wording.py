@@ -11,10 +11,10 @@ def test_small_p_values_are_bounded() -> None:
 @pytest.mark.parametrize(
     ("seeds", "parts", "expected"),
     [
-        ([1, 1], None, "n = 1 seed × 48 clusters of 1,190 questions."),
-        ([3, 3], None, "n = 3 seeds × 48 clusters of 1,190 questions."),
-        ([4, 2], None, "n = 2–4 seeds × 48 clusters of 1,190 questions."),
-        ([2, 2], 5, "n = 5 parts of the data × 2 seeds × 48 clusters of 1,190 questions."),
+        ([1, 1], None, "n = 1 seed × 1,190 questions in 48 clusters."),
+        ([3, 3], None, "n = 3 seeds × 1,190 questions in 48 clusters."),
+        ([4, 2], None, "n = 2–4 seeds × 1,190 questions in 48 clusters."),
+        ([2, 2], 5, "n = 5 parts of the data × 2 seeds × 1,190 questions in 48 clusters."),
     ],
 )
 def test_a_sample_states_seeds_questions_and_parts(

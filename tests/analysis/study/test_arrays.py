@@ -74,3 +74,15 @@ def test_peer_that_is_the_same_everywhere_is_left_out_of_the_scores() -> None:
     assert (names.PEER, names.MULTILINGUAL) not in collect_scores([(0.5, 1, rows)])
     rows = table_of_rows(ROWS, equal_ranks=[0.44, 0.44, 0.45])
     assert (names.PEER, names.MULTILINGUAL) in collect_scores([(0.5, 1, rows)])
+
+
+def test_peer_of_which_each_question_has_one_value_in_all_trials_is_left_out() -> None:
+    # The questions have passages in different numbers of languages, and so different values,
+    # which no ratio and no seed can change.
+    fixed = table_of_rows(ROWS, equal_ranks=[0.44, 0.44, 0.37])
+    trials = [(0.0, 1), (0.5, 1), (0.5, 2)]  # ratio 0 lacks seed 2
+    key = (names.PEER, names.MULTILINGUAL)
+    assert key not in collect_scores([(*trial, fixed) for trial in trials])
+    moved = table_of_rows(ROWS, equal_ranks=[0.44, 0.44, 0.36])
+    tables = [(*trials[0], fixed), (*trials[1], moved), (*trials[2], fixed)]
+    assert key in collect_scores(tables)

@@ -304,9 +304,13 @@ def test_what_was_met_in_a_folder_stands_in_json_and_names_options(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"--benchmark": "mine"}, "any other benchmark needs its folder, --folder PATH"),
-        ({"--rules": "own"}, "rules='own': input should be 'published' or 'in_pool'"),
-        ({"--benchmark": "xquad"}, "name='xquad'"),
+        (
+            {"--benchmark": "mine"},
+            "--benchmark mine: is none of xquad-r, mlqa-r; a benchmark of your own needs --table "
+            "FILE or --folder FOLDER beside its name",
+        ),
+        ({"--rules": "own"}, "--rules 'own': input should be 'published' or 'in_pool'"),
+        ({"--benchmark": "xquad"}, "beside its name; did you mean xquad-r?"),
         ({"--benchmark": "synthetic-test"}, "belongs to a training"),
         ({"--precision": "fp16"}, "--precision fp16: choose one of fp32, bf16, auto"),
         ({"--languages": "en,x/x"}, "'x/x' is no language code"),
@@ -317,10 +321,10 @@ def test_what_was_met_in_a_folder_stands_in_json_and_names_options(
         ({"--table": "t.csv", "--benchmark": "mine"}, "belongs to xquad-r and mlqa-r"),
         ({"--passages": "nowhere.csv"}, "belongs to --table"),
         ({"--reader": "owner/name"}, "needs the commit that pins its weights"),
-        ({"--passage-text": "paragraph"}, "passage_text='paragraph'"),
+        ({"--passage-text": "paragraph"}, "--passage-text 'paragraph'"),
         ({"--pooling": "median"}, "pooling: 'median' given; legal are mean, cls, max"),
         ({"--query-length": "900"}, "900 tokens asked for, but "),
-        ({"--similarity": "maxsim"}, "similarity='maxsim': input should be 'cosine' or 'dot'"),
+        ({"--similarity": "maxsim"}, "--similarity 'maxsim': input should be 'cosine' or 'dot'"),
     ],
 )
 def test_a_mistake_is_answered_with_a_message_and_code_2(
@@ -342,6 +346,15 @@ def test_a_mistake_is_answered_with_a_message_and_code_2(
     assert message in errors
     assert "Traceback" not in errors
     assert not (tmp_path / "figures.json").exists()
+
+
+def test_an_illegal_name_of_a_benchmark_is_answered_with_what_is_legal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments: list[Any] = ["bm25", "--benchmark", "a/b", "--folder", tmp_path]
+    assert command(monkeypatch, *arguments) == 2
+    errors = capsys.readouterr().err
+    assert "--benchmark 'a/b': write letters (a to z), digits, '_', '.' and '-'" in errors
 
 
 @pytest.mark.slow

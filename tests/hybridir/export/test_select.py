@@ -50,8 +50,10 @@ def test_a_trial_without_encoder_is_refused_with_the_alternatives(
     assert f"hybridir train {bare}/config.json FOLDER" in str(refused.value)
     with pytest.raises(InputError, match="has no encoder; "):
         choose_trial(bare, None)
-    with pytest.raises(InputError, match="no such trial; choose one of confirm-a0-s0, search-000"):
-        choose_trial(tmp_path, "search-9")
+    finished(tmp_path, "confirm-a0.5-s0", dev__map_mean=0.4)
+    listed = "no such trial; trials with an encoder: confirm-a0.5-s0, confirm-a0-s0$"
+    with pytest.raises(InputError, match=listed):
+        choose_trial(tmp_path, "confirm-a0.5-s9")
 
 
 def test_a_run_without_encoders_and_any_other_folder_are_refused(
@@ -60,6 +62,8 @@ def test_a_run_without_encoders_and_any_other_folder_are_refused(
     finished(tmp_path / "run", "search-000", encoder=False)
     with pytest.raises(InputError, match=r"no trial of .* has an encoder"):
         choose_trial(tmp_path / "run", None)
+    with pytest.raises(InputError, match=r"--trial search-9: no such trial, and none of .* has"):
+        choose_trial(tmp_path / "run", "search-9")
     with pytest.raises(InputError, match="neither a run of a study"):
         choose_trial(tmp_path, None)
     with pytest.raises(InputError, match="is no run of a study"):

@@ -235,7 +235,7 @@ def test_all_that_a_confirmation_cannot_do_is_named(tmp_path: Path) -> None:
         ({"primary": [{"measure": "f1"}, {"measure": "set_f1"}]}, "named twice"),
         ({"primary": [{}, {"benchmark": "synthetic-test"}]}, "overlap"),
         ({"primary": {"benchmark": "xquad-r"}}, "xquad-r is not reported on; legal are synthetic"),
-        ({"name": "../escape"}, "name="),
+        ({"name": "../escape"}, "name='../escape': write letters (a to z), digits, '_', '.'"),
         ({"name": "a" * 101}, "has 101 letters"),
         ({"name": "Cache"}, "name: 'Cache' is reserved"),  # the folder beside the studies
         ({"name": "con"}, "on Windows"),

@@ -15,6 +15,19 @@ from tune.space.parameters import describe
 from tune.view.narrator import Narrator, outcome_line
 
 
+def test_a_phase_that_goes_on_says_how_many_of_its_trials_are_left() -> None:
+    out = io.StringIO()
+    with Narrator(Console(file=out, width=99)) as narrator:
+        narrator.phase("confirm", 7, "3 ratios with 3 seeds each", total=9)
+        narrator.phase("confirm", 1, "3 ratios with 3 seeds each", total=9)
+        narrator.phase("confirm", 9, "3 ratios with 3 seeds each", total=9)
+    assert out.getvalue().splitlines() == [
+        "confirm: 7 of 9 trials are left; 3 ratios with 3 seeds each",
+        "confirm: 1 of 9 trials is left; 3 ratios with 3 seeds each",
+        "confirm: 9 trials; 3 ratios with 3 seeds each",
+    ]
+
+
 def test_each_trial_is_a_line_with_its_parameters_figures_and_the_time_left() -> None:
     out = io.StringIO()
     times = iter([0.0, 0.0, 60.0, 120.0])

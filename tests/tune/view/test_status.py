@@ -48,9 +48,11 @@ def run_one(folder: RunFolder, name: str, silent: float = 0.0) -> None:
 
 def test_the_status_before_the_first_trial_is_empty(folder: RunFolder) -> None:
     text = status_of(folder)
-    assert "not finished; no trial yet" in text
+    assert "not started; no trial yet" in text
     assert "tracking: not started" in text
-    assert "unknown until the first trial has ended" in text
+    assert "nothing runs: 10 of 10 trials are left" in text  # 6 of the search, 2 ratios x 2 seeds
+    with folder.lock():
+        assert "time left: unknown until the first trial has ended" in status_of(folder)
 
 
 def test_trials_are_counted_by_phase_and_state(folder: RunFolder) -> None:
@@ -59,9 +61,11 @@ def test_trials_are_counted_by_phase_and_state(folder: RunFolder) -> None:
     run_one(folder, "search-002")
     folder.trial("search-003").write("config.json", {})
     text = status_of(folder)
-    assert "1 COMPLETE, 1 PRUNED, 1 running, 1 waiting" in text
+    assert "interrupted; 1 COMPLETE, 1 PRUNED, 1 cut off, 1 waiting" in text
+    with folder.lock():
+        assert "running; 1 COMPLETE, 1 PRUNED, 1 running, 1 waiting" in status_of(folder)
     rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.strip()}
-    # complete, pruned, failed, running, waiting, of
+    # complete, pruned, failed, cut off, waiting, of
     assert rows["search"] == ["1", "1", "0", "1", "1", "6"]
     assert rows["confirm"] == ["0", "0", "0", "0", "0", "4"]
 
@@ -79,12 +83,17 @@ def test_a_running_trial_has_its_step_and_host_and_a_silent_one_is_marked(
     assert "--resume" not in text
 
 
-def test_without_a_driver_trials_are_interrupted_and_the_command_to_resume_is_shown(
+def test_without_a_driver_trials_are_cut_off_and_the_command_to_resume_is_shown(
     folder: RunFolder,
 ) -> None:
     run_one(folder, "search-000")
+    folder.trial("search-001").finalize(Outcome(names.COMPLETE, {}))
     text = status_of(folder)
-    assert "search-000: step 30 of 120 (25%) on node-1; interrupted" in text
+    assert ": interrupted; 1 COMPLETE, 1 cut off" in text
+    assert "search-000: step 30 of 120 (25%) on node-1; cut off" in text
+    assert "nothing runs: 9 of 10 trials are left" in text
+    assert "running" not in text
+    assert "per hour" not in text
     storage = folder.path.parent.parent
     command = script("tune/run_sweep.py", "--resume", "tiny", "--storage", str(storage))
     assert f"resume:   {command}\n" in text
