@@ -75,7 +75,8 @@ def test_figures_that_a_benchmark_cannot_have_are_explained(tables: BenchmarkTab
 
 def test_captions_explain_what_their_tables_and_figures_show(tables: BenchmarkTables) -> None:
     section = curve_section("known", tables.curve)
-    captions = {shown.name: shown.caption for shown in (*section.tables, *section.figures)}
+    captions = {table.name: table.caption for table in section.tables}
+    captions |= {figure.name: figure.caption for figure in section.figures}
     # Four relevant passages have the ranks 1 to 4 at best: a distance of 3.
     assert "at best their number less one" in captions["language_bias-known"]
     assert "The share of draws is how often" in captions["optimum-known"]
