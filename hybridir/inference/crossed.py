@@ -13,7 +13,7 @@ Both come from the two-way analysis of variance (`hybridir.inference.mean_square
 
 The spread of few seeds may fall below the rest by chance, which it holds, even to nothing where
 each seed errs once. So the half width is at least half of that for other clusters alone, the rest
-included. In simulations this changes 4.8, 3.3 and 1.4 % of the intervals of two, three and five
+included. In simulations this changes 5.0, 3.6 and 1.7 % of the intervals of two, three and five
 seeds at the most, and none of the designs covers more than the one that covered most before.
 Up to 22, 26 and 31 % of all intervals are narrower than those for other clusters alone, and hold
 less often; `Crossed.half_width_of_clusters` tells which. The whole of that width as a floor would
