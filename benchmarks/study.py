@@ -123,8 +123,8 @@ def real(folder: Path, trials: int, pairs: int, given: Real) -> Work:
     )
 
 
-def run_ours(work: Work) -> Stages:
-    """Run our study; seconds by stage.
+def run_ours(work: Work, folder: Path) -> Stages:
+    """Run our study, which leaves its results in a folder; seconds by stage.
 
     Raises:
         RuntimeError: if it fails, or a trial has no result.
@@ -138,10 +138,9 @@ def run_ours(work: Work) -> Stages:
     ended = time.perf_counter()
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)}\n{''.join(lines)}")
-    storage = next(one for one in work.overrides if one.startswith("--set=storage="))
-    folder = Path(storage.removeprefix("--set=storage="))
     results = [
-        json.loads(file.read_text()) for file in folder.glob("*/run-*/trials/*/result.json")
+        json.loads(file.read_text())
+        for file in folder.glob("results/*/run-*/trials/*/result.json")
     ]
     if len(results) != work.peer.trials:
         raise RuntimeError(f"{len(results)} of {work.peer.trials} trials have a result")
@@ -305,7 +304,7 @@ def main(
     peers: dict[bool, list[Stages]] = {False: [], True: []} if given else {False: []}
     for _ in range(repeats):
         with tempfile.TemporaryDirectory() as folder:
-            ours.append(run_ours(work(Path(folder))))
+            ours.append(run_ours(work(Path(folder)), Path(folder)))
         for cached, taken in peers.items():
             with tempfile.TemporaryDirectory() as folder:
                 taken.append(run_peer(work(Path(folder)), Path(folder), cached))

@@ -32,7 +32,7 @@ LOSS_TO_GAIN: Final = (VERMILION, "#f7f7f7", BLUE)
 
 BAND_OPACITY: Final = 0.16
 SEED_OPACITY: Final = 0.5
-_NOISE: Final = 1e-8
+_NOISE: Final = 1e-8  # a difference from which on ticks of ten decimals tell values apart
 _FONT: Final = "Liberation Sans, Arial, Helvetica, sans-serif"
 
 

@@ -39,7 +39,7 @@ def number_text(value: float, signed: bool = False, decimals: int = 3) -> str:
     >>> number_text(0.0104), number_text(0.0104, signed=True)
     ('0.010', '+0.010')
     """
-    text = f"{value:{'+' if signed else ''}.{decimals}f}"
+    text = f"{value:{'+' if signed else ''}z.{decimals}f}"
     return text.replace("-", "\N{MINUS SIGN}")
 
 

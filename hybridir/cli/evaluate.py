@@ -21,7 +21,7 @@ from hybridir.cli.evaluation import (
     ReaderSource,
     run_evaluation,
 )
-from hybridir.cli.messages import problems_with_options, settings_as_options
+from hybridir.cli.messages import as_options, problems_as_options, reworded
 from hybridir.cli.options import idle_options, where_data_are
 from hybridir.languages import parse_languages
 
@@ -171,7 +171,7 @@ def evaluate_command(
         problems.append(f"--precision {precision}: choose one of {', '.join(_PRECISIONS)}")
     if problems:
         raise describe_problems(WHERE, problems)
-    with problems_with_options(), settings_as_options():
+    with reworded(as_options, problems_as_options):
         config = validate(BenchmarkConfig, report, WHERE)
     run_evaluation(
         EvaluationRequest(

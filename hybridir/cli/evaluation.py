@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hybridir import names
-from hybridir.cli.messages import as_options, problems_with_options, settings_as_options
+from hybridir.cli.messages import as_options, problems_as_options, reworded
 from hybridir.cli.options import check_seen, refuse_trial
 from hybridir.cli.tables import print_whole
 from hybridir.runtime.files import atomic_write, check_file, check_folder
@@ -128,7 +128,7 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
     request.output.check()
     check_folder("--cache", request.cache)
     config, description = _describe_encoder(request)
-    with settings_as_options():
+    with reworded(as_options):
         benchmark = load_benchmark(request.benchmark, request.data_root)
     if note := check_seen(request.seen_languages, benchmark):
         console.print(note, highlight=False, soft_wrap=True)
@@ -242,7 +242,7 @@ def _describe_encoder(
         return None, description
     refuse_trial(Path(request.encoder))
     weights = local_folder(request.encoder, request.revision)
-    with problems_with_options():
+    with reworded(problems_as_options):
         chosen = validate(EncoderConfig, {"path": weights, **(request.overrides or {})}, WHERE)
     config, source = resolve(chosen), foreign_folder(chosen)
     assert source is not None, "a folder was named"

@@ -12,7 +12,7 @@ The table is described in `hybridir.cli.scores_table`.
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -24,9 +24,6 @@ from hybridir.cli.answer import LISTS, Rows, answer_of, corrected
 from hybridir.cli.tables import print_whole
 from hybridir.errors import InputError
 from hybridir.runtime.files import atomic_write, check_file, check_folder
-
-if TYPE_CHECKING:
-    pass
 
 console = Console()
 _NAMED = 3  # studies that a warning names
@@ -89,28 +86,26 @@ def infer(
     if by_cluster is not None:
         check_file("--by-cluster", by_cluster)
     judged: list[Rows] = []
-    studies: list[tuple[str, tuple[str, ...]]] = []
+    family: dict[str, tuple[str, ...]] = {}
     reduced, declared = [], {}
     source = " and ".join(map(str, scores))
     for study in read_scores(*scores, limits=limits):
         judged.append(answer_of(study, hybrid, primary, f"{source}, study {study.name}"))
-        studies.append((study.name, study.family))
+        family[study.name] = study.family
         if by_cluster is not None:
             reduced.append(by_cluster_table(study.name, study.scores, study.trained_at))
             if study.primary is not None:
                 declared[study.name] = study.primary
     answers = [
         {"study": name, **answer}
-        for (name, _), answer in zip(
-            studies, corrected(judged, [family for _, family in studies]), strict=True
-        )
+        for name, answer in zip(family, corrected(judged, [*family.values()]), strict=True)
     ]
     if json_file is not None:
         _write(json_file, json.dumps({"studies": answers}, indent=1) + "\n")
     if out is not None:
         _write_tables(out, answers)
     if by_cluster is not None:
-        write_by_cluster(by_cluster, reduced, declared)
+        write_by_cluster(by_cluster, reduced, declared, family)
     if len(answers) == 1:
         _show(answers[0])
     else:

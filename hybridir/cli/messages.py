@@ -5,7 +5,7 @@ Readers of benchmarks name settings as a study file writes them, ``skip_bad: tru
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
@@ -68,18 +68,16 @@ def problems_as_options(message: str) -> str:
 
 
 @contextmanager
-def settings_as_options() -> Iterator[None]:
-    """Let user's mistakes within name options."""
+def reworded(*changes: Callable[[str], str]) -> Iterator[None]:
+    """Let user's mistakes within name options.
+
+    Args:
+        changes: of their messages, such as `as_options`, one after the other.
+    """
     try:
         yield
     except InputError as error:
-        raise InputError(as_options(str(error))) from None
-
-
-@contextmanager
-def problems_with_options() -> Iterator[None]:
-    """Let mistakes in settings that were made from options name these."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(problems_as_options(str(error))) from None
+        message = str(error)
+        for change in changes:
+            message = change(message)
+        raise InputError(message) from None

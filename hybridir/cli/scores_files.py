@@ -42,20 +42,32 @@ Key = tuple[str, str]
 
 PRIMARY_KEY: Final = b"hybridir.primary"
 """Key of the metadata of a Parquet file that hold the primary outcomes."""
+FAMILY_KEY: Final = b"hybridir.family"
+"""Key of the metadata that hold the studies that each study is tested with."""
 
 
-def primary_metadata(primary: Mapping[str, Sequence[Key]]) -> dict[bytes, bytes]:
+def primary_metadata(
+    primary: Mapping[str, Sequence[Key]], family: Mapping[str, Sequence[str]] | None = None
+) -> dict[bytes, bytes]:
     """The metadata of a Parquet file that tell the primary outcomes.
 
     Args:
-        primary: name of a study -> its primary outcomes. All that are told in one file are tested
-            together, as the benchmarks of a report are.
+        primary: name of a study -> its primary outcomes.
+        family: name of a study -> the studies that are tested together with it; None for all that
+            `primary` names, as the benchmarks of a report are.
     """
-    return {PRIMARY_KEY: json.dumps({name: list(keys) for name, keys in primary.items()}).encode()}
+    together = family or dict.fromkeys(primary, sorted(primary))
+    return {
+        PRIMARY_KEY: json.dumps({name: list(keys) for name, keys in primary.items()}).encode(),
+        FAMILY_KEY: json.dumps({name: list(together[name]) for name in primary}).encode(),
+    }
 
 
 def write_by_cluster(
-    path: Path, tables: Iterable[pd.DataFrame], primary: Mapping[str, Sequence[Key]]
+    path: Path,
+    tables: Iterable[pd.DataFrame],
+    primary: Mapping[str, Sequence[Key]],
+    family: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Write tables of `scores_table.by_cluster_table`, a study each, whole or not at all.
 
@@ -63,9 +75,10 @@ def write_by_cluster(
         path: the Parquet file.
         tables: the tables.
         primary: name of a study -> its primary outcomes.
+        family: see `primary_metadata`.
     """
     table = pa.Table.from_pandas(pd.concat(tables, ignore_index=True), preserve_index=False)
-    metadata = {**(table.schema.metadata or {}), **primary_metadata(primary)}
+    metadata = {**(table.schema.metadata or {}), **primary_metadata(primary, family)}
     with atomic_write(path) as partial:
         pq.write_table(table.replace_schema_metadata(metadata), partial, compression="zstd")
 
@@ -178,7 +191,8 @@ def _declared(
     """The primary outcomes of each study, and the studies that it is tested with."""
     stored = json.loads(metadata.get(PRIMARY_KEY, b"{}"))
     primary = {name: tuple((m, s) for m, s in keys) for name, keys in stored.items()}
-    return primary, dict.fromkeys(stored, tuple(sorted(stored)))
+    family = json.loads(metadata.get(FAMILY_KEY, b"{}")) or dict.fromkeys(stored, sorted(stored))
+    return primary, {name: tuple(studies) for name, studies in family.items()}
 
 
 def _primary(parts: Sequence[ScoreRows], paths: Sequence[Path]) -> dict[str, tuple[Key, ...]]:

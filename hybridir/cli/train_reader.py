@@ -17,10 +17,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from hybridir import names
-from hybridir.cli.messages import settings_as_options
+from hybridir.cli.messages import as_options, reworded
 from hybridir.cli.options import refuse_trial
 from hybridir.cli.tables import print_whole
-from hybridir.errors import InputError
 from hybridir.languages import parse_languages
 from hybridir.runtime.commands import script
 from hybridir.runtime.startup import frozen_imports, quieten_dependencies
@@ -89,7 +88,7 @@ def train_reader(
         revision=revision,
         recipe=Recipe(epochs, learning_rate, batch_size, seed, precision),
     )
-    with _as_options(), settings_as_options():
+    with reworded(as_options, _as_own_options):
         record = make_reader(request, _say, _show)
     _print_ceiling(record["ceiling"])
     _say(
@@ -98,14 +97,9 @@ def train_reader(
     )
 
 
-@contextmanager
-def _as_options() -> Iterator[None]:
-    """Let user's mistakes name options."""
-    try:
-        yield
-    except InputError as error:
-        message = _OPTION.sub(lambda match: f"--{match[1].replace('_', '-')} ", str(error))
-        raise InputError(message) from None
+def _as_own_options(message: str) -> str:
+    """Write the settings of the recipe as options."""
+    return _OPTION.sub(lambda match: f"--{match[1].replace('_', '-')} ", message)
 
 
 @contextmanager

@@ -237,6 +237,23 @@ def test_benchmarks_of_one_report_are_tested_together_and_other_studies_alone(
             assert [row["p_adjusted"] for row in rows] == pytest.approx(adjusted(rows))
 
 
+def test_a_table_by_cluster_keeps_apart_what_two_reports_tested(tmp_path: Path) -> None:
+    files = []
+    for name in "ab":
+        path = tmp_path / f"{name}.parquet"
+        arrow = pa.Table.from_pandas(scores(study=name).assign(measure="value"))
+        declared = primary_metadata({name: [("value", "multilingual")]})
+        pq.write_table(arrow.replace_schema_metadata(declared), path)
+        files.append(str(path))
+    small = tmp_path / "small.parquet"
+    done = CliRunner().invoke(app, ["infer", *files, "--by-cluster", str(small)])
+    assert done.exit_code == 0, done.output
+    assert [(study.name, study.family) for study in read_scores(small)] == [
+        ("a", ("a",)),
+        ("b", ("b",)),
+    ]
+
+
 def test_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     table = scores().assign(measure="value")
     written(table, tmp_path / "a.parquet", [("value", "multilingual")])
