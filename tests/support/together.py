@@ -88,7 +88,11 @@ def start(world_size: int, function: Callable[..., Any], *arguments: Any) -> Gro
 
 
 def run_together(world_size: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:
-    """Run a function in a process group and return the results by rank."""
+    """Run a function in a process group and return the results by rank.
+
+    A function that opens a second group needs another port for it: at this one, a fast process
+    can still meet the end of the first.
+    """
     return start(world_size, function, *arguments).results()
 
 

@@ -104,14 +104,10 @@ CASES = [
 ]
 
 
-def first_gradients() -> list[tuple[float, dict[str, np.ndarray[Any, Any]]]]:
-    return [first_gradient(*case) for case in CASES]
-
-
 @pytest.fixture(scope="module")
 def gradients() -> list[list[Any]]:
     """By case, then by rank."""
-    return [list(ranks) for ranks in zip(*run_together(2, first_gradients), strict=True)]
+    return [run_together(2, first_gradient, *case) for case in CASES]
 
 
 @pytest.mark.parametrize(
@@ -210,37 +206,32 @@ def trained(folder: str, dropout: float, stop: int, temperature: float) -> Any:
         )
 
 
-def interrupted_and_whole(folders: list[str]) -> list[Any]:
-    whole = trained(folders[0], 0.1, -1, 0.05)
-    trained(folders[1], 0.1, 8, 0.05)
-    return [whole, trained(folders[1], 0.1, -1, 0.05), trained(folders[2], 0.1, -1, 1e-45)]
-
-
 @pytest.fixture(scope="module")
-def trainings(tmp_path_factory: pytest.TempPathFactory) -> list[list[Any]]:
-    folders = [str(tmp_path_factory.mktemp("training")) for _ in range(3)]
-    return run_together(2, interrupted_and_whole, folders)
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """Weights and losses by rank."""
+    return run_together(2, trained, str(tmp_path_factory.mktemp("whole")), 0.1, -1, 0.05)
 
 
-def test_all_processes_hold_the_same_weights_and_losses(
-    trainings: list[list[Any]],
-) -> None:
-    (first, first_losses), (second, second_losses) = (training[0] for training in trainings)
+def test_all_processes_hold_the_same_weights_and_losses(undisturbed: list[Any]) -> None:
+    (first, first_losses), (second, second_losses) = undisturbed
     assert first_losses == second_losses
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
 def test_an_interrupted_training_of_two_processes_continues_bit_identically(
-    trainings: list[list[Any]],
+    undisturbed: list[Any], tmp_path: Path
 ) -> None:
-    for whole, continued, _ in trainings:
-        assert continued[1:] == whole[1:]
-        assert all(np.array_equal(continued[0][name], whole[0][name]) for name in whole[0])
+    run_together(2, trained, str(tmp_path), 0.1, 8, 0.05)
+    continued = run_together(2, trained, str(tmp_path), 0.1, -1, 0.05)
+    for (found, losses), (expected, whole_losses) in zip(continued, undisturbed, strict=True):
+        assert losses == whole_losses
+        assert all(np.array_equal(found[name], expected[name]) for name in expected)
 
 
-def test_a_training_that_diverges_stops_in_every_process(trainings: list[list[Any]]) -> None:
-    assert trainings[0][2] == trainings[1][2]
-    assert trainings[0][2].startswith("step 0: loss")
+def test_a_training_that_diverges_stops_in_every_process(tmp_path: Path) -> None:
+    first, second = run_together(2, trained, str(tmp_path), 0.1, -1, 1e-45)
+    assert first == second
+    assert first.startswith("step 0: loss")
 
 
 def exchange() -> dict[str, Any]:
