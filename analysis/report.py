@@ -4,6 +4,7 @@
     python analysis/report.py demo            # a study by name
     python analysis/report.py demo --tracking-uri http://HOST:5000 --out FOLDER
     python analysis/report.py mbert xlmr      # the report of each study, and their comparison
+    python analysis/report.py demo@run-001,run-002  # a later run has added seeds
     python analysis/report.py demo --paper FOLDER   # and figures, tables, method for a paper
     python analysis/report.py scores.parquet  # scores of any trainer, which hybridir infer reads
 
@@ -32,7 +33,9 @@ def main(
     studies: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Names of studies; two or more are also compared. Default: the one begun last. "
+            help="Names of studies; two or more are also compared. A name takes the run begun "
+            "last; NAME@run-001,run-002 joins runs that differ in their seeds. Default: the study "
+            "begun last. "
             "Or files with scores of any trainer, .parquet or .csv."
         ),
     ] = None,

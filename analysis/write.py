@@ -16,6 +16,7 @@ from analysis.sections.method import method_rows, setup_rows, table_method_rows
 from analysis.sections.scores_table import table_sections
 from analysis.sections.wording import listed
 from analysis.study.data_parts import data_part_of_seed
+from analysis.study.join import load_runs
 from analysis.study.mlflow import Study, load_study, log_report
 from analysis.study.scores_file import write_scores
 from analysis.tables import confirmed
@@ -42,7 +43,8 @@ def write_report(
     """Write the report of a study.
 
     Args:
-        study_name: the study; None takes the one that began last.
+        study_name: the study, possibly with some of its runs, see `analysis.study.join`; None
+            takes the one that began last.
         tracking_uri: MLflow's address; None takes ``MLFLOW_TRACKING_URI``, else ``mlflow.db`` in
             the working directory.
         out: folder of the report; None takes ``report`` in the study's own folder if that still
@@ -59,9 +61,11 @@ def write_report(
         InputError: if there is no such study, or the report cannot be written or logged.
     """
     _check_folders(out, paper)
-    tables, page, path = _write_study_report(
-        load_study(study_name, tracking_uri, run_id), out, log
-    )
+    if study_name is None or run_id is not None:
+        study = load_study(study_name, tracking_uri, run_id)
+    else:
+        study = load_runs(study_name, tracking_uri)
+    tables, page, path = _write_study_report(study, out, log)
     if paper is not None:
         _write_paper(page, [tables], paper)
     return path
@@ -77,7 +81,7 @@ def write_reports(
     """Write the reports of several studies, and their comparison.
 
     Args:
-        study_names: two or more studies.
+        study_names: two or more studies, possibly with some of their runs.
         tracking_uri: as for `write_report`.
         out: folder of the comparison, with a folder for each study in it; None takes
             ``results/<studies>/report``, and each study's own folder.
@@ -92,7 +96,7 @@ def write_reports(
             be written or logged.
     """
     _check_folders(out, paper)
-    studies = [load_study(name, tracking_uri) for name in dict.fromkeys(study_names)]
+    studies = [load_runs(name, tracking_uri) for name in dict.fromkeys(study_names)]
     check_comparable(studies)
     reports = [
         _write_study_report(study, out / study.name if out else None, log) for study in studies
@@ -191,7 +195,7 @@ def _write_study_report(
             files[:0] = _write_scores(study, tables, folder)
         except OSError as error:
             raise _unwritable(folder, error) from error
-    if log:
+    if log and not study.runs:  # that of joined runs belongs to none of them
         log_report(study, folder, files)
     return tables, page, files[-1]
 
@@ -287,6 +291,7 @@ def _notes(study: Study) -> list[str]:
     trials = study.trials
     curve_trials = trials[trials["phase"] == names.PHASE_CONFIRM]
     return [
+        *_runs_note(study),
         *_contamination_note(study),
         *_judgements_notes(study),
         *_failure_notes(trials),
@@ -294,6 +299,15 @@ def _notes(study: Study) -> list[str]:
         *_missing_conditions_note(study),
         *_data_parts_note(curve_trials),
         *_missing_seeds_note(study, curve_trials),
+    ]
+
+
+def _runs_note(study: Study) -> list[str]:
+    if not study.runs:
+        return []
+    return [
+        f"The runs {', '.join(study.runs)} are joined: they differ in their seeds alone. The "
+        "study file below is that of the first."
     ]
 
 

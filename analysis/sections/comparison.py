@@ -28,12 +28,18 @@ def check_comparable(studies: list[Study]) -> None:
     """Refuse studies that cannot be compared, before anything is computed or written.
 
     Raises:
-        InputError: if there are too few or too many studies, or no two of them confirmed the same
-            benchmark.
+        InputError: if there are too few or too many studies, one is named twice, or no two of
+            them confirmed the same benchmark.
     """
     if len(studies) < 2:
         raise InputError(
             f"a comparison needs two studies, {studies[0].name!r} is one: name another study"
+        )
+    if len({study.name for study in studies}) < len(studies):
+        raise InputError(
+            f"{', '.join(study.name for study in studies)}: a study is named twice; its runs are "
+            f"joined as {studies[0].name}@run-001,run-002 if they differ in their seeds alone, "
+            "and are not compared"
         )
     if len(studies) > len(COLOURS):
         raise InputError(

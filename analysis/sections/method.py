@@ -26,7 +26,7 @@ def method_rows(study: Study) -> list[tuple[str, str]]:
     return [
         ("study", f"{study.name}, started {study.started:%Y-%m-%d %H:%M} UTC"),
         ("repeat the study", _command(study)),
-        ("repeat this report", f"python analysis/report.py {shlex.quote(study.name)}"),
+        ("repeat this report", _report_command(study)),
         ("MLflow run", f"{study.run_id} in {study.tracking_uri}"),
         ("confirmation seeds", ", ".join(map(str, dict.fromkeys(seeds))) or "none"),
         *(
@@ -81,6 +81,11 @@ def _command(study: Study) -> str:
     return f"save the study file below as {study.name}.yaml, then python tune/run_sweep.py " + (
         shlex.quote(f"{study.name}.yaml")
     )
+
+
+def _report_command(study: Study) -> str:
+    runs = f"@{','.join(study.runs)}" if study.runs else ""
+    return f"python analysis/report.py {shlex.quote(study.name + runs)}"
 
 
 def setup_rows(study: Study) -> list[tuple[str, str]]:

@@ -45,7 +45,7 @@ class Study:
     Attributes:
         name: the study's name.
         tracking_uri: MLflow's address.
-        run_id: MLflow id of the parent run.
+        run_id: MLflow id of the parent run; of joined runs all ids, with commas.
         started: start of the parent run, UTC.
         text: text of the study file, "" if none was recorded.
         provenance: parameters and tags of the parent run, and the digests of data sets.
@@ -57,6 +57,7 @@ class Study:
         totals: metrics of the parent run.
         artifacts: run id to the address of its artifacts.
         cache_folder: folder for arrays that the next report need not read again; None for none.
+        runs: names of the runs that were joined, see `analysis.study.join`; none of a single run.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Study:
     totals: dict[str, float]
     artifacts: dict[str, str] = field(default_factory=dict)
     cache_folder: Path | None = None
+    runs: tuple[str, ...] = ()
 
     @cached_property
     def settings(self) -> RecordedStudy:
@@ -210,19 +212,14 @@ def load_study(
         InputError: if there is no database, it cannot be read, or it has no such study.
     """
     uri = tracking_uri_in_use(tracking_uri)
-    for logger in ("mlflow", "alembic"):
-        logging.getLogger(logger).setLevel(logging.WARNING)
-    _check_database(uri)
+    client, experiments, parents = _open(uri)
+    parent = _choose(parents, name, run_id, uri)
     try:
-        client = MlflowClient(uri)
-        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-        parents = _search(client, experiments, f"tags.`{names.TAG_KIND}` = '{names.KIND_STUDY}'")
-        parent = _choose(parents, name, run_id, uri)
         children = _search(
             client, experiments, f"tags.`{names.TAG_PARENT}` = '{parent.info.run_id}'"
         )
     except MlflowException as error:
-        raise InputError(f"tracking URI {uri!r} cannot be read: {error.message}") from error
+        raise _unreadable(uri, error) from error
 
     trials, parameters, metrics = _tabulate(children)
     with TemporaryDirectory(prefix="hybridir-") as folder:
@@ -248,6 +245,43 @@ def load_study(
         totals=dict(parent.data.metrics),
         artifacts={run.info.run_id: run.info.artifact_uri for run in [parent, *children]},
     )
+
+
+def runs_of(name: str, tracking_uri: str | None = None) -> dict[str, str]:
+    """List the runs of a study, oldest first.
+
+    Returns:
+        Names of their folders, such as ``run-001``, to MLflow ids of the parent runs.
+
+    Raises:
+        InputError: as `load_study`.
+    """
+    uri = tracking_uri_in_use(tracking_uri)
+    parents = _open(uri)[-1]
+    _choose(parents, name, None, uri)
+    return {
+        PurePosixPath(run.data.tags[names.TAG_FOLDER]).name: run.info.run_id
+        for run in parents
+        if run.data.tags.get(names.TAG_STUDY) == name and names.TAG_FOLDER in run.data.tags
+    }
+
+
+def _open(uri: str) -> tuple[MlflowClient, list[str], list[Run]]:
+    """Open a tracking store; return its experiments' ids and the runs of studies, oldest first."""
+    for logger in ("mlflow", "alembic"):
+        logging.getLogger(logger).setLevel(logging.WARNING)
+    _check_database(uri)
+    try:
+        client = MlflowClient(uri)
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        parents = _search(client, experiments, f"tags.`{names.TAG_KIND}` = '{names.KIND_STUDY}'")
+    except MlflowException as error:
+        raise _unreadable(uri, error) from error
+    return client, experiments, parents
+
+
+def _unreadable(uri: str, error: MlflowException) -> InputError:
+    return InputError(f"tracking URI {uri!r} cannot be read: {error.message}")
 
 
 def _database(uri: str) -> Path:

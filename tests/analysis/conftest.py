@@ -162,8 +162,10 @@ def _params(ratio: float, seed: int, batch_size: int = 64) -> dict[str, Any]:
     }
 
 
-def record(folder: Path, study: str, trials: list[Trial], text: str = STUDY_TEXT) -> str:
-    """Write a study to `folder/mlflow.db` and return its tracking URI."""
+def record(
+    folder: Path, study: str, trials: list[Trial], text: str = STUDY_TEXT, run: str = ""
+) -> str:
+    """Write a run of a study to `folder/mlflow.db` and return its tracking URI."""
     database = folder / "mlflow.db"
     if not database.exists():
         empty_database(folder)
@@ -176,6 +178,8 @@ def record(folder: Path, study: str, trials: list[Trial], text: str = STUDY_TEXT
         else client.create_experiment("hybridir", (folder / "artifacts").as_uri())
     )
     tags = {names.TAG_STUDY: study, names.TAG_KIND: names.KIND_STUDY}
+    if run:
+        tags[names.TAG_FOLDER] = f"results/{study}/{run}"
     parent = client.create_run(experiment, tags=tags).info.run_id
     client.log_text(parent, text, names.ARTIFACT_STUDY)
     for trial in trials:
@@ -265,7 +269,7 @@ def table_of() -> Callable[..., pd.DataFrame]:
 
 @pytest.fixture
 def write_study() -> Callable[..., str]:
-    """Record a study from (folder, name, trials)."""
+    """Record a study from (folder, name, trials, text, run)."""
     return record
 
 

@@ -119,7 +119,7 @@ class ConfirmConfig(StrictModel):
     """Training seeds of each condition; with `data_parts`, of each condition and part."""
     first_seed: Annotated[int, Field(ge=0), unit("seeds")] = 0
     """Number of the first training seed, from 0. A later run with ``first_seed: 3`` adds seeds to
-    an earlier one of three; `hybridir infer` judges the scores of both runs as those of one
+    an earlier one of three; ``analysis/report.py NAME@run-001,run-002`` reports both runs as one
     study."""
     data_parts: Annotated[int, Field(ge=2), unit("parts")] | None = None
     """Number of parts that the training data are divided into, which share no passage group
