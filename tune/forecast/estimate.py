@@ -197,7 +197,7 @@ def _phase(
             trains = sum(trial.retriever == "trained" for trial in baselines_to_run(study))
         trained, evaluations = trains / trials, 1.0
         evaluation = sum(measured.evaluation_seconds.values())
-    own = _measured_pairs(study)
+    own = measured_pairs(study)
     budgets = tuple(sorted({pairs / own for pairs, _ in _conditions(study, phase, sizes)}))
     low = trials * (trained * fast + evaluations * evaluation)
     evaluated = len(shares) * evaluation
@@ -221,7 +221,7 @@ def _conditions(
     study: StudyConfig, phase: str, sizes: tuple[int, ...]
 ) -> list[tuple[int, tuple[int, ...]]]:
     """Budget in pairs and possible batch sizes of each condition of a phase, all as frequent."""
-    own = _measured_pairs(study)
+    own = measured_pairs(study)
     if phase == names.PHASE_SEARCH:
         searched = study.space.get(names.PAIRS)
         budgets = [int(pairs) for pairs in searched.extremes] if searched else [own]
@@ -239,7 +239,7 @@ def _conditions(
     ]
 
 
-def _measured_pairs(study: StudyConfig) -> int:
+def measured_pairs(study: StudyConfig) -> int:
     """The budget that the probe's times are of: the largest."""
     return int(study.dearest.get(names.PAIRS, study.training.pairs))
 
@@ -251,7 +251,7 @@ def _times(
     train = {point.batch_size: point.train_seconds or 0.0 for point in measured.points}
     times = []
     for pairs, possible in _conditions(study, phase, sizes):
-        seconds = [train[size] * pairs / _measured_pairs(study) for size in possible]
+        seconds = [train[size] * pairs / measured_pairs(study) for size in possible]
         times.append((min(seconds), max(seconds)))
     return times
 
@@ -303,7 +303,7 @@ def _checkpoints(
             expected_checkpoints(
                 study.training,
                 steps=math.ceil(pairs / size),
-                seconds=train[size] * pairs / _measured_pairs(study),
+                seconds=train[size] * pairs / measured_pairs(study),
                 cost=cost,
                 pauses=pauses,
             )

@@ -1,5 +1,6 @@
 """``plan.json``: trials, time, memory, disk and cost of a study, from a measured probe."""
 
+import math
 import time
 from collections.abc import Sequence
 
@@ -12,7 +13,7 @@ from hybridir.errors import InputError
 from hybridir.runtime.files import atomic_write
 from hybridir.runtime.memory import release_memory
 from tune.folders import RunFolder, cache_folder
-from tune.forecast.estimate import Plan, extrapolate
+from tune.forecast.estimate import PhasePlan, Plan, extrapolate, measured_pairs
 from tune.forecast.probe import ProbeResult, measure
 from tune.readiness.cluster import on_cluster
 from tune.readiness.inputs import Inputs, batch_sizes
@@ -24,6 +25,7 @@ from tune.view.narrator import duration, time_span
 _PROBE_SECONDS = 900.0
 # Start of a worker and imports of torch, transformers and numba, on two cores (measured).
 _STARTUP_SECONDS = 8.0
+_EXCESS = 0.05  # of a budget, from which the plan tells that whole batches exceed it
 _PLAN = TypeAdapter(Plan)
 
 
@@ -132,10 +134,33 @@ def render(study: StudyConfig, plan: Plan) -> list[Table | str]:
             "note:  the search serves optimisation: its sampler and scheduler favour what is "
             "good, so effects of parameters are read from a confirmation that crosses them"
         )
+    if note := _whole_batches(measured_pairs(study), plan.phases):
+        lines.append(f"note:  {note}")
     if plan.cost:
         ends = list(dict.fromkeys(f"{end:.2f}" for end in plan.cost))
         lines.append(f"cost:  {' to '.join(ends) if ends[1:] else f'about {ends[0]}'}")
     return lines
+
+
+def _whole_batches(pairs: int, phases: Sequence[PhasePlan]) -> str:
+    """Say which budget is exceeded most by its last, whole batch; empty if by little.
+
+    >>> _whole_batches(100, [PhasePlan("confirm", 2, (16, 64), 1.0, (1.0, 2.0), (1.0, 2.0))])
+    'a budget of 100 pairs trains 128 at batch size 64, since batches are whole'
+    """
+    trained = [
+        (math.ceil(budget / size) * size, budget, size)
+        for phase in phases
+        for budget in (round(pairs * share) for share in phase.budgets)
+        for size in phase.batch_sizes
+    ]
+    most, budget, size = max(trained, key=lambda row: row[0] / row[1], default=(1, 1, 1))
+    if most / budget - 1 < _EXCESS:
+        return ""
+    return (
+        f"a budget of {budget:,} pairs trains {most:,} at batch size {size}, since batches are "
+        "whole"
+    )
 
 
 def _range(seconds: list[float]) -> str:

@@ -45,6 +45,12 @@ def test_a_plan_shows_each_batch_size_and_sums() -> None:
     assert "at most 1,234 MB, of which 56 MB remain" in text
     assert "at most 3,456 MB of checkpoints are written in all, 12.0 MB each" in text
     assert "2.00 to 4.00" in text
+    assert "whole" not in text
+    small = read_study_file(DEMO, ["training.pairs=40"])
+    assert (
+        "note:  a budget of 10 pairs trains 64 at batch size 64, since batches are whole"
+        in render(small, plan)
+    ), "a quarter of 40"
     alike = replace(plan, seconds=(110.0, 125.0), cost=(2.001, 2.002))  # 1.83 and 2.08 min
     lines = [str(line) for line in render(read_study_file(DEMO, []), alike)]
     assert any(line.startswith("time:  about 2 min with 2 trials") for line in lines)
