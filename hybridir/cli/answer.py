@@ -73,7 +73,7 @@ def answer_of(
                     **label,
                     "hybrid": test.hybrid,
                     "pure": test.pure,
-                    "estimate": test.difference,
+                    "difference": test.difference,
                     "low": test.low,
                     "high": test.high,
                     "p": test.p,
@@ -145,7 +145,7 @@ def corrected(answers: Sequence[Rows], families: Sequence[tuple[str, ...]]) -> l
     for rows in tests.values():
         adjusted = holm(np.array([row["p"] for row in rows]))
         for row, p in zip(rows, adjusted, strict=True):
-            row["p_adjusted"] = float(p)
+            row["p_holm"] = float(p)
     return [_without_nan(answer) for answer in answers]
 
 

@@ -27,7 +27,7 @@ from hybridir.runtime.files import atomic_write, check_file, check_folder
 
 console = Console()
 _NAMED = 3  # studies that a warning names
-_MEASURED = ("mean", "estimate")
+_MEASURED = ("mean", "difference", "estimate")
 """Columns whose figures, and intervals, have one number of decimals; others are mixing ratios."""
 
 
@@ -168,7 +168,7 @@ def _show(answer: dict[str, Any]) -> None:
             for name in ("curve", "gains", "optimum", "interactions")
         }
         _print(f"Curve, {measure}", rows["curve"], "mixing_ratio", "mean")
-        _print(f"Hybrid minus pure, {measure}", rows["gains"], "hybrid", "pure", "estimate")
+        _print(f"Hybrid minus pure, {measure}", rows["gains"], "hybrid", "pure", "difference")
         _print(f"Optimum, {measure}", rows["optimum"], "best", "may_be_best")
         changes = [
             {
@@ -196,7 +196,7 @@ def _show_several(answers: list[dict[str, Any]]) -> None:
         if row["primary"]
     ]
     measures = ", ".join(dict.fromkeys(row["measure"] for row in rows))
-    _print(f"Hybrid minus pure, {measures}", rows, "study", "hybrid", "pure", "estimate")
+    _print(f"Hybrid minus pure, {measures}", rows, "study", "hybrid", "pure", "difference")
     _say(f"{len(answers)} studies; --json and --out have all figures")
     notes: dict[str, list[str]] = {}
     for answer in answers:
@@ -268,7 +268,7 @@ def _print(title: str, rows: list[dict[str, Any]], *columns: str) -> None:
         ]
         cells.append(f"[{_fixed(row['low'], decimals)}, {_fixed(row['high'], decimals)}]")
         if "p" in row:
-            cells += [_cell(row["p"], 2), _cell(row["p_adjusted"], 2)]
+            cells += [_cell(row["p"], 2), _cell(row["p_holm"], 2)]
         table.add_row(*cells)
     print_whole(console, table)
 

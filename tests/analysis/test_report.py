@@ -97,7 +97,7 @@ def test_the_table_of_scores_gives_the_figures_of_the_report_again(
     }
     assert len(expected) == len(answer["gains"]) > 10
     for row in answer["gains"]:
-        found = [row[name] for name in ("estimate", "low", "high", "p", "p_adjusted")]
+        found = [row[name] for name in ("difference", "low", "high", "p", "p_holm")]
         place = row["measure"], row["setting"], row["pure"]
         assert found == pytest.approx(expected[place], rel=1e-9, abs=1e-12)
     assert answer["parameters"] == [

@@ -46,8 +46,8 @@ def test_two_tests_of_the_primary_setting_are_one_family_and_all_others_another(
     for setting, is_primary in (("multilingual", True), ("monolingual", False)):
         rows = [row for row in study["gains"] if row["setting"] == setting]
         first, second = sorted(rows, key=lambda row: row["p"])
-        assert first["p_adjusted"] == pytest.approx(min(1, 2 * first["p"]))
-        assert second["p_adjusted"] == pytest.approx(max(second["p"], first["p_adjusted"]))
+        assert first["p_holm"] == pytest.approx(min(1, 2 * first["p"]))
+        assert second["p_holm"] == pytest.approx(max(second["p"], first["p_holm"]))
         assert {row["primary"] for row in rows} == {is_primary}
     (other,) = run(scores(gain=0.01), tmp_path, "--primary", "monolingual")["studies"]
     assert {row["setting"] for row in other["gains"] if row["primary"]} == {"monolingual"}
@@ -60,7 +60,7 @@ def test_a_large_gain_is_told_with_its_direction_and_the_best_ratio_stands_alone
     row = select(study["gains"], setting="multilingual", pure=0.0)
     assert row["low"] < 0.05 < row["high"]
     assert row["low"] > 0
-    assert row["p_adjusted"] < 0.05
+    assert row["p_holm"] < 0.05
     best = select(study["optimum"], setting="multilingual")
     assert (best["best"], best["may_be_best"]) == (0.5, [0.5])
     assert (best["low"], best["high"]) == (0.0, 1.0)
@@ -91,7 +91,7 @@ def test_crossed_parameters_have_interactions_and_the_curve_is_their_mean(tmp_pa
     others = [row for row in study["gains"] if row["setting"] == "monolingual"]
     others += study["interactions"]
     expected = multipletests([row["p"] for row in others], method="holm")[1]
-    assert [row["p_adjusted"] for row in others] == pytest.approx(list(expected))
+    assert [row["p_holm"] for row in others] == pytest.approx(list(expected))
     (alone,) = run(cold, tmp_path)["studies"]
     mean = select(study["curve"], setting="multilingual", mixing_ratio=0.5)["mean"]
     single = select(alone["curve"], setting="multilingual", mixing_ratio=0.5)["mean"]

@@ -162,7 +162,7 @@ def test_tables_by_cluster_are_joined_as_well(tmp_path: Path) -> None:
     table.to_parquet(tmp_path / "whole.parquet")
     small = answer_of_files(tmp_path, "first-small.parquet", "later-small.parquet")
     whole = answer_of_files(tmp_path, "whole.parquet")
-    for column in ("estimate", "low", "high", "p_adjusted"):
+    for column in ("difference", "low", "high", "p_holm"):
         expected = [row[column] for row in whole["gains"]]
         assert [row[column] for row in small["gains"]] == pytest.approx(expected, abs=1e-9)
 
@@ -186,7 +186,7 @@ def test_primary_outcomes_that_a_study_declared_are_corrected_together(tmp_path:
     answer = answer_of_files(tmp_path, "scores.parquet")
     assert all(row["primary"] for row in answer["gains"])
     adjusted = multipletests([row["p"] for row in answer["gains"]], method="holm")[1]
-    assert [row["p_adjusted"] for row in answer["gains"]] == pytest.approx(adjusted.tolist())
+    assert [row["p_holm"] for row in answer["gains"]] == pytest.approx(adjusted.tolist())
     # A table by cluster tells them, too; an option names another one.
     small = str(tmp_path / "small.parquet")
     CliRunner().invoke(app, ["infer", str(tmp_path / "scores.parquet"), "--by-cluster", small])
@@ -225,7 +225,7 @@ def test_benchmarks_of_one_report_are_tested_together_and_other_studies_alone(
     others = [row for row in found["report"] if not row["primary"]]
     assert len(others) == 2 + 4
     for rows in (planned, others):
-        assert [row["p_adjusted"] for row in rows] == pytest.approx(adjusted(rows))
+        assert [row["p_holm"] for row in rows] == pytest.approx(adjusted(rows))
     for study in "ab":
         for is_primary in (True, False):
             rows = [
@@ -234,7 +234,7 @@ def test_benchmarks_of_one_report_are_tested_together_and_other_studies_alone(
                 if (row["study"], row["primary"]) == (study, is_primary)
             ]
             assert len(rows) == 2
-            assert [row["p_adjusted"] for row in rows] == pytest.approx(adjusted(rows))
+            assert [row["p_holm"] for row in rows] == pytest.approx(adjusted(rows))
 
 
 def test_a_table_by_cluster_keeps_apart_what_two_reports_tested(tmp_path: Path) -> None:
