@@ -104,8 +104,11 @@ def _heat_map(
     )
     levels = field == "map"
     short, exact = (".2f", ".4f") if levels else ("+.1f", "+.2f")
+    side = cell * len(info.languages)
+    # Below each map, since a legend at the right would pass for one of both.
+    legend = alt.Legend(title=None, orient="bottom", gradientThickness=9, format=short)
     rectangles = base.mark_rect(stroke="white", strokeWidth=1).encode(
-        color=alt.Color(f"{field}:Q", scale=scale, legend=None),
+        color=alt.Color(f"{field}:Q", scale=scale, legend=legend),
         tooltip=[
             alt.Tooltip("query:N", title="question in"),
             alt.Tooltip("pool:N", title="pool in"),
@@ -116,5 +119,4 @@ def _heat_map(
         text=alt.Text(f"{field}:Q", format=short),
         color=alt.condition(dark_text, alt.value(INK), alt.value("white")),
     )
-    side = cell * len(info.languages)
     return alt.layer(rectangles, numbers, title=title).properties(width=side, height=side)

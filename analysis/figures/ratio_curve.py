@@ -35,6 +35,7 @@ _LEVEL = 0.05  # of adjusted p-values
 _PURE = {0.0: "over α = 0", 1.0: "over α = 1"}
 _VERDICTS = {"gain": BLUE, "loss": VERMILION, "not distinguished": GREY}
 _TICKS = 4
+_ANY = (-np.inf, np.inf)  # bounds of a gain
 
 
 class _RatioCurveInfo(NamedTuple):
@@ -215,7 +216,10 @@ def _draw_curve(
 
 def _draw_gains(gains: pd.DataFrame, title: str) -> alt.LayerChart | alt.FacetChart:
     gained = f"gain of α = {gains['hybrid'].iloc[0]:g} in {title}"
-    x = alt.X("difference:Q", title=gained, axis=alt.Axis(tickCount=_TICKS))
+    ends = gains[["low", "high", "difference"]].to_numpy(dtype=float)
+    # From 0 or to 0, so that it is labelled.
+    ticks = nice_ticks(min(np.nanmin(ends), 0.0), max(np.nanmax(ends), 0.0), _ANY, _TICKS)
+    x = bounded_axis(alt.X("difference:Q", title=gained), ticks)
     y = alt.Y(
         "label:N",
         title=None,
