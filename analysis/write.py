@@ -17,7 +17,7 @@ from analysis.sections.scores_table import table_sections
 from analysis.sections.wording import listed
 from analysis.study.data_parts import data_part_of_seed
 from analysis.study.join import load_runs
-from analysis.study.mlflow import Study, load_study, log_report
+from analysis.study.mlflow import DATA_SET, Study, load_study, log_report
 from analysis.study.scores_file import write_scores
 from analysis.tables import confirmed
 from hybridir import names
@@ -273,7 +273,7 @@ def _short_method(study: Study) -> list[tuple[str, str]]:
     provenance = study.provenance.items()
     return [
         ("MLflow run", f"{study.run_id} in {study.tracking_uri}"),
-        *((term, description) for term, description in provenance if "data set" in term),
+        *((term, description) for term, description in provenance if term.startswith(DATA_SET)),
         *setup_rows(study),
     ]
 

@@ -34,6 +34,8 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar 
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # MLflow warns where git is not installed
 
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
+DATA_SET = "data set "
+"""Begins the keys of `Study.provenance` that hold the digests of data sets."""
 _SQLITE = "sqlite:///"
 _PAGE = 1000  # runs per request; MLflow's servers refuse more than 50,000
 
@@ -380,7 +382,7 @@ def _provenance(runs: list[Run]) -> dict[str, str]:
             recorded[key] = value
     for run in runs:
         for logged in run.inputs.dataset_inputs if run.inputs else ():
-            recorded[f"data set {logged.dataset.name}"] = f"digest {logged.dataset.digest}"
+            recorded[f"{DATA_SET}{logged.dataset.name}"] = f"digest {logged.dataset.digest}"
     return recorded
 
 

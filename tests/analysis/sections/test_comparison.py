@@ -14,7 +14,7 @@ import pytest
 from analysis.figures.study_curves import plot_study_curves
 from analysis.page import Headline, Section
 from analysis.sections.all import measure_study
-from analysis.sections.comparison import compare, hybrid_text
+from analysis.sections.comparison import check_comparable, compare, hybrid_text
 from analysis.study.mlflow import load_study
 from analysis.write import write_reports
 from hybridir import names
@@ -138,6 +138,9 @@ def test_studies_that_cannot_be_compared_are_refused_before_anything_is_written(
     assert not (tmp_path / "b").exists()
     with pytest.raises(InputError, match="needs two studies, 'base' is one"):
         write_reports(["base", "base"], database, tmp_path / "c", log=False)
+    runs = [load_study("base", database)] * 2  # as base@run-001 and base@run-002 give
+    with pytest.raises(InputError, match="named twice; its runs are joined as base@run-001,run-"):
+        check_comparable(runs)
 
 
 @pytest.mark.long
