@@ -8,6 +8,7 @@ import pandas as pd
 from analysis.page import Figure, Headline
 from analysis.sections.wording import LEVEL, change_word, interval_text, number_text, p_text
 from analysis.study.arrays import Key
+from analysis.tables import confirmed
 from analysis.tables.tested import PRIMARY
 from hybridir import inference, names
 from hybridir.inference.scores import FEW_CLUSTERS
@@ -56,14 +57,21 @@ def answer(
     measured = [key for key in primary if key in keys] or keys[:1]
     best = {(row["measure"], row["setting"]): row for row in optima.to_dict("records")}
     further = [key for key in keys if key[0] == names.AP and key not in measured]
-    findings = [
-        *(_optimum(best[key]) for key in measured),
-        changes,
-        *_narrow(gains, measured),
-        _further_optima({key: best[key] for key in further}),
-        *_bias(gains),
-        _stability(curve[curve["measure"] == names.AP]),
-    ]
+    alone = confirmed.is_one_ratio(curve)
+    findings = (
+        [
+            changes,
+        ]
+        if alone
+        else [
+            *(_optimum(best[key]) for key in measured),
+            changes,
+            *_narrow(gains, measured),
+            _further_optima({key: best[key] for key in further}),
+            *_bias(gains),
+            _stability(curve[curve["measure"] == names.AP]),
+        ]
+    )
     if benchmark == names.DEV:
         sentence = (
             "This study reports on no benchmark. Its figures are on the development data, which "
@@ -72,7 +80,11 @@ def answer(
         hedge = "Name a benchmark under report_on, and run the study again."
         findings = []
     else:
-        sentence = _sentence([(key, _rows(gains, key)) for key in measured])
+        sentence = (
+            _levels([_rows(curve, key).iloc[0] for key in measured])
+            if alone
+            else _sentence([(key, _rows(gains, key)) for key in measured])
+        )
         hedge = _hedge(benchmark, point, curve)
     return Headline(
         sentence=sentence,
@@ -119,9 +131,11 @@ def _row(best: Row, curve: pd.DataFrame, gains: pd.DataFrame) -> dict[str, str]:
     row = {
         "setting": names.LABELS[best["setting"]],
         "measure": measure_label(*key, all_or_nothing=bool(top.get("all_or_nothing", True))),
-        "may be best α": str(best["may_be_best"]),
-        "best confirmed": f"{level} at α = {best['best']:g}",
     }
+    if len(points) == 1:
+        return row | {f"α = {best['best']:g}": level}
+    row["may be best α"] = str(best["may_be_best"])
+    row["best confirmed"] = f"{level} at α = {best['best']:g}"
     for gain in _rows(gains, key).to_dict("records"):
         row[f"α = {gain['hybrid']:g} minus α = {gain['pure']:g}"] = _difference(gain)
     return row
@@ -182,6 +196,17 @@ def _sentence(outcomes: list[tuple[Key, pd.DataFrame]]) -> str:
         agrees = f"{names.LABELS[key[0]]} agrees." if same else _verdict(key, rows)
         sentences.append(agrees)
     return " ".join(sentences)
+
+
+def _levels(rows: list[pd.Series]) -> str:
+    """Say how well one ratio does in each primary outcome; it has no other to be held against."""
+    levels = [
+        f"{names.LABELS[row['measure']]} {_SCOPES[row['setting']]} is "
+        f"{interval_text(row['mean'], row['low'], row['high'])}"
+        for row in rows
+    ]
+    ratio = f"{rows[0][names.MIXING_RATIO]:g}"
+    return f"At α = {ratio}, the only confirmed ratio, {' and '.join(levels)}."
 
 
 def _signs(gains: pd.DataFrame) -> list[int]:
@@ -305,15 +330,18 @@ def _caveat(curve: pd.DataFrame, primary: list[Key]) -> str:
         f"Brackets are 95 % intervals for {scope}, each for its own row, estimated from {n} "
         f"{'seed' if seeds == [1] else 'seeds'} and {questions:,} questions in {clusters:,} "
         "clusters.",
-        "Differences are paired by seed and question.",
-        f"The tests of the primary outcome ({outcomes}) are corrected together (Holm), as "
-        "planned. All others are exploratory and corrected as one family, so that a change may "
-        "not be distinguished where its bracket leaves out 0.",
-        "A ratio may be best unless another confirmed ratio is better in a one-sided comparison "
-        "(.05), which is joint for all ratios but no part of these corrections: a ratio may be "
-        "worse there that a two-sided test does not distinguish. The optimum lies between the "
-        "neighbours of the ratios that may be best.",
     ]
+    if not confirmed.is_one_ratio(curve):
+        sentences += [
+            "Differences are paired by seed and question.",
+            f"The tests of the primary outcome ({outcomes}) are corrected together (Holm), as "
+            "planned. All others are exploratory and corrected as one family, so that a change "
+            "may not be distinguished where its bracket leaves out 0.",
+            "A ratio may be best unless another confirmed ratio is better in a one-sided "
+            "comparison (.05), which is joint for all ratios but no part of these corrections: a "
+            "ratio may be worse there that a two-sided test does not distinguish. The optimum "
+            "lies between the neighbours of the ratios that may be best.",
+        ]
     if clusters < FEW_CLUSTERS:
         sentences.append(
             f"{clusters} clusters are few: below {FEW_CLUSTERS} the intervals may be too narrow."

@@ -18,7 +18,7 @@ from analysis.sections.wording import (
     sample_text,
 )
 from analysis.study.arrays import Key
-from analysis.tables import tested
+from analysis.tables import confirmed, tested
 from hybridir import names
 from hybridir.inference import Condition
 from hybridir.inference.scores import Scores
@@ -87,16 +87,15 @@ def conditions_section(benchmark: str, tables: ConditionTables) -> Section:
         )
         for name in parameters
     ]
-    return Section(
-        f"Does the answer change with {named}?",
-        [_moving(moves), *_changes(changes)],
-        figures,
-        [
-            _best(benchmark, moves, sample_text(tables.levels)),
-            _interactions(benchmark, changes[changes["measure"].isin(_SHOWN)]),
-            _levels(benchmark, tables.levels),
-        ],
-    )
+    if confirmed.is_one_ratio(tables.levels):
+        table = _levels(benchmark, tables.levels)
+        return Section(f"How do the figures change with {named}?", [], figures, [table])
+    shown = [_best(benchmark, moves, sample_text(tables.levels))]
+    if not changes.empty:
+        shown.append(_interactions(benchmark, changes[changes["measure"].isin(_SHOWN)]))
+    shown.append(_levels(benchmark, tables.levels))
+    paragraphs = [_moving(moves), *_changes(changes)]
+    return Section(f"Does the answer change with {named}?", paragraphs, figures, shown)
 
 
 def _moves(levels: pd.DataFrame) -> pd.DataFrame:
@@ -227,7 +226,7 @@ def _levels(benchmark: str, levels: pd.DataFrame) -> Table:
         names.MIXING_RATIO: "α",
         "mean": "mean",
         **INTERVAL,
-        "may_be_best": "may be best",
+        **({} if confirmed.is_one_ratio(levels) else {"may_be_best": "may be best"}),
         **SAMPLE,
     }
     return Table(f"levels-{benchmark}", levels, columns, "The curves by level.")

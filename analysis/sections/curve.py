@@ -101,7 +101,9 @@ def curve_section(benchmark: str, tables: CurveTables, shown_above: str = "") ->
         tables: `measure_curve`, with corrected gains.
         shown_above: measure whose `answer_figure` opens the page.
     """
-    shown = [_curve(benchmark, tables.curve), _optima(benchmark, tables.optima)]
+    shown = [_curve(benchmark, tables.curve)]
+    if not confirmed.is_one_ratio(tables.curve):
+        shown.append(_optima(benchmark, tables.optima))
     if not tables.gains.empty:
         shown.append(_gains(benchmark, tables.gains))
     if not tables.effects.empty:
@@ -121,17 +123,26 @@ def curve_section(benchmark: str, tables: CurveTables, shown_above: str = "") ->
 
 def _curve_figure(benchmark: str, tables: CurveTables, measure: str) -> Figure:
     drawn = (tables.curve, tables.seeds, tables.fits, tables.optima, tables.gains)
+    ratios = "at one ratio" if confirmed.is_one_ratio(tables.curve) else "over the mixing ratio"
     caption = (
-        f"{names.LABELS[measure]} on {benchmark} over the mixing ratio, each setting on an axis "
-        f"of its own.{_MEANING[measure]} Above: means over seeds with 95 % intervals for other "
-        "seeds and clusters of questions; small dots to the right of a mean are single seeds, "
-        "the large dot is the best confirmed ratio. Where a smooth curve fits, it is drawn with "
-        "its pointwise 95 % band, as a description; elsewhere lines join the means. The bar runs "
-        "from the grid neighbour below to that above the ratios that may be best (95 %). Below: "
-        "the gain of hybrid batches over either pure strategy, paired by seed and question, with "
-        "its 95 % interval; blue is a gain, orange a loss, grey not distinguished after "
-        f"correction. {sample_text(tables.curve)}"
+        f"{names.LABELS[measure]} on {benchmark} {ratios}, each setting on an axis of its own."
+        f"{_MEANING[measure]} Means over seeds with 95 % intervals for other seeds and clusters "
+        "of questions; small dots to the right of a mean are single seeds."
     )
+    if not confirmed.is_one_ratio(tables.curve):
+        caption += (
+            " The large dot is the best confirmed ratio. Where a smooth curve fits, it is drawn "
+            "with its pointwise 95 % band, as a description; elsewhere lines join the means. The "
+            "bar runs from the grid neighbour below to that above the ratios that may be best "
+            "(95 %)."
+        )
+    if not tables.gains.empty:
+        caption += (
+            " Below the curves: the gain of hybrid batches over either pure strategy, paired by "
+            "seed and question, with its 95 % interval; blue is a gain, orange a loss, grey not "
+            "distinguished after correction."
+        )
+    caption += f" {sample_text(tables.curve)}"
     chart = partial(plot_ratio_curve, *drawn, measure=measure)
     return Figure(f"{_CURVES[measure]}-{benchmark}", chart, caption)
 
@@ -170,8 +181,12 @@ def _figures(benchmark: str, tables: CurveTables, shown_above: str) -> list[Figu
         caption = (
             "mAP by question language and pool language, means over seeds. The diagonal is the "
             "monolingual setting, the rest the cross-lingual one. "
-            f"{'Left' if two_maps else 'Here'}: at the confirmed ratio with the best mAP in the "
-            f"{setting} setting."
+        )
+        caption += (
+            f"At α = {best:g}, the only confirmed ratio."
+            if len(ratios) == 1
+            else f"{'Left' if two_maps else 'Here'}: at the confirmed ratio with the best mAP in "
+            f"the {setting} setting."
         )
         if two_maps:
             caption += (
@@ -193,6 +208,7 @@ def _best_ratio(optima: pd.DataFrame) -> tuple[float, str]:
 
 
 def _curve(benchmark: str, curve: pd.DataFrame) -> Table:
+    compared = not confirmed.is_one_ratio(curve)
     columns = {
         "measure": "measure",
         "setting": "setting",
@@ -200,17 +216,21 @@ def _curve(benchmark: str, curve: pd.DataFrame) -> Table:
         "mean": "mean",
         **INTERVAL,
         "sd_seeds": "sd over seeds",
-        "loss": "below the best",
-        "loss_at_most": "at most",
+        **({"loss": "below the best", "loss_at_most": "at most"} if compared else {}),
         **SAMPLE,
     }
     caption = (
         "The confirmed curve. Intervals are for other seeds and other clusters of questions: t "
         "intervals, near an end of the measure's range score intervals, which stay within it. F1 "
         "at R is R-precision, this project's own name; with one relevant passage a pool it is "
-        "hit@1. \u201cAt most\u201d is a 95 % bound on the loss against the best ratio; it holds "
-        f"for all ratios together, with a critical value from a bootstrap.{_absent(curve)}"
+        "hit@1."
     )
+    if compared:
+        caption += (
+            " \u201cAt most\u201d is a 95 % bound on the loss against the best ratio; it holds "
+            "for all ratios together, with a critical value from a bootstrap."
+        )
+    caption += _absent(curve)
     return Table(names.curve_table_name(benchmark), curve, columns, caption)
 
 
@@ -288,10 +308,11 @@ def _effects(benchmark: str, effects: pd.DataFrame, sample: str) -> Table:
         "value": "design effect",
         "standard_error": "standard error over clusters",
     }
+    paired = "difference" in set(effects["quantity"])
+    difference = " A difference is the hybrid ratio minus the pure one shown." if paired else ""
     caption = (
         "Design effects: the variance over clusters of questions, divided by that of independent "
-        "questions (Kish 1965). A difference is the hybrid ratio minus the pure one shown. The "
-        "standard error is for these seeds, with the factor G / (G - 1) for G clusters. "
-        f"{sample}"
+        f"questions (Kish 1965).{difference} The standard error is for these seeds, with the "
+        f"factor G / (G - 1) for G clusters. {sample}"
     )
     return Table(f"design_effect-{benchmark}", effects, columns, caption)

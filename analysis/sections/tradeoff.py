@@ -17,8 +17,10 @@ _AXES = {"mono": names.MONOLINGUAL, "cross": names.CROSSLINGUAL}
 
 
 def measure_tradeoff(scores: dict[Key, Scores]) -> pd.DataFrame | None:
-    """Tabulate the trade-off, see `pareto_table`; None without both settings."""
+    """Tabulate the trade-off, see `pareto_table`; None without both settings or for one ratio."""
     if any((names.AP, setting) not in scores for setting in _AXES.values()):
+        return None
+    if len(scores[names.AP, names.MONOLINGUAL].ratios) == 1:
         return None
     return pareto_table({axis: scores[names.AP, setting] for axis, setting in _AXES.items()})
 

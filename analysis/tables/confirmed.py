@@ -229,6 +229,11 @@ def curve_table(
     return pd.DataFrame(rows)
 
 
+def is_one_ratio(table: pd.DataFrame) -> bool:
+    """Whether a table of means has a single mixing ratio, which has no other to compare with."""
+    return bool(table[names.MIXING_RATIO].nunique() == 1)
+
+
 def is_all_or_nothing(scores: Scores) -> bool:
     """Whether each question has 0 or 1, as with F1 at R where one passage is relevant.
 

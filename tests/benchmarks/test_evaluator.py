@@ -25,4 +25,6 @@ def test_both_give_the_same_figures_in_all_settings(tmp_path: Path) -> None:
     assert record["n"] == 2 and record["unit"] == "s"
     # Two relevant passages with equal scores may change places.
     assert record["largest_map_difference"] < 1e-3
+    assert record["ratio_low"] <= record["ratio"] <= record["ratio_high"]
+    assert "  peer / ours  " in done.stdout
     assert min(record[key] for key in ("ours", "peer", "ratio", "first_call")) > 0

@@ -1,5 +1,6 @@
 """The results of a benchmark as tables, and the sections made from them."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from analysis.sections.benchmark import (
     BenchmarkTables,
     benchmark_sections,
+    corrected,
     measure_benchmarks,
     measure_scores,
 )
@@ -121,3 +123,31 @@ def test_f1_of_one_relevant_passage_is_hit_at_1_in_a_crossed_study_as_well(
     whole = tables.curve.curve.groupby("measure")["all_or_nothing"].unique()
     assert whole[names.SET_F1].tolist() == [True]
     assert whole[names.AP].tolist() == [False]
+
+
+@pytest.mark.parametrize("temperatures", [(0.05,), (0.05, 0.2)])
+def test_one_ratio_alone_is_reported_without_comparisons(
+    scores: dict[Key, Scores], temperatures: tuple[float, ...]
+) -> None:
+    # Of the ratios (0, .5, 1) the one in the middle, whose mean in the pool is .45.
+    conditions: dict[Key, dict[Condition, Scores]] = {}
+    for key, measured in scores.items():
+        alone = replace(measured, ratios=(0.5,), values=measured.values[1:2])
+        conditions[key] = {((names.TEMPERATURE, at),): alone for at in temperatures}
+    tables = measure_scores("known", conditions, np.random.default_rng(3), point="", seen=None)
+    assert tables is not None
+    (tables,) = corrected([tables], {"known": PRIMARY})
+    headline, sections = benchmark_sections(tables, PRIMARY)
+    assert headline.sentence.startswith(
+        "At α = 0.5, the only confirmed ratio, mAP in the pool of all languages is 0.450 ["
+    )
+    assert headline.hedge == "On known, from 3 seeds and 12 clusters of questions."
+    assert [list(row)[2:] for row in headline.rows] == [["α = 0.5"]] * len(headline.rows)
+    assert headline.figure is not None
+    texts = [headline.sentence, headline.caveat, *headline.findings, headline.figure.caption]
+    for section in sections:
+        texts += [section.heading, *(table.caption for table in section.tables)]
+        texts += [figure.caption for figure in section.figures]
+    # The best rank of a passage is no comparison of ratios.
+    compared = re.compile(r"\b(best confirmed|may be best|optimum|stable|gain|hybrid|pure)\b")
+    assert [text for text in texts if compared.search(text)] == []
