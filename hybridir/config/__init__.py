@@ -3,6 +3,7 @@
 from hybridir.config.base import StrictModel
 from hybridir.config.benchmarks import BenchmarkConfig
 from hybridir.config.data_sources import TrainDataConfig
+from hybridir.config.problems import describe_problems
 from hybridir.config.trial import (
     BatchConfig,
     DataConfig,
@@ -14,7 +15,6 @@ from hybridir.config.trial import (
     ResolvedEncoderConfig,
     TrainingConfig,
     TrialConfig,
-    describe_problems,
 )
 from hybridir.config.yaml import read_data, read_settings, read_trial, read_yaml, validate
 

@@ -1,7 +1,7 @@
 """The settings of a trial, with units, legal values and defaults.
 
-The models define the legal values. `describe_problems` turns pydantic's errors into one message
-that names all of them. A study's YAML file consists of the same models (`tune/study/file.py`).
+The models define the legal values; `hybridir.config.problems` says what is wrong with others. A
+study's YAML file consists of the same models (`tune/study/file.py`).
 """
 
 import re
@@ -11,27 +11,20 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     Field,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from hybridir.config.base import (
-    IN_WORDS,
     FolderOrId,
     SettingError,
     StrictModel,
-    legal_names,
-    nearest,
-    no_text,
     unit,
 )
 from hybridir.config.benchmarks import KNOWN_BENCHMARKS, WITH_ANSWERS, BenchmarkConfig
 from hybridir.config.data_sources import TrainDataConfig
-from hybridir.errors import InputError
 
 
 class DataPart(StrictModel):
@@ -435,63 +428,3 @@ class TrialConfig(StrictModel):
     ) -> EvaluationConfig:
         data: DataConfig | None = info.data.get("data")
         return value.check_answers(data.report_on) if data else value
-
-
-def problems_of(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """Say what pydantic's errors are in words of the settings.
-
-    Args:
-        error: pydantic's error.
-        model: the settings that were checked.
-
-    Returns:
-        One line per mistake: field, value, and the legal values.
-    """
-    problems = []
-    for item in error.errors(include_url=False):
-        # The branches of a union, such as "literal['best']", are pydantic's and no part of a path.
-        path = [str(key) for key in item["loc"] if "[" not in str(key)]
-        cause = item.get("ctx", {}).get("error")
-        if isinstance(cause, SettingError):
-            problems += [
-                f"{'.'.join([*path[:-1], field])}: {text}" for field, text in cause.problems
-            ]
-            continue
-        field = ".".join(path)
-        message = item["msg"].removeprefix("Value error, ")
-        if item["type"] == "extra_forbidden":
-            names = legal_names(model, path)
-            hint = nearest(path[-1], names) or f"; legal are {', '.join(names)}"
-            problems.append(f"{field}: there is no such setting{hint if names else ''}")
-        elif item["type"] == "missing":
-            problems.append(f"{field}: is needed")
-        elif item["type"] == "value_error":
-            problems.append(f"{field}: {message}" if field else message)
-        elif item["type"] == "string_pattern_mismatch":
-            problems.append(f"{field}={item['input']!r}: {IN_WORDS[item['ctx']['pattern']]}")
-        elif item["type"] == "path_type":
-            problems.append(f"{field}={item['input']!r}: is no path")
-        elif item["type"] in ("model_type", "dict_type", "model_attributes_type"):
-            problems.append(f"{field}={item['input']!r}: should be settings, 'name: value' each")
-        elif item["type"] == "string_type":
-            problems.append(f"{field}: {no_text(item['input']) or message}")
-        elif not field:
-            problems.append("no settings; expected lines of the form 'name: value'")
-        else:
-            problems.append(f"{field}={item['input']!r}: {message[0].lower()}{message[1:]}")
-    return list(dict.fromkeys(problems))
-
-
-def describe_problems(heading: str, problems: Sequence[str]) -> InputError:
-    """Put all mistakes of settings into one message.
-
-    Args:
-        heading: source of the settings, for example ``"study.yaml"``.
-        problems: a line for each mistake.
-
-    Returns:
-        An error with one line per mistake.
-    """
-    if len(problems) > 1:
-        heading = f"{heading} has {len(problems)} problems"
-    return InputError.collect(heading, problems)

@@ -9,13 +9,12 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from hybridir.config.problems import describe_problems, problems_of
 from hybridir.config.trial import (
     DataConfig,
     TrialConfig,
-    describe_problems,
     idle_settings,
     idle_share,
-    problems_of,
 )
 from hybridir.errors import InputError
 

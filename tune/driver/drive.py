@@ -147,9 +147,10 @@ def _introduce(study: StudyConfig, folder: RunFolder, console: Console) -> None:
         )
     ratios = study.confirm.mixing_ratio if study.confirm else ()
     if ratios and len({0 < ratio < 1 for ratio in ratios}) == 1:
+        kind = "ratio between 0 and 1" if {0.0, 1.0} & set(ratios) else "pure ratio, 0 or 1"
         console.print(
-            "note: confirm.mixing_ratio has no ratio between 0 and 1 beside 0 or 1, so that "
-            "hybrid batches are not tested against a pure strategy",
+            f"note: confirm.mixing_ratio has no {kind}, so that hybrid batches are not tested "
+            "against a pure strategy",
             highlight=False,
             soft_wrap=True,
         )

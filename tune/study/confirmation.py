@@ -77,6 +77,20 @@ Levels = Annotated[
 ]
 
 
+def _named(point: object) -> object:
+    """Give the settings of a point their names, and refuse several values of one."""
+    if not isinstance(point, dict):
+        return point
+    named = known_names(point)
+    for name, value in named.items():
+        if isinstance(value, (list, tuple, dict)):
+            raise ValueError(
+                f"{name} has one value here, not {value}; several are listed as confirm.{name}, "
+                "which crosses them with the ratios"
+            )
+    return named
+
+
 At: TypeAlias = str | dict[str, Value] | tuple[dict[str, Value], ...]
 
 
@@ -153,8 +167,8 @@ class ConfirmConfig(StrictModel):
     @classmethod
     def _known_names(cls, value: object) -> object:
         if isinstance(value, (list, tuple)):
-            return tuple(known_names(p) if isinstance(p, dict) else p for p in value)
-        return known_names(value) if isinstance(value, dict) else value
+            return tuple(map(_named, value))
+        return _named(value)
 
     @field_validator("at")
     @classmethod

@@ -22,7 +22,8 @@ from hybridir.config import (
     read_yaml,
 )
 from hybridir.config.base import NAME_PATTERN, SettingError, check_file_name, expand_home, unit
-from hybridir.config.trial import idle_settings, idle_share, problems_of
+from hybridir.config.problems import problems_of
+from hybridir.config.trial import idle_settings, idle_share
 from hybridir.errors import InputError
 from hybridir.runtime.addresses import REMEDY, has_password
 from hybridir.runtime.seeds import derive_seed

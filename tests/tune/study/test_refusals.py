@@ -357,3 +357,13 @@ def test_a_space_that_cannot_be_searched_is_refused(
     tmp_path: Path, space: dict[str, Any], message: str
 ) -> None:
     assert message in problem(tmp_path, space=space)
+
+
+@pytest.mark.parametrize("levels", [[0.05, 0.2], {"choice": [0.05, 0.2]}])
+def test_several_values_of_a_fixed_parameter_name_the_setting_that_crosses_them(
+    tmp_path: Path, levels: Any
+) -> None:
+    message = problem(tmp_path, confirm={"mixing_ratio": [0.5], "at": {"temperature": levels}})
+    assert f"confirm.at: temperature has one value here, not {levels}" in message
+    assert "several are listed as confirm.temperature" in message
+    assert len(message.splitlines()) == 1
