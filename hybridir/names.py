@@ -323,6 +323,15 @@ def bias_metric(benchmark: str, measure: str) -> str:
     return f"{benchmark}/{measure}"
 
 
+def lower_is_better(metric: str) -> bool:
+    """Whether a metric is the better the lower it is, such as ``dev/rank_distance``.
+
+    >>> lower_is_better("dev/rank_distance"), lower_is_better("dev/map_mean")
+    (True, False)
+    """
+    return metric.rpartition("/")[2] in LOWER_IS_BETTER
+
+
 def bounds_of(measure: str) -> tuple[float, float]:
     """Look up the lowest and the highest possible value of a measure.
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.effects.response_surface import PARAMETERS, transformed
+from hybridir import names
 from hybridir.inference import LEVEL
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def importance_table(
 
     Args:
         trials: columns `PARAMETERS` and `measure`, without gaps; `LEAST` rows or more.
-        measure: column to explain; higher is better.
+        measure: column to explain.
         generator: source of the resamples.
 
     Returns:
@@ -43,6 +44,8 @@ def importance_table(
     inside = transformed(trials)
     varied = [name for name in PARAMETERS if inside[name].nunique() > 1]
     points, values = inside[varied], trials[measure].to_numpy(dtype=np.float64)
+    if names.lower_is_better(measure):
+        values = -values  # PED-ANOVA compares the best trials with the rest
     seed = int(generator.integers(2**31))
     importances = _importances(points, values, seed)
     picks = generator.integers(len(points), size=(_RESAMPLES, len(points)))

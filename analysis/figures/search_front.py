@@ -6,8 +6,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from analysis.figures.search_history import lower_is_better, objective_ticks
+from analysis.figures.search_history import objective_ticks
 from analysis.figures.style import BLUE, INK, bounded_axis, styled
+from hybridir import names
 
 _SIDE = 380  # pixels
 
@@ -32,7 +33,7 @@ def front_table(trials: pd.DataFrame, objectives: list[str]) -> pd.DataFrame:
         in all objectives and better in one.
     """
     complete = trials[trials["outcome"] == "complete"].dropna(subset=objectives)
-    signs = np.array([-1.0 if lower_is_better(objective) else 1.0 for objective in objectives])
+    signs = np.where([names.lower_is_better(objective) for objective in objectives], -1.0, 1.0)
     values = complete[objectives].to_numpy(dtype=float) * signs
     beaten = [
         bool(((values >= row).all(axis=1) & (values > row).any(axis=1)).any()) for row in values

@@ -59,15 +59,6 @@ def search_trials(trials: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(number=range(1, len(rows) + 1), outcome=rows["state"].map(_WORDS))
 
 
-def lower_is_better(objective: str) -> bool:
-    """Whether an objective is minimised, such as ``dev/rank_distance``.
-
-    >>> lower_is_better("dev/rank_distance"), lower_is_better("dev/map_mean")
-    (True, False)
-    """
-    return objective.rpartition("/")[2] in names.LOWER_IS_BETTER
-
-
 def objective_ticks(values: "pd.Series[float]", objective: str) -> list[float]:
     """Choose the ticks of an objective's axis, within its range."""
     bounds = names.bounds_of(objective.rpartition("/")[2])
@@ -84,7 +75,7 @@ def _get_search_history_info(trials: pd.DataFrame, objectives: list[str]) -> _Se
         failed = (shown["outcome"] == "failed") & shown["value"].isna()
         shown["value"] = shown["value"].where(~failed, ticks[0])
         complete = shown[shown["outcome"] == "complete"].dropna()
-        so_far = complete["value"].cummin() if lower_is_better(objective) else None
+        so_far = complete["value"].cummin() if names.lower_is_better(objective) else None
         best = complete[["number"]].assign(
             value=complete["value"].cummax() if so_far is None else so_far
         )

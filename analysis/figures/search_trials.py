@@ -29,7 +29,12 @@ class _SearchTrialsInfo(NamedTuple):
 
 
 def plot_search_trials(trials: pd.DataFrame, objective: str) -> alt.TopLevelMixin | None:
-    """Draw the complete search trials of `Study.trials`; None without any."""
+    """Draw the complete search trials of `Study.trials`.
+
+    Returns:
+        The figure; None unless they vary in temperature, and in ratio or batch size: a figure of
+        each parameter alone has the slices.
+    """
     info = _get_search_trials_info(trials, objective)
     return None if info.trials.empty else _draw_search_trials(info)
 
@@ -42,12 +47,15 @@ def _get_search_trials_info(trials: pd.DataFrame, objective: str) -> _SearchTria
         (trials["phase"] == names.PHASE_SEARCH) & (trials["state"] == names.COMPLETE)
     ].dropna(subset=[*columns, objective])
     shown = searched[["trial", *columns]].assign(objective=searched[objective])
-    best = shown["objective"] == shown["objective"].max()
-    one_ratio = shown[names.MIXING_RATIO].nunique() == 1
+    varied = [name for name in columns if shown[name].nunique() > 1]
+    if names.TEMPERATURE not in varied or len(varied) == 1:
+        return _SearchTrialsInfo(pd.DataFrame(), objective)
+    values = shown["objective"]
+    best = values == (values.min() if names.lower_is_better(objective) else values.max())
     return _SearchTrialsInfo(
         shown.assign(best=best).reset_index(drop=True),
         objective,
-        over_batches=bool(one_ratio and shown[names.BATCH_SIZE].nunique() > 1),
+        over_batches=names.MIXING_RATIO not in varied,
     )
 
 

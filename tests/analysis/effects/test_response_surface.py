@@ -106,3 +106,16 @@ def test_the_parameter_that_matters_is_the_important_one_in_both_methods(
     fanova = table[table["method"] == "fANOVA"].set_index("parameter")["importance"]
     assert fanova.idxmax() == RATIO
     assert ((table["low"] <= table["high"]) & table["low"].between(0, 1)).all()
+
+
+def test_the_best_trials_of_a_measure_that_is_minimised_are_the_lowest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("analysis.effects.importance._RESAMPLES", 1)
+    trials = search_trials(np.random.default_rng(6), 40, 0.01)
+    trials["dev/map_mean"], trials["dev/rank_distance"] = trials["score"], -trials["score"]
+    scores, distances = (
+        importance_table(trials, measure, np.random.default_rng(7))
+        for measure in ("dev/map_mean", "dev/rank_distance")
+    )
+    pd.testing.assert_frame_equal(scores, distances)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from analysis.figures.search_front import front_table
@@ -62,14 +63,17 @@ def test_the_front_of_two_objectives_leaves_out_what_is_beaten_in_both(two: Stud
 
 
 def test_the_section_has_all_figures_and_each_can_be_drawn(two: Study) -> None:
-    section = search_section(two)
-    assert [figure.name for figure in section.figures] == [
+    shown = [
         "search_history",
         "search_front",
         "search_slices-map_mean",
         "search_slices-rank_distance",
-        "search_trials",
     ]
-    assert all(figure.plot().to_dict() for figure in section.figures)
+    section = search_section(two)
+    assert [figure.name for figure in section.figures] == shown, "the temperature is one"
     assert [table.name for table in section.tables] == ["search_front"]
     assert "not evidence about the mixing ratio" in section.paragraphs[0]
+    varied = two.trials.assign(temperature=np.geomspace(0.01, 0.1, len(two.trials)))
+    figures = search_section(replace(two, trials=varied)).figures
+    assert [figure.name for figure in figures] == [*shown, "search_trials"]
+    assert all(figure.plot().to_dict() for figure in figures)
