@@ -7,6 +7,7 @@ import pandas as pd
 from analysis.page.latex import escape
 from analysis.sections.benchmark import BenchmarkTables
 from analysis.sections.literature_figures import HYBRID, PUBLISHED
+from analysis.tables import confirmed
 from hybridir import names
 
 MEASURES: Final = {names.AP: "main_table", names.SET_F1: "f1_table"}
@@ -29,7 +30,7 @@ def main_table(tables: BenchmarkTables, measure: str) -> str:
 
     Returns:
         A ``table`` for ``\input``, as wide as a column; a row for the means of each ratio, and
-        one for their intervals; the best mean of a column is bold. Published results follow, of
+        one for their intervals; the best mean of several is bold. Published results follow, of
         each encoder with all three kinds of batches. "" without the measure.
     """
     curve = tables.curve.curve
@@ -59,7 +60,9 @@ def _points(curve: pd.DataFrame, key: _Key) -> pd.DataFrame:
     rows = curve[(curve["measure"] == key[0]) & (curve["setting"] == key[1])]
     lower = key[0] in names.LOWER_IS_BETTER
     best = rows["mean"] == (rows["mean"].min() if lower else rows["mean"].max())
-    return rows.assign(best=best).set_index(names.MIXING_RATIO)
+    compared = len(rows) > 1
+    rows = rows.assign(best=best & compared, may_be_best=rows["may_be_best"] & compared)
+    return rows.set_index(names.MIXING_RATIO)
 
 
 def _head(key: _Key) -> str:
@@ -141,9 +144,12 @@ def _caption(tables: BenchmarkTables, measure: str, published: bool) -> str:
         "Means, and below them 95\\,\\% intervals for other seeds and clusters of questions "
         f"({counted} {'seed' if seeds == [1] else 'seeds'}, {questions:,} questions in "
         f"{clusters:,} clusters).",
-        "Bold: best mean of this study; underlined: may be the best as well (one-sided "
-        "comparisons with the best, .05).",
     ]
+    if not confirmed.is_one_ratio(curve):
+        sentences.append(
+            "Bold: best mean of this study; underlined: may be the best as well (one-sided "
+            "comparisons with the best, .05)."
+        )
     if measure == names.AP and (curve["measure"] == names.RANK_DISTANCE).any():
         sentences.append("Lower rank distances are better.")
     if published:

@@ -31,11 +31,7 @@ def method_paragraph(tables: StudyTables) -> str:
         "Intervals are 95 % intervals for other training seeds and other clusters of questions, "
         "by crossed random effects: t intervals, and score intervals of levels near an end of the "
         "measure's range.",
-        "Which ratios may be the best follows from multiple comparisons with the best (Edwards "
-        "and Hsu, 1983), one-sided at .05, with a critical value from a hierarchical bootstrap "
-        f"({inference.DRAWS:,} draws).",
-        "Differences are paired by seed and question.",
-        *_tests(study, tables.benchmarks),
+        *_comparisons(study, tables.benchmarks),
     ]
     versions = study.provenance.get(names.TAG_VERSIONS, "")
     if versions:
@@ -104,15 +100,26 @@ def _measured(tables: BenchmarkTables) -> str:
     )
 
 
-def _tests(study: Study, benchmarks: list[BenchmarkTables]) -> list[str]:
+def _comparisons(study: Study, benchmarks: list[BenchmarkTables]) -> list[str]:
+    """Describe the tests that were made: none of one ratio, no gain of pure ratios alone."""
+    sentences = []
+    if any(not confirmed.is_one_ratio(tables.curve.curve) for tables in benchmarks):
+        sentences.append(
+            "Which ratios may be the best follows from multiple comparisons with the best "
+            "(Edwards and Hsu, 1983), one-sided at .05, with a critical value from a hierarchical "
+            f"bootstrap ({inference.DRAWS:,} draws)."
+        )
     outcomes = dict.fromkeys(
         f"{names.LABELS.get(measure, measure)} in the {names.LABELS.get(setting, setting)} setting"
-        for benchmark in benchmarks
-        for measure, setting in study.settings.primary_of(benchmark.benchmark)
+        for tables in benchmarks
+        if not tables.curve.gains.empty
+        for measure, setting in study.settings.primary_of(tables.benchmark)
     )
-    if not outcomes:
-        return []
-    return [
-        f"The planned tests are of {listed([*outcomes])}, hybrid batches against either pure "
-        "strategy, corrected together by Holm's method; all other comparisons are exploratory."
-    ]
+    if outcomes:
+        sentences += [
+            "Differences are paired by seed and question.",
+            f"The planned tests are of {listed([*outcomes])}, hybrid batches against either pure "
+            "strategy, corrected together by Holm's method; all other comparisons are "
+            "exploratory.",
+        ]
+    return sentences

@@ -27,11 +27,18 @@ from tests.support.latex import compile_paper
 
 ODD = '50 % of $x_1 & #2 {~^\\} <a|b> "q" α'
 NONE = pd.DataFrame()
+GAINS = pd.DataFrame(
+    {
+        **{"measure": names.AP, "setting": names.MULTILINGUAL, "hybrid": 0.5},
+        **{"pure": [0.0, 1.0], "difference": [0.05, 0.15], "low": 0.02, "high": 0.2},
+        "p_holm": 0.01,
+    }
+)
 
 
 @pytest.fixture(scope="module")
 def benchmark_tables(curve: pd.DataFrame) -> BenchmarkTables:
-    curve_tables = CurveTables(curve, NONE, NONE, NONE, NONE, NONE, NONE)
+    curve_tables = CurveTables(curve, NONE, NONE, NONE, NONE, GAINS, NONE)
     point = "at temperature 0.05 and batch size 64"
     return BenchmarkTables("xquad-r", 3, point, curve_tables, None, None, None, None)
 
@@ -39,13 +46,6 @@ def benchmark_tables(curve: pd.DataFrame) -> BenchmarkTables:
 @pytest.fixture(scope="module")
 def figures(curve: pd.DataFrame) -> list[Figure]:
     """The figure of the answer, two maps of eleven languages, and one with a wide legend."""
-    gains = pd.DataFrame(
-        {
-            **{"measure": names.AP, "setting": names.MULTILINGUAL, "hybrid": 0.5},
-            **{"pure": [0.0, 1.0], "difference": [0.05, 0.15], "low": 0.02, "high": 0.2},
-            "p_holm": 0.01,
-        }
-    )
     seeds = pd.DataFrame(columns=["measure", "setting", names.MIXING_RATIO, names.SEED, "value"])
     fits = pd.DataFrame(
         columns=["measure", "setting", names.MIXING_RATIO, "fit", "fit_low", "fit_high"]
@@ -71,7 +71,7 @@ def figures(curve: pd.DataFrame) -> list[Figure]:
         color=alt.Color("name:N").scale(domain=labels, range=["red", "green", "blue"]),
     )
     return [
-        Figure("answer", lambda: plot_ratio_curve(curve, seeds, fits, optima, gains), ODD),
+        Figure("answer", lambda: plot_ratio_curve(curve, seeds, fits, optima, GAINS), ODD),
         Figure("maps", lambda: plot_language_pairs(pairs, 0.5, 0.5), ODD),
         Figure("legend", lambda: styled(wide.properties(width=500, height=200)), ODD),
     ]
@@ -193,6 +193,24 @@ def test_the_method_states_every_value_that_was_crossed_and_files_without_their_
     ) in paragraph
     assert "19,200" not in paragraph, "the default, which no trial had"
     assert "home" not in paragraph
+
+
+def test_a_paper_of_one_ratio_compares_nothing(
+    study: Study, benchmark_tables: BenchmarkTables
+) -> None:
+    curve = benchmark_tables.curve.curve
+    alone = curve[curve[names.MIXING_RATIO] == 0.5].assign(may_be_best=True)
+    tables = benchmark_tables._replace(
+        curve=benchmark_tables.curve._replace(curve=alone, gains=NONE)
+    )
+    paragraph = method_paragraph(StudyTables(study, [tables], {}, None, None))
+    assert "We report on xquad-r" in paragraph
+    for words in ("may be the best", "planned tests", "Differences are paired"):
+        assert words not in paragraph
+    table = main_table(tables, names.AP).partition("\\midrule\n\\multicolumn")[0]
+    assert ".450" in table
+    for words in ("textbf", "underline", "Bold"):
+        assert words not in table
 
 
 @pytest.mark.slow
