@@ -228,6 +228,7 @@ def _draw_gains(gains: pd.DataFrame, title: str) -> alt.LayerChart | alt.FacetCh
             ticks=False,
             domain=False,
             grid=True,
+            labelPadding=6,
             minExtent=_MARGIN,
             maxExtent=_MARGIN,
         ),

@@ -136,6 +136,8 @@ def _axis(entry: _Slice, title: str) -> alt.X:
     low, high = float(entry.points["x"].min()), float(entry.points["x"].max())
     if low > 0 and high / low >= _LOG_FROM:
         axis = alt.Axis(values=log_ticks(low, high), format=",~f", grid=False, labelOverlap=True)
-        return alt.X("x:Q", title=f"{title} (log scale)", axis=axis).scale(type="log", nice=False)
+        return alt.X("x:Q", title=f"{title} (log scale)", axis=axis).scale(
+            type="log", nice=False, padding=8
+        )
     axis = alt.Axis(tickCount=4, format=",~f", grid=False)
-    return alt.X("x:Q", title=title, axis=axis).scale(zero=False, nice=False, padding=6)
+    return alt.X("x:Q", title=title, axis=axis).scale(zero=False, nice=False, padding=8)
