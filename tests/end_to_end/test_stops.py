@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.end_to_end.test_resume import _measured
@@ -106,6 +107,35 @@ def test_after_all_of_it_the_figures_are_those_of_an_undisturbed_study(
     assert study.finish() == 0, study.output
     assert _measured(folder) == _measured(small_study.folder)
     assert not (folder / RUN / "ray").exists(), "Ray's records of a finished study"
+
+
+def test_a_worker_that_is_killed_since_memory_ran_out_is_retried(
+    tmp_path: Path, start_study: Any, study_text: str, small_study: Any
+) -> None:
+    (tmp_path / "small.yaml").write_text(study_text)
+    memory = psutil.virtual_memory()
+    room = 6 * 2**30  # of which the study takes less than half
+    limit = (memory.total - memory.available + room) / memory.total
+    if limit > 0.95:
+        pytest.skip("less than 6 GiB of memory are free")
+    study = start_study(tmp_path, "small.yaml", RAY_memory_usage_threshold=f"{limit:.3f}")
+    study.until(progress_of(tmp_path, "search-000"))
+    pids = {process.pid for process in trial_processes(study.process.pid)}
+    taken = []
+    while pids <= {process.pid for process in trial_processes(study.process.pid)}:
+        if psutil.virtual_memory().used < memory.used + room + 2**29:
+            taken.append(b"x" * 2**28)
+        time.sleep(0.05)
+    taken.clear()
+    assert study.finish() == 0, study.output
+    assert "Traceback" not in study.output
+    assert _measured(tmp_path) == _measured(small_study.folder)
+
+
+def trial_processes(driver: int) -> list[psutil.Process]:
+    """Ray's processes that train a trial of a study."""
+    found = psutil.Process(driver).children(recursive=True)
+    return [process for process in found if "ImplicitFunc" in process.name()]
 
 
 def test_a_disk_that_fills_in_the_middle_of_a_trial_stops_the_study_which_then_goes_on(

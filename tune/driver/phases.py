@@ -12,6 +12,7 @@ from hybridir.data import load_training
 from hybridir.errors import InputError
 from tune.driver.callback import Silent, StudyCallback, folder_name
 from tune.driver.checkpoints import DRIVER
+from tune.driver.killed_workers import lost_when_killed
 from tune.folders import RunFolder, cache_folder, search_trial
 from tune.readiness.cluster import renew_after_clock_went_back
 from tune.record.tracking import Tracker
@@ -302,7 +303,7 @@ class PhaseRunner:
         bundles = trial_resources(
             cpu=resources.cpu, gpu=resources.gpu, processes=resources.processes
         )
-        ray_tune.Tuner(
+        tuner = ray_tune.Tuner(
             ray_tune.with_resources(train_trial, bundles),
             param_space=param_space,
             tune_config=tune_config,
@@ -316,7 +317,9 @@ class PhaseRunner:
                 ],
                 verbose=0,
             ),
-        ).fit()
+        )
+        with lost_when_killed():
+            tuner.fit()
 
 
 def best_of_search(search: SearchConfig) -> str:
