@@ -7,6 +7,7 @@ import pandas as pd
 from analysis.page.latex import escape
 from analysis.sections.benchmark import BenchmarkTables
 from analysis.sections.literature_figures import HYBRID, PUBLISHED
+from analysis.sections.wording import others
 from analysis.tables import confirmed
 from hybridir import names
 
@@ -141,7 +142,7 @@ def _caption(tables: BenchmarkTables, measure: str, published: bool) -> str:
         f"{escape(names.LABELS[measure])} on {escape(tables.benchmark)} by the share $\\alpha$ of "
         "monolingual batches (0: cross-lingual batches alone, 1: monolingual batches alone)"
         f"{escape(f', {tables.point}' if tables.point else '')}.",
-        "Means, and below them 95\\,\\% intervals for other seeds and clusters of questions "
+        f"Means, and below them 95\\,\\% intervals for {others(curve)} "
         f"({counted} {'seed' if seeds == [1] else 'seeds'}, {questions:,} questions in "
         f"{clusters:,} clusters).",
     ]

@@ -8,7 +8,7 @@ from analysis.page.latex import escape
 from analysis.sections.all import StudyTables
 from analysis.sections.benchmark import BenchmarkTables
 from analysis.sections.literature import trained_on
-from analysis.sections.wording import listed
+from analysis.sections.wording import listed, others
 from analysis.study.design import number, plain
 from analysis.study.mlflow import Study
 from analysis.tables import confirmed
@@ -28,9 +28,7 @@ def method_paragraph(tables: StudyTables) -> str:
         *_curve(study),
         *_search(study),
         *[_measured(benchmark) for benchmark in tables.benchmarks],
-        "Intervals are 95 % intervals for other training seeds and other clusters of questions, "
-        "by crossed random effects: t intervals, and score intervals of levels near an end of the "
-        "measure's range.",
+        *_intervals(tables.benchmarks),
         *_comparisons(study, tables.benchmarks),
     ]
     versions = study.provenance.get(names.TAG_VERSIONS, "")
@@ -47,7 +45,7 @@ def _curve(study: Study) -> list[str]:
     design = confirmed.design_of(study)
     ratios = listed([f"{ratio:g}" for ratio in sorted(set(trials[names.MIXING_RATIO]))])
     seeds = int(trials.groupby([names.MIXING_RATIO, *design.crossed])[names.SEED].nunique().min())
-    encoders = f"{seeds} {'encoder' if seeds == 1 else 'encoders'} with different seeds"
+    encoders = "1 encoder" if seeds == 1 else f"{seeds} encoders with different seeds"
     fixed = [_at(name, value) for name, value in design.fixed.items() if name in _POINT]
     trained = f"we trained {encoders}{f' at {listed(fixed)}' if fixed else ''}."
     own = [_own(name, trials) for name in design.by_ratio]
@@ -98,6 +96,16 @@ def _measured(tables: BenchmarkTables) -> str:
         f"{int(curve['n_questions'].max()):,} questions in {int(curve['n_clusters'].max()):,} "
         "clusters."
     )
+
+
+def _intervals(benchmarks: list[BenchmarkTables]) -> list[str]:
+    scopes = dict.fromkeys(others(tables.curve.curve) for tables in benchmarks)
+    if not scopes:
+        return []
+    return [
+        f"Intervals are 95 % intervals for {listed([*scopes])}, by crossed random effects: t "
+        "intervals, and score intervals of levels near an end of the measure's range."
+    ]
 
 
 def _comparisons(study: Study, benchmarks: list[BenchmarkTables]) -> list[str]:

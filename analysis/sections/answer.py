@@ -81,8 +81,8 @@ def answer(
         findings = []
     else:
         sentence = (
-            _levels([_rows(curve, key).iloc[0] for key in measured])
-            if alone
+            _levels(measured, curve, best)
+            if gains.empty
             else _sentence([(key, _rows(gains, key)) for key in measured])
         )
         hedge = _hedge(benchmark, point, curve)
@@ -92,7 +92,7 @@ def answer(
         figure=figure,
         findings=[finding for finding in findings if finding],
         rows=answer_rows(curve, gains, optima),
-        caveat=_caveat(curve, measured),
+        caveat=_caveat(curve, gains, measured),
     )
 
 
@@ -101,7 +101,8 @@ def _hedge(benchmark: str, point: str, curve: pd.DataFrame) -> str:
     counted = f"{seeds} {'seed' if seeds == 1 else 'seeds'}"
     clusters = f"{int(curve['n_clusters'].max()):,} clusters of questions"
     where = f" {point}" if point else ""
-    return f"On {benchmark}{where}, from {counted} and {clusters}."
+    alone = " Other seeds may differ." if seeds == 1 else ""
+    return f"On {benchmark}{where}, from {counted} and {clusters}.{alone}"
 
 
 def answer_rows(
@@ -176,8 +177,8 @@ def _optimum(best: Row) -> str:
     return (
         f"For {scope}, α = {best['best']:g} has the best mean of the confirmed ratios, and "
         f"{_only(best['may_be_best'])} may be the best: each other one falls short of another "
-        "ratio in one-sided comparisons (.05), which, unlike the tests above, are not corrected "
-        f"for other outcomes. The optimum lies between {best['low']:g} and {best['high']:g} "
+        "ratio in one-sided comparisons (.05), which are not corrected for other outcomes. The "
+        f"optimum lies between {best['low']:g} and {best['high']:g} "
         "(95 %)."
     )
 
@@ -198,15 +199,22 @@ def _sentence(outcomes: list[tuple[Key, pd.DataFrame]]) -> str:
     return " ".join(sentences)
 
 
-def _levels(rows: list[pd.Series]) -> str:
-    """Say how well one ratio does in each primary outcome; it has no other to be held against."""
-    levels = [
-        f"{names.LABELS[row['measure']]} {_SCOPES[row['setting']]} is "
-        f"{interval_text(row['mean'], row['low'], row['high'])}"
-        for row in rows
-    ]
-    ratio = f"{rows[0][names.MIXING_RATIO]:g}"
-    return f"At α = {ratio}, the only confirmed ratio, {' and '.join(levels)}."
+def _levels(keys: list[Key], curve: pd.DataFrame, best: dict[Key, Row]) -> str:
+    """Say how well one ratio does in each primary outcome, or the best of several in the first."""
+    alone = confirmed.is_one_ratio(curve)
+    levels = []
+    for key in keys if alone else keys[:1]:
+        points = _rows(curve, key)
+        top = points[points[names.MIXING_RATIO] == best[key]["best"]].iloc[0]
+        level = interval_text(top["mean"], top["low"], top["high"])
+        levels.append(f"{names.LABELS[key[0]]} {_SCOPES[key[1]]} is {level}")
+    ratio = f"At α = {best[keys[0]]['best']:g}"
+    if alone:
+        return f"{ratio}, the only confirmed ratio, {' and '.join(levels)}."
+    return (
+        f"{ratio}, the best of the confirmed ratios, {levels[0]}. No gain is tested, which takes "
+        "a hybrid and a pure ratio."
+    )
 
 
 def _signs(gains: pd.DataFrame) -> list[int]:
@@ -219,8 +227,6 @@ def _signs(gains: pd.DataFrame) -> list[int]:
 
 def _verdict(key: Key, gains: pd.DataFrame) -> str:
     measure, scope = names.LABELS[key[0]], _SCOPES[key[1]]
-    if gains.empty:
-        return f"No gain {scope} can be stated without both a hybrid and a pure strategy."
     clauses: dict[int, list[str]] = {1: [], -1: [], 0: []}
     for sign, row in zip(_signs(gains), gains.sort_values("pure").to_dict("records"), strict=True):
         change = row["difference"]
@@ -318,7 +324,7 @@ def _narrow(gains: pd.DataFrame, measured: list[Key]) -> Iterator[str]:
             )
 
 
-def _caveat(curve: pd.DataFrame, primary: list[Key]) -> str:
+def _caveat(curve: pd.DataFrame, gains: pd.DataFrame, primary: list[Key]) -> str:
     seeds = sorted({int(count) for count in curve["n_seeds"]})
     questions, clusters = int(curve["n_questions"].max()), int(curve["n_clusters"].max())
     n = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
@@ -331,15 +337,18 @@ def _caveat(curve: pd.DataFrame, primary: list[Key]) -> str:
         f"{'seed' if seeds == [1] else 'seeds'} and {questions:,} questions in {clusters:,} "
         "clusters.",
     ]
-    if not confirmed.is_one_ratio(curve):
+    if not gains.empty:
         sentences += [
             "Differences are paired by seed and question.",
             f"The tests of the primary outcome ({outcomes}) are corrected together (Holm), as "
             "planned. All others are exploratory and corrected as one family, so that a change "
             "may not be distinguished where its bracket leaves out 0.",
+        ]
+    if not confirmed.is_one_ratio(curve):
+        sentences += [
             "A ratio may be best unless another confirmed ratio is better in a one-sided "
-            "comparison (.05), which is joint for all ratios but no part of these corrections: a "
-            "ratio may be worse there that a two-sided test does not distinguish. The optimum "
+            "comparison (.05), which is joint for all ratios but no part of any other correction: "
+            "a ratio may be worse there that a two-sided test does not distinguish. The optimum "
             "lies between the neighbours of the ratios that may be best.",
         ]
     if clusters < FEW_CLUSTERS:

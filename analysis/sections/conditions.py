@@ -15,6 +15,7 @@ from analysis.sections.wording import (
     interval_text,
     listed,
     number_text,
+    others,
     sample_text,
 )
 from analysis.study.arrays import Key
@@ -82,8 +83,8 @@ def conditions_section(benchmark: str, tables: ConditionTables) -> Section:
             f"levels-{name}-{benchmark}",
             partial(plot_level_curves, tables.levels[tables.levels["parameter"] == name]),
             f"mAP on {benchmark} over the mixing ratio, by {names.LABELS.get(name, name)}, as the "
-            "mean over the other crossed parameters. Bands are 95 % intervals for other seeds and "
-            f"clusters of questions. {sample_text(tables.levels)}",
+            "mean over the other crossed parameters. Bands are 95 % intervals for "
+            f"{others(tables.levels)}. {sample_text(tables.levels)}",
         )
         for name in parameters
     ]

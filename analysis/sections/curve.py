@@ -13,7 +13,7 @@ from analysis.figures.language_bias import plot_language_bias
 from analysis.figures.language_pairs import plot_language_pairs
 from analysis.figures.ratio_curve import plot_ratio_curve
 from analysis.page import Figure, Section, Table
-from analysis.sections.wording import INTERVAL, SAMPLE, sample_text, with_change
+from analysis.sections.wording import INTERVAL, SAMPLE, others, sample_text, with_change
 from analysis.study.arrays import Key
 from analysis.tables import confirmed, tested
 from hybridir import inference, names
@@ -126,8 +126,8 @@ def _curve_figure(benchmark: str, tables: CurveTables, measure: str) -> Figure:
     ratios = "at one ratio" if confirmed.is_one_ratio(tables.curve) else "over the mixing ratio"
     caption = (
         f"{names.LABELS[measure]} on {benchmark} {ratios}, each setting on an axis of its own."
-        f"{_MEANING[measure]} Means over seeds with 95 % intervals for other seeds and clusters "
-        "of questions; small dots to the right of a mean are single seeds."
+        f"{_MEANING[measure]} Means over seeds with 95 % intervals for "
+        f"{others(tables.curve)}; small dots to the right of a mean are single seeds."
     )
     if not confirmed.is_one_ratio(tables.curve):
         caption += (
@@ -220,7 +220,7 @@ def _curve(benchmark: str, curve: pd.DataFrame) -> Table:
         **SAMPLE,
     }
     caption = (
-        "The confirmed curve. Intervals are for other seeds and other clusters of questions: t "
+        f"The confirmed curve. Intervals are for {others(curve)}: t "
         "intervals, near an end of the measure's range score intervals, which stay within it. F1 "
         "at R is R-precision, this project's own name; with one relevant passage a pool it is "
         "hit@1."

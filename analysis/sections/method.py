@@ -58,8 +58,9 @@ def _statistics_rows() -> list[tuple[str, str]]:
     return [
         (
             "intervals",
-            "95 %, for other seeds and clusters of questions, by crossed random effects: t "
-            "intervals, of levels near an end of the measure's range score intervals; the "
+            "95 %, for other clusters of questions and, with several seeds, other seeds, by "
+            "crossed random effects: t intervals, of levels near an end of the measure's range "
+            "score intervals; the "
             "critical value of the comparisons with the best ratio from a hierarchical bootstrap "
             f"({inference.DRAWS:,} draws); docs/statistics.md",
         ),

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.figures.tradeoff import plot_tradeoff
 from analysis.page import Figure, Section, Table
-from analysis.sections.wording import SAMPLE, sample_text
+from analysis.sections.wording import SAMPLE, others, sample_text
 from analysis.study.arrays import Key
 from hybridir import names
 from hybridir.inference import Crossed, score_by_cluster
@@ -63,7 +63,7 @@ def tradeoff_section(benchmark: str, points: pd.DataFrame) -> Section:
     """
     caption = (
         f"Monolingual against cross-lingual mAP on {benchmark}, by mixing ratio. Crosses are 95 "
-        "% intervals for other seeds and clusters of questions, one axis at a time. Ratios "
+        f"% intervals for {others(points)}, one axis at a time. Ratios "
         "share the questions, so they differ by less than the crosses suggest. Filled dots are "
         f"on the Pareto front of the means, which has no interval. {sample_text(points)}"
     )

@@ -21,6 +21,16 @@ _NEITHER_IS_BETTER: Final = (
 )
 
 
+def others(table: pd.DataFrame) -> str:
+    """Name what the intervals of a table are for; one seed says nothing about others.
+
+    >>> others(pd.DataFrame({"n_seeds": [3]})), others(pd.DataFrame({"n_seeds": [1]}))
+    ('other seeds and clusters of questions', 'other clusters of questions')
+    """
+    alone = bool((table["n_seeds"] == 1).all())
+    return f"other {'' if alone else 'seeds and '}clusters of questions"
+
+
 def interval_text(
     estimate: float, low: float, high: float, signed: bool = False, decimals: int = 3
 ) -> str:

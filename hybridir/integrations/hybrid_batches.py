@@ -9,6 +9,7 @@ Shapes: B pairs of a batch, N pairs of rows.
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
+from numbers import Integral
 
 import numpy as np
 import pyarrow as pa
@@ -41,7 +42,8 @@ class HybridBatches:
             ``passage`` and ``label``, the number of its passage group.
 
     Raises:
-        InputError: if a table is no `Pairs`, or the batches cannot be made, see `BatchPlan`.
+        InputError: if a table is no `Pairs`, a number is none or too low, or the batches cannot be
+            made, see `BatchPlan`.
 
     Torch's own data loader, with the batches 2 to 5 of a plan:
 
@@ -66,6 +68,8 @@ class HybridBatches:
         self, tables: Pairs | Sequence[Pairs], config: BatchConfig, *, pairs: int, seed: int
     ) -> None:
         tables = _checked(tables)
+        _check_number("pairs", pairs, least=1)
+        _check_number("seed", seed, least=0)
         self.plan = BatchPlan(tables, config, pairs=pairs, seed=seed)
         self.seed = seed
         self._tables = tables
@@ -107,12 +111,19 @@ class HybridBatches:
             InputError: if the processes cannot share a batch evenly, or there is no such process
                 or step.
         """
+        _check_number("world_size", world_size, least=1)
         check_shards(self.plan.batch_size, world_size)
         if rank is not None and not 0 <= rank < world_size:
             raise InputError(f"rank={rank}: {world_size} processes have ranks below {world_size}")
         if not 0 <= start <= len(self.plan):
             raise InputError(f"start={start}: the plan has steps 0 to {len(self.plan) - 1}")
         return PlanSampler(self, world_size, range(world_size) if rank is None else [rank], start)
+
+
+def _check_number(name: str, value: object, *, least: int) -> None:
+    """Refuse what is no whole number; without a seed a resumed training would draw anew."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise InputError(f"{name}={value!r}: expected a whole number, {least} or more")
 
 
 class PlanSampler:

@@ -15,15 +15,16 @@ def lost_when_killed() -> Iterator[None]:
     The error is no RayActorError, so that Tune (ray 2.60) takes it for one that nobody expects,
     and ends the study.
     """
-    expected = RayActorManager._actor_task_failed
+    manager_class: Any = RayActorManager
+    expected = manager_class._actor_task_failed
 
-    def failed(manager: RayActorManager, task: Any, error: Exception) -> None:
-        if isinstance(error, OutOfMemoryError):
-            error = RayActorError(error_msg=str(error))
-        expected(manager, task, error)
+    def failed(manager: RayActorManager, tracked_actor_task: Any, exception: Exception) -> None:
+        if isinstance(exception, OutOfMemoryError):
+            exception = RayActorError(error_msg=str(exception))
+        expected(manager, tracked_actor_task=tracked_actor_task, exception=exception)
 
-    RayActorManager._actor_task_failed = failed
+    manager_class._actor_task_failed = failed
     try:
         yield
     finally:
-        RayActorManager._actor_task_failed = expected
+        manager_class._actor_task_failed = expected

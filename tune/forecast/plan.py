@@ -18,6 +18,7 @@ from tune.forecast.probe import ProbeResult, measure
 from tune.readiness.cluster import on_cluster
 from tune.readiness.inputs import Inputs, batch_sizes
 from tune.readiness.nodes import Node, concurrent_trials
+from tune.space.parameters import Value
 from tune.study.file import StudyConfig
 from tune.study.resources import ResourcesConfig
 from tune.view.narrator import duration, time_span
@@ -52,7 +53,8 @@ def measure_plan(study: StudyConfig, inputs: Inputs, nodes: Sequence[Node]) -> P
     """
     by_phase = batch_sizes(study).values()
     sizes = tuple(sorted({size for phase_sizes in by_phase for size in phase_sizes}))
-    config = study.trial(study.dearest, seed=0, report=study.reports).model_dump_json()
+    probed = study.dearest | _ratio_of_trials(study)
+    config = study.trial(probed, seed=0, report=study.reports).model_dump_json()
     resources = study.resources
     arguments = (
         config,
@@ -70,6 +72,21 @@ def measure_plan(study: StudyConfig, inputs: Inputs, nodes: Sequence[Node]) -> P
         measured, startup = measure(*arguments), _STARTUP_SECONDS
         release_memory()
     return extrapolate(study, inputs, measured, startup, concurrent_trials(nodes, resources))
+
+
+def _ratio_of_trials(study: StudyConfig) -> dict[str, Value]:
+    """A mixing ratio that trials have, where they leave out the study's own one.
+
+    Data without translations have batches at a ratio of 1 alone.
+    """
+    if names.MIXING_RATIO in study.space:
+        ratios = [float(ratio) for ratio in study.space[names.MIXING_RATIO].extremes]
+    else:
+        ratios = list(study.confirm.mixing_ratio) if study.confirm else []
+    own = study.batch.mixing_ratio
+    if not ratios or min(ratios) <= own <= max(ratios):
+        return {}
+    return {names.MIXING_RATIO: min(ratios, key=lambda ratio: abs(ratio - own))}
 
 
 def _measure_on_ray(

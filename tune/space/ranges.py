@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Annotated, Self
@@ -11,7 +12,14 @@ from pydantic import Field, field_validator, model_validator
 
 from hybridir.config import StrictModel
 from hybridir.config.base import unit
-from tune.space.parameters import CHOICES_ALONE, Value, check_name, check_values, known_names
+from tune.space.parameters import (
+    CHOICES_ALONE,
+    Value,
+    check_name,
+    check_value,
+    check_values,
+    known_names,
+)
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -143,6 +151,7 @@ def check_space(space: Space) -> None:
             if name in CHOICES_ALONE and values.choice is None:
                 raise ValueError(f"{name}: not every value divides the others; use a choice")
             check_values(name, values.extremes)
+            _check_between(name, values)
         except ValueError as error:
             problems.append(str(error))
     if problems:
@@ -160,6 +169,20 @@ def check_space(space: Space) -> None:
     unmet = space.keys() - {name for point in _assignments(_outlines(space)) for name in point}
     if unmet:
         raise ValueError(f"{', '.join(sorted(unmet))}.when: these conditions never hold together")
+
+
+def _check_between(name: str, values: Range) -> None:
+    """Refuse a range of numbers for a setting that takes whole ones alone."""
+    ends = values.uniform or values.loguniform
+    if ends is None:
+        return
+    try:
+        check_value(name, ends[0] + (ends[1] - ends[0]) / math.e)
+    except ValueError:
+        whole = [math.ceil(ends[0]), math.floor(ends[1])]
+        raise ValueError(
+            f"{name} takes whole numbers; write integer: {whole}, or choice with a list"
+        ) from None
 
 
 def in_order(space: Space) -> list[str]:

@@ -3,7 +3,7 @@
 import importlib
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
@@ -63,6 +63,22 @@ def sampler_class(name: str) -> Callable[..., "BaseSampler"]:
         raise ValueError(f"{name}: {class_name} is no class of optuna.samplers.BaseSampler")
     sampler: type[BaseSampler] = member
     return sampler
+
+
+def check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
+    """Refuse arguments that a sampler's own class does not take, or lacks.
+
+    Raises:
+        ValueError: with those that it takes.
+    """
+    taken = inspect.signature(sampler_class(name))
+    seed = {"seed": 0} if "seed" in taken.parameters else {}
+    try:
+        taken.bind(**(seed | dict(arguments)))
+    except TypeError as error:
+        raise ValueError(
+            f"{error}; {name.rpartition(':')[2]} takes {', '.join(taken.parameters) or 'none'}"
+        ) from None
 
 
 def _import_with_own(path: str) -> Any:

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from hybridir import names
 from hybridir.config import StrictModel
 from hybridir.config.base import nearest, unit
-from tune.space.sampler_names import SAMPLERS, WITHOUT_MODEL, check_sampler
+from tune.space.sampler_names import SAMPLERS, WITHOUT_MODEL, check_arguments, check_sampler
 
 DEFAULT_OBJECTIVE: Final = names.mean_metric(names.DEV, names.AP, "mean")
 # Metrics that a search may optimise: a trial's figures on development data.
@@ -46,7 +46,7 @@ class SearchConfig(StrictModel):
     sampler: Annotated[str, AfterValidator(check_sampler)] = "tpe"
     """``tpe``, ``gp``, ``cma-es``, ``nsga-ii``, ``random``, ``quasi-random``, ``grid``, or the
     path of a class of one's own or of the OptunaHub; see docs/searching.md."""
-    sampler_arguments: dict[str, Any] = Field(default_factory=dict)
+    sampler_arguments: dict[str, Any] = Field(default_factory=dict, validate_default=True)
     """Arguments of a sampler that is named by its path."""
     trials: Annotated[int, Field(ge=1), unit("trials")] = 12
     """Number of trials. A grid's default is all of its points, each with all `seeds`."""
@@ -119,6 +119,13 @@ class SearchConfig(StrictModel):
                 f"{len(metrics)} metrics and sampler: cma-es cannot be combined, since it follows "
                 "one; name one metric, or set sampler to nsga-ii"
             )
+        return value
+
+    @field_validator("sampler_arguments")
+    @classmethod
+    def _taken_by_the_sampler(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if info.data.get("sampler", SAMPLERS[0]) not in SAMPLERS:
+            check_arguments(info.data["sampler"], value)
         return value
 
     @field_validator("stop_by")

@@ -285,11 +285,8 @@ def reported_curve_table(folder: RunFolder) -> Table | None:
     if not files:
         return None
     over = " and ".join(_crossed(folder))
-    table = Table(
-        title=f"Confirmed curve: mean{f' over {over}' if over else ''} "
-        "[95 % interval for other seeds and clusters of questions]",
-        title_justify="left",
-    )
+    seeds = set()
+    table = Table(title_justify="left")
     for column in ("benchmark", "measure", "alpha"):
         table.add_column(column, justify="right" if column == "alpha" else "left")
     for setting in names.SETTINGS:
@@ -305,6 +302,7 @@ def reported_curve_table(folder: RunFolder) -> Table | None:
             for ratio in dict.fromkeys(row[names.MIXING_RATIO] for row in rows):
                 at = {row["setting"]: row for row in rows if row[names.MIXING_RATIO] == ratio}
                 first = next(iter(at.values()))
+                seeds.add(first["n_seeds"])
                 table.add_row(
                     benchmark,
                     names.LABELS[measure],
@@ -313,6 +311,10 @@ def reported_curve_table(folder: RunFolder) -> Table | None:
                     first["n_seeds"],
                     first["n_clusters"],
                 )
+    table.title = (
+        f"Confirmed curve: mean{f' over {over}' if over else ''} "
+        f"[95 % interval for other {'' if seeds == {'1'} else 'seeds and '}clusters of questions]"
+    )
     return table
 
 

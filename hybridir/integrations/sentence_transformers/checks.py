@@ -105,7 +105,7 @@ class TrainerChecks(TrainerCallback):
                 "loss: another loss than HybridTraining.loss beside its batches, so that "
                 "negatives are not gathered over processes and passages of one passage group are "
                 "negatives; "
-                "pass loss=hybrid.loss, or HybridTraining(..., other_loss=True) if that is meant"
+                "pass loss=hybrid.loss, or HybridTraining(..., other_loss=LOSS) if that is meant"
             )
 
     def on_train_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:

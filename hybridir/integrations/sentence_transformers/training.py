@@ -27,8 +27,9 @@ class HybridTraining:
         temperature: divides the similarity.
         symmetric: take the mean with the loss of finding the questions.
         mini_batch_size: texts embedded at once, see `HybridLoss`.
-        other_loss: allow another loss beside these batches. Most losses ignore passage groups, so
-            that translations of one passage are negatives of each other.
+        other_loss: train with this loss on these batches. Most losses ignore passage groups, so
+            that translations of one passage are negatives of each other; ``label`` is the number
+            of a passage group, which is no score.
 
     Attributes:
         dataset: for ``train_dataset``.
@@ -37,7 +38,8 @@ class HybridTraining:
         checks: for ``callbacks``; it refuses what cannot be obeyed.
 
     Raises:
-        InputError: if the model's similarity is neither cosine nor dot product.
+        InputError: if the model's similarity is neither cosine nor dot product, or another loss is
+            none.
 
     A model of random weights, and a trainer for three steps of eight pairs:
 
@@ -74,11 +76,15 @@ class HybridTraining:
         temperature: float = 0.05,
         symmetric: bool = False,
         mini_batch_size: int | None = None,
-        other_loss: bool = False,
+        other_loss: torch.nn.Module | None = None,
     ) -> None:
+        if not isinstance(other_loss, torch.nn.Module | None):
+            raise InputError(f"other_loss={other_loss!r}: expected the loss, such as Loss(model)")
         self.model, self.batches = model, batches
         self.dataset = batches.dataset
-        own = {} if other_loss else {"temperature": temperature, "symmetric": symmetric}
+        own = (
+            {} if other_loss is not None else {"temperature": temperature, "symmetric": symmetric}
+        )
         self.checks = TrainerChecks(model, batches, own)
         self.batch_sampler = TrainerSampler(batches, self.checks)
         self.loss = HybridLoss(
@@ -122,8 +128,8 @@ class HybridTraining:
     @property
     def parts(self) -> dict[str, Any]:
         """Arguments of `SentenceTransformerTrainer`: data set, checks and loss."""
-        parts = {"train_dataset": self.dataset, "callbacks": [self.checks]}
-        return parts if self._other_loss else {**parts, "loss": self.loss}
+        loss = self.loss if self._other_loss is None else self._other_loss
+        return {"train_dataset": self.dataset, "callbacks": [self.checks], "loss": loss}
 
 
 _EVALUATOR = "take LanguagePoolEvaluator as evaluator"

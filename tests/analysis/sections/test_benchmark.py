@@ -151,3 +151,24 @@ def test_one_ratio_alone_is_reported_without_comparisons(
     # The best rank of a passage is no comparison of ratios.
     compared = re.compile(r"\b(best confirmed|may be best|optimum|stable|gain|hybrid|pure)\b")
     assert [text for text in texts if compared.search(text)] == []
+
+
+def test_one_seed_promises_nothing_about_other_seeds(scores: dict[Key, Scores]) -> None:
+    conditions: dict[Key, dict[Condition, Scores]] = {
+        key: {(): replace(measured, seeds=(1,), values=measured.values[:, :1])}
+        for key, measured in scores.items()
+    }
+    tables = measure_scores("known", conditions, np.random.default_rng(3), point="", seen=None)
+    assert tables is not None
+    (tables,) = corrected([tables], {"known": PRIMARY})
+    headline, sections = benchmark_sections(tables, PRIMARY)
+    assert headline.hedge.endswith(
+        "from 1 seed and 12 clusters of questions. Other seeds may differ."
+    )
+    assert headline.figure is not None
+    captions = [headline.figure.caption, headline.caveat]
+    for section in sections:
+        captions += [table.caption for table in section.tables]
+        captions += [figure.caption for figure in section.figures]
+    assert [text for text in captions if "for other seeds" in text] == []
+    assert any("intervals for other clusters of questions" in text for text in captions)

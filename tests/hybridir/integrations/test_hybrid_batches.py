@@ -100,6 +100,7 @@ def test_other_tables_are_refused(tables: list[Pairs], message: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"world_size": 0}, "world_size=0: expected a whole number, 1 or more"),
         ({"world_size": 4}, "batch_size=6 cannot be shared by 4 processes"),
         ({"world_size": 2, "rank": 2}, "rank=2: 2 processes have ranks below 2"),
         ({"start": 31}, "start=31: the plan has steps 0 to 29"),
@@ -109,6 +110,21 @@ def test_other_tables_are_refused(tables: list[Pairs], message: str) -> None:
 def test_slices_that_do_not_exist_are_refused(arguments: dict[str, int], message: str) -> None:
     with pytest.raises(InputError, match=message):
         batches().sampler(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"pairs": 0}, "pairs=0: expected a whole number, 1 or more"),
+        ({"pairs": 80.5}, "pairs=80.5: expected"),
+        ({"seed": None}, "seed=None: expected a whole number, 0 or more"),
+        ({"seed": -1}, "seed=-1: expected"),
+        ({"seed": True}, "seed=True: expected"),
+    ],
+)
+def test_numbers_that_make_no_plan_are_refused(numbers: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        HybridBatches(TABLES, BatchConfig(batch_size=4), **{"pairs": 8, "seed": 0, **numbers})
 
 
 @pytest.mark.slow

@@ -205,8 +205,11 @@ def test_another_loss_is_refused_unless_it_is_meant(encoder: Path, tmp_path: Pat
     hybrid = HybridTraining(model, batches(4))
     with pytest.raises(InputError, match="loss: another loss than"):
         trainer_of(hybrid, tmp_path, loss).train()
-    hybrid = HybridTraining(model, batches(4), other_loss=True)
-    assert trainer_of(hybrid, tmp_path, loss).train().global_step == 4
+    hybrid = HybridTraining(model, batches(4), other_loss=loss["loss"])
+    assert hybrid.parts["loss"] is loss["loss"]
+    assert trainer_of(hybrid, tmp_path).train().global_step == 4
+    with pytest.raises(InputError, match="other_loss=True: expected the loss"):
+        HybridTraining(model, batches(4), other_loss=True)  # type: ignore[arg-type]
 
 
 def test_another_model_is_refused(encoder: Path, tmp_path: Path) -> None:

@@ -367,3 +367,49 @@ def test_several_values_of_a_fixed_parameter_name_the_setting_that_crosses_them(
     assert f"confirm.at: temperature has one value here, not {levels}" in message
     assert "several are listed as confirm.temperature" in message
     assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "ends", "whole"),
+    [
+        ("batch_size", {"uniform": [16, 32]}, "[16, 32]"),
+        ("pairs", {"loguniform": [320, 640]}, "[320, 640]"),
+        ("encoder.from_scratch.layers", {"uniform": [1, 2]}, "[1, 2]"),
+    ],
+)
+def test_a_range_between_whole_numbers_names_the_kind_that_has_them_alone(
+    tmp_path: Path, name: str, ends: Any, whole: str
+) -> None:
+    message = problem(tmp_path, space={name: ends})
+    assert f"{name} takes whole numbers; write integer: {whole}" in message
+
+
+@pytest.mark.parametrize(
+    ("sampler", "arguments", "expected"),
+    [
+        (
+            "optuna.samplers:RandomSampler",
+            {"sed": 1},
+            "search.sampler_arguments: got an unexpected keyword argument 'sed'; "
+            "RandomSampler takes seed",
+        ),
+        (
+            "optuna.samplers:PartialFixedSampler",
+            {"fixed_params": {}},
+            "missing a required argument: 'base_sampler'; PartialFixedSampler takes "
+            "fixed_params, base_sampler",
+        ),
+    ],
+)
+def test_arguments_that_a_sampler_of_ones_own_does_not_take_are_refused(
+    tmp_path: Path, sampler: str, arguments: Any, expected: str
+) -> None:
+    search = {"sampler": sampler, "sampler_arguments": arguments, "trials": 2}
+    assert expected in problem(tmp_path, search=search)
+
+
+def test_a_sampler_without_arguments_that_it_needs_is_refused(tmp_path: Path) -> None:
+    search = {"sampler": "optuna.samplers:PartialFixedSampler", "trials": 2}
+    assert "search.sampler_arguments: missing a required argument" in problem(
+        tmp_path, search=search
+    )
