@@ -89,18 +89,19 @@ def answer_of(
                     f"{test.difference:+.3f} ± {test.clusters_alone:.3f}; more seeds tell how "
                     "much they vary"
                 )
-        best = inference.best_ratio(average, replicates)
-        means = {row["mean"] for row in rows["curve"][-len(average.ratios) :]}
-        rows["optimum"].append(
-            {
-                **label,
-                # Of ratios that are all alike none is the best.
-                "best": best.ratio if len(means) > 1 or len(average.ratios) == 1 else None,
-                "may_be_best": list(best.may_be_best),
-                "low": best.low,
-                "high": best.high,
-            }
-        )
+        if len(average.ratios) > 1:
+            best = inference.best_ratio(average, replicates)
+            means = {row["mean"] for row in rows["curve"][-len(average.ratios) :]}
+            rows["optimum"].append(
+                {
+                    **label,
+                    # Of ratios that are all alike none is the best.
+                    "best": best.ratio if len(means) > 1 else None,
+                    "may_be_best": list(best.may_be_best),
+                    "low": best.low,
+                    "high": best.high,
+                }
+            )
         rows["interactions"] += [
             {**label, **entry._asdict()} for entry in inference.interactions(conditions, hybrid)
         ]

@@ -312,3 +312,11 @@ def test_an_option_that_cannot_be_obeyed_is_refused_by_name(
     done = CliRunner().invoke(app, ["infer", str(path), *options])
     assert isinstance(done.exception, InputError)
     assert message in str(done.exception)
+
+
+def test_one_ratio_has_a_curve_and_no_best(tmp_path: Path) -> None:
+    table = scores()
+    answer = run(table[table["mixing_ratio"] == 0.5], tmp_path)
+    (study,) = answer["studies"]
+    assert {row["mixing_ratio"] for row in study["curve"]} == {0.5}
+    assert study["optimum"] == study["gains"] == []
