@@ -197,7 +197,7 @@ def test_every_figure_is_drawn_and_lies_in_a_box_that_fits_the_page(
     sized: webdriver.Chrome,
 ) -> None:
     drawings = sized.find_elements(By.CSS_SELECTOR, ".chart.vega-embed svg")
-    assert len(drawings) == 12
+    assert len(drawings) == 11
     width = sized.execute_script("return document.documentElement.clientWidth")
     for drawing in drawings:
         box = sized.execute_script("return arguments[0].closest('.scroll')", drawing)
