@@ -12,7 +12,7 @@ effect and loads no torch:
 Each of them has an example in its docstring: ``help(hybridir.BatchPlan)``.
 """
 
-__version__ = "0.2.0"
+__version__ = "0.3.0.dev0"
 
 _MODULES = {
     "Benchmark": "hybridir.data",

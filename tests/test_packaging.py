@@ -113,14 +113,13 @@ def test_the_wheel_has_the_version_of_the_code_and_a_page_without_dead_links(
 
 
 def test_version_and_date_of_the_release_are_everywhere_the_same() -> None:
-    version = hybridir.__version__
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    sections = re.findall(r"^## \[(.+)\](?: - (\S+))?$", changelog, re.MULTILINE)
+    unreleased = sections[0][0] == "Unreleased"
+    version, date = sections[1 if unreleased else 0]
+    # Code between two releases names the next one, so that no figure is taken for the last one's.
+    assert unreleased == hybridir.__version__.endswith(".dev0")
+    assert hybridir.__version__ == version or (unreleased and hybridir.__version__ > version)
     citation = (ROOT / "CITATION.cff").read_text()
     assert f"\nversion: {version}\n" in citation
-    date = re.search(
-        rf"^## \[{re.escape(version)}\] - (\S+)$",
-        (ROOT / "CHANGELOG.md").read_text(),
-        re.MULTILINE,
-    )
-    assert date is not None
-    assert f"\ndate-released: {date[1]}\n" in citation
-    assert f"git tag v{version} " in (ROOT / "CONTRIBUTING.md").read_text()
+    assert f"\ndate-released: {date}\n" in citation

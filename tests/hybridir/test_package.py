@@ -1,4 +1,5 @@
 import doctest
+import re
 from pathlib import Path
 
 import pytest
@@ -51,4 +52,4 @@ def test_the_command_line_starts_without_torch() -> None:
 
 
 def test_the_package_has_a_version() -> None:
-    assert [number.isdigit() for number in hybridir.__version__.split(".")] == [True] * 3
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev0)?", hybridir.__version__)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hybridir import names
+from hybridir import __version__, names
 from hybridir.cli.main import main
 from hybridir.trial.run import ENCODER, RESULT
 from tests.support.tiny import settings
@@ -78,7 +78,7 @@ def test_a_wrong_command_line_ends_with_code_2(
 def test_the_command_prints_its_version() -> None:
     command_line = [sys.executable, "-m", "hybridir", "--version"]
     printed = subprocess.run(command_line, capture_output=True, text=True, check=True).stdout
-    assert printed == "hybridir 0.2.0\n"
+    assert printed == f"hybridir {__version__}\n"
 
 
 def test_help_names_the_commands(

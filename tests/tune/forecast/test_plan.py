@@ -1,9 +1,12 @@
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 from rich.console import Console
 
+from tests.support.study_files import write
 from tune.forecast.estimate import PhasePlan, Plan
-from tune.forecast.plan import render
+from tune.forecast.plan import _ratio_of_trials, render
 from tune.forecast.probe import BatchSizeCost
 from tune.study.file import DEMO, read_study_file
 
@@ -55,3 +58,26 @@ def test_a_plan_shows_each_batch_size_and_sums() -> None:
     lines = [str(line) for line in render(read_study_file(DEMO, []), alike)]
     assert any(line.startswith("time:  about 2 min with 2 trials") for line in lines)
     assert "cost:  about 2.00" in lines
+
+
+@pytest.mark.parametrize(
+    ("ratios", "own", "probed"),
+    [
+        ([1.0], 0.5, {"mixing_ratio": 1.0}),  # data without translations have no other one
+        ([0.0], 0.5, {"mixing_ratio": 0.0}),
+        ([0.75, 1.0], 0.5, {"mixing_ratio": 0.75}),
+        ([0.0, 1.0], 0.5, {}),
+        ([0.0, 0.25], 0.1, {}),
+    ],
+)
+def test_the_probe_takes_a_ratio_that_trials_have(
+    tmp_path: Path, ratios: list[float], own: float, probed: dict[str, float]
+) -> None:
+    file = write(
+        tmp_path,
+        space={},
+        search=None,
+        batch={"mixing_ratio": own},
+        confirm={"mixing_ratio": ratios, "seeds": 1, "at": {}},
+    )
+    assert _ratio_of_trials(read_study_file(file, [])) == probed
