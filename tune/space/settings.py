@@ -101,6 +101,8 @@ class SearchConfig(StrictModel):
         if not metrics or len(set(metrics)) < len(metrics):
             raise ValueError("name at least one metric, and none twice")
         for name in metrics:
+            if f"{names.DEV}/{name}" in OBJECTIVES:
+                raise ValueError(f"{name!r} is not measured; did you mean {names.DEV}/{name}?")
             if not name.startswith(f"{names.DEV}/"):
                 raise ValueError(
                     f"{name!r} would tune on reported data; name a metric of the development "

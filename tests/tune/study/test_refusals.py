@@ -408,6 +408,13 @@ def test_arguments_that_a_sampler_of_ones_own_does_not_take_are_refused(
     assert expected in problem(tmp_path, search=search)
 
 
+def test_an_objective_without_its_benchmark_is_corrected(tmp_path: Path) -> None:
+    message = problem(tmp_path, search={"objective": "map_mean", "trials": 2})
+    assert "'map_mean' is not measured; did you mean dev/map_mean?" in message
+    reported = problem(tmp_path, search={"objective": "xquad-r/map_mean", "trials": 2})
+    assert "would tune on reported data" in reported
+
+
 def test_a_sampler_without_arguments_that_it_needs_is_refused(tmp_path: Path) -> None:
     search = {"sampler": "optuna.samplers:PartialFixedSampler", "trials": 2}
     assert "search.sampler_arguments: missing a required argument" in problem(
