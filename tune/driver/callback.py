@@ -13,8 +13,9 @@ from hybridir import names
 from hybridir.config import TrialConfig
 from hybridir.runtime.files import has_no_room
 from tune.driver.encoders import drop_beaten_encoders
+from tune.driver.killed_workers import DeathsBeforeTheTrial
 from tune.driver_only import DriverOnly
-from tune.folders import FAILURE, RunFolder, TrialFolder
+from tune.folders import ATTEMPTS, FAILURE, RunFolder, TrialFolder
 from tune.outcome import figures_of, finalize_trial
 from tune.readiness.cluster import watch_clock
 from tune.record.tracking import Tracker
@@ -45,6 +46,7 @@ class StudyCallback(DriverOnly, Callback):
         self._tracker = tracker
         self._narrator = narrator
         self._parameters_of = parameters_of
+        self._deaths = DeathsBeforeTheTrial()
 
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Look at the clock, several times a second."""
@@ -95,7 +97,9 @@ class StudyCallback(DriverOnly, Callback):
         reason = (
             failure["reason"].strip().splitlines()[-1] if failure else "its process or node died"
         )
-        self._narrator.trial_interrupted(folder, reason)
+        attempts = (folder.read(ATTEMPTS) or {"attempts": []})["attempts"]
+        if self._deaths.had_begun(folder.name, len(attempts)):
+            self._narrator.trial_interrupted(folder, reason)
 
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
