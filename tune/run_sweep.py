@@ -30,12 +30,12 @@ import logging
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.logging import RichHandler
 
 from hybridir import __version__
 from hybridir.errors import InputError
 from hybridir.runtime.startup import frozen_imports, quieten_dependencies
+from hybridir.runtime.terminal import plain_console
 from tune.folders import RunFolder, latest_run, list_runs
 from tune.view.terminal import make_output_last
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 # Where `make sweep` runs; --status looks there as well.
 _ROOT = Path(__file__).resolve().parents[1]
-console = Console() if sys.stdout.isatty() else Console(width=120)
+console = plain_console() if sys.stdout.isatty() else plain_console(width=120)
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
@@ -196,11 +196,11 @@ def _look_ahead(study: "StudyConfig", plan: bool, preflight: bool) -> None:
             console.print(report.table())
             report.refuse_problems()
             for line in (report.summary, *report.warnings):
-                console.print(line, highlight=False, soft_wrap=True)
+                console.print(line, soft_wrap=True)
         if plan:
             forecast = measure_plan(study, launched.inputs, launched.nodes)
             for block in render(study, forecast):
-                console.print(block, highlight=False, soft_wrap=True)
+                console.print(block, soft_wrap=True)
 
 
 def _resume(storage: Path, name: str) -> None:
@@ -233,7 +233,7 @@ def _clean(storage: Path, name: str) -> None:
 
 def _say(lines: list[str]) -> None:
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
 def _replay(storage: Path, target: str) -> None:
@@ -265,7 +265,9 @@ def run() -> None:
     logging.basicConfig(
         level=logging.WARNING,
         format="%(message)s",
-        handlers=[RichHandler(console=Console(stderr=True), show_time=False, show_path=False)],
+        handlers=[
+            RichHandler(console=plain_console(stderr=True), show_time=False, show_path=False)
+        ],
     )
     make_output_last()
     try:
@@ -274,9 +276,7 @@ def run() -> None:
         except OSError as error:
             raise InputError.of_file(error) from None
     except InputError as error:
-        Console(stderr=True).print(
-            f"error: {error}", markup=False, highlight=False, soft_wrap=True, style="red"
-        )
+        plain_console(stderr=True).print(f"error: {error}", soft_wrap=True, style="red")
         sys.exit(2)
 
 

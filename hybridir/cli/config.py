@@ -13,11 +13,11 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from hybridir.errors import InputError
+from hybridir.runtime.terminal import plain_console
 
-console = Console()
+console = plain_console()
 _OF_STUDIES = "a study's settings: python tune/run_sweep.py --help-all, in a checkout"
 
 

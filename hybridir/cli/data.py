@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from hybridir.cli.tables import print_whole
 from hybridir.errors import InputError
 from hybridir.runtime.commands import script
+from hybridir.runtime.terminal import plain_console
 
 ConfigFile = Annotated[Path, typer.Argument(help="YAML file with the settings of one trial.")]
 
-console = Console()
+console = plain_console()
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Show data, or prepare published data sets."
 )
@@ -65,8 +65,6 @@ def show(
         console.print(
             "note: only the data of this study's file were read; "
             f"{script('tune/run_sweep.py', str(config), '--plan')} checks all of it",
-            markup=False,
-            highlight=False,
             soft_wrap=True,
         )
 
@@ -99,7 +97,7 @@ def list_declared() -> None:
     print_whole(console, table)
     for data in DECLARED.values():
         remark = f"{data.row}; {data.notes}"
-        console.print(f"{data.name}: {remark}.", highlight=False, soft_wrap=True)
+        console.print(f"{data.name}: {remark}.", soft_wrap=True)
 
 
 @app.command()
@@ -130,5 +128,5 @@ def prepare(
         out,
         languages=codes,
         from_folder=from_folder,
-        say=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
+        say=lambda line: console.print(line, soft_wrap=True),
     )

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
 from hybridir import names
@@ -16,6 +15,7 @@ from hybridir.cli.options import check_seen, refuse_trial
 from hybridir.cli.tables import print_whole
 from hybridir.runtime.files import atomic_write, check_file, check_folder
 from hybridir.runtime.startup import quieten_dependencies
+from hybridir.runtime.terminal import plain_console
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hybridir.encoder import LoadedEncoder
     from hybridir.retrieval.ranks import RelevantRanks
 
-console = Console()
+console = plain_console()
 WHERE = "command line"
 DEPTH = 100
 _SHOWN = (
@@ -131,7 +131,7 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
     with reworded(as_options):
         benchmark = load_benchmark(request.benchmark, request.data_root)
     if note := check_seen(request.seen_languages, benchmark):
-        console.print(note, highlight=False, soft_wrap=True)
+        console.print(note, soft_wrap=True)
     reading = load_reading(request.benchmark, request.data_root) if request.reader else None
 
     # torch and numba, only where they are needed
@@ -145,11 +145,10 @@ def run_evaluation(request: EvaluationRequest) -> dict[str, Any]:
     console.print(
         f"{benchmark.name}: {len(benchmark.queries)} queries, {len(benchmark.passages)} passages "
         f"in {' '.join(benchmark.languages)}, {benchmark.n_clusters} clusters of questions",
-        highlight=False,
         soft_wrap=True,
     )
     for note in benchmark.judgements.notes():
-        console.print(f"note: {as_options(note)}", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"note: {as_options(note)}", soft_wrap=True)
     output = request.output
     runs = Runs(benchmark, output.depth) if output.trec or output.mteb else None
     tag = Path(request.encoder).name
@@ -286,7 +285,7 @@ def _read_answers(
     for setting, means in macro.items():
         f1, exact = means[names.READER_F1], means[names.READER_EXACT]
         shown = f"{names.LABELS[names.READER_F1]} {f1:.4f}, exact {exact:.4f}"
-        console.print(f"{names.LABELS[setting]}: {shown}", highlight=False)
+        console.print(f"{names.LABELS[setting]}: {shown}")
     if request.output.tables is not None:
         write_per_query(table, request.output.tables / benchmark.name / "reader.parquet")
     return {"reader": source, "reader_digest": reader.digest, "reader_macro": macro}
@@ -327,11 +326,11 @@ def _print(
         table.add_row(names.LABELS[setting], *cells)
     print_whole(console, table)
     for note in _notes(languages):
-        console.print(note, soft_wrap=True, highlight=False)
+        console.print(note, soft_wrap=True)
     for measure, value in bias.items():
-        console.print(f"{names.LABELS[measure]}: {value:.4g}", highlight=False)
+        console.print(f"{names.LABELS[measure]}: {value:.4g}")
     for kind, reason in absent.items():
-        console.print(f"no {names.LABELS[kind]}: {reason}", soft_wrap=True, highlight=False)
+        console.print(f"no {names.LABELS[kind]}: {reason}", soft_wrap=True)
 
 
 def _notes(languages: Sequence[str]) -> list[str]:
@@ -349,4 +348,4 @@ def _notes(languages: Sequence[str]) -> list[str]:
 
 
 def _print_path(content: str, path: Path) -> None:
-    console.print(f"{content}: {path}", soft_wrap=True, highlight=False)
+    console.print(f"{content}: {path}", soft_wrap=True)

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from hybridir.errors import InputError
 from hybridir.runtime.commands import script
 from hybridir.runtime.files import check_folder
 from hybridir.runtime.startup import quieten_dependencies
+from hybridir.runtime.terminal import plain_console
 
-console = Console()
+console = plain_console()
 
 
 def export(
@@ -77,4 +77,4 @@ def export(
 
 
 def _say(line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(line, soft_wrap=True)

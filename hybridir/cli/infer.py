@@ -16,7 +16,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from hybridir import names
@@ -24,8 +23,9 @@ from hybridir.cli.answer import LISTS, Rows, answer_of, corrected
 from hybridir.cli.tables import print_whole
 from hybridir.errors import InputError
 from hybridir.runtime.files import atomic_write, check_file, check_folder
+from hybridir.runtime.terminal import plain_console
 
-console = Console()
+console = plain_console()
 _NAMED = 3  # studies that a warning names
 _MEASURED = ("mean", "difference", "estimate")
 """Columns whose figures, and intervals, have one number of decimals; others are mixing ratios."""
@@ -294,4 +294,4 @@ def _cell(value: object, digits: int = 4) -> str:
 
 
 def _say(line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(line, soft_wrap=True)

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import Progress
 
 from hybridir import __version__
@@ -31,8 +30,9 @@ from hybridir.cli.infer import infer
 from hybridir.cli.train_reader import train_reader
 from hybridir.errors import InputError, TrialError
 from hybridir.runtime.startup import frozen_imports, quieten_dependencies
+from hybridir.runtime.terminal import plain_console
 
-console = Console()
+console = plain_console()
 app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -42,7 +42,7 @@ app = typer.Typer(
 
 def _print_version(version: bool) -> None:
     if version:
-        console.print(f"hybridir {__version__}", highlight=False)
+        console.print(f"hybridir {__version__}")
         raise typer.Exit
 
 
@@ -92,8 +92,8 @@ def train(
             keep_encoder=True,
         )
     for name, value in sorted(result.metrics.items()):
-        console.print(f"{name:<45} {value:.6g}", highlight=False)
-    console.print(f"results: {workspace}", highlight=False, soft_wrap=True)
+        console.print(f"{name:<45} {value:.6g}")
+    console.print(f"results: {workspace}", soft_wrap=True)
 
 
 def main() -> None:
@@ -106,9 +106,7 @@ def main() -> None:
         except OSError as error:
             raise InputError.of_file(error) from None
     except (InputError, TrialError) as error:
-        Console(stderr=True).print(
-            f"error: {error}", markup=False, highlight=False, soft_wrap=True, style="red"
-        )
+        plain_console(stderr=True).print(f"error: {error}", soft_wrap=True, style="red")
         sys.exit(2 if isinstance(error, InputError) else 1)
 
 

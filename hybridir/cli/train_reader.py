@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
@@ -23,8 +22,9 @@ from hybridir.cli.tables import print_whole
 from hybridir.languages import parse_languages
 from hybridir.runtime.commands import script
 from hybridir.runtime.startup import frozen_imports, quieten_dependencies
+from hybridir.runtime.terminal import plain_console
 
-console = Console()
+console = plain_console()
 _OPTION = re.compile(r"\b(out|cache|epochs|learning_rate|batch_size|seed|precision)=")
 # Seconds between two lines where no bar can be drawn.
 _EVERY = 60.0
@@ -149,4 +149,4 @@ def _print_ceiling(ceiling: dict[str, Any]) -> None:
 
 
 def _say(line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(line, soft_wrap=True)

@@ -74,7 +74,7 @@ def drive(study: StudyConfig, continued: RunFolder | None, console: Console) -> 
 
 def say(console: Console, text: str) -> None:
     """Print a line without markup or wrapping."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console.print(text, soft_wrap=True)
 
 
 def _drive(
@@ -136,13 +136,12 @@ def _drive(
 
 def _introduce(study: StudyConfig, folder: RunFolder, console: Console) -> None:
     verb = "continuing" if folder.study_file.is_file() else "starting"
-    console.print(f"{verb} study {study.name} in {folder.path}", highlight=False, soft_wrap=True)
+    console.print(f"{verb} study {study.name} in {folder.path}", soft_wrap=True)
     earlier = [run for run in list_runs(study.storage, study.name) if run.path != folder.path]
     if verb == "starting" and earlier and not earlier[-1].finished:
         console.print(
             f"note: {earlier[-1].path} is unfinished; --resume {study.name} would have continued "
             "it",
-            highlight=False,
             soft_wrap=True,
         )
     ratios = study.confirm.mixing_ratio if study.confirm else ()
@@ -151,7 +150,6 @@ def _introduce(study: StudyConfig, folder: RunFolder, console: Console) -> None:
         console.print(
             f"note: confirm.mixing_ratio has no {kind}, so that hybrid batches are not tested "
             "against a pure strategy",
-            highlight=False,
             soft_wrap=True,
         )
 
@@ -264,7 +262,7 @@ def _conclude(study: StudyConfig, folder: RunFolder, tracker: Tracker, console: 
         _print_best(open_study(folder.journal, study.name), study.search, console)
     report = write_report(study.name, tracker.uri, folder.report, run_id=tracker.run_id)
     if curve := reported_curve_table(folder):
-        console.print(curve, markup=False, highlight=False)
+        console.print(curve)
     search = study.search is not None
     lines = [
         f"trials:   {folder.path / 'trials'}",
@@ -278,14 +276,14 @@ def _conclude(study: StudyConfig, folder: RunFolder, tracker: Tracker, console: 
         lines.append(f"note:     {note}")
     lines.append(f"report:   {report}")
     for line in lines:
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
+        console.print(line, soft_wrap=True)
 
 
 def _print_best(search: optuna.Study, settings: SearchConfig, console: Console) -> None:
     if point := best_point(search, settings.seeds) if settings.seeds > 1 else None:
-        console.print(f"{best_of_search(settings)}: {describe(point[0])}", highlight=False)
+        console.print(f"{best_of_search(settings)}: {describe(point[0])}")
     elif best := best_trial(search):
-        console.print(f"{best_of_search(settings)}: {describe(best.params)}", highlight=False)
+        console.print(f"{best_of_search(settings)}: {describe(best.params)}")
     objectives = settings.objectives
     if len(objectives) > 1:
         title = "Pareto front: no other trial is better in all objectives"

@@ -74,7 +74,7 @@ def replay(folder: RunFolder, trial: str, console: Console) -> bool:
 
 
 def _say(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(line, soft_wrap=True)
 
 
 def _ended(folder: RunFolder, name: str) -> tuple[TrialFolder, Outcome]:

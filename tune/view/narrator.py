@@ -69,7 +69,7 @@ class Narrator:
 
     def say(self, text: str) -> None:
         """Print a line without markup or wrapping."""
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(text, soft_wrap=True)
 
     def phase(
         self,

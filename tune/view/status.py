@@ -70,7 +70,7 @@ def show_status(folder: RunFolder, console: Console) -> None:
 
 
 def _say(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(line, soft_wrap=True)
 
 
 def _shown(state: str, locked: bool) -> str:

@@ -1,0 +1,13 @@
+"""Consoles that print text as it is given."""
+
+from rich.console import Console
+
+
+def plain_console(*, stderr: bool = False, width: int | None = None) -> Console:
+    """Make a console on which a path with ``[brackets]`` or ``:x:`` stays one.
+
+    Args:
+        stderr: print to standard error instead of standard output.
+        width: columns; None for those of the terminal.
+    """
+    return Console(stderr=stderr, width=width, emoji=False, highlight=False, markup=False)
