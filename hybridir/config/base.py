@@ -154,12 +154,16 @@ def legal_names(model: type[BaseModel], path: Sequence[str]) -> list[str]:
         Names; none where the path leads into no settings.
     """
     models: list[type[BaseModel]] = [model]
+    is_mapping = False  # the next key is the reader's own, such as the name of a parameter
     for key in path[:-1]:
-        if not key.isdecimal():
+        if is_mapping:
+            is_mapping = False
+        elif not key.isdecimal():
             fields = [outer.model_fields[key] for outer in models if key in outer.model_fields]
             annotations: list[Any] = [field.annotation for field in fields]
             kinds = [kind for annotation in annotations for kind in _kinds(annotation)]
             models = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
+            is_mapping = any(get_origin(annotation) is dict for annotation in annotations)
     return list(dict.fromkeys(name for inner in models for name in inner.model_fields))
 
 

@@ -130,6 +130,22 @@ def check_name(name: str) -> None:
         raise ValueError(f"{name}: no such parameter{hint}")
 
 
+def check_names(parameters: Iterable[str]) -> None:
+    """Refuse parameters that cannot be varied, all in one message.
+
+    Raises:
+        ValueError: with the reason of each.
+    """
+    problems = []
+    for name in parameters:
+        try:
+            check_name(name)
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError("; ".join(problems))
+
+
 def searchable() -> tuple[str, ...]:
     """The names of all parameters: the short ones first."""
     return (*SHORT, *(name for name in _fields() if name not in _LONG))
@@ -251,7 +267,9 @@ def _opened(content: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     opened: dict[str, Any] = {}
     for key, value in content.items():
         name = f"{before}{key}"
-        is_section = name in _SECTIONS or any(field.startswith(f"{name}.") for field in _fields())
+        is_section = name in (*_SECTIONS, "data", "evaluation") or any(
+            field.startswith(f"{name}.") for field in _fields()
+        )
         if is_section and isinstance(value, Mapping):
             opened |= _opened(value, f"{name}.")
         else:
@@ -280,6 +298,7 @@ def _fields() -> dict[str, FieldInfo]:
 
 def _refusal(dotted: str) -> str:
     """Why a setting cannot be varied; empty if it can."""
+    dotted = dotted.removeprefix("data.")  # they stand at the top of a study's file
     return next(
         (
             reason

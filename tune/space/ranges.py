@@ -137,6 +137,11 @@ class Range(StrictModel):
 Space = dict[str, Range]
 
 
+def is_range(content: object) -> bool:
+    """Whether a file's content has the form of a range, legal or not."""
+    return isinstance(content, Mapping) and content.keys() <= Range.model_fields.keys()
+
+
 def check_space(space: Space) -> None:
     """Refuse parameters and conditions that can never be proposed.
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
+from hybridir.runtime.commands import python
+
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
@@ -51,8 +53,9 @@ def sampler_class(name: str) -> Callable[..., "BaseSampler"]:
         else:
             module = _import_with_own(path)
     except ModuleNotFoundError as error:
+        remedy = f"; {python()} -m pip install {_HUB}" if error.name == _HUB else ""
         raise ValueError(
-            f"{name}: no module {error.name}, neither in {Path.cwd()} nor installed"
+            f"{name}: no module {error.name}, neither in {Path.cwd()} nor installed{remedy}"
         ) from None
     except Exception as error:  # of foreign code, or of the network
         raise ValueError(f"{name}: {type(error).__name__}: {error}") from None

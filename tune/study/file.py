@@ -27,8 +27,8 @@ from hybridir.config.trial import idle_settings, idle_share
 from hybridir.errors import InputError
 from hybridir.runtime.addresses import REMEDY, has_password
 from hybridir.runtime.seeds import derive_seed
-from tune.space.parameters import DEAR, Value, known_names, with_values
-from tune.space.ranges import Space, check_space, corners, grid_points
+from tune.space.parameters import DEAR, Value, check_names, known_names, with_values
+from tune.space.ranges import Space, check_space, corners, grid_points, is_range
 from tune.space.settings import SearchConfig
 from tune.study.confirmation import SEEDS, TRIAL_SEEDS, ConfirmConfig, Repeat, repeats
 from tune.study.outcome import PrimaryConfig, check_outcomes, outcomes_as_list
@@ -112,7 +112,12 @@ class StudyConfig(DataConfig):
     @field_validator("space", mode="before")
     @classmethod
     def _known_names(cls, value: object) -> object:
-        return known_names(value) if isinstance(value, dict) else value
+        if not isinstance(value, dict):
+            return value
+        known = known_names(value)
+        # Those that name no range, whose mistake would be told in words of a range.
+        check_names(name for name, inner in known.items() if not is_range(inner))
+        return known
 
     @field_validator("space")
     @classmethod

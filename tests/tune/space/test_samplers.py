@@ -175,6 +175,8 @@ def test_a_class_in_the_working_directory_proposes_with_its_arguments_and_the_pr
     assert all(0.45 <= float(point) <= 0.55 for point in points)
     with pytest.raises(ValueError, match="NoSampler is no class of optuna"):
         check_sampler("samplers_of_mine:NoSampler")
+    with pytest.raises(ValueError, match=r"no module optunahub, .*; .*pip install optunahub$"):
+        check_sampler("optunahub:samplers/auto_sampler:AutoSampler")
     with pytest.raises(ValueError, match=r"no module absent_module, neither in .* nor"):
         check_sampler("absent_module:Middle")
     with pytest.raises(ValueError, match="'bayes' is no sampler; legal are tpe, gp, cma-es"):

@@ -347,6 +347,14 @@ def test_a_file_without_settings_is_refused(tmp_path: Path, content: str | bytes
         ),
         ({"encoder.from_scratch.heads": {"integer": [1, 2]}}, "use a choice"),
         ({"dev_share": {"uniform": [0.1, 0.2]}}, "changes what is measured"),
+        ({"data": {"dev_share": {"low": 0.1}}}, "data.dev_share: changes what is measured"),
+        ({"evaluation": {"depth": {"values": [1]}}}, "evaluation.depth: changes what is"),
+        ({"colour": {"low": 0.1}}, "colour: no such parameter"),
+        (
+            {"temperature": {"low": 0.1}},
+            "space.temperature.low: there is no such setting; legal are uniform, loguniform",
+        ),
+        ({"encoder": {"pooling": {"chioce": ["cls"]}}}, "did you mean choice?"),
         (
             {"warmup": {"uniform": [0, 0.5]}, "training.warmup": {"uniform": [0, 0.1]}},
             "name it once",
