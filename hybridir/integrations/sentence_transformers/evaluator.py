@@ -24,6 +24,7 @@ from hybridir.integrations.sentence_transformers.shared_encoder import (
     share_weights,
     shared_encoder,
 )
+from hybridir.languages import is_standard, tag_of
 from hybridir.retrieval import Embeddings, encode_benchmark
 
 _logger = logging.getLogger("hybridir")
@@ -60,7 +61,8 @@ class LanguagePoolEvaluator(BaseEvaluator):  # type: ignore[misc]
         evaluation: the last call's per-query table, full rankings and figures.
 
     Raises:
-        InputError: if there is no such primary figure.
+        InputError: if there is no such primary figure, or a code of a seen language is neither
+            known nor one of the benchmark's; or the benchmark is a file instead.
 
     A model of random weights, on a made-up benchmark:
 
@@ -101,6 +103,7 @@ class LanguagePoolEvaluator(BaseEvaluator):  # type: ignore[misc]
                 f"primary={primary!r}: there is no such figure; choose one such as "
                 "map_multilingual, map_crosslingual, map_mean, set_f1_multilingual, rank_distance"
             )
+        self._seen = _checked(benchmark, seen_languages)
         self.benchmark = benchmark
         self.name = benchmark.name
         self.primary_metric = f"{benchmark.name}_{primary}"
@@ -108,7 +111,7 @@ class LanguagePoolEvaluator(BaseEvaluator):  # type: ignore[misc]
         self.write_csv = write_csv
         self.csv_file = f"language_pools_{benchmark.name}.csv"
         self.evaluation: Evaluation | None = None
-        self._seen, self._settings = seen_languages, settings
+        self._settings = settings
         # Texts are tokenised once, in the first call.
         self._cache = TemporaryDirectory(prefix="hybridir-tokens-")
         self._encoder: LoadedEncoder | None = None
@@ -234,6 +237,23 @@ class LanguagePoolEvaluator(BaseEvaluator):  # type: ignore[misc]
             if is_new:
                 writer.writeheader()
             writer.writerow(row)
+
+
+def _checked(benchmark: Benchmark, seen_languages: Collection[str]) -> tuple[str, ...]:
+    """The codes, if the benchmark is one and each is known, or one of its own."""
+    if not isinstance(benchmark, Benchmark):
+        raise InputError(
+            f"benchmark={benchmark!r}: is no Benchmark; load_table_benchmark(NAME, FILE) of "
+            "hybridir.data.readers.table_benchmark makes one of a file"
+        )
+    codes = (seen_languages,) if isinstance(seen_languages, str) else tuple(seen_languages)
+    own = set(map(tag_of, benchmark.languages))
+    if unknown := [code for code in codes if tag_of(code) not in own and not is_standard(code)]:
+        raise InputError(
+            f"seen_languages={', '.join(unknown)}: unknown; the languages of {benchmark.name} "
+            f"are {', '.join(benchmark.languages)}"
+        )
+    return codes
 
 
 def _settings_of(model: SentenceTransformer) -> object:

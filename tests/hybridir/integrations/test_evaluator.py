@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,21 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> OwnTable:
 @pytest.fixture(scope="module")
 def benchmark(table: OwnTable) -> Benchmark:
     return load_table_benchmark("mine", table.path, table.more)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"seen_languages": "german"}, "seen_languages=german: unknown; the languages of mine"),
+        ({"seen_languages": ["de", "zzzz"]}, "seen_languages=zzzz: unknown"),
+        ({"benchmark": "dev.csv"}, "benchmark='dev.csv': is no Benchmark; load_table_benchmark"),
+    ],
+)
+def test_what_is_no_benchmark_and_no_language_is_refused(
+    benchmark: Benchmark, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        LanguagePoolEvaluator(**({"benchmark": benchmark} | arguments))
 
 
 def by_command(model: SentenceTransformer, table: OwnTable, folder: Path) -> dict[str, float]:
