@@ -24,6 +24,7 @@ if __name__ == "__main__":
 
 import typer
 
+from hybridir import __version__
 from hybridir.errors import InputError
 
 _TABLES = (".parquet", ".csv", ".csv.gz")
@@ -61,8 +62,14 @@ def main(
             "paper.tex, which shows them. Default: none."
         ),
     ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version, and stop.")
+    ] = False,
 ) -> None:
     """Write the report of a study, of several, or of a table of scores; print the page's path."""
+    if version:
+        typer.echo(f"hybridir {__version__}")
+        return
     # Not above: MLflow, Altair and SciPy take seconds, which --help need not spend.
     from analysis.paper.write import DOCUMENT
     from analysis.write import write_report, write_reports, write_table_report

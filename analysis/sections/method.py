@@ -86,7 +86,8 @@ def _command(study: Study) -> str:
 
 def _report_command(study: Study) -> str:
     runs = f"@{','.join(study.runs)}" if study.runs else ""
-    return f"python analysis/report.py {shlex.quote(study.name + runs)}"
+    arguments = (study.name + runs, "--tracking-uri", study.absolute_uri)
+    return f"python analysis/report.py {shlex.join(arguments)}"
 
 
 def setup_rows(study: Study) -> list[tuple[str, str]]:

@@ -15,13 +15,13 @@ from analysis.effects.response_surface import (
     terms_of,
 )
 from analysis.figures.search_effects import plot_search_effects
+from analysis.figures.search_slices import varied_parameters
 from analysis.page import Figure, Section, Table
-from analysis.sections.wording import INTERVAL
+from analysis.sections.wording import INTERVAL, listed
 from analysis.study.mlflow import Study
 from hybridir import names
 
 _SPACE_FILLING = ("grid", "quasi-random", "random")
-_HEADING = "Effects of ratio, temperature and batch size"
 _SURVIVORS = (
     "The scheduler ({scheduler}) stopped trials by their scores. The trials that were left are "
     "survivors: regions that look bad early are missing, so that effects read from them would be "
@@ -36,6 +36,8 @@ class SearchEffects(NamedTuple):
 
     Attributes:
         n_trials: number of complete search trials at the highest fidelity.
+        varied: those of ratio, temperature and batch size that the trials varied.
+        others: other parameters that they varied, which no figure here is about.
         n_needed: number of trials that main effects and interactions take.
         surface: response surface of the objective; None with too few trials.
         coefficients: ``measure`` and the columns of `response_surface.coefficient_table`.
@@ -43,6 +45,8 @@ class SearchEffects(NamedTuple):
     """
 
     n_trials: int
+    varied: list[str]
+    others: list[str]
     n_needed: int
     surface: Surface | None = None
     coefficients: pd.DataFrame | None = None
@@ -57,15 +61,19 @@ def measure_search_effects(study: Study, generator: np.random.Generator) -> Sear
         generator: source of the resamples.
 
     Returns:
-        The effects, as far as the number of trials allows; None without complete search trials.
+        The effects, as far as the number of trials allows; None where no complete search trials
+        vary one of the three parameters.
     """
     objective = study.settings.objective
     trials = search_points(study.trials, objective)
-    if trials.empty:
+    searched = varied_parameters(trials, study.parameters)
+    varied: list[str] = [name for name in PARAMETERS if name in searched]
+    if not varied:
         return None
+    others = [name for name in searched if name not in varied]
     terms, n_needed = terms_of(trials)
     if not terms:
-        return SearchEffects(len(trials), n_needed)
+        return SearchEffects(len(trials), varied, others, n_needed)
     dev_maps = [names.mean_metric(names.DEV, names.AP, setting) for setting in names.SETTINGS]
     measures = dict.fromkeys([objective, *(metric for metric in dev_maps if metric in trials)])
     coefficients = [
@@ -75,6 +83,8 @@ def measure_search_effects(study: Study, generator: np.random.Generator) -> Sear
     ]
     return SearchEffects(
         len(trials),
+        varied,
+        others,
         n_needed,
         fit_surface(trials, objective, terms),
         pd.concat(coefficients, ignore_index=True),
@@ -101,17 +111,23 @@ def search_effects_section(study: Study, effects: SearchEffects) -> Section:
         effects: `measure_search_effects`.
     """
     objective, n_trials = study.settings.objective, effects.n_trials
+    heading = f"Effects of {listed([names.LABELS[name] for name in effects.varied])}"
     scheduler = study.settings.search.scheduler or "none"
     if scheduler != "none":
-        return Section(_HEADING, [_SURVIVORS.format(scheduler=scheduler)])
+        return Section(heading, [_SURVIVORS.format(scheduler=scheduler)])
     if effects.surface is None or effects.coefficients is None:
         few = (
             f"{n_trials} search trials were completed at the full budget. They are too few or too "
             f"much alike to estimate effects. Main effects and interactions take "
             f"{effects.n_needed} trials spread over the space, importances {LEAST}."
         )
-        return Section(_HEADING, [few])
+        return Section(heading, [few])
     paragraphs = [_caveat(study), _model(effects.surface, effects.n_needed)]
+    if effects.others:
+        labels = [names.LABELS.get(name, name) for name in effects.others]
+        paragraphs.append(
+            f"The search also varied {listed(labels)}. What this changed counts as error here."
+        )
     tables = [_coefficients(effects.coefficients)]
     if effects.importances is not None:
         tables.append(_importances(effects.importances, objective))
@@ -124,7 +140,7 @@ def search_effects_section(study: Study, effects: SearchEffects) -> Section:
         "seed each."
     )
     chart = partial(plot_search_effects, effects.surface, objective)
-    return Section(_HEADING, paragraphs, [Figure("effects", chart, caption)], tables)
+    return Section(heading, paragraphs, [Figure("effects", chart, caption)], tables)
 
 
 def _caveat(study: Study) -> str:

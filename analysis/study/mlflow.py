@@ -166,6 +166,12 @@ class Study:
         sizes = {file.path: file.file_size for file in listed}
         return f"{sizes[path]} bytes, {ended} s" if path in sizes else None
 
+    @property
+    def absolute_uri(self) -> str:
+        """MLflow's address, as it is right from any folder."""
+        is_file = self.tracking_uri.startswith(_SQLITE)
+        return f"{_SQLITE}{_database(self.tracking_uri)}" if is_file else self.tracking_uri
+
     def below_database(self, path: str) -> Path:
         """A path that was recorded relative to the folder of a database file."""
         if not self.tracking_uri.startswith(_SQLITE):

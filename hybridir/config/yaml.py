@@ -149,7 +149,8 @@ def read_data(path: Path) -> tuple[DataConfig, bool]:
     Raises:
         InputError: with all mistakes in one message; see `validate`.
     """
-    content, problems = _content(path)
+    hint = "; hybridir config --trial prints a trial's file, which names tables of data"
+    content, problems = _content(path, example=hint)
     if not _is_study(content):
         return read_trial(path).data, False
     data = {name: content[name] for name in DataConfig.model_fields if name in content}

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from analysis.report import main
 from analysis.study.mlflow import load_study
 from analysis.write import study_page, write_report, write_table_report
-from hybridir import names
+from hybridir import __version__, names
 from hybridir.cli.main import app
 from hybridir.errors import InputError
 
@@ -40,6 +40,11 @@ def test_command_from_elsewhere_prints_the_page_last(tracking_uri: str, tmp_path
     page = tmp_path / done.stdout.splitlines()[-1]
     assert page == tmp_path / "results" / "unconfirmed" / "report" / "report.html"
     assert page.is_file()
+
+
+def test_the_version_is_printed_without_a_study(tmp_path: Path) -> None:
+    done = run("--version", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"hybridir {__version__}\n")
 
 
 def test_unknown_study_exits_2_with_a_message_and_writes_nothing(

@@ -55,6 +55,31 @@ def test_with_too_few_trials_the_section_says_how_many_it_takes(study: Study) ->
     assert not section.figures
 
 
+def test_the_heading_names_what_was_searched_and_the_text_what_else_was(study: Study) -> None:
+    generator = np.random.default_rng(0)
+    searched = pd.DataFrame(
+        {
+            "phase": names.PHASE_SEARCH,
+            "state": names.COMPLETE,
+            names.MIXING_RATIO: generator.random(20),
+            names.TEMPERATURE: 0.1,
+            names.BATCH_SIZE: 16,
+            "learning_rate": 10 ** generator.uniform(-5, -3, 20),
+            OBJECTIVE: generator.random(20),
+        }
+    )
+    parameters = (names.MIXING_RATIO, names.TEMPERATURE, names.BATCH_SIZE, "learning_rate")
+    text = "search: {sampler: random}"
+    own = replace(study, trials=searched, parameters=parameters, text=text)
+    effects = measure_search_effects(own, generator)
+    assert effects is not None
+    section = search_effects_section(own, effects)
+    assert section.heading == "Effects of mixing ratio α"
+    assert "The search also varied learning_rate." in " ".join(map(str, section.paragraphs))
+    fixed = replace(own, trials=searched.assign(**{names.MIXING_RATIO: 0.5}))
+    assert measure_search_effects(fixed, generator) is None, "none of the three was searched"
+
+
 def test_trials_of_a_smaller_budget_are_left_out(study: Study) -> None:
     trials = study.trials.copy()
     trials.loc[trials["trial"] == "search-000", names.FIDELITY] = 0.5

@@ -55,6 +55,16 @@ def test_show_counts_the_data_of_a_study(
     assert "train.synthetic.languages=9" in capsys.readouterr().err
 
 
+def test_show_of_a_table_says_which_file_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "pairs.csv"
+    table.write_text("question,passage\nQ?,A.\n")
+    assert command(monkeypatch, "show", table) == 2
+    message = capsys.readouterr().err
+    assert "hybridir config --trial prints a trial's file, which names tables of data" in message
+
+
 def test_show_counts_each_data_set_of_a_mixture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
