@@ -80,7 +80,8 @@ def list_declared() -> None:
     from hybridir.data.published.catalogue import DECLARED
 
     table = Table()
-    for column in ("name", "kind", "languages", "licence", "rows", "source"):
+    table.add_column("name", no_wrap=True)  # to be copied
+    for column in ("kind", "languages", "licence", "rows", "source"):
         table.add_column(column, overflow="fold")
     for data in DECLARED.values():
         source = "\n".join(

@@ -21,3 +21,14 @@ def test_no_word_or_figure_of_a_table_is_cut(width: int) -> None:
     words = set(out.getvalue().split())
     assert {"cross-lingual", "recall@10", "F1", *(f"0.{n}234" for n in range(7))} <= words
     assert console.width == width
+
+
+def test_a_table_without_room_for_its_frame_goes_without() -> None:
+    out = io.StringIO()
+    for width in (58, 60):  # 13 columns, and five times a blank and 8; 77 with a frame
+        table = Table("setting", *("recall@1" for _ in range(5)))
+        table.add_row("cross-lingual", *("0.1234" for _ in range(5)))
+        print_whole(Console(file=out, width=width), table)
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) == 13 + 5 * (1 + 8)
+    assert "│" not in out.getvalue()
