@@ -82,6 +82,7 @@ def test_a_terminal_that_goes_away_closes_the_study(folder: Path) -> None:
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(folder)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup may have started these tests
         os.execve(command[0], command, {**os.environ, "OMP_NUM_THREADS": "1"})
     os.set_blocking(terminal, False)
     output = b""
