@@ -209,3 +209,5 @@ def test_a_clock_that_jumps_by_days_changes_nothing_but_times(
     database.close()
     assert [span for span in spans if span[1] > span[2]] == []
     assert [value for (value,) in seconds if value < 0] == []
+    _, outlived = psutil.wait_procs(clock.programs(), timeout=10)
+    assert outlived == []

@@ -4,8 +4,10 @@ import os
 import shutil
 import struct
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 # The offset is a file in memory, so that a running program sees it change. Times of files are the
@@ -68,6 +70,15 @@ class JumpingClock:
         subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
         self._offset.write_bytes(bytes(8))
         self.environment = {"LD_PRELOAD": str(library), "CLOCK_OFFSET": str(self._offset)}
+
+    def programs(self) -> list[psutil.Process]:
+        """The running programs that have this clock."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get("CLOCK_OFFSET") == str(self._offset):
+                    found.append(process)
+        return found
 
     def jump(self, seconds: int) -> None:
         """Let all programs see the true time and these seconds."""
