@@ -1,4 +1,4 @@
-"""Workers that are killed: those whose memory ran out, and those whose trial never began."""
+"""Workers that are killed: for want of memory, and before their trial begins."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,6 +7,8 @@ from typing import Any
 
 from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial
 
 from hybridir.errors import InputError
 
@@ -54,21 +56,34 @@ class DeathsBeforeTheTrial:
 
 @contextmanager
 def lost_when_killed() -> Iterator[None]:
-    """Let Tune retry a trial whose worker was killed since the memory of its machine ran out.
+    """Let Tune retry each trial whose worker was killed, where ray 2.60 does not.
 
-    The error is no RayActorError, so that Tune (ray 2.60) takes it for one that nobody expects,
-    and ends the study.
+    - Of a worker that was killed since memory ran out Ray raises no RayActorError, so that Tune
+      takes the error for one that nobody expects, and ends the study.
+    - A trial may be given the worker of an earlier one. If that is killed before the trial begins,
+      Tune hears of it twice: from the worker, upon which it retries the trial, and from the task
+      that was to prepare it, upon which it gives the trial up, since it does not run.
     """
     manager_class: Any = RayActorManager
-    expected = manager_class._actor_task_failed
+    controller_class: Any = TuneController
+    task_failed = manager_class._actor_task_failed
+    trial_failed = controller_class._trial_task_failure
 
-    def failed(manager: RayActorManager, tracked_actor_task: Any, exception: Exception) -> None:
+    def as_death(manager: RayActorManager, tracked_actor_task: Any, exception: Exception) -> None:
         if isinstance(exception, OutOfMemoryError):
             exception = RayActorError(error_msg=str(exception))
-        expected(manager, tracked_actor_task=tracked_actor_task, exception=exception)
+        task_failed(manager, tracked_actor_task=tracked_actor_task, exception=exception)
 
-    manager_class._actor_task_failed = failed
+    def once(controller: Any, trial: Trial, exception: Exception) -> None:
+        retried = trial.status == Trial.PENDING and isinstance(exception, RayActorError)
+        if trial in controller._resetting_trials and retried:
+            controller._resetting_trials.remove(trial)
+        else:
+            trial_failed(controller, trial, exception)
+
+    manager_class._actor_task_failed, controller_class._trial_task_failure = as_death, once
     try:
         yield
     finally:
-        manager_class._actor_task_failed = expected
+        manager_class._actor_task_failed = task_failed
+        controller_class._trial_task_failure = trial_failed
