@@ -219,7 +219,7 @@ def _draw_gains(gains: pd.DataFrame, title: str) -> alt.LayerChart | alt.FacetCh
     ends = gains[["low", "high", "difference"]].to_numpy(dtype=float)
     # From 0 or to 0, so that it is labelled.
     ticks = nice_ticks(min(np.nanmin(ends), 0.0), max(np.nanmax(ends), 0.0), _ANY, _TICKS)
-    x = bounded_axis(alt.X("difference:Q", title=gained), ticks)
+    x = bounded_axis(alt.X("difference:Q", title=gained), ticks, width=_WIDTH)
     y = alt.Y(
         "label:N",
         title=None,

@@ -34,6 +34,7 @@ BAND_OPACITY: Final = 0.16
 SEED_OPACITY: Final = 0.5
 _NOISE: Final = 1e-8  # a difference from which on ticks of ten decimals tell values apart
 _FONT: Final = "Liberation Sans, Arial, Helvetica, sans-serif"
+_DIGIT: Final = 6.1  # pixels of a digit of a label
 
 
 def ratio_axis(ends: tuple[str, str] = ("cross-lingual", "monolingual")) -> alt.X:
@@ -101,12 +102,27 @@ def nice_ticks(
     return [tick for tick in ticks if bounds[0] <= tick <= bounds[1]]
 
 
-def bounded_axis(channel: alt.Y | alt.X, ticks: list[float], **axis: Any) -> Any:
-    """Give a channel an axis from the first to the last of `nice_ticks`."""
+def bounded_axis(
+    channel: alt.Y | alt.X, ticks: list[float], *, width: float | None = None, **axis: Any
+) -> Any:
+    """Give a channel an axis from the first to the last of `nice_ticks`.
+
+    Args:
+        channel: of the chart.
+        ticks: of the axis.
+        width: pixels of a horizontal axis. Where they do not do for all labels, every second one
+            stays, 0 among them: Vega would drop those after the first.
+        axis: more of the axis.
+    """
     step = min((b - a for a, b in pairwise(ticks)), default=1.0)
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     form = f",.{decimals}f"
-    scaled = channel.scale(domain=[ticks[0], ticks[-1]], nice=False, zero=False)
+    domain = [ticks[0], ticks[-1]]
+    widest = max(len(f"{tick:,.{decimals}f}") for tick in ticks)
+    # The first and the last label stand inside of the axis, so that these take another half.
+    if width is not None and 1.5 * _DIGIT * widest * (len(ticks) - 1) > width:
+        ticks = [tick for tick in ticks if round(tick / step) % 2 == 0]
+    scaled = channel.scale(domain=domain, nice=False, zero=False)
     return scaled.axis(alt.Axis(values=ticks, format=form, **axis))
 
 

@@ -1,9 +1,10 @@
 from itertools import pairwise
 
+import altair as alt
 import numpy as np
 import pytest
 
-from analysis.figures.style import log_ticks, nice_ticks
+from analysis.figures.style import bounded_axis, log_ticks, nice_ticks
 
 
 @pytest.mark.parametrize(
@@ -29,3 +30,20 @@ def test_values_that_differ_by_rounding_alone_have_ticks_around_them(low: float)
     assert ticks[0] <= low
     assert ticks[-1] >= round(high, 12)
     assert all(0.0001 < after - before < 0.1 for before, after in pairwise(ticks))
+
+
+@pytest.mark.parametrize(
+    ("ticks", "labelled"),
+    [
+        # 5 letters, 30.5 pixels, with 46 for the outer ones: more than the 42 between two ticks
+        ([-0.15, -0.1, -0.05, 0.0, 0.05, 0.1], [-0.1, 0.0, 0.1]),
+        ([-0.1, -0.05, 0.0, 0.05, 0.1, 0.15], [-0.1, 0.0, 0.1]),
+        ([-0.6, -0.4, -0.2, 0.0, 0.2, 0.4], [-0.6, -0.4, -0.2, 0.0, 0.2, 0.4]),
+    ],
+)
+def test_where_not_all_labels_have_room_that_of_0_stays(
+    ticks: list[float], labelled: list[float]
+) -> None:
+    channel = bounded_axis(alt.X("gain:Q"), ticks, width=210).to_dict()
+    assert channel["axis"]["values"] == labelled
+    assert channel["scale"]["domain"] == [ticks[0], ticks[-1]]
