@@ -84,15 +84,31 @@ def _across(view: Specification) -> tuple[float, int]:
 
 
 def _stack(view: Specification) -> None:
-    """Put all panels below each other."""
+    """Put all panels below each other, each with the title that the first had for a row."""
     if "hconcat" in view:
         view["vconcat"] = view.pop("hconcat")
+        for panel in view["vconcat"][1:]:
+            _share_titles(view["vconcat"][0], panel)
         view["spacing"] = min(view.get("spacing", 20), 20)
         view.pop("bounds", None)
     if "concat" in view:
         view["columns"] = 1
     for panel in (*view.get("vconcat", ()), *view.get("concat", ())):
         _stack(panel)
+
+
+def _share_titles(first: Any, other: Any) -> None:
+    """Give another panel of the same form the titles of its y axes that it lacks."""
+    if isinstance(first, list) and isinstance(other, list):
+        # From behind: the layers that only some panels have stand first.
+        for one, another in zip(reversed(first), reversed(other), strict=False):
+            _share_titles(one, another)
+    elif isinstance(first, dict) and isinstance(other, dict):
+        y, own = first.get("y"), other.get("y")
+        if isinstance(y, dict) and isinstance(own, dict) and own.get("title", "") is None:
+            own["title"] = y.get("title")
+        for key in ("vconcat", "layer", "encoding"):
+            _share_titles(first.get(key), other.get(key))
 
 
 def _resize(view: Specification, new_width: Callable[[float], float], flat: float = _FLAT) -> None:
