@@ -73,7 +73,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    if subprocess.run(["make", "--question", "install"], cwd=ROOT).returncode:
+    if subprocess.run(["make", "--question", ".venv/.stamp-study"], cwd=ROOT).returncode:
         pytest.skip("the hosts cannot install what .venv lacks: call make test")
     folder = tmp_path_factory.mktemp("hosts")
     run = RunFolder(folder / "results" / "small" / "run-001")
