@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from hybridir import names
+from hybridir.runtime.terminal import plain_console
 from tests.support.tiny import ROOT
 from tune.folders import Outcome, TrialFolder
 from tune.space.parameters import describe
@@ -46,7 +47,7 @@ def test_each_trial_is_a_line_with_its_parameters_figures_and_the_time_left() ->
 
 def test_text_is_printed_without_markup_or_wrapping() -> None:
     out = io.StringIO()
-    Narrator(Console(file=out, width=20)).say("[bold] in brackets and a line longer than 20")
+    Narrator(plain_console(file=out, width=20)).say("[bold] in brackets and a line longer than 20")
     assert out.getvalue() == "[bold] in brackets and a line longer than 20\n"
 
 
