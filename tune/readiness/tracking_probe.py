@@ -5,6 +5,7 @@ file by the driver alone: any other process that opened it would fail with "data
 file that does not exist yet is created last of all (`store_problem`), when all else is fine.
 """
 
+import re
 import shlex
 import sqlite3
 import tempfile
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 from filelock import Timeout
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.store import db_migrations
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from hybridir import names
@@ -26,6 +28,8 @@ from tune.record.address import database_file
 from tune.record.store import ARTIFACTS, experiment_of, foreign_tables, open_store
 
 _PROBE, _VALUE = "preflight", 1.0
+_SCHEMA = re.compile(r"out-of-date database schema \(found version (\w+)")
+_UNKNOWN_SCHEMA = "Can't locate revision"
 # Signs of a server that is being started, or of a network that is down.
 _PASSING = (
     "Connection refused",
@@ -138,6 +142,8 @@ def _explained(uri: str, cause: Exception) -> Problem:
     if isinstance(cause, ImportError):
         return Problem(f"{cause}; install it: python -m pip install {cause.name}")
     host, error = urlsplit(uri).netloc, without_password(str(cause))
+    if (found := _SCHEMA.search(error)) and not _is_known(found[1]):
+        error = _UNKNOWN_SCHEMA  # MLflow calls it out of date as well
     path = database_file(uri)
     for sign, text in {
         "Invalid Host header": f"refuses the name {host} (403, Invalid Host header); start it "
@@ -164,13 +170,25 @@ def _explained(uri: str, cause: Exception) -> Problem:
         "are set; start the server with --serve-artifacts, or set AWS_PROFILE",
         "out-of-date database schema": "was written by an older MLflow; copy the file, then bring "
         f"it up to date: mlflow db upgrade {uri}",
-        "Can't locate revision": "was written by a newer MLflow; install that version, or name "
+        _UNKNOWN_SCHEMA: "was written by a newer MLflow; install that version, or name "
         "another database",
     }.items():
         if sign in error:
             return Problem(f"{uri} {text}", passes=sign in _PASSING)
     passes = any(sign in error for sign in _PASSING)
     return Problem(f"{uri}: {(error.splitlines() or ['no answer'])[0]}", passes)
+
+
+def _is_known(version: str) -> bool:
+    """Whether the installed MLflow knows a version of its tables."""
+    from alembic.script import ScriptDirectory  # only where a database is refused
+    from alembic.util import CommandError
+
+    try:
+        ScriptDirectory(str(Path(db_migrations.__file__).parent)).get_revision(version)
+    except CommandError:
+        return False
+    return True
 
 
 def _file_problem(path: Path) -> Problem:

@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -8,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -242,3 +244,23 @@ def test_pain_26_programs_that_open_new_stores_at_one_moment_leave_them_whole(
         assert len(client.search_experiments()) == 2  # MLflow's default and this project's
         study = open_study(tmp_path / str(number) / "optuna.journal", "small")
         assert study.user_attrs["objectives"] == ["dev_map"]
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [
+        ("0584bdc529eb", "was written by an older MLflow; .* mlflow db upgrade"),
+        ("fedcba987654", "was written by a newer MLflow; install that version"),
+    ],
+)
+def test_a_database_of_another_mlflow_is_refused_with_its_remedy(
+    empty: Path, tmp_path: Path, version: str, message: str
+) -> None:
+    path = tmp_path / "mlflow.db"
+    shutil.copy(empty, path)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE alembic_version SET version_num = ?", [version])
+        database.commit()
+    problem = store_problem(f"sqlite:///{path}")
+    assert re.search(message, problem.text)
+    assert not problem.passes
