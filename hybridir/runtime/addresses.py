@@ -6,11 +6,13 @@ address move to the variables that MLflow's client reads, before anything else s
 
 import os
 import re
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 _ADDRESS = "MLFLOW_TRACKING_URI"
 _USER, _PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
-_CREDENTIALS = re.compile(r"(?<=//)[^/?#\s]*@")
+# A password may hold what an address would have to quote, so that behind a user and a colon
+# everything up to the last @ is one: rather too much is taken off than a part of it shown.
+_CREDENTIALS = re.compile(r"(?<=//)(?P<user>[^/?#\s:@]*)(:(?P<password>[^\s\"'<>]*))?@")
 REMEDY = f"set {_USER} and {_PASSWORD} on the driver and every node instead"
 
 
@@ -44,10 +46,10 @@ def has_password(address: str) -> bool:
 
 
 def _keep_apart(address: str) -> str:
-    if not has_password(address):
+    found = _CREDENTIALS.search(address)
+    if found is None:
         return address
-    parts = urlsplit(address)
-    for variable, value in ((_USER, parts.username), (_PASSWORD, parts.password)):
+    for variable, value in ((_USER, found["user"]), (_PASSWORD, found["password"])):
         if value is not None:
             os.environ[variable] = unquote(value)
     return without_password(address)

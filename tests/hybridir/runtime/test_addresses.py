@@ -31,6 +31,14 @@ def test_user_and_password_move_to_the_variables_that_mlflow_reads(
 
 
 @pytest.mark.usefixtures("empty")
+@pytest.mark.parametrize("password", ["se/cret", "se#cret", "se?cret", "se@cret", "1/2", ""])
+def test_a_password_that_an_address_would_have_to_quote_is_one(password: str) -> None:
+    assert tracking_address(f"http://me:{password}@host:5000", "") == "http://host:5000"
+    assert os.environ["MLFLOW_TRACKING_USERNAME"] == "me"
+    assert os.environ["MLFLOW_TRACKING_PASSWORD"] == password
+
+
+@pytest.mark.usefixtures("empty")
 def test_an_address_that_is_given_goes_before_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -47,6 +55,10 @@ def test_an_address_that_is_given_goes_before_the_environment(
         ("https://token@h refused", "https://h refused"),
         ("sqlite:////a/b.db", "sqlite:////a/b.db"),
         ("http://h/a@b", "http://h/a@b"),
+        ("http://me:se/cr#e?t@host:5000/path", "http://host:5000/path"),
+        ("http://me:s@cret@host refused", "http://host refused"),
+        ("http://me:5000/cret@host", "http://host"),
+        ("http://host:5000/path for a@b", "http://host:5000/path for a@b"),
         ("mail me@h", "mail me@h"),
     ],
 )
