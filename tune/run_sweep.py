@@ -245,7 +245,7 @@ def _replay(storage: Path, target: str) -> None:
     if not slash:
         raise InputError(
             f"--replay {target}: expected names of a study and a trial, such as demo/search-003; "
-            "--status lists the trials"
+            f"its trials are the folders in {storage / name}/run-*/trials"
         )
     if not replay(latest_run(storage, name), trial, console):
         raise typer.Exit(1)
