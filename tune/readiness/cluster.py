@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _ATTEMPTS = 2
 # A start took 32 to 45 s at a load of 9 to 13 on two CPUs (measured).
 _START_SECONDS = 150.0
+# Ray itself gives its processes one second each (ray/_private/node.py of 2.60).
 _END_SECONDS = 5.0
 # A clock that is set by the network moves by less.
 _MOST_SECONDS_BACK = 1.0
@@ -230,8 +231,10 @@ def _shutdown() -> None:
     A worker whose clock has gone back since its start does so until the clock has caught up, with
     half of a CPU (measured with 2.60).
     """
-    raylets = [child for child in psutil.Process().children() if child.name() == "raylet"]
-    workers = [worker for raylet in raylets for worker in raylet.children(recursive=True)]
+    workers: list[psutil.Process] = []
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            workers += child.children(recursive=True) if child.name() == "raylet" else []
     ray.shutdown()
     _, alive = psutil.wait_procs(workers, timeout=_END_SECONDS)
     for worker in alive:
