@@ -198,6 +198,7 @@ TAG_MACHINE: Final = "hybridir.machine"
 TAG_BEST: Final = "hybridir.best"
 TAG_RUN: Final = "hybridir.run"  # id of the study's run, on it and on its trials
 TAG_PARENT: Final = "mlflow.parentRunId"
+TAG_COMMIT: Final = "mlflow.source.git.commit"
 KIND_STUDY: Final = "study"
 KIND_TRIAL: Final = "trial"
 PHASE_SEARCH: Final = "search"

@@ -34,7 +34,7 @@ BAND_OPACITY: Final = 0.16
 SEED_OPACITY: Final = 0.5
 _NOISE: Final = 1e-8  # a difference from which on ticks of ten decimals tell values apart
 _FONT: Final = "Liberation Sans, Arial, Helvetica, sans-serif"
-_DIGIT: Final = 6.1  # pixels of a digit of a label
+_DIGIT: Final = 6.1  # pixels of a digit of a label of 11: .556 em in Liberation Sans and Arial
 
 
 def ratio_axis(ends: tuple[str, str] = ("cross-lingual", "monolingual")) -> alt.X:

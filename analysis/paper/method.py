@@ -14,7 +14,6 @@ from analysis.study.mlflow import Study
 from analysis.tables import confirmed
 from hybridir import inference, names
 
-_COMMIT: Final = "mlflow.source.git.commit"
 _POINT: Final = (names.TEMPERATURE, names.BATCH_SIZE, names.PAIRS)
 
 
@@ -34,7 +33,7 @@ def method_paragraph(tables: StudyTables) -> str:
     ]
     versions = study.provenance.get(names.TAG_VERSIONS, "")
     if versions:
-        commit = study.provenance.get(_COMMIT, "")
+        commit = study.provenance.get(names.TAG_COMMIT, "")
         at = f" (hybridir at commit {commit[:12]})" if commit else ""
         sentences.append(f"Software: {versions}{at}.")
     text = escape(" ".join(sentences)).replace("/", "/\\allowbreak{}")  # long paths

@@ -384,7 +384,7 @@ def _provenance(runs: list[Run]) -> dict[str, str]:
     for key, value in sorted(runs[0].data.tags.items()):
         if key in (names.TAG_STUDY, names.TAG_KIND):
             continue
-        if key == "mlflow.source.git.commit" or not key.startswith("mlflow."):
+        if key == names.TAG_COMMIT or not key.startswith("mlflow."):
             recorded[key] = value
     for run in runs:
         for logged in run.inputs.dataset_inputs if run.inputs else ():

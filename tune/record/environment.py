@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import hybridir
+from hybridir import names
 from hybridir.runtime.files import atomic_write
 from tune.folders import RunFolder
 
@@ -42,7 +43,7 @@ def source_tags() -> dict[str, str]:
     with suppress(OSError, subprocess.CalledProcessError):  # no git
         command = ["git", "-C", str(root), "rev-parse", "HEAD"]
         commit = subprocess.check_output(command, stderr=subprocess.DEVNULL, text=True)
-        tags["mlflow.source.git.commit"] = commit.strip()
+        tags[names.TAG_COMMIT] = commit.strip()
     return tags
 
 

@@ -193,6 +193,10 @@ def test_the_method_states_every_value_that_was_crossed_and_files_without_their_
     ) in paragraph
     assert "19,200" not in paragraph, "the default, which no trial had"
     assert "home" not in paragraph
+    software = {names.TAG_VERSIONS: "torch 2.13.0", names.TAG_COMMIT: "0123456789abcdef"}
+    made = replace(made, provenance=software)
+    paragraph = method_paragraph(StudyTables(made, [], {}, None, None))
+    assert "Software: torch 2.13.0 (hybridir at commit 0123456789ab)." in paragraph
 
 
 def test_a_paper_of_one_ratio_compares_nothing(

@@ -1,6 +1,9 @@
 import dataclasses
+from pathlib import Path
 
-from analysis.sections.method import setup_rows
+import pytest
+
+from analysis.sections.method import method_rows, setup_rows
 from analysis.study.mlflow import Study
 
 TEXT = """
@@ -23,3 +26,16 @@ def test_the_study_file_is_written_in_lines(study: Study) -> None:
 
 def test_settings_that_the_file_lacks_are_left_out(study: Study) -> None:
     assert set(dict(setup_rows(dataclasses.replace(study, text="")))) == {"confirmed at"}
+
+
+def test_the_reports_command_names_its_database_for_any_folder(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for given, address in (
+        ("sqlite:///mlflow.db", f"sqlite:///{tmp_path}/mlflow.db"),
+        ("http://host:5000", "http://host:5000"),
+    ):
+        rows = method_rows(dataclasses.replace(study, tracking_uri=given, runs=("run-001",)))
+        expected = f"python analysis/report.py small@run-001 --tracking-uri {address}"
+        assert dict(rows)["repeat this report"] == expected
