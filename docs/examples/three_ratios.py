@@ -1,6 +1,6 @@
 """Three mixing ratios in sentence-transformers' trainer, and what their scores say.
 
-python three_ratios.py ENCODER PAIRS TEST BUDGET
+python three_ratios.py ENCODER PAIRS TEST BUDGET LEARNING_RATE
 
 PAIRS and TEST are tables with the columns question_id, language, question and passage.
 """
@@ -18,7 +18,7 @@ from hybridir.data.readers.table import load_table
 from hybridir.data.readers.table_benchmark import load_table_benchmark
 from hybridir.integrations import sentence_transformers as integration
 
-encoder, pairs, test, budget = sys.argv[1:]
+encoder, pairs, test, budget, learning_rate = sys.argv[1:]
 table = load_table(Path(pairs))
 evaluator = integration.LanguagePoolEvaluator(load_table_benchmark("mine", Path(test)))
 scores = []
@@ -29,8 +29,8 @@ for seed in (0, 1, 2):
         model = SentenceTransformer(encoder)
         hybrid = integration.HybridTraining(model, batches, temperature=0.05)
         folder = f"trained/ratio-{ratio}-seed-{seed}"
-        own = {"learning_rate": 3e-5, "warmup_steps": 0.1, "seed": seed, "save_strategy": "no"}
-        arguments = Arguments(folder, **own, **hybrid.arguments)
+        own = {"learning_rate": float(learning_rate), "warmup_steps": 0.1, "save_strategy": "no"}
+        arguments = Arguments(folder, seed=seed, **own, **hybrid.arguments)
         SentenceTransformerTrainer(model, arguments, **hybrid.parts).train()
         model.save_pretrained(folder)
         print(f"ratio {ratio}, seed {seed}: {evaluator(model)[evaluator.primary_metric]:.4f}")
