@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.fresh_clone import fresh_clone, in_clean_shell
+from tests.support.page_text import first_screen, walls
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", "docs/install.md", "docs/tutorial.md")
@@ -67,16 +68,6 @@ def masked(text: str) -> set[str]:
     return {" ".join(line.split()) for line in text.splitlines() if line.strip()}
 
 
-def first_screen(page: str) -> str:
-    """The words above the folds of a report: its head, the answer and the titles of its folds."""
-    head, answer = (
-        re.findall(pattern, page, re.DOTALL)[0]
-        for pattern in (r"<header>(.*?)</header>", r'<section class="answer[^>]*>(.*?)</section>')
-    )
-    titles = re.sub(r"</summary>.*?</details>", "", answer, flags=re.DOTALL)
-    return re.sub(r"<[^>]*>", " ", head + titles)
-
-
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The clone, in a folder with a blank in its name."""
@@ -96,7 +87,9 @@ def test_every_command_runs_in_the_state_in_which_its_reader_is(clone: Path) -> 
     ended = in_clean_shell("\n".join(lines), clone)
     assert ended.returncode == 0, ended.stdout[-4000:]
     report = clone / "results" / "demo" / "run-001" / "report" / "report.html"
-    words = first_screen(report.read_text())
+    page = report.read_text()
+    assert walls(page) == []
+    words = first_screen(page)
     assert "α is the share of monolingual batches" in words
     assert 30 < len(words.split()) <= 70, words
     assert (clone / "runs" / "first" / "encoder").is_dir()

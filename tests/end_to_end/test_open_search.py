@@ -9,6 +9,7 @@ import pytest
 from mlflow import MlflowClient
 from optuna.trial import TrialState
 
+from tests.support.page_text import first_screen, walls
 from tune.folders import RunFolder
 from tune.searching.searcher import open_study, pareto_front
 
@@ -118,7 +119,9 @@ def test_the_report_and_mlflow_have_the_searched_settings(studies: tuple[Any, An
     searched = trials[trials["trial"].str.startswith("search-")]
     assert set(searched["encoder.pooling"]) <= {"mean", "cls", "mean+cls"}
     assert searched["learning_rate"].nunique() == 8
-    assert (report / "report.html").is_file()
+    page = (report / "report.html").read_text()
+    assert walls(page) == []
+    assert len(first_screen(page).split()) <= 70
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
     (experiment,) = client.search_experiments(filter_string="name = 'hybridir'")
     runs = client.search_runs([experiment.experiment_id])

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.page_text import first_screen, walls
 from tune.folders import RunFolder
 from tune.study.file import STUDIES
 
@@ -30,7 +31,11 @@ def test_the_study_on_real_text_runs_at_miniature_size(
     running = start_study(tmp_path, str(STUDIES / "mlqa_to_xquad.yaml"), *overrides)
     assert running.finish() == 0, running.output
     assert running.output.splitlines()[-1].startswith("report: ")
-    trials = RunFolder(tmp_path / "results" / "mlqa_to_xquad" / "run-001").trials()
+    run = tmp_path / "results" / "mlqa_to_xquad" / "run-001"
+    page = (run / "report" / "report.html").read_text()
+    assert walls(page) == []
+    assert len(first_screen(page).split()) <= 70
+    trials = RunFolder(run).trials()
     assert [trial.name for trial in trials] == ["confirm-a0-s0", "confirm-a1-s0"]
     for trial in trials:
         outcome = json.loads((trial.path / "outcome.json").read_text())
