@@ -11,7 +11,6 @@ from analysis.figures.style import INK, bounded_axis, log_ticks, styled
 from hybridir import names
 
 _WIDTH, _HEIGHT, _COLUMNS = 225, 170, 3  # pixels of a panel; panels of a row
-_LOG_FROM = 10.0  # ratio of the highest to the lowest value that calls for a log axis
 _OF_A_CHOICE = 2  # trials of a value, on average, that make a number a choice among a few
 _FEW = 6  # letters of a level that stands upright
 
@@ -24,12 +23,14 @@ class _Slice(NamedTuple):
         points: ``x, value, trial, outcome``; x is text for a categorical parameter, or a choice.
         means: ``x, value``: mean of the complete trials at each level of a categorical one.
         levels: levels of a categorical parameter or a choice, none for a number.
+        logarithmic: whether a number is drawn on a log axis.
     """
 
     parameter: str
     points: pd.DataFrame
     means: pd.DataFrame
     levels: list[str]
+    logarithmic: bool
 
 
 class _SearchSlicesInfo(NamedTuple):
@@ -48,13 +49,13 @@ def varied_parameters(trials: pd.DataFrame, parameters: tuple[str, ...]) -> list
 
 
 def plot_search_slices(
-    trials: pd.DataFrame, parameters: list[str], objective: str
+    trials: pd.DataFrame, parameters: dict[str, bool], objective: str
 ) -> alt.TopLevelMixin | None:
     """Draw a panel for each parameter.
 
     Args:
         trials: `search_history.search_trials`.
-        parameters: `varied_parameters`.
+        parameters: `varied_parameters`, and whether the search drew each in the logarithm.
         objective: column of the objective.
 
     Returns:
@@ -65,13 +66,13 @@ def plot_search_slices(
 
 
 def _get_search_slices_info(
-    trials: pd.DataFrame, parameters: list[str], objective: str
+    trials: pd.DataFrame, parameters: dict[str, bool], objective: str
 ) -> _SearchSlicesInfo:
     if objective not in trials or trials[objective].notna().sum() == 0:
         return _SearchSlicesInfo([], objective, [])
     scored = trials.dropna(subset=[objective])
     slices = []
-    for parameter in parameters:
+    for parameter, logarithmic in parameters.items():
         rows = scored.dropna(subset=[parameter])
         x = rows[parameter]
         distinct = sorted(set(x), key=str if x.dtype == object else None)
@@ -89,7 +90,7 @@ def _get_search_slices_info(
         complete = points[points["outcome"] == "complete"]
         at_levels = complete if levels else complete[:0]
         means = at_levels.groupby("x")["value"].mean().reset_index()
-        slices.append(_Slice(parameter, points, means, levels))
+        slices.append(_Slice(parameter, points, means, levels, logarithmic and numeric))
     return _SearchSlicesInfo(slices, objective, objective_ticks(scored[objective], objective))
 
 
@@ -133,8 +134,8 @@ def _axis(entry: _Slice, title: str) -> alt.X:
         upright = max(map(len, entry.levels)) > _FEW and len(entry.levels) > 2
         axis = alt.Axis(labelAngle=-35 if upright else 0, grid=False)
         return alt.X("x:O", title=title, sort=entry.levels, axis=axis)
-    low, high = float(entry.points["x"].min()), float(entry.points["x"].max())
-    if low > 0 and high / low >= _LOG_FROM:
+    if entry.logarithmic:
+        low, high = float(entry.points["x"].min()), float(entry.points["x"].max())
         axis = alt.Axis(values=log_ticks(low, high), format=",~f", grid=False, labelOverlap=True)
         return alt.X("x:Q", title=f"{title} (log scale)", axis=axis).scale(
             type="log", nice=False, padding=8

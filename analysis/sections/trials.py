@@ -33,7 +33,10 @@ def search_section(study: Study) -> Section:
             "front": "on the front",
         }
         tables.append(Table("search_front", front, columns, "The points of the front's figure."))
-    parameters = varied_parameters(trials, study.parameters)
+    parameters = {
+        name: study.settings.is_logarithmic(name)
+        for name in varied_parameters(trials, study.parameters)
+    }
     figures += [_slices(trials, parameters, objective) for objective in objectives]
     chart = plot_search_trials(study.trials, objectives[0])
     if chart is not None:
@@ -64,7 +67,7 @@ def _history(trials: pd.DataFrame, objectives: list[str]) -> Figure | None:
     return Figure("search_history", lambda: chart, caption) if chart else None
 
 
-def _slices(trials: pd.DataFrame, parameters: list[str], objective: str) -> Figure | None:
+def _slices(trials: pd.DataFrame, parameters: dict[str, bool], objective: str) -> Figure | None:
     chart = plot_search_slices(trials, parameters, objective)
     caption = (
         f"{objective} over each parameter of the search, the others as they were. Of a parameter "

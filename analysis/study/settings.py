@@ -98,6 +98,12 @@ class RecordedTraining(_Section):
     pairs: _Recorded[int] = None
 
 
+class RecordedRange(_Section):
+    """The values of a searched parameter; set where they were drawn evenly in the logarithm."""
+
+    loguniform: _Recorded[tuple[float, float]] = None
+
+
 class RecordedSearch(_Section):
     """The search: its objectives, its sampler and its scheduler."""
 
@@ -131,6 +137,10 @@ class RecordedStudy(_Section):
     encoder: Annotated[RecordedEncoder, BeforeValidator(_as_mapping)] = RecordedEncoder()
     train: Annotated[RecordedData, BeforeValidator(_as_mapping)] = RecordedData()
     training: Annotated[RecordedTraining, BeforeValidator(_as_mapping)] = RecordedTraining()
+    space: Annotated[
+        dict[str, Annotated[RecordedRange, BeforeValidator(_as_mapping)]],
+        BeforeValidator(_as_mapping),
+    ] = Field(default_factory=dict)
     search: Annotated[RecordedSearch, BeforeValidator(_as_mapping)] = RecordedSearch()
     evaluation: Annotated[RecordedEvaluation, BeforeValidator(_as_mapping)] = RecordedEvaluation()
     baselines: _Recorded[tuple[str, ...]] = None
@@ -147,6 +157,13 @@ class RecordedStudy(_Section):
             for outcome in outcomes
             if outcome.measure and outcome.setting and outcome.benchmark in (None, benchmark)
         ]
+
+    def is_logarithmic(self, parameter: str) -> bool:
+        """Whether the search drew a parameter, by its short or dotted name, in the logarithm."""
+        return any(
+            values.loguniform is not None and parameter in (name, name.partition(".")[2])
+            for name, values in self.space.items()
+        )
 
     @property
     def objectives(self) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ def test_every_searched_parameter_has_a_slice_and_a_categorical_its_effect(two: 
     trials = search_trials(two.trials)
     names = varied_parameters(trials, two.parameters)
     assert names == ["batch_size", "mixing_ratio", "encoder.pooling"], "the temperature is one"
-    info = _get_search_slices_info(trials, names, "dev/map_mean")
+    info = _get_search_slices_info(trials, dict.fromkeys(names, False), "dev/map_mean")
     numbers, _, pooling = info.slices
     assert numbers.levels == []
     assert pooling.levels == ["cls", "mean"]
@@ -51,6 +51,22 @@ def test_every_searched_parameter_has_a_slice_and_a_categorical_its_effect(two: 
         "cls": 0.5,
         "mean": 0.3,
     }
+
+
+def test_an_axis_is_logarithmic_where_the_search_drew_so_and_nowhere_else(two: Study) -> None:
+    space = "space: {mixing_ratio: {uniform: [0, 1]}, training.temperature: {loguniform: [1, 2]}}"
+    ratios, temperatures = [0.05, 0.4, 0.7, 0.95], [0.3, 0.4, 0.5, 0.6]
+    trials = two.trials.copy()
+    searched = trials["trial"].str.startswith("search")
+    trials.loc[searched, ["mixing_ratio", "temperature"]] = list(
+        zip(ratios, temperatures, strict=True)
+    )
+    section = search_section(replace(two, trials=trials, text=TWO + space))
+    (slices,) = [f for f in section.figures if f.name == "search_slices-map_mean"]
+    axes = [panel["layer"][0]["encoding"]["x"] for panel in slices.plot().to_dict()["concat"]]
+    scales = {axis["title"]: axis.get("scale", {}) for axis in axes}
+    assert scales["temperature (log scale)"]["type"] == "log", "though the values are near"
+    assert "type" not in scales["mixing ratio α"], "though they reach from .05 to .95"
 
 
 def test_the_front_of_two_objectives_leaves_out_what_is_beaten_in_both(two: Study) -> None:
