@@ -98,7 +98,9 @@ def _heat_map(
     cell = min(_CELL, _SIDE // len(info.languages))
     plain = alt.Axis(labelAngle=0, domain=False, ticks=False)
     pool, query = f"{names.POOL_LANGUAGE}:N", f"{names.QUERY_LANGUAGE}:N"
-    base = alt.Chart(table).encode(
+    # 0 is added so that a loss which rounds to 0 is not "-0.0".
+    shown = table.assign(shown=table[field].round(1) + 0.0 if field == "gain" else table[field])
+    base = alt.Chart(shown).encode(
         x=alt.X(pool, title="pool language", sort=info.languages, axis=plain),
         y=alt.Y(query, title="question language", sort=info.languages, axis=plain),
     )
@@ -116,7 +118,7 @@ def _heat_map(
         ],
     )
     numbers = base.mark_text(fontSize=11 if cell < 40 else 12).encode(
-        text=alt.Text(f"{field}:Q", format=short),
+        text=alt.Text("shown:Q", format=short),
         color=alt.condition(dark_text, alt.value(INK), alt.value("white")),
     )
     return alt.layer(rectangles, numbers, title=title).properties(width=side, height=side)

@@ -236,7 +236,9 @@ def _draw_gains(gains: pd.DataFrame, title: str) -> alt.LayerChart | alt.FacetCh
     colour = alt.Color("verdict:N", legend=None).scale(
         domain=list(_VERDICTS), range=list(_VERDICTS.values())
     )
-    base = alt.Chart(gains).encode(y=y, color=colour)
+    # 0 is added so that a loss which rounds to 0 is not "-0.000".
+    shown = gains.assign(shown=gains["difference"].round(3) + 0.0)
+    base = alt.Chart(shown).encode(y=y, color=colour)
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(
         x=x,
         tooltip=[
@@ -247,7 +249,7 @@ def _draw_gains(gains: pd.DataFrame, title: str) -> alt.LayerChart | alt.FacetCh
             alt.Tooltip("p_holm:Q", title="p, Holm", format=".3g"),
         ],
     )
-    figure = alt.Text("difference:Q", format="+.3f")
+    figure = alt.Text("shown:Q", format="+.3f")
     text = base.mark_text(dy=-11, fontSize=11).encode(x=x, text=figure)
     # White around the figures, so that the rule at 0 does not run through them.
     halo = base.mark_text(dy=-11, fontSize=11, stroke="white", strokeWidth=4).encode(

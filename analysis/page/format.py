@@ -34,12 +34,15 @@ def number_format(column: pd.Series) -> Callable[[float], str]:
     """Choose the format of a column's numbers.
 
     Uses as few decimals, up to three, as are exact for every number. If three are not enough,
-    numbers below 1 get four decimals and all others four significant digits.
+    numbers below 1 get four decimals, those below .001 three significant digits, and numbers from
+    1 on four.
 
     >>> [number_format(pd.Series([0.25, 1.0]))(value) for value in (0.25, 1.0)]
     ['0.25', '1.00']
     >>> [number_format(pd.Series([0.12345, 891.362]))(value) for value in (0.1234, 891.362)]
     ['0.1234', '891.4']
+    >>> [number_format(pd.Series([0.0123, 0.000455]))(value) for value in (0.0123, 0.000455)]
+    ['0.0123', '0.000455']
     """
     values = column.dropna().to_numpy(dtype=np.float64)
     for decimals in range(4):
@@ -51,8 +54,8 @@ def number_format(column: pd.Series) -> Callable[[float], str]:
 def _format(decimals: int | None, value: float) -> str:
     if decimals is not None:
         specification = f"z.{decimals}f"
-    elif value and abs(value) < 0.0001:
-        specification = ".1e"
+    elif value and abs(value) < 0.001:
+        specification = ".3g"
     else:
         specification = "#.4g" if abs(value) >= 1 else ".4f"
     return format(value, specification).rstrip(".").replace("-", "\N{MINUS SIGN}")

@@ -346,10 +346,10 @@ def _caveat(curve: pd.DataFrame, gains: pd.DataFrame, primary: list[Key]) -> str
         ]
     if not confirmed.is_one_ratio(curve):
         sentences += [
-            "A ratio may be best unless another confirmed ratio is better in a one-sided "
-            "comparison (.05), which is joint for all ratios but no part of any other correction: "
-            "a ratio may be worse there that a two-sided test does not distinguish. The optimum "
-            "lies between the neighbours of the ratios that may be best.",
+            "A ratio may be best unless another one is better in a one-sided comparison (.05), "
+            "joint for all ratios but apart from these corrections, so that it may exclude a "
+            "ratio that a two-sided test does not. The optimum lies between the neighbours of the "
+            "ratios that may be best.",
         ]
     if clusters < FEW_CLUSTERS:
         sentences.append(

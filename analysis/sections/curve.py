@@ -131,15 +131,14 @@ def _curve_figure(benchmark: str, tables: CurveTables, measure: str) -> Figure:
     )
     if not confirmed.is_one_ratio(tables.curve):
         caption += (
-            " The large dot is the best confirmed ratio. Where a smooth curve fits, it is drawn "
-            "with its pointwise 95 % band, as a description; elsewhere lines join the means. The "
-            "bar runs from the grid neighbour below to that above the ratios that may be best "
-            "(95 %)."
+            " The large dot is the best confirmed ratio. A smooth curve with its pointwise 95 % "
+            "band is a description, drawn where it fits. The bar spans from the grid neighbour "
+            "below to that above the ratios that may be best (95 %)."
         )
     if not tables.gains.empty:
         caption += (
-            " Below the curves: the gain of hybrid batches over either pure strategy, paired by "
-            "seed and question, with its 95 % interval; blue is a gain, orange a loss, grey not "
+            " Below: the gain of hybrid batches over each pure strategy, paired by seed and "
+            "question, with its 95 % interval; blue is a gain, orange a loss, grey not "
             "distinguished after correction."
         )
     caption += f" {sample_text(tables.curve)}"

@@ -44,12 +44,13 @@ def interval_text(
 
 
 def number_text(value: float, signed: bool = False, decimals: int = 3) -> str:
-    """Write a number, with a minus sign where it is negative.
+    """Write a number, with a minus sign where it is negative; what rounds to 0 has no sign.
 
     >>> number_text(0.0104), number_text(0.0104, signed=True)
     ('0.010', '+0.010')
     """
-    text = f"{value:{'+' if signed else ''}z.{decimals}f}"
+    sign = "+" if signed and round(value, decimals) else ""
+    text = f"{value:{sign}z.{decimals}f}"
     return text.replace("-", "\N{MINUS SIGN}")
 
 

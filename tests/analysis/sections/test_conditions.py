@@ -45,7 +45,7 @@ def test_where_nothing_changes_this_is_said_and_not_claimed_as_proof() -> None:
     section = conditions_section("known", crossed({0.02: 0.5, 0.05: 0.5}, 0.3))
     assert section.paragraphs[0].startswith("In no setting do these data show that the best ratio")
     assert (
-        "estimates from +0.000 to +0.100, their intervals within [+0.050, +0.150]. This"
+        "estimates from 0.000 to +0.100, their intervals within [+0.050, +0.150]. This"
         in (section.paragraphs[1])
     )
     tables = crossed({0.02: 0.5, 0.05: 0.5}, 0.3)
