@@ -1,4 +1,4 @@
-"""A password and a token that a user plants are in nothing that a study leaves."""
+"""Planted passwords, tokens and keys are in nothing that a study leaves or that Ray writes."""
 
 import os
 import socket
@@ -12,7 +12,17 @@ from typing import Any
 
 import pytest
 
-PASSWORD, TOKEN = "planted-password-4711", "planted-token-4712"
+PASSWORD, TOKEN, KEY = "planted-password-4711", "planted-token-4712", "planted-key-4713"
+# Ray Tune passes the first four on by itself.
+SECRETS = {
+    "AWS_ACCESS_KEY_ID": KEY,
+    "AWS_SECRET_ACCESS_KEY": KEY,
+    "AWS_SESSION_TOKEN": KEY,
+    "AWS_SECURITY_TOKEN": KEY,
+    "HF_TOKEN": TOKEN,
+    "MLFLOW_TRACKING_TOKEN": TOKEN,
+    "MLFLOW_RUN_NOTE": TOKEN,
+}
 
 
 def files_with_a_secret(folder: Path) -> list[Path]:
@@ -21,14 +31,14 @@ def files_with_a_secret(folder: Path) -> list[Path]:
         for path in folder.rglob("*")
         if path.is_file()
         and not path.is_symlink()
-        and any(secret.encode() in path.read_bytes() for secret in (PASSWORD, TOKEN))
+        and any(secret.encode() in path.read_bytes() for secret in (PASSWORD, TOKEN, KEY))
     ]
 
 
 def keep_logs(parent: Path, logs: Path) -> None:
-    """Link the files of Ray's logs, which Ray's folder takes with it when the study ends."""
+    """Link the files of Ray's folder, logs included, which goes when the study ends."""
     with suppress(FileNotFoundError):  # by the search, in a folder that went meanwhile
-        for path in parent.glob("*/r/session_*/logs/**/*"):
+        for path in parent.glob("*/r/session_*/**/*"):
             with suppress(OSError):
                 os.link(path, logs / f"{path.stat().st_ino}-{path.name}")
 
@@ -61,9 +71,14 @@ def test_neither_password_nor_token_is_left_by_a_study_and_its_report(
                 break
             except OSError:
                 time.sleep(0.1)
-        secrets = {"MLFLOW_TRACKING_URI": address, "HF_TOKEN": TOKEN, "MLFLOW_RUN_NOTE": TOKEN}
         parent = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))
-        study = start_study(tmp_path, "small.yaml", RAY_TMPDIR=str(parent), **secrets)
+        study = start_study(
+            tmp_path,
+            "small.yaml",
+            RAY_TMPDIR=str(parent),
+            MLFLOW_TRACKING_URI=address,
+            **SECRETS,
+        )
         while study.process.poll() is None:
             keep_logs(parent, logs)
             time.sleep(0.1)
@@ -79,7 +94,8 @@ def test_neither_password_nor_token_is_left_by_a_study_and_its_report(
         server.wait(timeout=60)
     assert (tmp_path / "mlflow.db").is_file()
     assert files_with_a_secret(tmp_path) == []
-    assert any(path.name.endswith("raylet.out") for path in logs.iterdir())
+    for log in ("raylet.out", "runtime_env_agent.log"):
+        assert any(path.name.endswith(log) and path.stat().st_size for path in logs.iterdir())
     # The search itself sees what it looks for.
     (tmp_path / "seen").write_text(f"x{TOKEN}x")
     assert files_with_a_secret(tmp_path) == [tmp_path / "seen"]

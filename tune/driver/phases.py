@@ -5,6 +5,7 @@ from typing import Any
 
 import optuna
 from ray import tune as ray_tune
+from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 
 from hybridir import names
 from hybridir.config import TrialConfig
@@ -318,6 +319,9 @@ class PhaseRunner:
                 verbose=0,
             ),
         )
+        # Tune would hand these variables, AWS keys among them, to the workers in a runtime
+        # environment, which Ray writes to a log. Workers have the environment of their node.
+        ENV_VARS_TO_PROPAGATE.clear()
         with lost_when_killed():
             tuner.fit()
 
