@@ -26,6 +26,7 @@ import typer
 
 from hybridir import __version__
 from hybridir.errors import InputError
+from hybridir.runtime.addresses import without_secrets
 
 _TABLES = (".parquet", ".csv", ".csv.gz")
 
@@ -87,7 +88,7 @@ def main(
             path = write_report(name, tracking_uri, out, log, paper=paper)
     except (InputError, OSError) as cause:
         error = InputError.of_file(cause) if isinstance(cause, OSError) else cause
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {without_secrets(str(error))}", err=True)
         raise typer.Exit(2) from None
     if paper is not None:
         typer.echo(f"paper: {paper / DOCUMENT}")

@@ -34,6 +34,7 @@ from rich.logging import RichHandler
 
 from hybridir import __version__
 from hybridir.errors import InputError
+from hybridir.runtime.addresses import without_secrets
 from hybridir.runtime.startup import frozen_imports, quieten_dependencies
 from hybridir.runtime.terminal import plain_console
 from tune.folders import RunFolder, latest_run, list_runs
@@ -276,7 +277,8 @@ def run() -> None:
         except OSError as error:
             raise InputError.of_file(error) from None
     except InputError as error:
-        plain_console(stderr=True).print(f"error: {error}", soft_wrap=True, style="red")
+        text = f"error: {without_secrets(str(error))}"
+        plain_console(stderr=True).print(text, soft_wrap=True, style="red")
         sys.exit(2)
 
 

@@ -29,6 +29,7 @@ from hybridir.cli.export import export
 from hybridir.cli.infer import infer
 from hybridir.cli.train_reader import train_reader
 from hybridir.errors import InputError, TrialError
+from hybridir.runtime.addresses import without_secrets
 from hybridir.runtime.startup import frozen_imports, quieten_dependencies
 from hybridir.runtime.terminal import plain_console
 
@@ -106,7 +107,8 @@ def main() -> None:
         except OSError as error:
             raise InputError.of_file(error) from None
     except (InputError, TrialError) as error:
-        plain_console(stderr=True).print(f"error: {error}", soft_wrap=True, style="red")
+        text = f"error: {without_secrets(str(error))}"
+        plain_console(stderr=True).print(text, soft_wrap=True, style="red")
         sys.exit(2 if isinstance(error, InputError) else 1)
 
 

@@ -132,6 +132,27 @@ def test_a_study_that_cannot_run_is_refused_before_anything_is_written(
         assert phrase in message
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "tracking_uri=http://me:planted@host",
+        "tracking_uri=me:planted@host:5000",
+        "tracking_uri=http://host?token=planted",
+        "tracking_uri=[http://me:planted@host]",
+        "tracking_uri={address: http://host?token=planted}",
+        "tracking_uri=: http://me:planted@host: [",
+        "train=http://me:planted@host",
+        "http://me:planted@host",
+    ],
+)
+def test_a_mistake_with_a_secret_is_named_without_it(
+    command: Command, tmp_path: Path, setting: str
+) -> None:
+    message = refused(command, tmp_path, write(tmp_path), "--set", setting)
+    assert message.startswith("error: study.yaml: ")
+    assert "planted" not in message
+
+
 def test_all_settings_of_a_study_are_explained_and_their_schema_printed(
     command: Command,
 ) -> None:

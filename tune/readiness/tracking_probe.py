@@ -22,7 +22,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from hybridir import names
 from hybridir.errors import mend
-from hybridir.runtime.addresses import without_password
+from hybridir.runtime.addresses import without_secrets
 from hybridir.runtime.files import refusal
 from tune.record.address import database_file
 from tune.record.store import ARTIFACTS, experiment_of, foreign_tables, open_store
@@ -74,11 +74,11 @@ def driver_problem(uri: str) -> Problem:
     if "://" not in uri or uri.startswith("file:"):
         return Problem(
             f"{uri}: MLflow no longer writes to folders; "
-            "use sqlite:///mlflow.db or the address of a server"
+            "use sqlite:///mlflow.db or the address of a server, http://HOST:5000"
         )
     if not is_server(uri):
         return Problem(
-            f"{without_password(uri)}: the driver writes to a server, http://HOST:5000, or to a "
+            f"{without_secrets(uri)}: the driver writes to a server, http://HOST:5000, or to a "
             "file, sqlite:///mlflow.db; for another database start a server: mlflow server "
             "--host 127.0.0.1 --backend-store-uri ADDRESS"
         )
@@ -132,7 +132,7 @@ def _artifact_problem(uri: str, address: str) -> Problem:
             store.delete_artifacts(_PROBE)
     except Exception as error:  # each kind of store has its own errors
         text, passes = _explained(uri, error)
-        return Problem(f"artifacts, {without_password(address)}: {text}", passes)
+        return Problem(f"artifacts, {without_secrets(address)}: {text}", passes)
     return Problem() if same else Problem(f"artifacts, {address}: another text was read back")
 
 
@@ -141,7 +141,7 @@ def _explained(uri: str, cause: Exception) -> Problem:
         return Problem(f"{cause.filename}: {cause.strerror}; {mend(cause, Path(cause.filename))}")
     if isinstance(cause, ImportError):
         return Problem(f"{cause}; install it: python -m pip install {cause.name}")
-    host, error = urlsplit(uri).netloc, without_password(str(cause))
+    host, error = urlsplit(uri).netloc, without_secrets(str(cause))
     if (found := _SCHEMA.search(error)) and not _is_known(found[1]):
         error = _UNKNOWN_SCHEMA  # MLflow calls it out of date as well
     path = database_file(uri)

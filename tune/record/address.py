@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from hybridir import names
-from hybridir.runtime.addresses import tracking_address, without_password
+from hybridir.runtime.addresses import tracking_address, without_secrets
 from hybridir.runtime.files import read_json
 from tune.folders import RunFolder
 
@@ -96,7 +96,7 @@ class Address:
         verb = "copied" if _is_folder(Path(self.moved_from)) else "moved or copied"
         return (
             f"note: {folder.path} was {verb} from {self.moved_from}; it is tracked by itself from "
-            f"now on, in {without_password(self.uri)}"
+            f"now on, in {without_secrets(self.uri)}"
         )
 
 
@@ -133,7 +133,7 @@ def address_of(folder: RunFolder, configured: str) -> Address:
 def record_of(uri: str, folder: RunFolder) -> dict[str, str]:
     """The entries of the record that say where a study is tracked."""
     path, here = database_file(uri), folder.path.resolve()
-    where = {"folder": str(here), "uri": without_password(uri)}
+    where = {"folder": str(here), "uri": without_secrets(uri)}
     return where | ({"database": _relative(path.resolve(), here)} if path else {})
 
 

@@ -20,7 +20,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 
 from hybridir import names
-from hybridir.runtime.addresses import without_password
+from hybridir.runtime.addresses import without_secrets
 from tune.folders import Outcome, RunFolder, TrialFolder
 from tune.record.accounting import measure_usage
 from tune.record.address import folder_tag, owns
@@ -218,7 +218,7 @@ class Mirror:
             names.TAG_STUDY: self._study,
             names.TAG_KIND: names.KIND_STUDY,
             names.TAG_FOLDER: folder,
-            names.TAG_COMMAND: without_password(shlex.join(sys.argv)),
+            names.TAG_COMMAND: without_secrets(shlex.join(sys.argv)),
             names.TAG_VERSIONS: ", ".join(f"{name} {v}" for name, v in versions.items()),
             names.TAG_MACHINE: machine,
         }

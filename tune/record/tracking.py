@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from hybridir.errors import is_full
-from hybridir.runtime.addresses import without_password
+from hybridir.runtime.addresses import without_secrets
 from hybridir.runtime.files import atomic_write
 from tune.folders import RunFolder, TrialFolder
 from tune.record.address import Address, record_of
@@ -240,4 +240,4 @@ class Tracker:
 
 
 def _first_line(error: Exception) -> str:
-    return without_password((str(error) or type(error).__name__).splitlines()[0])
+    return without_secrets((str(error) or type(error).__name__).splitlines()[0])

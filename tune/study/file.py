@@ -25,7 +25,7 @@ from hybridir.config.base import NAME_PATTERN, SettingError, check_file_name, ex
 from hybridir.config.problems import problems_of
 from hybridir.config.trial import idle_settings, idle_share
 from hybridir.errors import InputError
-from hybridir.runtime.addresses import REMEDY, has_password
+from hybridir.runtime.addresses import REMEDY, has_secret
 from hybridir.runtime.seeds import derive_seed
 from tune.space.parameters import DEAR, Value, check_names, known_names, with_values
 from tune.space.ranges import Space, check_space, corners, grid_points, is_range
@@ -93,9 +93,12 @@ class StudyConfig(DataConfig):
 
     @field_validator("tracking_uri")
     @classmethod
-    def _no_password(cls, value: str | None) -> str | None:
-        if value and has_password(value):
-            raise ValueError(f"has a user or password, and this file is recorded; {REMEDY}")
+    def _no_secret(cls, value: str | None) -> str | None:
+        if value and has_secret(value):
+            raise ValueError(
+                f"has a user, a password or a query with a secret, and this file is recorded; "
+                f"{REMEDY}"
+            )
         return str(expand_home(value)) if value and value.startswith("~") else value
 
     @field_validator("encoder", "evaluation")

@@ -95,6 +95,14 @@ def test_a_port_without_a_server_is_named_with_the_possible_reason() -> None:
     assert problem.passes
 
 
+@pytest.mark.parametrize("address", ["databricks://planted", "postgresql://host/db?key=planted"])
+def test_a_store_that_is_no_server_is_refused_without_its_secret(address: str) -> None:
+    problem = driver_problem(address).text
+    assert problem.startswith(
+        f"{address.partition('planted')[0]}...: the driver writes to a server"
+    )
+
+
 def test_an_unknown_host_is_named() -> None:
     assert "tracking.invalid cannot be resolved" in store_problem("http://tracking.invalid").text
 

@@ -229,6 +229,8 @@ def test_all_that_a_confirmation_cannot_do_is_named(tmp_path: Path) -> None:
             "ratios 0.75 in the search; set space.mixing_ratio to {choice: [0.5, 0.75]}",
         ),
         ({"tracking_uri": "http://me:secret@h"}, "set MLFLOW_TRACKING_USERNAME and"),
+        ({"tracking_uri": "me:secret@h:5000"}, "set MLFLOW_TRACKING_USERNAME and"),
+        ({"tracking_uri": "http://h:5000?token=secret"}, "or MLFLOW_TRACKING_TOKEN, on the"),
         ({"primary": []}, "at least one outcome"),
         ({"primary": {"measure": "mrr"}}, "'mrr' is not tested; legal are map, set_f1"),
         ({"primary": {"setting": "bilingual"}}, "primary.0.setting='bilingual'"),
