@@ -3,7 +3,8 @@
     python deploy/start_or_resume.py STUDY.yaml [--set KEY=VALUE ...]
 
 For schedulers that restart a job after preempting it. A run keeps the settings that it was started
-with, so the overrides apply to a new run only.
+with, so the overrides apply to a new run only. The arguments are those of ``tune/run_sweep.py``,
+which answers all but an unfinished study, mistakes included.
 """
 
 import os
@@ -16,9 +17,14 @@ if __name__ == "__main__":
     # Instead of this script's folder, whose modules would shadow others of the same name.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import typer
+from typer.exceptions import TyperException
+from typer.main import get_command
+
 from hybridir.errors import InputError
 from tune.folders import RunFolder, list_runs
-from tune.study.file import StudyConfig, read_study_file
+from tune.run_sweep import app
+from tune.study.file import DEMO, StudyConfig, read_study_file
 from tune.study.recorded import differences, read_recorded
 
 SCRIPT = Path(__file__).resolve().parents[1] / "tune" / "run_sweep.py"
@@ -28,20 +34,25 @@ def sweep_arguments(arguments: list[str]) -> list[str]:
     """The arguments of ``tune/run_sweep.py`` that start or resume the study.
 
     Args:
-        arguments: study file, then ``--set`` and ``KEY=VALUE`` in turn.
-
-    Raises:
-        InputError: with all mistakes of the study file in one message.
+        arguments: those of ``tune/run_sweep.py``; they stay as they are where they have a mistake
+            or ask for anything but a study.
     """
-    study = read_study_file(Path(arguments[0]), arguments[2::2])
-    runs = [run for run in list_runs(study.storage, study.name) if run.study_file.is_file()]
-    if runs and not runs[-1].finished:
-        _tell_differences(study, runs[-1], arguments[0])
-        return ["--resume", study.name, "--storage", str(study.storage)]
+    command = get_command(app)
+    # What is wrong the study says, which starts with the same arguments.
+    with suppress(TyperException, InputError, OSError):
+        options, rest, _ = command.make_parser(typer.Context(command)).parse_args([*arguments])
+        if rest or not options.keys() <= {"study", "overrides"}:
+            return arguments
+        file = Path(options["study"] or DEMO)
+        study = read_study_file(file, options.get("overrides", []))
+        runs = [run for run in list_runs(study.storage, study.name) if run.study_file.is_file()]
+        if runs and not runs[-1].finished:
+            _tell_differences(study, runs[-1], file)
+            return ["--resume", study.name, "--storage", str(study.storage)]
     return arguments
 
 
-def _tell_differences(study: StudyConfig, run: RunFolder, file: str) -> None:
+def _tell_differences(study: StudyConfig, run: RunFolder, file: Path) -> None:
     """Say which settings of the file the run does not follow; it keeps its own."""
     with suppress(InputError):  # of a changed run, which the resume refuses
         own, _ = read_recorded(run)
