@@ -10,6 +10,7 @@ import shlex
 import sqlite3
 import tempfile
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -23,12 +24,14 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from hybridir import names
 from hybridir.errors import mend
 from hybridir.runtime.addresses import without_secrets
+from hybridir.runtime.commands import python, tool
 from hybridir.runtime.files import refusal
 from tune.record.address import database_file
 from tune.record.store import ARTIFACTS, experiment_of, foreign_tables, open_store
 
 _PROBE, _VALUE = "preflight", 1.0
 _SCHEMA = re.compile(r"out-of-date database schema \(found version (\w+)")
+_EXTRA = "'mlflow[auth]'"
 _UNKNOWN_SCHEMA = "Can't locate revision"
 # Signs of a server that is being started, or of a network that is down.
 _PASSING = (
@@ -153,8 +156,8 @@ def _explained(uri: str, cause: Exception) -> Problem:
         "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, on the driver and every node",
         "error code 403": "forbids access (403); check its permissions and any proxy",
         "Connection refused": "refuses the connection: no server is running, or it listens on "
-        "127.0.0.1 alone; for other machines start it with --host ADDRESS and a password, "
-        "--app-name basic-auth",
+        "127.0.0.1 alone; for other machines start one with a password of 12 letters or more, and "
+        f"a key of your choice: {_server_with_password()}",
         "Failed to resolve": f"is unknown: the name {host} cannot be resolved; use an address "
         "that every node can resolve",
         "timed out": "does not answer: a firewall or security group may block the port",
@@ -177,6 +180,16 @@ def _explained(uri: str, cause: Exception) -> Problem:
             return Problem(f"{uri} {text}", passes=sign in _PASSING)
     passes = any(sign in error for sign in _PASSING)
     return Problem(f"{uri}: {(error.splitlines() or ['no answer'])[0]}", passes)
+
+
+def _server_with_password() -> str:
+    """The command, with what MLflow asks for; `make install` leaves the extra out."""
+    server = tool("mlflow", "server", "--app-name", "basic-auth", "--host", "ADDRESS")
+    has_extra = find_spec("flask_wtf") is not None
+    return (
+        f"{'' if has_extra else f'{python()} -m pip install {_EXTRA} && '}"
+        f"MLFLOW_AUTH_ADMIN_PASSWORD=PASSWORD MLFLOW_FLASK_SERVER_SECRET_KEY=KEY {server}"
+    )
 
 
 def _is_known(version: str) -> bool:

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from tests.support.databases import empty_database
 from tests.support.disks import small_disk, write_protected
 from tune.readiness.tracking_probe import driver_problem, is_server, store_problem
 from tune.searching.searcher import open_study
+
+HAS_EXTRA = find_spec("flask_wtf") is not None  # of mlflow[auth]
 
 
 def free_port() -> int:
@@ -91,8 +94,39 @@ def test_pain_10_if_a_server_refuses_its_name_the_problem_says_which_one_to_allo
 def test_a_port_without_a_server_is_named_with_the_possible_reason() -> None:
     problem = store_problem(f"http://127.0.0.1:{free_port()}")
     assert "refuses the connection" in problem.text
-    assert "--app-name basic-auth" in problem.text
     assert problem.passes
+    command = problem.text.rpartition(": ")[2]
+    assert ("-m pip install 'mlflow[auth]' && " in command) == (not HAS_EXTRA)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not HAS_EXTRA, reason="needs mlflow[auth]")
+def test_the_server_with_a_password_that_is_advised_starts_and_asks_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    command = store_problem(address).text.rpartition(": ")[2]
+    assert "pip" not in command
+    for word, value in {
+        "=PASSWORD": "=twelve-letters",
+        "=KEY": "=key",
+        "ADDRESS": f"127.0.0.1 --port {port} --workers 1",
+    }.items():
+        command = command.replace(word, value)
+    monkeypatch.setenv("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
+    server = subprocess.Popen(["bash", "-c", f"exec env {command}"], cwd=tmp_path)
+    try:
+        while (problem := store_problem(address)).passes:
+            assert server.poll() is None
+            time.sleep(0.5)
+        assert "requires authentication (401)" in problem.text
+        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "twelve-letters")
+        assert store_problem(address, artifacts=True).text == ""
+    finally:
+        server.terminate()
+        server.wait(timeout=60)
 
 
 @pytest.mark.parametrize("address", ["databricks://planted", "postgresql://host/db?key=planted"])
