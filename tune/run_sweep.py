@@ -188,9 +188,15 @@ def _look_ahead(study: "StudyConfig", plan: bool, preflight: bool) -> None:
     with frozen_imports():
         quieten_dependencies()
         from tune.driver.launch import launch, run_preflight
-        from tune.forecast.plan import measure_plan, render
+        from tune.forecast.plan import measure_plan, render, render_unmeasured
+        from tune.readiness.cluster import lacking_here
+        from tune.readiness.inputs import check_study
         from tune.record.address import tracking_uri
 
+    if not preflight and (lacking := lacking_here(study)):
+        for block in render_unmeasured(study, check_study(study), lacking):
+            console.print(block, soft_wrap=True)
+        return
     with launch(study, console.print) as launched:
         if preflight:
             report = run_preflight(study, launched, tracking_uri(study.tracking_uri))

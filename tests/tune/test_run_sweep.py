@@ -318,6 +318,23 @@ def test_preflight_and_plan_show_checks_trials_and_time_and_write_nothing(
     assert {path.name for path in tmp_path.glob("results/*")} <= {"cache"}
 
 
+def test_a_plan_where_the_study_cannot_run_says_what_it_assumes_and_writes_nothing(
+    command: Command, tmp_path: Path
+) -> None:
+    changes = ["confirm.seeds=3", "resources.nodes=2", "resources.gpu=0.5", "resources.cpu=3"]
+    code, out, _ = command(
+        write(tmp_path), "--plan", *(word for change in changes for word in ("--set", change))
+    )
+    assert code == 0
+    (row,) = [line for line in out.splitlines() if line.startswith("│ confirm")]
+    assert row.split("│")[2].strip() == "6", "two ratios with three seeds each"
+    assert "time:  not measured" in out
+    # Two nodes, on whose GPU two trials of three CPUs fit.
+    assert "assumed: 4 at a time, on resources.nodes=2 with 6 CPU and 1 GPU each" in out
+    assert "note:  resources.nodes=2: the study runs on this machine alone" in out
+    assert [path.name for path in tmp_path.iterdir()] == ["study.yaml"]
+
+
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the checkout with modules named like one of the standard library's."""

@@ -13,6 +13,7 @@ from hybridir.errors import InputError
 from hybridir.runtime.files import atomic_write
 from hybridir.runtime.memory import release_memory
 from tune.folders import RunFolder, cache_folder
+from tune.forecast.disk import estimated_disk
 from tune.forecast.estimate import PhasePlan, Plan, extrapolate, measured_pairs
 from tune.forecast.probe import ProbeResult, measure
 from tune.readiness.cluster import on_cluster
@@ -22,6 +23,7 @@ from tune.space.parameters import Value
 from tune.study.file import StudyConfig
 from tune.study.resources import ResourcesConfig
 from tune.view.narrator import duration, time_span
+from tune.view.progress import planned_trials
 
 _PROBE_SECONDS = 900.0
 # Start of a worker and imports of torch, transformers and numba, on two cores (measured).
@@ -135,8 +137,7 @@ def render(study: StudyConfig, plan: Plan) -> list[Table | str]:
         f"time:  {time_span(*plan.seconds)} with {plan.at_a_time} trials at a time; the "
         "low end assumes that they do not slow each other down and that search trials are "
         "stopped early",
-        f"disk:  at most {plan.disk_mb:,.0f} MB, of which {plan.kept_mb:,.0f} MB remain; as much "
-        f"as {plan.tracking_mb:,.0f} MB beside it for a tracking database and its artifacts",
+        _disk_line(plan.disk_mb, plan.kept_mb, plan.tracking_mb),
     ]
     if plan.checkpoints_mb is not None:
         training = study.training
@@ -157,6 +158,45 @@ def render(study: StudyConfig, plan: Plan) -> list[Table | str]:
         ends = list(dict.fromkeys(f"{end:.2f}" for end in plan.cost))
         lines.append(f"cost:  {' to '.join(ends) if ends[1:] else f'about {ends[0]}'}")
     return lines
+
+
+def render_unmeasured(
+    study: StudyConfig, inputs: Inputs, lacking: Sequence[str]
+) -> list[Table | str]:
+    """The plan of a study that cannot run here, as on a login node: all but what a probe measures.
+
+    Args:
+        study: the settings.
+        inputs: its data and encoder.
+        lacking: phrases that name what this machine lacks.
+    """
+    table = Table(title=f"{study.name}: plan, not measured", title_justify="left")
+    for column in ("phase", "trials", "batch"):
+        table.add_column(column, justify="left" if column == "phase" else "right")
+    trials = planned_trials(study)
+    for phase, sizes in batch_sizes(study).items():
+        table.add_row(phase, str(trials[phase]), ", ".join(map(str, sizes)))
+    resources = study.resources
+    gpus = math.ceil(resources.gpu)
+    fitting = int(gpus / resources.gpu + 1e-9) if gpus else 1
+    node = Node("", "", "", cpu=resources.cpu * fitting, gpu=gpus)
+    at_a_time = concurrent_trials([node] * resources.nodes, resources)
+    disk = estimated_disk(study, inputs, at_a_time)
+    return [
+        table,
+        "time:  not measured, as memory and cost, since the study cannot run here; where it runs, "
+        "it measures them before its first trial",
+        f"{_disk_line(disk.peak, disk.kept, disk.tracking)}; assumed: {at_a_time} at a time, on "
+        f"resources.nodes={resources.nodes} with {node.cpu} CPU and {gpus} GPU each",
+        *(f"note:  {phrase}" for phrase in lacking),
+    ]
+
+
+def _disk_line(peak: float, kept: float, tracking: float) -> str:
+    return (
+        f"disk:  at most {peak:,.0f} MB, of which {kept:,.0f} MB remain; as much as "
+        f"{tracking:,.0f} MB beside it for a tracking database and its artifacts"
+    )
 
 
 def _whole_batches(pairs: int, phases: Sequence[PhasePlan]) -> str:

@@ -58,11 +58,19 @@ def check_resources(study: StudyConfig) -> None:
     """Refuse resources that this machine alone lacks, for which Ray would wait for ever.
 
     Raises:
-        InputError: if a trial needs more than the machine has. A cluster may grow, so
-            `tune.readiness.nodes.wait_for_nodes` waits for it.
+        InputError: if a trial needs more than the machine has.
+    """
+    if problems := lacking_here(study):
+        raise InputError.collect(f"study {study.name} cannot run here", problems)
+
+
+def lacking_here(study: StudyConfig) -> list[str]:
+    """Phrases that name what this machine lacks for a study; empty if it suffices.
+
+    A cluster may grow, so `tune.readiness.nodes.wait_for_nodes` waits for it.
     """
     if on_cluster():
-        return
+        return []
     resources = study.resources
     available = {"cpu": cpu_count(), "gpu": torch.cuda.device_count()}
     processes = resources.processes
@@ -77,8 +85,7 @@ def check_resources(study: StudyConfig) -> None:
             f"resources.nodes={resources.nodes}: the study runs on this machine alone; set "
             "RAY_ADDRESS to the head of a cluster, such as 10.0.0.1:6379"
         )
-    if problems:
-        raise InputError.collect(f"study {study.name} cannot run here", problems)
+    return problems
 
 
 @contextmanager
