@@ -20,6 +20,7 @@ from tests.deploy.kuberay_fields import FILE, mistakes
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = ROOT / "deploy" / "kuberay.yaml"
+PAGE = ROOT / "docs" / "clusters" / "kuberay.md"
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 PINS = (ROOT / "requirements.lock").read_text().splitlines()
 
@@ -53,6 +54,12 @@ def _pods() -> Iterator[Resource]:
         *(group["template"] for group in _groups()),
     ):
         yield {**template, "metadata": {**template.get("metadata", {}), "name": "any"}}
+    yield _pod_of_the_page()
+
+
+def _pod_of_the_page() -> Resource:
+    """The one by which data get onto the volume."""
+    return dict(yaml.safe_load(PAGE.read_text().split("<< 'END'\n")[1].split("\nEND\n")[0]))
 
 
 def _mlflow() -> Resource:
@@ -66,7 +73,7 @@ def test_kubernetes_accepts_each_resource_and_each_pod(version: str) -> None:
     standard = [resource for resource in _resources() if resource["kind"] != "RayJob"]
     pods = [{"apiVersion": "v1", "kind": "Pod", **pod} for pod in _pods()]
     assert len(standard) == 5
-    assert len(pods) == 4
+    assert len(pods) == 5
     for resource in [*standard, *pods]:
         kubernetes_validate.validate(resource, version, strict=True)
 
@@ -131,6 +138,29 @@ def test_the_pod_that_submits_is_one_of_a_job_of_kubernetes() -> None:
     # It writes the command only where there is none.
     (container,) = submitter["containers"]
     assert not {"command", "args"} & set(container)
+
+
+def test_data_get_onto_the_volume_of_the_head_and_the_workers() -> None:
+    (volume,) = yaml.safe_load_all(MANIFEST.read_text().split("---\n")[0])
+    pods = [_pod_of_the_page(), *(group["template"] for group in _groups())]
+    for spec in (pod["spec"] for pod in pods):
+        (shared,) = [v for v in spec["volumes"] if v["name"] == "shared"]
+        assert shared["persistentVolumeClaim"]["claimName"] == volume["metadata"]["name"]
+        mounts = spec["containers"][0]["volumeMounts"]
+        assert {"name": "shared", "mountPath": "/shared"} in mounts
+    assert _pod_of_the_page()["spec"]["containers"][0]["image"] == _mlflow()["image"]
+
+
+def test_a_worker_has_the_password_from_the_secret_that_the_page_makes() -> None:
+    command = PAGE.read_text().split("kubectl create secret generic ")[1].split("```")[0]
+    for group in _groups():
+        (password,) = [
+            entry["valueFrom"]["secretKeyRef"]
+            for entry in group["template"]["spec"]["containers"][0]["env"]
+            if entry["name"] == "MLFLOW_TRACKING_PASSWORD"
+        ]
+        assert command.startswith(f"{password['name']} ")
+        assert f"--from-literal {password['key']}=" in command
 
 
 def test_ray_requires_a_token() -> None:
