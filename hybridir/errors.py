@@ -4,8 +4,11 @@ import errno
 import os
 import pwd
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
+
+_Error = TypeVar("_Error", bound=BaseException)
 
 
 class InputError(ValueError):
@@ -48,6 +51,10 @@ class InputError(ValueError):
         return cls(f"{error.filename}: {error.strerror}; {mend(error, Path(error.filename))}")
 
 
+class ChangedDataError(InputError):
+    """Data are no longer those that the work began with; it can go on once they are put back."""
+
+
 class TrialError(RuntimeError):
     """A trial stopped for a reason of its own, such as a loss that is not finite.
 
@@ -64,14 +71,23 @@ _FULL = (
 
 def is_full(error: BaseException) -> bool:
     """Whether an error, or one that it was raised from, says that a disk or a quota is full."""
+    return any(
+        (isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT))
+        or any(sign in str(cause) for sign in _FULL)
+        for cause in _causes(error)
+    )
+
+
+def cause_of(error: BaseException, kind: type[_Error]) -> _Error | None:
+    """The first error of a kind among an error and those that it was raised from."""
+    return next((cause for cause in _causes(error) if isinstance(cause, kind)), None)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        if any(sign in str(cause) for sign in _FULL):
-            return True
+        yield cause
         cause = cause.__cause__ or cause.__context__
-    return False
 
 
 def mend(error: OSError, path: Path) -> str:

@@ -1,5 +1,6 @@
 """The state of the training loop, saved and loaded."""
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from hybridir.errors import TrialError
+from hybridir.errors import ChangedDataError, TrialError
 from hybridir.runtime.distributed import SINGLE_PROCESS, Distributed
 from hybridir.runtime.files import atomic_write
+
+logger = logging.getLogger("hybridir")
 
 
 @dataclass
@@ -43,7 +46,8 @@ class LoopState:
 
         Args:
             path: the file, written by the first process.
-            fingerprint: digest of settings and data; see `load`.
+            fingerprint: digest of settings and data, a blank, and the digest of the data alone;
+                see `load`.
             distributed: the processes of the training; all are in the same state.
         """
         if distributed.rank > 0:
@@ -71,9 +75,11 @@ class LoopState:
             distributed: the processes of the training, as many as when it was saved.
 
         Returns:
-            Whether a checkpoint of this very training was loaded; that of another is left alone.
+            Whether a checkpoint of this very training was loaded. That of other settings, or of a
+            version with other ones, is left alone with a warning, until the next one replaces it.
 
         Raises:
+            ChangedDataError: if the data have changed since it was written.
             RuntimeError: if the processes do not see the same file.
             TrialError: if the file is damaged; the state is as it was.
         """
@@ -91,15 +97,28 @@ class LoopState:
             return False
         try:
             content = _read(path)
-            if content["fingerprint"] != fingerprint:
-                return False
-            self._check(content)
+            # Up to version 0.2 it had no digest of the data alone.
+            (written, _, data), (own, _, own_data) = (
+                text.partition(" ") for text in (content["fingerprint"], fingerprint)
+            )
+            if fits := written == own:
+                self._check(content)
         except Exception as error:  # a damaged file can make torch raise any exception
             reason = " ".join(str(error).split())[:200]
             raise TrialError(
                 f"{path}: the checkpoint is damaged ({type(error).__name__}: {reason}); "
                 "remove it, and the training starts again"
             ) from None
+        if not fits and data and data != own_data:
+            raise ChangedDataError(
+                f"{path}: the data have changed since this checkpoint was written; put them back, "
+                "or remove it, and the training starts again with the data as they are"
+            )
+        if not fits:
+            logger.warning(
+                "%s: is of other settings or of another version; the training starts again", path
+            )
+            return False
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
         self.step = content["step"]

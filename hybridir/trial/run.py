@@ -246,14 +246,15 @@ def build_batch_plan(config: TrialConfig, data: TrainingData) -> BatchPlan:
 
 
 def _fingerprint(config: TrialConfig, data_digest: str, world_size: int) -> str:
-    """Identifies the settings, data and number of processes that a checkpoint belongs to.
+    """Identifies the settings, data and number of processes of a checkpoint, then its data alone.
 
     Settings that decide no figure and are newer than version 0.2 are left out, so that its
     checkpoints are continued.
     """
     newer = {"training": {"checkpoint_minutes", "checkpoint_share"}}
     settings = config.model_dump_json(indent=1, exclude=newer)
-    return hashlib.sha256(f"{settings}\n{data_digest}\n{world_size}".encode()).hexdigest()
+    whole = hashlib.sha256(f"{settings}\n{data_digest}\n{world_size}".encode()).hexdigest()
+    return f"{whole} {data_digest}"
 
 
 def _write(path: Path, text: str) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from hybridir.errors import TrialError
+from hybridir.errors import ChangedDataError, TrialError
 from hybridir.training.checkpoint import LoopState
 
 
@@ -41,15 +41,36 @@ def test_without_a_checkpoint_the_state_stays(tmp_path: Path) -> None:
     assert fresh.step == 7
 
 
-def test_a_checkpoint_of_another_training_is_left_alone(tmp_path: Path) -> None:
-    state(1).save(tmp_path / "c.pt", "print")
+# A fingerprint of version 0.2 has no digest of the data alone.
+@pytest.mark.parametrize("fingerprint", ["print", "print data"])
+def test_a_checkpoint_of_other_settings_is_left_alone_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, fingerprint: str
+) -> None:
+    state(1).save(tmp_path / "c.pt", fingerprint)
     untouched = state(2)
     before = untouched.model.state_dict()["weight"].clone()
     untouched.step = 3
-    assert not untouched.load(tmp_path / "c.pt", "another print")
+    assert not untouched.load(tmp_path / "c.pt", "another data")
+    assert "c.pt: is of other settings or of another version" in caplog.text
     assert untouched.step == 3
     assert torch.equal(untouched.model.state_dict()["weight"], before)
     assert (tmp_path / "c.pt").is_file()
+
+
+def test_a_checkpoint_of_data_that_have_changed_since_is_refused_and_stays(tmp_path: Path) -> None:
+    state(1).save(tmp_path / "c.pt", "print data")
+    before = (tmp_path / "c.pt").read_bytes()
+    untouched = state(2)
+    untouched.step = 3
+    with pytest.raises(ChangedDataError, match=r"c\.pt: the data have changed since .*; put them"):
+        untouched.load(tmp_path / "c.pt", "another changed")
+    assert untouched.step == 3
+    assert (tmp_path / "c.pt").read_bytes() == before
+
+
+def test_a_checkpoint_of_version_0_2_is_continued(tmp_path: Path) -> None:
+    state(1).save(tmp_path / "c.pt", "print")
+    assert state(2).load(tmp_path / "c.pt", "print data")
 
 
 def test_a_checkpoint_replaces_the_last_one_and_leaves_no_other_file(tmp_path: Path) -> None:

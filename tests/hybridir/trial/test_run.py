@@ -19,6 +19,7 @@ from hybridir.trial.run import ENCODER, RESULT, TrialResult, run_trial
 from tests.support.layouts import hub
 from tests.support.sentence_folders import sentence_folder
 from tests.support.tiny import parallel, repeatable, trial
+from tests.support.training_data import write_table
 
 # What MLflow accepts in a metric's name.
 LEGAL = re.compile(r"[/\w.\- ]+")
@@ -381,6 +382,33 @@ def test_a_half_finished_trial_of_other_settings_is_begun_anew(
     settings = (tmp_path / "run" / names.ARTIFACT_CONFIG).read_text()
     assert json.loads(settings) == recorded(trial())
     assert repeatable(result.metrics) == repeatable(finished.metrics)
+
+
+@pytest.mark.slow
+def test_a_half_finished_trial_is_refused_while_its_data_are_others(
+    cache: Path, tmp_path: Path
+) -> None:
+    table = write_table(tmp_path, questions=200)
+    config = trial(data={"train": {"table": {"path": table}}, "report_on": []})
+
+    class Stopped(Exception):
+        pass
+
+    def stop(step: int, of: int) -> None:
+        if step == 7:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        run_trial(config, tmp_path / "run", cache, progress=stop)
+    before = table.read_text()
+    table.write_text(before.replace("en question 7", "en question seven"))
+    checkpoint = tmp_path / "run" / names.TRIAL_CHECKPOINT
+    with pytest.raises(InputError, match=rf"^{checkpoint}: the data have changed since"):
+        run_trial(config, tmp_path / "run", cache)
+    table.write_text(before)
+    steps: list[int] = []
+    run_trial(config, tmp_path / "run", cache, progress=lambda step, of: steps.append(step))
+    assert steps == [7, 8, 9, 10]
 
 
 def test_a_diverged_trial_says_so_and_leaves_no_result(cache: Path, tmp_path: Path) -> None:
