@@ -5,6 +5,7 @@ STORAGE/STUDY/run-001/
   study.yaml             the settings, overrides included
   optuna.journal         proposals and outcomes of the search
   settings.json          the settings as they were at the start, with their digest
+  inputs.json            digests and sizes of the data as they were at the start
   mlflow.json            tracking address, parent run, trials already sent
   environment.json       versions and machine of each driver
   drivers.json           time of each start
@@ -203,6 +204,11 @@ class RunFolder:
     def settings(self) -> Path:
         """The settings as they were at the start, with their digest."""
         return self.path / "settings.json"
+
+    @property
+    def inputs(self) -> Path:
+        """Digests and sizes of the data as they were at the start."""
+        return self.path / "inputs.json"
 
     @property
     def journal(self) -> Path:

@@ -15,6 +15,7 @@ from tests.support.tiny import settings
 from tune.driver.phases import PhaseRunner
 from tune.folders import Outcome, RunFolder, new_run
 from tune.readiness.cluster import running_ray
+from tune.readiness.inputs import check_study
 from tune.record.address import Address
 from tune.record.tracking import Tracker
 from tune.searching.searcher import open_study, own_trials
@@ -47,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     with running_ray():
         tracker = Tracker(Address(f"sqlite:///{storage}/mlflow.db"), study.name, run, {}, [])
         with Narrator(Console(quiet=True)) as narrator:
-            PhaseRunner(study, run, tracker, narrator).search()
+            PhaseRunner(study, run, check_study(study), tracker, narrator).search()
         tracker.finish("FINISHED", {})
     return run
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hybridir.errors import InputError, is_full, mend
+from hybridir.errors import ChangedDataError, InputError, cause_of, is_full, mend
 from tests.support.disks import small_disk
 
 
@@ -26,3 +26,16 @@ def test_an_error_that_is_no_matter_of_a_file_stays_what_it_is() -> None:
     with pytest.raises(ConnectionRefusedError):
         InputError.of_file(refused)
     assert not is_full(refused)
+
+
+def test_an_error_is_known_by_any_of_those_that_it_was_raised_from() -> None:
+    with pytest.raises(RuntimeError) as raised:
+        try:
+            try:
+                raise ChangedDataError("cause")
+            except ChangedDataError:
+                raise ValueError("between")  # noqa: B904  # as Ray does
+        except ValueError as between:
+            raise RuntimeError("last") from between
+    assert str(cause_of(raised.value, ChangedDataError)) == "cause"
+    assert cause_of(raised.value, KeyError) is None

@@ -11,6 +11,7 @@ from ray.tune.progress_reporter import TrialProgressCallback
 
 from hybridir import names
 from hybridir.config import TrialConfig
+from hybridir.errors import ChangedDataError
 from hybridir.runtime.files import has_no_room
 from tune.driver.encoders import drop_beaten_encoders
 from tune.driver.killed_workers import DeathsBeforeTheTrial
@@ -91,8 +92,10 @@ class StudyCallback(DriverOnly, Callback):
         """Report that a trial was interrupted and will continue."""
         folder = self._trial(trial)
         failure = folder.read(FAILURE)
+        # Every further attempt would fail in the same way.
+        if failure and failure.get("changed"):
+            raise ChangedDataError(failure["reason"])
         if (failure and failure.get("full")) or has_no_room(folder.path):
-            # Every further attempt would fail in the same way.
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder.path))
         reason = (
             failure["reason"].strip().splitlines()[-1] if failure else "its process or node died"

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from analysis.write import write_report
 from hybridir import names
-from hybridir.errors import InputError, is_full
+from hybridir.errors import ChangedDataError, InputError, cause_of, is_full
 from hybridir.runtime.commands import tool
 from hybridir.runtime.files import has_no_room
 from tune.driver.checkpoints import save_progress
@@ -22,7 +22,7 @@ from tune.driver.phases import PhaseRunner, best_of_search
 from tune.folders import RunFolder, list_runs, new_run, search_trial
 from tune.forecast.plan import measure_plan, read_plan, write_plan
 from tune.readiness.cluster import on_cluster
-from tune.readiness.inputs import Inputs
+from tune.readiness.inputs import Inputs, record_inputs, start_anew
 from tune.readiness.nodes import concurrent_trials
 from tune.readiness.tracking_probe import driver_problem
 from tune.record.accounting import record_start
@@ -91,7 +91,9 @@ def _drive(
         continued.check_writable()
         if note := address.note(continued):
             say(console, note)
-    launched = stack.enter_context(launch(study, partial(say, console), interruption.listen))
+    launched = stack.enter_context(
+        launch(study, partial(say, console), interruption.listen, continued)
+    )
     plan = read_plan(continued) if continued else None
     preflight = run_preflight(study, launched, address.uri, continued)
     if continued:
@@ -109,6 +111,7 @@ def _drive(
     if not continued:
         stack.enter_context(folder.lock())
     _introduce(study, folder, console)
+    record_inputs(launched.inputs, folder)
     if continued:
         record_older(study, folder)
     else:
@@ -128,7 +131,7 @@ def _drive(
         _recorded_settings(study, launched.inputs),
         launched.inputs.data,
     )
-    _run_phases(study, folder, tracker, concurrent, console, interruption)
+    _run_phases(study, folder, launched.inputs, tracker, concurrent, console, interruption)
     _conclude(study, folder, tracker, console)
     # Last: what is finished is not gone on with.
     folder.finish()
@@ -157,6 +160,7 @@ def _introduce(study: StudyConfig, folder: RunFolder, console: Console) -> None:
 def _run_phases(
     study: StudyConfig,
     folder: RunFolder,
+    inputs: Inputs,
     tracker: Tracker,
     concurrent: int,
     console: Console,
@@ -171,7 +175,7 @@ def _run_phases(
     with reserve(folder.path) as give_back:
         try:
             with Narrator(console) as narrator:
-                phases = PhaseRunner(study, folder, tracker, narrator, concurrent)
+                phases = PhaseRunner(study, folder, inputs, tracker, narrator, concurrent)
                 best_parameters = phases.search() if study.search else {}
                 if study.confirm:
                     phases.confirm(best_parameters)
@@ -189,6 +193,13 @@ def _run_phases(
             say(console, f"interrupted; resume with: {resume}")
             raise typer.Exit(130) from None
         except Exception as error:
+            if changed := cause_of(error, ChangedDataError):
+                status = "KILLED"
+                save_progress(folder, partial(say, console))
+                raise InputError(
+                    f"the study stopped; {changed}. Then go on with: {resume}; or "
+                    f"{start_anew(folder)}"
+                ) from None
             if not (is_full(error) or has_no_room(folder.path)):
                 raise
             status = "KILLED"

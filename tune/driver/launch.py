@@ -11,7 +11,7 @@ from tune.folders import RunFolder
 from tune.forecast.estimate import estimated_needs
 from tune.forecast.plan import read_plan
 from tune.readiness.cluster import check_resources, running_ray
-from tune.readiness.inputs import Inputs, check_study
+from tune.readiness.inputs import Inputs, check_same_data, check_study
 from tune.readiness.nodes import Node, concurrent_trials, wait_for_nodes
 from tune.readiness.preflight import Preflight, check_nodes
 from tune.readiness.tracking_probe import store_problem
@@ -39,7 +39,10 @@ class Launched:
 
 @contextmanager
 def launch(
-    study: StudyConfig, say: Say, listen: Callable[[], None] = lambda: None
+    study: StudyConfig,
+    say: Say,
+    listen: Callable[[], None] = lambda: None,
+    continued: RunFolder | None = None,
 ) -> Iterator[Launched]:
     """Check the data, start or join Ray, and wait for the nodes; Ray ends with the context.
 
@@ -47,6 +50,7 @@ def launch(
         study: the settings.
         say: prints a line while nodes are missing.
         listen: installs the handlers of signals to stop.
+        continued: an earlier run that goes on, with the data that it began with.
 
     Raises:
         InputError: if the study cannot run. Nothing is written.
@@ -57,6 +61,8 @@ def launch(
     if study.search and study.search.warm_start:
         find_source(study.storage, study.search.warm_start)
     inputs = check_study(study)
+    if continued:
+        check_same_data(study.data, continued)
     with running_ray():
         listen()  # after Ray, which installs a handler of its own
         yield Launched(inputs, wait_for_nodes(study.resources, say))

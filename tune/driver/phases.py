@@ -9,13 +9,13 @@ from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 
 from hybridir import names
 from hybridir.config import TrialConfig
-from hybridir.data import load_training
 from hybridir.errors import InputError
 from tune.driver.callback import Silent, StudyCallback, folder_name
 from tune.driver.checkpoints import DRIVER
 from tune.driver.killed_workers import lost_when_killed
 from tune.folders import RunFolder, cache_folder, search_trial
 from tune.readiness.cluster import renew_after_clock_went_back
+from tune.readiness.inputs import Inputs
 from tune.record.tracking import Tracker
 from tune.searching.searcher import (
     JournalSearcher,
@@ -52,6 +52,7 @@ class PhaseRunner:
     Args:
         study: the settings.
         folder: run folder; trials that ended there are not repeated.
+        inputs: the data that its trials are to read.
         tracker: writes to MLflow.
         narrator: reports to the user.
         concurrent: see `JournalSearcher`.
@@ -61,12 +62,14 @@ class PhaseRunner:
         self,
         study: StudyConfig,
         folder: RunFolder,
+        inputs: Inputs,
         tracker: Tracker,
         narrator: Narrator,
         concurrent: int = 0,
     ) -> None:
         self._study = study
         self._folder = folder
+        self._inputs = inputs
         self._tracker = tracker
         self._narrator = narrator
         self._concurrent = concurrent
@@ -85,12 +88,10 @@ class PhaseRunner:
         optuna_study = start_study(
             self._folder.journal, self._study.name, search.objectives, self._study.space
         )
-        data = load_training(self._study.data)  # in memory since the study was checked
-        digests = {
-            "train": data.pairs.digest,
-            **({names.DEV: data.dev.digest} if data.dev else {}),
-        }
-        record_data(optuna_study, digests)
+        record_data(
+            optuna_study,
+            {name: digest for name, digest, role in self._inputs.data if role != "reporting"},
+        )
         proposals: list[dict[str, Value]] = []
         if search.warm_start:
             start = warm_start(optuna_study, self._study, self._folder)
@@ -285,6 +286,7 @@ class PhaseRunner:
             processes=resources.processes,
             max_failures=resources.max_failures,
             driver=DRIVER,
+            data=self._inputs.digests,
         )
         return spec.as_ray_config()
 

@@ -1,23 +1,31 @@
-"""Loads the data and the encoder of a study once, before anything is written."""
+"""Loads the data and the encoder of a study once, before anything is written.
 
+What was read is recorded in the study's folder, so that all of its trials read the same.
+"""
+
+import json
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from hybridir import names
-from hybridir.config import TrialConfig
+from hybridir.config import DataConfig, TrialConfig
 from hybridir.data import Benchmark, load_benchmarks, load_training
+from hybridir.data.identity import changed_data, data_digests
 from hybridir.encoder import load_bi_encoder, load_tokenizer
 from hybridir.errors import InputError
 from hybridir.evaluation.evaluate import evaluate
 from hybridir.evaluation.summary import every_figure
 from hybridir.retrieval.bm25 import check_installed
 from hybridir.retrieval.encode import Embeddings, fits
+from hybridir.runtime.commands import script
+from hybridir.runtime.files import atomic_write, read_json
 from hybridir.trial.reading import TrialReader
 from hybridir.trial.run import build_batch_plan
+from tune.folders import RunFolder
 from tune.space.parameters import Value
 from tune.space.ranges import corners
 from tune.space.settings import DEFAULT_OBJECTIVE
@@ -41,6 +49,7 @@ class Inputs:
         contamination: allowed overlaps of reported data with training or development data.
         judgements: reported benchmark -> what was met in its files, and how it counts.
         stored_mb: largest file of embeddings of a trial, which stores one benchmark at a time.
+        digests: see `hybridir.data.identity.data_digests`.
     """
 
     data: list[tuple[str, str, str]]
@@ -50,6 +59,7 @@ class Inputs:
     contamination: str
     judgements: dict[str, str] = field(default_factory=dict)
     stored_mb: float = 0.0
+    digests: dict[str, str] = field(default_factory=dict)
 
     @property
     def training_digest(self) -> str:
@@ -109,7 +119,49 @@ def check_study(study: StudyConfig) -> Inputs:
             if (notes := benchmark.judgements.notes())
         },
         stored_mb=0.0 if fits(largest, dimension, study.evaluation.memory_mb) else stored_mb,
+        digests=data_digests(study.data),
     )
+
+
+def record_inputs(inputs: Inputs, folder: RunFolder) -> None:
+    """Record what the trials of a run read; a run that has a record keeps it."""
+    if not folder.inputs.is_file():
+        with atomic_write(folder.inputs) as unfinished:
+            unfinished.write_text(json.dumps(asdict(inputs), indent=1))
+
+
+def recorded_inputs(folder: RunFolder) -> Inputs | None:
+    """What the trials of a run read; None if its version did not record it.
+
+    Raises:
+        InputError: if somebody has damaged the record.
+    """
+    if not folder.inputs.is_file():
+        return None
+    remedy = "delete it, and the data count as they are"
+    inputs: Inputs = read_json(folder.inputs, Inputs, remedy)
+    return inputs
+
+
+def check_same_data(data: DataConfig, folder: RunFolder) -> None:
+    """Refuse data that are not those of a run's earlier trials; without a record any data pass.
+
+    Raises:
+        InputError: with each data set that has changed.
+    """
+    recorded = recorded_inputs(folder)
+    if recorded and (changed := changed_data(data, recorded.digests)):
+        raise InputError(
+            f"{'; '.join(changed)}: changed since {folder.path} began, so that its trials cannot "
+            f"be compared; put the data back, or {start_anew(folder)}"
+        )
+
+
+def start_anew(folder: RunFolder) -> str:
+    """The advice to start a run's study under another name, with the data as they are."""
+    renamed = f"name={folder.path.parent.name}-anew"
+    command = script("tune/run_sweep.py", str(folder.study_file), "--set", renamed)
+    return f"start anew under another name: {command}"
 
 
 def batch_sizes(study: StudyConfig) -> dict[str, tuple[int, ...]]:

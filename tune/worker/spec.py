@@ -1,6 +1,6 @@
 """The arguments of one trial, as they travel from the driver to a worker."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 
@@ -19,6 +19,7 @@ class TrialSpec:
         processes: number of processes; see `tune.worker.processes.trial_resources`.
         max_failures: interruptions in a row without progress after which the trial fails.
         driver: id of the driver; attempts of an earlier driver do not count as failures.
+        data: digests of the study's data, see `hybridir.data.identity`; empty takes any data.
     """
 
     folder: str
@@ -31,6 +32,7 @@ class TrialSpec:
     processes: int = 1
     max_failures: int = 3
     driver: str = ""
+    data: dict[str, str] = field(default_factory=dict)
 
     def as_ray_config(self) -> dict[str, Any]:
         """The spec as a configuration of Ray Tune: plain values under one key."""

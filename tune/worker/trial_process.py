@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hybridir.errors import InputError, TrialError, is_full
+from hybridir.errors import ChangedDataError, InputError, TrialError, is_full
 from hybridir.runtime import notice
 from hybridir.runtime.files import has_no_room
 from hybridir.runtime.startup import frozen_imports, quieten_dependencies
@@ -32,6 +32,7 @@ class Failure:
         final: a retry would fail in the same way.
         poisoned: the process must not be used again.
         full: a disk is full, so that the study cannot go on before somebody has made room.
+        changed: the data have changed, so that the study cannot go on before they are put back.
         host: machine on which the trial failed.
         pid: process in which the trial failed.
     """
@@ -40,6 +41,7 @@ class Failure:
     final: bool
     poisoned: bool = False
     full: bool = False
+    changed: bool = False
     host: str = field(default_factory=socket.gethostname)
     pid: int = field(default_factory=os.getpid)
 
@@ -60,6 +62,7 @@ def run_in_process(spec: TrialSpec, report: Callable[[dict[str, float]], None]) 
         import torch
 
         from hybridir.config import TrialConfig
+        from hybridir.data.identity import check_data
         from hybridir.runtime.memory import limit_gpu_memory
         from hybridir.trial import run_trial
 
@@ -69,9 +72,12 @@ def run_in_process(spec: TrialSpec, report: Callable[[dict[str, float]], None]) 
         return Failure(problem, final=False, poisoned=True)
     limit_gpu_memory(spec.gpu)
     try:
+        config = TrialConfig.model_validate_json(spec.config)
+        if spec.data:
+            check_data(config.data, spec.data)
         with threads(spec.cpu):
             run_trial(
-                TrialConfig.model_validate_json(spec.config),
+                config,
                 folder.path,
                 Path(spec.cache),
                 fidelities=spec.fidelities,
@@ -80,6 +86,8 @@ def run_in_process(spec: TrialSpec, report: Callable[[dict[str, float]], None]) 
                 keep_encoder=spec.keep_encoder,
             )
     except Exception as error:
+        if isinstance(error, ChangedDataError):
+            return Failure(str(error), final=False, changed=True)
         if is_full(error) or has_no_room(folder.path):
             host = socket.gethostname()
             reason = f"no room left on the disk of {folder.path.parent}, or of {host}"

@@ -16,6 +16,7 @@ from tests.support.tiny import trial as tiny_trial
 from tests.support.together import GROUP, run_together
 from tune.driver.replay import replay
 from tune.folders import Outcome, RunFolder
+from tune.readiness.inputs import Inputs, record_inputs
 from tune.record.environment import environment_at, record_environment
 from tune.worker.trial_process import threads
 
@@ -162,3 +163,13 @@ def test_a_run_that_is_resumed_elsewhere_has_several_environments(tmp_path: Path
     assert environment_at(run, since + 50) == entry["environment"]
     assert environment_at(run, since - 200) == {"torch": "1.0"}  # a clock that was set back
     assert environment_at(RunFolder(tmp_path / "other"), since) == {}
+
+
+def test_a_trial_whose_data_have_changed_is_not_replayed(folder: RunFolder) -> None:
+    recorded = Inputs([], 0, 0, {}, "", digests={"train 1": "another digest"})
+    record_inputs(recorded, folder)
+    try:
+        with pytest.raises(InputError, match=r"the synthetic corpus of .*: changed since"):
+            replay(folder, "search-000", Console(file=io.StringIO()))
+    finally:
+        folder.inputs.unlink()

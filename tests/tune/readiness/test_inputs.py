@@ -6,9 +6,18 @@ import pytest
 import yaml
 
 from hybridir.errors import InputError
+from hybridir.runtime.commands import script
 from tests.support.layouts import beir
 from tests.support.reading import write_reader, write_xquad_r
-from tune.readiness.inputs import batch_sizes, check_study
+from tests.support.training_data import write_table
+from tune.folders import RunFolder
+from tune.readiness.inputs import (
+    batch_sizes,
+    check_same_data,
+    check_study,
+    record_inputs,
+    recorded_inputs,
+)
 from tune.study.file import StudyConfig, read_study_file
 
 SMALL: dict[str, Any] = {
@@ -68,6 +77,36 @@ def test_the_size_of_the_study_is_known_for_the_plan(study: Any) -> None:
     assert 1_000 < inputs.parameters < 100_000
     assert inputs.rows["confirm"] > inputs.rows["search"] > 0
     assert inputs.stored_mb == 0.0
+
+
+def test_what_a_run_reads_is_recorded_once_and_other_data_are_refused_with_the_command(
+    study: Any, tmp_path: Path
+) -> None:
+    table = write_table(tmp_path, questions=200)
+    mine = study(train={"table": {"path": str(table)}}, report_on=[])
+    run = RunFolder(tmp_path / "results" / "small" / "run-001")
+    check_same_data(mine.data, run)  # begun by a version that recorded nothing
+    assert recorded_inputs(run) is None
+    inputs = check_study(mine)
+    record_inputs(inputs, run)
+    assert recorded_inputs(run) == inputs
+    check_same_data(mine.data, run)
+
+    before = table.read_text()
+    table.write_text(before.replace("de question 4", "de question four"))
+    record_inputs(check_study(mine), run)
+    with pytest.raises(InputError) as refused:
+        check_same_data(mine.data, run)
+    command = script("tune/run_sweep.py", str(run.study_file), "--set", "name=small-anew")
+    assert str(refused.value) == (
+        f"training data, {table}: changed since {run.path} began, so that its trials cannot be "
+        f"compared; put the data back, or start anew under another name: {command}"
+    )
+    table.write_text(before)
+    check_same_data(mine.data, run)
+    run.inputs.write_text("{")
+    with pytest.raises(InputError, match=r"inputs\.json: is damaged .*delete it, and the data"):
+        check_same_data(mine.data, run)
 
 
 def test_the_size_of_embeddings_in_a_file_is_known(study: Any) -> None:

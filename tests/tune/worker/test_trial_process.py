@@ -5,9 +5,12 @@ from typing import NoReturn
 import pytest
 import torch
 
+from hybridir.config import TrialConfig
+from hybridir.data.identity import data_digests
 from hybridir.errors import TrialError
 from hybridir.runtime.files import has_no_room
 from tests.support.disks import small_disk
+from tests.support.training_data import write_table
 from tests.tune.worker.test_trainable import spec
 from tune.folders import TrialFolder
 from tune.worker.trainable import train_trial
@@ -64,3 +67,28 @@ def test_a_full_disk_ends_no_trial_but_says_that_somebody_must_make_room(tmp_pat
             train_trial(trial.as_ray_config())
         assert TrialFolder(disk).outcome is None
     assert run_in_process(trial, lambda metrics: None) is None, "with room it runs"
+
+
+def test_data_that_have_changed_end_no_trial_but_say_what_to_put_back(tmp_path: Path) -> None:
+    table = write_table(tmp_path, questions=200)
+    config = TrialConfig.model_validate_json(spec(tmp_path).config)
+    train = config.data.model_validate({"train": {"table": {"path": table}}, "report_on": []})
+    config = config.model_copy(update={"data": train})
+    trial = replace(
+        spec(tmp_path), config=config.model_dump_json(), data=data_digests(config.data)
+    )
+    before = table.read_text()
+    table.write_text(before.replace("en question 7", "en question seven"))
+    failure = run_in_process(trial, lambda metrics: None)
+    assert failure is not None
+    assert (failure.changed, failure.final, failure.poisoned) == (True, False, False)
+    assert failure.reason == f"training data, {table}: changed since it began; put the data back"
+    with pytest.raises(TrialError, match="put the data back"):
+        train_trial(trial.as_ray_config())
+    assert TrialFolder(Path(trial.folder)).outcome is None
+    table.unlink()
+    failure = run_in_process(trial, lambda metrics: None)
+    assert failure is not None
+    assert failure.changed
+    table.write_text(before)
+    assert run_in_process(trial, lambda metrics: None) is None
