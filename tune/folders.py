@@ -196,6 +196,16 @@ class RunFolder:
         return int(self.path.name.removeprefix("run-"))
 
     @property
+    def label(self) -> str:
+        """Names the run to a command: ``NAME@run-001``, whichever is the newest by then."""
+        return f"{self.path.parent.name}@{self.path.name}"
+
+    @property
+    def storage(self) -> Path:
+        """The folder of all studies."""
+        return self.path.parent.parent
+
+    @property
     def study_file(self) -> Path:
         """The settings, overrides included."""
         return self.path / names.ARTIFACT_STUDY
@@ -374,17 +384,37 @@ def list_runs(storage: Path, study: str) -> list[RunFolder]:
     return sorted(runs, key=lambda run: run.number)
 
 
-def latest_run(storage: Path, study: str) -> RunFolder:
-    """The newest run of a study.
+def find_run(storage: Path, text: str) -> RunFolder:
+    """The run that a command names.
+
+    Args:
+        storage: folder of all studies; a path needs none.
+        text: a study's name, which takes its newest run; ``NAME@run-001``; or the path of the
+            folder of either, such as ``results/NAME/run-001``.
 
     Raises:
-        InputError: if the study has no run; the message lists the existing studies.
+        InputError: if there is no such run; the message lists the existing studies, or the runs of
+            the study.
     """
-    runs = [run for run in list_runs(storage, study) if run.study_file.is_file()]
+    if os.sep in text:
+        storage, text = _from_path(Path(os.path.normpath(Path.cwd() / text)))
+    name, given, chosen = text.partition("@")
+    runs = {r.path.name: r for r in list_runs(storage, name) if r.study_file.is_file()}
     if not runs:
         studies = sorted({path.parent.parent.name for path in storage.glob("*/run-*/study.yaml")})
         raise InputError(
-            f"no study {study!r} under {storage}; existing studies: "
+            f"no study {name!r} under {storage}; existing studies: "
             f"{', '.join(studies) or 'none'}; those of another folder need --storage FOLDER"
         )
-    return runs[-1]
+    if given and chosen not in runs:
+        raise InputError(f"{text}: the study has {', '.join(runs)}, and not {chosen or 'a run'}")
+    return runs[chosen] if given else list(runs.values())[-1]
+
+
+def _from_path(path: Path) -> tuple[Path, str]:
+    """Storage and name of the folder of a run or of a study."""
+    near = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    path = near if len(near.parts) > 1 else path
+    if path.name.startswith("run-"):
+        return path.parent.parent, f"{path.parent.name}@{path.name}"
+    return path.parent, path.name

@@ -6,6 +6,7 @@
     python tune/run_sweep.py STUDY.yaml --preflight    check every node
     python tune/run_sweep.py --status demo         show the progress of the newest run
     python tune/run_sweep.py --resume demo         continue after an interruption
+    python tune/run_sweep.py --resume demo@run-001     continue an older run than the newest
     python tune/run_sweep.py --replay demo/search-003  repeat one trial without Ray and compare it
     python tune/run_sweep.py --clean demo          remove what finished runs no longer need
     python tune/run_sweep.py --help-all            explain all settings of a study file
@@ -37,7 +38,7 @@ from hybridir.errors import InputError
 from hybridir.runtime.addresses import without_secrets
 from hybridir.runtime.startup import frozen_imports, quieten_dependencies
 from hybridir.runtime.terminal import plain_console
-from tune.folders import RunFolder, latest_run, list_runs
+from tune.folders import RunFolder, find_run, list_runs
 from tune.view.terminal import make_output_last
 
 # The settings' models take .3 s, and what drives a study 5 s: both are imported where they are
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 # Where `make sweep` runs; --status looks there as well.
 _ROOT = Path(__file__).resolve().parents[1]
+_RESULTS = Path("results")
 console = plain_console() if sys.stdout.isatty() else plain_console(width=120)
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -76,7 +78,12 @@ def main(
         bool, typer.Option("--preflight", help="Check every node, and stop.")
     ] = False,
     resume: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Continue the newest run of a study.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Continue the newest run of a study. Here and below NAME@run-001, or the path of "
+            "a run's folder, takes a certain run.",
+        ),
     ] = None,
     status: Annotated[
         str | None, typer.Option(metavar="NAME", help="Show the progress of the newest run.")
@@ -130,19 +137,19 @@ def main(
         raise InputError(
             "--trial cannot be combined with --plan or --preflight; say one at a time"
         )
-    named, storage = storage, storage or Path("results")
     if status:
         from tune.view.status import show_status
 
-        if named is None and not list_runs(storage, status):
-            storage = _ROOT / "results" if list_runs(_ROOT / "results", status) else storage
-        show_status(latest_run(storage, status), console)
+        study_name, elsewhere = status.partition("@")[0], _ROOT / "results"
+        if storage is None and not list_runs(_RESULTS, study_name):
+            storage = elsewhere if list_runs(elsewhere, study_name) else None
+        show_status(_find_run(storage, status), console)
     elif replay:
         _replay(storage, replay)
     elif resume:
-        _resume(storage, resume)
+        _resume(_find_run(storage, resume))
     elif clean:
-        _clean(storage, clean)
+        _clean(_find_run(storage, clean), clean)
     else:
         from tune.study.file import DEMO, read_study_file
 
@@ -210,26 +217,34 @@ def _look_ahead(study: "StudyConfig", plan: bool, preflight: bool) -> None:
                 console.print(block, soft_wrap=True)
 
 
-def _resume(storage: Path, name: str) -> None:
+def _find_run(storage: Path | None, text: str) -> RunFolder:
+    if storage is not None and os.sep in text:
+        raise InputError(f"--storage {storage}: {text} is a path; leave --storage out")
+    return find_run(storage or _RESULTS, text)
+
+
+def _resume(folder: RunFolder) -> None:
     from tune.study.recorded import read_recorded
 
-    folder = latest_run(storage, name)
     study, notes = read_recorded(folder)
     if folder.finished:
         from tune.view.complete import complete_lines
 
-        if lines := complete_lines(folder, name):
+        if lines := complete_lines(folder, study.name):
             _say(lines)
             return
     _say(notes)
-    _run(study.model_copy(update={"storage": storage}), folder)
+    _run(study.model_copy(update={"storage": folder.storage}), folder)
 
 
-def _clean(storage: Path, name: str) -> None:
+def _clean(folder: RunFolder, text: str) -> None:
+    """Clean a run that is named; of a study that is named, every finished one."""
     from tune.driver.clean import clean, lines_about
 
-    latest_run(storage, name)  # for its message about a name that does not exist
-    runs = [run for run in list_runs(storage, name) if run.study_file.is_file()]
+    runs = [folder]
+    if not text.rstrip(os.sep).endswith(folder.path.name):
+        all_runs = list_runs(folder.storage, folder.path.parent.name)
+        runs = [run for run in all_runs if run.study_file.is_file()]
     finished = [run for run in runs if run.finished]
     for run in finished or runs[-1:]:
         _say(lines_about(run, clean(run)))
@@ -243,18 +258,18 @@ def _say(lines: list[str]) -> None:
         console.print(line, soft_wrap=True)
 
 
-def _replay(storage: Path, target: str) -> None:
+def _replay(storage: Path | None, target: str) -> None:
     with frozen_imports():
         quieten_dependencies()
         from tune.driver.replay import replay
 
-    name, slash, trial = target.partition("/")
+    run, slash, trial = target.rstrip(os.sep).rpartition("/")
     if not slash:
         raise InputError(
             f"--replay {target}: expected names of a study and a trial, such as demo/search-003; "
-            f"its trials are the folders in {storage / name}/run-*/trials"
+            f"its trials are the folders in {(storage or _RESULTS) / target}/run-*/trials"
         )
-    if not replay(latest_run(storage, name), trial, console):
+    if not replay(_find_run(storage, run.removesuffix("/trials")), trial, console):
         raise typer.Exit(1)
 
 

@@ -85,8 +85,7 @@ def _command(study: Study) -> str:
 
 
 def _report_command(study: Study) -> str:
-    runs = f"@{','.join(study.runs)}" if study.runs else ""
-    arguments = (study.name + runs, "--tracking-uri", study.absolute_uri)
+    arguments = (study.label, "--tracking-uri", study.absolute_uri)
     return f"python analysis/report.py {shlex.join(arguments)}"
 
 

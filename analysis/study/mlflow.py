@@ -77,6 +77,13 @@ class Study:
     cache_folder: Path | None = None
     runs: tuple[str, ...] = ()
 
+    @property
+    def label(self) -> str:
+        """The study's runs as a command takes them, such as ``demo@run-001,run-002``."""
+        folder = self.provenance.get(names.TAG_FOLDER)
+        runs = self.runs or ((PurePosixPath(folder).name,) if folder else ())
+        return f"{self.name}@{','.join(runs)}" if runs else self.name
+
     @cached_property
     def settings(self) -> RecordedStudy:
         """The settings of the study file, as far as the report reads them."""
@@ -425,7 +432,7 @@ def log_report(study: Study, folder: Path, files: list[Path]) -> None:
     except (MlflowException, OSError) as error:
         raise InputError(
             f"the report is in {folder}, but could not be logged to {study.tracking_uri} "
-            f"({error}); when it is back, {script('analysis/report.py', study.name)} logs it"
+            f"({error}); when it is back, {script('analysis/report.py', study.label)} logs it"
         ) from error
 
 
@@ -440,5 +447,5 @@ def _check_own_artifacts(study: Study, folder: Path) -> None:
         raise InputError(
             f"the report is in {folder}, but was not logged: {study.tracking_uri} was copied or "
             f"moved, and names the artifacts of the original, {local}; "
-            f"{script('tune/run_sweep.py', '--resume', study.name)} brings them along"
+            f"{script('tune/run_sweep.py', '--resume', study.label)} brings them along"
         )

@@ -68,9 +68,10 @@ def export(
             f"hybridir evaluate {out} --benchmark xquad-r --data-root DATA"
         )
     elif facts.study and not any(score.seed_mean for score in facts.scores):
+        run = f"{facts.study}@{chosen.parent.parent.name}"
         _say(
             "note: the run has no report, so the card has no intervals; to add them, run "
-            f"{script('analysis/report.py', facts.study)}, then export again"
+            f"{script('analysis/report.py', run)}, then export again"
         )
     if push:
         _say(f"pushed: {push_folder(out, push, private=private)}")

@@ -162,8 +162,7 @@ def _study_remedy(folder: Path) -> str:
     else:
         reason = (
             "no confirmed trial of the first seed has ended yet; "
-            f"`{script('tune/run_sweep.py', '--resume', str(settings.get('name', 'STUDY')))}` "
-            "goes on"
+            f"`{script('tune/run_sweep.py', '--resume', str(folder))}` goes on"
         )
     if best is None:
         return f"{reason}. {_again(trials / 'NAME')}"

@@ -50,7 +50,7 @@ def test_a_study_stops_when_its_data_change_and_no_trial_has_failed(stopped: Any
         f"error: the study stopped; training data, {stopped.folder / 'mine.csv'}: changed since "
         "it began; put the data back. Then go on with: "
     )
-    assert "run_sweep.py --resume own; or start anew under another name: " in last
+    assert "run_sweep.py --resume own@run-001; or start anew under another name: " in last
     assert last.endswith("run_sweep.py results/own/run-001/study.yaml --set name=own-anew")
     states = [trial.outcome.state for trial in run.trials() if trial.outcome]
     assert states == ["COMPLETE"], "the one that had read its data before"

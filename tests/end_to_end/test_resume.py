@@ -44,7 +44,7 @@ def test_ctrl_c_ends_with_130_and_prints_the_command_to_resume(disturbed: list[A
     assert first.process.returncode == 130
     last = first.output.splitlines()[-1]
     assert last.startswith(f"interrupted; resume with: {sys.executable} ")
-    assert last.endswith("run_sweep.py --resume small")
+    assert last.endswith("run_sweep.py --resume small@run-001")
     assert "Traceback" not in first.output
     assert "confirm:" not in first.output
 

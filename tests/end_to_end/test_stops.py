@@ -63,7 +63,7 @@ def test_ctrl_c_twice_closes_the_study_and_names_the_command_that_goes_on(
     time.sleep(0.2)
     study.process.send_signal(signal.SIGINT)
     assert study.finish() == 130
-    assert study.output.splitlines()[-1].endswith("run_sweep.py --resume small")
+    assert study.output.splitlines()[-1].endswith("run_sweep.py --resume small@run-001")
     assert_closed(folder, study.output)
 
 
@@ -99,7 +99,7 @@ def test_a_terminal_that_goes_away_closes_the_study(folder: Path) -> None:
     shown = subprocess.run(
         [*command[:2], "--status", "small"], cwd=folder, capture_output=True, text=True
     )
-    assert re.search(r"^resume: .*run_sweep.py --resume small$", shown.stdout, re.M)
+    assert re.search(r"^resume: .*run_sweep.py --resume small@run-001$", shown.stdout, re.M)
 
 
 def test_after_all_of_it_the_figures_are_those_of_an_undisturbed_study(
@@ -155,7 +155,7 @@ def test_a_disk_that_fills_in_the_middle_of_a_trial_stops_the_study_which_then_g
         assert study.finish() == 2
         last = study.output.splitlines()[-1]
         assert last.startswith("error: the study stopped, since a disk is full")
-        assert last.endswith("run_sweep.py --resume small")
+        assert last.endswith("run_sweep.py --resume small@run-001")
         assert_closed(tmp_path, study.output)
         (disk / "other").unlink()
         resumed = start_study(tmp_path, "--resume", "small")

@@ -10,7 +10,7 @@ from tune.folders import (
     RunFolder,
     TrialFolder,
     cache_folder,
-    latest_run,
+    find_run,
     list_runs,
     new_run,
 )
@@ -30,22 +30,67 @@ def test_runs_are_ordered_by_number_and_other_folders_are_ignored(tmp_path: Path
     assert new_run(tmp_path, "s").path.name == "run-1001"
 
 
-def test_the_latest_run_is_the_newest_one_with_settings(tmp_path: Path) -> None:
+@pytest.fixture
+def two_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A storage with two runs of one study, and a third that was killed before it wrote."""
+    monkeypatch.chdir(tmp_path)
+    storage = Path("results")
     for number in range(2):
-        run = new_run(tmp_path, "s")
-        run.study_file.write_text(f"seed: {number}")
-    new_run(tmp_path, "s")  # killed before it wrote anything
-    assert latest_run(tmp_path, "s").path.name == "run-002"
+        new_run(storage, "s").study_file.write_text(f"seed: {number}")
+    new_run(storage, "s")
+    return storage
 
 
-def test_the_error_for_an_unknown_study_lists_the_existing_ones(tmp_path: Path) -> None:
-    new_run(tmp_path, "mine").study_file.write_text("seed: 0")
-    with pytest.raises(
-        InputError, match=r"no study 'other' under .*; existing studies: mine; .* need --storage"
+@pytest.mark.parametrize(
+    ("text", "run"),
+    [
+        ("s", "run-002"),
+        ("s@run-001", "run-001"),
+        ("s@run-002", "run-002"),
+        ("results/s", "run-002"),
+        ("results/s/run-001", "run-001"),
+        ("results/s/run-001/", "run-001"),
+        ("./results/../results/s/run-001", "run-001"),
+        ("{absolute}/results/s/run-001", "run-001"),
+    ],
+)
+def test_a_command_names_a_run_by_its_study_with_or_without_its_own_name_or_by_its_path(
+    two_runs: Path, text: str, run: str
+) -> None:
+    found = find_run(two_runs, text.format(absolute=Path.cwd()))
+    # As it is printed: from here, whatever was given.
+    assert str(found.path) == f"results/s/{run}"
+    assert (found.storage, found.label) == (two_runs, f"s@{run}")
+
+
+def test_a_path_is_understood_from_any_folder(
+    two_runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = (two_runs / "s" / "run-001").resolve()
+    for folder, text in (
+        ("results", "s/run-001"),
+        ("results/s", "./run-001"),
+        ("results/s/run-001", "../run-001"),
+        ("results/s/run-001", "./"),
     ):
-        latest_run(tmp_path, "other")
+        with monkeypatch.context() as elsewhere:
+            elsewhere.chdir(folder)
+            run = find_run(Path("nowhere"), text)
+            assert run.path.resolve() == expected
+            assert (run.storage / "s" / "run-001").resolve() == expected
+
+
+def test_the_error_for_an_unknown_study_or_run_lists_the_existing_ones(two_runs: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"no study 'other' under .*; existing studies: s; .* need --storage"
+    ):
+        find_run(two_runs, "other")
     with pytest.raises(InputError, match="existing studies: none"):
-        latest_run(tmp_path / "nowhere", "other")
+        find_run(two_runs / "nowhere", "other")
+    with pytest.raises(InputError, match=r"^s@run-9: the study has run-001, run-002, and not run"):
+        find_run(two_runs, "s@run-9")
+    with pytest.raises(InputError, match=r"the study has run-001, run-002, and not run-003"):
+        find_run(two_runs, "results/s/run-003")
 
 
 def test_a_run_has_one_process_at_a_time(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ import yaml
 
 from hybridir import __version__, names
 from hybridir.config import read_trial
+from hybridir.runtime.commands import script
 from tests.support.tiny import ROOT
 from tune import run_sweep
-from tune.folders import Outcome, new_run
+from tune.folders import Outcome, RunFolder, new_run
 from tune.study.file import STUDIES, StudyConfig
 from tune.study.planned import planned_trial
 from tune.study.recorded import record_settings
@@ -229,6 +230,49 @@ def test_a_run_that_another_process_has_locked_is_not_continued(
     record_settings(StudyConfig.model_validate(SMALL), run)
     with run.lock():
         assert "another process" in refused(command, tmp_path, "--resume", "small")
+
+
+@pytest.fixture
+def two_runs(tmp_path: Path) -> tuple[RunFolder, RunFolder]:
+    runs = []
+    for _ in range(2):
+        run = new_run(tmp_path / "results", "small")
+        record_settings(StudyConfig.model_validate(SMALL), run)
+        runs.append(RunFolder(run.path.relative_to(tmp_path)))
+    return runs[0], runs[1]
+
+
+@pytest.mark.parametrize(
+    "text", ["small@run-001", "results/small/run-001", "{here}/results/small"]
+)
+def test_a_run_is_named_by_its_study_and_number_or_by_its_path(
+    command: Command, tmp_path: Path, two_runs: tuple[RunFolder, RunFolder], text: str
+) -> None:
+    older, newer = two_runs
+    run = older if "run-001" in text else newer
+    text = text.format(here=tmp_path)
+    code, out, _ = command("--status", text)
+    assert code == 0
+    assert out.startswith(f"{run.path}: not started")
+    again = script("tune/run_sweep.py", "--resume", f"small@{run.path.name}")
+    assert f"resume:   {again}\n" in out
+    with run.lock():
+        assert f"{run.path} is being run by" in refused(command, tmp_path, "--resume", text)
+        for other in ("--clean", "--replay"):
+            message = refused(command, tmp_path, other, text + "/search-000" * (other[2] == "r"))
+            assert str(run.path) in message
+    run.finish()
+    assert command("--clean", text)[1].startswith(f"{run.path}: removed 0.0 MB\n")
+
+
+def test_a_run_that_is_not_there_is_refused_and_so_is_a_storage_beside_a_path(
+    command: Command, tmp_path: Path, two_runs: tuple[RunFolder, RunFolder]
+) -> None:
+    for text in ("small@run-003", "results/small/run-003"):
+        message = refused(command, tmp_path, "--resume", text)
+        assert "the study has run-001, run-002, and not run-003" in message
+    message = refused(command, tmp_path, "--status", "results/small/run-001", "--storage", "x")
+    assert "--storage x: results/small/run-001 is a path; leave --storage out" in message
 
 
 def test_the_status_of_a_study_lists_its_trials(command: Command, tmp_path: Path) -> None:

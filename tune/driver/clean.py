@@ -14,6 +14,7 @@ from hybridir.runtime.files import remove_leftovers
 from tune.driver.encoders import drop_beaten_encoders
 from tune.folders import RunFolder, cache_folder
 from tune.record.second_copies import merge_copies
+from tune.view.watching import resume_command
 
 _CACHE = ".scores"
 
@@ -45,8 +46,8 @@ def clean(folder: RunFolder) -> list[Removed]:
     """
     if not folder.finished:
         raise InputError(
-            f"{folder.path} is unfinished and needs all of its files; finish it with --resume "
-            f"{folder.path.parent.name}, or delete the folder"
+            f"{folder.path} is unfinished and needs all of its files; finish it with: "
+            f"{resume_command(folder)}; or delete the folder"
         )
     with folder.lock():
         removed = [
@@ -65,7 +66,7 @@ def lines_about(folder: RunFolder, removed: list[Removed]) -> list[str]:
     total = sum(entry.size for entry in removed)
     lines = [f"{folder.path}: removed {_megabytes(total)}"]
     lines += [f"  {_megabytes(entry.size):>10}  {entry.subject}" for entry in removed]
-    cache = cache_folder(folder.path.parent.parent)
+    cache = cache_folder(folder.storage)
     if shared := _size(cache):
         lines.append(
             f"note: {cache} ({_megabytes(shared)}) is shared by all studies and stays; it may be "

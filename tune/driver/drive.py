@@ -62,12 +62,18 @@ def drive(study: StudyConfig, continued: RunFolder | None, console: Console) -> 
     """
     interruption = Interruption()
     interruption.listen()
+    earlier = {run.path for run in list_runs(study.storage, study.name)}
     try:
         with ExitStack() as stack:
             _drive(study, continued, console, interruption, stack)
     except (KeyboardInterrupt, SystemExit):  # before the first trial or after the last one
-        runs = list_runs(study.storage, study.name)
-        again = f"; go on with: {resume_command(study.name, runs[-1])}" if runs else ""
+        begun = [
+            run
+            for run in list_runs(study.storage, study.name)
+            if run.path not in earlier and run.study_file.is_file()
+        ]
+        folder = continued or next(iter(begun), None)
+        again = f"; go on with: {resume_command(folder)}" if folder else ""
         say(console, f"interrupted{again}")
         raise typer.Exit(130) from None
 
@@ -142,11 +148,9 @@ def _introduce(study: StudyConfig, folder: RunFolder, console: Console) -> None:
     console.print(f"{verb} study {study.name} in {folder.path}", soft_wrap=True)
     earlier = [run for run in list_runs(study.storage, study.name) if run.path != folder.path]
     if verb == "starting" and earlier and not earlier[-1].finished:
-        console.print(
-            f"note: {earlier[-1].path} is unfinished; --resume {study.name} would have continued "
-            "it",
-            soft_wrap=True,
-        )
+        last = earlier[-1]
+        state = "is running" if last.is_locked else f"is unfinished: {resume_command(last)}"
+        console.print(f"note: {last.path} {state}", soft_wrap=True)
     ratios = study.confirm.mixing_ratio if study.confirm else ()
     if ratios and len({0 < ratio < 1 for ratio in ratios}) == 1:
         kind = "ratio between 0 and 1" if {0.0, 1.0} & set(ratios) else "pure ratio, 0 or 1"
@@ -169,9 +173,9 @@ def _run_phases(
     """Run the trials that remain of all phases, and close the study's run."""
     status, tags = "FAILED", {}
     search = study.search is not None
-    for line in watch_lines(folder, study.name, tracker.uri, tracker.view, search=search):
+    for line in watch_lines(folder, tracker.uri, tracker.view, search=search):
         say(console, line)
-    resume = resume_command(study.name, folder)
+    resume = resume_command(folder)
     with reserve(folder.path) as give_back:
         try:
             with Narrator(console) as narrator:
@@ -277,7 +281,7 @@ def _conclude(study: StudyConfig, folder: RunFolder, tracker: Tracker, console: 
     search = study.search is not None
     lines = [
         f"trials:   {folder.path / 'trials'}",
-        *watch_lines(folder, study.name, tracker.uri, tracker.view, search=search),
+        *watch_lines(folder, tracker.uri, tracker.view, search=search),
     ]
     if best_of_confirmation(folder):
         lines.append(

@@ -49,9 +49,7 @@ def replay(folder: RunFolder, trial: str, console: Console) -> bool:
     config = (trial_folder.path / names.ARTIFACT_CONFIG).read_text()
     check_same_data(TrialConfig.model_validate_json(config).data, folder)
     _say(console, f"replaying {trial} of {folder.path}: {outcome.state} on {outcome.host}")
-    last, reason = _run_again(
-        trial_folder, outcome, study.resources, cache_folder(folder.path.parent.parent)
-    )
+    last, reason = _run_again(trial_folder, outcome, study.resources, cache_folder(folder.storage))
     then, now = (
         {name: value for name, value in metrics.items() if name not in names.UNREPEATABLE}
         for metrics in (outcome.metrics, last)

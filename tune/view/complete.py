@@ -26,12 +26,13 @@ def complete_lines(folder: RunFolder, study: str) -> list[str]:
         return []
     moment = folder.finished_at
     since = f" since {datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M} UTC" if moment else ""
+    again = script("analysis/report.py", f"{study}@{folder.path.name}")
     lines = [
         f"study {study} in {folder.path} is complete{since}, with {len(folder.trials())} trials; "
         "nothing was changed",
         f"new run:  {script('tune/run_sweep.py', str(folder.study_file))}",
-        f"disk:     {run_sweep('--clean', study, folder)}",
-        f"report:   {page if page.is_file() else script('analysis/report.py', study)}",
+        f"disk:     {run_sweep('--clean', folder)}",
+        f"report:   {page if page.is_file() else again}",
     ]
     if recorded is None:
         lines.insert(1, "note: its tracking server does not answer, so its record was not checked")

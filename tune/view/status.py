@@ -160,7 +160,7 @@ def _commands(folder: RunFolder, study: StudyConfig | None, locked: bool) -> lis
     if folder.journal.is_file():
         lines.append(search_line(folder))
     if study and not folder.finished and not locked:
-        lines.append(f"resume:   {resume_command(study.name, folder)}")
+        lines.append(f"resume:   {resume_command(folder)}")
     return lines
 
 

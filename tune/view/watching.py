@@ -7,12 +7,11 @@ from tune.folders import RunFolder
 _LOCAL = "http://127.0.0.1:5000"
 
 
-def watch_lines(folder: RunFolder, study: str, uri: str, view: str, *, search: bool) -> list[str]:
+def watch_lines(folder: RunFolder, uri: str, view: str, *, search: bool) -> list[str]:
     """Lines with the commands and addresses that show a study.
 
     Args:
         folder: run folder of the study.
-        study: name of the study.
         uri: MLflow tracking URI.
         view: page below MLflow's address with the study's charts; "" if it does not exist yet.
         search: whether the study has a search.
@@ -20,19 +19,18 @@ def watch_lines(folder: RunFolder, study: str, uri: str, view: str, *, search: b
     lines = [f"tracking: {uri}", *mlflow_lines(uri, view)]
     if search:
         lines.append(search_line(folder))
-    return [*lines, f"status:   {run_sweep('--status', study, folder)}"]
+    return [*lines, f"status:   {run_sweep('--status', folder)}"]
 
 
-def resume_command(study: str, folder: RunFolder) -> str:
-    """The command that continues a study."""
-    return run_sweep("--resume", study, folder)
+def resume_command(folder: RunFolder) -> str:
+    """The command that continues a run."""
+    return run_sweep("--resume", folder)
 
 
-def run_sweep(option: str, study: str, folder: RunFolder) -> str:
-    """A command about a study, with the option that names another storage than the default."""
-    storage = folder.path.parent.parent
-    elsewhere = () if str(storage) == "results" else ("--storage", str(storage))
-    return script("tune/run_sweep.py", option, study, *elsewhere)
+def run_sweep(option: str, folder: RunFolder) -> str:
+    """A command about a run, with the option that names another storage than the default."""
+    elsewhere = () if str(folder.storage) == "results" else ("--storage", str(folder.storage))
+    return script("tune/run_sweep.py", option, folder.label, *elsewhere)
 
 
 def search_line(folder: RunFolder) -> str:

@@ -95,7 +95,7 @@ def test_without_a_driver_trials_are_cut_off_and_the_command_to_resume_is_shown(
     assert "running" not in text
     assert "per hour" not in text
     storage = folder.path.parent.parent
-    command = script("tune/run_sweep.py", "--resume", "tiny", "--storage", str(storage))
+    command = script("tune/run_sweep.py", "--resume", "tiny@run-001", "--storage", str(storage))
     assert f"resume:   {command}\n" in text
 
 

@@ -9,24 +9,22 @@ VIEW = "/#/experiments/1/runs?viewStateShareKey=0a1b"
 
 def test_a_database_has_a_command_that_opens_it_and_an_address_of_its_charts() -> None:
     folder = RunFolder(Path("results/demo/run-002"))
-    assert watch_lines(folder, "demo", "sqlite:////home/mlflow.db", VIEW, search=True) == [
+    assert watch_lines(folder, "sqlite:////home/mlflow.db", VIEW, search=True) == [
         "tracking: sqlite:////home/mlflow.db",
         f"          {tool('mlflow')} ui --host 127.0.0.1 --backend-store-uri "
         "sqlite:////home/mlflow.db",
         f"charts:   http://127.0.0.1:5000{VIEW}",
         f"search:   {tool('optuna-dashboard', package='optuna-dashboard')} "
         "results/demo/run-002/optuna.journal",
-        f"status:   {script('tune/run_sweep.py')} --status demo",
+        f"status:   {script('tune/run_sweep.py')} --status demo@run-002",
     ]
 
 
 def test_a_server_has_its_own_address_and_another_storage_is_named() -> None:
     folder = RunFolder(Path("/shared/demo/run-001"))
-    assert watch_lines(folder, "demo", "http://head:5000/", VIEW, search=False) == [
+    assert watch_lines(folder, "http://head:5000/", VIEW, search=False) == [
         "tracking: http://head:5000/",
         f"charts:   http://head:5000{VIEW}",
-        f"status:   {script('tune/run_sweep.py')} --status demo --storage /shared",
+        f"status:   {script('tune/run_sweep.py')} --status demo@run-001 --storage /shared",
     ]
-    assert "charts" not in "".join(
-        watch_lines(folder, "demo", "http://head:5000", "", search=False)
-    )
+    assert "charts" not in "".join(watch_lines(folder, "http://head:5000", "", search=False))
