@@ -30,6 +30,10 @@ from tune.record.address import database_file
 from tune.record.store import ARTIFACTS, experiment_of, foreign_tables, open_store
 
 _PROBE, _VALUE = "preflight", 1.0
+_RESTORED = (
+    f"attributes.run_name = '{_PROBE}' and attributes.status = 'FINISHED' "
+    f"and metrics.{_PROBE} = {_VALUE}"
+)
 _SCHEMA = re.compile(r"out-of-date database schema \(found version (\w+)")
 _EXTRA = "'mlflow[auth]'"
 _UNKNOWN_SCHEMA = "Can't locate revision"
@@ -110,7 +114,10 @@ def store_problem(uri: str, artifacts: bool = False) -> Problem:
 
 
 def _write_and_read(client: MlflowClient, experiment: str, uri: str, artifacts: bool) -> Problem:
-    run = client.create_run(experiment, run_name="preflight").info
+    # The restoration of a deleted experiment has brought back the runs of earlier checks.
+    for restored in client.search_runs([experiment], _RESTORED):
+        client.delete_run(restored.info.run_id)
+    run = client.create_run(experiment, run_name=_PROBE).info
     try:
         client.log_metric(run.run_id, _PROBE, _VALUE)
         read = client.get_run(run.run_id).data.metrics.get(_PROBE)

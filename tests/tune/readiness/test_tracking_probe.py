@@ -236,6 +236,8 @@ def test_pain_27_a_deleted_experiment_is_named_with_the_command_that_restores_it
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("hybridir")
     assert experiment is not None
+    own = client.create_run(experiment.experiment_id, run_name="preflight").info.run_id
+    client.set_terminated(own)
     client.delete_experiment(experiment.experiment_id)
     text, passes = driver_problem(uri)
     assert not passes
@@ -243,6 +245,8 @@ def test_pain_27_a_deleted_experiment_is_named_with_the_command_that_restores_it
     name, _, value = assignment.partition("=")
     subprocess.run([sys.executable, "-m", *command], env={**os.environ, name: value}, check=True)
     assert driver_problem(uri).text == ""
+    left = client.search_runs([experiment.experiment_id])
+    assert [run.info.run_id for run in left] == [own], "runs of the check came back"
 
 
 # Ten programs at one moment, several times. One starts them that has loaded all libraries, since
