@@ -50,6 +50,8 @@ class Record(BaseModel):
         sent: names of the trials that MLflow has in full.
         view: page below MLflow's address with the study's charts.
         away: why the server is unreachable; "" while it is not.
+        closed: whether the study's runs were closed, which a killed driver does not; unknown of
+            older versions, and so assumed.
     """
 
     folder: str | None = None
@@ -59,6 +61,7 @@ class Record(BaseModel):
     sent: tuple[str, ...] = ()
     view: str = ""
     away: str = ""
+    closed: bool = True
 
 
 def read_record(folder: RunFolder) -> Record:

@@ -64,6 +64,7 @@ class Tracker:
         self._sent = set(address.sent)
         self._refused: set[str] = set()
         self._outage = ""
+        self._closed = False
         self._last_success = time.monotonic()
         self._write_record()
         # Pending work in order, by name. Doing it twice is harmless.
@@ -210,6 +211,7 @@ class Tracker:
             "sent": sorted(self._sent),
             "view": self.view,
             "away": self._outage,
+            "closed": self._closed,
         }
         # On a full disk `--status` may lag behind; the thread must not end because of it.
         with suppress(OSError), atomic_write(self._folder.tracking) as unfinished:
@@ -237,6 +239,7 @@ class Tracker:
                 self._mark(_CLOSING, partial(self._close, status, tags))
                 return
         self._mirror.close(status, tags)
+        self._closed = True
 
 
 def _first_line(error: Exception) -> str:

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from hybridir import names
 from tune.folders import RunFolder, TrialFolder
-from tune.record.address import address_of, read_record
+from tune.record.address import address_of, database_file, read_record
 from tune.space.parameters import condition_levels
 from tune.study.file import StudyConfig, read_study_file
 from tune.study.recorded import settings_problem
@@ -65,7 +65,7 @@ def show_status(folder: RunFolder, console: Console) -> None:
         _say(console, f"note: {note}")
     if study and (problem := settings_problem(folder)):
         _say(console, f"note: {problem}")
-    for line in [*_tracking(folder, trials), *_commands(folder, study, locked)]:
+    for line in [*_tracking(folder, trials, locked), *_commands(folder, study, locked)]:
         _say(console, line)
 
 
@@ -135,7 +135,7 @@ def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
 
-def _tracking(folder: RunFolder, trials: list[TrialFolder]) -> list[str]:
+def _tracking(folder: RunFolder, trials: list[TrialFolder], locked: bool) -> list[str]:
     if not folder.tracking.is_file():
         return ["tracking: not started"]
     record, address = read_record(folder), address_of(folder, "nowhere")
@@ -143,6 +143,11 @@ def _tracking(folder: RunFolder, trials: list[TrialFolder]) -> list[str]:
     behind = [trial.name for trial in trials if trial.outcome and trial.name not in sent]
     missing = f"{len(behind)} trial{'' if len(behind) == 1 else 's'}"
     progress = f"{missing} not yet sent" if behind else "up to date"
+    database = database_file(address.uri)
+    if database and not database.is_file():
+        progress = "the database is gone; --resume writes a new one"
+    elif not (locked or record.closed):
+        progress += ", but its runs were left open, as by a killed driver; --resume closes them"
     away = f"; the server is unreachable: {record.away}" if record.away else ""
     lines = [f"tracking: {address.uri}: {progress}{away}"]
     if address.moved_from:

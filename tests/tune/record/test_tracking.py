@@ -24,7 +24,7 @@ from tests.support.tracked import (
     until,
 )
 from tune.folders import Outcome, RunFolder
-from tune.record.address import address_of, tracking_uri
+from tune.record.address import address_of, read_record, tracking_uri
 from tune.record.tracking import Tracker
 
 pytestmark = pytest.mark.xdist_group("tracking")
@@ -143,9 +143,11 @@ def test_the_run_of_an_interrupted_trial_is_closed_and_reopened(
     tracker.start_trial(trial)
     assert tracker.finish("KILLED", {}, patience=60) == []
     assert statuses(uri, folder) == ["KILLED", "KILLED"]
+    assert read_record(folder).closed
     resumed = track(uri, folder)
     resumed.start_trial(trial)
     until(lambda: statuses(uri, folder) == ["RUNNING", "RUNNING"])
+    assert not read_record(folder).closed
     # A pruned trial's run is KILLED as well, yet this one is not up to date.
     assert resumed.finish("KILLED", {}, patience=60) == []
     trial.finalize(PRUNED)

@@ -108,7 +108,11 @@ def test_a_failure_is_shown_with_its_host_attempts_and_last_lines(folder: RunFol
     assert lines[at + 1 : at + 3] == ["    Traceback:", "      a line"]
 
 
-def test_tracking_is_up_to_date_or_lacks_trials(folder: RunFolder) -> None:
+def test_tracking_is_up_to_date_or_lacks_trials(
+    folder: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.db").touch()
     for number in range(3):
         folder.trial(f"search-{number:03d}").finalize(Outcome(names.COMPLETE, {}))
     record = {"uri": "sqlite:///a.db", "run_id": "1", "sent": ["search-000"], "away": "refused"}
@@ -122,6 +126,16 @@ def test_tracking_is_up_to_date_or_lacks_trials(folder: RunFolder) -> None:
     folder.tracking.write_text(json.dumps({**record, "sent": everything, "away": ""}))
     assert "sqlite:///a.db: up to date\n" in status_of(folder)
     assert "charts:   http://127.0.0.1:5000/#/experiments/1\n" in status_of(folder)
+    record |= {"sent": everything, "away": "", "closed": False}
+    folder.tracking.write_text(json.dumps(record))
+    with folder.lock():
+        assert "sqlite:///a.db: up to date\n" in status_of(folder)
+    killed = (
+        "up to date, but its runs were left open, as by a killed driver; --resume closes them\n"
+    )
+    assert f"sqlite:///a.db: {killed}" in status_of(folder)
+    (tmp_path / "a.db").unlink()
+    assert "sqlite:///a.db: the database is gone; --resume writes a new one\n" in status_of(folder)
 
 
 def test_a_finished_study_says_so(folder: RunFolder) -> None:
