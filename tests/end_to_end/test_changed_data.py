@@ -1,11 +1,15 @@
 """A study whose training table somebody changes while it runs, and before it goes on."""
 
-import json
+import signal
+import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 
+from hybridir import names
 from tests.support.own_table import write_own_table
 from tune.folders import RunFolder
 
@@ -71,11 +75,60 @@ def test_a_resume_with_other_data_is_refused_and_with_the_same_goes_on(
     assert len(run.trials()) == 3
 
 
-def test_a_finished_study_needs_no_data(stopped: Any, start_study: Any) -> None:
+def test_a_finished_study_needs_no_data_though_its_record_was_lost(
+    stopped: Any, start_study: Any
+) -> None:
     folder: Path = stopped.folder
     (folder / "mine.csv").unlink()
     for arguments in (["--status", "own"], ["--resume", "own"], ["--clean", "own"]):
         ended = start_study(folder, *arguments)
         assert ended.finish() == 0, ended.output
-    recorded = json.loads(run_of(stopped).inputs.read_text())
-    assert set(recorded["digests"]) == {"train 1", "dev"}
+    assert recorded(folder) == {"run-001": {"FINISHED": 4}}
+    (folder / "mlflow.db").unlink()
+    again = start_study(folder, "--resume", "own")
+    assert again.finish() == 0, again.output
+    assert "preflight" not in again.output
+    assert recorded(folder) == {"run-001": {"FINISHED": 4}}
+    assert again.output.splitlines()[-1].endswith("report.html")
+
+
+def test_the_older_of_two_runs_is_resumed_by_the_command_that_it_printed(
+    tmp_path: Path, start_study: Any
+) -> None:
+    write_own_table(tmp_path)
+    (tmp_path / "study.yaml").write_text(STUDY)
+    trials = tmp_path / "results" / "own" / "run-001" / "trials"
+    first = start_study(tmp_path, "study.yaml")
+    first.until(lambda: list(trials.glob("*/progress.json")))
+    first.process.send_signal(signal.SIGINT)
+    assert first.finish() == 130
+    option, run = first.output.splitlines()[-1].split()[-2:]
+    assert (option, run) == ("--resume", "own@run-001")
+
+    second = start_study(tmp_path, "study.yaml", "--set", "confirm.mixing_ratio=[0.5]")
+    second.until(lambda: "starting study" in second.output)
+    assert f"run-001 is unfinished; it is continued with: {sys.executable} " in second.output
+    assert second.finish() == 0, second.output
+    assert start_study(tmp_path, option, run).finish() == 0
+    assert start_study(tmp_path, "--status", "results/own/run-001").finish() == 0
+    expected = {"run-001": {"FINISHED": 4}, "run-002": {"FINISHED": 2}}
+    assert recorded(tmp_path) == expected
+
+    (tmp_path / "mlflow.db").unlink()
+    for name in ("run-001", "run-002"):
+        again = start_study(tmp_path, "--resume", f"own@{name}")
+        assert again.finish() == 0, again.output
+        assert recorded(tmp_path)[name] == expected[name]
+
+
+def recorded(folder: Path) -> dict[str, dict[str, int]]:
+    """In MLflow: run of the study -> status -> number of its runs, the study's own included."""
+    client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    of_run: dict[str, list[str]] = {}
+    parents = {run.info.run_id: run for run in runs if names.TAG_FOLDER in run.data.tags}
+    for run in runs:
+        parent = parents[run.data.tags.get(names.TAG_PARENT, run.info.run_id)]
+        name = Path(parent.data.tags[names.TAG_FOLDER]).name
+        of_run.setdefault(name, []).append(run.info.status)
+    return {name: dict(Counter(statuses)) for name, statuses in of_run.items()}

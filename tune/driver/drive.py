@@ -20,9 +20,10 @@ from tune.driver.interruption import Interruption, reserve
 from tune.driver.launch import launch, prepare_tracking, run_preflight
 from tune.driver.phases import PhaseRunner, best_of_search
 from tune.folders import RunFolder, list_runs, new_run, search_trial
+from tune.forecast.estimate import Plan
 from tune.forecast.plan import measure_plan, read_plan, write_plan
 from tune.readiness.cluster import on_cluster
-from tune.readiness.inputs import Inputs, record_inputs, start_anew
+from tune.readiness.inputs import Inputs, record_inputs, recorded_inputs, start_anew
 from tune.readiness.nodes import concurrent_trials
 from tune.readiness.tracking_probe import driver_problem
 from tune.record.accounting import record_start
@@ -44,7 +45,7 @@ from tune.study.file import StudyConfig
 from tune.study.recorded import record_older, record_settings
 from tune.view.narrator import Narrator, time_span
 from tune.view.status import development_note, reported_curve_table
-from tune.view.watching import resume_command, watch_lines
+from tune.view.watching import resume_command, unfinished_note, watch_lines
 
 
 def drive(study: StudyConfig, continued: RunFolder | None, console: Console) -> None:
@@ -97,6 +98,51 @@ def _drive(
         continued.check_writable()
         if note := address.note(continued):
             say(console, note)
+    # A complete study whose record in MLflow was lost needs neither data nor nodes.
+    done = recorded_inputs(continued) if continued and continued.finished else None
+    inputs, concurrent, plan = (
+        (done, 0, None)
+        if done
+        else _make_ready(study, continued, address, console, interruption, stack)
+    )
+    # Nothing is written before this line.
+    prepare_tracking(address.uri)
+    folder = continued or new_run(study.storage, study.name)
+    if not continued:
+        stack.enter_context(folder.lock())
+    _introduce(study, folder, console)
+    record_inputs(inputs, folder)
+    if continued:
+        record_older(study, folder)
+    else:
+        record_settings(study, folder)
+    if plan:
+        write_plan(plan, folder)
+        span = time_span(*plan.seconds)
+        say(console, f"plan: {span} with {plan.at_a_time} trials at a time")
+    record_start(folder)
+    record_environment(folder)
+    settings = _recorded_settings(study, inputs)
+    tracker = Tracker(address, study.name, folder, settings, inputs.data)
+    _run_phases(study, folder, inputs, tracker, concurrent, console, interruption)
+    _conclude(study, folder, tracker, console)
+    # Last: what is finished is not gone on with.
+    folder.finish()
+
+
+def _make_ready(
+    study: StudyConfig,
+    continued: RunFolder | None,
+    address: Address,
+    console: Console,
+    interruption: Interruption,
+    stack: ExitStack,
+) -> tuple[Inputs, int, Plan | None]:
+    """Check the data, the nodes and the tracking of trials that are to run; writes nothing.
+
+    Returns:
+        The data, the number of trials at a time, and the plan.
+    """
     launched = stack.enter_context(
         launch(study, partial(say, console), interruption.listen, continued)
     )
@@ -111,46 +157,17 @@ def _drive(
     if not continued:
         plan = measure_plan(study, launched.inputs, launched.nodes)
         preflight.refuse_shortage(plan.needs)
-    # Nothing is written before this line.
-    prepare_tracking(address.uri)
-    folder = continued or new_run(study.storage, study.name)
-    if not continued:
-        stack.enter_context(folder.lock())
-    _introduce(study, folder, console)
-    record_inputs(launched.inputs, folder)
-    if continued:
-        record_older(study, folder)
-    else:
-        record_settings(study, folder)
-    if plan:
-        write_plan(plan, folder)
-        span = time_span(*plan.seconds)
-        say(console, f"plan: {span} with {plan.at_a_time} trials at a time")
-    record_start(folder)
-    record_environment(folder)
     # 0 on a cluster, which may grow, so that no fixed number is right.
     concurrent = 0 if on_cluster() else concurrent_trials(launched.nodes, study.resources)
-    tracker = Tracker(
-        address,
-        study.name,
-        folder,
-        _recorded_settings(study, launched.inputs),
-        launched.inputs.data,
-    )
-    _run_phases(study, folder, launched.inputs, tracker, concurrent, console, interruption)
-    _conclude(study, folder, tracker, console)
-    # Last: what is finished is not gone on with.
-    folder.finish()
+    return launched.inputs, concurrent, plan
 
 
 def _introduce(study: StudyConfig, folder: RunFolder, console: Console) -> None:
     verb = "continuing" if folder.study_file.is_file() else "starting"
     console.print(f"{verb} study {study.name} in {folder.path}", soft_wrap=True)
     earlier = [run for run in list_runs(study.storage, study.name) if run.path != folder.path]
-    if verb == "starting" and earlier and not earlier[-1].finished:
-        last = earlier[-1]
-        state = "is running" if last.is_locked else f"is unfinished: {resume_command(last)}"
-        console.print(f"note: {last.path} {state}", soft_wrap=True)
+    if verb == "starting" and earlier and (note := unfinished_note(earlier[-1])):
+        say(console, note)
     ratios = study.confirm.mixing_ratio if study.confirm else ()
     if ratios and len({0 < ratio < 1 for ratio in ratios}) == 1:
         kind = "ratio between 0 and 1" if {0.0, 1.0} & set(ratios) else "pure ratio, 0 or 1"

@@ -27,6 +27,15 @@ def resume_command(folder: RunFolder) -> str:
     return run_sweep("--resume", folder)
 
 
+def unfinished_note(folder: RunFolder) -> str:
+    """A line about an earlier run that does not end by this start; "" about a complete one."""
+    if folder.finished:
+        return ""
+    if folder.is_locked:
+        return f"note: {folder.path} is running as well, by another process"
+    return f"note: {folder.path} is unfinished; it is continued with: {resume_command(folder)}"
+
+
 def run_sweep(option: str, folder: RunFolder) -> str:
     """A command about a run, with the option that names another storage than the default."""
     elsewhere = () if str(folder.storage) == "results" else ("--storage", str(folder.storage))

@@ -1,8 +1,8 @@
 from pathlib import Path
 
 from hybridir.runtime.commands import script, tool
-from tune.folders import RunFolder
-from tune.view.watching import watch_lines
+from tune.folders import RunFolder, new_run
+from tune.view.watching import unfinished_note, watch_lines
 
 VIEW = "/#/experiments/1/runs?viewStateShareKey=0a1b"
 
@@ -28,3 +28,15 @@ def test_a_server_has_its_own_address_and_another_storage_is_named() -> None:
         f"status:   {script('tune/run_sweep.py')} --status demo@run-001 --storage /shared",
     ]
     assert "charts" not in "".join(watch_lines(folder, "http://head:5000", "", search=False))
+
+
+def test_an_earlier_run_is_running_unfinished_or_not_worth_a_word(tmp_path: Path) -> None:
+    run = new_run(tmp_path, "demo")
+    command = script("tune/run_sweep.py", "--resume", "demo@run-001", "--storage", str(tmp_path))
+    expected = f"note: {run.path} is unfinished; it is continued with: {command}"
+    assert unfinished_note(run) == expected
+    with run.lock():
+        assert unfinished_note(run) == f"note: {run.path} is running as well, by another process"
+    assert unfinished_note(run) == expected
+    run.finish()
+    assert unfinished_note(run) == ""
