@@ -23,7 +23,13 @@ from tune.folders import RunFolder, list_runs, new_run, search_trial
 from tune.forecast.estimate import Plan
 from tune.forecast.plan import measure_plan, read_plan, write_plan
 from tune.readiness.cluster import on_cluster
-from tune.readiness.inputs import Inputs, record_inputs, recorded_inputs, start_anew
+from tune.readiness.inputs import (
+    Inputs,
+    input_paths,
+    record_inputs,
+    recorded_inputs,
+    start_anew,
+)
 from tune.readiness.nodes import concurrent_trials
 from tune.readiness.tracking_probe import driver_problem
 from tune.record.accounting import record_start
@@ -98,6 +104,8 @@ def _drive(
         continued.check_writable()
         if note := address.note(continued):
             say(console, note)
+            if paths := input_paths(study):
+                say(console, f"note: it reads the same files as before: {', '.join(paths)}")
     # A complete study whose record in MLflow was lost needs neither data nor nodes.
     done = recorded_inputs(continued) if continued and continued.finished else None
     inputs, concurrent, plan = (

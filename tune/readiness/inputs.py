@@ -123,6 +123,19 @@ def check_study(study: StudyConfig) -> Inputs:
     )
 
 
+def input_paths(study: StudyConfig) -> list[str]:
+    """The files and folders that trials read, as the study names them."""
+    data, reader = study.data, study.evaluation.reader
+    paths = [data.data_root / name for name in data.train.folders if data.data_root]
+    paths += [path for report in data.report_on for path in report.paths(data.data_root)]
+    for source in data.train.sources:
+        paths += [source.table.path] if source.table else []
+        paths += [Path(source.hub.id)] if source.hub and Path(source.hub.id).is_dir() else []
+    paths += [study.encoder.path] if study.encoder.path else []
+    paths += [reader.path] if reader and reader.path else []
+    return [str(path) for path in paths]
+
+
 def record_inputs(inputs: Inputs, folder: RunFolder) -> None:
     """Record what the trials of a run read; a run that has a record keeps it."""
     if not folder.inputs.is_file():

@@ -33,6 +33,7 @@ from tune.readiness.checks import (
     summary_line,
 )
 from tune.readiness.cluster import asks_for_token, on_cluster
+from tune.readiness.inputs import input_paths
 from tune.readiness.nodes import Node, run_on_each
 from tune.readiness.tracking_probe import Problem, driver_problem, is_loopback, is_server
 from tune.record.address import database_file
@@ -143,7 +144,7 @@ def check_nodes(
     driver_id = ray.get_runtime_context().get_node_id()
     remote = [node for node in nodes if node.id != driver_id]
     storage, cache = _folders(study)
-    paths = _paths(study) if remote else []
+    paths = input_paths(study) if remote else []
     checks: list[Check] = []
     with _probe_folder(storage, cache) as token:
         arguments = (token, str(storage), str(cache), paths)
@@ -267,19 +268,6 @@ def _message(check: Check) -> str:
 
 def _folders(study: StudyConfig) -> tuple[Path, Path]:
     return study.storage.resolve(), cache_folder(study.storage).resolve()
-
-
-def _paths(study: StudyConfig) -> list[str]:
-    """The files and folders that trials read, as the study names them."""
-    data, reader = study.data, study.evaluation.reader
-    paths = [data.data_root / name for name in data.train.folders if data.data_root]
-    paths += [path for report in data.report_on for path in report.paths(data.data_root)]
-    for source in data.train.sources:
-        paths += [source.table.path] if source.table else []
-        paths += [Path(source.hub.id)] if source.hub and Path(source.hub.id).is_dir() else []
-    paths += [study.encoder.path] if study.encoder.path else []
-    paths += [reader.path] if reader and reader.path else []
-    return [str(path) for path in paths]
 
 
 @contextmanager

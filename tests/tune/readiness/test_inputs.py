@@ -15,6 +15,7 @@ from tune.readiness.inputs import (
     batch_sizes,
     check_same_data,
     check_study,
+    input_paths,
     record_inputs,
     recorded_inputs,
 )
@@ -107,6 +108,16 @@ def test_what_a_run_reads_is_recorded_once_and_other_data_are_refused_with_the_c
     run.inputs.write_text("{")
     with pytest.raises(InputError, match=r"inputs\.json: is damaged .*delete it, and the data"):
         check_same_data(mine.data, run)
+
+
+def test_the_files_that_trials_read_are_listed_as_the_study_names_them(study: Any) -> None:
+    mix = [{"table": {"path": "/a.csv"}}, {"lareqa": {"name": "mlqa-r"}}]
+    reports = ["xquad-r", {"name": "mine", "table": {"path": "/b.csv", "passages": "/c.csv"}}]
+    encoder = {"path": "/encoder"}
+    mine = study(train={"mix": mix}, report_on=reports, data_root="/data", encoder=encoder)
+    expected = ["/data/mlqa-r", "/data/xquad-r", "/b.csv", "/c.csv", "/a.csv", "/encoder"]
+    assert input_paths(mine) == expected
+    assert input_paths(study()) == []
 
 
 def test_the_size_of_embeddings_in_a_file_is_known(study: Any) -> None:
