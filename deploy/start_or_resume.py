@@ -48,7 +48,7 @@ def sweep_arguments(arguments: list[str]) -> list[str]:
         runs = [run for run in list_runs(study.storage, study.name) if run.study_file.is_file()]
         if runs and not runs[-1].finished:
             _tell_differences(study, runs[-1], file)
-            return ["--resume", study.name, "--storage", str(study.storage)]
+            return ["--resume", runs[-1].label, "--storage", str(study.storage)]
     return arguments
 
 

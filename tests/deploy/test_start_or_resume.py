@@ -34,7 +34,7 @@ def test_a_study_without_a_run_is_started(arguments: list[str]) -> None:
 
 def test_an_unfinished_run_is_resumed(arguments: list[str], tmp_path: Path) -> None:
     _begun(tmp_path)
-    assert sweep_arguments(arguments) == ["--resume", "mine", "--storage", str(tmp_path)]
+    assert sweep_arguments(arguments) == ["--resume", "mine@run-001", "--storage", str(tmp_path)]
 
 
 def test_settings_that_an_unfinished_run_does_not_follow_are_named(

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -115,7 +116,12 @@ def test_tracking_is_up_to_date_or_lacks_trials(
     (tmp_path / "a.db").touch()
     for number in range(3):
         folder.trial(f"search-{number:03d}").finalize(Outcome(names.COMPLETE, {}))
-    record = {"uri": "sqlite:///a.db", "run_id": "1", "sent": ["search-000"], "away": "refused"}
+    record: dict[str, Any] = {
+        "uri": "sqlite:///a.db",
+        "run_id": "1",
+        "sent": ["search-000"],
+        "away": "refused",
+    }
     folder.tracking.write_text(json.dumps(record))
     text = status_of(folder)
     assert "sqlite:///a.db: 2 trials not yet sent; the server is unreachable: refused" in text
