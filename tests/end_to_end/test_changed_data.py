@@ -106,8 +106,8 @@ def test_the_older_of_two_runs_is_resumed_by_the_command_that_it_printed(
     assert (option, run) == ("--resume", "own@run-001")
 
     second = start_study(tmp_path, "study.yaml", "--set", "confirm.mixing_ratio=[0.5]")
-    second.until(lambda: "starting study" in second.output)
-    assert f"run-001 is unfinished; it is continued with: {sys.executable} " in second.output
+    note = f"run-001 is unfinished; it is continued with: {sys.executable} "
+    second.until(lambda: note in second.output)
     assert second.finish() == 0, second.output
     assert start_study(tmp_path, option, run).finish() == 0
     assert start_study(tmp_path, "--status", "results/own/run-001").finish() == 0

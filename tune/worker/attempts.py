@@ -42,6 +42,10 @@ def begin_attempt(folder: TrialFolder, driver: str, max_failures: int) -> str | 
         "step": (folder.read(PROGRESS) or {}).get("step", 0),
     }
     folder.write(ATTEMPTS, {"attempts": [*earlier, attempt]})
+    failure = folder.read(FAILURE)
+    if failure and (failure.get("full") or failure.get("changed")):
+        # It stopped the study, and somebody has mended it: it is no reason of what comes.
+        (folder.path / FAILURE).unlink()
     return None
 
 

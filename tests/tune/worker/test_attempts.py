@@ -80,3 +80,15 @@ def test_every_attempt_is_recorded_with_host_process_step_and_time(folder: Trial
     assert first["pid"] == second["pid"] == os.getpid()
     assert first["host"] == second["host"] == socket.gethostname()
     assert first["time"] <= second["time"]
+
+
+@pytest.mark.parametrize("stopped", ["full", "changed"])
+def test_a_failure_that_stopped_the_study_and_was_mended_is_forgotten(
+    folder: TrialFolder, stopped: str
+) -> None:
+    folder.write(FAILURE, {"reason": "another", "final": False})
+    assert begin_attempt(folder, "first", max_failures=3) is None
+    assert folder.read(FAILURE) is not None
+    folder.write(FAILURE, {"reason": "no room", "final": False, stopped: True})
+    assert begin_attempt(folder, "second", max_failures=3) is None
+    assert folder.read(FAILURE) is None
