@@ -3,8 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from hybridir import names
 from hybridir.errors import InputError
 from hybridir.export.select import best_confirmed, choose_trial
+from hybridir.runtime.commands import script
 
 
 def finished(run: Path, name: str, *, encoder: bool = True, **metrics: float) -> Path:
@@ -96,3 +98,14 @@ def test_a_run_without_encoders_says_why_and_names_its_best_trial(
     assert f"has an encoder; {reason}" in str(refused.value)
     assert "search-001 is the best (dev/map_mean 0.5000)" in str(refused.value)
     assert f"hybridir train {best}/config.json FOLDER" in str(refused.value)
+
+
+def test_a_run_that_has_confirmed_nothing_yet_names_the_command_that_goes_on_with_it(
+    tmp_path: Path,
+) -> None:
+    run = tmp_path / "mine" / "run-001"
+    finished(run, "search-000", encoder=False, dev__map_mean=0.5)
+    (run / names.ARTIFACT_STUDY).write_text("name: mine\nconfirm: {mixing_ratio: [0.5]}\n")
+    with pytest.raises(InputError) as refused:
+        choose_trial(run, None)
+    assert f"`{script('tune/run_sweep.py', '--resume', str(run))}` goes on" in str(refused.value)
