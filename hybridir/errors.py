@@ -10,6 +10,9 @@ from typing import TypeVar
 
 _Error = TypeVar("_Error", bound=BaseException)
 
+INTERRUPTED = 130
+"""Exit code of a command that was asked to stop."""
+
 
 class InputError(ValueError):
     """The user's input cannot be used; the message names the input, and how to correct it.

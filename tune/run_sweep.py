@@ -25,9 +25,14 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
     # It would read the metadata of every installed package for plugins, of which none is used.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # What follows takes seconds, in which a signal to stop would end in a traceback.
+    from tune.driver.interruption import stop_at_once
+
+    stop_at_once()
 
 import json
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -194,27 +199,29 @@ def _print_trial(study: "StudyConfig", name: str) -> None:
 def _look_ahead(study: "StudyConfig", plan: bool, preflight: bool) -> None:
     with frozen_imports():
         quieten_dependencies()
+        from tune.driver.interruption import interruptible
         from tune.driver.launch import launch, run_preflight
         from tune.forecast.plan import measure_plan, render, render_unmeasured
         from tune.readiness.cluster import lacking_here
         from tune.readiness.inputs import check_study
         from tune.record.address import tracking_uri
 
+    say = partial(console.print, soft_wrap=True)
     if not preflight and (lacking := lacking_here(study)):
         for block in render_unmeasured(study, check_study(study), lacking):
-            console.print(block, soft_wrap=True)
+            say(block)
         return
-    with launch(study, console.print) as launched:
+    with interruptible(say) as interruption, launch(study, say, interruption) as launched:
         if preflight:
             report = run_preflight(study, launched, tracking_uri(study.tracking_uri))
             console.print(report.table())
             report.refuse_problems()
             for line in (report.summary, *report.warnings):
-                console.print(line, soft_wrap=True)
+                say(line)
         if plan:
             forecast = measure_plan(study, launched.inputs, launched.nodes)
             for block in render(study, forecast):
-                console.print(block, soft_wrap=True)
+                say(block)
 
 
 def _find_run(storage: Path | None, text: str) -> RunFolder:
@@ -240,14 +247,16 @@ def _resume(folder: RunFolder) -> None:
 def _clean(folder: RunFolder, text: str) -> None:
     """Clean a run that is named; of a study that is named, every finished one."""
     from tune.driver.clean import clean, lines_about
+    from tune.driver.interruption import interruptible
 
     runs = [folder]
     if not text.rstrip(os.sep).endswith(folder.path.name):
         all_runs = list_runs(folder.storage, folder.path.parent.name)
         runs = [run for run in all_runs if run.study_file.is_file()]
     finished = [run for run in runs if run.finished]
-    for run in finished or runs[-1:]:
-        _say(lines_about(run, clean(run)))
+    with interruptible(partial(console.print, soft_wrap=True)):
+        for run in finished or runs[-1:]:
+            _say(lines_about(run, clean(run)))
     if finished:
         unfinished = [str(run.path) for run in runs if not run.finished]
         _say([f"note: {', '.join(unfinished)}: unfinished, left as is"] if unfinished else [])
@@ -261,6 +270,7 @@ def _say(lines: list[str]) -> None:
 def _replay(storage: Path | None, target: str) -> None:
     with frozen_imports():
         quieten_dependencies()
+        from tune.driver.interruption import interruptible
         from tune.driver.replay import replay
 
     run, slash, trial = target.rstrip(os.sep).rpartition("/")
@@ -269,7 +279,9 @@ def _replay(storage: Path | None, target: str) -> None:
             f"--replay {target}: expected names of a study and a trial, such as demo/search-003; "
             f"its trials are the folders in {(storage or _RESULTS) / target}/run-*/trials"
         )
-    if not replay(_find_run(storage, run.removesuffix("/trials")), trial, console):
+    with interruptible(partial(console.print, soft_wrap=True)):
+        same = replay(_find_run(storage, run.removesuffix("/trials")), trial, console)
+    if not same:
         raise typer.Exit(1)
 
 

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -100,6 +101,31 @@ def test_a_terminal_that_goes_away_closes_the_study(folder: Path) -> None:
         [*command[:2], "--status", "small"], cwd=folder, capture_output=True, text=True
     )
     assert re.search(r"^resume: .*run_sweep.py --resume small@run-001$", shown.stdout, re.M)
+
+
+@pytest.mark.parametrize(
+    ("name", "trial"), [("raylet", "search-003"), ("gcs_server", "confirm-a0.5-s0")]
+)
+def test_a_process_of_ray_that_is_killed_closes_the_study(
+    folder: Path, start_study: Any, name: str, trial: str
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as parent:  # a socket's is short
+        study = start_study(folder, "--resume", "small", RAY_TMPDIR=parent)
+        study.until(progress_of(folder, trial))
+        family = psutil.Process(study.process.pid).children(recursive=True)
+        (needed,) = [process for process in family if process.name() == name]
+        needed.kill()
+        study.until(lambda: "interrupted: " in study.output)
+        study.process.send_signal(signal.SIGTERM)  # the same request
+        assert study.process.wait(timeout=30) == 130
+        last = study.output.splitlines()[-1]
+        assert last.startswith(f"interrupted: Ray's process {name} was killed (SIGKILL")
+        assert last.endswith("run_sweep.py --resume small")
+        assert "(raylet)" not in study.output, "Ray's own words"
+        assert_closed(folder, study.output)
+        _, left = psutil.wait_procs(family, timeout=10)
+        assert left == []
+        assert list(Path(parent).iterdir()) == []
 
 
 def test_after_all_of_it_the_figures_are_those_of_an_undisturbed_study(

@@ -11,12 +11,12 @@ from rich.table import Table
 
 from analysis.write import write_report
 from hybridir import names
-from hybridir.errors import ChangedDataError, InputError, cause_of, is_full
+from hybridir.errors import INTERRUPTED, ChangedDataError, InputError, cause_of, is_full
 from hybridir.runtime.commands import tool
 from hybridir.runtime.files import has_no_room
 from tune.driver.checkpoints import save_progress
 from tune.driver.encoders import best_of_confirmation, drop_beaten_encoders
-from tune.driver.interruption import Interruption, reserve
+from tune.driver.interruption import Interruption, interruptible, reserve
 from tune.driver.launch import launch, prepare_tracking, run_preflight
 from tune.driver.phases import PhaseRunner, best_of_search
 from tune.folders import RunFolder, list_runs, new_run, search_trial
@@ -51,6 +51,7 @@ from tune.study.file import StudyConfig
 from tune.study.recorded import record_older, record_settings
 from tune.view.narrator import Narrator, time_span
 from tune.view.status import development_note, reported_curve_table
+from tune.view.terminal import end_output
 from tune.view.watching import resume_command, unfinished_note, watch_lines
 
 
@@ -65,24 +66,23 @@ def drive(study: StudyConfig, continued: RunFolder | None, console: Console) -> 
     Raises:
         InputError: if the study cannot run; nothing is written in this case. Also if the tracking
             server did not accept the whole study; a resume sends the rest.
-        typer.Exit: with code 130, after Ctrl-C or SIGTERM.
+        SystemExit: with `INTERRUPTED`, after Ctrl-C or SIGTERM before the first trial or after
+            the last one.
+        typer.Exit: the same, in between.
     """
-    interruption = Interruption()
-    interruption.listen()
     earlier = {run.path for run in list_runs(study.storage, study.name)}
-    try:
-        with ExitStack() as stack:
-            _drive(study, continued, console, interruption, stack)
-    except (KeyboardInterrupt, SystemExit):  # before the first trial or after the last one
+
+    def again() -> str:
         begun = [
             run
             for run in list_runs(study.storage, study.name)
             if run.path not in earlier and run.study_file.is_file()
         ]
         folder = continued or next(iter(begun), None)
-        again = f"; go on with: {resume_command(folder)}" if folder else ""
-        say(console, f"interrupted{again}")
-        raise typer.Exit(130) from None
+        return f"; go on with: {resume_command(folder)}" if folder else ""
+
+    with interruptible(partial(say, console), again) as interruption, ExitStack() as stack:
+        _drive(study, continued, console, interruption, stack)
 
 
 def say(console: Console, text: str) -> None:
@@ -151,9 +151,7 @@ def _make_ready(
     Returns:
         The data, the number of trials at a time, and the plan.
     """
-    launched = stack.enter_context(
-        launch(study, partial(say, console), interruption.listen, continued)
-    )
+    launched = stack.enter_context(launch(study, partial(say, console), interruption, continued))
     plan = read_plan(continued) if continued else None
     preflight = run_preflight(study, launched, address.uri, continued)
     if continued:
@@ -201,9 +199,20 @@ def _run_phases(
     for line in watch_lines(folder, tracker.uri, tracker.view, search=search):
         say(console, line)
     resume = resume_command(folder)
+    narrator = Narrator(console)
     with reserve(folder.path) as give_back:
+
+        def close(reason: str) -> None:
+            narrator.stop()
+            say(console, f"interrupted: {reason}; resume with: {resume}")
+            end_output()  # since Ray has more to say
+            save_progress(folder, lambda line: None)
+            give_back()
+            tracker.finish("KILLED", {})
+
+        interruption.close = close
         try:
-            with Narrator(console) as narrator:
+            with narrator:
                 phases = PhaseRunner(study, folder, inputs, tracker, narrator, concurrent)
                 best_parameters = phases.search() if study.search else {}
                 if study.confirm:
@@ -220,7 +229,7 @@ def _run_phases(
             status = "KILLED"
             save_progress(folder, partial(say, console))
             say(console, f"interrupted; resume with: {resume}")
-            raise typer.Exit(130) from None
+            raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             if changed := cause_of(error, ChangedDataError):
                 status = "KILLED"

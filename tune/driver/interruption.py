@@ -1,13 +1,17 @@
-"""How a study is asked to stop: Ctrl-C, SIGTERM, a terminal that goes away, a full disk."""
+"""How a study is stopped: Ctrl-C, SIGTERM, a terminal or a Ray that goes away, a full disk."""
 
+import os
 import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-from tune.view.terminal import leave_terminal
+from hybridir.errors import INTERRUPTED
+from tune.view.terminal import end_output, leave_terminal
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # A second Ctrl-C, or the hang-up that follows a SIGTERM, is the same request.
@@ -17,24 +21,27 @@ _RESERVE, _RESERVE_BYTES = ".reserve", 2**21
 
 
 class Interruption:
-    """Turns signals to stop into one KeyboardInterrupt; while a study is closed they wait."""
+    """Turns signals to stop into one KeyboardInterrupt; while a study is closed they wait.
+
+    Attributes:
+        close: closes the study from another thread, told the reason.
+    """
 
     def __init__(self) -> None:
+        self.close: Callable[[str], None] = lambda reason: None
+        self._closer: dict[str, int] = {}
         self._last = -_SAME_REQUEST_SECONDS
         self._raised = self._closing = self._waiting = False
 
     def listen(self) -> None:
-        """Install the handlers; to be repeated after what installs its own, as Ray does.
-
-        A signal that the parent process has switched off, as nohup does, stays so.
-        """
-        for number in SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._stop)
+        """Install the handlers; to be repeated after what installs its own, as Ray does."""
+        _heed(self._stop)
 
     @contextmanager
     def closing(self) -> Iterator[None]:
         """Close a study, which takes seconds; once a stop was asked for, nothing interrupts."""
+        if self._closer and not self._is_first():
+            threading.Event().wait()  # for the end of this process, which is near
         self._closing = True
         if self._raised:
             # Also while Python itself ends, which takes its own handlers away.
@@ -45,6 +52,25 @@ class Interruption:
         if self._waiting and not self._raised:
             raise KeyboardInterrupt
 
+    def take_over(self, reason: str) -> bool:
+        """Close the study from another thread, after which the process is to end.
+
+        Args:
+            reason: why.
+
+        Returns:
+            False if the main thread was asked to stop before, and so closes the study itself.
+        """
+        if first := self._is_first():
+            self.close(reason)
+        return first
+
+    def _is_first(self) -> bool:
+        """Whether this thread is the first that asks: it alone closes an interrupted study."""
+        me = threading.get_ident()
+        # A single step, for threads and for handlers of signals.
+        return self._closer.setdefault("thread", me) == me
+
     def _stop(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
             leave_terminal()
@@ -53,9 +79,56 @@ class Interruption:
         self._last = now
         if self._closing:
             self._waiting = True
-        elif not repeated:
+        elif not repeated and self._is_first():
             self._raised = True
             raise KeyboardInterrupt
+
+
+def stop_at_once() -> None:
+    """End this process with a line at a signal to stop, until `Interruption.listen`."""
+    _heed(_stop_at_once)
+
+
+def _stop_at_once(number: int, frame: FrameType | None) -> None:
+    with suppress(OSError):  # the terminal may be gone
+        os.write(1, b"interrupted; nothing has begun\n")
+    # An import that is cut off in the middle might answer in its own way.
+    os._exit(INTERRUPTED)
+
+
+def _heed(handler: Callable[[int, FrameType | None], None]) -> None:
+    """Install a handler; what the parent process has switched off, as nohup does, stays so."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+@contextmanager
+def interruptible(
+    say: Callable[[str], None], again: Callable[[], str] = lambda: ""
+) -> Iterator[Interruption]:
+    """End this process with a line and `INTERRUPTED` when it is asked to stop.
+
+    Args:
+        say: prints a line.
+        again: how to go on, as the end of the line.
+
+    Yields:
+        The handlers of signals to stop, installed.
+    """
+    interruption = Interruption()
+
+    def close(reason: str) -> None:
+        say(f"interrupted: {reason}{again()}")
+        end_output()
+
+    interruption.close = close
+    interruption.listen()
+    try:
+        yield interruption
+    except (KeyboardInterrupt, SystemExit):  # the latter is Ray's answer to SIGTERM
+        say(f"interrupted{again()}")
+        sys.exit(INTERRUPTED)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hybridir import names
 from hybridir.errors import InputError
 from hybridir.runtime.files import check_folder
+from tune.driver.interruption import Interruption
 from tune.folders import RunFolder
 from tune.forecast.estimate import estimated_needs
 from tune.forecast.plan import read_plan
@@ -41,7 +42,7 @@ class Launched:
 def launch(
     study: StudyConfig,
     say: Say,
-    listen: Callable[[], None] = lambda: None,
+    interruption: Interruption,
     continued: RunFolder | None = None,
 ) -> Iterator[Launched]:
     """Check the data, start or join Ray, and wait for the nodes; Ray ends with the context.
@@ -49,7 +50,7 @@ def launch(
     Args:
         study: the settings.
         say: prints a line while nodes are missing.
-        listen: installs the handlers of signals to stop.
+        interruption: hears of signals to stop, and of a Ray that was killed.
         continued: an earlier run that goes on, with the data that it began with.
 
     Raises:
@@ -63,8 +64,8 @@ def launch(
     inputs = check_study(study)
     if continued:
         check_same_data(study.data, continued)
-    with running_ray():
-        listen()  # after Ray, which installs a handler of its own
+    with running_ray(interruption.take_over):
+        interruption.listen()  # after Ray, which installs a handler of its own
         yield Launched(inputs, wait_for_nodes(study.resources, say))
 
 

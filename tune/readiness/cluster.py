@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from ray._raylet import AuthenticationMode, get_authentication_mode  # type: ign
 
 from hybridir.errors import InputError
 from tune.readiness.local_ray import local_options
+from tune.readiness.ray_watch import RayWatch
 from tune.study.file import StudyConfig
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,11 +40,28 @@ class _OwnRay:
 
     Attributes:
         options: those of ``ray.init``.
+        lost: called when it was killed; see `RayWatch`.
+        watch: looks after it.
         offset: the largest `_clock_offset` since its start, seconds.
     """
 
     options: dict[str, Any]
-    offset: float
+    lost: Callable[[str], bool] | None
+    watch: RayWatch | None = None
+    offset: float = 0.0
+
+    def start(self) -> None:
+        """Start it, and look after it."""
+        _init(self.options)
+        self.offset = _clock_offset()
+        if self.lost:
+            self.watch = RayWatch(Path(self.options["_temp_dir"]).parent, self.lost)
+
+    def shutdown(self) -> None:
+        """End it on purpose."""
+        if self.watch:
+            self.watch.stop()
+        _shutdown()
 
 
 _own_ray: _OwnRay | None = None
@@ -89,8 +107,12 @@ def lacking_here(study: StudyConfig) -> list[str]:
 
 
 @contextmanager
-def running_ray() -> Iterator[None]:
+def running_ray(lost: Callable[[str], bool] | None = None) -> Iterator[None]:
     """Join the cluster that RAY_ADDRESS names, or start Ray on this machine alone, for a while.
+
+    Args:
+        lost: called when the Ray of this machine alone was killed, before this process ends; see
+            `RayWatch`. Without it nobody looks after Ray.
 
     Raises:
         InputError: if no cluster answers at RAY_ADDRESS, or it refuses the connection.
@@ -108,17 +130,20 @@ def running_ray() -> Iterator[None]:
     logging.getLogger("ray.tune.execution.tune_controller").setLevel(logging.CRITICAL)
     if on_cluster():
         _check_address(os.environ["RAY_ADDRESS"])
-    context: AbstractContextManager[dict[str, Any]] = (
-        nullcontext({}) if on_cluster() else local_options(cpu_count())
-    )
-    with context as options:
         try:
-            _init(options)
-            _own_ray = _OwnRay(options, _clock_offset()) if options else None
+            _init({})
+            yield
+        finally:
+            _shutdown()
+        return
+    with local_options(cpu_count()) as options:
+        _own_ray = own = _OwnRay(options, lost)
+        try:
+            own.start()
             yield
         finally:
             _own_ray = None
-            _shutdown()
+            own.shutdown()
 
 
 def watch_clock() -> None:
@@ -138,16 +163,14 @@ def renew_after_clock_went_back() -> bool:
     Returns:
         Whether Ray was started anew.
     """
-    offset = _clock_offset()
-    if _own_ray is None or offset > _own_ray.offset - _MOST_SECONDS_BACK:
+    if _own_ray is None or _clock_offset() > _own_ray.offset - _MOST_SECONDS_BACK:
         return False
-    _shutdown()
+    _own_ray.shutdown()
     # Ray's start would take the signals by which the driver is asked to stop.
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    _init(_own_ray.options)
+    _own_ray.start()
     for number, handler in kept.items():
         signal.signal(number, handler)
-    _own_ray.offset = offset
     return True
 
 

@@ -65,6 +65,10 @@ class Narrator:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Take the table away; from any thread, and any number of times."""
         self._live.stop()
 
     def say(self, text: str) -> None:

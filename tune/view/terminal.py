@@ -51,6 +51,14 @@ def leave_terminal() -> None:
             leave(stream)
 
 
+def end_output() -> None:
+    """Send all further output nowhere, also that of other threads and of compiled code."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+            leave(stream)
+
+
 def leave(stream: TextIO) -> None:
     """Connect a stream to nowhere."""
     nowhere = os.open(os.devnull, os.O_RDWR)

@@ -88,6 +88,51 @@ except KeyboardInterrupt:
     assert run(program=program) == (0, "ready\nrecorded\nthen stopped\n")
 
 
+LOST = """
+import os, signal, threading, time
+from tune.driver.interruption import Interruption
+
+interruption = Interruption()
+interruption.listen()
+
+def close(reason):
+    print(reason, flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(1)
+    print("closed", flush=True)
+
+interruption.close = close
+
+def lost():
+    if interruption.take_over("lost"):
+        os._exit(130)
+    print("too late", flush=True)
+
+try:
+    {first}
+    threading.Thread(target=lost).start()
+    time.sleep(0.5)
+    1 / 0
+except KeyboardInterrupt:
+    threading.Thread(target=lost).start()
+finally:
+    with interruption.closing():
+        time.sleep(1)
+        print("closed by the main thread")
+"""
+
+
+@pytest.mark.slow
+def test_one_thread_alone_closes_a_study_whatever_the_main_thread_meets_meanwhile() -> None:
+    assert run(program=LOST.format(first="pass")) == (130, "lost\nclosed\n")
+
+
+@pytest.mark.slow
+def test_a_study_that_a_signal_stopped_is_closed_by_the_main_thread() -> None:
+    program = LOST.format(first="os.kill(os.getpid(), signal.SIGINT)")
+    assert run(program=program) == (0, "too late\nclosed by the main thread\n")
+
+
 @pytest.mark.slow
 def test_a_study_outlives_the_reader_of_its_output() -> None:
     program = """

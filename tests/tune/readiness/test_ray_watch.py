@@ -1,0 +1,90 @@
+"""A Ray of one machine whose processes are killed, for real, while the main thread waits in it."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+from tests.support.tiny import ROOT
+
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("ray")]
+
+DRIVER = """
+import sys, time
+import ray
+from tune.readiness.cluster import running_ray
+from tune.view.terminal import end_output
+
+@ray.remote
+def work(waits):
+    time.sleep(1000 if waits else 0)
+
+def lost(reason):
+    print(reason)
+    end_output()
+    return True
+
+with running_ray(lost):
+    ray.get(work.remote(False))
+    print("ready", flush=True)
+    task = work.remote(True)
+    sys.stdin.readline()
+    if len(sys.argv) > 1:
+        ray.get(task)
+print("ended")
+"""
+
+
+@pytest.fixture
+def parent() -> Iterator[Path]:
+    """A short folder, since a socket's path has 107 letters at most."""
+    with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def start(parent: Path, *arguments: str) -> "subprocess.Popen[str]":
+    environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, *arguments],
+        cwd=ROOT,
+        env=environment | {"RAY_TMPDIR": str(parent)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("raylet", signal.SIGKILL), ("raylet", signal.SIGTERM), ("gcs_server", signal.SIGKILL)],
+)
+def test_what_is_left_ends_with_it(name: str, number: int, parent: Path) -> None:
+    process = start(parent, "wait")
+    family = psutil.Process(process.pid).children(recursive=True)
+    names = {member.name() for member in family}
+    assert names & {"ray::work", "ray::IDLE"}, "its workers"
+    (needed,) = [member for member in family if member.name() == name]
+    needed.send_signal(number)
+    output, _ = process.communicate("\n", timeout=30)
+    assert process.returncode == 130
+    assert output.startswith(f"Ray's process {name} ")
+    assert len(output.splitlines()) == 1
+    _, left = psutil.wait_procs(family, timeout=10)
+    assert left == []
+    assert list(parent.iterdir()) == []
+
+
+def test_ray_is_ended_on_purpose_without_a_word(parent: Path) -> None:
+    process = start(parent)
+    output, _ = process.communicate("\n")
+    assert (process.returncode, output) == (0, "ended\n")

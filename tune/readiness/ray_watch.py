@@ -1,0 +1,101 @@
+"""Ends a driver whose own Ray was killed, by an operator's mistake or for want of memory.
+
+Without its raylet a driver waits for good, and 60 s after the end of Ray's head it aborts with the
+words of a programmer (measured with ray 2.60).
+"""
+
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+from ray._private import worker
+
+from hybridir.errors import INTERRUPTED
+
+_NEEDED = ("raylet", "gcs_server")
+_POLL_SECONDS = 0.2
+_END_SECONDS = 5.0
+
+
+class RayWatch:
+    """Looks after the Ray that this process has just started, from a thread.
+
+    Args:
+        folder: Ray's own folder, removed when Ray is gone.
+        lost: called in the thread with the reason when a process that Ray needs is gone. The main
+            thread may wait in Ray meanwhile, and goes on once Ray answers. Afterwards all that is
+            left of Ray is killed, and this process with it, unless the answer is False: the main
+            thread ends by itself.
+    """
+
+    def __init__(self, folder: Path, lost: Callable[[str], bool]) -> None:
+        self._folder = folder.resolve()
+        self._lost = lost
+        processes = worker._global_node.all_processes  # type: ignore[attr-defined]
+        self._needed = {name: processes[name][0].process for name in _NEEDED}
+        self._stopping = threading.Event()
+        # Of a killed raylet Ray prints the log, and does so before this thread looks.
+        self._print: Callable[..., None] = worker.print_to_stdstream
+        worker.print_to_stdstream = self._print_unless_ended
+        threading.Thread(target=self._watch, name="ray-watch", daemon=True).start()
+
+    def stop(self) -> None:
+        """Look away, since Ray is about to be ended on purpose."""
+        self._stopping.set()
+        worker.print_to_stdstream = self._print
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(_POLL_SECONDS):
+            ended = self._ended()
+            if ended and not self._stopping.is_set():
+                self._finish(f"Ray's process {' and '.join(ended)}")
+                return
+
+    def _ended(self) -> list[str]:
+        codes = {name: process.poll() for name, process in self._needed.items()}
+        return [f"{name} {_end(code)}" for name, code in codes.items() if code is not None]
+
+    def _print_unless_ended(self, *arguments: Any, **options: Any) -> None:
+        if not self._ended():
+            self._print(*arguments, **options)
+
+    def _finish(self, reason: str) -> None:
+        end = True
+        try:
+            end = self._lost(reason)
+        finally:
+            if end:
+                self._kill()
+                shutil.rmtree(self._folder, ignore_errors=True)
+                # The main thread may wait in Ray for good, and so may Ray's own way to end.
+                os._exit(INTERRUPTED)
+
+    def _kill(self) -> None:
+        """Kill all processes of this Ray, those that have lost their parent as well."""
+        family = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, OSError):
+                files = [Path(file.path) for file in process.open_files()]
+                logs = any(file.is_relative_to(self._folder) for file in files)
+                if logs and process.pid != os.getpid():
+                    process.kill()
+                    family.append(process)
+        psutil.wait_procs(family, timeout=_END_SECONDS)
+
+
+def _end(code: int) -> str:
+    """How a process ended, from the code of `subprocess`.
+
+    >>> _end(-9), _end(1)
+    ('was killed (SIGKILL, as when memory runs out)', 'ended (exit code 1)')
+    """
+    if code >= 0:
+        return f"ended (exit code {code})"
+    name = signal.Signals(-code).name
+    return f"was killed ({name}{', as when memory runs out' if name == 'SIGKILL' else ''})"
