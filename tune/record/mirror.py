@@ -33,10 +33,8 @@ from tune.record.store import experiment_of, open_store
 from tune.record.trial_entries import headline_metrics, trial_metrics, trial_params
 
 logger = logging.getLogger("hybridir")
-# MLflow and Alembic announce a new database's schema step by step; `tune.record.tracking` reports
-# a missing answer, so that the connection pool need not.
-for noisy in ("mlflow.store.db.utils", "alembic", "urllib3.connectionpool"):
-    logging.getLogger(noisy).setLevel(logging.ERROR)
+# `tune.record.tracking` reports a missing answer, so that the connection pool need not.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 _RUNNING = "RUNNING"
 _INTERRUPTED = "INTERRUPTED"

@@ -7,6 +7,7 @@ six failed). So every program of this project opens a database here.
 Source: https://github.com/mlflow/mlflow/blob/master/mlflow/store/tracking/sqlalchemy_store.py
 """
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from pathlib import Path
 # 30 s: a slow server answered in less than 1 s (measured).
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar per small file
 
 from filelock import FileLock
 from mlflow import MlflowClient
@@ -25,6 +27,10 @@ from mlflow.exceptions import MlflowException
 from hybridir import names
 from tune.folders import RunFolder
 from tune.record.address import address_of, database_file
+
+# They announce a new database's schema step by step.
+for noisy in ("mlflow.store.db.utils", "alembic"):
+    logging.getLogger(noisy).setLevel(logging.ERROR)
 
 ARTIFACTS = "mlartifacts"
 # A new database takes 4 s to create (measured); others may stand in line for the lock.

@@ -19,6 +19,7 @@ from mlflow.entities import ViewType
 
 from tests.support.databases import empty_database
 from tests.support.disks import small_disk, write_protected
+from tests.support.tiny import ROOT
 from tune.readiness.tracking_probe import driver_problem, is_server, store_problem
 from tune.searching.searcher import open_study
 
@@ -310,3 +311,21 @@ def test_a_database_of_another_mlflow_is_refused_with_its_remedy(
     problem = store_problem(f"sqlite:///{path}")
     assert re.search(message, problem.text)
     assert not problem.passes
+
+
+@pytest.mark.slow
+def test_a_database_file_that_is_empty_gets_its_tables_without_a_word(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").touch()
+    program = (
+        "from tune.readiness.tracking_probe import driver_problem\n"
+        f"assert not driver_problem('sqlite:///{tmp_path}/mlflow.db').text"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+    assert list((tmp_path / "mlartifacts").rglob("artifacts")) != []
