@@ -1,7 +1,9 @@
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from hybridir.config import read_trial
 from hybridir.runtime.commands import script
 from tests.support.tiny import ROOT
 from tune import run_sweep
+from tune.driver.interruption import SIGNALS
 from tune.folders import Outcome, RunFolder, new_run
 from tune.study.file import STUDIES, StudyConfig
 from tune.study.planned import planned_trial
@@ -434,3 +437,30 @@ def test_a_module_beside_a_script_does_not_shadow_the_standard_library(
     assert phrase in ended.stdout + ended.stderr
     assert "it shadows the standard library" not in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_packages_are_loaded_ends_the_command_in_one_line(
+    number: int, tmp_path: Path
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, str(SCRIPT), write(tmp_path)],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # What started these tests may have switched them off, as nohup and shells do.
+        preexec_fn=lambda: [signal.signal(each, signal.SIG_DFL) for each in SIGNALS],
+    )
+    status = Path(f"/proc/{process.pid}/status")
+    # The last that is heeded; Python itself heeds SIGINT from its start.
+    awaited = 1 << (SIGNALS[-1] - 1)
+    caught = 0
+    while not caught & awaited:
+        time.sleep(0.001)
+        caught = int(status.read_text().split("SigCgt:")[1].split()[0], 16)
+    process.send_signal(number)
+    output, _ = process.communicate()
+    assert (process.returncode, output) == (130, "interrupted; nothing has begun\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["study.yaml"]
