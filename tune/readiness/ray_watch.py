@@ -20,6 +20,8 @@ from hybridir.errors import INTERRUPTED
 
 _NEEDED = ("raylet", "gcs_server")
 _POLL_SECONDS = 0.2
+# A signal to all processes at once is answered by the main thread, which hears of it meanwhile.
+_GRACE_SECONDS = 0.5
 _END_SECONDS = 5.0
 
 
@@ -52,9 +54,8 @@ class RayWatch:
 
     def _watch(self) -> None:
         while not self._stopping.wait(_POLL_SECONDS):
-            ended = self._ended()
-            if ended and not self._stopping.is_set():
-                self._finish(f"Ray's process {' and '.join(ended)}")
+            if self._ended() and not self._stopping.wait(_GRACE_SECONDS):
+                self._finish(f"Ray's process {' and '.join(self._ended())}")
                 return
 
     def _ended(self) -> list[str]:
@@ -92,10 +93,10 @@ class RayWatch:
 def _end(code: int) -> str:
     """How a process ended, from the code of `subprocess`.
 
-    >>> _end(-9), _end(1)
-    ('was killed (SIGKILL, as when memory runs out)', 'ended (exit code 1)')
+    >>> _end(-9), _end(-11), _end(1)
+    ('was killed (SIGKILL, as when memory runs out)', 'was killed (signal 11)', 'ended (code 1)')
     """
     if code >= 0:
-        return f"ended (exit code {code})"
-    name = signal.Signals(-code).name
-    return f"was killed ({name}{', as when memory runs out' if name == 'SIGKILL' else ''})"
+        return f"ended (code {code})"
+    killed = code == -signal.SIGKILL
+    return f"was killed ({'SIGKILL, as when memory runs out' if killed else f'signal {-code}'})"
