@@ -19,9 +19,10 @@ from ray._private import worker
 from hybridir.errors import INTERRUPTED
 
 _NEEDED = ("raylet", "gcs_server")
-_POLL_SECONDS = 0.2
-# A signal to all processes at once is answered by the main thread, which hears of it meanwhile.
-_GRACE_SECONDS = 0.5
+# Ray's compiled code complains of a killed worker after 0.5 s (measured).
+_POLL_SECONDS = 0.1
+# Ray knows of an end by a closed pipe, which the system closes before the process has ended.
+_LATE_SECONDS = 1.0
 _END_SECONDS = 5.0
 
 
@@ -42,7 +43,7 @@ class RayWatch:
         processes = worker._global_node.all_processes  # type: ignore[attr-defined]
         self._needed = {name: processes[name][0].process for name in _NEEDED}
         self._stopping = threading.Event()
-        # Of a killed raylet Ray prints the log, and does so before this thread looks.
+        # Of a killed raylet Ray prints the log.
         self._print: Callable[..., None] = worker.print_to_stdstream
         worker.print_to_stdstream = self._print_unless_ended
         threading.Thread(target=self._watch, name="ray-watch", daemon=True).start()
@@ -54,8 +55,9 @@ class RayWatch:
 
     def _watch(self) -> None:
         while not self._stopping.wait(_POLL_SECONDS):
-            if self._ended() and not self._stopping.wait(_GRACE_SECONDS):
-                self._finish(f"Ray's process {' and '.join(self._ended())}")
+            ended = self._ended()
+            if ended and not self._stopping.is_set():
+                self._finish(f"Ray's process {' and '.join(ended)}")
                 return
 
     def _ended(self) -> list[str]:
@@ -63,6 +65,7 @@ class RayWatch:
         return [f"{name} {_end(code)}" for name, code in codes.items() if code is not None]
 
     def _print_unless_ended(self, *arguments: Any, **options: Any) -> None:
+        self._stopping.wait(_LATE_SECONDS)
         if not self._ended():
             self._print(*arguments, **options)
 
