@@ -97,7 +97,7 @@ def test_without_a_study_the_demo_is_started_or_resumed(
     monkeypatch.chdir(tmp_path)
     assert sweep_arguments([]) == []
     new_run(Path("results"), "demo").study_file.write_text("name: demo\n")
-    assert sweep_arguments([]) == ["--resume", "demo", "--storage", "results"]
+    assert sweep_arguments([]) == ["--resume", "demo@run-001", "--storage", "results"]
 
 
 @pytest.mark.parametrize(
