@@ -29,12 +29,15 @@ for (const link of document.querySelectorAll("nav a")) {
   link.addEventListener("click", () => open(link.hash.slice(1)));
 }
 
-// A table that is wider than its column becomes a card a row. Closed folds have no width yet.
+// A table that is wider than its column gets tight, and if that does not do, a card a row. Closed
+// folds have no width yet.
 function fit(box) {
   const table = box.querySelector("table");
   if (!table || !box.clientWidth) return;
-  table.classList.remove("cards");
-  table.classList.toggle("cards", box.scrollWidth > box.clientWidth);
+  table.classList.remove("tight", "cards");
+  for (const shape of ["tight", "cards"]) {
+    if (box.scrollWidth > box.clientWidth) table.classList.add(shape);
+  }
 }
 const boxes = [...document.querySelectorAll(".scroll")];
 const widths = new WeakMap();
