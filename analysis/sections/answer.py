@@ -9,7 +9,7 @@ from analysis.page import Figure, Headline
 from analysis.sections.wording import LEVEL, change_word, interval_text, number_text, p_text
 from analysis.study.arrays import Key
 from analysis.tables import confirmed
-from analysis.tables.tested import PRIMARY
+from analysis.tables.tested import PRIMARY, listed_ratios
 from hybridir import inference, names
 from hybridir.inference.scores import FEW_CLUSTERS
 
@@ -185,7 +185,7 @@ def _optimum(best: Row) -> str:
 
 def _only(ratios: str) -> str:
     """Name the ratios that may be the best, as the subject of a sentence."""
-    return f"only one of {ratios}" if "," in ratios else f"only α = {ratios.strip('{}')}"
+    return f"only one of {ratios}" if " " in ratios else f"only α = {ratios.strip('{}')}"
 
 
 def _sentence(outcomes: list[tuple[Key, pd.DataFrame]]) -> str:
@@ -291,11 +291,13 @@ def _stability(curve: pd.DataFrame) -> str:
     clauses = []
     for setting, rows in inside.groupby("setting", sort=False):
         worse = rows[~rows["may_be_best"].astype(bool)]
-        bound = f"at most {rows['loss_at_most'].max():.3f} mAP below the best (95 %)"
+        most = float(rows["loss_at_most"].max())
+        # From the few seeds of a small study, the bound may lie beyond the measure's range.
+        bound = f", and at most {most:.3f} mAP below the best (95 %)" if most < 1 else ""
         verdict = (
-            f"not stable, worse than the best at α = {_ratios(worse)}, and {bound}"
+            f"not stable, worse than the best at α = {_ratios(worse)}{bound}"
             if len(worse)
-            else f"α = {_ratios(rows)} may be the best, and {bound}"
+            else f"α = {_ratios(rows)} may be the best{bound}"
         )
         clauses.append(f"{names.LABELS[str(setting)]}: {verdict}")
     return (
@@ -305,7 +307,7 @@ def _stability(curve: pd.DataFrame) -> str:
 
 
 def _ratios(rows: pd.DataFrame) -> str:
-    return ", ".join(f"{ratio:g}" for ratio in rows[names.MIXING_RATIO])
+    return listed_ratios(rows[names.MIXING_RATIO].tolist())
 
 
 def _narrow(gains: pd.DataFrame, measured: list[Key]) -> Iterator[str]:
@@ -331,35 +333,37 @@ def _caveat(curve: pd.DataFrame, gains: pd.DataFrame, primary: list[Key]) -> str
     outcomes = " and ".join(
         f"{names.LABELS[measure]}, {names.LABELS[setting]}" for measure, setting in primary
     )
-    scope = "other clusters of questions" if seeds == [1] else "other seeds and other clusters"
+    scope = " and ".join(
+        [*(["other seeds"] if seeds != [1] else []), *(["other clusters"] if clusters > 1 else [])]
+    )
     sentences = [
-        f"Brackets are 95 % intervals for {scope}, each for its own row, estimated from {n} "
-        f"{'seed' if seeds == [1] else 'seeds'} and {questions:,} questions in {clusters:,} "
-        "clusters.",
+        f"Brackets are 95 % intervals for {scope or 'no other data'}, each row by itself, from "
+        f"{n} {'seed' if seeds == [1] else 'seeds'} and {questions:,} questions in {clusters:,} "
+        f"{'cluster' if clusters == 1 else 'clusters'}.",
     ]
     if not gains.empty:
         sentences += [
             "Differences are paired by seed and question.",
-            f"The tests of the primary outcome ({outcomes}) are corrected together (Holm), as "
-            "planned. All others are exploratory and corrected as one family, so that a change "
-            "may not be distinguished where its bracket leaves out 0.",
+            f"The tests of the primary outcome ({outcomes}) are corrected together (Holm), all "
+            "others, which are exploratory, as one family: a change may not be distinguished "
+            "although its bracket leaves out 0.",
         ]
     if not confirmed.is_one_ratio(curve):
         sentences += [
             "A ratio may be best unless another one is better in a one-sided comparison (.05), "
-            "joint for all ratios but apart from these corrections, so that it may exclude a "
+            "joint for all ratios and apart from these corrections: it may exclude a "
             "ratio that a two-sided test does not. The optimum lies between the neighbours of the "
             "ratios that may be best.",
         ]
-    if clusters < FEW_CLUSTERS:
+    if clusters == 1:
+        sentences.append("With one cluster, they say nothing about other questions.")
+    elif clusters < FEW_CLUSTERS:
         sentences.append(
             f"{clusters} clusters are few: below {FEW_CLUSTERS} the intervals may be too narrow."
         )
     if seeds[0] == 1:
         sentences.append("With one seed, they say nothing about the variance between seeds.")
     if seeds[0] == 2:
-        sentences.append(
-            "Two seeds hardly tell how much seeds vary, so that most intervals are wide."
-        )
-    sentences.append("Seed effects are assumed to be normal, and the languages are fixed.")
+        sentences.append("Two seeds hardly tell how much seeds vary: most intervals are wide.")
+    sentences.append("Seed effects are assumed to be normal, languages fixed.")
     return " ".join(sentences)

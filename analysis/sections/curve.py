@@ -261,14 +261,13 @@ def _optima(benchmark: str, optima: pd.DataFrame) -> Table:
     }
     caption = (
         "The best ratio for each measure: the confirmed ratios that no other one beats (multiple "
-        "comparisons with the best, one-sided at .05, so that a ratio may be left out although "
-        "the two-sided interval of its difference reaches 0), and the interval of the optimum, "
-        "from the confirmed ratio below them to that above. It assumes that the curve rises up to "
-        "its optimum and falls behind it. The share of draws is how often the best confirmed "
-        f"ratio was the best in {inference.DRAWS:,} bootstrap draws of seeds and clusters, from "
-        "which the comparisons have their critical value as well. The peak of a smooth curve "
-        "through the means is a description; blank where the means contradict the curve (lack of "
-        "fit, p below 0.2)."
+        "comparisons with the best, one-sided at .05, which may leave out a ratio although the "
+        "two-sided interval of its difference reaches 0), and the interval of the optimum, from "
+        "the confirmed ratio below them to that above, if the curve rises up to its optimum and "
+        "falls behind it. The share of draws is how often the best ratio was the best in "
+        f"{inference.DRAWS:,} bootstrap draws of seeds and clusters, which also give the critical "
+        "value. The peak of a smooth curve through the means is a description; blank where they "
+        "contradict the curve (lack of fit, p below 0.2)."
     )
     return Table(f"optimum-{benchmark}", optima, columns, caption)
 

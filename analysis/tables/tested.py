@@ -13,6 +13,7 @@ from hybridir.inference.scores import Scores
 
 PRIMARY, EXPLORATORY = "primary", "exploratory"
 """Families of tests: Holm's correction is over the tests of a family."""
+_MOST_RATIOS: Final = 10  # that are listed one by one
 _POINTS: Final = 101  # ratios at which a fitted curve is tabulated
 _TESTED: Final = ("measure", "setting", "pure")
 
@@ -63,7 +64,18 @@ def set_text(ratios: Collection[float]) -> str:
     >>> set_text([0.25, 0.5])
     '{0.25, 0.5}'
     """
-    return "{" + ", ".join(f"{ratio:g}" for ratio in ratios) + "}"
+    return "{" + listed_ratios(ratios) + "}"
+
+
+def listed_ratios(ratios: Collection[float]) -> str:
+    """Write ratios one by one; of many, the ends and their number.
+
+    >>> listed_ratios([0.0, 0.5, 1.0]), listed_ratios([0.1 * index for index in range(11)])
+    ('0, 0.5, 1', '11 ratios from 0 to 1')
+    """
+    if len(ratios) > _MOST_RATIOS:
+        return f"{len(ratios)} ratios from {min(ratios):g} to {max(ratios):g}"
+    return ", ".join(f"{ratio:g}" for ratio in ratios)
 
 
 def fit_table(scores: Mapping[Key, Scores], replicates: Mapping[Key, Replicates]) -> pd.DataFrame:

@@ -269,3 +269,16 @@ def test_the_caveat_warns_about_few_seeds(n_seeds: int, warning: str) -> None:
 def test_the_caveat_warns_about_few_clusters(n_clusters: int, warns: bool) -> None:
     caveat = answered(curve(n_clusters=n_clusters), WON, optima()).caveat
     assert (f"{n_clusters} clusters are few" in caveat) == warns
+
+
+def test_one_cluster_says_nothing_about_other_questions() -> None:
+    caveat = answered(curve(n_clusters=1), WON, optima()).caveat
+    assert caveat.startswith("Brackets are 95 % intervals for other seeds, each row by itself")
+    assert "in 1 cluster. " in caveat
+    assert "With one cluster, they say nothing about other questions." in caveat
+
+
+def test_a_bound_beyond_the_range_of_map_is_left_out() -> None:
+    findings = answered(curve().assign(loss_at_most=3.189), WON, optima()).findings
+    (stable,) = (text for text in findings if text.startswith("Are ratios from 0.4 to 0.6"))
+    assert stable.endswith("multilingual: α = 0.4, 0.5 may be the best.")
