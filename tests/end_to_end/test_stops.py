@@ -120,7 +120,7 @@ def test_a_process_of_ray_that_is_killed_closes_the_study(
         assert study.process.wait(timeout=30) == 130
         last = study.output.splitlines()[-1]
         assert last.startswith(f"interrupted: Ray's process {name} was killed (SIGKILL")
-        assert last.endswith("run_sweep.py --resume small")
+        assert last.endswith("run_sweep.py --resume small@run-001")
         assert "(raylet)" not in study.output, "Ray's own words"
         assert_closed(folder, study.output)
         _, left = psutil.wait_procs(family, timeout=10)
