@@ -238,6 +238,12 @@ def _run_phases(
                     f"the study stopped; {changed}. Then go on with: {resume}; or "
                     f"{start_anew(folder)}"
                 ) from None
+            if isinstance(error, InputError):
+                status = "KILLED"
+                save_progress(folder, partial(say, console))
+                raise InputError(
+                    f"the study stopped; {error}. Then go on with: {resume}"
+                ) from None
             if not (is_full(error) or has_no_room(folder.path)):
                 raise
             status = "KILLED"

@@ -29,7 +29,7 @@ from tune.driver_only import DriverOnly
 from tune.folders import Outcome, RunFolder, search_trial
 from tune.outcome import BUDGET_PERCENT, finalize_trial
 from tune.space.parameters import Value, same_ratio
-from tune.space.ranges import Space, propose, space_digest
+from tune.space.ranges import Space, propose, restrict, space_digest
 from tune.space.settings import SearchConfig, direction
 
 # User attribute of a trial that was proposed here: its number, from 0, which names its folder.
@@ -160,7 +160,11 @@ class JournalSearcher(DriverOnly, Searcher):
         self._recovered = True
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
-        """Propose the next trial: an interrupted one unchanged, else a new one."""
+        """Propose the next trial: an interrupted one unchanged, else a new one.
+
+        Raises:
+            InputError: if the sampler, one of the user's own, proposes a value outside its range.
+        """
         assert self._recovered, "call recover() first"
         if self._concurrent and len(self._running) >= self._concurrent:
             return None
@@ -172,6 +176,12 @@ class JournalSearcher(DriverOnly, Searcher):
             self._study.sampler = self._sampler(number)
             new = self._study.ask()
             parameters = propose(new, self._space)
+            if outside := parameters.keys() - restrict(parameters, self._space).keys():
+                raise InputError(
+                    f"{type(self._study.sampler).__name__} proposed "
+                    + ", ".join(f"{name}={parameters[name]!r}" for name in sorted(outside))
+                    + ", outside of the range under space; mend the sampler"
+                )
             # Last, so that a proposal with a number is a whole one.
             new.set_user_attr(_NAME, search_trial(number))
             new.set_user_attr(NUMBER, number)

@@ -220,6 +220,23 @@ def test_an_interrupted_proposal_is_fail_and_does_not_count(
     assert list(own_trials(open_study(folder.journal, "s"))) == [0, 1]
 
 
+class Outside(optuna.samplers.RandomSampler):
+    def sample_independent(self, study: Any, trial: Any, name: str, distribution: Any) -> Any:
+        value = super().sample_independent(study, trial, name, distribution)
+        return 7.5 if name == "mixing_ratio" else value
+
+
+def test_a_value_outside_its_range_is_refused_and_forgotten(folder: RunFolder) -> None:
+    own = make(folder, trials=2)
+    own._sampler = lambda number: Outside(seed=number)
+    with pytest.raises(InputError, match=r"^Outside proposed mixing_ratio=7\.5, outside of"):
+        own.suggest("a")
+    mended = make(folder, trials=2)
+    assert mended.remaining == 2
+    assert mended.suggest("b") == make(RunFolder(folder.path / "other")).suggest("b")
+    assert states(folder) == ["FAIL", "RUNNING"]
+
+
 def test_imported_trials_change_neither_numbers_nor_the_number_of_trials(
     folder: RunFolder, search: Callable[..., JournalSearcher]
 ) -> None:
