@@ -52,15 +52,22 @@ class _OwnRay:
 
     def start(self) -> None:
         """Start it, and look after it."""
-        _init(self.options)
+        _init(self.options, self)
         self.offset = _clock_offset()
+
+    def look(self) -> None:
+        """Look after the Ray that is about to start."""
         if self.lost:
             self.watch = RayWatch(Path(self.options["_temp_dir"]).parent, self.lost)
 
-    def shutdown(self) -> None:
-        """End it on purpose."""
+    def look_away(self) -> None:
+        """Let Ray end, on purpose."""
         if self.watch:
             self.watch.stop()
+
+    def shutdown(self) -> None:
+        """End it on purpose."""
+        self.look_away()
         _shutdown()
 
 
@@ -192,13 +199,15 @@ def ray_environment() -> dict[str, Any]:
     return environment
 
 
-def _init(options: dict[str, Any]) -> None:
+def _init(options: dict[str, Any], own: _OwnRay | None = None) -> None:
     # Ray's processes inherit this: a terminal that goes away asks the driver alone to stop, which
     # then closes the study.
     hang_up = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     others = set(psutil.Process().children(recursive=True))
     try:
         for attempt in range(1, _ATTEMPTS + 1):
+            if own:
+                own.look()
             try:
                 with nullcontext() if on_cluster() else _patience():
                     ray.init(
@@ -215,9 +224,11 @@ def _init(options: dict[str, Any]) -> None:
                     "be the same on the head and on this machine"
                 ) from None
             except Exception as error:  # of a start that takes too long Ray says so in a plain one
+                if own:
+                    own.look_away()
                 ray.shutdown()
                 _kill(others)
-                if on_cluster() or "timed out" not in str(error):
+                if on_cluster() or "timed out" not in str(error).lower():
                     raise
                 if attempt == _ATTEMPTS:
                     raise InputError(

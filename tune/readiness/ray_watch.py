@@ -24,10 +24,12 @@ _POLL_SECONDS = 0.1
 # Ray knows of an end by a closed pipe, which the system closes before the process has ended.
 _LATE_SECONDS = 1.0
 _END_SECONDS = 5.0
+# A start that fails ends what it has started, to be tried again.
+_START_SECONDS = 1.0
 
 
 class RayWatch:
-    """Looks after the Ray that this process has just started, from a thread.
+    """Looks after the Ray that this process is about to start, from a thread.
 
     Args:
         folder: Ray's own folder, removed when Ray is gone.
@@ -40,8 +42,7 @@ class RayWatch:
     def __init__(self, folder: Path, lost: Callable[[str], bool]) -> None:
         self._folder = folder.resolve()
         self._lost = lost
-        processes = worker._global_node.all_processes  # type: ignore[attr-defined]
-        self._needed = {name: processes[name][0].process for name in _NEEDED}
+        self._starting: dict[str, psutil.Process] = {}
         self._stopping = threading.Event()
         # Of a killed raylet Ray prints the log.
         self._print: Callable[..., None] = worker.print_to_stdstream
@@ -56,13 +57,24 @@ class RayWatch:
     def _watch(self) -> None:
         while not self._stopping.wait(_POLL_SECONDS):
             ended = self._ended()
-            if ended and not self._stopping.is_set():
+            if ended and not self._stopping.wait(0 if _has_started() else _START_SECONDS):
                 self._finish(f"Ray's process {' and '.join(ended)}")
                 return
 
     def _ended(self) -> list[str]:
-        codes = {name: process.poll() for name, process in self._needed.items()}
+        if not _has_started():
+            return [f"{name} ended while Ray started" for name in self._ended_in_start()]
+        processes = worker._global_node.all_processes  # type: ignore[attr-defined]
+        codes = {name: processes[name][0].process.poll() for name in _NEEDED}
         return [f"{name} {_end(code)}" for name, code in codes.items() if code is not None]
+
+    def _ended_in_start(self) -> list[str]:
+        """Names of the processes that were seen, and are gone; Ray itself tells of none yet."""
+        for child in psutil.Process().children():
+            with suppress(psutil.NoSuchProcess):
+                if child.name() in _NEEDED:
+                    self._starting.setdefault(child.name(), child)
+        return [name for name, process in self._starting.items() if not _runs(process)]
 
     def _print_unless_ended(self, *arguments: Any, **options: Any) -> None:
         self._stopping.wait(_LATE_SECONDS)
@@ -91,6 +103,16 @@ class RayWatch:
                     process.kill()
                     family.append(process)
         psutil.wait_procs(family, timeout=_END_SECONDS)
+
+
+def _has_started() -> bool:
+    return worker._global_node is not None
+
+
+def _runs(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def _end(code: int) -> str:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,9 +60,12 @@ def start(parent: Path, *arguments: str) -> "subprocess.Popen[str]":
         stderr=subprocess.STDOUT,
         text=True,
     )
+    return process
+
+
+def until_ready(process: "subprocess.Popen[str]") -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    return process
 
 
 @pytest.mark.parametrize(
@@ -70,6 +74,7 @@ def start(parent: Path, *arguments: str) -> "subprocess.Popen[str]":
 )
 def test_what_is_left_ends_with_it(name: str, number: int, parent: Path) -> None:
     process = start(parent, "wait")
+    until_ready(process)
     family = psutil.Process(process.pid).children(recursive=True)
     names = {member.name() for member in family}
     assert names & {"ray::work", "ray::IDLE"}, "its workers"
@@ -84,7 +89,37 @@ def test_what_is_left_ends_with_it(name: str, number: int, parent: Path) -> None
     assert list(parent.iterdir()) == []
 
 
+def kill_first(name: str, driver: psutil.Process) -> None:
+    """Kill a process as soon as it is there."""
+    while not (needed := [child for child in driver.children() if child.name() == name]):
+        time.sleep(0.005)
+    needed[0].kill()
+
+
+def test_it_is_watched_while_it_starts(parent: Path) -> None:
+    process = start(parent)
+    driver = psutil.Process(process.pid)
+    kill_first("raylet", driver)
+    family = driver.children(recursive=True)
+    output, _ = process.communicate("\n", timeout=30)
+    assert process.returncode == 130
+    assert output.splitlines() == ["Ray's process raylet ended while Ray started"]
+    _, left = psutil.wait_procs(family, timeout=10)
+    assert left == []
+    assert list(parent.iterdir()) == []
+
+
+def test_a_start_whose_head_is_killed_is_tried_again_after_rays_own_30_seconds(
+    parent: Path,
+) -> None:
+    process = start(parent)
+    kill_first("gcs_server", psutil.Process(process.pid))
+    output, _ = process.communicate("\n", timeout=120)
+    assert (process.returncode, output) == (0, "ready\nended\n")
+
+
 def test_ray_is_ended_on_purpose_without_a_word(parent: Path) -> None:
     process = start(parent)
+    until_ready(process)
     output, _ = process.communicate("\n")
     assert (process.returncode, output) == (0, "ended\n")
