@@ -7,6 +7,7 @@ Shapes: B pairs of this process, N pairs of the whole batch, D dimensions.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from os import PathLike
 from types import MappingProxyType
 from typing import Any
 
@@ -36,8 +37,10 @@ def checked_similarity(model: SentenceTransformer) -> str:
     """The model's similarity, ``cosine`` or ``dot``.
 
     Raises:
-        InputError: if it is another one.
+        InputError: if it is another one, or the model is not loaded.
     """
+    if isinstance(model, (str, PathLike)):
+        raise InputError(f"model={model!r}: load it: SentenceTransformer({str(model)!r})")
     similarity = str(model.similarity_fn_name)
     if similarity not in ("cosine", "dot"):
         raise InputError(

@@ -15,10 +15,15 @@ from sentence_transformers.sentence_transformer.losses import (
 )
 
 from hybridir.config import TrainingConfig
+from hybridir.data.synthetic.corpus import synthetic_corpus
 from hybridir.encoder import load_encoder
 from hybridir.encoder.load import tokenise
 from hybridir.errors import InputError
-from hybridir.integrations.sentence_transformers import HybridBatches, HybridTraining
+from hybridir.integrations.sentence_transformers import (
+    HybridBatches,
+    HybridTraining,
+    LanguagePoolEvaluator,
+)
 from hybridir.runtime.precision import accelerator
 from hybridir.training import train
 from tests.support.sentence_trainer import (
@@ -197,6 +202,15 @@ def test_our_own_data_set_as_one_of_several_is_refused(encoder: Path, tmp_path: 
     several = DatasetDict(ours=hybrid.dataset)
     with pytest.raises(InputError, match="or part of several"):
         trainer_of(hybrid, tmp_path, {"train_dataset": several}).train()
+
+
+def test_a_model_that_is_not_loaded_is_refused() -> None:
+    evaluator = LanguagePoolEvaluator(synthetic_corpus(languages=3, seed=20, entities=30).test)
+    message = r"model='encoder': load it: SentenceTransformer\('encoder'\)"
+    with pytest.raises(InputError, match=message):
+        HybridTraining("encoder", batches(2))
+    with pytest.raises(InputError, match=message):
+        evaluator("encoder")
 
 
 def test_another_loss_is_refused_unless_it_is_meant(encoder: Path, tmp_path: Path) -> None:
