@@ -32,6 +32,8 @@ _IN_TEXT = re.compile(
 _HARMLESS = "cache|check_same_thread|host|isolation_level|mode|port|sslmode|timeout|uri"
 _NAME = r"""[?&#][^\s"'<>=?&#]*="""
 _PARAMETER = re.compile(rf"""(?![?&#]({_HARMLESS})=)({_NAME})((?!{_NAME})[^\s"'<>])+""")
+# Behind a server's address, where no name tells.
+_TAIL = re.compile(r"""(https?://[^\s"'<>#;?]*[#;])(?![^\s"'<>]*=)[^\s"'<>]+""", re.IGNORECASE)
 # A profile of Databricks, or the names of a secret.
 _PROFILE = re.compile(r"""(?<=databricks)((-uc)?://)[^\s"'<>]+""")
 
@@ -47,7 +49,7 @@ def tracking_address(configured: str | None, default: str) -> str:
         default: address where neither is there.
 
     Raises:
-        InputError: if the address has a query that may hold a secret.
+        InputError: if the address has a query or a fragment that may hold a secret.
     """
     if address := os.environ.get(_ADDRESS):
         os.environ[_ADDRESS] = _keep_apart(address)
@@ -60,12 +62,14 @@ def without_secrets(text: str) -> str:
     >>> without_secrets("https://me:secret@tracking.example:5000/path?token=secret is away")
     'https://tracking.example:5000/path?token=... is away'
     """
-    return _PROFILE.sub(r"\1...", _PARAMETER.sub(r"\2...", _IN_TEXT.sub("", text)))
+    shown = _PARAMETER.sub(r"\2...", _IN_TEXT.sub("", text))
+    return _PROFILE.sub(r"\1...", _TAIL.sub(r"\1...", shown))
 
 
 def has_secret(address: str) -> bool:
-    """Whether an address names a user or a password, or has a query that may hold a secret."""
-    return bool(_CREDENTIALS.match(address) or _PARAMETER.search(address))
+    """Whether an address names a user or a password, or has a part that may hold a secret."""
+    patterns = (_PARAMETER, _TAIL)
+    return bool(_CREDENTIALS.match(address) or any(part.search(address) for part in patterns))
 
 
 def _keep_apart(address: str) -> str:
@@ -74,10 +78,10 @@ def _keep_apart(address: str) -> str:
             if (value := credentials[name]) is not None:
                 os.environ[variable] = unquote(value)
         address = (credentials["scheme"] or "") + address[credentials.end() :]
-    if _PARAMETER.search(address):
-        server = without_secrets(re.split("[?#]", address)[0])
+    if has_secret(address):
+        server = without_secrets(re.split("[?#;]", address)[0])
         raise InputError(
-            f"tracking: the query of {server}?... may hold a secret, and a server's address takes "
-            f"none; {REMEDY}"
+            f"tracking: what follows {server} in the address may hold a secret, and a server "
+            f"takes nothing there; {REMEDY}"
         )
     return address
