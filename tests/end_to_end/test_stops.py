@@ -158,7 +158,7 @@ def test_a_worker_that_is_killed_since_memory_ran_out_is_retried(
     def killed() -> bool:
         if total - psutil.virtual_memory().available < limit * total + 2**29:
             taken.append(b"x" * 2**27)
-        return "its process or node died" in study.output
+        return "interrupted: Ray killed its process, since the" in study.output
 
     study.until(killed)
     taken.clear()

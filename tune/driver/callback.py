@@ -14,7 +14,7 @@ from hybridir.config import TrialConfig
 from hybridir.errors import ChangedDataError
 from hybridir.runtime.files import has_no_room
 from tune.driver.encoders import drop_beaten_encoders
-from tune.driver.killed_workers import DeathsBeforeTheTrial
+from tune.driver.killed_workers import DeathsBeforeTheTrial, why_lost
 from tune.driver_only import DriverOnly
 from tune.folders import ATTEMPTS, FAILURE, RunFolder, TrialFolder
 from tune.outcome import figures_of, finalize_trial
@@ -97,9 +97,7 @@ class StudyCallback(DriverOnly, Callback):
             raise ChangedDataError(failure["reason"])
         if (failure and failure.get("full")) or has_no_room(folder.path):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder.path))
-        reason = (
-            failure["reason"].strip().splitlines()[-1] if failure else "its process or node died"
-        )
+        reason = failure["reason"].strip().splitlines()[-1] if failure else why_lost(trial)
         attempts = (folder.read(ATTEMPTS) or {"attempts": []})["attempts"]
         if self._deaths.had_begun(folder.name, len(attempts)):
             self._narrator.trial_interrupted(folder, reason)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from ray.air.execution._internal.actor_manager import RayActorManager
@@ -52,6 +53,15 @@ class DeathsBeforeTheTrial:
                 "lost: free some memory, then resume the study"
             )
         return False
+
+
+def why_lost(trial: Trial) -> str:
+    """Why a trial lost its worker, as far as Ray tells."""
+    record = Path(trial.error_file or "")
+    text = record.read_text() if record.is_file() else ""
+    if "low on memory" in text.rpartition("Failure #")[2]:
+        return "Ray killed its process, since the machine ran out of memory"
+    return "its process or node died"
 
 
 @contextmanager
