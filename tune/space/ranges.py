@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 _OWN = unit("that of the setting")
+_ROUNDING = 1e-12
 _KINDS = ("uniform", "loguniform", "integer", "choice")
 
 
@@ -318,7 +319,12 @@ def _in_range(values: Range, value: Value) -> bool:
         return False
     low, high = values.extremes
     assert not isinstance(low, str) and not isinstance(high, str), "ranges are numbers"
-    return low <= value <= high
+    if low <= value <= high:
+        return True
+    # The exponential of an end's logarithm may lie beyond it by a rounding.
+    return values.loguniform is not None and any(
+        math.isclose(value, end, rel_tol=_ROUNDING) for end in (low, high)
+    )
 
 
 def _not_none(value: Value | None) -> Value:

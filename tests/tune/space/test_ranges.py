@@ -1,3 +1,5 @@
+import math
+
 import optuna
 import pytest
 from optuna.distributions import (
@@ -218,3 +220,11 @@ def test_the_digest_changes_with_every_change_of_the_space() -> None:
     ]
     assert len({space_digest(ranges) for ranges in changed}) == len(changed)
     assert space_digest(space(temperature={"uniform": [0.01, 1]})) == space_digest(changed[2])
+
+
+def test_the_end_of_a_logarithmic_range_holds_its_own_exponential() -> None:
+    space: Space = {"learning_rate": Range(loguniform=(1e-5, 1e-3))}
+    lowest = math.exp(math.log(1e-5))
+    assert lowest < 1e-5
+    assert contains(space, {"learning_rate": lowest})
+    assert not contains(space, {"learning_rate": 0.99e-5})
