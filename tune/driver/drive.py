@@ -231,18 +231,13 @@ def _run_phases(
             say(console, f"interrupted; resume with: {resume}")
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
-            if changed := cause_of(error, ChangedDataError):
+            changed = cause_of(error, ChangedDataError)
+            if changed or isinstance(error, InputError):
                 status = "KILLED"
                 save_progress(folder, partial(say, console))
+                anew = f"; or {start_anew(folder)}" if changed else ""
                 raise InputError(
-                    f"the study stopped; {changed}. Then go on with: {resume}; or "
-                    f"{start_anew(folder)}"
-                ) from None
-            if isinstance(error, InputError):
-                status = "KILLED"
-                save_progress(folder, partial(say, console))
-                raise InputError(
-                    f"the study stopped; {error}. Then go on with: {resume}"
+                    f"the study stopped; {changed or error}. Then go on with: {resume}{anew}"
                 ) from None
             if not (is_full(error) or has_no_room(folder.path)):
                 raise

@@ -50,7 +50,7 @@ class DeathsBeforeTheTrial:
             raise InputError(
                 f"{trial}: its workers have died for {_PATIENCE / 60:.0f} minutes, each before "
                 "the trial began, most likely since other programs use up the memory; nothing is "
-                "lost: free some memory, then resume the study"
+                "lost: free some memory"
             )
         return False
 
