@@ -1,10 +1,12 @@
 """What a table shows: fewer and narrower columns than its file holds.
 
 An estimate and the two ends of its interval are one column, and a column with one value in all
-rows becomes a sentence, so that a table fits a page, a phone and a column of a paper.
+rows becomes a sentence, so that a table fits a page, a phone and a column of a paper. Fractions of
+a column have the same decimals.
 """
 
 import math
+from statistics import median_high
 from typing import Final, NamedTuple
 
 import pandas as pd
@@ -90,21 +92,37 @@ def _plain(heading: str, values: pd.Series) -> Column:
 
 
 def _with_interval(heading: str, values: pd.Series, low: pd.Series, high: pd.Series) -> Column:
-    rows = zip(values.tolist(), low.tolist(), high.tolist(), strict=True)
-    texts = [_estimate(*row) for row in rows]
+    rows = list(zip(values.tolist(), low.tolist(), high.tolist(), strict=True))
+    fractions = [_decimals(*row) for row in rows if _is_fraction(*row)]
+    alike = median_high(fractions) if fractions else None
+    texts = [_estimate(*row, alike if _is_fraction(*row) else None) for row in rows]
     keys = ["" if pd.isna(value) else str(value) for value in values.tolist()]
     bounded = any("[" in text for text in texts)
     return Column(f"{heading} [95 %]" if bounded else heading, texts, keys, True)
 
 
-def _estimate(value: float, low: float, high: float) -> str:
-    """Write an estimate and its interval; a number without one has four digits."""
+def _is_fraction(value: float, low: float, high: float) -> bool:
+    """Whether an estimate with an interval is of a measure such as mAP, not of ranks."""
+    if pd.isna(value) or isinstance(value, int) or (pd.isna(low) and pd.isna(high)):
+        return False
+    return abs(value) < 1
+
+
+def _estimate(value: float, low: float, high: float, decimals: int | None) -> str:
+    """Write an estimate and its interval; a number without one has four digits.
+
+    Args:
+        value: the estimate.
+        low: lower end.
+        high: upper end.
+        decimals: of all three; None chooses by the interval.
+    """
     if pd.isna(value):
         return ""
     if pd.isna(low) and pd.isna(high):
         form = ",.0f" if isinstance(value, int) or abs(value) >= 1000 else ".4g"
         return f"{value:{form}}".replace("-", "\N{MINUS SIGN}")
-    decimals = _decimals(value, low, high)
+    decimals = _decimals(value, low, high) if decimals is None else decimals
     return f"{_decimal(value, decimals)} {_bracket(low, high, decimals)}"
 
 

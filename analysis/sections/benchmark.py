@@ -71,6 +71,7 @@ def measure_benchmarks(study: Study, generator: np.random.Generator) -> list[Ben
     """
     parts = data_part_of_seed(confirmed.confirmed_trials(study))
     trained_at = confirmed.trained_at(study)
+    searched = [name for name in study.parameters if study.settings.is_searched(name)]
     measured = []
     for benchmark in confirmed.reported_benchmarks(study):
         conditions = confirmed.confirmed_conditions(study, benchmark)
@@ -78,7 +79,7 @@ def measure_benchmarks(study: Study, generator: np.random.Generator) -> list[Ben
             benchmark,
             conditions,
             generator,
-            point=point_text(confirmed.design_of(study)),
+            point=point_text(confirmed.design_of(study), searched),
             seen=study.training_languages(),
             parts=parts,
             seed_scores=(

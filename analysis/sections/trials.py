@@ -94,7 +94,7 @@ def trials_section(study: Study) -> Section:
     searched = study.trials[study.trials["phase"] == names.PHASE_SEARCH]
     shown = {names.MIXING_RATIO, names.TEMPERATURE, names.BATCH_SIZE}
     varied = [name for name in varied_parameters(searched, study.parameters) if name not in shown]
-    trials = study.trials.assign(duration=study.trials["seconds"].round(1))
+    trials = study.trials.assign(duration=_seconds_of_work(study.trials).round(1))
     means = [
         names.mean_metric(benchmark, names.AP, setting)
         for benchmark in confirmed.reported_benchmarks(study)
@@ -109,7 +109,7 @@ def trials_section(study: Study) -> Section:
         **{name: names.LABELS.get(name, name) for name in varied},
         objective: objective,
         **{metric: metric for metric in means},
-        "duration": "seconds",
+        "duration": "work, s",
         "reason": "reason",
     }
     columns = {
@@ -117,8 +117,14 @@ def trials_section(study: Study) -> Section:
         for column, heading in headings.items()
         if column in trials and trials[column].replace("", np.nan).notna().any()
     }
-    caption = (
-        f"All {len(study.trials)} trials. Click a heading to sort. The CSV file holds every "
-        "parameter and metric."
-    )
+    caption = f"All {len(study.trials)} trials. The CSV file holds every parameter and metric."
     return Section("Trials", tables=[Table("trials", trials, columns, caption)])
+
+
+def _seconds_of_work(trials: pd.DataFrame) -> pd.Series:
+    """Sum training and evaluation, without the time for which a trial was interrupted.
+
+    A trial that recorded neither has the time between its start and its end.
+    """
+    stages = trials.reindex(columns=[names.TRAIN_SECONDS, names.EVALUATION_SECONDS])
+    return stages.sum(axis=1, min_count=1).fillna(trials["seconds"])

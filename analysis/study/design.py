@@ -1,5 +1,6 @@
 """The design of a confirmation: what was crossed with the mixing ratio, and what was fixed."""
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -66,32 +67,41 @@ def plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def point_text(design: StudyDesign) -> str:
-    """Write where the figures hold: the temperature, batch size and budget.
+def point_text(design: StudyDesign, searched: Collection[str] = ()) -> str:
+    """Write where the figures hold: the temperature, batch size and budget, and what was searched.
 
-    >>> fixed = {"temperature": 0.05, "batch_size": 64, "pairs": 16000}
+    Args:
+        design: the design.
+        searched: further parameters that the search chose.
+
+    >>> fixed = {"temperature": 0.05, "batch_size": 64, "pairs": 16000, "learning_rate": 0.003}
     >>> point_text(StudyDesign({}, (), fixed))
     'at temperature 0.05, batch size 64 and 16,000 pairs'
+    >>> point_text(StudyDesign({}, (), fixed), ["learning_rate"])
+    'at temperature 0.05, batch size 64, 16,000 pairs and learning rate 0.003'
     """
     clauses = []
-    for name in _LEADING:
-        label = names.LABELS.get(name, name)
+    for name in dict.fromkeys((*_LEADING, *sorted(searched))):
         if name in design.fixed:
             value = number(design.fixed[name])
-            clauses.append(f"{value} pairs" if name == names.PAIRS else f"{label} {value}")
+            clauses.append(f"{value} pairs" if name == names.PAIRS else f"{_label(name)} {value}")
     if design.by_ratio:
-        named = _listed([names.LABELS.get(name, name) for name in design.by_ratio])
+        named = _listed([_label(name) for name in design.by_ratio])
         clauses.append(f"each ratio's own {named}")
     text = f"at {_listed(clauses)}" if clauses else ""
     if design.crossed:
         named = _listed(
             [
-                f"{names.LABELS.get(name, name)} ({', '.join(map(number, levels))})"
+                f"{_label(name)} ({', '.join(map(number, levels))})"
                 for name, levels in design.crossed.items()
             ]
         )
         text = f"{text}{', ' if text else ''}averaged over {named}"
     return text
+
+
+def _label(name: str) -> str:
+    return names.LABELS.get(name, name.rpartition(".")[2].replace("_", " "))
 
 
 def number(value: Any) -> str:

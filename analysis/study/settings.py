@@ -158,6 +158,10 @@ class RecordedStudy(_Section):
             if outcome.measure and outcome.setting and outcome.benchmark in (None, benchmark)
         ]
 
+    def is_searched(self, parameter: str) -> bool:
+        """Whether the search drew a parameter, by its short or dotted name."""
+        return any(parameter in (name, name.partition(".")[2]) for name in self.space)
+
     def is_logarithmic(self, parameter: str) -> bool:
         """Whether the search drew a parameter, by its short or dotted name, in the logarithm."""
         return any(

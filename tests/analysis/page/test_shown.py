@@ -27,6 +27,21 @@ def test_an_estimate_has_two_digits_of_its_precision(
     assert (column.texts, shared) == ([text], "")
 
 
+def test_fractions_of_a_column_have_the_same_decimals_and_ranks_their_own() -> None:
+    # By itself the second would have four decimals: half its interval is .0095.
+    data = pd.DataFrame(
+        {"m": [0.55, 0.60, 0.65, 2659.9], "l": [0.53, 0.5905, 0.63, 2530.9]}
+        | {"h": [0.57, 0.6095, 0.67, 2789.0]}
+    )
+    ((column,), _) = shown_columns(Table("t", data, {"m": "mean", "l": LOW, "h": HIGH}, ""))
+    assert column.texts == [
+        "0.550 [0.530, 0.570]",
+        "0.600 [0.591, 0.610]",
+        "0.650 [0.630, 0.670]",
+        "2,660 [2,531, 2,789]",
+    ]
+
+
 def test_counts_stay_whole_and_an_open_end_is_marked() -> None:
     data = pd.DataFrame({"n": [2270, 4], "l": [617, 3], "h": [None, 62]}, dtype="Int64")
     headings = {"n": "seeds", "l": LOW, "h": HIGH}

@@ -8,7 +8,7 @@ import pytest
 from analysis.figures.search_front import front_table
 from analysis.figures.search_history import _get_search_history_info, search_trials
 from analysis.figures.search_slices import _get_search_slices_info, varied_parameters
-from analysis.sections.trials import search_section
+from analysis.sections.trials import search_section, trials_section
 from analysis.study.mlflow import Study
 
 TWO = "search: {objective: [dev/map_mean, dev/rank_distance]}\n"
@@ -93,3 +93,13 @@ def test_the_section_has_all_figures_and_each_can_be_drawn(two: Study) -> None:
     figures = search_section(replace(two, trials=varied)).figures
     assert [figure.name for figure in figures] == [*shown, "search_trials"]
     assert all(figure.plot().to_dict() for figure in figures)
+
+
+def test_the_time_of_a_trial_leaves_out_its_interruption(study: Study) -> None:
+    trials = study.trials.copy()
+    trials["seconds"] = 3600.0  # from its start to its end
+    trials["train/seconds"] = [40.0] + [float("nan")] * (len(trials) - 1)
+    trials["evaluation/seconds"] = [2.5] + [float("nan")] * (len(trials) - 1)
+    table = trials_section(replace(study, trials=trials)).tables[0]
+    assert table.data["duration"].tolist() == [42.5] + [3600.0] * (len(trials) - 1)
+    assert table.columns["duration"] == "work, s"
