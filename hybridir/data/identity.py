@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from hybridir.config import DataConfig
 from hybridir.data.benchmark import Benchmark
 from hybridir.data.load import load_benchmarks, load_training
-from hybridir.errors import ChangedDataError, InputError
 from hybridir.names import DATA_PART, DEV
 
 
@@ -45,20 +44,6 @@ def changed_data(config: DataConfig, recorded: Mapping[str, str]) -> list[str]:
     }
     # It follows from the training data, which are to be put back.
     return [changed[name] for name in changed if name != DEV or len(changed) == 1]
-
-
-def check_data(config: DataConfig, recorded: Mapping[str, str]) -> None:
-    """Refuse data that have changed since they were recorded, or cannot be loaded any more.
-
-    Raises:
-        ChangedDataError: with each data set that has changed.
-    """
-    try:
-        changed = changed_data(config, recorded)
-    except InputError as error:
-        raise ChangedDataError(f"data cannot be read any more: {error}; put them back") from None
-    if changed:
-        raise ChangedDataError(f"{'; '.join(changed)}: changed since it began; put the data back")
 
 
 def _identified(config: DataConfig) -> Iterator[tuple[str, str, str]]:

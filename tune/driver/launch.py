@@ -12,7 +12,7 @@ from tune.folders import RunFolder
 from tune.forecast.estimate import estimated_needs
 from tune.forecast.plan import read_plan
 from tune.readiness.cluster import check_resources, running_ray
-from tune.readiness.inputs import Inputs, check_same_data, check_study
+from tune.readiness.inputs import Inputs, check_same_inputs, check_study
 from tune.readiness.nodes import Node, concurrent_trials, wait_for_nodes
 from tune.readiness.preflight import Preflight, check_nodes
 from tune.readiness.tracking_probe import store_problem
@@ -63,7 +63,7 @@ def launch(
         find_source(study.storage, study.search.warm_start)
     inputs = check_study(study)
     if continued:
-        check_same_data(study.data, continued)
+        check_same_inputs(study, continued)
     with running_ray(interruption.take_over):
         interruption.listen()  # after Ray, which installs a handler of its own
         yield Launched(inputs, wait_for_nodes(study.resources, say))

@@ -15,7 +15,7 @@ from hybridir import names
 from hybridir.config import TrialConfig
 from hybridir.errors import InputError
 from tune.folders import Outcome, RunFolder, TrialFolder, cache_folder
-from tune.readiness.inputs import check_same_data
+from tune.readiness.inputs import check_same_inputs
 from tune.record.environment import environment, environment_at
 from tune.study.recorded import read_recorded
 from tune.study.resources import ResourcesConfig
@@ -46,8 +46,8 @@ def replay(folder: RunFolder, trial: str, console: Console) -> bool:
     """
     trial_folder, outcome = _ended(folder, trial)
     study, _ = read_recorded(folder)
-    config = (trial_folder.path / names.ARTIFACT_CONFIG).read_text()
-    check_same_data(TrialConfig.model_validate_json(config).data, folder)
+    recorded = (trial_folder.path / names.ARTIFACT_CONFIG).read_text()
+    check_same_inputs(TrialConfig.model_validate_json(recorded), folder)
     _say(console, f"replaying {trial} of {folder.path}: {outcome.state} on {outcome.host}")
     last, reason = _run_again(trial_folder, outcome, study.resources, cache_folder(folder.storage))
     then, now = (

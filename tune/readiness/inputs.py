@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from hybridir import names
-from hybridir.config import DataConfig, TrialConfig
+from hybridir.config import TrialConfig
 from hybridir.data import Benchmark, load_benchmarks, load_training
-from hybridir.data.identity import changed_data, data_digests
 from hybridir.encoder import load_bi_encoder, load_tokenizer
 from hybridir.errors import InputError
 from hybridir.evaluation.evaluate import evaluate
@@ -23,6 +22,7 @@ from hybridir.retrieval.bm25 import check_installed
 from hybridir.retrieval.encode import Embeddings, fits
 from hybridir.runtime.commands import script
 from hybridir.runtime.files import atomic_write, read_json
+from hybridir.trial.identity import changed_inputs, input_digests, weight_folders
 from hybridir.trial.reading import TrialReader
 from hybridir.trial.run import build_batch_plan
 from tune.folders import RunFolder
@@ -49,7 +49,7 @@ class Inputs:
         contamination: allowed overlaps of reported data with training or development data.
         judgements: reported benchmark -> what was met in its files, and how it counts.
         stored_mb: largest file of embeddings of a trial, which stores one benchmark at a time.
-        digests: see `hybridir.data.identity.data_digests`.
+        digests: see `hybridir.trial.identity.input_digests`.
     """
 
     data: list[tuple[str, str, str]]
@@ -119,21 +119,19 @@ def check_study(study: StudyConfig) -> Inputs:
             if (notes := benchmark.judgements.notes())
         },
         stored_mb=0.0 if fits(largest, dimension, study.evaluation.memory_mb) else stored_mb,
-        digests=data_digests(study.data),
+        digests=input_digests(study.data, weight_folders(study.encoder, study.evaluation)),
     )
 
 
 def input_paths(study: StudyConfig) -> list[str]:
     """The files and folders that trials read, as the study names them."""
-    data, reader = study.data, study.evaluation.reader
+    data = study.data
     paths = [data.data_root / name for name in data.train.folders if data.data_root]
     paths += [path for report in data.report_on for path in report.paths(data.data_root)]
     for source in data.train.sources:
         paths += [source.table.path] if source.table else []
         paths += [Path(source.hub.id)] if source.hub and Path(source.hub.id).is_dir() else []
-    paths += [study.encoder.path] if study.encoder.path else []
-    paths += [reader.path] if reader and reader.path else []
-    return [str(path) for path in paths]
+    return [str(path) for path in (*paths, *weight_folders(study.encoder, study.evaluation))]
 
 
 def record_inputs(inputs: Inputs, folder: RunFolder) -> None:
@@ -156,14 +154,17 @@ def recorded_inputs(folder: RunFolder) -> Inputs | None:
     return inputs
 
 
-def check_same_data(data: DataConfig, folder: RunFolder) -> None:
-    """Refuse data that are not those of a run's earlier trials; without a record any data pass.
+def check_same_inputs(config: TrialConfig | StudyConfig, folder: RunFolder) -> None:
+    """Refuse data or weights that are not those of a run's earlier trials.
+
+    Without a record any pass.
 
     Raises:
-        InputError: with each data set that has changed.
+        InputError: with each data set and each folder of weights that has changed.
     """
     recorded = recorded_inputs(folder)
-    if recorded and (changed := changed_data(data, recorded.digests)):
+    folders = weight_folders(config.encoder, config.evaluation)
+    if recorded and (changed := changed_inputs(config.data, folders, recorded.digests)):
         raise InputError(
             f"{'; '.join(changed)}: changed since {folder.path} began, so that its trials cannot "
             f"be compared; put the data back, or {start_anew(folder)}"

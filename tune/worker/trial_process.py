@@ -62,9 +62,9 @@ def run_in_process(spec: TrialSpec, report: Callable[[dict[str, float]], None]) 
         import torch
 
         from hybridir.config import TrialConfig
-        from hybridir.data.identity import check_data
         from hybridir.runtime.memory import limit_gpu_memory
         from hybridir.trial import run_trial
+        from hybridir.trial.identity import check_inputs
 
     folder = TrialFolder(Path(spec.folder))
     # Training would silently run on the CPU, for days. Another node may have a working GPU.
@@ -74,7 +74,7 @@ def run_in_process(spec: TrialSpec, report: Callable[[dict[str, float]], None]) 
     try:
         config = TrialConfig.model_validate_json(spec.config)
         if spec.data:
-            check_data(config.data, spec.data)
+            check_inputs(config, spec.data)
         with threads(spec.cpu):
             run_trial(
                 config,

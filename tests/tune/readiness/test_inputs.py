@@ -13,7 +13,7 @@ from tests.support.training_data import write_table
 from tune.folders import RunFolder
 from tune.readiness.inputs import (
     batch_sizes,
-    check_same_data,
+    check_same_inputs,
     check_study,
     input_paths,
     record_inputs,
@@ -86,28 +86,28 @@ def test_what_a_run_reads_is_recorded_once_and_other_data_are_refused_with_the_c
     table = write_table(tmp_path, questions=200)
     mine = study(train={"table": {"path": str(table)}}, report_on=[])
     run = RunFolder(tmp_path / "results" / "small" / "run-001")
-    check_same_data(mine.data, run)  # begun by a version that recorded nothing
+    check_same_inputs(mine, run)  # begun by a version that recorded nothing
     assert recorded_inputs(run) is None
     inputs = check_study(mine)
     record_inputs(inputs, run)
     assert recorded_inputs(run) == inputs
-    check_same_data(mine.data, run)
+    check_same_inputs(mine, run)
 
     before = table.read_text()
     table.write_text(before.replace("de question 4", "de question four"))
     record_inputs(check_study(mine), run)
     with pytest.raises(InputError) as refused:
-        check_same_data(mine.data, run)
+        check_same_inputs(mine, run)
     command = script("tune/run_sweep.py", str(run.study_file), "--set", "name=small-anew")
     assert str(refused.value) == (
         f"training data, {table}: changed since {run.path} began, so that its trials cannot be "
         f"compared; put the data back, or start anew under another name: {command}"
     )
     table.write_text(before)
-    check_same_data(mine.data, run)
+    check_same_inputs(mine, run)
     run.inputs.write_text("{")
     with pytest.raises(InputError, match=r"inputs\.json: is damaged .*delete it, and the data"):
-        check_same_data(mine.data, run)
+        check_same_inputs(mine, run)
 
 
 def test_the_files_that_trials_read_are_listed_as_the_study_names_them(study: Any) -> None:

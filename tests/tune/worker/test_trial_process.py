@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from hybridir.config import TrialConfig
-from hybridir.data.identity import data_digests
 from hybridir.errors import TrialError
 from hybridir.runtime.files import has_no_room
+from hybridir.trial.identity import input_digests
 from tests.support.disks import small_disk
 from tests.support.training_data import write_table
 from tests.tune.worker.test_trainable import spec
@@ -75,7 +75,7 @@ def test_data_that_have_changed_end_no_trial_but_say_what_to_put_back(tmp_path: 
     train = config.data.model_validate({"train": {"table": {"path": table}}, "report_on": []})
     config = config.model_copy(update={"data": train})
     trial = replace(
-        spec(tmp_path), config=config.model_dump_json(), data=data_digests(config.data)
+        spec(tmp_path), config=config.model_dump_json(), data=input_digests(config.data, [])
     )
     before = table.read_text()
     table.write_text(before.replace("en question 7", "en question seven"))

@@ -1,0 +1,85 @@
+"""Whether data and weights are those that were read before."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from hybridir.config import TrialConfig
+from hybridir.errors import ChangedDataError
+from hybridir.trial.identity import changed_inputs, check_inputs, input_digests, weight_folders
+from tests.support.reading import write_encoder, write_reader
+from tests.support.training_data import write_table
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> TrialConfig:
+    """Training on a table, from the weights of a folder, with the F1 of a reader."""
+    table = write_table(tmp_path, questions=200)
+    return TrialConfig.model_validate(
+        {
+            "data": {"train": {"table": {"path": table}}, "report_on": []},
+            "encoder": {"path": write_encoder(tmp_path / "encoder")},
+            "evaluation": {"reader": {"path": write_reader(tmp_path / "reader")}},
+        }
+    )
+
+
+def recorded(trial: TrialConfig) -> dict[str, str]:
+    return input_digests(trial.data, weight_folders(trial.encoder, trial.evaluation))
+
+
+def test_weights_with_a_changed_number_are_named_and_put_back_are_the_same(
+    trial: TrialConfig, tmp_path: Path
+) -> None:
+    before = recorded(trial)
+    check_inputs(trial, before)
+    weights = tmp_path / "encoder" / "model.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(ChangedDataError, match=rf"^weights, {weights.parent}: changed since it b"):
+        check_inputs(trial, before)
+    weights.write_bytes(content)
+    check_inputs(trial, before)
+
+    reader = tmp_path / "reader"
+    (reader / "config.json").write_text((reader / "config.json").read_text() + " ")
+    folders = weight_folders(trial.encoder, trial.evaluation)
+    assert changed_inputs(trial.data, folders, before) == [f"weights, {reader}"]
+
+
+def test_files_that_nobody_reads_change_no_weights(trial: TrialConfig, tmp_path: Path) -> None:
+    before = recorded(trial)
+    (tmp_path / "encoder" / "README.md").write_text("A note.")
+    (tmp_path / "encoder" / ".cache").mkdir()
+    (tmp_path / "encoder" / ".cache" / "list.json").write_text("{}")
+    check_inputs(trial, before)
+    (tmp_path / "encoder" / "1_Pooling").mkdir()
+    (tmp_path / "encoder" / "1_Pooling" / "config.json").write_text("{}")
+    with pytest.raises(ChangedDataError, match="weights, "):
+        check_inputs(trial, before)
+
+
+def test_changed_data_and_weights_are_named_together_and_lost_ones_as_lost(
+    trial: TrialConfig, tmp_path: Path
+) -> None:
+    before = recorded(trial)
+    table = tmp_path / "table.jsonl"
+    table.write_text(table.read_text().replace("en question 7", "en question seven"))
+    (tmp_path / "encoder" / "config.json").write_text("{}")
+    expected = rf"table\.jsonl; weights, {tmp_path}/encoder: changed .* put the data back"
+    with pytest.raises(ChangedDataError, match=expected):
+        check_inputs(trial, before)
+    table.unlink()
+    with pytest.raises(ChangedDataError, match=r"cannot be read any more: .*table\.jsonl"):
+        check_inputs(trial, before)
+
+
+def test_a_record_without_weights_passes_any_and_a_missing_folder_is_another_one(
+    trial: TrialConfig, tmp_path: Path
+) -> None:
+    before = recorded(trial)
+    check_inputs(trial, {name: digest for name, digest in before.items() if "weights" not in name})
+    shutil.rmtree(tmp_path / "reader")
+    with pytest.raises(ChangedDataError, match=r"weights, .*reader: changed"):
+        check_inputs(trial, before)
