@@ -407,7 +407,8 @@ def find_run(storage: Path, text: str) -> RunFolder:
             f"{', '.join(studies) or 'none'}; those of another folder need --storage FOLDER"
         )
     if given and chosen not in runs:
-        raise InputError(f"{text}: the study has {', '.join(runs)}, and not {chosen or 'a run'}")
+        wrong = f"there is no {chosen}" if chosen else "a run's name is missing after @"
+        raise InputError(f"{text}: {wrong}; the study has {', '.join(runs)}")
     return runs[chosen] if given else list(runs.values())[-1]
 
 

@@ -275,9 +275,10 @@ def _replay(storage: Path | None, target: str) -> None:
 
     run, slash, trial = target.rstrip(os.sep).rpartition("/")
     if not slash:
+        folder = _find_run(storage, target)
         raise InputError(
-            f"--replay {target}: expected names of a study and a trial, such as demo/search-003; "
-            f"its trials are the folders in {(storage or _RESULTS) / target}/run-*/trials"
+            f"--replay {target}: name a trial as well, such as {target}/search-003; the trials "
+            f"are the folders in {folder.path / 'trials'}"
         )
     with interruptible(partial(console.print, soft_wrap=True)):
         same = replay(_find_run(storage, run.removesuffix("/trials")), trial, console)

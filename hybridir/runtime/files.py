@@ -121,7 +121,9 @@ def read_json(path: Path, kind: Any, remedy: str) -> Any:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
     except ValidationError as error:
-        reason = error.errors(include_url=False)[0]["msg"]
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        reason = f"{place}: {first['msg']}" if place else first["msg"]
         raise InputError(f"{path}: is damaged ({reason}); {remedy}") from None
 
 

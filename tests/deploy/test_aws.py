@@ -319,7 +319,7 @@ def test_mlflow_listens_on_the_head_alone_answers_to_its_names_and_stores_artifa
     tracking: int, outputs: dict[str, str], tmp_path: Path
 ) -> None:
     with requests.Session() as session:
-        retry = Retry(total=60, backoff_factor=0.5, backoff_max=0.5)
+        retry = Retry(total=240, backoff_factor=0.5, backoff_max=0.5)
         session.mount("http://", HTTPAdapter(max_retries=retry))
         session.get(f"http://127.0.0.1:{tracking}/health").raise_for_status()
 

@@ -99,12 +99,13 @@ def test_pain_03_after_a_resume_mlflow_holds_each_trial_once_and_none_running(
     assert _statuses(folder) == {"small": "FINISHED", **expected}
 
 
-def _folder(working_directory: Path) -> RunFolder:
-    return RunFolder(working_directory / "results" / "small" / "run-001")
+def _folder(working_directory: Path, study: str = "small") -> RunFolder:
+    return RunFolder(working_directory / "results" / study / "run-001")
 
 
-def _measured(working_directory: Path) -> dict[str, dict[str, Any]]:
-    return {trial.name: _untimed(trial) for trial in _folder(working_directory).trials()}
+def _measured(working_directory: Path, study: str = "small") -> dict[str, dict[str, Any]]:
+    trials = _folder(working_directory, study).trials()
+    return {trial.name: _untimed(trial) for trial in trials}
 
 
 def _untimed(trial: TrialFolder) -> dict[str, Any]:

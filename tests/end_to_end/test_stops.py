@@ -137,6 +137,24 @@ def test_after_all_of_it_the_figures_are_those_of_an_undisturbed_study(
     assert not (folder / RUN / "ray").exists(), "Ray's records of a finished study"
 
 
+def test_sigterm_to_the_workers_alone_costs_a_study_no_figure(
+    tmp_path: Path, start_study: Any, study_text: str, small_study: Any
+) -> None:
+    """As a runtime sends it that ends the processes which take the most."""
+    (tmp_path / "small.yaml").write_text(study_text)
+    study = start_study(tmp_path, "small.yaml")
+    for trial in ("search-000", "confirm-a0-s0"):
+        study.until(progress_of(tmp_path, trial))
+        family = psutil.Process(study.process.pid).children(recursive=True)
+        workers = [process for process in family if process.name().startswith("ray::")]
+        assert workers
+        for worker in workers:
+            worker.terminate()
+    assert study.finish() == 0, study.output
+    assert "Traceback" not in study.output
+    assert _measured(tmp_path) == _measured(small_study.folder)
+
+
 def test_a_worker_that_is_killed_since_memory_ran_out_is_retried(
     tmp_path: Path, start_study: Any, study_text: str
 ) -> None:

@@ -19,6 +19,7 @@ from mlflow.exceptions import MlflowException
 from hybridir import names
 from tests.support.tiny import ROOT
 from tune.folders import RunFolder, TrialFolder
+from tune.forecast.plan import read_plan
 from tune.record.address import Address
 from tune.record.tracking import Tracker
 from tune.searching.searcher import open_study
@@ -341,3 +342,17 @@ def test_a_server_that_starts_late_shows_the_study_and_receives_missing_records(
             trial.name: STATUS[_outcome(trial)["state"]] for trial in folder.trials()
         }
     assert not (folder.path.parents[2] / "mlruns").exists()
+
+
+def test_the_study_takes_the_disk_that_its_plan_says(small_study: Any, folder: RunFolder) -> None:
+    plan = read_plan(folder)
+    assert plan is not None
+    kept = megabytes(folder.path)
+    assert 0.5 * plan.kept_mb < kept < 1.1 * plan.kept_mb
+    tracking = megabytes(small_study.folder / "mlartifacts")
+    tracking += (small_study.folder / "mlflow.db").stat().st_size / 1e6
+    assert tracking < plan.tracking_mb
+
+
+def megabytes(folder: Path) -> float:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6

@@ -87,9 +87,9 @@ def test_the_error_for_an_unknown_study_or_run_lists_the_existing_ones(two_runs:
         find_run(two_runs, "other")
     with pytest.raises(InputError, match="existing studies: none"):
         find_run(two_runs / "nowhere", "other")
-    with pytest.raises(InputError, match=r"^s@run-9: the study has run-001, run-002, and not run"):
+    with pytest.raises(InputError, match=r"^s@run-9: there is no run-9; the study has run"):
         find_run(two_runs, "s@run-9")
-    with pytest.raises(InputError, match=r"the study has run-001, run-002, and not run-003"):
+    with pytest.raises(InputError, match=r"there is no run-003; the study has run-001, run-002$"):
         find_run(two_runs, "results/s/run-003")
 
 

@@ -273,9 +273,20 @@ def test_a_run_that_is_not_there_is_refused_and_so_is_a_storage_beside_a_path(
 ) -> None:
     for text in ("small@run-003", "results/small/run-003"):
         message = refused(command, tmp_path, "--resume", text)
-        assert "the study has run-001, run-002, and not run-003" in message
+        assert "there is no run-003; the study has run-001, run-002" in message
+    message = refused(command, tmp_path, "--status", "small@")
+    assert "small@: a run's name is missing after @; the study has run-001, run-002" in message
     message = refused(command, tmp_path, "--status", "results/small/run-001", "--storage", "x")
     assert "--storage x: results/small/run-001 is a path; leave --storage out" in message
+
+
+@pytest.mark.parametrize(("text", "number"), [("small", 2), ("small@run-001", 1)])
+def test_a_replay_without_a_trial_says_which_folder_has_them(
+    command: Command, tmp_path: Path, two_runs: tuple[RunFolder, RunFolder], text: str, number: int
+) -> None:
+    message = refused(command, tmp_path, "--replay", text)
+    assert f"--replay {text}: name a trial as well, such as {text}/search-003; " in message
+    assert f"are the folders in results/small/run-00{number}/trials" in message
 
 
 def test_the_status_of_a_study_lists_its_trials(command: Command, tmp_path: Path) -> None:

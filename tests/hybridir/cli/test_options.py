@@ -110,7 +110,11 @@ def test_a_path_that_is_of_no_use_is_named_with_the_way_out(
         ("config.json", b"[1]", "config.json: is damaged (Input should be an object)"),
         ("config.json", b"\xff", "config.json: is damaged (Invalid JSON"),
         ("config.json", b"{}", "config.json has 2 problems"),
-        ("result.json", b'{"dev/map_mean": "high"}', "result.json: is damaged"),
+        (
+            "result.json",
+            b'{"dev/map_mean": "high"}',
+            "result.json: is damaged (dev/map_mean.int: Input",
+        ),
         ("result.json", b'{"dev/map_mean": 0.5', "result.json: is damaged (Invalid JSON"),
     ],
 )

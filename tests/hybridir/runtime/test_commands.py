@@ -48,7 +48,9 @@ def test_without_it_the_environment_s_own_programs_are_named_from_here(
 
 
 @pytest.mark.slow
-def test_a_printed_command_runs_from_any_folder_with_blanks_in_its_name(tmp_path: Path) -> None:
+def test_pain_38_a_printed_command_runs_from_any_folder_with_blanks_in_its_name(
+    tmp_path: Path,
+) -> None:
     checkout = tmp_path / "my checkout"
     for folder in ("hybridir", "tune"):
         shutil.copytree(ROOT / folder, checkout / folder)
