@@ -211,10 +211,7 @@ def _levels(keys: list[Key], curve: pd.DataFrame, best: dict[Key, Row]) -> str:
     ratio = f"At α = {best[keys[0]]['best']:g}"
     if alone:
         return f"{ratio}, the only confirmed ratio, {' and '.join(levels)}."
-    return (
-        f"{ratio}, the best of the confirmed ratios, {levels[0]}. No gain is tested, which takes "
-        "a hybrid and a pure ratio."
-    )
+    return f"{ratio}, the best of the confirmed ratios, {levels[0]}. No gain is tested."
 
 
 def _signs(gains: pd.DataFrame) -> list[int]:
@@ -349,6 +346,8 @@ def _caveat(curve: pd.DataFrame, gains: pd.DataFrame, primary: list[Key]) -> str
             "although its bracket leaves out 0.",
         ]
     if not confirmed.is_one_ratio(curve):
+        if gains.empty:
+            sentences.append("A test of a gain takes a hybrid and a pure ratio.")
         sentences += [
             "A ratio may be best unless another one is better in a one-sided comparison (.05), "
             "joint for all ratios and apart from these corrections: it may exclude a "

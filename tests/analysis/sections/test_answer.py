@@ -117,7 +117,7 @@ WON = gains((0.02, 0.003), (0.15, 0.0001))
         (
             [],
             "At α = 0.5, the best of the confirmed ratios, mAP in the pool of all languages is "
-            "0.450 [0.400, 0.500]. No gain is tested, which takes a hybrid and a pure ratio.",
+            "0.450 [0.400, 0.500]. No gain is tested.",
         ),
     ],
 )

@@ -105,6 +105,7 @@ def test_a_port_without_a_server_is_named_with_the_possible_reason() -> None:
 def test_the_server_with_a_password_that_is_advised_starts_and_asks_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # from which the command is named
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     command = store_problem(address).text.rpartition(": ")[2]
@@ -116,7 +117,7 @@ def test_the_server_with_a_password_that_is_advised_starts_and_asks_for_it(
     }.items():
         command = command.replace(word, value)
     monkeypatch.setenv("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
-    server = subprocess.Popen(["bash", "-c", f"exec env {command}"], cwd=tmp_path)
+    server = subprocess.Popen(["bash", "-c", f"exec env {command}"])
     try:
         while (problem := store_problem(address)).passes:
             assert server.poll() is None
