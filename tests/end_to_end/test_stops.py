@@ -42,6 +42,13 @@ def end_of(folder: Path, name: str) -> Callable[[], bool]:
     return (folder / RUN / "trials" / name / "outcome.json").exists
 
 
+def attempts_at(folder: Path, name: str) -> list[dict[str, Any]]:
+    """The processes that have worked on a trial."""
+    file = folder / RUN / "trials" / name / "attempts.json"
+    attempts: list[dict[str, Any]] = json.loads(file.read_bytes())["attempts"]
+    return attempts
+
+
 def assert_closed(folder: Path, output: str) -> None:
     assert "Traceback" not in output
     assert "RUNNING" not in statuses(folder)
@@ -137,22 +144,39 @@ def test_after_all_of_it_the_figures_are_those_of_an_undisturbed_study(
     assert not (folder / RUN / "ray").exists(), "Ray's records of a finished study"
 
 
-def test_sigterm_to_the_workers_alone_costs_a_study_no_figure(
+def test_sigterm_to_a_trial_alone_costs_a_study_no_figure(
     tmp_path: Path, start_study: Any, study_text: str, small_study: Any
 ) -> None:
-    """As a runtime sends it that ends the processes which take the most."""
     (tmp_path / "small.yaml").write_text(study_text)
     study = start_study(tmp_path, "small.yaml")
     for trial in ("search-000", "confirm-a0-s0"):
         study.until(progress_of(tmp_path, trial))
-        family = psutil.Process(study.process.pid).children(recursive=True)
-        workers = [process for process in family if process.name().startswith("ray::")]
-        assert workers
-        for worker in workers:
-            worker.terminate()
+        os.kill(attempts_at(tmp_path, trial)[-1]["pid"], signal.SIGTERM)
     assert study.finish() == 0, study.output
     assert "Traceback" not in study.output
+    assert len(attempts_at(tmp_path, "confirm-a0-s0")) == 2
     assert _measured(tmp_path) == _measured(small_study.folder)
+
+
+def test_a_ray_that_no_longer_answers_does_not_keep_a_study_from_closing(
+    tmp_path: Path, start_study: Any, study_text: str
+) -> None:
+    (tmp_path / "small.yaml").write_text(study_text)
+    with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as parent:
+        study = start_study(tmp_path, "small.yaml", RAY_TMPDIR=parent)
+        study.until(progress_of(tmp_path, "search-000"))
+        family = psutil.Process(study.process.pid).children(recursive=True)
+        for process in family:
+            process.suspend()
+        study.process.send_signal(signal.SIGTERM)
+        # Slurm and Kubernetes kill after 30.
+        assert study.process.wait(timeout=30) == 130
+        last = study.output.splitlines()[-1]
+        assert last.startswith("interrupted: Ray does not answer; resume with: ")
+        assert_closed(tmp_path, study.output)
+        _, left = psutil.wait_procs(family, timeout=10)
+        assert left == []
+        assert list(Path(parent).iterdir()) == []
 
 
 def test_a_worker_that_is_killed_since_memory_ran_out_is_retried(
@@ -182,7 +206,7 @@ def test_a_worker_that_is_killed_since_memory_ran_out_is_retried(
     taken.clear()
     assert study.finish() == 0, study.output
     assert "Traceback" not in study.output
-    assert len(json.loads((trial / "attempts.json").read_bytes())["attempts"]) > 1
+    assert len(attempts_at(tmp_path, "confirm-a0.5-s0")) > 1
     assert json.loads((trial / "outcome.json").read_bytes())["state"] == "COMPLETE"
 
 

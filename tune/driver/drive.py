@@ -206,13 +206,14 @@ def _run_phases(
             narrator.stop()
             say(console, f"interrupted: {reason}; resume with: {resume}")
             end_output()  # since Ray has more to say
-            save_progress(folder, lambda line: None)
             give_back()
+            tracker.close("KILLED", {})
+            save_progress(folder, lambda line: None)
             tracker.finish("KILLED", {})
 
         interruption.close = close
         try:
-            with narrator:
+            with interruption.working(), narrator:
                 phases = PhaseRunner(study, folder, inputs, tracker, narrator, concurrent)
                 best_parameters = phases.search() if study.search else {}
                 if study.confirm:
@@ -227,6 +228,7 @@ def _run_phases(
             status, tags = "FINISHED", {names.TAG_BEST: describe(best_parameters) or "no search"}
         except (KeyboardInterrupt, SystemExit):  # the latter is Ray's answer to SIGTERM
             status = "KILLED"
+            tracker.close(status, tags)
             save_progress(folder, partial(say, console))
             say(console, f"interrupted; resume with: {resume}")
             raise typer.Exit(INTERRUPTED) from None

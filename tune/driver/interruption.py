@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -16,6 +17,8 @@ from tune.view.terminal import end_output, leave_terminal
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # A second Ctrl-C, or the hang-up that follows a SIGTERM, is the same request.
 _SAME_REQUEST_SECONDS = 5.0
+# Slurm and Kubernetes kill 30 s after their signal, of which checkpoints and tracking take 15.
+_UNWIND_SECONDS = 8.0
 # Outcomes, and what MLflow's database needs to close a study's runs.
 _RESERVE, _RESERVE_BYTES = ".reserve", 2**21
 
@@ -25,22 +28,56 @@ class Interruption:
 
     Attributes:
         close: closes the study from another thread, told the reason.
+        leave: ends this process at once.
     """
 
     def __init__(self) -> None:
         self.close: Callable[[str], None] = lambda reason: None
+        self.leave: Callable[[], None] = partial(os._exit, INTERRUPTED)
         self._closer: dict[str, int] = {}
         self._last = -_SAME_REQUEST_SECONDS
-        self._raised = self._closing = self._waiting = False
+        self._raised = self._closing = self._waiting = self._working = False
+        self._told: int | None = None
 
     def listen(self) -> None:
         """Install the handlers; to be repeated after what installs its own, as Ray does."""
         _heed(self._stop)
+        if self._told is None:
+            heard, self._told = os.pipe()
+            os.set_blocking(self._told, False)
+            threading.Thread(
+                target=self._insist, args=(heard,), name="interruption", daemon=True
+            ).start()
+        # Python's own handlers wait until compiled code, such as Ray's, returns.
+        signal.set_wakeup_fd(self._told, warn_on_full_buffer=False)
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Close the study from another thread if a signal does not end the body in time.
+
+        Without its head Ray may hold the main thread for longer than there is time to close.
+        """
+        self._working = True
+        try:
+            yield
+        finally:
+            self._working = False
+            if (self._closer or self._raised) and not self._is_first():
+                threading.Event().wait()  # for the end of this process, which is near
+
+    def _insist(self, heard: int) -> None:
+        while True:
+            if os.read(heard, 1)[0] not in SIGNALS:
+                continue
+            time.sleep(_UNWIND_SECONDS)
+            if self._working and self._is_first():
+                self.close("Ray does not answer")
+                self.leave()
 
     @contextmanager
     def closing(self) -> Iterator[None]:
         """Close a study, which takes seconds; once a stop was asked for, nothing interrupts."""
-        if self._closer and not self._is_first():
+        if (self._closer or self._raised) and not self._is_first():
             threading.Event().wait()  # for the end of this process, which is near
         self._closing = True
         if self._raised:
@@ -61,7 +98,8 @@ class Interruption:
         Returns:
             False if the main thread was asked to stop before, and so closes the study itself.
         """
-        if first := self._is_first():
+        # One that was asked to stop closes the study itself, or `_insist` does.
+        if first := not self._raised and self._is_first():
             self.close(reason)
         return first
 
@@ -79,7 +117,7 @@ class Interruption:
         self._last = now
         if self._closing:
             self._waiting = True
-        elif not repeated and self._is_first():
+        elif not repeated and (not self._closer or self._is_first()):
             self._raised = True
             raise KeyboardInterrupt
 

@@ -11,7 +11,7 @@ from tune.driver.interruption import Interruption
 from tune.folders import RunFolder
 from tune.forecast.estimate import estimated_needs
 from tune.forecast.plan import read_plan
-from tune.readiness.cluster import check_resources, running_ray
+from tune.readiness.cluster import check_resources, leave_ray, running_ray
 from tune.readiness.inputs import Inputs, check_same_inputs, check_study
 from tune.readiness.nodes import Node, concurrent_trials, wait_for_nodes
 from tune.readiness.preflight import Preflight, check_nodes
@@ -65,6 +65,7 @@ def launch(
     if continued:
         check_same_inputs(study, continued)
     with running_ray(interruption.take_over):
+        interruption.leave = leave_ray
         interruption.listen()  # after Ray, which installs a handler of its own
         yield Launched(inputs, wait_for_nodes(study.resources, say))
 

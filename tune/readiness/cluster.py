@@ -6,12 +6,13 @@ import shlex
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil  # type: ignore[import-untyped]
 import ray
@@ -19,7 +20,7 @@ import torch
 from ray._private import services
 from ray._raylet import AuthenticationMode, get_authentication_mode  # type: ignore[attr-defined]
 
-from hybridir.errors import InputError
+from hybridir.errors import INTERRUPTED, InputError
 from tune.readiness.local_ray import local_options
 from tune.readiness.ray_watch import RayWatch
 from tune.study.file import StudyConfig
@@ -30,6 +31,8 @@ _ATTEMPTS = 2
 _START_SECONDS = 150.0
 # Ray itself gives its processes one second each (ray/_private/node.py of 2.60).
 _END_SECONDS = 5.0
+# Of an interrupted study, which Slurm and Kubernetes kill 30 s after their signal.
+_LEAVE_SECONDS = 6.0
 # A clock that is set by the network moves by less.
 _MOST_SECONDS_BACK = 1.0
 
@@ -141,7 +144,8 @@ def running_ray(lost: Callable[[str], bool] | None = None) -> Iterator[None]:
             _init({})
             yield
         finally:
-            _shutdown()
+            with _in_time():
+                _shutdown()
         return
     with local_options(cpu_count()) as options:
         _own_ray = own = _OwnRay(options, lost)
@@ -149,8 +153,33 @@ def running_ray(lost: Callable[[str], bool] | None = None) -> Iterator[None]:
             own.start()
             yield
         finally:
+            with _in_time():
+                own.shutdown()
             _own_ray = None
-            own.shutdown()
+
+
+def leave_ray(code: int = INTERRUPTED) -> NoReturn:
+    """End this process at once, with the Ray that it has started on this machine."""
+    if _own_ray and _own_ray.watch:
+        _own_ray.watch.end(code)
+    os._exit(code)
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    """Leave Ray if it does not end in time: without its head it may keep this process for good.
+
+    An error has still to be told, so that it is waited for.
+    """
+    error = sys.exc_info()[1]
+    code = 0 if error is None else getattr(error, "exit_code", None)  # of `typer.Exit`
+    seconds = _LEAVE_SECONDS if code == INTERRUPTED else _START_SECONDS
+    timer = threading.Timer(seconds, leave_ray, [code])
+    timer.daemon = True
+    if code is not None:
+        timer.start()
+    yield
+    timer.cancel()
 
 
 def watch_clock() -> None:

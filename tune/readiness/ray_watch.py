@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil  # type: ignore[import-untyped]
 from ray._private import worker
@@ -87,10 +87,17 @@ class RayWatch:
             end = self._lost(reason)
         finally:
             if end:
-                self._kill()
-                shutil.rmtree(self._folder, ignore_errors=True)
-                # The main thread may wait in Ray for good, and so may Ray's own way to end.
-                os._exit(INTERRUPTED)
+                self.end()
+
+    def end(self, code: int = INTERRUPTED) -> NoReturn:
+        """Kill all that is left of Ray, and this process with it.
+
+        The main thread may wait in Ray for good, and so may Ray's own way to end.
+        """
+        self._stopping.set()
+        self._kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        os._exit(code)
 
     def _kill(self) -> None:
         """Kill all processes of this Ray, those that have lost their parent as well."""

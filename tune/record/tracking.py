@@ -65,6 +65,7 @@ class Tracker:
         self._refused: set[str] = set()
         self._outage = ""
         self._closed = False
+        self._end: tuple[str, dict[str, str]] | None = None
         self._last_success = time.monotonic()
         self._write_record()
         # Pending work in order, by name. Doing it twice is harmless.
@@ -102,6 +103,14 @@ class Tracker:
         """Log the encoder of a complete trial."""
         self._mark(_ENCODER, partial(self._mirror.log_encoder, trial))
 
+    def close(self, status: str, tags: dict[str, str]) -> None:
+        """Begin what `finish` waits for."""
+        self._end = (status, tags)
+        with self._changed:
+            self._refused.clear()
+        self._mark(_CLOSING, partial(self._close, status, tags))
+        self._hurry.set()
+
     def finish(
         self, status: str, tags: dict[str, str], patience: float | None = None
     ) -> list[str]:
@@ -122,10 +131,8 @@ class Tracker:
         interrupted = status == "KILLED"
         if patience is None:
             patience = INTERRUPTED_SECONDS if interrupted else OUTAGE_SECONDS
-        with self._changed:
-            self._refused.clear()
-        self._mark(_CLOSING, partial(self._close, status, tags))
-        self._hurry.set()
+        if self._end != (status, tags):
+            self.close(status, tags)
         begin = time.monotonic()
         with self._changed:
             while self._todo:

@@ -133,6 +133,51 @@ def test_a_study_that_a_signal_stopped_is_closed_by_the_main_thread() -> None:
     assert run(program=program) == (0, "too late\nclosed by the main thread\n")
 
 
+STUCK = """
+import ctypes, time
+import tune.driver.interruption as module
+
+module._UNWIND_SECONDS = 0.3
+interruption = module.Interruption()
+interruption.listen()
+interruption.close = lambda reason: print(reason, flush=True)
+code = ctypes.CDLL(None)
+mutex = ctypes.create_string_buffer(64)
+code.pthread_mutex_lock(mutex)
+print("ready", flush=True)
+try:
+    with interruption.working():
+        try:
+            {work}
+        finally:
+            {unwind}
+finally:
+    print("unwound", flush=True)
+"""
+WAIT = "code.pthread_mutex_lock(mutex)"  # for itself, without an eye on signals
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("work", "unwind"), [(WAIT, "pass"), ("time.sleep(60)", WAIT)], ids=["at work", "unwinding"]
+)
+def test_a_main_thread_that_waits_in_compiled_code_does_not_keep_a_study_from_closing(
+    work: str, unwind: str
+) -> None:
+    program = STUCK.format(work=work, unwind=unwind)
+    assert run(signal.SIGTERM, program=program) == (130, "ready\nRay does not answer\n")
+
+
+@pytest.mark.slow
+def test_a_main_thread_that_leaves_its_work_in_time_closes_the_study_itself() -> None:
+    program = STUCK.format(work="time.sleep(60)", unwind="pass") + "time.sleep(1)"
+    code, output = run(
+        signal.SIGTERM,
+        program=program.replace("finally:\n    p", "except KeyboardInterrupt:\n    p"),
+    )
+    assert (code, output) == (0, "ready\nunwound\n")
+
+
 @pytest.mark.slow
 def test_a_study_outlives_the_reader_of_its_output() -> None:
     program = """
