@@ -171,8 +171,9 @@ def test_a_ray_that_no_longer_answers_does_not_keep_a_study_from_closing(
         study.process.send_signal(signal.SIGTERM)
         # Slurm and Kubernetes kill after 30.
         assert study.process.wait(timeout=30) == 130
+        # By the main thread, if Ray lets it go in time.
         last = study.output.splitlines()[-1]
-        assert last.startswith("interrupted: Ray does not answer; resume with: ")
+        assert re.match(r"interrupted(: Ray does not answer)?; resume with: ", last)
         assert_closed(tmp_path, study.output)
         _, left = psutil.wait_procs(family, timeout=10)
         assert left == []
