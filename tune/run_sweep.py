@@ -133,6 +133,9 @@ def main(
         },
         {"--resume": resume, "--status": status, "--replay": replay, "--clean": clean},
     )
+    existing = {"--resume": resume, "--status": status, "--replay": replay, "--clean": clean}
+    for option in (name for name, value in existing.items() if value == ""):
+        raise InputError(f"{option}: the name of a study is empty; say one, such as demo")
     if storage is not None and not (status or replay or resume or clean):
         raise InputError(
             f"--storage {storage}: belongs to --resume, --status, --replay and --clean; for a new "

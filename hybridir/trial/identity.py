@@ -1,7 +1,7 @@
 """Whether the data and the weights of a trial are still those that were read before."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +10,17 @@ from hybridir.data.identity import changed_data, data_digests
 from hybridir.errors import ChangedDataError, InputError
 
 _READ: Final = {".json", ".safetensors", ".bin", ".model", ".txt"}
+# What a training or a publication leaves beside weights.
+_UNREAD: Final = (
+    ".",
+    "README",
+    "LICENSE",
+    "trainer_",
+    "training_",
+    "train_",
+    "eval_",
+    "all_results",
+)
 
 
 def weight_folders(encoder: EncoderConfig, evaluation: EvaluationConfig) -> list[Path]:
@@ -72,15 +83,24 @@ def _named(folder: Path) -> str:
 
 
 def _digest(folder: Path) -> str:
-    """Digest of the files that may be read: not of a README, nor of another program's files."""
+    """Digest of the files that may be read: those of the folder, and of modules in it."""
     sha = hashlib.sha256()
     try:
-        for path in sorted(folder.rglob("*")):
-            below = path.relative_to(folder)
-            if path.suffix in _READ and path.is_file() and not below.parts[0].startswith("."):
-                with path.open("rb") as file:
-                    digest = hashlib.file_digest(file, "sha256").digest()
-                sha.update(below.as_posix().encode() + b"\0" + digest)
+        for path in sorted(_files(folder)):
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").digest()
+            sha.update(path.relative_to(folder).as_posix().encode() + b"\0" + digest)
     except OSError as error:
-        raise InputError(f"{folder}: {error.strerror}") from None
+        raise InputError(
+            f"weights, {folder}: {error.strerror}; they stay where they were when the study began"
+        ) from None
     return sha.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        # Modules of sentence-transformers, such as 1_Pooling; a checkpoint is another encoder.
+        if path.is_dir() and path.name[:1].isdigit():
+            yield from _files(path)
+        elif path.suffix in _READ and not path.name.startswith(_UNREAD) and path.is_file():
+            yield path

@@ -280,6 +280,12 @@ def test_a_run_that_is_not_there_is_refused_and_so_is_a_storage_beside_a_path(
     assert "--storage x: results/small/run-001 is a path; leave --storage out" in message
 
 
+@pytest.mark.parametrize("option", ["--resume", "--status", "--replay", "--clean"])
+def test_an_empty_name_starts_no_study(command: Command, tmp_path: Path, option: str) -> None:
+    """As of a variable that is not set."""
+    assert f"{option}: the name of a study is empty" in refused(command, tmp_path, option, "")
+
+
 @pytest.mark.parametrize(("text", "number"), [("small", 2), ("small@run-001", 1)])
 def test_a_replay_without_a_trial_says_which_folder_has_them(
     command: Command, tmp_path: Path, two_runs: tuple[RunFolder, RunFolder], text: str, number: int

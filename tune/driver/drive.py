@@ -211,7 +211,7 @@ def _run_phases(
             save_progress(folder, lambda line: None)
             tracker.finish("KILLED", {})
 
-        interruption.close = close
+        before, interruption.close = interruption.close, close
         try:
             with interruption.working(), narrator:
                 phases = PhaseRunner(study, folder, inputs, tracker, narrator, concurrent)
@@ -253,6 +253,7 @@ def _run_phases(
             with interruption.closing():
                 give_back()
                 missing = tracker.finish(status, tags)
+            interruption.close = before  # the study's run is closed
     if missing:
         raise InputError(_incomplete(tracker, len(missing), resume))
 

@@ -28,11 +28,13 @@ class Interruption:
 
     Attributes:
         close: closes the study from another thread, told the reason.
+        tell: prints that the process was asked to stop, and how to go on.
         leave: ends this process at once.
     """
 
     def __init__(self) -> None:
         self.close: Callable[[str], None] = lambda reason: None
+        self.tell: Callable[[], None] = lambda: None
         self.leave: Callable[[], None] = partial(os._exit, INTERRUPTED)
         self._closer: dict[str, int] = {}
         self._last = -_SAME_REQUEST_SECONDS
@@ -156,11 +158,11 @@ def interruptible(
     """
     interruption = Interruption()
 
-    def close(reason: str) -> None:
-        say(f"interrupted: {reason}{again()}")
+    def close(reason: str = "") -> None:
+        say(f"interrupted{': ' if reason else ''}{reason}{again()}")
         end_output()
 
-    interruption.close = close
+    interruption.close, interruption.tell = close, close
     interruption.listen()
     try:
         yield interruption

@@ -61,10 +61,10 @@ def launch(
     check_resources(study)
     if study.search and study.search.warm_start:
         find_source(study.storage, study.search.warm_start)
-    inputs = check_study(study)
-    if continued:
+    if continued:  # first: what has changed may be what cannot be loaded any more
         check_same_inputs(study, continued)
-    with running_ray(interruption.take_over):
+    inputs = check_study(study)
+    with running_ray(interruption.take_over, interruption.tell):
         interruption.leave = leave_ray
         interruption.listen()  # after Ray, which installs a handler of its own
         yield Launched(inputs, wait_for_nodes(study.resources, say))

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from hybridir import names
 from hybridir.errors import InputError
-from hybridir.runtime.files import atomic_write
+from hybridir.runtime.files import atomic_write, read_json
 from hybridir.runtime.memory import release_memory
 from tune.folders import RunFolder, cache_folder
 from tune.forecast.disk import estimated_disk
@@ -39,9 +39,16 @@ def write_plan(plan: Plan, folder: RunFolder) -> None:
 
 
 def read_plan(folder: RunFolder) -> Plan | None:
-    """The plan of a run; None if it has none."""
+    """The plan of a run; None if it has none.
+
+    Raises:
+        InputError: if somebody has damaged it.
+    """
     path = folder.path / names.ARTIFACT_PLAN
-    return _PLAN.validate_json(path.read_bytes()) if path.is_file() else None
+    if not path.is_file():
+        return None
+    plan: Plan = read_json(path, Plan, "delete it, and the study goes on without a plan")
+    return plan
 
 
 def measure_plan(study: StudyConfig, inputs: Inputs, nodes: Sequence[Node]) -> Plan:

@@ -117,12 +117,15 @@ def lacking_here(study: StudyConfig) -> list[str]:
 
 
 @contextmanager
-def running_ray(lost: Callable[[str], bool] | None = None) -> Iterator[None]:
+def running_ray(
+    lost: Callable[[str], bool] | None = None, tell: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """Join the cluster that RAY_ADDRESS names, or start Ray on this machine alone, for a while.
 
     Args:
         lost: called when the Ray of this machine alone was killed, before this process ends; see
             `RayWatch`. Without it nobody looks after Ray.
+        tell: called if this process, asked to stop, has to leave a Ray that does not end.
 
     Raises:
         InputError: if no cluster answers at RAY_ADDRESS, or it refuses the connection.
@@ -144,7 +147,7 @@ def running_ray(lost: Callable[[str], bool] | None = None) -> Iterator[None]:
             _init({})
             yield
         finally:
-            with _in_time():
+            with _in_time(tell):
                 _shutdown()
         return
     with local_options(cpu_count()) as options:
@@ -153,7 +156,7 @@ def running_ray(lost: Callable[[str], bool] | None = None) -> Iterator[None]:
             own.start()
             yield
         finally:
-            with _in_time():
+            with _in_time(tell):
                 own.shutdown()
             _own_ray = None
 
@@ -166,15 +169,22 @@ def leave_ray(code: int = INTERRUPTED) -> NoReturn:
 
 
 @contextmanager
-def _in_time() -> Iterator[None]:
+def _in_time(tell: Callable[[], None]) -> Iterator[None]:
     """Leave Ray if it does not end in time: without its head it may keep this process for good.
 
-    An error has still to be told, so that it is waited for.
+    A user's mistake has still to be told, so that it is waited for.
     """
     error = sys.exc_info()[1]
+    asked = isinstance(error, KeyboardInterrupt | SystemExit)  # the latter is Ray's
     code = 0 if error is None else getattr(error, "exit_code", None)  # of `typer.Exit`
-    seconds = _LEAVE_SECONDS if code == INTERRUPTED else _START_SECONDS
-    timer = threading.Timer(seconds, leave_ray, [code])
+    code = INTERRUPTED if asked else code
+
+    def leave() -> None:
+        if asked:
+            tell()
+        leave_ray(code or 0)
+
+    timer = threading.Timer(_LEAVE_SECONDS if code == INTERRUPTED else _START_SECONDS, leave)
     timer.daemon = True
     if code is not None:
         timer.start()

@@ -50,14 +50,32 @@ def test_weights_with_a_changed_number_are_named_and_put_back_are_the_same(
 
 def test_files_that_nobody_reads_change_no_weights(trial: TrialConfig, tmp_path: Path) -> None:
     before = recorded(trial)
-    (tmp_path / "encoder" / "README.md").write_text("A note.")
-    (tmp_path / "encoder" / ".cache").mkdir()
-    (tmp_path / "encoder" / ".cache" / "list.json").write_text("{}")
+    for name in (
+        *("README.md", "LICENSE.txt", "trainer_state.json", "training_args.bin", ".cache/a.json"),
+        *("checkpoint-5/model.safetensors", "onnx/config.json", "eval_results.json"),
+    ):
+        file = tmp_path / "encoder" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("{}")
     check_inputs(trial, before)
-    (tmp_path / "encoder" / "1_Pooling").mkdir()
-    (tmp_path / "encoder" / "1_Pooling" / "config.json").write_text("{}")
-    with pytest.raises(ChangedDataError, match="weights, "):
-        check_inputs(trial, before)
+
+
+def test_a_module_belongs_to_the_weights_though_its_folder_is_a_link(
+    trial: TrialConfig, tmp_path: Path
+) -> None:
+    without = recorded(trial)
+    (tmp_path / "pooling").mkdir()
+    (tmp_path / "pooling" / "config.json").write_text("mean")
+    (tmp_path / "encoder" / "1_Pooling").symlink_to(tmp_path / "pooling")
+    before = recorded(trial)
+    for recorded_before in (without, before):
+        (tmp_path / "pooling" / "config.json").write_text("cls")
+        with pytest.raises(ChangedDataError, match="weights, "):
+            check_inputs(trial, recorded_before)
+    (tmp_path / "encoder" / "1_Pooling").unlink()
+    shutil.copytree(tmp_path / "pooling", tmp_path / "encoder" / "1_Pooling")
+    (tmp_path / "encoder" / "1_Pooling" / "config.json").write_text("mean")
+    check_inputs(trial, before)
 
 
 def test_changed_data_and_weights_are_named_together_and_lost_ones_as_lost(
@@ -81,5 +99,5 @@ def test_a_record_without_weights_passes_any_and_a_missing_folder_is_another_one
     before = recorded(trial)
     check_inputs(trial, {name: digest for name, digest in before.items() if "weights" not in name})
     shutil.rmtree(tmp_path / "reader")
-    with pytest.raises(ChangedDataError, match=r"weights, .*reader: changed"):
+    with pytest.raises(ChangedDataError, match=r"weights, .*reader: No such file .* stay where"):
         check_inputs(trial, before)

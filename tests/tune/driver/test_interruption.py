@@ -134,7 +134,7 @@ def test_a_study_that_a_signal_stopped_is_closed_by_the_main_thread() -> None:
 
 
 STUCK = """
-import ctypes, time
+import ctypes, threading, time
 import tune.driver.interruption as module
 
 module._UNWIND_SECONDS = 0.3
@@ -144,7 +144,7 @@ interruption.close = lambda reason: print(reason, flush=True)
 code = ctypes.CDLL(None)
 mutex = ctypes.create_string_buffer(64)
 code.pthread_mutex_lock(mutex)
-print("ready", flush=True)
+threading.Timer(0.5, print, ["ready"], {{"flush": True}}).start()
 try:
     with interruption.working():
         try:

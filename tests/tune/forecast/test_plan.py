@@ -4,9 +4,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from hybridir.errors import InputError
 from tests.support.study_files import write
+from tune.folders import RunFolder
 from tune.forecast.estimate import PhasePlan, Plan
-from tune.forecast.plan import _ratio_of_trials, render
+from tune.forecast.plan import _ratio_of_trials, read_plan, render
 from tune.forecast.probe import BatchSizeCost
 from tune.study.file import DEMO, read_study_file
 
@@ -81,3 +83,13 @@ def test_the_probe_takes_a_ratio_that_trials_have(
         confirm={"mixing_ratio": ratios, "seeds": 1, "at": {}},
     )
     assert _ratio_of_trials(read_study_file(file, [])) == probed
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"phases": ['])
+def test_a_damaged_plan_is_named(tmp_path: Path, content: str) -> None:
+    assert read_plan(RunFolder(tmp_path)) is None
+    (tmp_path / "plan.json").write_text(content)
+    with pytest.raises(
+        InputError, match=r"plan\.json: is damaged .*delete it, and the study goes"
+    ):
+        read_plan(RunFolder(tmp_path))
