@@ -348,7 +348,8 @@ def test_the_study_takes_the_disk_that_its_plan_says(small_study: Any, folder: R
     plan = read_plan(folder)
     assert plan is not None
     kept = megabytes(folder.path)
-    assert 0.5 * plan.kept_mb < kept < 1.1 * plan.kept_mb
+    # The report of a small study takes less than is planned for any.
+    assert plan.kept_mb - plan.report_mb < kept < plan.kept_mb
     tracking = megabytes(small_study.folder / "mlartifacts")
     tracking += (small_study.folder / "mlflow.db").stat().st_size / 1e6
     assert tracking < plan.tracking_mb
