@@ -10,16 +10,11 @@ from hybridir.data.identity import changed_data, data_digests
 from hybridir.errors import ChangedDataError, InputError
 
 _READ: Final = {".json", ".safetensors", ".bin", ".model", ".txt"}
-# What a training or a publication leaves beside weights.
+# Beginnings of names that a training or a publication leaves beside weights; what is not among
+# them is refused rather than missed.
 _UNREAD: Final = (
-    ".",
-    "README",
-    "LICENSE",
-    "trainer_",
-    "training_",
-    "train_",
-    "eval_",
-    "all_results",
+    *(".", "__", "README", "LICENSE", "all_results", "checkpoint-", "eval_", "onnx", "openvino"),
+    *("train_", "trainer_", "training_"),
 )
 
 
@@ -83,7 +78,7 @@ def _named(folder: Path) -> str:
 
 
 def _digest(folder: Path) -> str:
-    """Digest of the files that may be read: those of the folder, and of modules in it."""
+    """Digest of the files that may be read, those of modules such as ``1_Pooling`` included."""
     sha = hashlib.sha256()
     try:
         for path in sorted(_files(folder)):
@@ -99,8 +94,9 @@ def _digest(folder: Path) -> str:
 
 def _files(folder: Path) -> Iterator[Path]:
     for path in folder.iterdir():
-        # Modules of sentence-transformers, such as 1_Pooling; a checkpoint is another encoder.
-        if path.is_dir() and path.name[:1].isdigit():
+        if path.name.startswith(_UNREAD):
+            continue
+        if path.is_dir():  # through links as well
             yield from _files(path)
-        elif path.suffix in _READ and not path.name.startswith(_UNREAD) and path.is_file():
+        elif path.suffix in _READ and path.is_file():
             yield path

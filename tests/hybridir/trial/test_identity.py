@@ -60,21 +60,22 @@ def test_files_that_nobody_reads_change_no_weights(trial: TrialConfig, tmp_path:
     check_inputs(trial, before)
 
 
+@pytest.mark.parametrize("module", ["1_Pooling", "pooler"])
 def test_a_module_belongs_to_the_weights_though_its_folder_is_a_link(
-    trial: TrialConfig, tmp_path: Path
+    trial: TrialConfig, tmp_path: Path, module: str
 ) -> None:
     without = recorded(trial)
     (tmp_path / "pooling").mkdir()
     (tmp_path / "pooling" / "config.json").write_text("mean")
-    (tmp_path / "encoder" / "1_Pooling").symlink_to(tmp_path / "pooling")
+    (tmp_path / "encoder" / module).symlink_to(tmp_path / "pooling")
     before = recorded(trial)
     for recorded_before in (without, before):
         (tmp_path / "pooling" / "config.json").write_text("cls")
         with pytest.raises(ChangedDataError, match="weights, "):
             check_inputs(trial, recorded_before)
-    (tmp_path / "encoder" / "1_Pooling").unlink()
-    shutil.copytree(tmp_path / "pooling", tmp_path / "encoder" / "1_Pooling")
-    (tmp_path / "encoder" / "1_Pooling" / "config.json").write_text("mean")
+    (tmp_path / "encoder" / module).unlink()
+    shutil.copytree(tmp_path / "pooling", tmp_path / "encoder" / module)
+    (tmp_path / "encoder" / module / "config.json").write_text("mean")
     check_inputs(trial, before)
 
 
