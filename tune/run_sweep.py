@@ -32,6 +32,7 @@ if __name__ == "__main__":
 
 import json
 import logging
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -126,16 +127,16 @@ def main(
     if help_all or schema:
         _explain(schema)
         return
+    existing = {"--resume": resume, "--status": status, "--replay": replay, "--clean": clean}
+    if empty := [option for option, name in existing.items() if name == ""]:
+        raise InputError(f"{empty[0]}: the name of a study is empty; say one, such as demo")
     _refuse_mixtures(
         {
             **{"STUDY": study, "--set": overrides, "--trial": trial},
             **{"--plan": plan, "--preflight": preflight},
         },
-        {"--resume": resume, "--status": status, "--replay": replay, "--clean": clean},
+        existing,
     )
-    existing = {"--resume": resume, "--status": status, "--replay": replay, "--clean": clean}
-    for option in (name for name, value in existing.items() if value == ""):
-        raise InputError(f"{option}: the name of a study is empty; say one, such as demo")
     if storage is not None and not (status or replay or resume or clean):
         raise InputError(
             f"--storage {storage}: belongs to --resume, --status, --replay and --clean; for a new "
@@ -182,9 +183,9 @@ def _explain(as_schema: bool) -> None:
         print(line)  # as it is, for files and pipes
 
 
-def _refuse_mixtures(new: dict[str, object], existing: dict[str, object]) -> None:
+def _refuse_mixtures(new: Mapping[str, object], existing: Mapping[str, object]) -> None:
     """Refuse options of a new run beside a command about an existing one."""
-    options = [name for name, value in (new | existing).items() if value]
+    options = [name for name, value in {**new, **existing}.items() if value]
     first = next((name for name, value in existing.items() if value), None)
     if first and len(options) > 1:
         raise InputError(

@@ -33,6 +33,8 @@ _START_SECONDS = 150.0
 _END_SECONDS = 5.0
 # Of an interrupted study, which Slurm and Kubernetes kill 30 s after their signal.
 _LEAVE_SECONDS = 6.0
+# Of a study that is done, whose end nobody waits for.
+_DONE_SECONDS = 60.0
 # A clock that is set by the network moves by less.
 _MOST_SECONDS_BACK = 1.0
 
@@ -184,12 +186,14 @@ def _in_time(tell: Callable[[], None]) -> Iterator[None]:
             tell()
         leave_ray(code or 0)
 
-    timer = threading.Timer(_LEAVE_SECONDS if code == INTERRUPTED else _START_SECONDS, leave)
+    timer = threading.Timer(_LEAVE_SECONDS if code == INTERRUPTED else _DONE_SECONDS, leave)
     timer.daemon = True
     if code is not None:
         timer.start()
-    yield
-    timer.cancel()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def watch_clock() -> None:
