@@ -160,14 +160,18 @@ class RecordedStudy(_Section):
 
     def is_searched(self, parameter: str) -> bool:
         """Whether the search drew a parameter, by its short or dotted name."""
-        return any(parameter in (name, name.partition(".")[2]) for name in self.space)
+        return parameter in self._searched
 
     def is_logarithmic(self, parameter: str) -> bool:
         """Whether the search drew a parameter, by its short or dotted name, in the logarithm."""
-        return any(
-            values.loguniform is not None and parameter in (name, name.partition(".")[2])
-            for name, values in self.space.items()
-        )
+        values = self._searched.get(parameter)
+        return values is not None and values.loguniform is not None
+
+    @property
+    def _searched(self) -> dict[str, RecordedRange]:
+        """The searched ranges under their dotted and their short names."""
+        short = {name.partition(".")[2]: values for name, values in self.space.items()}
+        return short | self.space
 
     @property
     def objectives(self) -> tuple[str, ...]:
