@@ -42,7 +42,7 @@ train: {synthetic: {languages: 2, seed: 20, entities: 30}}
 report_on: [synthetic-test]
 encoder: {from_scratch: {layers: 1, hidden_size: 32, intermediate_size: 64, heads: 2,
                          vocabulary: 600}}
-training: {pairs: 2048, learning_rate: 3.0e-3}
+training: {pairs: 4096, learning_rate: 3.0e-3}
 space: {mixing_ratio: {uniform: [0.0, 1.0]}}
 search: {sampler: quasi-random, trials: 3}
 resources: {cpu: %d}

@@ -158,7 +158,12 @@ def interruptible(
     """
     interruption = Interruption()
 
+    told = threading.Event()
+
     def close(reason: str = "") -> None:
+        if told.is_set():
+            return
+        told.set()
         say(f"interrupted{': ' if reason else ''}{reason}{again()}")
         end_output()
 
@@ -167,7 +172,9 @@ def interruptible(
     try:
         yield interruption
     except (KeyboardInterrupt, SystemExit):  # the latter is Ray's answer to SIGTERM
-        say(f"interrupted{again()}")
+        if not told.is_set():
+            told.set()
+            say(f"interrupted{again()}")
         sys.exit(INTERRUPTED)
 
 

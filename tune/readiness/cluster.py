@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 import ray
@@ -70,6 +70,11 @@ class _OwnRay:
         if self.watch:
             self.watch.stop()
 
+    def leave(self, code: int) -> None:
+        """End this process at once, and what is left of this Ray."""
+        if self.watch:
+            self.watch.end(code)
+
     def shutdown(self) -> None:
         """End it on purpose."""
         self.look_away()
@@ -120,14 +125,15 @@ def lacking_here(study: StudyConfig) -> list[str]:
 
 @contextmanager
 def running_ray(
-    lost: Callable[[str], bool] | None = None, tell: Callable[[], None] = lambda: None
+    lost: Callable[[str], bool] | None = None, tell: Callable[[], None] | None = None
 ) -> Iterator[None]:
     """Join the cluster that RAY_ADDRESS names, or start Ray on this machine alone, for a while.
 
     Args:
         lost: called when the Ray of this machine alone was killed, before this process ends; see
             `RayWatch`. Without it nobody looks after Ray.
-        tell: called if this process, asked to stop, has to leave a Ray that does not end.
+        tell: called if this process, asked to stop, has to leave a Ray that does not end. Without
+            it Ray is waited for.
 
     Raises:
         InputError: if no cluster answers at RAY_ADDRESS, or it refuses the connection.
@@ -149,7 +155,7 @@ def running_ray(
             _init({})
             yield
         finally:
-            with _in_time(tell):
+            with _in_time(None, tell):
                 _shutdown()
         return
     with local_options(cpu_count()) as options:
@@ -158,42 +164,63 @@ def running_ray(
             own.start()
             yield
         finally:
-            with _in_time(tell):
-                own.shutdown()
             _own_ray = None
+            with _in_time(own, tell):
+                own.shutdown()
 
 
-def leave_ray(code: int = INTERRUPTED) -> NoReturn:
+def leave_ray() -> None:
     """End this process at once, with the Ray that it has started on this machine."""
-    if _own_ray and _own_ray.watch:
-        _own_ray.watch.end(code)
-    os._exit(code)
+    if _own_ray:
+        _own_ray.leave(INTERRUPTED)
+    os._exit(INTERRUPTED)
 
 
 @contextmanager
-def _in_time(tell: Callable[[], None]) -> Iterator[None]:
-    """Leave Ray if it does not end in time: without its head it may keep this process for good.
+def _in_time(own: _OwnRay | None, tell: Callable[[], None] | None) -> Iterator[None]:
+    """End Ray, or leave it: without its head it may keep this process, even its exit, for good.
 
     A user's mistake has still to be told, so that it is waited for.
     """
+    if tell is None:
+        yield
+        return
     error = sys.exc_info()[1]
     asked = isinstance(error, KeyboardInterrupt | SystemExit)  # the latter is Ray's
-    code = 0 if error is None else getattr(error, "exit_code", None)  # of `typer.Exit`
-    code = INTERRUPTED if asked else code
+    code = INTERRUPTED if asked else getattr(error, "exit_code", None)  # of `typer.Exit`
+    if code == INTERRUPTED:
+        # Until the exit, since what Ray does there waits for its head as well.
+        _leave_later(own, code, tell if asked else None)
+        yield
+        return
+    timer = _leave_later(own, 0, None) if error is None else None
+    try:
+        yield
+    except KeyboardInterrupt:
+        _leave_later(own, INTERRUPTED, tell)
+        raise
+    finally:
+        if timer:
+            timer.cancel()
+
+
+def _leave_later(
+    own: _OwnRay | None, code: int, tell: Callable[[], None] | None
+) -> threading.Timer:
+    """End this process, and what is left of its Ray, if it has not ended by then."""
 
     def leave() -> None:
-        if asked:
+        if tell:
             tell()
-        leave_ray(code or 0)
+        if own:
+            _kill(set())
+            own.leave(code)
+        os._exit(code)
 
     timer = threading.Timer(_LEAVE_SECONDS if code == INTERRUPTED else _DONE_SECONDS, leave)
     timer.daemon = True
-    if code is not None:
-        timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+    timer.start()
+    return timer
 
 
 def watch_clock() -> None:
