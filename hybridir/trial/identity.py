@@ -70,7 +70,8 @@ def check_inputs(config: TrialConfig, recorded: Mapping[str, str]) -> None:
     except InputError as error:
         raise ChangedDataError(f"data cannot be read any more: {error}; put them back") from None
     if changed:
-        raise ChangedDataError(f"{'; '.join(changed)}: changed since it began; put the data back")
+        reason = f"{'; '.join(changed)}: changed since the study began"
+        raise ChangedDataError(f"{reason}; put the files back")
 
 
 def _named(folder: Path) -> str:

@@ -52,7 +52,7 @@ def test_a_study_stops_when_its_data_change_and_no_trial_has_failed(stopped: Any
     last = stopped.output.splitlines()[-1]
     assert last.startswith(
         f"error: the study stopped; training data, {stopped.folder / 'mine.csv'}: changed since "
-        "it began; put the data back. Then go on with: "
+        "the study began; put the files back. Then go on with: "
     )
     assert "run_sweep.py --resume own@run-001; or start anew under another name: " in last
     assert last.endswith("run_sweep.py results/own/run-001/study.yaml --set name=own-anew")

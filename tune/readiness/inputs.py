@@ -8,8 +8,10 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from hybridir import names
 from hybridir.config import TrialConfig
@@ -52,14 +54,14 @@ class Inputs:
         digests: see `hybridir.trial.identity.input_digests`.
     """
 
-    data: list[tuple[str, str, str]]
+    data: Annotated[list[tuple[str, str, str]], Field(min_length=1)]
     parameters: int
     characters: int
     rows: dict[str, int]
     contamination: str
     judgements: dict[str, str] = field(default_factory=dict)
     stored_mb: float = 0.0
-    digests: dict[str, str] = field(default_factory=dict)
+    digests: Annotated[dict[str, str], Field(min_length=1)] = field(default_factory=dict)
 
     @property
     def training_digest(self) -> str:
@@ -167,7 +169,7 @@ def check_same_inputs(config: TrialConfig | StudyConfig, folder: RunFolder) -> N
     if recorded and (changed := changed_inputs(config.data, folders, recorded.digests)):
         raise InputError(
             f"{'; '.join(changed)}: changed since {folder.path} began, so that its trials cannot "
-            f"be compared; put the data back, or {start_anew(folder)}"
+            f"be compared; put the files back, or {start_anew(folder)}"
         )
 
 

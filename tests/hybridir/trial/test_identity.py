@@ -37,7 +37,7 @@ def test_weights_with_a_changed_number_are_named_and_put_back_are_the_same(
     weights = tmp_path / "encoder" / "model.safetensors"
     content = weights.read_bytes()
     weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(ChangedDataError, match=rf"^weights, {weights.parent}: changed since it b"):
+    with pytest.raises(ChangedDataError, match=rf"^weights, {weights.parent}: changed since "):
         check_inputs(trial, before)
     weights.write_bytes(content)
     check_inputs(trial, before)
@@ -86,7 +86,7 @@ def test_changed_data_and_weights_are_named_together_and_lost_ones_as_lost(
     table = tmp_path / "table.jsonl"
     table.write_text(table.read_text().replace("en question 7", "en question seven"))
     (tmp_path / "encoder" / "config.json").write_text("{}")
-    expected = rf"table\.jsonl; weights, {tmp_path}/encoder: changed .* put the data back"
+    expected = rf"table\.jsonl; weights, {tmp_path}/encoder: changed .* put the files back"
     with pytest.raises(ChangedDataError, match=expected):
         check_inputs(trial, before)
     table.unlink()

@@ -1,4 +1,6 @@
+import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -101,13 +103,20 @@ def test_what_a_run_reads_is_recorded_once_and_other_data_are_refused_with_the_c
     command = script("tune/run_sweep.py", str(run.study_file), "--set", "name=small-anew")
     assert str(refused.value) == (
         f"training data, {table}: changed since {run.path} began, so that its trials cannot be "
-        f"compared; put the data back, or start anew under another name: {command}"
+        f"compared; put the files back, or start anew under another name: {command}"
     )
     table.write_text(before)
     check_same_inputs(mine, run)
     run.inputs.write_text("{")
-    with pytest.raises(InputError, match=r"inputs\.json: is damaged .*delete it, and the data"):
-        check_same_inputs(mine, run)
+    whole = json.dumps(asdict(inputs))
+    for damaged in (
+        "{",
+        json.dumps(json.loads(whole) | {"data": []}),
+        json.dumps(json.loads(whole) | {"digests": {}}),
+    ):
+        run.inputs.write_text(damaged)
+        with pytest.raises(InputError, match=r"inputs\.json: is damaged .*delete it, and the"):
+            check_same_inputs(mine, run)
 
 
 def test_the_files_that_trials_read_are_listed_as_the_study_names_them(study: Any) -> None:

@@ -82,8 +82,9 @@ def test_data_that_have_changed_end_no_trial_but_say_what_to_put_back(tmp_path: 
     failure = run_in_process(trial, lambda metrics: None)
     assert failure is not None
     assert (failure.changed, failure.final, failure.poisoned) == (True, False, False)
-    assert failure.reason == f"training data, {table}: changed since it began; put the data back"
-    with pytest.raises(TrialError, match="put the data back"):
+    reason = f"training data, {table}: changed since the study began; put the files back"
+    assert failure.reason == reason
+    with pytest.raises(TrialError, match="put the files back"):
         train_trial(trial.as_ray_config())
     assert TrialFolder(Path(trial.folder)).outcome is None
     table.unlink()
