@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.study.mlflow import Study
+from analysis.study.mlflow import DATA_SET, Study
 from analysis.tables import confirmed
 from hybridir import inference, names
 
@@ -30,9 +30,9 @@ def method_rows(study: Study) -> list[tuple[str, str]]:
         ("MLflow run", f"{study.run_id} in {study.tracking_uri}"),
         ("confirmation seeds", ", ".join(map(str, dict.fromkeys(seeds))) or "none"),
         *(
-            (key.removeprefix("hybridir."), value)
+            (_term(key), value)
             for key, value in study.provenance.items()
-            if value and key != names.TAG_COMMAND
+            if value and key not in (names.TAG_COMMAND, names.TAG_RUN)
         ),
         *([("hosts", ", ".join(hosts))] if hosts else []),
         *_statistics_rows(),
@@ -51,6 +51,18 @@ def table_method_rows(files: list[Path]) -> list[tuple[str, str]]:
         f"{path}, SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in files
     )
     return [("scores", "; ".join(digests)), ("repeat this report", command), *_statistics_rows()]
+
+
+def _term(key: str) -> str:
+    """Name what MLflow recorded; a data set keeps its name."""
+    if key == names.TAG_COMMIT:
+        return "commit"
+    return key if key.startswith(DATA_SET) else _words(key.removeprefix("hybridir."))
+
+
+def _words(key: Any) -> str:
+    """Write the name of a setting as words; the study file on the page has it as it is typed."""
+    return str(key).replace("_", " ")
 
 
 def _statistics_rows() -> list[tuple[str, str]]:
@@ -119,7 +131,7 @@ def _one_line(setting: Any) -> str:
     if setting is None:
         return ""
     if isinstance(setting, dict):
-        return "; ".join(f"{key}: {_nested(value)}" for key, value in _set(setting))
+        return "; ".join(f"{_words(key)}: {_nested(value)}" for key, value in _set(setting))
     if isinstance(setting, list):
         return "; ".join(map(_nested, setting))
     return str(setting)
@@ -132,7 +144,9 @@ def _set(settings: dict[Any, Any]) -> list[tuple[Any, Any]]:
 
 def _nested(value: Any) -> str:
     if isinstance(value, dict):
-        return "(" + ", ".join(f"{key}: {_nested(inner)}" for key, inner in _set(value)) + ")"
+        return (
+            "(" + ", ".join(f"{_words(key)}: {_nested(inner)}" for key, inner in _set(value)) + ")"
+        )
     if isinstance(value, list):
         return ", ".join(map(_nested, value))
     return str(value)
@@ -159,7 +173,8 @@ def _shared_parameters(study: Study, trials: pd.DataFrame) -> str:
     """List the parameters that have one value in all confirmation trials."""
     fixed = [name for name in study.parameters if name not in (names.MIXING_RATIO, names.SEED)]
     values = {name: trials[name].dropna().unique() for name in fixed if name in trials}
-    return "; ".join(f"{name}: {unique[0]}" for name, unique in values.items() if len(unique) == 1)
+    shared = {_words(name): found[0] for name, found in values.items() if len(found) == 1}
+    return "; ".join(f"{name}: {value}" for name, value in shared.items())
 
 
 def _monolingual_shares(trials: pd.DataFrame) -> str:
