@@ -24,8 +24,8 @@ _POLL_SECONDS = 0.1
 # Ray knows of an end by a closed pipe, which the system closes before the process has ended.
 _LATE_SECONDS = 1.0
 _END_SECONDS = 5.0
-# A start that fails ends what it has started, to be tried again.
-_START_SECONDS = 1.0
+# A start that fails ends what it has started, to be tried again: slowly on a loaded machine.
+_START_SECONDS = 15.0
 
 
 class RayWatch:
@@ -58,8 +58,12 @@ class RayWatch:
         while not self._stopping.wait(_POLL_SECONDS):
             ended = self._ended()
             if ended and not self._stopping.wait(0 if _has_started() else _START_SECONDS):
-                self._finish(f"Ray's process {' and '.join(ended)}")
+                self._finish(f"Ray's process {' and '.join(ended)}{self._advice()}")
                 return
+
+    def _advice(self) -> str:
+        """Nothing has begun yet, so that nobody tells how to go on."""
+        return "" if _has_started() else f" (load {os.getloadavg()[0]:.0f}); start again"
 
     def _ended(self) -> list[str]:
         if not _has_started():
