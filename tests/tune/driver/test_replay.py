@@ -166,7 +166,8 @@ def test_a_run_that_is_resumed_elsewhere_has_several_environments(tmp_path: Path
 
 
 def test_a_trial_whose_data_have_changed_is_not_replayed(folder: RunFolder) -> None:
-    recorded = Inputs([], 0, 0, {}, "", digests={"train 1": "another digest"})
+    data = [("train", "another digest", "training")]
+    recorded = Inputs(data, 0, 0, {}, "", digests={"train 1": "another digest"})
     record_inputs(recorded, folder)
     try:
         with pytest.raises(InputError, match=r"the synthetic corpus of .*: changed since"):
