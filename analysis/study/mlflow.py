@@ -9,7 +9,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -37,6 +37,17 @@ DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
 DATA_SET = "data set "
 """Begins the keys of `Study.provenance` that hold the digests of data sets."""
 _SQLITE = "sqlite:///"
+# Those that the report needs; versions since have added others.
+_PLAN_FIELDS = {
+    "phases",
+    "points",
+    "seconds",
+    "kept_mb",
+    "cost",
+    "hourly_price",
+    "host",
+    "at_a_time",
+}
 _PAGE = 1000  # runs per request; MLflow's servers refuse more than 50,000
 
 
@@ -245,7 +256,7 @@ def load_study(
             for path in (names.ARTIFACT_STUDY, names.ARTIFACT_PLAN)
         )
         text = study_file.read_text(encoding="utf-8") if study_file else ""
-        plan = json.loads(plan_file.read_text(encoding="utf-8")) if plan_file else None
+        plan = _plan(plan_file) if plan_file else None
     return Study(
         name=parent.data.tags[names.TAG_STUDY],
         tracking_uri=uri,
@@ -397,6 +408,15 @@ def _provenance(runs: list[Run]) -> dict[str, str]:
         for logged in run.inputs.dataset_inputs if run.inputs else ():
             recorded[f"{DATA_SET}{logged.dataset.name}"] = f"digest {logged.dataset.digest}"
     return recorded
+
+
+def _plan(file: Path) -> dict[str, Any] | None:
+    """A plan as it was recorded; a damaged one counts as not recorded, as a study file does."""
+    with suppress(ValueError):
+        plan = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(plan, dict) and plan.keys() >= _PLAN_FIELDS:
+            return plan
+    return None
 
 
 def _download(uri: str, run_id: str, path: str, folder: str) -> Path | None:

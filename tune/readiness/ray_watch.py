@@ -24,8 +24,8 @@ _POLL_SECONDS = 0.1
 # Ray knows of an end by a closed pipe, which the system closes before the process has ended.
 _LATE_SECONDS = 1.0
 _END_SECONDS = 5.0
-# A start that fails ends what it has started, to be tried again: slowly on a loaded machine.
-_START_SECONDS = 15.0
+# A start that fails ends what it has started, to be tried again.
+_START_SECONDS = 1.0
 
 
 class RayWatch:

@@ -172,6 +172,8 @@ def _explained(uri: str, cause: Exception) -> Problem:
         "set MLFLOW_TRACKING_SERVER_CERT_PATH",
         "database or disk is full": f"has no room left: free some on {path and path.parent}, or "
         "name another database",
+        "file lock": "is held by another study, which prepares it: start again when that one has "
+        "begun its trials",
         "readonly database": "is read-only: make it and its folder writable, or name another "
         "database",
         "malformed": f"is damaged: move it away (mv {path} {path}.damaged); --resume writes a new "

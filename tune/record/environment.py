@@ -8,16 +8,22 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import hybridir
 from hybridir import names
-from hybridir.runtime.files import atomic_write
+from hybridir.runtime.files import atomic_write, read_json
 from tune.folders import RunFolder
 
 _PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "ray", "optuna", "mlflow")
+
+
+@dataclass(frozen=True)
+class _Entry:
+    since: float
+    environment: dict[str, str]
 
 
 def environment() -> dict[str, str]:
@@ -50,10 +56,10 @@ def source_tags() -> dict[str, str]:
 def record_environment(folder: RunFolder) -> None:
     """Record the environment in a run's folder; a run resumed elsewhere has several entries."""
     entries = _entries(folder)
-    if not entries or entries[-1]["environment"] != environment():
-        entries.append({"since": time.time(), "environment": environment()})
+    if not entries or entries[-1].environment != environment():
+        entries.append(_Entry(time.time(), environment()))
         with atomic_write(folder.environment) as unfinished:
-            unfinished.write_text(json.dumps(entries, indent=1))
+            unfinished.write_text(json.dumps(list(map(asdict, entries)), indent=1))
 
 
 def environment_at(folder: RunFolder, moment: float) -> dict[str, str]:
@@ -62,16 +68,14 @@ def environment_at(folder: RunFolder, moment: float) -> dict[str, str]:
     A time before the first record is one of a clock that was set back.
     """
     entries = _entries(folder)
-    before = [entry for entry in entries if entry["since"] <= moment] or entries[:1]
-    environment: dict[str, str] = before[-1]["environment"] if before else {}
-    return environment
+    before = [entry for entry in entries if entry.since <= moment] or entries[:1]
+    return before[-1].environment if before else {}
 
 
-def _entries(folder: RunFolder) -> list[dict[str, Any]]:
-    try:
-        entries: list[dict[str, Any]] = json.loads(folder.environment.read_text())
-    except FileNotFoundError:
+def _entries(folder: RunFolder) -> list[_Entry]:
+    if not folder.environment.is_file():
         return []
+    entries: list[_Entry] = read_json(folder.environment, list[_Entry], "delete it and --resume")
     return entries
 
 

@@ -130,3 +130,9 @@ def test_the_report_shows_the_plan_that_was_logged_with_the_study(
     assert study.totals == {names.STUDY_SECONDS: 150.0}
     _, sections = study_sections(measure_study(study, np.random.default_rng(0)))
     assert "Plan and outcome" in [section.heading for section in sections]
+
+    whole = (tmp_path / names.ARTIFACT_PLAN).read_text()
+    for damaged in ("", "[]", whole.replace('"phases"', '"phrases"')):
+        (tmp_path / names.ARTIFACT_PLAN).write_text(damaged)
+        client.log_artifact(run, str(tmp_path / names.ARTIFACT_PLAN))
+        assert load_study("planned", uri).plan is None

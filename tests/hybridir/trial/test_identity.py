@@ -37,7 +37,8 @@ def test_weights_with_a_changed_number_are_named_and_put_back_are_the_same(
     weights = tmp_path / "encoder" / "model.safetensors"
     content = weights.read_bytes()
     weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(ChangedDataError, match=rf"^weights, {weights.parent}: changed since "):
+    expected = rf"^weights, {weights.parent}: changed since the study began; put the files back$"
+    with pytest.raises(ChangedDataError, match=expected):
         check_inputs(trial, before)
     weights.write_bytes(content)
     check_inputs(trial, before)

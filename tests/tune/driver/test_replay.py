@@ -163,6 +163,9 @@ def test_a_run_that_is_resumed_elsewhere_has_several_environments(tmp_path: Path
     assert environment_at(run, since + 50) == entry["environment"]
     assert environment_at(run, since - 200) == {"torch": "1.0"}  # a clock that was set back
     assert environment_at(RunFolder(tmp_path / "other"), since) == {}
+    run.environment.write_text("")
+    with pytest.raises(InputError, match=r"is damaged .*; delete it and --resume$"):
+        record_environment(run)
 
 
 def test_a_trial_whose_data_have_changed_is_not_replayed(folder: RunFolder) -> None:

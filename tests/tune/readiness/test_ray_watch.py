@@ -108,7 +108,7 @@ def test_it_is_watched_while_it_starts(parent: Path) -> None:
     driver = psutil.Process(process.pid)
     kill_first("raylet", driver)
     family = driver.children(recursive=True)
-    output, _ = process.communicate("\n", timeout=60)
+    output, _ = process.communicate("\n", timeout=30)
     assert process.returncode == 130
     (line,) = output.splitlines()
     expected = r"Ray's process raylet ended while Ray started \(load \d+\); start again"

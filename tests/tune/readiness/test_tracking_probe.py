@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
@@ -216,6 +217,20 @@ def test_artifacts_are_written_read_back_and_deleted(database: Path, tmp_path: P
     assert text.startswith(f"artifacts, {tmp_path}/in-the-way/artifacts/")
     assert not passes
     assert [path for path in database.parent.rglob("*") if path.name == "preflight"] == []
+
+
+def test_a_database_that_another_study_prepares_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tune.record.store._LOCK_SECONDS", 0.1)
+    path = tmp_path / "mlflow.db"
+    with FileLock(tmp_path / ".mlflow.db.lock"):
+        problem = store_problem(f"sqlite:///{path}")
+    assert problem.text == (
+        f"sqlite:///{path} is held by another study, which prepares it: start again when that "
+        "one has begun its trials"
+    )
+    assert not problem.passes
 
 
 @pytest.mark.slow
