@@ -5,6 +5,7 @@ from typing import NamedTuple
 import altair as alt
 import pandas as pd
 
+from analysis.figures import compose
 from analysis.figures.style import BLUE, GREY, bounded_axis, nice_ticks, styled
 from hybridir import names
 
@@ -77,5 +78,7 @@ def _draw_baselines(info: _BaselinesInfo) -> alt.TopLevelMixin:
             ],
         )
         height = _STEP * len(info.labels)
-        panels.append(alt.layer(lines, dots).properties(title=panel, width=_WIDTH, height=height))
-    return styled(alt.hconcat(*panels, spacing=18, bounds="flush"))
+        panels.append(
+            compose.layer(lines, dots).properties(title=panel, width=_WIDTH, height=height)
+        )
+    return styled(compose.hconcat(*panels, spacing=18, bounds="flush"))

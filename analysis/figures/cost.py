@@ -5,6 +5,7 @@ from typing import NamedTuple
 import altair as alt
 import pandas as pd
 
+from analysis.figures import compose
 from analysis.figures.style import BLUE, GREY, ORANGE, styled
 from hybridir import names
 
@@ -78,4 +79,4 @@ def _draw_cost(info: _CostInfo) -> alt.TopLevelMixin:
     right = speed.properties(width=250, height=height)
     if info.speed.empty:
         return styled(left)
-    return styled(alt.hconcat(left, right, spacing=30, bounds="flush"))
+    return styled(compose.hconcat(left, right, spacing=30, bounds="flush"))

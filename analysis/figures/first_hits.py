@@ -5,6 +5,7 @@ from typing import NamedTuple
 import altair as alt
 import pandas as pd
 
+from analysis.figures import compose
 from analysis.figures.style import BLUE, INK, ORANGE, VERMILION, ratio_axis, styled
 from hybridir import names
 
@@ -77,4 +78,4 @@ def _draw_first_hits(info: _FirstHitsInfo) -> alt.TopLevelMixin:
             alt.Tooltip("n_clusters:Q", title="clusters of questions"),
         ],
     )
-    return styled(alt.layer(areas, points).properties(width=_WIDTH, height=_HEIGHT))
+    return styled(compose.layer(areas, points).properties(width=_WIDTH, height=_HEIGHT))

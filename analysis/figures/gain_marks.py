@@ -5,6 +5,7 @@ from typing import Final
 import altair as alt
 import pandas as pd
 
+from analysis.figures import compose
 from analysis.figures.style import BLUE, GREY, VERMILION
 
 PURE_LABELS: Final = {
@@ -64,4 +65,4 @@ def gain_layers(
     centres = hollow.mark_point(filled=True, size=_DOT / 4, opacity=1).encode(
         x=x, color=alt.value("white")
     )
-    return alt.layer(zero.encode(x="zero:Q"), intervals, dots, centres)
+    return compose.layer(zero.encode(x="zero:Q"), intervals, dots, centres)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import altair as alt
 import pandas as pd
 
+from analysis.figures import compose
 from analysis.figures.gain_marks import PURE_LABELS, gain_layers
 from analysis.figures.style import styled
 
@@ -49,4 +50,4 @@ def _draw_group_gains(info: _GroupGainsInfo) -> alt.TopLevelMixin:
         y = alt.Y("group:N", sort=order, title=None)
         layers = gain_layers(rows, y, reach, ["group:N", "n_cells:Q"], _MARGIN)
         panels.append(layers.properties(width=_WIDTH, height=_STEP * len(order), title=grouping))
-    return styled(alt.vconcat(*panels, spacing=16).resolve_scale(color="shared"))
+    return styled(compose.vconcat(*panels, spacing=16).resolve_scale(color="shared"))

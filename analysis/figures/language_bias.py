@@ -6,6 +6,7 @@ from typing import NamedTuple
 import altair as alt
 import pandas as pd
 
+from analysis.figures import compose
 from analysis.figures.style import (
     BAND_OPACITY,
     BLUE,
@@ -86,7 +87,7 @@ def _pool_rows(table: pd.DataFrame, measures: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _draw_language_bias(info: _LanguageBiasInfo) -> alt.TopLevelMixin:
-    panels = alt.hconcat(*map(_draw_panel, info.panels), spacing=76, bounds="flush")
+    panels = compose.hconcat(*map(_draw_panel, info.panels), spacing=76, bounds="flush")
     return styled(panels.resolve_scale(color="independent"))
 
 
@@ -134,7 +135,7 @@ def _draw_panel(panel: _Panel) -> alt.LayerChart | alt.FacetChart:
         .mark_point(filled=True, size=10, xOffset=7, opacity=SEED_OPACITY, clip=False)
         .encode(x=x, y=alt.Y("value:Q"), color=colour)
     )
-    return alt.layer(band, line, seeds, dots, title=panel.title).properties(
+    return compose.layer(band, line, seeds, dots, title=panel.title).properties(
         width=_WIDTH, height=_HEIGHT
     )
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import altair as alt
 import pandas as pd
 
+from analysis.figures import compose
 from analysis.figures.style import INK, LOSS_TO_GAIN, SEQUENTIAL, styled
 from hybridir import names
 from hybridir.languages import name_of
@@ -83,7 +84,7 @@ def _draw_language_pairs(info: _LanguagePairsInfo) -> alt.TopLevelMixin:
         alt.Scale(domain=(-reach, 0, reach), range=list(LOSS_TO_GAIN), interpolate="rgb"),
         f"abs(datum.gain) < {0.8 * reach}",
     )
-    both = alt.hconcat(left, right, spacing=60, bounds="flush")
+    both = compose.hconcat(left, right, spacing=60, bounds="flush")
     return styled(both.resolve_scale(color="independent"))
 
 
@@ -121,4 +122,4 @@ def _heat_map(
         text=alt.Text("shown:Q", format=short),
         color=alt.condition(dark_text, alt.value(INK), alt.value("white")),
     )
-    return alt.layer(rectangles, numbers, title=title).properties(width=side, height=side)
+    return compose.layer(rectangles, numbers, title=title).properties(width=side, height=side)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import altair as alt
 import pandas as pd
 
+from analysis.figures import compose
 from analysis.figures.style import (
     BAND_OPACITY,
     BLUE,
@@ -93,6 +94,6 @@ def _draw_level_curves(info: _LevelCurvesInfo) -> alt.TopLevelMixin:
         )
         title = alt.Title(names.LABELS[setting], frame="group")
         panels.append(
-            alt.layer(band, line, dots, title=title).properties(width=_WIDTH, height=_HEIGHT)
+            compose.layer(band, line, dots, title=title).properties(width=_WIDTH, height=_HEIGHT)
         )
-    return styled(alt.hconcat(*panels, spacing=76, bounds="flush"))
+    return styled(compose.hconcat(*panels, spacing=76, bounds="flush"))

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import altair as alt
 import pandas as pd
 
+from analysis.figures import compose
 from analysis.figures.gain_marks import PURE_LABELS, gain_layers
 from analysis.figures.style import styled
 from hybridir import names
@@ -62,4 +63,4 @@ def _draw_pair_gains(info: _PairGainsInfo) -> alt.TopLevelMixin:
         layers = gain_layers(rows, y, reach, ["question:N", "pool:N"])
         title = f"questions in {question}"
         panels.append(layers.properties(width=_WIDTH, height=_STEP * len(order), title=title))
-    return styled(alt.concat(*panels, columns=_COLUMNS, spacing=22))
+    return styled(compose.concat(*panels, columns=_COLUMNS, spacing=22))

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import altair as alt
 import pandas as pd
 
+from analysis.figures import compose
 from analysis.figures.style import BAND_OPACITY, GREY, SETTING_COLOURS, styled
 from hybridir import names
 
@@ -37,8 +38,8 @@ def _get_power_curves_info(power: pd.DataFrame) -> _PowerCurvesInfo:
 
 
 def _draw_power_curves(info: _PowerCurvesInfo) -> alt.TopLevelMixin:
-    rows = [alt.hconcat(*(_panel(info, *panel) for panel in row)) for row in info.panels]
-    return styled(alt.vconcat(*rows))
+    rows = [compose.hconcat(*(_panel(info, *panel) for panel in row)) for row in info.panels]
+    return styled(compose.vconcat(*rows))
 
 
 def _panel(info: _PowerCurvesInfo, scope: str, pure: float) -> alt.LayerChart | alt.FacetChart:
@@ -71,6 +72,6 @@ def _panel(info: _PowerCurvesInfo, scope: str, pure: float) -> alt.LayerChart | 
         color=GREY, strokeDash=[3, 3]
     )
     title = f"against α = {pure:g}, on {scope}"
-    return alt.layer(targets.encode(y="target:Q"), band, line, dots, title=title).properties(
+    return compose.layer(targets.encode(y="target:Q"), band, line, dots, title=title).properties(
         width=_WIDTH, height=_HEIGHT
     )

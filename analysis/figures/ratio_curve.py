@@ -11,6 +11,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from analysis.figures import compose
 from analysis.figures.style import (
     BAND_OPACITY,
     BLUE,
@@ -127,7 +128,7 @@ def _verdict(difference: float, p_holm: float) -> str:
 def _draw_ratio_curve(info: _RatioCurveInfo) -> alt.TopLevelMixin:
     present = [name for name in names.SETTINGS if name in set(info.means["setting"])]
     panels = [_draw_setting(info, setting, first=setting == present[0]) for setting in present]
-    return styled(alt.hconcat(*panels, spacing=12))
+    return styled(compose.hconcat(*panels, spacing=12))
 
 
 def _draw_setting(
@@ -142,7 +143,7 @@ def _draw_setting(
     if info.gains.empty:
         return curve
     gains = _draw_gains(info.gains, title)
-    return alt.vconcat(
+    return compose.vconcat(
         curve, gains.properties(width=_WIDTH, height=_STEP * len(info.gains)), spacing=14
     )
 
@@ -211,7 +212,7 @@ def _draw_curve(
         ),
     )
     # Vega warns about an axis without values.
-    return alt.layer(*(layer for layer in layers if len(layer.data)))
+    return compose.layer(*(layer for layer in layers if len(layer.data)))
 
 
 def _draw_gains(gains: pd.DataFrame, title: str) -> alt.LayerChart | alt.FacetChart:
@@ -259,4 +260,4 @@ def _draw_gains(gains: pd.DataFrame, title: str) -> alt.LayerChart | alt.FacetCh
     intervals = base.mark_rule(strokeWidth=2).encode(
         alt.X("low:Q", title=gained), alt.X2("high:Q")
     )
-    return alt.layer(zero.encode(x=alt.X("zero:Q")), intervals, dots, halo, text)
+    return compose.layer(zero.encode(x=alt.X("zero:Q")), intervals, dots, halo, text)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.effects.response_surface import PARAMETERS, Surface, decoded, predict
+from analysis.figures import compose
 from analysis.figures.style import BAND_OPACITY, BLUE, VERMILION, log_ticks, styled
 from hybridir import names
 
@@ -71,13 +72,13 @@ def _panel(surface: Surface, along: str, held: str) -> _Panel:
 
 def _draw_search_effects(info: _SearchEffectsInfo, measure: str) -> alt.TopLevelMixin:
     rows = [
-        alt.hconcat(
+        compose.hconcat(
             *(_draw_panel(panel, info.reach, measure) for panel in panels), spacing=24
         ).resolve_scale(color="independent")
         for panels in (info.main, info.interactions)
         if panels
     ]
-    return styled(alt.vconcat(*rows).resolve_scale(color="independent"))
+    return styled(compose.vconcat(*rows).resolve_scale(color="independent"))
 
 
 def _draw_panel(
@@ -106,4 +107,4 @@ def _draw_panel(
         alt.Y("mean:Q", title=measure, scale=scale),
         tooltip=[alt.Tooltip(f"{name}:Q", format=".4f") for name in ("x", "mean", "low", "high")],
     )
-    return alt.layer(band, line).properties(width=_WIDTH, height=_HEIGHT)
+    return compose.layer(band, line).properties(width=_WIDTH, height=_HEIGHT)

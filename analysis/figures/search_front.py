@@ -6,6 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from analysis.figures import compose
 from analysis.figures.search_history import objective_ticks
 from analysis.figures.style import BLUE, INK, bounded_axis, styled
 from hybridir import names
@@ -85,4 +86,4 @@ def _draw_search_front(info: _SearchFrontInfo) -> alt.TopLevelMixin:
         .mark_text(align="left", dx=8, dy=-8, color=INK, fontSize=11)
         .encode(text="trial:N")
     )
-    return styled(alt.layer(line, dots, text).properties(width=_SIDE, height=_SIDE))
+    return styled(compose.layer(line, dots, text).properties(width=_SIDE, height=_SIDE))

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import altair as alt
 import pandas as pd
 
+from analysis.figures import compose
 from analysis.figures.style import BLUE, GREY, INK, VERMILION, bounded_axis, nice_ticks, styled
 from hybridir import names
 
@@ -84,7 +85,7 @@ def _get_search_history_info(trials: pd.DataFrame, objectives: list[str]) -> _Se
 
 
 def _draw_search_history(info: _SearchHistoryInfo) -> alt.TopLevelMixin:
-    return styled(alt.concat(*map(_draw_panel, info.panels), columns=2, spacing=30))
+    return styled(compose.concat(*map(_draw_panel, info.panels), columns=2, spacing=30))
 
 
 def _draw_panel(panel: _Panel) -> alt.LayerChart | alt.FacetChart:
@@ -103,7 +104,7 @@ def _draw_panel(panel: _Panel) -> alt.LayerChart | alt.FacetChart:
             tooltip=["trial:N", "outcome:N", alt.Tooltip("value:Q", format=".4f")],
         )
     )
-    return alt.layer(line.encode(x=x, y=y), points).properties(width=_WIDTH, height=_HEIGHT)
+    return compose.layer(line.encode(x=x, y=y), points).properties(width=_WIDTH, height=_HEIGHT)
 
 
 def outcome_colour() -> alt.Color:

@@ -6,6 +6,7 @@ import altair as alt
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+from analysis.figures import compose
 from analysis.figures.search_history import SHAPES, STATES, objective_ticks, outcome_colour
 from analysis.figures.style import INK, bounded_axis, log_ticks, styled
 from hybridir import names
@@ -100,7 +101,7 @@ def _text(value: object) -> str:
 
 def _draw_search_slices(info: _SearchSlicesInfo) -> alt.TopLevelMixin:
     panels = [_draw_slice(entry, info) for entry in info.slices]
-    return styled(alt.concat(*panels, columns=_COLUMNS, spacing=24))
+    return styled(compose.concat(*panels, columns=_COLUMNS, spacing=24))
 
 
 def _draw_slice(entry: _Slice, info: _SearchSlicesInfo) -> alt.LayerChart | alt.FacetChart:
@@ -123,10 +124,10 @@ def _draw_slice(entry: _Slice, info: _SearchSlicesInfo) -> alt.LayerChart | alt.
         )
     )
     if not entry.levels:
-        return alt.layer(points).properties(width=_WIDTH, height=_HEIGHT)
+        return compose.layer(points).properties(width=_WIDTH, height=_HEIGHT)
     bars = alt.Chart(entry.means).mark_tick(thickness=3, size=34, color=INK)
     means = bars.encode(x=_axis(entry, title), y=y)
-    return alt.layer(points, means).properties(width=_WIDTH, height=_HEIGHT)
+    return compose.layer(points, means).properties(width=_WIDTH, height=_HEIGHT)
 
 
 def _axis(entry: _Slice, title: str) -> alt.X:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import altair as alt
 import pandas as pd
 
+from analysis.figures import compose
 from analysis.figures.style import INK, SEQUENTIAL, log_ticks, ratio_axis, styled
 from hybridir import names
 
@@ -83,7 +84,7 @@ def _draw_search_trials(info: _SearchTrialsInfo) -> alt.TopLevelMixin:
     best = base.transform_filter("datum.best")
     ring = best.mark_point(size=620, stroke=INK, strokeWidth=1.5)
     label = best.mark_text(dy=-22, fontWeight="bold", color=INK).encode(text=alt.value("best"))
-    return styled((points + ring + label).properties(width=_WIDTH, height=_HEIGHT))
+    return styled(compose.layer(points, ring, label).properties(width=_WIDTH, height=_HEIGHT))
 
 
 def _batch_axis(sizes: list[int]) -> alt.X:

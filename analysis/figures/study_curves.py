@@ -5,6 +5,7 @@ from typing import NamedTuple
 import altair as alt
 import pandas as pd
 
+from analysis.figures import compose
 from analysis.figures.style import (
     BAND_OPACITY,
     BLUE,
@@ -71,8 +72,8 @@ def _draw_study_curves(info: _StudyCurvesInfo) -> alt.TopLevelMixin:
         curve = _draw_panel(info, setting, info.means[info.means["setting"] == setting])
         gains = info.gains[info.gains["setting"] == setting]
         rows = [curve] if gains.empty else [curve, _draw_gains(info, gains)]
-        columns.append(alt.vconcat(*rows, spacing=14))
-    return styled(alt.hconcat(*columns, spacing=20))
+        columns.append(compose.vconcat(*rows, spacing=14))
+    return styled(compose.hconcat(*columns, spacing=20))
 
 
 def _draw_gains(info: _StudyCurvesInfo, gains: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
@@ -103,7 +104,7 @@ def _draw_gains(info: _StudyCurvesInfo, gains: pd.DataFrame) -> alt.LayerChart |
     )
     zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=INK, strokeDash=[3, 3])
     height = _STEP * len(info.studies) * gains["label"].nunique()
-    return alt.layer(zero.encode(x="zero:Q"), intervals, dots).properties(
+    return compose.layer(zero.encode(x="zero:Q"), intervals, dots).properties(
         width=_WIDTH, height=height
     )
 
@@ -150,4 +151,4 @@ def _draw_panel(
         ],
     )
     title = alt.Title(names.LABELS[setting], frame="group")
-    return alt.layer(band, line, dots, title=title).properties(width=_WIDTH, height=_HEIGHT)
+    return compose.layer(band, line, dots, title=title).properties(width=_WIDTH, height=_HEIGHT)

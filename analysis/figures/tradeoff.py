@@ -5,6 +5,7 @@ from typing import NamedTuple
 import altair as alt
 import pandas as pd
 
+from analysis.figures import compose
 from analysis.figures.style import BLUE, INK, bounded_axis, nice_ticks, styled
 from hybridir import names
 
@@ -55,5 +56,5 @@ def _draw_tradeoff(info: _TradeoffInfo) -> alt.TopLevelMixin:
         fill=alt.condition("datum.front == 'yes'", alt.value(BLUE), alt.value("white"))
     )
     text = base.mark_text(align="left", dx=8, dy=-8, color=INK).encode(text="label:N")
-    layers = alt.layer(line, wide, high, dots, text)
+    layers = compose.layer(line, wide, high, dots, text)
     return styled(layers.properties(width=_SIDE, height=_SIDE))

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import altair as alt
 import pandas as pd
 
+from analysis.figures import compose
 from analysis.figures.style import SETTING_COLOURS, styled
 from hybridir import names
 
@@ -72,4 +73,4 @@ def _draw_variance_components(info: _VarianceComponentsInfo) -> alt.TopLevelMixi
     centres = hollow.mark_point(filled=True, size=_DOT / 4, opacity=1).encode(
         x=alt.X("in_mean:Q", title=title), color=alt.value("white")
     )
-    return styled(alt.layer(lines, dots, centres).properties(width=_WIDTH, height=height))
+    return styled(compose.layer(lines, dots, centres).properties(width=_WIDTH, height=height))

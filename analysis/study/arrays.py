@@ -6,7 +6,7 @@ Shapes: see CONTRIBUTING; C cells, Q questions, G rows of the table.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -98,38 +98,43 @@ def to_arrays(table: pd.DataFrame) -> dict[Key, ScoreArray]:
     cell_of = query_of * len(pools) + pool_of
     cells = [(query, pool) for query in queries for pool in pools]
     arrays = {}
-    columns: dict[str, NDArray[np.float64] | None] = {}
-    rows_of = {name: np.flatnonzero(setting_of == index) for index, name in enumerate(settings)}
-    own_language = cache(lambda: _top1_own_language(table))
-    layouts: dict[tuple[str, bytes], _Layout] = {}
-    for measure, setting in KEYS:
-        if measure not in columns:
-            columns[measure] = _values(table, measure, own_language)
-        column = columns[measure]
-        if column is None or setting not in settings:
-            continue
-        values = column[rows_of[setting]]
-        present = ~np.isnan(values)
-        key = (setting, present.tobytes())
-        if key not in layouts:
-            rows = rows_of[setting][present]
-            # Cells and questions without a value have no row and no column.
-            used_cells, row = _present(cell_of[rows], len(cells))
-            used_questions, at = _present(question_of[rows], len(questions))
-            layouts[key] = _Layout(
-                tuple(cells[index] for index in used_cells),
-                tuple(questions[index] for index in used_questions),
-                tuple(clusters[index] for index in used_questions) if clusters else (),
-                row * len(used_questions) + at,
-            )
-        layout = layouts[key]
-        values_CQ = np.full((len(layout.cells), len(layout.questions)), np.nan)
-        values_CQ.ravel()[layout.place] = values[present]
-        if values_CQ.size:
-            arrays[measure, setting] = ScoreArray(
-                layout.cells, layout.questions, layout.clusters, values_CQ
-            )
-    return arrays
+    for number, setting in enumerate(settings):
+        chosen = _rows(setting_of == number)
+        rows, cell_of_row, question_of_row = table[chosen], cell_of[chosen], question_of[chosen]
+        own_language = cache(partial(_top1_own_language, rows))
+        layouts: dict[bytes, _Layout] = {}
+        for measure in [measure for measure, of in KEYS if of == setting]:
+            values = _values(rows, measure, own_language)
+            if values is None:
+                continue
+            present = ~np.isnan(values)
+            key = present.tobytes()
+            if key not in layouts:
+                # Cells and questions without a value have no row and no column.
+                used_cells, row = _present(cell_of_row[present], len(cells))
+                used_questions, at = _present(question_of_row[present], len(questions))
+                layouts[key] = _Layout(
+                    tuple(cells[index] for index in used_cells),
+                    tuple(questions[index] for index in used_questions),
+                    tuple(clusters[index] for index in used_questions) if clusters else (),
+                    row * len(used_questions) + at,
+                )
+            layout = layouts[key]
+            values_CQ = np.full((len(layout.cells), len(layout.questions)), np.nan)
+            values_CQ.ravel()[layout.place] = values[present]
+            if values_CQ.size:
+                arrays[measure, setting] = ScoreArray(
+                    layout.cells, layout.questions, layout.clusters, values_CQ
+                )
+    return {key: arrays[key] for key in KEYS if key in arrays}
+
+
+def _rows(chosen: NDArray[np.bool_]) -> slice | NDArray[np.bool_]:
+    """A slice, which copies nothing, where the rows follow one another."""
+    places = np.flatnonzero(chosen)
+    if len(places) and places[-1] - places[0] + 1 == len(places):
+        return slice(int(places[0]), int(places[-1]) + 1)
+    return chosen
 
 
 class _Layout(NamedTuple):
@@ -154,12 +159,11 @@ def _clusters(table: pd.DataFrame, question_of: NDArray[np.int64], n_questions: 
 def _coded(column: pd.Series) -> tuple[NDArray[np.int64], list[str]]:
     """Number the names of a column alphabetically; -1 where a name is missing."""
     categories = column.astype("category").cat
-    labels = [str(name) for name in categories.categories]
+    labels = list(map(str, categories.categories.to_list()))
     order = sorted(range(len(labels)), key=labels.__getitem__)
-    number = np.empty(len(labels), dtype=np.int64)
+    number = np.full(len(labels) + 1, -1)  # the last one, which code -1 finds, for a missing name
     number[order] = np.arange(len(labels))
-    codes = categories.codes.to_numpy()
-    return np.where(codes < 0, -1, np.append(number, -1)[codes]), [labels[at] for at in order]
+    return number[categories.codes.to_numpy()], [labels[at] for at in order]
 
 
 def _present(codes: NDArray[np.int64], count: int) -> tuple[list[int], NDArray[np.int64]]:

@@ -161,7 +161,9 @@ class Study:
                 present = set(file.schema_arrow.names)
                 chosen = None if columns is None else [name for name in columns if name in present]
                 # Threads cost more than they save on tables of this size (measured).
-                table: pd.DataFrame = file.read(chosen, use_threads=False).to_pandas()
+                table: pd.DataFrame = file.read(chosen, use_threads=False).to_pandas(
+                    split_blocks=True
+                )
             return table
 
     def stamp(self, run_id: str, benchmark: str) -> str | None:

@@ -239,7 +239,9 @@ def is_all_or_nothing(scores: Scores) -> bool:
 
     Means over conditions or seeds do not tell.
     """
-    return bool((np.isnan(scores.values) | np.isin(scores.values, (0, 1))).all())
+    trials = scores.values.reshape(-1, *scores.values.shape[2:])
+    # The first trial tells of a measure that has other values, so that the others are not read.
+    return all(bool(((trial == 0) | (trial == 1) | np.isnan(trial)).all()) for trial in trials)
 
 
 def seed_table(scores: Mapping[Key, Scores]) -> pd.DataFrame:

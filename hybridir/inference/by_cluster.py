@@ -49,16 +49,20 @@ def _reduced(scores: Scores, weights: Floats) -> Floats:
     trained = np.argwhere(scores.trained)
     present_Q = ~np.isnan(scores.values[*trained[0], used]).all(axis=0)
     cluster_Q = np.unique(scores.cluster_of_question[present_Q], return_inverse=True)[1]
+    is_whole = bool(weights.all() and present_Q.all())
     n_clusters = int(cluster_Q.max()) + 1
     means_ASC = scores.cell_means()
     numbers = np.full((*scores.trained.shape, n_clusters), np.nan)
     # One trial at a time, so that a study of many is not in memory twice.
     for ratio, seed in trained:
-        values_CQ = scores.values[ratio, seed, used][:, present_Q]
-        present_CQ = ~np.isnan(values_CQ)
+        values_CQ = scores.values[ratio, seed]
+        if not is_whole:
+            values_CQ = values_CQ[used][:, present_Q]
         means_C = means_ASC[ratio, seed, used]
-        apart_CQ = np.where(present_CQ, values_CQ - means_C[:, None], 0.0)
-        scale_C = weights[used] * n_clusters / present_CQ.sum(axis=1)
+        apart_CQ = values_CQ - means_C[:, None]
+        absent_CQ = np.isnan(apart_CQ)
+        apart_CQ[absent_CQ] = 0.0
+        scale_C = weights[used] * n_clusters / (~absent_CQ).sum(axis=1)
         sums_G = np.bincount(cluster_Q, scale_C @ apart_CQ, n_clusters)
         numbers[ratio, seed] = sums_G + weights[used] @ means_C
     return numbers

@@ -86,3 +86,21 @@ def test_peer_of_which_each_question_has_one_value_in_all_trials_is_left_out() -
     moved = table_of_rows(ROWS, equal_ranks=[0.44, 0.44, 0.36])
     tables = [(*trials[0], fixed), (*trials[1], moved), (*trials[2], fixed)]
     assert key in collect_scores(tables)
+
+
+def test_settings_whose_rows_are_mixed_give_the_arrays_of_settings_one_after_the_other() -> None:
+    settings = [names.MULTILINGUAL, names.MONOLINGUAL]
+    one_after_the_other = pd.concat(
+        [
+            table_of_rows(ROWS, ndcg_at_10=[0.1, 0.2, 0.3]).assign(setting=name)
+            for name in settings
+        ],
+        ignore_index=True,
+    )
+    expected = to_arrays(one_after_the_other)
+    assert {setting for _, setting in expected} == set(settings)
+    mixed = to_arrays(one_after_the_other.iloc[[3, 0, 4, 1, 5, 2]])
+    assert list(mixed) == list(expected)
+    for key, array in expected.items():
+        assert mixed[key][:-1] == array[:-1]
+        np.testing.assert_array_equal(mixed[key].values, array.values)
