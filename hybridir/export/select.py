@@ -2,6 +2,7 @@
 
 import difflib
 import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from hybridir import names
@@ -14,7 +15,21 @@ CRITERION = names.mean_metric(names.DEV, names.AP, "mean")
 """Metric by which confirmed trials are compared."""
 
 
-def best_confirmed(trials: Path) -> Path | None:
+def read_metrics(trial: Path) -> dict[str, float]:
+    """Read the metrics of a finished trial.
+
+    Raises:
+        InputError: if somebody has damaged the file.
+    """
+    remedy = f"{_again(trial)}, or name another trial with --trial"
+    path = trial / names.ARTIFACT_RESULT
+    metrics: dict[str, float] = read_json(path, dict[str, int | float], remedy)
+    return metrics
+
+
+def best_confirmed(
+    trials: Path, metrics_of: Callable[[Path], Mapping[str, float]] = read_metrics
+) -> Path | None:
     """Find the confirmed trial with an encoder and the highest mean mAP on dev.
 
     All conditions of a crossed confirmation compete. Reported benchmarks do not influence the
@@ -22,6 +37,7 @@ def best_confirmed(trials: Path) -> Path | None:
 
     Args:
         trials: folder with one folder per trial.
+        metrics_of: reads the metrics of a trial's folder.
 
     Returns:
         The trial's folder; None if no such trial was scored on dev.
@@ -30,7 +46,7 @@ def best_confirmed(trials: Path) -> Path | None:
         (score, trial.name, trial)
         for trial in trials_with_encoder(trials)
         if names.phase_of(trial.name) == names.PHASE_CONFIRM
-        and math.isfinite(score := read_metrics(trial).get(CRITERION, math.nan))
+        and math.isfinite(score := metrics_of(trial).get(CRITERION, math.nan))
     ]
     return max(scored)[2] if scored else None
 
@@ -101,18 +117,6 @@ def choose_trial(folder: Path, trial: str | None) -> Path:
         f"{_list(_nearest_first(trial, exportable))}); "
         f"{_remedy(trials / trial)}"
     )
-
-
-def read_metrics(trial: Path) -> dict[str, float]:
-    """Read the metrics of a finished trial.
-
-    Raises:
-        InputError: if somebody has damaged the file.
-    """
-    remedy = f"{_again(trial)}, or name another trial with --trial"
-    path = trial / names.ARTIFACT_RESULT
-    metrics: dict[str, float] = read_json(path, dict[str, int | float], remedy)
-    return metrics
 
 
 def _nearest_first(name: str, trials: list[Path]) -> list[Path]:

@@ -1,6 +1,7 @@
 """The one encoder that a study keeps; the others would fill the disk with a design's size."""
 
 import shutil
+from pathlib import Path
 
 from hybridir import names
 from hybridir.export.select import best_confirmed, trials_with_encoder
@@ -13,7 +14,7 @@ def best_of_confirmation(folder: RunFolder) -> TrialFolder | None:
     All conditions compete. The reported benchmarks do not influence the choice. None without a
     development benchmark.
     """
-    best = best_confirmed(folder.path / names.RUN_TRIALS)
+    best = best_confirmed(folder.path / names.RUN_TRIALS, _recorded_metrics)
     return TrialFolder(best) if best else None
 
 
@@ -25,5 +26,12 @@ def drop_beaten_encoders(folder: RunFolder) -> None:
     """
     best = best_of_confirmation(folder)
     for trial in trials_with_encoder(folder.path / names.RUN_TRIALS):
-        if best is None or trial != best.path:
+        ended = TrialFolder(trial).outcome is not None
+        if ended and (best is None or trial != best.path):
             shutil.rmtree(trial / names.ARTIFACT_ENCODER, ignore_errors=True)
+
+
+def _recorded_metrics(trial: Path) -> dict[str, float]:
+    """The study's own record, so that a damaged file of the trial does not stop it."""
+    outcome = TrialFolder(trial).outcome
+    return outcome.metrics if outcome else {}

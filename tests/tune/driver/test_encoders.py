@@ -1,8 +1,9 @@
 import json
 from pathlib import Path
 
+from hybridir import names
 from tune.driver.encoders import best_of_confirmation, drop_beaten_encoders
-from tune.folders import RunFolder
+from tune.folders import Outcome, RunFolder
 
 
 def trained(run: RunFolder, name: str, dev: float | None, *, ended: bool = True) -> None:
@@ -11,6 +12,7 @@ def trained(run: RunFolder, name: str, dev: float | None, *, ended: bool = True)
     if ended:
         metrics = {} if dev is None else {"dev/map_mean": dev}
         (folder / "result.json").write_text(json.dumps(metrics))
+        run.trial(name).finalize(Outcome(names.COMPLETE, metrics))
 
 
 def with_encoder(run: RunFolder) -> list[str]:
@@ -39,3 +41,22 @@ def test_without_development_data_no_encoder_remains(tmp_path: Path) -> None:
     trained(run, "confirm-a0-s0", None)
     drop_beaten_encoders(run)
     assert with_encoder(run) == []
+
+
+def test_a_damaged_result_of_a_trial_does_not_change_the_choice(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    trained(run, "confirm-a0-s0", 0.5)
+    trained(run, "confirm-a1-s0", 0.4)
+    for trial in run.trials():
+        (trial.path / "result.json").write_text("")
+    drop_beaten_encoders(run)
+    assert with_encoder(run) == ["confirm-a0-s0"]
+
+
+def test_a_trial_whose_end_is_not_recorded_yet_keeps_its_encoder(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    trained(run, "confirm-a0-s0", 0.5)
+    trained(run, "confirm-a1-s0", 0.4)
+    (run.trial("confirm-a1-s0").path / "outcome.json").unlink()
+    drop_beaten_encoders(run)
+    assert with_encoder(run) == ["confirm-a0-s0", "confirm-a1-s0"]
