@@ -133,8 +133,10 @@ def _user(number: int) -> str:
 
 
 def _mount_point(path: Path) -> str:
-    """Folder at which the file system of a path is mounted."""
+    """Folder, or file, at which the file system of a path is mounted."""
+    import psutil  # type: ignore[import-untyped]  # errors are loaded by every command
+
     path = path.resolve()
-    while not path.is_mount():
-        path = path.parent
-    return shlex.quote(str(path))
+    # Not by `Path.is_mount`, which misses a mount of another folder of the same disk.
+    mounts = {Path(disk.mountpoint) for disk in psutil.disk_partitions(all=True)}
+    return shlex.quote(str(next(at for at in (path, *path.parents) if at in mounts)))

@@ -79,7 +79,7 @@ def drive(study: StudyConfig, continued: RunFolder | None, console: Console) -> 
             if run.path not in earlier and run.study_file.is_file()
         ]
         folder = continued or next(iter(begun), None)
-        return f"; go on with: {resume_command(folder)}" if folder else ""
+        return f"; go on with: {resume_command(folder)}" if folder else "; nothing has begun"
 
     with interruptible(partial(say, console), again) as interruption, ExitStack() as stack:
         _drive(study, continued, console, interruption, stack)

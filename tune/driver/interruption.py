@@ -83,9 +83,7 @@ class Interruption:
             threading.Event().wait()  # for the end of this process, which is near
         self._closing = True
         if self._raised:
-            # Also while Python itself ends, which takes its own handlers away.
-            for number in SIGNALS:
-                signal.signal(number, signal.SIG_IGN)
+            _heed_no_more()
         yield
         self._closing = self._raised
         if self._waiting and not self._raised:
@@ -143,6 +141,12 @@ def _heed(handler: Callable[[int, FrameType | None], None]) -> None:
             signal.signal(number, handler)
 
 
+def _heed_no_more() -> None:
+    """Ignore signals to stop, also while Python itself ends, which takes its handlers away."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 @contextmanager
 def interruptible(
     say: Callable[[str], None], again: Callable[[], str] = lambda: ""
@@ -172,6 +176,7 @@ def interruptible(
     try:
         yield interruption
     except (KeyboardInterrupt, SystemExit):  # the latter is Ray's answer to SIGTERM
+        _heed_no_more()
         if not told.is_set():
             told.set()
             say(f"interrupted{again()}")

@@ -86,8 +86,8 @@ def driver_problem(uri: str) -> Problem:
     if not is_server(uri):
         return Problem(
             f"{without_secrets(uri)}: the driver writes to a server, http://HOST:5000, or to a "
-            "file, sqlite:///mlflow.db; for another database start a server: mlflow server "
-            "--host 127.0.0.1 --backend-store-uri ADDRESS"
+            "file, sqlite:///mlflow.db; for another database start a server: "
+            + tool("mlflow", "server", "--host", "127.0.0.1", "--backend-store-uri", "ADDRESS")
         )
     return store_problem(uri, artifacts=True)
 
@@ -103,10 +103,10 @@ def store_problem(uri: str, artifacts: bool = False) -> Problem:
         client = open_store(uri)
         experiment = experiment_of(client, uri)
         if client.get_experiment(experiment).lifecycle_stage == "deleted":
+            restore = tool("mlflow", "experiments", "restore", "--experiment-id", experiment)
             return Problem(
                 f"{uri}: its experiment {names.EXPERIMENT} was deleted in MLflow and takes no run "
-                f"until it is restored: MLFLOW_TRACKING_URI={uri} mlflow experiments restore "
-                f"--experiment-id {experiment}"
+                f"until it is restored: MLFLOW_TRACKING_URI={shlex.quote(uri)} {restore}"
             )
         return _write_and_read(client, experiment, uri, artifacts)
     except (MlflowException, OSError, Timeout) as error:
@@ -181,7 +181,7 @@ def _explained(uri: str, cause: Exception) -> Problem:
         "Unable to locate credentials": "lets the driver write to S3 itself, and no credentials "
         "are set; start the server with --serve-artifacts, or set AWS_PROFILE",
         "out-of-date database schema": "was written by an older MLflow; copy the file, then bring "
-        f"it up to date: mlflow db upgrade {uri}",
+        f"it up to date: {tool('mlflow', 'db', 'upgrade', uri)}",
         _UNKNOWN_SCHEMA: "was written by a newer MLflow; install that version, or name "
         "another database",
     }.items():

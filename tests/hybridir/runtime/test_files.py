@@ -106,3 +106,20 @@ def test_a_disk_that_is_mounted_read_only_is_named_with_the_command_that_mends_i
         assert "storage" in str(error.value)
         subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
         check_folder("storage", disk / "new" / "folder")
+
+
+def test_a_folder_that_is_mounted_read_only_on_its_own_disk_is_the_mount_that_is_named(
+    tmp_path: Path,
+) -> None:
+    with small_disk(tmp_path, "size=1m") as disk:
+        folder = disk / "folder"
+        folder.mkdir()
+        subprocess.run(["mount", "--bind", folder, folder], check=True)
+        try:
+            subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
+            with pytest.raises(InputError, match=f"mount -o remount,rw {folder} "):
+                check_folder("storage", folder)
+            subprocess.run(["mount", "-o", "remount,rw", folder], check=True)
+            check_folder("storage", folder)
+        finally:
+            subprocess.run(["umount", "--lazy", folder], check=True)

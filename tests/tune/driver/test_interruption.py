@@ -88,6 +88,31 @@ except KeyboardInterrupt:
     assert run(program=program) == (0, "ready\nrecorded\nthen stopped\n")
 
 
+AT_THE_END = """
+import os, sys, time
+from tune.driver.interruption import interruptible
+
+class Late:
+    # As Ray's libraries do, after Python has taken its own handlers away.
+    def __del__(self, write=os.write, sleep=time.sleep):
+        write(1, b"ending\\n")
+        sleep(1)
+
+sys.late = Late()
+with interruptible(lambda line: os.write(1, line.encode()), lambda: "; nothing has begun\\n"):
+    os.write(1, b"ready\\n")
+    time.sleep(60)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_second_signal_while_python_ends_changes_nothing(number: int) -> None:
+    code, output = run(number, 0, number, program=AT_THE_END)
+    assert output.splitlines() == ["ready", "interrupted; nothing has begun", "ending"]
+    assert code == 130
+
+
 LOST = """
 import os, signal, threading, time
 from tune.driver.interruption import Interruption

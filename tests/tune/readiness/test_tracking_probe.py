@@ -258,9 +258,9 @@ def test_pain_27_a_deleted_experiment_is_named_with_the_command_that_restores_it
     client.delete_experiment(experiment.experiment_id)
     text, passes = driver_problem(uri)
     assert not passes
-    assignment, *command = text.partition("restored: ")[2].split()
-    name, _, value = assignment.partition("=")
-    subprocess.run([sys.executable, "-m", *command], env={**os.environ, name: value}, check=True)
+    # As a shell runs it on which no environment is active.
+    bare = {**os.environ, "PATH": "/usr/bin:/bin"}
+    subprocess.run(text.partition("restored: ")[2], shell=True, env=bare, check=True)
     assert driver_problem(uri).text == ""
     left = client.search_runs([experiment.experiment_id])
     assert [run.info.run_id for run in left] == [own], "runs of the check came back"
@@ -312,7 +312,7 @@ def test_pain_26_programs_that_open_new_stores_at_one_moment_leave_them_whole(
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        ("0584bdc529eb", "was written by an older MLflow; .* mlflow db upgrade"),
+        ("0584bdc529eb", "was written by an older MLflow; .*mlflow db upgrade sqlite:"),
         ("fedcba987654", "was written by a newer MLflow; install that version"),
     ],
 )
