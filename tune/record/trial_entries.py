@@ -6,11 +6,13 @@ The time of every entry is the trial's own, in ms, so that an entry sent twice i
 import json
 import math
 from collections.abc import Collection
+from pathlib import Path
 
 from mlflow.entities import Metric, Param
 
 from hybridir import names
 from hybridir.config import TrialConfig
+from hybridir.errors import InputError
 from tune.folders import Outcome, TrialFolder
 from tune.space.parameters import settings_of
 
@@ -46,11 +48,21 @@ def trial_metrics(trial: TrialFolder, outcome: Outcome, ended: int) -> list[Metr
             points |= {(key, round(share * steps)): value for key, value in earlier.items()}
     log = trial.path / names.ARTIFACT_TRAINING_LOG
     if log.is_file():
-        entries = [json.loads(line) for line in log.read_text().splitlines()]
-        points |= {(names.TRAIN_LOSS, entry["step"]): entry["loss"] for entry in entries}
+        points |= _losses(log)
     elif names.TRAIN_LOSS in outcome.metrics:
         points[names.TRAIN_LOSS, 0] = outcome.metrics[names.TRAIN_LOSS]
     return [Metric(key, value, ended, step) for (key, step), value in points.items()]
+
+
+def _losses(log: Path) -> dict[tuple[str, int], float]:
+    try:
+        entries = [json.loads(line) for line in log.read_text().splitlines()]
+        return {(names.TRAIN_LOSS, int(entry["step"])): float(entry["loss"]) for entry in entries}
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{log}: is damaged ({type(error).__name__}: {error}); delete it and --resume, which "
+            "records the trial without its curve of the loss"
+        ) from None
 
 
 def _steps(config: TrialConfig) -> int:

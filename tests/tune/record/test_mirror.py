@@ -8,6 +8,7 @@ import pytest
 from mlflow import MlflowClient
 
 from hybridir import names
+from hybridir.errors import InputError
 from tests.support.tiny import trial as tiny_trial
 from tests.support.tracked import FAILED, OUTCOMES, check_whole, runs, start, statuses
 from tune.folders import Outcome, RunFolder
@@ -78,6 +79,24 @@ def test_sending_a_trial_twice_leaves_no_second_value(uri: str, folder: RunFolde
         history = client.get_metric_history(child.info.run_id, metric)
         assert [(entry.step, entry.value) for entry in history] == values
     assert statuses(uri, folder) == ["RUNNING", "FINISHED"]
+
+
+@pytest.mark.parametrize(
+    "content", ["\0", "{", "[4, 0.9]\n", '{"step": 4}\n', '{"step": 4, "loss"']
+)
+def test_a_damaged_log_of_the_loss_is_named_with_the_remedy(
+    content: str, uri: str, folder: RunFolder
+) -> None:
+    trial = start(folder)
+    log = trial.path / "training_log.jsonl"
+    log.write_text('{"step": 2, "loss": 1.5}\n' + content)
+    trial.finalize(Outcome(names.COMPLETE, {"dev/map_mean": 0.5, "train/loss": 0.8}))
+    with pytest.raises(InputError, match=f"{log}: is damaged .*; delete it and --resume"):
+        mirror(uri, folder).update(trial)
+    log.unlink()
+    mirror(uri, folder).update(trial)
+    _, child = runs(uri, folder)
+    assert child.data.metrics["train/loss"] == 0.8
 
 
 def test_figures_on_development_data_are_a_curve_over_the_steps(
