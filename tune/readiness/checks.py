@@ -69,6 +69,7 @@ class Needs:
         origin: source of these figures, for messages.
         tracking_mb: disk of a tracking database and its artifacts on the driver's machine.
         temporary_mb: disk of Ray's own files in the folder of temporary files.
+        continued: whether the study has begun, so that its storage and tracking are settled.
     """
 
     disk_mb: float
@@ -77,6 +78,7 @@ class Needs:
     origin: str
     tracking_mb: float = 0.0
     temporary_mb: float = 0.0
+    continued: bool = False
 
     def by_folder(self) -> dict[str, float]:
         """Disk in MB by the purpose of a folder, see `node_probe.room`."""
@@ -98,6 +100,7 @@ class Needs:
             self,
             disk_mb=max(self.cache_mb, self.disk_mb - written_mb),
             tracking_mb=(1 - done) * self.tracking_mb,
+            continued=True,
         )
 
 
@@ -192,9 +195,9 @@ def _short_of_disk(state: NodeState, needs: Needs) -> Iterator[str]:
         mount = next(iter(rooms.values()))["mount"]
         free, files = (min(room[key] for room in rooms.values()) for key in ("mb", "files"))
         needed = sum(takes[role] for role in rooms)
-        remedy = (
-            f"free some, or let {' or '.join(_SETTINGS[role] for role in rooms)} name another disk"
-        )
+        settled = (node_probe.STORAGE, node_probe.TRACKING) if needs.continued else ()
+        movable = " or ".join(_SETTINGS[role] for role in rooms if role not in settled)
+        remedy = f"free some{f', or let {movable} name another disk' if movable else ''}"
         if free < needed:
             consumers = ", ".join(
                 f"{_CONSUMERS[role]} {takes[role]:,.0f} MB in {room['path']}"

@@ -143,6 +143,16 @@ def test_a_disk_without_room_for_files_is_named(storage: Path) -> None:
     assert "/s has room for 3 more files (df -i)" in short["disk"]
 
 
+def test_a_study_that_goes_on_cannot_be_told_to_use_another_disk(storage: Path) -> None:
+    small = {"storage": room("/s", 1, mb=5.0), "cache": room("/s/cache", 1, mb=5.0)}
+    needs = Needs(400.0, 20.0, 1.0, "measured on a").after(done=0.5, written_mb=100.0)
+    short = problems(check_room(NODE, state_of(storage, "b") | {"room": small}, needs, 1))
+    assert short["disk"].endswith("; free some, or let HYBRIDIR_CACHE name another disk")
+    del small["cache"]
+    short = problems(check_room(NODE, state_of(storage, "b") | {"room": small}, needs, 1))
+    assert short["disk"].endswith("; free some")
+
+
 def test_what_an_interrupted_study_has_written_is_not_needed_again() -> None:
     needs = Needs(1000.0, 50.0, 1.0, "measured on a", tracking_mb=200.0, temporary_mb=5.0)
     rest = needs.after(done=0.75, written_mb=700.0)
