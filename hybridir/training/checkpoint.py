@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from hybridir.errors import ChangedDataError, TrialError
+from hybridir.errors import ChangedDataError
 from hybridir.runtime.distributed import SINGLE_PROCESS, Distributed
 from hybridir.runtime.files import atomic_write
 
@@ -75,13 +75,13 @@ class LoopState:
             distributed: the processes of the training, as many as when it was saved.
 
         Returns:
-            Whether a checkpoint of this very training was loaded. That of other settings, or of a
-            version with other ones, is left alone with a warning, until the next one replaces it.
+            Whether a checkpoint of this very training was loaded. One that is damaged, of other
+            settings, or of a version with other ones is left alone with a warning, until the next
+            one replaces it: a training from the start gives the same figures.
 
         Raises:
             ChangedDataError: if the data have changed since it was written.
             RuntimeError: if the processes do not see the same file.
-            TrialError: if the file is damaged; the state is as it was.
         """
         resumed = self._load(path, fingerprint)
         steps = distributed.all_gather_object(self.step)
@@ -105,10 +105,11 @@ class LoopState:
                 self._check(content)
         except Exception as error:  # a damaged file can make torch raise any exception
             reason = " ".join(str(error).split())[:200]
-            raise TrialError(
-                f"{path}: the checkpoint is damaged ({type(error).__name__}: {reason}); "
-                "remove it, and the training starts again"
-            ) from None
+            kind = type(error).__name__
+            logger.warning(
+                "%s: is damaged (%s: %s); the training starts again", path, kind, reason
+            )
+            return False
         if not fits and data and data != own_data:
             raise ChangedDataError(
                 f"{path}: the data have changed since this checkpoint was written; put them back, "

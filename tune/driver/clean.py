@@ -44,12 +44,12 @@ def clean(folder: RunFolder) -> list[Removed]:
     Raises:
         InputError: if the run is not finished, or a process works on it.
     """
-    if not folder.finished:
-        raise InputError(
-            f"{folder.path} is unfinished and needs all of its files; finish it with: "
-            f"{resume_command(folder)}; or delete the folder"
-        )
     with folder.lock():
+        if not folder.finished:
+            raise InputError(
+                f"{folder.path} is unfinished and needs all of its files; finish it with: "
+                f"{resume_command(folder)}; or delete the folder"
+            )
         removed = [
             Removed("Ray's own state", _remove(folder.ray)),
             Removed("checkpoints, and embeddings of interrupted trials", _checkpoints(folder)),

@@ -28,9 +28,10 @@ from hybridir import names
 from tune.folders import RunFolder
 from tune.record.address import address_of, database_file
 
-# They announce a new database's schema step by step.
+# They announce a new database's schema step by step, and log the traceback of an error that they
+# raise as well, at each attempt to reach a database that is away.
 for noisy in ("mlflow.store.db.utils", "alembic"):
-    logging.getLogger(noisy).setLevel(logging.ERROR)
+    logging.getLogger(noisy).setLevel(logging.CRITICAL)
 
 ARTIFACTS = "mlartifacts"
 # A new database takes 4 s to create (measured); others may stand in line for the lock.

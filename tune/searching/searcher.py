@@ -7,7 +7,9 @@ unfinished trials are proposed again unchanged, and later proposals equal those 
 run.
 """
 
+import json
 import math
+import os
 import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -46,7 +48,11 @@ _NAME = "trial"
 
 
 def open_study(journal: Path, name: str) -> optuna.Study:
-    """Open the Optuna study in a journal file for reading."""
+    """Open the Optuna study in a journal file for reading.
+
+    Raises:
+        InputError: if somebody has damaged the file.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna.load_study(study_name=name, storage=_storage(journal))
 
@@ -55,10 +61,12 @@ def start_study(journal: Path, name: str, objectives: Sequence[str], space: Spac
     """Open or create the Optuna study in a journal file for a search; for the driver alone.
 
     Raises:
-        InputError: if the journal belongs to a search with another space or objective.
+        InputError: if the journal belongs to a search with another space or objective, or if
+            somebody has damaged the file.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     journal.parent.mkdir(parents=True, exist_ok=True)
+    _drop_cut_line(journal)
     study = optuna.create_study(
         storage=_storage(journal),
         study_name=name,
@@ -84,7 +92,30 @@ def start_study(journal: Path, name: str, objectives: Sequence[str], space: Spac
 
 
 def _storage(journal: Path) -> JournalStorage:
+    # Optuna checks no line, and would tell of a damaged one by any error.
+    lines = journal.read_bytes().split(b"\n")[:-1] if journal.is_file() else []
+    for number, line in enumerate(lines, 1):
+        try:
+            damaged = "op_code" not in json.loads(line)
+        except (ValueError, TypeError):
+            damaged = True
+        if damaged:
+            raise InputError(
+                f"{journal}: line {number} of {len(lines)} is damaged; put back a copy of the "
+                "file, or start the study anew, without --resume"
+            )
     return JournalStorage(JournalFileBackend(str(journal)))
+
+
+def _drop_cut_line(journal: Path) -> None:
+    """Drop a last line that a full disk or a loss of power cut off.
+
+    Optuna passes over it when it reads, and would append the next line to it.
+    """
+    if journal.is_file():
+        whole = journal.read_bytes().rpartition(b"\n")
+        if whole[2]:
+            os.truncate(journal, len(whole[0] + whole[1]))
 
 
 class JournalSearcher(DriverOnly, Searcher):

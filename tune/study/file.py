@@ -36,6 +36,8 @@ from tune.study.resources import ResourcesConfig
 
 STUDIES = Path(__file__).parents[1] / "studies"
 DEMO = STUDIES / "demo.yaml"
+PUT_BACK = "it was written when the run began: put it back; MLflow has it among the artifacts"
+"""The remedy for a run's own study file."""
 _CACHE = "cache"  # beside the studies in their storage
 
 BaselineName = Literal["untrained", "bm25", "en-en", "x-x", "x-x-mono", "x-y", "hybrid"]
@@ -326,12 +328,13 @@ def _check_encoders(space: Space, encoder: EncoderConfig) -> None:
             raise ValueError("; ".join(problems_of(error, EncoderConfig))) from None
 
 
-def read_study_file(path: Path, overrides: list[str]) -> StudyConfig:
+def read_study_file(path: Path, overrides: list[str], remedy: str = "") -> StudyConfig:
     """Read a study file.
 
     Args:
         path: YAML file.
         overrides: strings ``key=value`` with a dotted key and a YAML value.
+        remedy: what to do about a file that is none; "" points to those to begin with.
 
     Raises:
         InputError: with the mistakes of the file and of the overrides in one message; see
@@ -342,7 +345,7 @@ def read_study_file(path: Path, overrides: list[str]) -> StudyConfig:
         StudyConfig,
         path,
         hint=f"; shipped studies: {shipped}",
-        example=f"; {_short(STUDIES)} has files of studies to begin with",
+        example=f"; {remedy or f'{_short(STUDIES)} has files of studies to begin with'}",
         change=lambda content: _override_all(content, overrides),
         # Paths hold on other nodes, and for a resume from another directory.
         folder=Path.cwd(),

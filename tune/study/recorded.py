@@ -16,7 +16,7 @@ from hybridir.errors import InputError
 from hybridir.runtime.commands import script
 from hybridir.runtime.files import atomic_write, read_json
 from tune.folders import RunFolder
-from tune.study.file import StudyConfig, as_yaml, read_study_file
+from tune.study.file import PUT_BACK, StudyConfig, as_yaml, read_study_file
 
 # They decide no figure: where a run is stored, and what its cluster has.
 _FREE = (
@@ -49,7 +49,7 @@ def read_recorded(folder: RunFolder) -> tuple[StudyConfig, list[str]]:
         InputError: if the study file differs from what the run was started with, in what decides a
             figure; the message names each setting then and now.
     """
-    study = read_study_file(folder.study_file, [])
+    study = read_study_file(folder.study_file, [], PUT_BACK)
     before = _recorded(folder)
     if before is None:
         return study, [

@@ -16,7 +16,7 @@ from hybridir import names
 from tune.folders import RunFolder, TrialFolder
 from tune.record.address import address_of, database_file, read_record
 from tune.space.parameters import condition_levels
-from tune.study.file import StudyConfig, read_study_file
+from tune.study.file import PUT_BACK, StudyConfig, read_study_file
 from tune.study.recorded import settings_problem
 from tune.view.narrator import duration
 from tune.view.progress import (
@@ -40,7 +40,8 @@ _STATES = (names.COMPLETE, names.PRUNED, names.FAIL, "running", "waiting")
 def show_status(folder: RunFolder, console: Console) -> None:
     """Print trials by state, running trials, time left, failures, tracking and commands."""
     trials, now = folder.trials(), time.time()
-    study = read_study_file(folder.study_file, []) if folder.study_file.is_file() else None
+    file = folder.study_file
+    study = read_study_file(file, [], PUT_BACK) if file.is_file() else None
     locked = folder.is_locked
     phases = count_states(trials)
     states: Counter[str] = sum(phases.values(), Counter())
@@ -148,7 +149,8 @@ def _tracking(folder: RunFolder, trials: list[TrialFolder], locked: bool) -> lis
         progress = "the database is gone; --resume writes a new one"
     elif not (locked or record.closed):
         progress += ", but its runs were left open, as by a killed driver; --resume closes them"
-    away = f"; the server is unreachable: {record.away}" if record.away else ""
+    what = "database" if database else "server"
+    away = f"; the {what} is unreachable: {record.away}" if record.away else ""
     lines = [f"tracking: {address.uri}: {progress}{away}"]
     if address.moved_from:
         lines.append(

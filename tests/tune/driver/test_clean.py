@@ -60,14 +60,16 @@ def test_what_a_finished_study_no_longer_needs_is_removed_and_counted(
 
 
 def test_an_unfinished_study_is_left_alone(run: RunFolder) -> None:
-    before = set(run.path.rglob("*"))
+    before = {*run.path.rglob("*"), run.path / "driver.lock"}
     with pytest.raises(InputError, match="unfinished and needs all of its files; finish it with"):
         clean(run)
     assert set(run.path.rglob("*")) == before
 
 
 def test_a_study_that_a_process_works_on_is_left_alone(run: RunFolder) -> None:
-    run.finish()
-    with run.lock(), pytest.raises(InputError, match="another process"):
-        clean(run)
-    assert run.ray.is_dir()
+    for ended in (False, True):
+        if ended:
+            run.finish()
+        with run.lock(), pytest.raises(InputError, match="is being run by another process"):
+            clean(run)
+        assert run.ray.is_dir()

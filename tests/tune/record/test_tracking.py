@@ -12,6 +12,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from hybridir import names
+from tests.support.disks import write_protected
 from tests.support.tracked import (
     COMPLETE,
     OUTCOMES,
@@ -164,6 +165,26 @@ def test_a_refused_trial_is_named_and_does_not_hold_up_the_others(
     assert track(uri, folder).finish("FINISHED", {}) == ["search-000"]
     assert "search-000 was refused" in caplog.text
     assert statuses(uri, folder) == ["FINISHED", "RUNNING", "FINISHED"]
+
+
+def test_a_database_that_becomes_immutable_is_told_in_a_line_and_sent_the_rest_later(
+    uri: str, folder: RunFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    if os.geteuid():
+        pytest.skip("what is open stays open to a user who may not open it again")
+    trial = start(folder)
+    tracker = track(uri, folder)
+    tracker.start_trial(trial)
+    opened(uri, folder, trials=1)
+    trial.finalize(COMPLETE)
+    with write_protected(Path(uri.removeprefix("sqlite:///"))):
+        tracker.end_trial(trial)
+        until(lambda: tracker.outage)
+    assert tracker.finish("FINISHED", {}, patience=60) == []
+    check_whole(uri, folder, (COMPLETE,))
+    assert "is unreachable; the study continues" in caplog.text
+    assert not [entry for entry in caplog.records if entry.exc_info or entry.exc_text]
+    assert "Traceback" not in caplog.text
 
 
 def test_the_studys_address_takes_precedence_over_the_environments_and_this_folder(

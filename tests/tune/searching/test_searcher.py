@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ from optuna.trial import TrialState, create_trial
 
 from hybridir import names
 from hybridir.errors import InputError
-from tune.folders import Outcome, RunFolder
+from tune.folders import Outcome, RunFolder, search_trial
 from tune.searching.searcher import (
     JournalSearcher,
     best_point,
@@ -408,3 +409,49 @@ def test_the_best_point_of_a_grid_has_the_highest_mean_over_all_of_its_seeds() -
         assert (*parameters.values(), value) == pytest.approx(expected)
     assert best_point(study, 2, 0.0) is None, "one of its seeds failed"
     assert best_point(study, 2, 0.5) is None, "not in the search"
+
+
+def test_a_journal_whose_last_line_was_cut_off_goes_on_as_if_nothing_had_happened(
+    folder: RunFolder, tmp_path: Path
+) -> None:
+    def search(run: RunFolder) -> list[dict[str, Any]]:
+        """Propose and end the trials that are left."""
+        searcher, proposed = make(run, trials=3), []
+        for _ in range(searcher.remaining):
+            parameters = searcher.suggest("x")
+            assert parameters is not None
+            proposed.append(parameters)
+            searcher.on_trial_complete("x", result(100, 0.5))
+        return proposed
+
+    undisturbed = search(folder)
+    assert len(undisturbed) == 3
+    lines = folder.journal.read_bytes().splitlines(keepends=True)
+    for kept in range(1, len(lines)):
+        run = RunFolder(tmp_path / str(kept))
+        shutil.copytree(folder.path, run.path)
+        # What the journal has not heard of has not begun.
+        run.journal.write_bytes(b"".join(lines[:kept]))
+        begun = own_trials(open_study(run.journal, "s")) if kept > 1 else {}
+        for trial in run.trials():
+            if trial.name not in {search_trial(number) for number in begun}:
+                shutil.rmtree(trial.path)
+        with run.journal.open("ab") as journal:
+            journal.write(lines[kept][: len(lines[kept]) // 2])
+        again = search(run)
+        assert again == undisturbed[3 - len(again) :]
+        ended = own_trials(open_study(run.journal, "s"))
+        assert [ended[number].state for number in range(3)] == [TrialState.COMPLETE] * 3
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}\n", b"[4]\n", b'{"op_code": 5, "wor\n', b"\xff\n"])
+def test_a_damaged_line_of_a_journal_is_named_with_the_remedy(
+    folder: RunFolder, damage: bytes
+) -> None:
+    make(folder).suggest("x")
+    lines = folder.journal.read_bytes().splitlines(keepends=True)
+    lines[3] = damage or lines[3][:-9] + b"\n"
+    folder.journal.write_bytes(b"".join(lines))
+    for open_again in (partial(open_study, folder.journal, "s"), partial(make, folder)):
+        with pytest.raises(InputError, match=rf"line 4 of {len(lines)} is damaged; put back"):
+            open_again()

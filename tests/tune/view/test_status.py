@@ -124,7 +124,7 @@ def test_tracking_is_up_to_date_or_lacks_trials(
     }
     folder.tracking.write_text(json.dumps(record))
     text = status_of(folder)
-    assert "sqlite:///a.db: 2 trials not yet sent; the server is unreachable: refused" in text
+    assert "sqlite:///a.db: 2 trials not yet sent; the database is unreachable: refused" in text
     assert f"{tool('mlflow')} ui --host 127.0.0.1 --backend-store-uri sqlite:///a.db\n" in text
     assert "charts:" not in text
     record["view"] = "/#/experiments/1"
