@@ -17,6 +17,9 @@ def test_every_command_is_measured_in_turn_and_written_down(
     assert all(0 < record["cpu"] < 60 and record["wall"] > 0 for record in records)
 
 
-def test_a_command_that_fails_is_no_figure(tmp_path: Path) -> None:
+def test_a_command_that_fails_is_no_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(start_up.COMMANDS, "status", (start_up.SWEEP, "--status", "no-study"))
     with pytest.raises(RuntimeError, match="status: ended with 2"):
-        start_up.measure(start_up.ROOT, "status", tmp_path)  # without a run of the study
+        start_up.measure(start_up.ROOT, "status", tmp_path)

@@ -1,4 +1,6 @@
 import json
+import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -29,6 +31,7 @@ def disturbed(
     first.finish()
     first.statuses = _statuses(folder)
     first.checkpoints = [path.parent.name for path in trials.glob("*/checkpoint.pt")]
+    shutil.copytree(folder, folder.with_name("damaged"))
 
     second = start_study(folder, "--resume", "small")
     second.until((trials / "search-002" / "progress.json").exists)
@@ -72,6 +75,20 @@ def test_a_resumed_study_has_the_metrics_of_an_undisturbed_one_to_the_last_digit
     metrics = _measured(disturbed[2].folder)
     assert metrics == _measured(small_study.folder)
     assert len(metrics) == 6
+
+
+def test_a_damaged_checkpoint_is_told_and_changes_no_figure(
+    disturbed: list[Any], start_study: Any, small_study: Any
+) -> None:
+    folder = disturbed[0].folder.with_name("damaged")
+    checkpoint = _folder(folder).trial("search-000").path / "checkpoint.pt"
+    os.truncate(checkpoint, checkpoint.stat().st_size // 2)
+    resumed = start_study(folder, "--resume", "small")
+    resumed.finish()
+    assert resumed.process.returncode == 0, resumed.output
+    told = [line for line in resumed.output.splitlines() if "trained from the start" in line]
+    assert [line.split()[0] for line in told] == ["search-000"]
+    assert _measured(folder) == _measured(small_study.folder)
 
 
 def test_pain_04_optuna_has_the_proposals_and_states_of_an_undisturbed_study(

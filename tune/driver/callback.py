@@ -22,6 +22,7 @@ from tune.readiness.cluster import watch_clock
 from tune.record.tracking import Tracker
 from tune.space.parameters import Value, describe
 from tune.view.narrator import Narrator
+from tune.worker.attempts import began_again
 
 _DEVELOPMENT = f"{names.DEV}/"
 
@@ -116,6 +117,8 @@ class StudyCallback(DriverOnly, Callback):
         if folder.phase == names.PHASE_CONFIRM:
             drop_beaten_encoders(self._folder)
         parameters = self._parameters_of(self._config(trial))
+        if began_again(folder):
+            self._narrator.trial_began_again(folder)
         self._narrator.trial_ended(folder, describe(parameters), outcome)
 
     def _trial(self, trial: Trial) -> TrialFolder:

@@ -119,6 +119,13 @@ class Narrator:
         self._running.pop(trial.name, None)
         self.say(f"  {trial.name:<17} interrupted: {reason}; it continues from its checkpoint")
 
+    def trial_began_again(self, trial: TrialFolder) -> None:
+        """Report that a trial could not continue, so that it took longer than it might have."""
+        self.say(
+            f"  {trial.name:<17} trained from the start: its checkpoint is damaged, or of other "
+            "settings; the figures are those of a training without a stop"
+        )
+
     def trial_ended(self, trial: TrialFolder, parameters: str, outcome: Outcome) -> None:
         """Report how a trial ended, and the time that the phase may still take."""
         shown = self._running.pop(trial.name, None)

@@ -57,6 +57,15 @@ def record_first_step(folder: TrialFolder, step: int) -> None:
         folder.write(ATTEMPTS, {"attempts": attempts})
 
 
+def began_again(folder: TrialFolder) -> bool:
+    """Whether a start of the trial passed over a checkpoint: a damaged one, or of other settings.
+
+    The worker warns of it, in a log that goes with Ray's folder.
+    """
+    attempts = (folder.read(ATTEMPTS) or {"attempts": []})["attempts"]
+    return any(attempt["checkpoint"] is not None and attempt["step"] == 0 for attempt in attempts)
+
+
 def _checkpoint_time(folder: TrialFolder) -> int | None:
     """Modification time of the checkpoint in ns; None without one.
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from hybridir import names
 from tune.folders import ATTEMPTS, FAILURE, PROGRESS, TrialFolder
-from tune.worker.attempts import begin_attempt, record_first_step
+from tune.worker.attempts import began_again, begin_attempt, record_first_step
 
 
 @pytest.fixture
@@ -80,6 +81,25 @@ def test_every_attempt_is_recorded_with_host_process_step_and_time(folder: Trial
     assert first["pid"] == second["pid"] == os.getpid()
     assert first["host"] == second["host"] == socket.gethostname()
     assert first["time"] <= second["time"]
+
+
+def test_a_trial_that_passed_over_a_checkpoint_has_begun_again(folder: TrialFolder) -> None:
+    assert not began_again(folder)
+    begin_attempt(folder, "driver", max_failures=3)
+    record_first_step(folder, 0)
+    assert not began_again(folder), "there was no checkpoint yet"
+    progress_to(folder, 131)
+    (folder.path / names.TRIAL_CHECKPOINT).write_bytes(b"whole")
+    begin_attempt(folder, "driver", max_failures=3)
+    record_first_step(folder, 120)
+    assert not began_again(folder)
+    (folder.path / names.TRIAL_CHECKPOINT).write_bytes(b"dam")
+    begin_attempt(folder, "driver", max_failures=3)
+    record_first_step(folder, 0)
+    assert began_again(folder)
+    begin_attempt(folder, "driver", max_failures=3)
+    record_first_step(folder, 100)
+    assert began_again(folder), "it is told at the end"
 
 
 @pytest.mark.parametrize("stopped", ["full", "changed"])
