@@ -95,7 +95,8 @@ def record_study(folder: Path, trials: int, questions: int) -> str:
             order = table[names.QUESTION_ID].cat.rename_categories(
                 generator.permutation(ids).tolist()
             )
-            columns = {names.QUESTION_ID: order, names.CLUSTER: order.map(article_of)}
+            articles = order.map(article_of).astype("category")
+            columns = {names.QUESTION_ID: order, names.CLUSTER: articles}
             write_per_query(table.assign(**columns), path)
             client.log_artifact(run, str(path), names.ARTIFACT_PER_QUERY)
             client.set_terminated(run)

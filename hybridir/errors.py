@@ -139,4 +139,5 @@ def _mount_point(path: Path) -> str:
     path = path.resolve()
     # Not by `Path.is_mount`, which misses a mount of another folder of the same disk.
     mounts = {Path(disk.mountpoint) for disk in psutil.disk_partitions(all=True)}
-    return shlex.quote(str(next(at for at in (path, *path.parents) if at in mounts)))
+    # A chroot has no mount of its own root.
+    return shlex.quote(str(next((at for at in (path, *path.parents) if at in mounts), "/")))

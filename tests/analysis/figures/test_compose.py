@@ -29,6 +29,8 @@ def test_charts_that_are_put_together_are_drawn_as_by_altair() -> None:
 
 def test_the_charts_that_are_put_together_are_not_copied() -> None:
     chart = alt.Chart(POINTS).mark_point().encode(x="x:Q")
-    for key, join in vars(compose).items():
-        if key in ("layer", "hconcat", "vconcat", "concat"):
-            assert all(part is chart for part in join(chart, chart)[key])
+    for key in ("layer", "hconcat", "vconcat", "concat"):
+        # Nor where a property is added, for which Altair makes the outer chart anew.
+        joined = getattr(compose, key)(chart, chart).properties(title="both")
+        assert len(joined[key]) == 2
+        assert all(part is chart for part in joined[key])

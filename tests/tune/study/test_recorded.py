@@ -102,6 +102,12 @@ def test_a_damaged_record_is_named_with_the_remedy(run: RunFolder) -> None:
         read_recorded(run)
 
 
+def test_a_study_file_of_a_run_that_was_cut_off_is_to_be_put_back(run: RunFolder) -> None:
+    run.study_file.write_text(run.study_file.read_text() + "train")
+    with pytest.raises(InputError, match=r"not YAML.*; it was written when the run began: put"):
+        read_recorded(run)
+
+
 @pytest.mark.parametrize("file", sorted(STUDIES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_study_is_read_back_as_it_was_recorded(file: Path, tmp_path: Path) -> None:
     try:
