@@ -153,9 +153,10 @@ class Slurm:
 
     def _environment(self) -> list[str]:
         # Ray's token is in the home, which the nodes of a cluster share. Its workers would give
-        # way to the other tests on this machine.
+        # way to the other tests on this machine. Each node has all its cores, so that a thread
+        # which waits in a loop would take the core of the thread it waits for.
         home = self.folder / "shared-home"
         return [
             *("env", f"SLURM_CONF={self.folder}/slurm.conf", f"HOME={home}"),
-            "RAY_worker_niceness=0",
+            *("RAY_worker_niceness=0", "OMP_WAIT_POLICY=passive"),
         ]

@@ -36,14 +36,14 @@ for node in sorted(nodes, key=lambda node: node["NodeManagerHostname"]):
     print(own, *counts, ray.get(cpus.options(resources={own: 0.1}).remote()))
 print(*sys.argv[1:], os.environ["RAY_ADDRESS"])
 """
-# Long enough to be at work still when it is disturbed for the fifth time.
+# Long enough to be at work still when it is disturbed for the fifth time, on a fast machine also.
 STUDY = """
 name: small
 train: {synthetic: {languages: 2, seed: 20, entities: 30}}
 report_on: [synthetic-test]
 encoder: {from_scratch: {layers: 1, hidden_size: 32, intermediate_size: 64, heads: 2,
                          vocabulary: 600}}
-training: {pairs: 10240, learning_rate: 3.0e-3}
+training: {pairs: 40960, learning_rate: 3.0e-3}
 space: {mixing_ratio: {uniform: [0.0, 1.0]}}
 search: {sampler: quasi-random, trials: 3}
 resources: {cpu: %d}
