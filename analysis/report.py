@@ -11,6 +11,7 @@
 The page is one file that fetches nothing. The last printed line is its path.
 """
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -71,6 +72,8 @@ def main(
     if version:
         typer.echo(f"hybridir {__version__}")
         return
+    # The collector would look through all that is imported and kept, for a twentieth of the time.
+    gc.set_threshold(50_000)
     # Not above: MLflow, Altair and SciPy take seconds, which --help need not spend.
     from analysis.paper.write import DOCUMENT
     from analysis.write import write_report, write_reports, write_table_report

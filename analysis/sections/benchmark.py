@@ -128,11 +128,12 @@ def measure_scores(
         return None
     languages = {query for aligned in scores.values() for query, _ in aligned.cells}
     measured = measure_curve(scores)
-    curve = measured.curve.assign(n_conditions=max(map(len, conditions.values())))
-    curve["all_or_nothing"] = [
-        _is_all_or_nothing(key, conditions, seed_scores)
-        for key in zip(curve["measure"], curve["setting"], strict=True)
-    ]
+    whole = {key: _is_all_or_nothing(key, conditions, seed_scores) for key in scores}
+    keys = zip(measured.curve["measure"], measured.curve["setting"], strict=True)
+    curve = measured.curve.assign(
+        all_or_nothing=[whole[key] for key in keys],
+        n_conditions=max(map(len, conditions.values())),
+    )
     return BenchmarkTables(
         benchmark,
         len(languages),

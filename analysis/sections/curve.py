@@ -34,7 +34,8 @@ class CurveTables(NamedTuple):
 
     Attributes:
         curve: `confirmed.curve_table`, with the number of conditions that each mean is over in
-            ``n_conditions``.
+            ``n_conditions``; ``all_or_nothing`` says whether each question has 0 or 1, as with F1
+            at R where one passage is relevant.
         seeds: `confirmed.seed_table`.
         pairs: `confirmed.language_table`.
         optima: `tested.optimum_table`.

@@ -195,17 +195,14 @@ def curve_table(
 
     Returns:
         Columns ``measure, setting, mixing_ratio, mean, low, high, sd_seeds, loss, loss_at_most,
-        may_be_best, n_seeds, n_clusters, n_questions, all_or_nothing``; low and high bound the
-        95 % interval, ``sd_seeds`` is NaN for one seed; losses against the best are
-        `inference.RatioLoss`'s; the last says whether each question has 0 or 1, as with F1 at R
-        where one passage is relevant.
+        may_be_best, n_seeds, n_clusters, n_questions``; low and high bound the 95 % interval,
+        ``sd_seeds`` is NaN for one seed; losses against the best are `inference.RatioLoss`'s.
     """
     rows = []
     for key, measured in scores.items():
         means = measured.macro_means()
         curve = inference.mean_curve(measured, replicates[key].by_cluster)
         compared = inference.compare_with_best(measured, replicates[key])
-        whole = is_all_or_nothing(measured)
         for index, (entry, against) in enumerate(zip(curve, compared, strict=True)):
             of_seeds = means[index][measured.trained[index]]
             rows.append(
@@ -223,7 +220,6 @@ def curve_table(
                     "n_seeds": entry.n_seeds,
                     "n_clusters": entry.n_clusters,
                     "n_questions": len(measured.questions),
-                    "all_or_nothing": whole,
                 }
             )
     return pd.DataFrame(rows)

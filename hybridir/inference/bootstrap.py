@@ -96,13 +96,14 @@ def _seed_deviations(
     weights_SF = generator.standard_normal((n_seeds, draws))
     ranks_F = generator.random(draws)
     deviations_AF = np.zeros((n_ratios, draws))
-    for ratio, present in enumerate(trained):
-        count = int(present.sum())
-        if count > 1:
-            means = seeds_AS[ratio, present]
-            normal_F = (means - means.mean()) @ weights_SF[present]
-            spread_F = special.chdtri(count - 1, ranks_F) / (count - 1)
-            deviations_AF[ratio] = normal_F / np.sqrt(count * (count - 1) * spread_F)
+    counts_A = trained.sum(axis=1)
+    for count in set(counts_A[counts_A > 1].tolist()):
+        spread_F = special.chdtri(count - 1, ranks_F) / (count - 1)
+        scale_F = np.sqrt(count * (count - 1) * spread_F)
+        for ratio in np.flatnonzero(counts_A == count):
+            means = seeds_AS[ratio, trained[ratio]]
+            normal_F = (means - means.mean()) @ weights_SF[trained[ratio]]
+            deviations_AF[ratio] = normal_F / scale_F
     return deviations_AF
 
 

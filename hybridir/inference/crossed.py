@@ -39,12 +39,13 @@ https://doi.org/10.2307/2527888 (there for two means).
 Shapes: see CONTRIBUTING; A ratios, S seeds, G clusters, K contrasts.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 from scipy.optimize import elementwise
 
 from hybridir.inference.limits import UNLIMITED, Limits, at_a_limit, inside
@@ -180,7 +181,7 @@ class Crossed:
         if self.n_clusters == 1:
             return float("nan")
         variance = max(float(contrast @ (self.clusters + self.rest) @ contrast), 0.0)
-        return float(stats.t.isf((1 - LEVEL) / 2, self.n_clusters - 1) * np.sqrt(variance))
+        return float(-special.stdtrit(self.n_clusters - 1, (1 - LEVEL) / 2) * np.sqrt(variance))
 
     def variances(self, contrasts: Floats) -> "Variances":
         """Return the contrasts' variances, [K] each."""
@@ -204,6 +205,20 @@ class Variances(NamedTuple):
     seeds: Floats
     clusters: Floats
     rest: Floats
+
+
+def p_values_of_each(means: Sequence[Crossed], contrast: Floats) -> Floats:
+    """Return two-sided p-values [K] of one contrast [A] of each of K means.
+
+    They are found at one go, since the steps of a search take longer than their arithmetic.
+    """
+    variances = [entry.variances(contrast[None]) for entry in means]
+    return p_values(
+        np.array([entry.estimates(contrast[None])[0] for entry in means]),
+        Variances(*(np.concatenate(parts) for parts in zip(*variances, strict=True))),
+        np.array([entry.n_seeds for entry in means]),
+        np.array([entry.n_clusters for entry in means]),
+    )
 
 
 def p_values(

@@ -6,14 +6,14 @@ script, languages that were trained on or not.
 Shapes: see CONTRIBUTING; C cells.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from hybridir import names
 from hybridir.inference.by_cluster import score_by_cluster
-from hybridir.inference.crossed import Crossed
+from hybridir.inference.crossed import Crossed, p_values_of_each
 from hybridir.inference.hybrid_vs_pure import PURE
 from hybridir.inference.scores import Cell, Floats, Scores, setting_of
 from hybridir.languages import script_of, tag_of
@@ -96,12 +96,9 @@ def gains_by_cell(scores: Scores, hybrid: float) -> list[CellGain]:
         A gain per cell and pure strategy that was trained, cell by cell.
     """
     gains = []
-    for index, cell in enumerate(scores.cells):
-        weights_C = np.zeros(len(scores.cells))
-        weights_C[index] = 1.0
-        for pure, result in _gains(scores, hybrid, weights_C):
-            query, pool = cell
-            gains.append(CellGain(setting_of(cell), query, pool, pure, *result))
+    for index, pure, result in _gains(scores, hybrid, list(np.eye(len(scores.cells)))):
+        query, pool = cell = scores.cells[index]
+        gains.append(CellGain(setting_of(cell), query, pool, pure, *result))
     return gains
 
 
@@ -116,7 +113,7 @@ def gains_by_group(scores: Scores, hybrid: float, seen: frozenset[str] | None) -
     Returns:
         A gain per group or contrast and pure strategy. A grouping with only one group is left out.
     """
-    gains = []
+    kinds, weightings = [], []
     for grouping, groups in _groupings(scores.cells, seen):
         members = {
             group: np.array([cell in cells for cell in scores.cells])
@@ -124,19 +121,17 @@ def gains_by_group(scores: Scores, hybrid: float, seen: frozenset[str] | None) -
         }
         means = {group: inside / inside.sum() for group, inside in members.items()}
         first, *others = means
-        contrasts = [(group, False, int(members[group].sum()), means[group]) for group in means]
-        contrasts += [
-            (
-                f"{first} minus {group}",
-                True,
-                int((members[first] | members[group]).sum()),
-                means[first] - means[group],
-            )
-            for group in others
-        ]
-        for group, contrast, n_cells, weights_C in contrasts:
-            for pure, result in _gains(scores, hybrid, weights_C):
-                gains.append(GroupGain(grouping, group, contrast, pure, n_cells, *result))
+        for group in means:
+            kinds.append((grouping, group, False))
+            weightings.append(means[group])
+        for group in others:
+            kinds.append((grouping, f"{first} minus {group}", True))
+            weightings.append(means[first] - means[group])
+    gains = []
+    for index, pure, result in _gains(scores, hybrid, weightings):
+        grouping, group, contrast = kinds[index]
+        n_cells = int(np.count_nonzero(weightings[index]))
+        gains.append(GroupGain(grouping, group, contrast, pure, n_cells, *result))
     return gains
 
 
@@ -151,22 +146,35 @@ class _Result(NamedTuple):
     n_clusters: int
 
 
-def _gains(scores: Scores, hybrid: float, weights_C: Floats) -> Iterator[tuple[float, _Result]]:
-    """Yield (pure ratio, gain) of a weighted sum of cell means."""
-    values_ASG = score_by_cluster(scores, weights_C)
-    ends = weights_C[weights_C != 0, None] * np.array(scores.bounds)
-    limits = float(ends.min(axis=1).sum()), float(ends.max(axis=1).sum())
+def _gains(
+    scores: Scores, hybrid: float, weightings: Sequence[Floats]
+) -> list[tuple[int, float, _Result]]:
+    """List (index of the weights, pure ratio, gain) of each weighted sum of cell means."""
+    pairs = {
+        pure: [scores.ratios.index(hybrid), scores.ratios.index(pure)]
+        for pure in PURE
+        if pure in scores.ratios
+    }
+    shared = {pure: scores.trained[pair].all(axis=0) for pure, pair in pairs.items()}
     contrast = np.array([1.0, -1.0])
-    for pure in PURE:
-        if pure not in scores.ratios:
-            continue
-        pair = [scores.ratios.index(hybrid), scores.ratios.index(pure)]
-        shared = scores.trained[pair].all(axis=0)
-        if shared.any():
-            crossed = Crossed.of(values_ASG[pair][:, shared])
-            estimate, low, high, *counts = crossed.interval(contrast, limits)
-            p = float(crossed.p_values(contrast[None])[0])
-            yield pure, _Result(estimate, low, high, p, *counts)
+    gains = []
+    for index, weights_C in enumerate(weightings):
+        values_ASG = score_by_cluster(scores, weights_C)
+        ends = weights_C[weights_C != 0, None] * np.array(scores.bounds)
+        limits = float(ends.min(axis=1).sum()), float(ends.max(axis=1).sum())
+        for pure, pair in pairs.items():
+            if shared[pure].any():
+                crossed = Crossed.of(values_ASG[pair][:, shared[pure]])
+                gains.append((index, pure, crossed, crossed.interval(contrast, limits)))
+    if not gains:
+        return []
+    p_values = p_values_of_each([crossed for _, _, crossed, _ in gains], contrast).tolist()
+    return [
+        (index, pure, _Result(estimate, low, high, p, *counts))
+        for (index, pure, _, (estimate, low, high, *counts)), p in zip(
+            gains, p_values, strict=True
+        )
+    ]
 
 
 def _groupings(

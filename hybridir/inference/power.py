@@ -10,7 +10,7 @@ from bisect import bisect_left
 from typing import Final, NamedTuple
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from hybridir.inference.crossed import LEVEL
 from hybridir.inference.mean_squares import SeedsByClusters
@@ -49,7 +49,8 @@ def seed_interval(squares: SeedsByClusters) -> tuple[SeedsByClusters, SeedsByClu
     With few seeds the interval is wide: with 4, from a third to fourteen times the estimate.
     """
     degrees = squares.n_seeds - 1
-    low, high = degrees / stats.chi2.ppf([(1 + LEVEL) / 2, (1 - LEVEL) / 2], degrees)
+    tails = np.array([(1 + LEVEL) / 2, (1 - LEVEL) / 2])
+    low, high = degrees / (2 * special.gammaincinv(degrees / 2, tails))  # quantiles of chi-square
     seed = squares.seed
     return squares._replace(seed=float(low * seed)), squares._replace(seed=float(high * seed))
 
@@ -137,9 +138,7 @@ def _power(difference: float, variance: float, degrees: float) -> float:
     shift = abs(difference) / float(np.sqrt(variance))
     if shift > _CERTAIN and degrees >= 2:
         return 1.0
-    # The functions behind `stats.t.ppf` and `stats.nct.cdf`, without their checks, which take a
-    # hundred times as long.
     bound = float(special.stdtrit(degrees, (1 + LEVEL) / 2))
     # scipy gives NaN for the tail on the wrong side where that is below 1e-15.
     wrong_side = np.nan_to_num(special.nctdtr(degrees, shift, -bound))
-    return float(stats.nct.sf(bound, degrees, shift) + wrong_side)
+    return float(1 - special.nctdtr(degrees, shift, bound) + wrong_side)

@@ -61,6 +61,22 @@ def test_five_seeds_that_agree_cannot_say_more_than_one_in_sixteen(make_scores: 
     assert result.p == result.p_clusters
 
 
+@pytest.mark.parametrize("n_seeds", [2, 3, 4, 7])
+def test_swaps_of_few_seeds_give_the_exact_permutation_test(
+    make_scores: Make, n_seeds: int
+) -> None:
+    values = np.random.default_rng(n_seeds).normal(0, 0.05, size=(2, n_seeds, 1, 6))
+    values[1] += 0.02
+    (result,) = compare(make_scores(values, (0.0, 0.5)))
+    expected = stats.permutation_test(
+        ((values[1] - values[0]).mean(axis=(1, 2)),),
+        np.mean,
+        permutation_type="samples",
+        n_resamples=np.inf,
+    )
+    assert result.p_seeds == pytest.approx(expected.pvalue)
+
+
 def test_swaps_of_forty_seeds_are_drawn_since_all_of_them_would_not_fit(make_scores: Make) -> None:
     values = np.random.default_rng(8).normal(0, 0.05, size=(2, 40, 1, 6))
     values[1] += 0.006
