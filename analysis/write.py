@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.page import Page, render_page
+from analysis.page import Page, render_page, vega
 from analysis.page.files import write_file, write_files
 from analysis.paper.write import write_paper
 from analysis.sections.all import StudyTables, measure_study, study_sections
@@ -145,6 +145,7 @@ def write_table_report(files: list[Path], out: Path | None = None) -> Path:
     folder = out or files[0].with_name(f"{files[0].name.partition('.')[0]}-report")
     check_folder("--out", folder)
     studies = list(read_scores(*files))
+    vega.begin()
     headlines, sections = table_sections(studies, np.random.default_rng(_BOOTSTRAP_SEED))
     named = [study.name for study in studies]
     page = Page(
@@ -186,6 +187,7 @@ def _write_study_report(
     study: Study, out: Path | None, log: bool
 ) -> tuple[StudyTables, Page, Path]:
     """Write the report of a study; return its results, its page, and the path of the page."""
+    vega.begin()
     folder = out or _default_folder(study)
     study = replace(study, cache_folder=folder / _CACHE)
     tables, page = study_page(study)

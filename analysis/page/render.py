@@ -9,11 +9,10 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from analysis.page import draw
+from analysis.page import draw, vega
 from analysis.page.model import Figure, Page, Table
 from analysis.page.shown import Column, shown_columns
 from hybridir import names
@@ -48,16 +47,9 @@ def render_page(page: Page) -> str:
         ],
         css=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
         script=Markup((_FOLDER / "page.js").read_text(encoding="utf-8")),
-        vega=Markup(_inside_script(_vega())),
+        vega=Markup(_inside_script(vega.script())),
         specifications=Markup(json.dumps(specifications).replace("<", "\\u003c")),
     )
-
-
-def _vega() -> str:
-    """Bundle Vega, Vega-Lite and vega-embed as one script, which sets ``window.vegaEmbed``."""
-    # Without a snippet of ours, which its types demand, vl-convert bundles once in a process.
-    bundle = vl_convert.javascript_bundle(vl_version=draw.vega_lite_version())  # type: ignore[call-arg]
-    return str(bundle)
 
 
 def _inside_script(code: str) -> str:
