@@ -36,7 +36,7 @@ for node in sorted(nodes, key=lambda node: node["NodeManagerHostname"]):
     print(own, *counts, ray.get(cpus.options(resources={own: 0.1}).remote()))
 print(*sys.argv[1:], os.environ["RAY_ADDRESS"])
 """
-# Long enough to be at work still when it is disturbed for the fifth time, on a fast machine also.
+# Long enough to be at work still when it is disturbed for the fifth time.
 STUDY = """
 name: small
 train: {synthetic: {languages: 2, seed: 20, entities: 30}}
