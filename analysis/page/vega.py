@@ -12,7 +12,9 @@ from functools import cache
 from analysis.page.draw import vega_lite_version
 
 _BUNDLE = """
-import sys, vl_convert
+import signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C meets this process also: no traceback
+import vl_convert
 sys.stdout.buffer.write(vl_convert.javascript_bundle(vl_version=sys.argv[1]).encode())
 """
 
