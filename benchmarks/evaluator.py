@@ -114,13 +114,14 @@ def largest_difference(benchmark: Benchmark, ours: Any, model: Any) -> float:
 
 
 def operations(benchmark: Benchmark, model: Any) -> float:
-    """Operations of an evaluation's matrix products; the feed-forward part is 4 times as wide."""
+    """Operations of an evaluation's matrix products."""
     config = model[0].auto_model.config
     texts = [*benchmark.queries, *benchmark.passages]
     tokens = model.tokenizer(texts, truncation=True, max_length=model.max_seq_length)["input_ids"]
     lengths = np.array([len(text) for text in tokens], dtype=np.int64)
-    scores = 2.0 * len(benchmark.queries) * len(benchmark.passages) * config.hidden_size
-    return float(flops(lengths, config.num_hidden_layers, config.hidden_size) + scores)
+    scores = 2.0 * len(benchmark.queries) * len(benchmark.passages) * int(config.hidden_size)
+    wide = getattr(config, "intermediate_size", None)
+    return scores + float(flops(lengths, config.num_hidden_layers, config.hidden_size, wide))
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -191,11 +192,11 @@ def main(
     typer.echo(f"  ours  {spread(mine)} s, {first:.4g} s the first time")
     typer.echo(f"  peer  {spread(theirs)} s")
     typer.echo(f"  peer / ours  {spread(ratios)}  ({repeats} repeats)")
-    floor = operations(benchmark, model) / matrix_rate("fp32")
-    share = floor / statistics.median(mine)
+    rate = matrix_rate("fp32")
+    share = operations(benchmark, model) / rate / statistics.median(mine)
     typer.echo(f"  share of the floor by torch's products  {share:.2f}")
     if (onednn := onednn_rate()) is not None:
-        typer.echo(f"  share of the floor by oneDNN's  {share * matrix_rate('fp32') / onednn:.2f}")
+        typer.echo(f"  share of the floor by oneDNN's  {share * rate / onednn:.2f}")
     record = {
         "name": "evaluator-vs-InformationRetrievalEvaluator",
         "benchmark": benchmark.name,

@@ -12,9 +12,9 @@ all; as many trials of as many pairs run two at a time, on a core each.
 Ours is `tune/run_sweep.py`, from Python's start to the report. The peer is
 `benchmarks/parts/plain_study.py`, which writes no report. It encodes anew for each pool; of real
 text it runs a second time with vectors that its evaluators share. Both have equal precision. They
-take turns; after each the figures so far are printed, and written to the file. Seconds are those
-of the clock, by stage: those of training and evaluation are sums over the trials, divided by the
-number of trials at a time. Not covered: GPUs.
+take turns; after each round the figures so far are printed, and written to the file. Seconds are
+those of the clock, by stage: those of training and evaluation are sums over the trials, divided by
+the number of trials at a time. Not covered: GPUs.
 """
 
 import sys
@@ -309,8 +309,8 @@ def main(
             ours.append(run_ours(work(Path(folder)), Path(folder)))
         for kind, taken in peers.items():
             with tempfile.TemporaryDirectory() as folder:
-                taken.append(run_peer(work(Path(folder)), Path(folder), kind.endswith("-cached")))
-        # After each, so that an interruption loses one alone.
+                taken.append(run_peer(work(Path(folder)), Path(folder), kind != name))
+        # After each round, so that an interruption loses one alone.
         records = [record(kind, ours, taken) for kind, taken in peers.items()]
         if json_file is not None:
             json_file.write_text(json.dumps(records, indent=1) + "\n")

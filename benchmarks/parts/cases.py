@@ -82,12 +82,14 @@ def make_encoder(folder: Path, layers: int, hidden: int, dropout: float, words: 
     return folder
 
 
-def flops(lengths: NDArray[np.int64], layers: int, hidden: int) -> float:
+def flops(
+    lengths: NDArray[np.int64], layers: int, hidden: int, feed_forward: int | None = None
+) -> float:
     """Operations of the matrix products of one forward pass over texts without padding.
 
-    A layer has 4 products of D x D and 2 of D x 4D for each token, and 2 of l x l x D for each
-    text of l tokens; a product of m x k and k x n takes 2 m k n operations.
+    A layer has 4 products of D x D and 2 of D x F, by default 4D, for each token, and 2 of
+    l x l x D for each text of l tokens; a product of m x k and k x n takes 2 m k n operations.
     """
-    dense = 2.0 * (4 * hidden**2 + 2 * 4 * hidden**2) * lengths.sum()
+    dense = 2.0 * (4 * hidden**2 + 2 * hidden * (feed_forward or 4 * hidden)) * lengths.sum()
     attention = 2.0 * 2 * hidden * (lengths.astype(float) ** 2).sum()
     return layers * float(dense + attention)
